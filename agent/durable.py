@@ -1,0 +1,92 @@
+"""The one place that makes files survive a power cut: write, fsync, rename, fsync of the directory.
+
+An fsync that failed is never tried again on the same descriptor: Linux reports the error once and forgets the pages
+(measured on ext4: EIO, EIO, then success although the data never reached the disk).
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.errors import EnvironmentFault
+
+PRIVATE = 0o600
+PUBLIC = 0o644
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` on `path` into an `EnvironmentFault` whose message names the next step."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFault(
+            f"无法写入 {path}：{error.strerror or error}。请检查存储空间、权限与存储卡后重试。"
+        ) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names created, replaced or removed in `directory` durable."""
+    with disk_errors(directory):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_directory(directory: Path, mode: int = 0o750) -> Path:
+    """Create `directory` with its parents; every new name is durable when this returns."""
+    missing = [place for place in [directory, *directory.parents] if not place.exists()]
+    with disk_errors(directory):
+        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+    for place in missing:
+        sync_directory(place.parent)
+    return directory
+
+
+def write_bytes(path: Path, data: bytes, mode: int = PUBLIC) -> Path:
+    """Replace `path` with `data` atomically: a reader or a power cut sees the old file or the new one, whole.
+
+    The temporary name is hidden and private from its first byte, so a secret is never readable by others.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with disk_errors(path):
+        try:
+            _write_synced(draft, data, mode)
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+    sync_directory(path.parent)
+    return path
+
+
+def move(source: Path, target: Path) -> Path:
+    """Rename within one file system; both directories are durable when this returns."""
+    with disk_errors(target):
+        source.replace(target)
+    sync_directory(target.parent)
+    if source.parent != target.parent:
+        sync_directory(source.parent)
+    return target
+
+
+def remove(path: Path) -> None:
+    """Remove `path` if it is there; its absence is durable when this returns."""
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,142 @@
+"""Canonical JSON: one byte string for one value, so that bytes can be signed and hashed.
+
+A subset of RFC 8785: objects with sorted unique string keys, arrays, strings, booleans, null and integers within
+±(2^53-1). No floating point, no insignificant white space, UTF-8 without escapes beyond those JSON demands.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from agent.errors import SenderFault
+
+MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 / I-JSON (RFC 7493 section 2.2)
+MAX_DEPTH = 32  # ours; a document nests at most 6 deep
+
+JsonObject = Mapping[str, Any]
+_T = TypeVar("_T")
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical bytes of `value`; raises `ValueError` for a value that has none."""
+    _check(value, MAX_DEPTH)
+    # Keys sort by Unicode code point; RFC 8785 sorts by UTF-16 unit: equal for every key inside the BMP.
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode(data: bytes) -> Any:
+    """Parse `data`, refusing anything that is not exactly the canonical form of its value (`SenderFault`)."""
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse)
+        again = encode(value)
+    except (ValueError, RecursionError) as error:
+        raise SenderFault(f"收到的数据不是规范 JSON（{error}），已拒绝。") from error
+    if again != data:
+        raise SenderFault("收到的数据不是规范 JSON（键序、空白或转义不合规定），已拒绝。")
+    return value
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """As `decode`, for a document whose top is an object."""
+    value = decode(data)
+    if not isinstance(value, dict):
+        raise SenderFault("收到的数据应为一个 JSON 对象，已拒绝。")
+    return value
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, such as `2026-11-22T10:06:14.123Z`; `moment` must be aware."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_timestamp(text: Any) -> datetime:
+    """The aware UTC moment of a string made by `timestamp`; raises `SenderFault` otherwise."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except (TypeError, ValueError) as error:
+        raise SenderFault(f"时间“{str(text)[:40]}”不是 UTC 毫秒格式，已拒绝。") from error
+
+
+class Fields:
+    """Typed reading of one decoded object; every miss names the document and the field (`SenderFault`)."""
+
+    def __init__(self, document: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise SenderFault(f"{document}应为一个 JSON 对象，已拒绝。")
+        self._document, self._value = document, value
+
+    def text(self, name: str) -> str:
+        """A string."""
+        return self._typed(name, str)
+
+    def integer(self, name: str, minimum: int = 0) -> int:
+        """An integer not below `minimum`."""
+        value = self._typed(name, int)
+        if value < minimum or isinstance(value, bool):
+            raise SenderFault(f"{self._document}的字段 {name} 不应小于 {minimum}，已拒绝。")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """`true` or `false`."""
+        return self._typed(name, bool)
+
+    def object(self, name: str) -> dict[str, Any]:
+        """A JSON object."""
+        return self._typed(name, dict)
+
+    def array(self, name: str) -> list[Any]:
+        """A JSON array."""
+        return self._typed(name, list)
+
+    def moment(self, name: str) -> datetime:
+        """A UTC moment in the form of `timestamp`."""
+        return parse_timestamp(self.text(name))
+
+    def optional_moment(self, name: str) -> datetime | None:
+        """A UTC moment, or None where the field is null."""
+        return None if self.is_null(name) else self.moment(name)
+
+    def is_null(self, name: str) -> bool:
+        """Whether the field, which must be there, is null."""
+        return self.any(name) is None
+
+    def any(self, name: str) -> Any:
+        """A value of whatever type."""
+        if name not in self._value:
+            raise SenderFault(f"{self._document}缺少字段 {name}，已拒绝。")
+        return self._value[name]
+
+    def _typed(self, name: str, kind: type[_T]) -> _T:
+        value = self.any(name)
+        if not isinstance(value, kind):
+            raise SenderFault(f"{self._document}的字段 {name} 类型不对，已拒绝。")
+        return value
+
+
+def _check(value: Any, depth: int) -> None:
+    if depth == 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("object keys must be strings")
+        for inner in value.values():
+            _check(inner, depth - 1)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check(inner, depth - 1)
+    elif isinstance(value, bool) or value is None or isinstance(value, str):
+        return
+    elif not isinstance(value, int) or abs(value) > MAX_INTEGER:
+        raise ValueError(f"{type(value).__name__} {str(value)[:30]} has no canonical form")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen = dict(pairs)
+    if len(seen) != len(pairs):
+        raise ValueError("duplicate key")
+    return seen
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"number {text[:30]} is not an integer")

@@ -1,0 +1,130 @@
+"""Events of one device: CloudEvents 1.0 in canonical JSON, numbered and chained.
+
+`devseq` grows by one and is never reused, `prev` is the hash of the event before, `boot` and `monoms` order events
+without trusting a clock. Loss shows as a gap in `devseq`, a fork as two events with one `devseq`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.canonical import Fields
+from agent.wire.identifiers import DeviceId, Digest, District, device_id, digest, district
+from agent.wire.instant import TimeState
+
+EVENTS_TYPE = "application/cloudevents-batch+json"
+GENESIS = Digest("0" * 64)
+MAX_BATCH_EVENTS = 50  # reference/mqtt.md section 4
+MAX_BATCH_BYTES = 64 * 1024  # likewise
+MAX_EVENT_BYTES = 16 * 1024  # ours: four of the largest fit one batch; nothing we send is above 2 KiB
+
+
+class EventType(StrEnum):
+    """What can have happened; always in the past tense."""
+
+    DEVICE_STARTED = "liuhen.device.started.v1"
+    DEVICE_STOPPED = "liuhen.device.stopped.v1"
+    STORAGE_FAILED = "liuhen.device.storage-failed.v1"
+    RECORDING_STARTED = "liuhen.recording.started.v1"
+    RECORDING_HEAD_ADVANCED = "liuhen.recording.head-advanced.v1"
+    RECORDING_GAP_OPENED = "liuhen.recording.gap-opened.v1"
+    RECORDING_SEALED = "liuhen.recording.sealed.v1"
+    RECORDING_RECOVERED = "liuhen.recording.recovered.v1"
+    RECORDING_REFUSED = "liuhen.recording.refused.v1"
+    DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
+    DISCLOSURE_REFUSED = "liuhen.disclosure.refused.v1"
+
+
+@dataclass(frozen=True)
+class DeviceEvent:
+    """One link of a device's chain. `event_id` is unique on the device and names the fact, so that storing it twice
+    is storing it once; `monotonic_ms` counts from boot; `data` is JSON without personal data."""
+
+    district: District
+    device: DeviceId
+    devseq: int
+    prev: Digest
+    event_id: str
+    type: EventType
+    boot: str
+    monotonic_ms: int
+    time: datetime
+    time_state: TimeState
+    data: Mapping[str, Any]
+
+    def encode(self) -> bytes:
+        """The canonical bytes that are stored, hashed and sent."""
+        return canonical.encode(
+            {
+                "boot": self.boot,
+                "data": self.data,
+                "datacontenttype": "application/json",
+                "devseq": self.devseq,
+                "id": self.event_id,
+                "monoms": self.monotonic_ms,
+                "prev": self.prev,
+                "source": f"urn:liuhen:{self.district}:{self.device}",
+                "specversion": "1.0",
+                "time": canonical.timestamp(self.time),
+                "timestate": self.time_state.value,
+                "type": self.type.value,
+            }
+        )
+
+
+def event_hash(body: bytes) -> Digest:
+    """What the next event carries as `prev`."""
+    return Digest(hashlib.sha256(body).hexdigest())
+
+
+def parse_event(value: Any) -> DeviceEvent:
+    """An event from its decoded JSON; raises `SenderFault` when malformed or of an unknown type."""
+    fields = Fields("事件", value)
+    place, device = _source(fields.text("source"))
+    try:
+        kind, state = EventType(fields.text("type")), TimeState(fields.text("timestate"))
+    except ValueError as error:
+        raise SenderFault(f"事件类型或时间状态未知（{str(error)[:80]}），已拒绝。") from error
+    return DeviceEvent(
+        place,
+        device,
+        fields.integer("devseq", 1),
+        digest(fields.text("prev")),
+        fields.text("id"),
+        kind,
+        fields.text("boot"),
+        fields.integer("monoms"),
+        fields.moment("time"),
+        state,
+        fields.object("data"),
+    )
+
+
+def encode_batch(bodies: Sequence[bytes]) -> bytes:
+    """A batch payload from event bodies as stored; raises `ValueError` outside the limits."""
+    payload = b"[" + b",".join(bodies) + b"]"
+    if not 1 <= len(bodies) <= MAX_BATCH_EVENTS or len(payload) > MAX_BATCH_BYTES:
+        raise ValueError(f"a batch holds 1 to {MAX_BATCH_EVENTS} events and {MAX_BATCH_BYTES} bytes at most")
+    return payload
+
+
+def decode_batch(payload: bytes) -> tuple[tuple[DeviceEvent, bytes], ...]:
+    """The events of a batch with their canonical bodies, in the order sent; raises `SenderFault`."""
+    if len(payload) > MAX_BATCH_BYTES:
+        raise SenderFault(f"事件批超过 {MAX_BATCH_BYTES // 1024} KiB，已拒绝。")
+    entries = canonical.decode(payload)
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_BATCH_EVENTS:
+        raise SenderFault(f"事件批应有 1 至 {MAX_BATCH_EVENTS} 个事件，已拒绝。")
+    return tuple((parse_event(entry), canonical.encode(entry)) for entry in entries)
+
+
+def _source(text: str) -> tuple[District, DeviceId]:
+    parts = text.split(":")
+    if len(parts) != 4 or parts[:2] != ["urn", "liuhen"]:
+        raise SenderFault(f"事件来源“{text[:80]}”不合规定格式，已拒绝。")
+    return district(parts[2]), device_id(parts[3])

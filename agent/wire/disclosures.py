@@ -1,0 +1,138 @@
+"""Disclosures (公示): signed documents that an office publishes and a kiosk shows.
+
+A document is one version of one list, board or guide. Its `content` uses the field names of the district's plan
+(东区政办发〔2017〕73号, section 二（一）) as they stand there. Who may sign and when one is accepted is decided in
+`agent.duty.disclosure_rules`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.canonical import Fields
+from agent.wire.identifiers import District, district, label
+
+DISCLOSURE_TYPE = "application/vnd.liuhen.disclosure+json"
+
+
+class DisclosureKind(StrEnum):
+    """The ten kinds; the value is the topic level."""
+
+    WINDOW_BOARD = "window-board"
+    ITEM_LIST = "item-list"
+    RANDOM_INSPECTION_LIST = "random-inspection-list"
+    FLOW_CHART = "flow-chart"
+    SERVICE_GUIDE = "service-guide"
+    SUBJECT_LIST = "subject-list"
+    PERSONNEL_LIST = "personnel-list"
+    RESULTS = "results"
+    RANDOM_INSPECTION_RESULTS = "random-inspection-results"
+    NOTICE = "notice"
+
+
+ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
+    # 二（一）7: 公示工作人员单位、姓名、职务、执法种类和服务事项等信息；明确窗口职责
+    DisclosureKind.WINDOW_BOARD: ("窗口", "窗口职责", "单位", "姓名", "职务", "执法种类", "服务事项", "状态"),
+    # 二（一）2; the six kinds of conduct are those of section 一
+    DisclosureKind.ITEM_LIST: ("事项名称", "执法类别", "执法依据", "实施主体"),
+    DisclosureKind.RANDOM_INSPECTION_LIST: ("抽查事项", "抽查依据", "抽查主体", "抽查对象", "抽查内容", "抽查方式"),
+    DisclosureKind.FLOW_CHART: ("名称", "步骤"),
+    # 国办发〔2018〕118号 as quoted in reference/domain.md 1.1
+    DisclosureKind.SERVICE_GUIDE: (
+        "事项名称", "受理机构", "审批机构", "受理条件", "申请材料", "办理流程", "办理时限", "收费标准", "咨询电话",
+    ),
+    # 二（一）3, with the two fields of 委托执法
+    DisclosureKind.SUBJECT_LIST: (
+        "执法主体机构名称", "机构性质", "经费来源", "队伍编制状况", "主体类别", "执法职责和权限", "法定代表人",
+        "单位地址", "投诉举报电话", "受委托组织基本信息", "委托执法协议",
+    ),
+    # 二（一）4
+    DisclosureKind.PERSONNEL_LIST: ("姓名", "单位", "职务", "证件编号", "执法类别", "执法区域", "证件有效期至", "年度审验"),
+    # 二（一）8; summary fields of 市场监管总局令第45号 article 4
+    DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
+    DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
+    DisclosureKind.NOTICE: ("标题", "正文"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """Version `version` of the document `kind`/`disclosure_id` for `audience`; entries have at least `ENTRY_FIELDS`.
+
+    Shown from `effective_from` until `effective_until` (None: until a newer version). `withdrawn` is a tombstone:
+    the reason takes the content's place and older versions never come back.
+    """
+
+    district: District
+    audience: str
+    kind: DisclosureKind
+    disclosure_id: str
+    version: int
+    title: str
+    publisher: str
+    issued_at: datetime
+    effective_from: datetime
+    effective_until: datetime | None
+    withdrawn: str | None
+    entries: tuple[Mapping[str, Any], ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a newer version replaces: kind and id."""
+        return self.kind.value, self.disclosure_id
+
+    def encode(self) -> bytes:
+        """Canonical payload for an editor and a reviewer to seal."""
+        until = self.effective_until
+        return canonical.encode(
+            {
+                "audience": self.audience,
+                "district": self.district,
+                "effective_from": canonical.timestamp(self.effective_from),
+                "effective_until": None if until is None else canonical.timestamp(until),
+                "entries": [dict(entry) for entry in self.entries],
+                "id": self.disclosure_id,
+                "issued_at": canonical.timestamp(self.issued_at),
+                "kind": self.kind.value,
+                "publisher": self.publisher,
+                "title": self.title,
+                "version": self.version,
+                "withdrawn": self.withdrawn,
+            }
+        )
+
+
+def parse_disclosure(payload: bytes) -> Disclosure:
+    """The document in an opened envelope's payload; raises `SenderFault` naming what is missing."""
+    fields = Fields("公示文件", canonical.decode(payload))
+    try:
+        kind = DisclosureKind(fields.text("kind"))
+    except ValueError as error:
+        raise SenderFault(f"公示种类“{fields.text('kind')[:40]}”未知，已拒绝。") from error
+    withdrawn = None if fields.is_null("withdrawn") else fields.text("withdrawn")
+    return Disclosure(
+        district(fields.text("district")),
+        label(fields.text("audience")),
+        kind,
+        label(fields.text("id")),
+        fields.integer("version", 1),
+        fields.text("title"),
+        fields.text("publisher"),
+        fields.moment("issued_at"),
+        fields.moment("effective_from"),
+        fields.optional_moment("effective_until"),
+        withdrawn,
+        tuple(check_entry(kind, number, entry) for number, entry in enumerate(fields.array("entries"), 1)),
+    )
+
+
+def check_entry(kind: DisclosureKind, number: int, entry: Any) -> dict[str, Any]:
+    """Return entry `number` (from 1) when it has every field its kind asks for; raises `SenderFault` otherwise."""
+    fields = Fields(f"公示文件第 {number} 条", entry)
+    for name in ENTRY_FIELDS[kind]:
+        fields.any(name)
+    return dict(entry)

@@ -1,0 +1,27 @@
+"""A moment as a device knows it. Order comes from boot and monotonic time; wall time is an annotation with a trust
+state and an error bound (DESIGN section 6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class TimeState(StrEnum):
+    """Where the wall clock got its time and so how far it may be believed."""
+
+    GNSS = "gnss"
+    NTP = "ntp"
+    HOLDOVER = "holdover"
+    UNSET = "unset"
+
+
+@dataclass(frozen=True)
+class Instant:
+    """`wall` is aware UTC; `monotonic_ns` counts since boot `boot` (CLOCK_BOOTTIME); `error_ms` bounds how wrong
+    `wall` may be, None where nobody knows."""
+
+    wall: datetime
+    monotonic_ns: int
+    boot: str
+    state: TimeState
+    error_ms: int | None

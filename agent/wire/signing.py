@@ -1,0 +1,95 @@
+"""What a signing key looks like from the pure rooms, and ES256 as every signature of ours uses it.
+
+ES256 is ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). `Signer.sign` returns the 64-byte r || s form that COSE
+uses; DSSE envelopes carry the DER form, so that `openssl dgst -sha256 -verify` checks them by hand.
+"""
+
+import hashlib
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.errors import SenderFault
+from agent.wire.identifiers import KeyId
+
+RAW_SIGNATURE_BYTES = 64
+
+
+class Signer(Protocol):
+    """A private P-256 key somewhere: a file, a token, a firmware."""
+
+    @property
+    def key_id(self) -> KeyId:
+        """Names the public half; see `key_id_of`."""
+
+    def sign(self, data: bytes) -> bytes:
+        """ES256 over `data`: 64 bytes r || s. Raises `EnvironmentFault` when the key cannot be used."""
+
+
+class CertifiedSigner(Signer, Protocol):
+    """A signer with the certificates that say whose it is."""
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """DER certificates, leaf first, without the root."""
+
+
+class KeySigner:
+    """A signer over a private key already in memory."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey, chain: tuple[bytes, ...] = ()) -> None:
+        self._key = key
+        self.key_id = key_id_of(key.public_key())
+        self.chain = chain
+
+    def sign(self, data: bytes) -> bytes:
+        """ES256 over `data`: 64 bytes r || s."""
+        return raw_from_der(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
+
+
+def key_id_of(public_key: ec.EllipticCurvePublicKey) -> KeyId:
+    """Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo."""
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return KeyId(hashlib.sha256(spki).hexdigest())
+
+
+def certificate_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """The P-256 key of `certificate`; raises `SenderFault` for any other kind of key."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise SenderFault("证书使用的不是 P-256 密钥，已拒绝。")
+    return key
+
+
+def verify_raw(public_key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bytes:
+    """Return `data` when `signature` (64 bytes r || s) is its ES256 signature; raises `SenderFault` otherwise."""
+    if len(signature) != RAW_SIGNATURE_BYTES:
+        raise SenderFault("签名长度不对，已拒绝。")
+    return verify_der(public_key, der_from_raw(signature), data)
+
+
+def verify_der(public_key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bytes:
+    """Return `data` when `signature` (DER) is its ES256 signature; raises `SenderFault` otherwise."""
+    try:
+        public_key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError) as error:
+        raise SenderFault("签名与内容不符，已拒绝。") from error
+    return data
+
+
+def der_from_raw(signature: bytes) -> bytes:
+    """r || s to the DER ECDSA-Sig-Value of RFC 3279 section 2.2.3."""
+    half = RAW_SIGNATURE_BYTES // 2
+    return encode_dss_signature(int.from_bytes(signature[:half]), int.from_bytes(signature[half:]))
+
+
+def raw_from_der(signature: bytes) -> bytes:
+    """The DER ECDSA-Sig-Value to r || s."""
+    half = RAW_SIGNATURE_BYTES // 2
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(half) + s.to_bytes(half)
