@@ -51,7 +51,9 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
         "单位地址", "投诉举报电话", "受委托组织基本信息", "委托执法协议",
     ),
     # 二（一）4
-    DisclosureKind.PERSONNEL_LIST: ("姓名", "单位", "职务", "证件编号", "执法类别", "执法区域", "证件有效期至", "年度审验"),
+    DisclosureKind.PERSONNEL_LIST: (
+        "姓名", "单位", "职务", "证件编号", "执法类别", "执法区域", "证件有效期至", "年度审验",
+    ),
     # 二（一）8; summary fields of 市场监管总局令第45号 article 4
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
