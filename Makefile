@@ -1,9 +1,35 @@
-# Everything is done inside .venv; `make demo` and `make test` are all a newcomer needs.
+# Everything is installed into .venv; `make demo` and `make test` are all a newcomer needs.
 PYTHON ?= python3
-BIN := .venv/bin
 ARGS ?=
+BIN := .venv/bin
+# For pip's isolated build environments too, which do not see -c.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint clean help
+.PHONY: help demo test lint clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/rehearsal.installed ## a whole small district on this computer; ARGS="--once --json --seconds 10 ..."
+	@$(BIN)/liuhen-provision rehearse $(ARGS)
+
+test: .venv/test.installed ## every test, on all cores; ARGS="-k name" for some
+	@sh tests/system-packages.sh
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+lint: .venv/test.installed ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean: ## remove what the other targets made
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis rehearsal-*
+
+.venv/%.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv

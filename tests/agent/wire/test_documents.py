@@ -1,0 +1,63 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.device_events import GENESIS
+from agent.wire.disclosures import ENTRY_FIELDS, Disclosure, DisclosureKind, parse_disclosure
+from agent.wire.identifiers import DeviceId, Digest, District
+from agent.wire.receipts import Receipt, parse_receipt
+from agent.wire.status import DeviceStatus, parse_status
+from agent.wire.trust import Credential, Role, parse_trust_list
+from tests.support.signers import NOW, holder, trusting
+
+RECEIPT = Receipt(DeviceId("REC-0001"), 7, Digest("ab" * 32), "receiver-1", NOW)
+STATUS = DeviceStatus(DeviceId("REC-0001"), True, 3, "boot", "0.1.0", 5, 7, GENESIS, NOW)
+ENTRY = dict.fromkeys(ENTRY_FIELDS[DisclosureKind.WINDOW_BOARD], "示例")
+BOARD = Disclosure(
+    District("xinghe"), "hall-1", DisclosureKind.WINDOW_BOARD, "main", 2, "窗口公示", "示例局", NOW, NOW,
+    NOW + timedelta(days=1), None, (ENTRY,),
+)  # fmt: skip
+
+
+def test_documents_parse_back_from_their_own_bytes() -> None:
+    assert parse_receipt(RECEIPT.encode()) == RECEIPT
+    assert parse_status(STATUS.encode()) == STATUS
+    assert parse_disclosure(BOARD.encode()) == BOARD
+    assert (
+        parse_disclosure(replace(BOARD, withdrawn="撤回", entries=(), effective_until=None).encode()).withdrawn
+        == "撤回"
+    )
+    trust = trusting(holder("示例-000001", Role.EDITOR), holder("REC-0001", Role.RECORDER))
+    assert parse_trust_list(trust.encode()) == trust
+
+
+@pytest.mark.parametrize("document", [RECEIPT, STATUS, BOARD])
+def test_every_field_left_out_is_refused(document: Receipt | DeviceStatus | Disclosure) -> None:
+    parse = {Receipt: parse_receipt, DeviceStatus: parse_status, Disclosure: parse_disclosure}[type(document)]
+    value = canonical.decode(document.encode())
+    for name in value:
+        shortened = {key: inner for key, inner in value.items() if key != name}
+        with pytest.raises(SenderFault, match=name):
+            parse(canonical.encode(shortened))
+
+
+def test_an_entry_without_one_of_the_seeds_fields_is_refused_with_its_number() -> None:
+    for name in ENTRY:
+        shortened = {key: value for key, value in ENTRY.items() if key != name}
+        document = {**canonical.decode(BOARD.encode()), "entries": [ENTRY, shortened]}
+        with pytest.raises(SenderFault, match=rf"第 2 条.*{name}"):
+            parse_disclosure(canonical.encode(document))
+
+
+def test_a_trust_list_gives_one_key_one_role() -> None:
+    person = holder("示例-000001", Role.EDITOR, 31)
+    twice = Credential("示例-000001", Role.REVIEWER, person.credential.certificate_pem)
+    with pytest.raises(SenderFault, match="两次"):
+        trusting(person, type(person)(person.signer, twice))
+    document = canonical.decode(trusting(person).encode())
+    document["credentials"][0]["key"] = "00" * 32
+    with pytest.raises(SenderFault, match="密钥标识"):
+        parse_trust_list(canonical.encode(document))

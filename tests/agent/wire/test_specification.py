@@ -1,0 +1,42 @@
+"""The wire's README and golden bytes say what the code does."""
+
+import json
+from pathlib import Path
+
+import agent.wire
+from agent.wire import device_events, disclosures, envelope, receipts, status, topics, trust
+from agent.wire.device_events import EventType
+from agent.wire.disclosures import DisclosureKind
+from agent.wire.instant import TimeState
+from tests.agent.wire.test_device_events import chain
+from tests.agent.wire.test_documents import BOARD, RECEIPT, STATUS
+from tests.support.signers import NOW, holder
+
+README = Path(agent.wire.__file__).with_name("README.md").read_text(encoding="utf-8")
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "wire.json").read_text(encoding="utf-8"))
+
+
+def test_the_specification_names_everything_that_crosses_the_wire() -> None:
+    types = [trust.TRUST_TYPE, device_events.EVENTS_TYPE, receipts.RECEIPT_TYPE, status.STATUS_TYPE]
+    channels = [f"/{channel}`" for channel in topics.DEVICE_CHANNELS]
+    enums = [member.value for kind in (EventType, DisclosureKind, TimeState, trust.Role) for member in kind]
+    for word in [*types, disclosures.DISCLOSURE_TYPE, *channels, *enums]:
+        assert word in README, word
+    assert f"{envelope.MAX_ENVELOPE_BYTES // 1024} KiB and {envelope.MAX_SIGNATURES} signatures" in README
+
+
+def test_golden_bytes_stay_as_they_are() -> None:
+    made = {
+        "events": [event.encode().decode() for event in chain(2)],
+        "receipt": RECEIPT.encode().decode(),
+        "status": STATUS.encode().decode(),
+        "disclosure": BOARD.encode().decode(),
+    }
+    assert made == VECTORS["payloads"]
+
+
+def test_the_golden_envelope_still_opens() -> None:
+    key = holder("golden", trust.Role.RECEIVER, VECTORS["envelope"]["secret"])
+    data = VECTORS["envelope"]["sealed"].encode()
+    listed = trust.trust_list(BOARD.district, 1, NOW, [key.credential])
+    assert envelope.open_envelope(data, receipts.RECEIPT_TYPE, listed, NOW).payload == RECEIPT.encode()

@@ -1,0 +1,176 @@
+"""The arrows of the house and the purity of its pure rooms, read from the source itself with nothing but `ast`."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("agent", "kiosk", "firmware_hooks", "provisioning")
+
+# room: what of ours it may import besides itself. The longest matching room of a module counts.
+ARROWS = {
+    "agent.errors": set(),
+    "agent.durable": {"agent.errors"},
+    "agent.clock": {"agent.wire"},
+    "agent.wire": {"agent.errors"},
+    "agent.evidence": {"agent.wire", "agent.errors"},
+    "agent.duty": {"agent.wire", "agent.errors"},
+    "agent.control": {"agent.wire", "agent.evidence", "agent.duty", "agent.errors"},
+    "agent.adapters": {"agent"},
+    "agent": {"agent"},
+    "kiosk": {"agent.wire", "agent.duty", "agent.errors", "agent.durable"},
+    "firmware_hooks": set(),
+    "provisioning": {
+        "agent.wire",
+        "agent.evidence",
+        "agent.duty",
+        "agent.config",
+        "agent.errors",
+        "agent.durable",
+        "agent.clock",
+    },
+}
+FIRMWARE_DOOR = "agent.adapters.hook_courier"  # the one file of the agent that may import firmware_hooks
+
+PURE = ("agent.wire", "agent.evidence", "agent.duty", "agent.control", "kiosk.board", "kiosk.page")
+PURE_STDLIB = {
+    "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
+    "datetime", "enum", "functools",
+    "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
+    "typing", "unicodedata", "uuid", "difflib",
+}  # fmt: skip
+PURE_LIBRARIES = {
+    "agent.wire": {"cryptography", "cbor2"},
+    "agent.evidence": {"cryptography", "cbor2"},
+    "agent.duty": set(),
+    "agent.control": set(),
+    "kiosk.board": set(),
+    "kiosk.page": {"jinja2", "markupsafe"},
+}
+IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
+IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "uuid1", "uuid4", "getrandom", "urandom"}
+
+# A library outside this table may be imported by one file of a package only.
+SHARED_LIBRARIES = {"cryptography", "cbor2", "typer", "rich"}
+COMMAND_LIBRARIES = {"typer", "rich"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield name.removesuffix(".__init__"), path
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from agent import durable` means agent.durable, `from agent.clock import Clock` means agent.clock.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def inside(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+def room_of(module: str) -> str:
+    return max((room for room in ARROWS if inside(module, room)), key=len)
+
+
+def wrong_arrows(module: str, source: str) -> list[str]:
+    room = room_of(module)
+    allowed = {*ARROWS[room], room} | ({"firmware_hooks"} if module == FIRMWARE_DOOR else set())
+    return [
+        f"{module} imports {name}"
+        for name in imports(ast.parse(source))
+        if name.split(".")[0] in (*PACKAGES, "tests") and not any(inside(name, place) for place in allowed)
+    ]
+
+
+def impurities(module: str, source: str) -> list[str]:
+    room = next((room for room in PURE if inside(module, room)), None)
+    if room is None:
+        return []
+    found = []
+    tree = ast.parse(source)
+    for name in imports(tree):
+        top = name.split(".")[0]
+        if top not in PACKAGES and top not in PURE_STDLIB | PURE_LIBRARIES[room]:
+            found.append(f"{module} imports {name}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            if isinstance(called, ast.Name) and called.id in IMPURE_CALLS:
+                found.append(f"{module}:{node.lineno} calls {called.id}()")
+            if isinstance(called, ast.Attribute) and called.attr in IMPURE_ATTRIBUTES:
+                found.append(f"{module}:{node.lineno} calls .{called.attr}()")
+    return found
+
+
+def library_files() -> dict[tuple[str, str], set[str]]:
+    files: dict[tuple[str, str], set[str]] = {}
+    for module, path in modules():
+        for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            top = name.split(".")[0]
+            if top not in PACKAGES and top not in sys.stdlib_module_names:
+                files.setdefault((module.split(".")[0], top), set()).add(module)
+    return files
+
+
+def test_every_arrow_is_one_the_design_draws() -> None:
+    assert [line for module, path in modules() for line in wrong_arrows(module, path.read_text(encoding="utf-8"))] == []
+
+
+def test_pure_rooms_do_no_io() -> None:
+    assert [line for module, path in modules() for line in impurities(module, path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_third_party_library_has_one_door_in_each_package() -> None:
+    doors = {key: sorted(files) for key, files in library_files().items() if key[1] not in SHARED_LIBRARIES}
+    assert {key: files for key, files in doors.items() if len(files) > 1} == {}
+
+
+def test_terminals_are_written_by_command_files_only() -> None:
+    users = {file for (_, library), files in library_files().items() if library in COMMAND_LIBRARIES for file in files}
+    assert {file for file in users if not file.endswith(("cli", "terminal"))} == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("agent.wire.topics", "from agent.control import controller"),
+        ("agent.control.controller", "import agent.adapters.database"),
+        ("agent.evidence.verify", "from agent.clock import Clock"),
+        ("agent.adapters.database", "import firmware_hooks"),
+        ("kiosk.feed", "from agent.adapters.database import Database"),
+        ("kiosk.server", "import agent.config"),
+        ("provisioning.cli", "import kiosk"),
+        ("firmware_hooks.frames", "from agent.wire import topics"),
+        ("agent.app", "import provisioning"),
+        ("agent.app", "from tests.support import broker"),
+    ],
+)
+def test_an_injected_wrong_arrow_is_caught(module: str, source: str) -> None:
+    assert wrong_arrows(module, source) != []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("agent.control.controller", "import threading"),
+        ("agent.wire.envelope", "import os"),
+        ("agent.evidence.verify", "def f(path):\n    return open(path)"),
+        ("agent.duty.roster", "import datetime\ndef f():\n    return datetime.datetime.now()"),
+        ("agent.evidence.manifest", "import uuid\nlabel = uuid.uuid4()"),
+        ("agent.wire.topics", "import logging"),
+        ("agent.control.outbox", "import sqlite3"),
+        ("kiosk.board", "import starlette"),
+    ],
+)
+def test_an_injected_impurity_is_caught(module: str, source: str) -> None:
+    assert impurities(module, source) != []
