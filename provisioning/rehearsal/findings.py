@@ -1,0 +1,92 @@
+"""What a rehearsal found, as values: the closing table and the last line of `--json` are made of these alone."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class JudgedRecording:
+    """One recording and the verdict of `liuhen-verify`; `path` is its folder, `film` its first segment."""
+
+    device: str
+    path: Path
+    verdict: str
+    fragments: int
+    duration_s: float
+    size: int
+    recovered: bool
+
+    @property
+    def film(self) -> Path:
+        """The file to play."""
+        return self.path / "segment-0001.mp4"
+
+
+@dataclass(frozen=True)
+class EventCounts:
+    """Events the devices made, the centre stored once each, and signed receipts covered."""
+
+    published: int
+    received: int
+    receipted: int
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """The verdict on a copy with one flipped byte; `fragment` is the damaged one's number, `moment` its time."""
+
+    verdict: str
+    fragment: int | None
+    moment: str
+    copy: Path
+
+
+@dataclass
+class Findings:
+    """Filled in as the story goes on; `failures` is why a rehearsal does not hold, in Chinese."""
+
+    place: Path
+    broker: str = ""
+    port: int = 0
+    trust_root: Path = Path()
+    kiosk_url: str = ""
+    source: str = ""
+    recordings: list[JudgedRecording] = field(default_factory=list)
+    events: EventCounts = EventCounts(0, 0, 0)
+    tampered: Tampering | None = None
+    lost_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def expect(self, held: bool, otherwise: str) -> None:
+        """Note `otherwise` as a failure unless `held`."""
+        if not held:
+            self.failures.append(otherwise)
+
+    def as_json(self) -> dict[str, Any]:
+        """The one object of `liuhen-provision rehearse --json`."""
+        tampered = self.tampered
+        return {
+            "broker": {"kind": self.broker, "port": self.port},
+            "trust_roots": str(self.trust_root),
+            "recordings": [
+                {
+                    "device": recording.device,
+                    "path": str(recording.film),
+                    "verdict": recording.verdict,
+                    "fragments": recording.fragments,
+                    "duration_s": round(recording.duration_s, 3),
+                    "recovered": recording.recovered,
+                }
+                for recording in self.recordings
+            ],
+            "events": {
+                "published": self.events.published,
+                "received": self.events.received,
+                "receipted": self.events.receipted,
+            },
+            "kiosk": {"url": self.kiosk_url},
+            "tampered": None if tampered is None else {"verdict": tampered.verdict, "fragment": tampered.fragment},
+            "lost_s": round(self.lost_s, 3),
+            "failures": list(self.failures),
+        }
