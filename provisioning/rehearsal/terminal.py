@@ -41,6 +41,10 @@ class Teller:
         """Something a newcomer should know."""
         self._console.print(f"   [yellow]![/] {escape(chinese)}  [dim]{escape(english)}[/]", highlight=False)
 
+    def verdict(self, what: str, word: str) -> None:
+        """A judgement of `liuhen-verify`."""
+        self._console.print(f"   [green]✓[/] {escape(what)}：{VERDICTS[word]}", highlight=False)
+
     @contextmanager
     def progress(self, text: str, total: float) -> Iterator["Bar"]:
         """A bar that counts to `total` while the block runs."""
@@ -53,6 +57,16 @@ class Teller:
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield Bar(progress, text, total)
+
+    def stay(self, url: str) -> None:
+        """Everything goes on running."""
+        self._console.print(
+            f"\n[bold]一切仍在运行[/]，公示屏：{url}　按 Ctrl-C 结束  [dim]still running; Ctrl-C ends it[/]"
+        )
+
+    def leave(self) -> None:
+        """The user ended it."""
+        self._console.print("\n正在停止……  [dim]stopping[/]")
 
     def close(self, findings: Findings) -> None:
         """The closing tables: what was recorded, what was counted, what to try by hand."""

@@ -1,0 +1,87 @@
+"""The service hall's scenes: the kiosk opens with signed disclosures; a correction changes the open page by itself."""
+
+import http.client
+import json
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agent.errors import EnvironmentFault
+from provisioning.rehearsal.district import KIOSK, SAMPLE
+from provisioning.rehearsal.processes import command, wait_until
+from provisioning.rehearsal.stage import START_SECONDS, Stage
+
+BOARD, CORRECTION, RECORDING_LIST = "window-board.json", "window-board-correction.json", "recording-list.json"
+SCREEN = "kiosk"
+CHANGE_SECONDS = 15.0
+
+
+def open_hall(stage: Stage) -> None:
+    """Start the kiosk's two processes, publish the sample documents and wait until the board shows them."""
+    tell, folder = stage.tell, stage.district.device(KIOSK)
+    tell.chapter("星河区政务服务大厅开门", "the hall opens: an office publishes, the kiosk shows")
+    stage.start_agent(KIOSK)
+    ready = folder / "kiosk.url"
+    screen = stage.start(
+        SCREEN, command("liuhen-kiosk"), "serve", "--config", folder / "kiosk.toml", "--ready-file", ready
+    )
+    stage.findings.kiosk_url = wait_until("公示屏就绪", lambda: _text(ready), START_SECONDS, [screen])
+    documents = [path for path in sorted(SAMPLE.glob("*.json")) if path.name not in (CORRECTION, RECORDING_LIST)]
+    stage.found_office()
+    with tell.progress("编辑、审核、发布 publishing", len(documents)) as bar:
+        stage.publish(*documents)
+        bar.at(len(documents))
+    tell.say(f"{len(documents)} 份公示由 {stage.people()} 两人签名发布", "two signatures each, by two people")
+    names = _names(BOARD)
+    roles = [stage.roles[KIOSK], screen]
+    wait_until("公示屏显示窗口", lambda: _shows(stage, names), START_SECONDS, roles)
+    tell.say(f"公示屏 {stage.findings.kiosk_url} 显示 {len(names)} 个窗口", "open it in a browser")
+
+
+def correct(stage: Stage) -> None:
+    """Publish a correction while a page is open; the page is told and shows it."""
+    stage.tell.chapter("发布更正，打开的页面自行更新", "a signed correction changes the open page by itself")
+    added = _names(CORRECTION) - _names(BOARD)
+    with closing(_connect(stage, CHANGE_SECONDS)) as page:
+        page.request("GET", "/events")
+        events = page.getresponse()
+        stage.publish(SAMPLE / CORRECTION)
+        told = _next_event(events)
+    stage.findings.expect(told, "更正发布后，打开的页面没有收到通知")
+    wait_until("更正上屏", lambda: _shows(stage, added), CHANGE_SECONDS, [stage.roles[SCREEN]])
+    stage.tell.say(f"页面已换为 {'、'.join(sorted(added))}", "the page shows who serves now")
+
+
+def _next_event(events: http.client.HTTPResponse) -> bool:
+    """Whether the stream said, within the connection's time, that the shown documents changed."""
+    try:
+        while line := events.readline():
+            if line.startswith(b"event: changed"):
+                return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def _shows(stage: Stage, words: set[str]) -> bool:
+    """Whether the board's page contains every word."""
+    with closing(_connect(stage, CHANGE_SECONDS)) as connection:
+        try:
+            connection.request("GET", "/board")
+            response = connection.getresponse()
+            page = response.read().decode("utf-8")
+        except OSError as error:
+            raise EnvironmentFault(f"公示屏没有应答（{error}）。请查看日志 kiosk.log。") from error
+    return response.status == http.HTTPStatus.OK and all(word in page for word in words)
+
+
+def _connect(stage: Stage, seconds: float) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(stage.findings.kiosk_url).netloc, timeout=seconds)
+
+
+def _names(document: str) -> set[str]:
+    return {entry["姓名"] for entry in json.loads((SAMPLE / document).read_text(encoding="utf-8"))["entries"]}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None

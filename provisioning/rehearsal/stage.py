@@ -1,0 +1,109 @@
+"""What the scenes of a rehearsal share: the district, its running roles, and reading what they left behind."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.wire.trust import Role
+from provisioning.rehearsal.district import EDITOR, PLACE, REVIEWER, District
+from provisioning.rehearsal.findings import Findings
+from provisioning.rehearsal.processes import Processes, command, run, wait_until
+from provisioning.rehearsal.processes import Role as RunningRole
+from provisioning.rehearsal.terminal import Teller
+
+START_SECONDS = 30.0  # a role imports and opens its files; generous for a small Pi
+VERDICT_EXITS = (0, 10, 11, 12, 13, 14)
+
+
+@dataclass
+class Stage:
+    """One rehearsal under way."""
+
+    district: District
+    tell: Teller
+    processes: Processes
+    findings: Findings
+    roles: dict[str, RunningRole] = field(default_factory=dict)
+
+    def start(self, name: str, *argv: str | Path, with_input: bool = False) -> RunningRole:
+        """Start a role by an installed command and remember it under `name`."""
+        self.roles[name] = self.processes.start(name, argv, with_input=with_input)
+        return self.roles[name]
+
+    def start_agent(self, device: str) -> RunningRole:
+        """Start a device's agent."""
+        config = self.district.device(device) / "agent.toml"
+        return self.start(device, command("liuhen-agent"), "run", "--config", config)
+
+    def status(self, device: str) -> dict[str, Any]:
+        """What `liuhen-agent status` says of a device."""
+        config = self.district.device(device) / "agent.toml"
+        return _object(run([command("liuhen-agent"), "status", "--config", config, "--json"]))
+
+    def press(self, device: str) -> None:
+        """Press the button of a recorder: a frame on its serial line."""
+        button = self.roles[f"{device}-button"].stdin
+        button.write(b"press\n")
+        button.flush()
+
+    def wait_for_file(self, device: str, pattern: str, seconds: float) -> Path:
+        """The first file below a device's state folder that matches `pattern` and is not empty."""
+        state = self.district.device(device) / "state"
+
+        def found() -> Path | None:
+            return next((path for path in sorted(state.glob(pattern)) if path.stat().st_size), None)
+
+        return wait_until(f"{device} {pattern}", found, seconds, [self.roles[device]])
+
+    def center_summary(self) -> list[dict[str, Any]]:
+        """What `liuhen-center summary` says of every device."""
+        config = self.district.center / "center.toml"
+        return list(_object(run([command("liuhen-center"), "summary", "--config", config, "--json"]))["devices"])
+
+    def verify(self, path: Path) -> dict[str, Any]:
+        """The report of `liuhen-verify` on one recording or file."""
+        argv = [command("liuhen-verify"), path, "--roots", self.district.root, "--json"]
+        return _object(run(argv, accept=VERDICT_EXITS))
+
+    def found_office(self) -> None:
+        """Set up the publishing office's folder."""
+        editor = self.district.person(Role.EDITOR)
+        trust = ["--root", editor / "root.pem", "--trust-list", editor / "trust.dsse"]
+        run([command("liuhen-publish"), "init", "--office", self.district.office, "--district", PLACE, *trust])
+
+    def publish(self, *files: Path) -> None:
+        """Draft documents at the office, let editor and reviewer sign, and release them."""
+        tool, office = command("liuhen-publish"), ["--office", self.district.office]
+        drafted = _object(run([tool, "draft", *files, *office, "--json"]))["documents"]
+        names = [document["name"] for document in drafted]
+        for role in (Role.EDITOR, Role.REVIEWER):
+            folder = self.district.person(role)
+            key, chain = folder / f"{role.value}.key", folder / f"{role.value}.pem"
+            run([tool, "sign", *names, *office, "--key", key, "--chain", chain, "--as", role.value])
+        run([tool, "release", *names, *office])
+
+    def people(self) -> str:
+        """The two who sign disclosures."""
+        return f"{EDITOR} + {REVIEWER}"
+
+    def wait_for_receipts(self, devices: list[str], seconds: float) -> None:
+        """Until no device has an event left that the centre has not receipted."""
+        waiting = list(devices)
+        deadline = time.monotonic() + seconds
+
+        def drained() -> bool:
+            waiting[:] = [device for device in waiting if self.status(device)["waiting"]]
+            return not waiting
+
+        while time.monotonic() < deadline and not drained():
+            time.sleep(0.2)
+        self.findings.expect(not waiting, f"{'、'.join(waiting)} 的事件未全部收到回执")
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text.strip().splitlines()[-1]) if "\n{" in text else json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError("a command's --json is one object")
+    return value

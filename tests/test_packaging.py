@@ -1,0 +1,58 @@
+"""What is built is what the house says: four packages with their papers, six commands, nothing else."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    return next(place.glob("liuhen-*.whl"))
+
+
+def test_the_wheel_holds_the_four_packages_and_their_files(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"agent", "kiosk", "firmware_hooks", "provisioning"}
+    for package in tops:
+        assert f"{package}/py.typed" in names
+    tracked = subprocess.run(["git", "ls-files", *tops], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert set(tracked.stdout.split()) <= names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+@pytest.mark.parametrize("script", sorted(PROJECT["scripts"]))
+def test_every_command_explains_itself_and_leaves_quietly(script: str) -> None:
+    path = Path(sys.executable).with_name(script)
+    if not path.exists():
+        pytest.skip("the package is not installed beside this Python: make test installs it")
+    shown = subprocess.run([path, "--help"], check=True, capture_output=True, text=True)
+    assert "Usage" in shown.stdout
+    wrong = subprocess.run([path, "--no-such-option"], check=False, capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
+
+
+def test_everything_installed_is_pinned_once_and_exactly() -> None:
+    lines = [
+        line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split("\n") if line[:1] not in ("#", "")
+    ]
+    names = [line.partition("==")[0].lower().replace("_", "-") for line in lines]
+    assert all("==" in line and "/" not in line for line in lines)
+    assert len(names) == len(set(names))
+    wanted = [
+        *PROJECT["dependencies"],
+        *(need for extra in PROJECT["optional-dependencies"].values() for need in extra),
+    ]
+    asked = {need.partition(">=")[0].lower() for need in wanted if not need.startswith("liuhen[")}
+    assert asked <= set(names)
