@@ -1,5 +1,7 @@
 """The small district of a rehearsal: who is in it and the folders they run from."""
 
+import os
+import pwd
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -98,7 +100,8 @@ def build_district(place: Path, wishes: Wishes, now: datetime) -> tuple[District
 
 
 def _broker(authority: Authority, wishes: Wishes, district: District, now: datetime) -> Path:
-    order = BrokerOrder(Listener(LOOPBACK, wishes.port), wishes.engine)
+    listener = Listener(LOOPBACK, wishes.port, pwd.getpwuid(os.getuid()).pw_name)
+    order = BrokerOrder(listener, wishes.engine)
     return write_broker_folder(authority, order, district.place / "broker", now)[0]
 
 

@@ -45,22 +45,23 @@ def correct(stage: Stage) -> None:
     with closing(_connect(stage, CHANGE_SECONDS)) as page:
         page.request("GET", "/events")
         events = page.getresponse()
+        shown = _next_generation(events)
         stage.publish(SAMPLE / CORRECTION)
-        told = _next_event(events)
-    stage.findings.expect(told, "更正发布后，打开的页面没有收到通知")
+        told = _next_generation(events)
+    stage.findings.expect(told not in ("", shown), "更正发布后，打开的页面没有收到通知")
     wait_until("更正上屏", lambda: _shows(stage, added), CHANGE_SECONDS, [stage.roles[SCREEN]])
     stage.tell.say(f"页面已换为 {'、'.join(sorted(added))}", "the page shows who serves now")
 
 
-def _next_event(events: http.client.HTTPResponse) -> bool:
-    """Whether the stream said, within the connection's time, that the shown documents changed."""
+def _next_generation(events: http.client.HTTPResponse) -> str:
+    """The name of the shown content that the stream tells next; empty when it tells none within the connection's time."""
     try:
         while line := events.readline():
-            if line.startswith(b"event: changed"):
-                return True
+            if line.startswith(b"data:"):
+                return line.decode("ascii")
     except TimeoutError:
         pass
-    return False
+    return ""
 
 
 def _shows(stage: Stage, words: set[str]) -> bool:

@@ -77,7 +77,7 @@ class Stage:
         """Draft documents at the office, let editor and reviewer sign, and release them."""
         tool, office = command("liuhen-publish"), ["--office", self.district.office]
         drafted = _object(run([tool, "draft", *files, *office, "--json"]))["documents"]
-        names = [document["name"] for document in drafted]
+        names = [document["id"] for document in drafted]
         for role in (Role.EDITOR, Role.REVIEWER):
             folder = self.district.person(role)
             key, chain = folder / f"{role.value}.key", folder / f"{role.value}.pem"

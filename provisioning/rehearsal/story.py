@@ -10,7 +10,7 @@ from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
 from provisioning.rehearsal import hall, tampering
 from provisioning.rehearsal.district import KIOSK, RECORDERS, Wishes, build_district
-from provisioning.rehearsal.embedded_broker import WEAKNESSES
+from provisioning.rehearsal.embedded_broker import WEAKER_THAN_MOSQUITTO
 from provisioning.rehearsal.findings import EventCounts, Findings, JudgedRecording, Tampering
 from provisioning.rehearsal.processes import Processes, command, free_port, listens, wait_until
 from provisioning.rehearsal.stage import START_SECONDS, Stage
@@ -80,8 +80,8 @@ def _start_broker(stage: Stage, config: Path) -> None:
         python = command("python")
         role = stage.start("broker", python, "-m", "provisioning.rehearsal.embedded_broker", "--config", config)
         tell.say(f"内置消息代理 amqtt，双向 TLS，127.0.0.1:{findings.port}", "no Mosquitto here: embedded broker")
-        for weakness in WEAKNESSES:
-            tell.warn(weakness)
+        for line in WEAKER_THAN_MOSQUITTO.splitlines():
+            tell.warn(line)
     wait_until("消息代理", lambda: listens(findings.port), START_SECONDS, [role])
 
 
@@ -95,7 +95,7 @@ def _start_recorder(stage: Stage, device: str) -> None:
 
 
 def _ready(stage: Stage, device: str) -> bool:
-    return (stage.district.device(device) / "state" / "agent.db").exists() and bool(stage.status(device)["connected"])
+    return (stage.district.device(device) / "state" / "agent.db").exists() and stage.status(device)["acked"] > 0
 
 
 def _record(stage: Stage, seconds: int) -> None:
@@ -107,10 +107,12 @@ def _record(stage: Stage, seconds: int) -> None:
     _watch(stage, HONEST, film, seconds)
     stage.press(HONEST)
     stage.wait_for_file(HONEST, SEALED.format(film.parent.name), SEAL_SECONDS)
-    picture = stage.status(HONEST)["source"]
-    stage.findings.source = picture
     tell.say(f"已封存 {film.parent.name}，{film.stat().st_size // 1024} KiB", "sealed in place")
-    (tell.warn if "合成" in picture else tell.say)(f"画面来源：{picture}", "where the picture came from")
+    stage.findings.source, synthetic = tampering.picture_source(film)
+    if synthetic:
+        tell.warn(f"画面是合成的（{stage.findings.source}），不是现场", "no camera: a synthetic moving scene with clock and tone")
+    else:
+        tell.say(f"画面来源：{stage.findings.source}", "where the picture came from")
 
 
 def _watch(stage: Stage, device: str, film: Path, seconds: float) -> None:

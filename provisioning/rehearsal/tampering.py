@@ -15,6 +15,14 @@ def last_moment_ns(film: Path) -> int:
     return moment.captured.monotonic_ns + moment.duration_ms * NANOSECONDS_PER_MS
 
 
+def picture_source(film: Path) -> tuple[str, bool]:
+    """Where the signed opening says the picture came from, and whether it says that it is synthetic."""
+    origin = examine(Source.of_bytes(film.read_bytes())).origin
+    if origin is None:
+        raise ValueError(f"{film} has no readable opening")
+    return str(origin.context.get("source", "")), origin.synthetic
+
+
 def flip_one_byte(film: Path) -> int:
     """Flip the last bit of one byte of picture or sound in the middle of `film`; returns the fragment's number."""
     records = _records(film)
