@@ -1,0 +1,109 @@
+"""CBOR (RFC 8949) as evidence uses it: written with definite lengths, read only after a bounded look at its structure.
+
+Everything read here comes from a file that anyone may have made, so the structure is walked first without building
+anything: depth, number of items, lengths and tags are limited, indefinite lengths and floating point are refused.
+"""
+
+from typing import Any
+
+import cbor2
+
+from agent.errors import SenderFault
+
+MAX_BYTES = 64 * 1024  # ours; a manifest store is 16 KiB, a journal entry below 1 KiB
+MAX_DEPTH = 16  # ours; a C2PA session-keys assertion nests 6 deep
+MAX_ITEMS = 8192  # ours; a manifest has below 300
+COSE_SIGN1 = 18  # RFC 9052 section 2
+TAGS = frozenset({0, COSE_SIGN1})  # 0: date-time text (RFC 8949 section 3.4.1)
+SIMPLE_VALUES = frozenset({20, 21, 22})  # false, true, null
+
+
+def encode(value: Any) -> bytes:
+    """The CBOR bytes of `value`; maps keep their order."""
+    return cbor2.dumps(value)
+
+
+def tagged(tag: int, value: Any) -> Any:
+    """`value` under a CBOR tag."""
+    return cbor2.CBORTag(tag, value)
+
+
+def decode(data: bytes) -> Any:
+    """The one item in `data`; raises `SenderFault` for anything outside the limits above or followed by more bytes.
+
+    A COSE_Sign1 comes back as an object with `tag` and `value`, a date-time as an aware datetime.
+    """
+    _check(data)
+    try:
+        return cbor2.loads(data)
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise SenderFault(f"CBOR 数据无法读取（{type(error).__name__}），已拒绝。") from error
+
+
+def decode_map(data: bytes) -> dict[Any, Any]:
+    """As `decode`, for data whose item is a map."""
+    value = decode(data)
+    if not isinstance(value, dict):
+        raise SenderFault("CBOR 数据应为一个映射，已拒绝。")
+    return value
+
+
+def untagged(value: Any, tag: int) -> Any:
+    """What stands under `tag`; raises `SenderFault` when `value` does not carry it."""
+    if not isinstance(value, cbor2.CBORTag) or value.tag != tag:
+        raise SenderFault(f"CBOR 数据缺少标签 {tag}，已拒绝。")
+    return value.value
+
+
+def _check(data: bytes) -> None:
+    if len(data) > MAX_BYTES:
+        raise _refusal("过长")
+    position, items, open_items = 0, 0, [1]
+    while open_items:
+        if open_items[-1] == 0:
+            open_items.pop()
+            continue
+        open_items[-1] -= 1
+        items += 1
+        position, inner = _step(data, position)
+        if inner:
+            open_items.append(inner)
+        if items > MAX_ITEMS or len(open_items) > MAX_DEPTH:
+            raise _refusal("嵌套过深或条目过多")
+    if position != len(data):
+        raise _refusal("末尾有多余字节")
+
+
+def _step(data: bytes, position: int) -> tuple[int, int]:
+    """The position after one item's head (and string, if it is one) and how many items stand inside it."""
+    if position >= len(data):
+        raise _refusal("不完整")
+    major, minor = data[position] >> 5, data[position] & 31
+    argument, position = _argument(data, position + 1, minor)
+    match major:
+        case 0 | 1:
+            return position, 0
+        case 2 | 3 if argument <= len(data) - position:
+            return position + argument, 0
+        case 4:
+            return position, argument
+        case 5:
+            return position, 2 * argument
+        case 6 if argument in TAGS:
+            return position, 1
+        case 7 if minor in SIMPLE_VALUES:
+            return position, 0
+    raise _refusal("含有不允许的类型或长度")
+
+
+def _argument(data: bytes, position: int, minor: int) -> tuple[int, int]:
+    if minor < 24:
+        return minor, position
+    size = {24: 1, 25: 2, 26: 4, 27: 8}.get(minor, 0)
+    if not size or position + size > len(data):
+        raise _refusal("含有不定长度或不完整")
+    return int.from_bytes(data[position : position + size]), position + size
+
+
+def _refusal(why: str) -> SenderFault:
+    return SenderFault(f"CBOR 数据{why}，已拒绝。")

@@ -1,0 +1,180 @@
+"""What the segments of one recording show together: the chain between them, interruptions, and time."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, JournalRecord, Reason
+from agent.evidence.places import MISSING, Examined, clock_text
+from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
+from agent.wire.instant import Instant
+
+TIME_HOLE_MS = 1000  # ours: more than this between the end of a fragment and the next one is an interruption
+REASON_NAMES = {
+    Reason.STOPPED: "按键停止",
+    Reason.CONTINUED: "转入下一段",
+    Reason.SHUTDOWN: "设备关机",
+    Reason.DEVICE_RESTART: "设备断电或重启",
+    Reason.CAMERA_LOST: "摄像头中断",
+    Reason.ENCODER_STALLED: "编码停滞",
+    Reason.STORAGE_FAILED: "存储故障",
+    Reason.CLOCK_JUMPED: "时钟跳变",
+    Reason.FRAMES_DROPPED: "丢帧",
+}
+NO_INTERRUPTION = frozenset({Reason.STOPPED, Reason.CONTINUED})
+
+
+def recording_findings(segments: Sequence[Examined], *, whole: bool) -> list[Finding]:
+    """Everything that only shows across fragments and segments. `segments` have readable manifests and stand in the
+    order of their numbers; `whole` says that they are meant to be all of one recording."""
+    findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments)]
+    for before, after in itertools.pairwise(segments):
+        findings += _link(before, after)
+    return [*findings, *_events(segments), *_holes(segments)]
+
+
+def _identity(segments: Sequence[Examined]) -> Iterator[Finding]:
+    first = segments[0].found.origin if segments else None
+    for segment in segments:
+        origin = segment.found.origin
+        if origin is not None and first is not None and origin.recording != first.recording:
+            place = Place(segment.file.name, "swapped", origin.segment)
+            text = f"{segment.file.name}：属于另一次录制 {origin.recording}，被混入。"
+            yield Finding(Verdict.ALTERED, INTEGRITY, text, place)
+
+
+def _numbers(segments: Sequence[Examined], *, whole: bool) -> Iterator[Finding]:
+    numbers = [segment.number or 0 for segment in segments]
+    for before, after in itertools.pairwise(segments):
+        if before.number == after.number:
+            place = Place(after.file.name, "duplicated", after.number)
+            yield Finding(Verdict.ALTERED, INTEGRITY, f"{after.file.name}：第 {after.number} 段重复出现。", place)
+    start = [0] if whole else []
+    for before_number, after_number in itertools.pairwise([*start, *numbers]):
+        if after_number > before_number + 1:
+            yield _missing_segment(before_number + 1, after_number - before_number - 1)
+    last = segments[-1].seal if segments else None
+    if whole and last is not None and last.closing.reason is Reason.CONTINUED:
+        yield _missing_segment(numbers[-1] + 1, 1)
+
+
+def _missing_segment(number: int, count: int) -> Finding:
+    place = Place(f"segment-{number:04d}.mp4", MISSING, number, count=count)
+    return Finding(Verdict.MISSING, COMPLETENESS, f"缺少第 {number} 段起的 {count} 个分段文件。", place)
+
+
+def _link(before: Examined, after: Examined) -> Iterator[Finding]:
+    origin, earlier = after.found.origin, before.found.origin
+    if origin is None or earlier is None or origin.segment != earlier.segment + 1:
+        return
+    head = before.found.head if before.seal is None else before.seal.head
+    if origin.prior_head == head:
+        return
+    name = after.file.name
+    last = max((record.entry.sequence for record in before.found.fragments), default=earlier.first_sequence - 1)
+    if before.seal is not None:
+        last = max(last, earlier.first_sequence + before.seal.fragments - 1)
+    if origin.first_sequence > last + 1:
+        count = origin.first_sequence - last - 1
+        place = Place(before.file.name, MISSING, before.number, last + 1, count=count)
+        text = f"{before.file.name} 第 {last + 1} 片段起缺失 {count} 个片段。"
+        yield Finding(Verdict.MISSING, COMPLETENESS, text, place)
+        return
+    text = f"{name}：与前一段 {before.file.name} 衔接不上。"
+    yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "swapped", after.number))
+
+
+def _seals(segments: Sequence[Examined]) -> Iterator[Finding]:
+    for segment in segments:
+        name, seal = segment.file.name, segment.seal
+        if seal is None:
+            # Every fragment verifies, but nobody signed where the segment ends: what followed may be gone.
+            text = f"{name}：未封存，结尾没有签名说明。请在原设备上重新启动以恢复封存。"
+            yield Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, text)
+        elif seal.closing.recovered:
+            lost = f"，舍去残缺尾部 {seal.closing.discarded_bytes} 字节" if seal.closing.discarded_bytes else ""
+            text = f"{name}：{REASON_NAMES[seal.closing.reason]}后恢复封存{lost}。"
+            yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
+        elif seal.closing.reason not in NO_INTERRUPTION:
+            text = f"{name}：录制因{REASON_NAMES[seal.closing.reason]}而中断。"
+            yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
+
+
+def _events(segments: Sequence[Examined]) -> Iterator[Finding]:
+    for segment in segments:
+        for event in _segment_events(segment):
+            if event.kind != GAP_OPENED:
+                continue
+            if event.reason is None:
+                text = f"{clock_text(event.at)} 起中断，没有说明原因。"
+                yield Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, text)
+            else:
+                note = f"（{event.note}）" if event.note else ""
+                text = f"{clock_text(event.at)} 起中断：{REASON_NAMES[event.reason]}{note}。"
+                yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
+
+
+def _holes(segments: Sequence[Examined]) -> Iterator[Finding]:
+    records = [(segment, record) for segment in segments for record in segment.found.fragments]
+    for (segment, before), (other, after) in itertools.pairwise(records):
+        if after.entry.sequence != before.entry.sequence + 1 or _explained(segment, before, other, after):
+            continue
+        hole = _hole_ms(before, after)
+        if hole is None or hole > TIME_HOLE_MS:
+            length = "长度不明" if hole is None else f"{hole / 1000:.1f} 秒"
+            text = f"{clock_text(before.entry.moment.captured)} 之后有一处无说明的中断（{length}）。"
+            captured = before.entry.moment.captured
+            place = Place(segment.file.name, "time-hole", segment.number, before.entry.sequence, captured)
+            yield Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, text, place)
+
+
+def _hole_ms(before: JournalRecord, after: JournalRecord) -> int | None:
+    """Milliseconds between the end of one fragment and the start of the next; None across a restart."""
+    earlier, later = before.entry.moment, after.entry.moment
+    if earlier.captured.boot != later.captured.boot:
+        return None
+    passed = (later.captured.monotonic_ns - earlier.captured.monotonic_ns) // 1_000_000
+    return passed - earlier.duration_ms
+
+
+def _explained(segment: Examined, before: JournalRecord, other: Examined, after: JournalRecord) -> bool:
+    events = [*before.entry.moment.events, *after.entry.moment.events]
+    if other is not segment and segment.seal is not None:
+        if segment.seal.closing.reason not in NO_INTERRUPTION:
+            return True
+        events += segment.seal.closing.gaps
+    return any(event.kind in (GAP_OPENED, GAP_CLOSED) and event.reason is not None for event in events)
+
+
+def _segment_events(segment: Examined) -> Iterator[JournalEvent]:
+    for record in segment.found.fragments:
+        yield from record.entry.moment.events
+    if segment.seal is not None:
+        yield from segment.seal.closing.gaps
+
+
+def clock_lines(segments: Sequence[Examined]) -> list[str]:
+    """What the device's own clock said, in Chinese: stretch, trust states, jumps."""
+    moments = [record.entry.moment.captured for segment in segments for record in segment.found.fragments]
+    if not moments:
+        return ["没有可读的时间。"]
+    states = "、".join(sorted({moment.state.value for moment in moments}))
+    lines = [
+        f"设备自报时间：{clock_text(moments[0])} 至 {clock_text(moments[-1])}（北京时间），时钟状态 {states}，"
+        f"误差界 {_error_text(moments)}；尚无可信时间戳佐证。"
+    ]
+    jumps = sum(_jumped(before, after) for before, after in itertools.pairwise(moments))
+    if jumps:
+        lines.append(f"录制中设备时钟跳变 {jumps} 次；先后次序以开机计时与序号为准。")
+    return lines
+
+
+def _error_text(moments: Sequence[Instant]) -> str:
+    errors = [moment.error_ms for moment in moments if moment.error_ms is not None]
+    return f"{max(errors)} 毫秒" if len(errors) == len(moments) else "不明"
+
+
+def _jumped(before: Instant, after: Instant) -> bool:
+    if before.boot != after.boot:
+        return False
+    wall = (after.wall - before.wall).total_seconds()
+    return abs(wall - (after.monotonic_ns - before.monotonic_ns) / 1e9) > TIME_HOLE_MS / 1000

@@ -1,0 +1,113 @@
+"""Reading a manifest of ours: everything is verified against its own signature before anything is believed.
+
+Whether the signing certificate is to be trusted is another question (`agent.evidence.certificates`).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent.errors import SenderFault
+from agent.evidence import bmff, cbor, cose, jumbf, manifest
+from agent.evidence.flat_hash import EXCLUSIONS
+from agent.evidence.session import SESSION_KEYS_LABEL, CertifiedSession, parse_session_keys
+from agent.evidence.statements import RECORDING_LABEL, SEAL_LABEL, Opening, Seal, parse_opening, parse_seal
+from agent.wire.signing import certificate_key
+
+MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA
+UNPROTECTED = frozenset({"pad", "sigTst2"})  # C2PA 2.4 sections 13.2, 15.8: padding and later time-stamps
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest whose signature and assertions were verified. `chain` are its DER certificates, leaf first;
+    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded."""
+
+    label: str
+    chain: tuple[bytes, ...]
+    assertions: Mapping[str, bytes]
+    flat_hash: bytes
+    opening: Opening
+    session: CertifiedSession
+    seal: Seal | None
+
+    @property
+    def leaf_key(self) -> ec.EllipticCurvePublicKey:
+        """The key that signed; raises `SenderFault` for a certificate with another kind of key."""
+        return _key(self.chain[0])
+
+
+def read_manifest(box: bytes) -> Manifest:
+    """The manifest in a C2PA `uuid` box; raises `SenderFault` unless it is whole and signed by its leaf certificate."""
+    preamble = bmff.HEADER + bmff.USER_TYPE
+    store_at = preamble + len(manifest.PREAMBLE)
+    if len(box) != manifest.RESERVED_BYTES or box[preamble:store_at] != manifest.PREAMBLE:
+        raise SenderFault("文件中没有本系统的签名凭证，已拒绝。")
+    store = jumbf.parse_superbox(box[store_at:])
+    if (store.kind, store.label, len(store.children)) != (jumbf.STORE, manifest.STORE_LABEL, 1):
+        raise SenderFault("凭证库结构不对，已拒绝。")
+    return _verified(store.children[0])
+
+
+def _verified(found: jumbf.Superbox) -> Manifest:
+    if found.kind != jumbf.MANIFEST or len(found.children) != 3 or found.content:
+        raise SenderFault("签名凭证结构不对，已拒绝。")
+    claim = found.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
+    signed = cose.parse(found.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content())
+    chain = _chain(signed)
+    fields = cbor.decode_map(signed.verify(_key(chain[0]), claim))
+    if fields.get("signature") != manifest.signature_url(found.label):
+        raise SenderFault("签名凭证的声明与其标签不符，已拒绝。")
+    assertions = _assertions(found.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL), fields)
+    return _content(found.label, chain, assertions)
+
+
+def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
+    listed = signed.protected.get(cose.X5CHAIN)
+    chain = tuple(listed) if isinstance(listed, list) else (listed,)
+    if not 1 <= len(chain) <= MAX_CHAIN or not all(isinstance(entry, bytes) for entry in chain):
+        raise SenderFault("签名凭证没有附带证书，已拒绝。")
+    if signed.payload is not None or not UNPROTECTED.issuperset(signed.unprotected):
+        raise SenderFault("签名凭证的签名结构不对，已拒绝。")
+    padding = signed.unprotected.get("pad", b"")
+    if not isinstance(padding, bytes) or padding.strip(b"\0"):
+        raise SenderFault("签名凭证的填充区藏有内容，已拒绝。")
+    return chain
+
+
+def _key(certificate: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        return certificate_key(x509.load_der_x509_certificate(certificate))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SenderFault("签名凭证中的证书无法读取，已拒绝。") from error
+
+
+def _assertions(store: jumbf.Superbox, claim: Mapping[Any, Any]) -> dict[str, bytes]:
+    references = claim.get("created_assertions")
+    if not isinstance(references, list) or len(references) != len(store.children) or store.content:
+        raise SenderFault("签名凭证的断言数目不符，已拒绝。")
+    found: dict[str, bytes] = {}
+    for reference, box in zip(references, store.children, strict=True):
+        hashed = hashlib.sha256(box.inner).digest()
+        if reference != {"url": manifest.assertion_url(box.label), "hash": hashed} or box.label in found:
+            raise SenderFault(f"签名凭证中的断言 {box.label[:60]} 被改动，已拒绝。")
+        found[box.label] = box.only_content()
+    return found
+
+
+def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, bytes]) -> Manifest:
+    try:
+        hashed = cbor.decode_map(assertions[manifest.HASH_LABEL])
+        opening = parse_opening(assertions[RECORDING_LABEL])
+        session = parse_session_keys(assertions[SESSION_KEYS_LABEL], chain[0])
+    except KeyError as error:
+        raise SenderFault(f"签名凭证缺少断言 {error}，已拒绝。") from error
+    if hashed.get("exclusions") != EXCLUSIONS or hashed.get("alg") != "sha256":
+        raise SenderFault("签名凭证的散列范围不合规定，已拒绝。")
+    seal = parse_seal(assertions[SEAL_LABEL]) if SEAL_LABEL in assertions else None
+    return Manifest(label, chain, assertions, bytes(hashed.get("hash", b"")), opening, session, seal)

@@ -1,0 +1,173 @@
+"""What a verification says: one verdict of six words, five layers, and the exact places."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from agent.wire import canonical
+from agent.wire.identifiers import DeviceId, RecordingId
+from agent.wire.instant import Instant
+
+INTEGRITY, TRUST, TIME, COMPLETENESS, DUTY = "integrity", "trust", "time", "completeness", "duty"
+
+
+class Verdict(StrEnum):
+    """The six words, from good to bad; `exit_code` is what `liuhen-verify` ends with."""
+
+    COMPLETE = "complete"
+    EXPLAINED_GAP = "explained-gap"
+    UNEXPLAINED_GAP = "unexplained-gap"
+    MISSING = "missing"
+    UNTRUSTED = "untrusted"
+    ALTERED = "altered"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+        return _EXIT_CODES[self]
+
+    @property
+    def chinese(self) -> str:
+        """The word for people."""
+        return _CHINESE[self]
+
+
+_EXIT_CODES = {
+    Verdict.COMPLETE: 0,
+    Verdict.EXPLAINED_GAP: 10,
+    Verdict.UNEXPLAINED_GAP: 11,
+    Verdict.MISSING: 12,
+    Verdict.ALTERED: 13,
+    Verdict.UNTRUSTED: 14,
+}
+_CHINESE = {
+    Verdict.COMPLETE: "完整",
+    Verdict.EXPLAINED_GAP: "有说明中断",
+    Verdict.UNEXPLAINED_GAP: "无说明中断",
+    Verdict.MISSING: "缺失",
+    Verdict.ALTERED: "被改",
+    Verdict.UNTRUSTED: "不可信",
+}
+_SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
+WHAT_A_SIGNATURE_PROVES = "签名只证明：自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。"
+
+
+class Status(StrEnum):
+    """How a layer stands."""
+
+    PASSED = "passed"
+    NOTED = "noted"
+    FAILED = "failed"
+    NOT_JUDGED = "not-judged"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of integrity, trust, time, completeness, duty; `lines` are Chinese sentences."""
+
+    status: Status
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is wrong. `kind`: journal, moof, mdat, signature, structure, ftyp, moov, manifest, sidecar,
+    missing, swapped, duplicated, appended or time-hole (an unexplained break after that fragment). `sequence` and
+    `captured` name the fragment as far as it can be known, from its neighbours if need be (`inferred`); `count` is how
+    many fragments; `offset` and `size` in bytes."""
+
+    file: str
+    kind: str
+    segment: int | None = None
+    sequence: int | None = None
+    captured: Instant | None = None
+    inferred: bool = False
+    count: int = 1
+    offset: int | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that speaks for a worse verdict: in which layer, in what words, and where."""
+
+    verdict: Verdict
+    layer: str
+    text: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of one verification. `recovered`: a segment was closed by a later start of the device. `device` and
+    `recording` are None when nothing signed could be read."""
+
+    verdict: Verdict
+    integrity: Layer
+    trust: Layer
+    time: Layer
+    completeness: Layer
+    duty: Layer
+    places: tuple[Place, ...]
+    device: DeviceId | None
+    recording: RecordingId | None
+    unit: str
+    synthetic: bool
+    segments: int
+    fragments: int
+    duration_s: float
+    recovered: bool
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """The five layers by name, in the order of reading."""
+        return {
+            INTEGRITY: self.integrity,
+            TRUST: self.trust,
+            TIME: self.time,
+            COMPLETENESS: self.completeness,
+            DUTY: self.duty,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for a machine; durations in seconds, moments in UTC."""
+        return {
+            "verdict": self.verdict.value,
+            "verdict_zh": self.verdict.chinese,
+            "exit_code": self.verdict.exit_code,
+            "device": self.device,
+            "recording": self.recording,
+            "unit": self.unit,
+            "synthetic": self.synthetic,
+            "segments": self.segments,
+            "fragments": self.fragments,
+            "duration_s": self.duration_s,
+            "recovered": self.recovered,
+            "layers": {
+                name: {"status": layer.status.value, "lines": list(layer.lines)} for name, layer in self.layers.items()
+            },
+            "places": [_place_json(place) for place in self.places],
+            "statement": WHAT_A_SIGNATURE_PROVES,
+        }
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The gravest of `verdicts`; complete when there are none. Altered is graver than untrusted: an alteration is a
+    fact whoever signed."""
+    return max(verdicts, key=lambda verdict: _SEVERITY[verdict], default=Verdict.COMPLETE)
+
+
+def _place_json(place: Place) -> dict[str, Any]:
+    captured = place.captured
+    return {
+        "file": place.file,
+        "kind": place.kind,
+        "segment": place.segment,
+        "sequence": place.sequence,
+        "count": place.count,
+        "captured": None if captured is None else canonical.timestamp(captured.wall),
+        "inferred": place.inferred,
+        "offset": place.offset,
+        "size": place.size,
+    }

@@ -1,0 +1,115 @@
+"""Whether the files beside the segments agree with them and are signed by a trusted device."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from agent.errors import SenderFault
+from agent.evidence import cms
+from agent.evidence.bmff import Source
+from agent.evidence.certificates import trust_chain
+from agent.evidence.places import MISSING, Examined
+from agent.evidence.report import COMPLETENESS, INTEGRITY, TRUST, Finding, Place, Verdict
+from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME, iterate_journal_lines, parse_sums
+from agent.wire.identifiers import DeviceId, Digest
+
+SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True)
+class Sidecars:
+    """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece."""
+
+    journal: Source | bytes | None = None
+    sums: bytes | None = None
+    signature: bytes | None = None
+
+
+def sidecar_findings(
+    sidecars: Sidecars, segments: Sequence[Examined], roots: Sequence[x509.Certificate], *, intact: bool
+) -> Iterator[Finding]:
+    """Disagreements. `intact` says that the segments themselves showed nothing: only then must the journal equal
+    what they hold."""
+    if sidecars.journal is not None and intact:
+        records = (record for segment in segments for record in segment.found.fragments)
+        if _digest(_journal(sidecars.journal)) != _sha256(iterate_journal_lines(records)):
+            yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+    if sidecars.sums is None:
+        return
+    try:
+        sums = parse_sums(sidecars.sums)
+    except SenderFault:
+        yield _altered(SUMS_NAME, "格式不对，无法读取")
+        return
+    yield from _compare(sums, _digests(sidecars, segments))
+    if sidecars.signature is not None:
+        devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
+        yield from _signature(sidecars.signature, sidecars.sums, roots, devices)
+
+
+def sidecar_lines(sidecars: Sidecars) -> list[str]:
+    """Which sidecars are not there, in Chinese; their absence takes nothing from the signatures in the segments."""
+    present = {
+        JOURNAL_NAME: sidecars.journal,
+        SUMS_NAME: sidecars.sums,
+        SIGNATURE_NAME: sidecars.signature,
+    }
+    absent = [name for name, content in present.items() if content is None]
+    return [f"没有旁证文件 {'、'.join(absent)}，不影响录像自身的签名。"] if absent else []
+
+
+def _digests(sidecars: Sidecars, segments: Sequence[Examined]) -> dict[str, Digest]:
+    digests = {segment.file.name: _digest(segment.file.source) for segment in segments}
+    if sidecars.journal is not None:
+        digests[JOURNAL_NAME] = _digest(_journal(sidecars.journal))
+    return digests
+
+
+def _journal(journal: Source | bytes) -> Source:
+    return Source.of_bytes(journal) if isinstance(journal, bytes) else journal
+
+
+def _digest(source: Source) -> Digest:
+    return _sha256(source.chunks(0, source.size))
+
+
+def _sha256(chunks: Iterable[bytes]) -> Digest:
+    whole = hashlib.sha256()
+    for chunk in chunks:
+        whole.update(chunk)
+    return Digest(whole.hexdigest())
+
+
+def _compare(sums: Mapping[str, Digest], digests: Mapping[str, Digest]) -> Iterator[Finding]:
+    for name, listed in sums.items():
+        if name not in digests:
+            place = Place(name, MISSING)
+            yield Finding(Verdict.MISSING, COMPLETENESS, f"{SUMS_NAME} 所列的 {name} 不在。", place)
+        elif digests[name] != listed:
+            yield _altered(name, f"与 {SUMS_NAME} 所列的散列值不符")
+    for name in digests:
+        if name not in sums:
+            yield _altered(name, f"未列入 {SUMS_NAME}")
+
+
+def _signature(
+    signature: bytes, sums: bytes, roots: Sequence[x509.Certificate], devices: set[DeviceId]
+) -> Iterator[Finding]:
+    try:
+        chain = cms.open_detached(signature, sums)
+    except SenderFault:
+        yield _altered(SIGNATURE_NAME, f"不是 {SUMS_NAME} 的有效签名")
+        return
+    try:
+        subject = trust_chain(chain, roots).subject
+    except SenderFault as fault:
+        yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：{fault}")
+        return
+    if devices and subject not in devices:
+        yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：由 {subject[:40]} 签名，不是录制的设备。")
+
+
+def _altered(name: str, why: str) -> Finding:
+    return Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{why}。", Place(name, SIDECAR))

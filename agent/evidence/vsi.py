@@ -1,0 +1,125 @@
+"""Verifiable segment info (C2PA 2.4 section 19.4): the session key's signature over one fragment, in an `emsg` box.
+
+A signed fragment is `styp | emsg | uuid journal | moof | mdat`. The signature covers every box but the `emsg` itself,
+each preceded by its offset from the start of the fragment, so a fragment verifies wherever it is moved to and the
+numbers show where it belongs. The emsg value "c2pa" and the attached certificate in `signerBinding` are the dialect of
+the released specification (reference/signing.md section 2); other drafts differ in these two places.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from agent.errors import SenderFault
+from agent.evidence import cbor, cose
+from agent.evidence.bmff import HEADER, encode_box
+from agent.evidence.journal import MAX_NUMBER
+from agent.evidence.session import CertifiedSession, SessionKey
+from agent.wire.signing import Signer
+
+SCHEME = b"urn:c2pa:verifiable-segment-info"
+VALUE = b"c2pa"
+TIMESCALE = 1000
+VERSION_AND_FLAGS = 4
+NUMBERS_BYTES = 16  # timescale, presentation delta, duration, id (ISO/IEC 23009-1 section 5.10.3.3.2)
+MAX_EVENT_ID = 2**32 - 1  # the id is 32 bits wide
+STYP = encode_box(b"styp", b"msdh", bytes(4), b"msdh", b"iso6", b"cmfs")
+_EXCLUSIONS = [{"xpath": "/emsg", "data": [{"offset": HEADER + VERSION_AND_FLAGS, "value": SCHEME}]}]
+_NAMES = b"".join((bytes(VERSION_AND_FLAGS), SCHEME, b"\0", VALUE, b"\0"))
+
+
+class FragmentHash:
+    """SHA-256 over (offset, box) pairs of one fragment; `skip` passes over the emsg."""
+
+    def __init__(self) -> None:
+        self._hash, self._offset = hashlib.sha256(), 0
+
+    def skip(self, size: int) -> None:
+        """A box that is not covered."""
+        self._offset += size
+
+    def begin(self, size: int) -> None:
+        """A covered box of `size` bytes; its bytes follow by `update`."""
+        self._hash.update(self._offset.to_bytes(8))
+        self._offset += size
+
+    def update(self, chunk: bytes) -> None:
+        """Bytes of the box begun last."""
+        self._hash.update(chunk)
+
+    def add(self, box: bytes) -> None:
+        """A covered box held whole."""
+        self.begin(len(box))
+        self.update(box)
+
+    def digest(self) -> bytes:
+        """The hash of everything so far."""
+        return self._hash.digest()
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """What the session key signed of a fragment, and the duration that stands unsigned before it."""
+
+    sequence: int
+    manifest: str
+    digest: bytes
+    duration_ms: int = 0
+
+
+def sign_fragment(
+    session: SessionKey, manifest: str, sequence: int, duration_ms: int, iat: int, boxes: list[bytes]
+) -> bytes:
+    """The `emsg` box for a fragment made of STYP, this box and `boxes`; `iat` is seconds since 1970."""
+    blank = _emsg(
+        _message(None, session.key_id, SegmentInfo(sequence, manifest, bytes(32)), iat), sequence, duration_ms
+    )
+    covered = FragmentHash()
+    covered.add(STYP)
+    covered.skip(len(blank))
+    for box in boxes:
+        covered.add(box)
+    info = SegmentInfo(sequence, manifest, covered.digest())
+    return _emsg(_message(session.signer, session.key_id, info, iat), sequence, duration_ms)
+
+
+def open_fragment(emsg: bytes, session: CertifiedSession) -> SegmentInfo:
+    """What the certified session key signed in an `emsg` box; raises `SenderFault` when it did not sign it, or when
+    anything but what `sign_fragment` writes stands in the box."""
+    duration, message = _message_of(emsg)
+    signed = cose.parse(message)
+    if signed.payload is None or dict(signed.unprotected) != {cose.KEY_ID: session.key_id}:
+        raise SenderFault("片段签名没有指明本次录制的会话密钥，已拒绝。")
+    fields = cbor.decode_map(signed.verify(session.public_key, signed.payload))
+    try:
+        sequence, manifest, digest = fields["sequenceNumber"], fields["manifestId"], fields["bmffHash"]["hash"]
+    except (KeyError, TypeError) as error:
+        raise SenderFault("片段签名内容无法读取，已拒绝。") from error
+    plausible = isinstance(sequence, int) and session.minimum_sequence <= sequence <= MAX_NUMBER
+    if not plausible or not isinstance(digest, bytes):
+        raise SenderFault("片段签名内容不合规定，已拒绝。")
+    again = cose.encode(signed.protected_bytes, signed.unprotected, signed.payload, signed.signature)
+    if _emsg(again, sequence, duration) != emsg:
+        raise SenderFault("片段签名盒含有签名之外的内容，已拒绝。")
+    return SegmentInfo(sequence, str(manifest), digest, duration)
+
+
+def _message(signer: Signer | None, key_id: bytes, info: SegmentInfo, iat: int) -> bytes:
+    hashed: dict[str, Any] = {"exclusions": _EXCLUSIONS, "alg": "sha256", "hash": info.digest}
+    payload = cbor.encode({"sequenceNumber": info.sequence, "bmffHash": hashed, "manifestId": info.manifest})
+    if signer is None:
+        return cose.encode(cose.protected_header({"iat": iat}), {cose.KEY_ID: key_id}, payload, cose.NO_SIGNATURE)
+    return cose.sign_attached(signer, {"iat": iat}, {cose.KEY_ID: key_id}, payload)
+
+
+def _emsg(message: bytes, sequence: int, duration_ms: int) -> bytes:
+    numbers = b"".join(number.to_bytes(4) for number in (TIMESCALE, 0, duration_ms, sequence & MAX_EVENT_ID))
+    return encode_box(b"emsg", _NAMES, numbers, message)
+
+
+def _message_of(emsg: bytes) -> tuple[int, bytes]:
+    body = emsg[HEADER:]
+    numbers = body[len(_NAMES) : len(_NAMES) + NUMBERS_BYTES]
+    if not body.startswith(_NAMES) or len(numbers) < NUMBERS_BYTES:
+        raise SenderFault("片段签名盒不合规定，已拒绝。")
+    return int.from_bytes(numbers[8:12]), body[len(_NAMES) + NUMBERS_BYTES :]
