@@ -1,0 +1,136 @@
+"""Packets in, whole fragments out: what the muxer writes is cut at box boundaries and told apart."""
+
+import struct
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from agent.adapters.packets import Packet, StreamInfo, seconds
+from agent.wire.instant import Instant
+
+BOX_HEADER = 8  # size and type, ISO/IEC 14496-12 section 4.2
+EXTENDED = 1  # a size of 1 means that a 64-bit size follows; the muxer never writes one for fragments
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """`media` is exactly `moof` + `mdat`. `start` counts seconds from the beginning of the file; `captured` is the
+    moment of its first picture (of its first sound where it has no picture); `samples` counts all tracks."""
+
+    media: bytes
+    start: Fraction
+    duration_ms: int
+    captured: Instant
+    samples: int
+
+
+class BoxCutter:
+    """A write sink that hands out whole top-level boxes, however the bytes arrive."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Take `data`."""
+        self._pending += data
+        return len(data)
+
+    def boxes(self) -> list[tuple[bytes, bytes]]:
+        """The boxes completed since the last call, as (type, whole box)."""
+        found = []
+        while len(self._pending) >= BOX_HEADER:
+            size, kind = struct.unpack_from(">I4s", self._pending)
+            if size < BOX_HEADER:
+                raise ValueError(f"box {kind!r} of size {size}")
+            if len(self._pending) < size:
+                break
+            found.append((kind, bytes(self._pending[:size])))
+            del self._pending[:size]
+        return found
+
+
+class FragmentMuxer:
+    """One file's worth of fragments. Times in the file count from its first keyframe; the first fragment begins there.
+
+    Packets come in the order of their decoding times (see `packet_flow.Interleaver`); what comes before the first
+    keyframe is not taken and counted in `skipped`.
+    """
+
+    def __init__(self, tracks: Sequence[StreamInfo], fragment_ms: int) -> None:
+        from agent.adapters.libav import Mp4Writer  # PyAV is heavy; status and config never need it
+
+        self._tracks = tracks
+        self._cutter = BoxCutter()
+        self._writer = Mp4Writer(tracks, self._cutter, fragment_ms)
+        self._base: Fraction | None = None
+        self._unseen: list[deque[Packet]] = [deque() for _ in tracks]
+        self._moof = b""
+        self.init_segment = b""
+        self.skipped = 0
+
+    def write(self, packet: Packet) -> list[Fragment]:
+        """Take one packet; return the fragments it completed. Raises `EnvironmentFault` when the muxer refuses it."""
+        if self._base is None and packet.keyframe and self._tracks[packet.stream].is_video:
+            self._base = seconds(packet, self._tracks)
+        if self._base is None or seconds(packet, self._tracks) < self._base:
+            self.skipped += 1
+            return []
+        offset = int(self._base / self._tracks[packet.stream].time_base)
+        placed = replace(packet, pts=packet.pts - offset, dts=packet.dts - offset)
+        self._unseen[packet.stream].append(replace(placed, data=b""))
+        self._writer.write(placed, self._tracks)
+        return self._completed()
+
+    def finish(self) -> list[Fragment]:
+        """Close the file; return the last fragments."""
+        if self._base is None:
+            return []
+        self._writer.close()
+        return self._completed()
+
+    def _completed(self) -> list[Fragment]:
+        fragments = []
+        for kind, box in self._cutter.boxes():
+            if kind == b"moof":
+                self._moof = box
+            elif kind == b"mdat":
+                fragments.append(self._fragment(self._moof, box))
+            elif not self._moof:
+                self.init_segment += box
+        return fragments
+
+    def _fragment(self, moof: bytes, mdat: bytes) -> Fragment:
+        taken = {track: self._take(track, count) for track, count in sample_counts(moof)}
+        leading = min((track for track, packets in taken.items() if packets))  # pictures are the first track
+        packets = taken[leading]
+        time_base = self._tracks[leading].time_base
+        following = self._unseen[leading]
+        end = following[0].dts if following else packets[-1].dts + packets[-1].duration
+        duration_ms = round((end - packets[0].dts) * time_base * 1000)
+        samples = sum(len(row) for row in taken.values())
+        return Fragment(moof + mdat, packets[0].dts * time_base, duration_ms, packets[0].captured, samples)
+
+    def _take(self, track: int, count: int) -> list[Packet]:
+        return [self._unseen[track].popleft() for _ in range(count)]
+
+
+def sample_counts(moof: bytes) -> list[tuple[int, int]]:
+    """(track number from 0, samples) of every track in a `moof` box (ISO/IEC 14496-12 section 8.8)."""
+    counts = []
+    for traf in _children(moof, b"traf"):
+        track = struct.unpack_from(">I", _children(traf, b"tfhd")[0], BOX_HEADER + 4)[0] - 1
+        counts.append(
+            (track, sum(struct.unpack_from(">I", run, BOX_HEADER + 4)[0] for run in _children(traf, b"trun")))
+        )
+    return counts
+
+
+def _children(box: bytes, wanted: bytes) -> list[bytes]:
+    found, offset = [], BOX_HEADER
+    while offset < len(box):
+        size, kind = struct.unpack_from(">I4s", box, offset)
+        if kind == wanted:
+            found.append(box[offset : offset + size])
+        offset += size
+    return found

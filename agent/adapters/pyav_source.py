@@ -1,0 +1,241 @@
+"""Cameras, streams, files and the test scene, read and encoded through PyAV; one thread for each input."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta, timezone
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from agent.adapters.lettering import draw
+from agent.adapters.packets import Deliver, Packet, SourceDescription, StreamInfo
+from agent.clock import Clock
+from agent.errors import EnvironmentFault
+from agent.wire.instant import Instant
+
+if TYPE_CHECKING:
+    from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput, Picture, Sound
+
+BEIJING = timezone(timedelta(hours=8))
+READ_TIMEOUT_S = 3.0  # ours: an RTSP camera silent for so long is lost
+MAX_LATE = Fraction(1)  # seconds a paced input may lag before it gives up catching up
+MAX_AHEAD = Fraction(5)  # ours; what FFmpeg read while it probed a live input comes in a burst, but not more than this
+MAX_KEYFRAME_S = Fraction(1)
+CLOCK_DOTS = 23 * 12  # the width of the clock line; it is scaled to fill about two thirds of the picture
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing to open. `live` inputs tell the pace themselves; others are paced in real time and begin again at
+    their end. `scene` draws the synthetic mark and the clock on every picture."""
+
+    address: str
+    format_name: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    pictures: bool = True
+    sound: bool = False
+    live: bool = True
+    scene: bool = False
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures are coded: frames a second of inputs that do not say, kbit/s, and the fragment's length in ms."""
+
+    frames_per_second: int = 30
+    video_kbps: int = 4000
+    fragment_ms: int = 500
+
+    @property
+    def keyframe_s(self) -> Fraction:
+        """A keyframe every second fragment, at most a second apart."""
+        return min(Fraction(2 * self.fragment_ms, 1000), MAX_KEYFRAME_S)
+
+
+class PyAVSource:
+    """A `CaptureSource` over one input with pictures and at most one with sound."""
+
+    def __init__(
+        self, description: SourceDescription, inputs: Sequence[Input], encoding: Encoding, clock: Clock
+    ) -> None:
+        self.description = description
+        self._inputs, self._encoding, self._clock = inputs, encoding, clock
+        self._closed = threading.Event()
+        self._running = False
+        self._feeds: list[_Feed] = []
+        self._faults: list[EnvironmentFault] = []
+
+    def open(self) -> Sequence[StreamInfo]:
+        """Open every input and its encoder; raises `EnvironmentFault`, with nothing left open. A microphone that
+        cannot be opened is left out, and the description says so: pictures without sound are better than none."""
+        tracks: list[StreamInfo] = []
+        try:
+            for wanted in self._inputs:
+                tracks += self._opened(wanted, len(tracks))
+        except EnvironmentFault:
+            self._release()
+            raise
+        return tracks
+
+    def _opened(self, wanted: Input, first_track: int) -> list[StreamInfo]:
+        feed = _Feed(wanted, self._encoding, self._clock, self._closed)
+        self._feeds.append(feed)
+        try:
+            return feed.open(first_track)
+        except EnvironmentFault:
+            if wanted.pictures:
+                raise
+            self._feeds.pop()
+            self.description = replace(self.description, name=f"{self.description.name} (no sound)")
+            return []
+
+    def run(self, deliver: Deliver) -> None:
+        """Read the first input here and the second in a thread "microphone"; ends with `close` or a fault of either."""
+        self._running = True
+        origin = self._clock.read().monotonic_ns
+        others = [
+            threading.Thread(target=self._run_other, args=(feed, deliver, origin), name="microphone", daemon=True)
+            for feed in self._feeds[1:]
+        ]
+        for thread in others:
+            thread.start()
+        try:
+            self._feeds[0].run(deliver, origin)
+        finally:
+            self._closed.set()
+            for thread in others:
+                thread.join()
+            self._release()
+        for fault in self._faults:
+            raise fault
+
+    def close(self) -> None:
+        """End `run`, whose thread then frees the inputs; a source that never ran is freed here."""
+        self._closed.set()
+        if not self._running:
+            self._release()
+
+    def _run_other(self, feed: "_Feed", deliver: Deliver, origin: int) -> None:
+        try:
+            feed.run(deliver, origin)
+        except EnvironmentFault as fault:
+            self._faults.append(fault)
+            self._closed.set()
+
+    def _release(self) -> None:
+        for feed in self._feeds:
+            feed.close()
+
+
+class _Feed:
+    """One input, its encoders and its place on the common time line."""
+
+    def __init__(self, wanted: Input, encoding: Encoding, clock: Clock, closed: threading.Event) -> None:
+        self._wanted, self._encoding, self._clock, self._closed = wanted, encoding, clock, closed
+        self._media: MediaInput | None = None
+        self._video: H264Encoder | None = None
+        self._audio: AacEncoder | None = None
+        self._shift: Fraction | None = None
+        self._end = Fraction(0)
+        self._latest: dict[type[Picture | Sound], Fraction] = {}
+        self._origin_ns = 0
+
+    def open(self, first_track: int) -> list[StreamInfo]:
+        from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput  # heavy
+
+        wanted, encoding = self._wanted, self._encoding
+        self._media = MediaInput(wanted.address, wanted.format_name, wanted.options, READ_TIMEOUT_S)
+        self._media.open()
+        if wanted.pictures:
+            if self._media.size is None:
+                raise EnvironmentFault(f"音视频来源 {wanted.address} 中没有画面。请检查配置 [capture] camera。")
+            fps, kbps = encoding.frames_per_second, encoding.video_kbps
+            self._video = H264Encoder(first_track, self._media.size, fps, kbps, encoding.keyframe_s)
+        if wanted.sound and self._media.has_sound:
+            self._audio = AacEncoder(first_track + bool(self._video))
+        return [coder.info for coder in (self._video, self._audio) if coder is not None]
+
+    def run(self, deliver: Deliver, origin_ns: int) -> None:
+        self._origin_ns = origin_ns
+        for frame in self._frames():
+            for packet in self._encoded(frame):
+                deliver(packet)
+            if self._closed.is_set():
+                return
+
+    def close(self) -> None:
+        if self._media is not None:
+            self._media.close()
+
+    def _frames(self) -> "Iterator[Picture | Sound]":
+        media = self._media
+        if media is None:
+            raise EnvironmentFault(f"音视频来源 {self._wanted.address} 尚未打开。请重新开始录制。")
+        while not self._closed.is_set():
+            yield from media.frames(pictures=self._video is not None, sound=self._audio is not None)
+            if self._wanted.live:
+                raise EnvironmentFault(f"音视频来源 {self._wanted.address} 已断开。请检查连接。")
+            media.rewind()
+            self._shift = None
+
+    def _encoded(self, frame: "Picture | Sound") -> Iterator[Packet]:
+        from agent.adapters.libav import Picture
+
+        at = self._place(frame)
+        if not self._wanted.live:
+            at = self._wait_for(at)
+        captured = self._clock.read()
+        if isinstance(frame, Picture):
+            return self._picture(frame, at, captured)
+        return iter(()) if self._audio is None else self._audio.encode(frame, at, captured)
+
+    def _picture(self, frame: "Picture", at: Fraction, captured: Instant) -> Iterator[Packet]:
+        if self._video is None:
+            return iter(())
+        ready = self._video.ready(frame)
+        if self._wanted.scene:
+            draw_scene(ready, captured)
+        return self._video.encode(ready, at, captured)
+
+    def _place(self, frame: "Picture | Sound") -> Fraction:
+        """Seconds since the origin: the input's own clock, anchored where its first frame arrived or the last ended."""
+        length = Fraction(1, self._encoding.frames_per_second)
+        own = None if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
+        if own is None:
+            own = self._end - (self._shift or 0)
+        if self._shift is None:
+            self._shift = (self._elapsed() if self._wanted.live else self._end) - own
+        if self._wanted.live:
+            self._follow(type(frame), own, length)
+        at = own + self._shift
+        self._latest[type(frame)] = at
+        self._end = max(self._end, at + length)
+        return at
+
+    def _follow(self, kind: "type[Picture | Sound]", own: Fraction, length: Fraction) -> None:
+        """Anchor a live input anew when its clock steps, as an RTSP stream's does with its first RTCP report."""
+        at, latest, now = own + (self._shift or 0), self._latest.get(kind), self._elapsed()
+        if (latest is not None and at <= latest) or at > now + MAX_AHEAD:
+            self._shift = max(now, Fraction(0) if latest is None else latest + length) - own
+
+    def _elapsed(self) -> Fraction:
+        return Fraction(self._clock.read().monotonic_ns - self._origin_ns, 10**9)
+
+    def _wait_for(self, at: Fraction) -> Fraction:
+        """Wait until `at`; a pace that cannot be kept moves the rest of the input later instead of racing after it."""
+        early = at - self._elapsed()
+        if early > 0:
+            self._closed.wait(float(early))
+        elif -early > MAX_LATE and self._shift is not None:
+            self._shift -= early
+            self._end -= early
+            return at - early
+        return at
+
+
+def draw_scene(picture: "Picture", captured: Instant) -> None:
+    """The mark 合成画面 SYNTHETIC and the wall clock (Beijing time) on the top left of a picture in YUV 4:2:0."""
+    clock = captured.wall.astimezone(BEIJING)
+    lines = ("合成画面 SYNTHETIC", f"{clock:%Y-%m-%d %H:%M:%S}.{clock.microsecond // 1000:03d}")
+    scale = max(1, 2 * picture.width // (3 * CLOCK_DOTS))
+    draw([memoryview(plane) for plane in picture.planes], [plane.line_size for plane in picture.planes], lines, scale)

@@ -1,0 +1,87 @@
+"""One segment while it is recorded: packets become signed fragments on the disk, at the end the seal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.adapters.fragment_muxer import Fragment, FragmentMuxer
+from agent.adapters.gap_log import GapLog
+from agent.adapters.packets import Packet, StreamInfo
+from agent.adapters.segment_file import SegmentFile
+from agent.adapters.segment_seal import seal_segment
+from agent.clock import Clock
+from agent.control.messages import FragmentStored
+from agent.evidence.journal import FragmentMoment, JournalRecord
+from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
+
+
+class SegmentWriter:
+    """Every fragment is one append and one `fdatasync`; a fragment counts only after both.
+
+    After an `EnvironmentFault` only `abandon` may be called: what is on the disk is recovered later.
+    """
+
+    def __init__(
+        self,
+        origin: SegmentOrigin,
+        tracks: Sequence[StreamInfo],
+        fragment_ms: int,
+        emitter: SegmentEmitter,
+        file: SegmentFile,
+        clock: Clock,
+    ) -> None:
+        self._origin, self._emitter, self._file, self._clock = origin, emitter, file, clock
+        self._muxer = FragmentMuxer(tracks, fragment_ms)
+        self.head, self.duration_ms = origin.prior_head, 0
+        self.records: list[JournalRecord] = []
+
+    @property
+    def path(self) -> Path:
+        """The segment's file."""
+        return self._file.path
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return self._file.size
+
+    def write(self, packet: Packet, gaps: GapLog) -> list[FragmentStored]:
+        """Take one packet; returns the fragments that are on the disk now. The first one carries `gaps`."""
+        return [self._store(fragment, gaps) for fragment in self._muxer.write(packet)]
+
+    def finish(self, gaps: GapLog) -> list[FragmentStored]:
+        """Store what the muxer still holds."""
+        return [self._store(fragment, gaps) for fragment in self._muxer.finish()]
+
+    def seal(self, closing: Closing) -> None:
+        """Close the file and overwrite the reserved box with the final manifest."""
+        self._file.close()
+        seal_segment(self._file.path, self._file.size, self._emitter.seal(closing))
+
+    def abandon(self) -> None:
+        """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back."""
+        self._file.close()
+        if not self.records:
+            self._file.path.unlink(missing_ok=True)
+
+    def _store(self, fragment: Fragment, gaps: GapLog) -> FragmentStored:
+        if not self._file.size:
+            self._file.create()
+            self._file.append(self._emitter.opening(self._muxer.init_segment))
+        now = self._clock.read()
+        gaps.tick(now)
+        moment = FragmentMoment(fragment.captured, fragment.duration_ms, now, gaps.pending)
+        signed = self._emitter.fragment(fragment.media, moment)
+        self._file.append(signed.data)
+        gaps.written()
+        self.records.append(signed.record)
+        self.head, self.duration_ms = signed.head, self.duration_ms + fragment.duration_ms
+        origin = self._origin
+        return FragmentStored(
+            origin.recording,
+            origin.segment,
+            signed.sequence,
+            signed.head,
+            fragment.captured,
+            fragment.duration_ms,
+            signed.size,
+        )

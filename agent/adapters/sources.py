@@ -1,0 +1,104 @@
+"""Which source a configuration means: `camera` and `audio` of `[capture]` in agent.toml."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.adapters.packets import CaptureSource, SourceDescription
+from agent.adapters.picamera2_source import Picamera2Source, camera_present
+from agent.adapters.pyav_source import Encoding, Input, PyAVSource
+from agent.clock import Clock
+from agent.errors import OperatorFault
+
+FIRST_CAMERA = Path("/dev/video0")
+SOUND_CARDS = Path("/dev/snd")
+TONE = Input("sine=frequency=440:beep_factor=4:sample_rate=48000", "lavfi", pictures=False, sound=True, live=False)
+"""A 440 Hz tone with a beep four times as high every second."""
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """`[capture]` of agent.toml; `camera` is auto, picamera2, v4l2:DEV, rtsp:URL, file:PATH or test; `audio` is auto,
+    alsa:DEV, test or none. `width` and `height` are asked of cameras and the test scene; streams and files keep theirs.
+    """
+
+    camera: str = "auto"
+    width: int = 1280
+    height: int = 720
+    frames_per_second: int = 30
+    video_kbps: int = 4000
+    audio: str = "auto"
+    fragment_ms: int = 500
+
+    @property
+    def encoding(self) -> Encoding:
+        """The part that the encoders need."""
+        return Encoding(self.frames_per_second, self.video_kbps, self.fragment_ms)
+
+
+def make_source(settings: CaptureSettings, clock: Clock) -> CaptureSource:
+    """A new source as `settings` say; raises `OperatorFault` for words it does not know. Opens nothing.
+
+    `auto` takes the Pi's camera, else /dev/video0, else the test scene. Sound of a stream or file is its own where it
+    has any; `audio = "test"` puts the tone in its place, and a file without sound gets none.
+    """
+    kind, _, where = settings.camera.partition(":")
+    if kind == "auto":
+        kind, where = _present()
+    if kind == "picamera2":
+        return Picamera2Source((settings.width, settings.height), settings.encoding, clock)
+    pictures = _pictures(kind, where, settings)
+    inputs = [pictures, *_sound(pictures, settings.audio)]
+    name = f"{kind}:{Path(where).name}" if kind == "file" else settings.camera if kind != "test" else "test"
+    return PyAVSource(SourceDescription(_masked(name), pictures.scene), inputs, settings.encoding, clock)
+
+
+def source_maker(settings: CaptureSettings, clock: Clock) -> Callable[[], CaptureSource]:
+    """`make_source` for the recorder, which opens a source anew whenever the camera was lost."""
+    return lambda: make_source(settings, clock)
+
+
+def _present() -> tuple[str, str]:
+    if camera_present():
+        return "picamera2", ""
+    return ("v4l2", str(FIRST_CAMERA)) if FIRST_CAMERA.exists() else ("test", "")
+
+
+def _pictures(kind: str, where: str, settings: CaptureSettings) -> Input:
+    size, rate = f"{settings.width}x{settings.height}", str(settings.frames_per_second)
+    own_sound = settings.audio == "auto"
+    if kind == "test" and not where:
+        return Input(f"testsrc2=size={size}:rate={rate},format=yuv420p", "lavfi", live=False, scene=True)
+    if kind == "v4l2" and where:
+        return Input(where, "v4l2", {"video_size": size, "framerate": rate})
+    if kind == "rtsp" and where:
+        return Input(where, "rtsp", {"rtsp_transport": "tcp"}, sound=own_sound)
+    if kind == "file" and where:
+        return Input(where, live=False, sound=own_sound)
+    raise OperatorFault(
+        f"配置 [capture] camera = “{settings.camera}”无法识别，"
+        "应为 auto、picamera2、v4l2:设备、rtsp:地址、file:路径 或 test。"
+    )
+
+
+def _sound(pictures: Input, audio: str) -> list[Input]:
+    if audio == "none" or (audio == "auto" and pictures.sound):
+        return []
+    if audio == "test" or (audio == "auto" and pictures.scene):
+        return [TONE]
+    if audio == "auto":
+        return [_microphone("default")] if SOUND_CARDS.exists() else []
+    kind, _, device = audio.partition(":")
+    if kind == "alsa" and device:
+        return [_microphone(device)]
+    raise OperatorFault(f"配置 [capture] audio = “{audio}”无法识别，应为 auto、alsa:设备、test 或 none。")
+
+
+def _microphone(device: str) -> Input:
+    return Input(device, "alsa", {"channels": "1", "sample_rate": "48000"}, pictures=False, sound=True)
+
+
+def _masked(name: str) -> str:
+    """A source's name without the password an RTSP address may carry."""
+    scheme, at, rest = name.rpartition("@")
+    return f"{scheme.partition('://')[0]}://***@{rest}" if at else name

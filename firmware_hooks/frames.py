@@ -1,0 +1,156 @@
+"""Frames between the MCU and the computer: bytes in, frames out; garbage is skipped and counted, never an error.
+
+    0xA5 0x5A | length (1 byte: of kind + payload) | kind (1 byte) | payload | CRC-16 (2 bytes, big-endian)
+
+The checksum is CRC-16/XMODEM (polynomial 0x1021, initial value 0) over length, kind and payload. All numbers are
+big-endian. A wrong frame costs one byte: the search for the next mark begins right behind it.
+"""
+
+import binascii
+from dataclasses import dataclass
+from enum import IntEnum
+
+MARK = b"\xa5\x5a"
+MAX_PAYLOAD = 32  # ours; the longest payload so far is 3 bytes
+HEAD_BYTES, CRC_BYTES = 3, 2
+MIN_FRAME = HEAD_BYTES + 1 + CRC_BYTES
+
+
+class Kind(IntEnum):
+    """What a frame tells."""
+
+    BUTTON = 0x01
+    BATTERY = 0x02
+    TAMPER = 0x03
+    DOCK = 0x04
+
+
+class Press(IntEnum):
+    """How the record button was pressed."""
+
+    SHORT = 1
+    LONG = 2
+    DOUBLE = 3
+
+
+@dataclass(frozen=True)
+class Button:
+    """The record button; `counter` rises by one with every press (modulo 256), so a repeated frame shows."""
+
+    press: Press
+    counter: int
+
+
+@dataclass(frozen=True)
+class Battery:
+    """Charge in percent and terminal voltage in millivolt."""
+
+    percent: int
+    millivolt: int
+
+
+@dataclass(frozen=True)
+class Tamper:
+    """The casing was opened (True) or is closed again."""
+
+    opened: bool
+
+
+@dataclass(frozen=True)
+class Dock:
+    """The device was put into its docking station (True) or taken out."""
+
+    docked: bool
+
+
+Frame = Button | Battery | Tamper | Dock
+
+
+class FrameReader:
+    """Feed it what the line delivers. `garbage` counts the bytes skipped; `unknown` the sound frames not understood."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self.garbage = 0
+        self.unknown = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that `data` completes, in order. Never raises; holds at most one incomplete frame."""
+        self._pending += data
+        frames: list[Frame] = []
+        while (body := self._next_body()) is not None:
+            frame = parse_body(body)
+            if frame is None:
+                self.unknown += 1
+            else:
+                frames.append(frame)
+        return frames
+
+    def quiet(self) -> list[Frame]:
+        """The line fell silent: what looks like the beginning of a frame is none. The frames that stood behind it."""
+        frames: list[Frame] = []
+        while self._pending:
+            self._skip(1)
+            frames += self.feed(b"")
+        return frames
+
+    def _next_body(self) -> bytes | None:
+        """The next kind and payload whose checksum is right; None when more bytes are needed."""
+        while True:
+            self._skip_to_mark()
+            if len(self._pending) < HEAD_BYTES:
+                return None
+            length = self._pending[2]
+            if not 1 <= length <= 1 + MAX_PAYLOAD:
+                self._skip(1)
+                continue
+            size = HEAD_BYTES + length + CRC_BYTES
+            if len(self._pending) < size:
+                return None
+            frame = bytes(self._pending[:size])
+            if checksum(frame[2:-CRC_BYTES]) == frame[-CRC_BYTES:]:
+                del self._pending[:size]
+                return frame[HEAD_BYTES:-CRC_BYTES]
+            self._skip(1)
+
+    def _skip_to_mark(self) -> None:
+        at = self._pending.find(MARK)
+        if at < 0:  # the last byte may be the first half of a mark
+            at = len(self._pending) - self._pending.endswith(MARK[:1])
+        self._skip(at)
+
+    def _skip(self, count: int) -> None:
+        self.garbage += count
+        del self._pending[:count]
+
+
+def parse_body(body: bytes) -> Frame | None:
+    """The frame in a kind and its payload; None for a kind or a value this side does not know."""
+    kind, payload = body[0], body[1:]
+    if kind == Kind.BUTTON and len(payload) == 2 and payload[0] in Press.__members__.values():
+        return Button(Press(payload[0]), payload[1])
+    if kind == Kind.BATTERY and len(payload) == 3 and payload[0] <= 100:
+        return Battery(payload[0], int.from_bytes(payload[1:]))
+    if kind in {Kind.TAMPER, Kind.DOCK} and payload in {b"\0", b"\1"}:
+        return Tamper(payload == b"\1") if kind == Kind.TAMPER else Dock(payload == b"\1")
+    return None
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of `frame`, as the MCU sends them."""
+    match frame:
+        case Button(press, counter):
+            body = bytes((Kind.BUTTON, press, counter))
+        case Battery(percent, millivolt):
+            body = bytes((Kind.BATTERY, percent)) + millivolt.to_bytes(2)
+        case Tamper(opened):
+            body = bytes((Kind.TAMPER, opened))
+        case Dock(docked):
+            body = bytes((Kind.DOCK, docked))
+    checked = bytes((len(body),)) + body
+    return MARK + checked + checksum(checked)
+
+
+def checksum(data: bytes) -> bytes:
+    """CRC-16/XMODEM of `data`, two bytes."""
+    return binascii.crc_hqx(data, 0).to_bytes(2)

@@ -1,0 +1,118 @@
+"""A kiosk host against a real broker: what ends up in `disclosed/`, also over a restart and on a disk that refuses."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.worker import CAPACITY, Worker
+from agent.control.messages import Event, FileSettled, WorkFailed
+from agent.durable import write_bytes
+from agent.errors import EnvironmentFault
+from agent.loop import Inbox
+from agent.wire.disclosures import Disclosure
+from tests.support.broker import Broker, needs_mosquitto
+from tests.support.center import until
+from tests.support.device import DistrictKeys, RunningDevice
+from tests.support.documents import notice, signed, topic_of
+
+
+class Hall:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.keys = folder, DistrictKeys("KSK-0001")
+        self.broker = Broker(folder / "broker", self.keys.authority)
+        self.broker.start()
+        self.center = self.keys.center(folder / "center")
+        self.center.connect(self.broker.port)
+        self.file = folder / "device" / "state" / "disclosed" / "notice.notice-1.dsse"
+        self.host = RunningDevice(self.keys, folder / "device", self.broker.port)
+        self.host.start()
+
+    def publish(self, document: Disclosure, payload: bytes | None = None) -> bytes:
+        payload = payload or signed(document, self.keys.editor.signer, self.keys.reviewer.signer)
+        self.center.publish(topic_of(document), payload, retain=True)
+        return payload
+
+    def restart(self) -> None:
+        self.host.close()
+        self.host = RunningDevice(self.keys, self.folder / "device", self.broker.port)
+        self.host.start()
+
+    def centre_hears(self, kind: str) -> None:
+        self.host.pump(lambda: any(kind in it for it in self.center.ids()), f"the centre hears of {kind}")
+
+    def end(self) -> None:
+        self.host.close()
+        self.center.close()
+        self.broker.stop()
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Hall]:
+    made = Hall(tmp_path)
+    yield made
+    made.end()
+
+
+@needs_mosquitto
+def test_signed_by_two_it_is_in_the_folder_half_signed_it_is_not(hall: Hall) -> None:
+    good = hall.publish(notice(1))
+    hall.host.pump(hall.file.exists, "the document is in the folder")
+    assert hall.file.read_bytes() == good
+    hall.centre_hears("disclosure/notice/notice-1/1")
+    hall.publish(notice(2), signed(notice(2), hall.keys.editor.signer))
+    hall.centre_hears("disclosure-refused/")
+    assert hall.file.read_bytes() == good
+    newer = hall.publish(notice(3))
+    hall.host.pump(lambda: hall.file.read_bytes() == newer, "the newer version")
+
+
+@needs_mosquitto
+def test_rollback_is_refused_after_a_restart_even_when_the_file_is_gone(hall: Hall) -> None:
+    hall.publish(notice(4))
+    hall.host.pump(hall.file.exists, "the document is in the folder")
+    hall.restart()
+    assert hall.host.refused == []
+    hall.file.unlink()
+    hall.publish(notice(2))
+    hall.restart()
+    hall.centre_hears("disclosure-refused/")
+    assert not hall.file.exists()
+
+
+def test_a_disk_that_refuses_is_told_with_the_document(tmp_path: Path) -> None:
+    (tmp_path / "disclosed").write_text("not a folder")
+    failed = DisclosedFolder(tmp_path / "disclosed").show("notice", "notice-1", b"x")
+    assert isinstance(failed, WorkFailed)
+    assert failed.disclosure == ("notice", "notice-1")
+    assert DisclosedFolder(tmp_path / "nowhere").read() == []
+
+
+def test_the_worker_finishes_what_was_asked_and_refuses_when_it_is_too_far_behind() -> None:
+    reported: list[Event] = []
+    worker = Worker(reported.append)
+    for number in range(CAPACITY):
+        worker.ask(partial(WorkFailed, str(number)))
+    with pytest.raises(EnvironmentFault, match="待写任务已满"):
+        worker.ask(lambda: None)
+    worker.start()
+    assert worker.close(10)
+    assert [event.detail for event in reported if isinstance(event, WorkFailed)] == list(map(str, range(CAPACITY)))
+
+
+def test_a_replaced_file_is_told_when_it_is_complete_and_no_other_is(tmp_path: Path) -> None:
+    inbox, place = Inbox(), tmp_path / "trust.dsse"
+    place.write_bytes(b"old")
+    watch = FolderWatch(place, inbox.put)
+    watch.start()
+    try:
+        write_bytes(tmp_path / "other.dsse", b"x")
+        write_bytes(place, b"new")
+        event = until(lambda: inbox.get(0.05), "the change is told")
+        assert event == FileSettled(str(place))
+        assert place.read_bytes() == b"new"
+    finally:
+        assert watch.close(5)

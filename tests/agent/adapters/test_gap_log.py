@@ -1,0 +1,62 @@
+"""The journal of interruptions: nothing doubled, nothing endless, and a stepped clock is told."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.adapters.gap_log import MAX_PENDING, GapLog
+from agent.evidence.journal import Reason
+from tests.agent.evidence.bench import START
+
+LATER = replace(START, wall=START.wall + timedelta(seconds=5), monotonic_ns=START.monotonic_ns + 5 * 10**9)
+
+
+def kinds(log: GapLog) -> list[str]:
+    return [event.kind for event in log.pending]
+
+
+def test_a_second_reason_for_the_same_gap_is_no_second_gap():
+    log = GapLog()
+    assert log.open(Reason.CAMERA_LOST, START)
+    assert not log.open(Reason.STORAGE_FAILED, LATER)
+    log.close(LATER)
+    log.close(LATER)
+    assert [(event.kind, event.reason) for event in log.pending] == [
+        ("gap-opened", Reason.CAMERA_LOST),
+        ("gap-closed", Reason.CAMERA_LOST),
+    ]
+
+
+def test_attempts_that_fail_do_not_fill_the_journal():
+    log = GapLog()
+    assert log.open(Reason.STORAGE_FAILED, START)
+    for _ in range(1000):
+        log.close(LATER)
+        assert not log.open(Reason.STORAGE_FAILED, LATER)
+    assert kinds(log) == ["gap-opened"]
+
+
+def test_a_gap_after_a_written_one_is_news():
+    log = GapLog()
+    log.open(Reason.CAMERA_LOST, START)
+    log.close(LATER)
+    log.written()
+    assert log.pending == ()
+    assert log.open(Reason.CAMERA_LOST, LATER)
+
+
+def test_endless_events_are_bounded_and_counted():
+    log = GapLog()
+    for _ in range(MAX_PENDING):
+        log.passed(Reason.FRAMES_DROPPED, START, LATER, "1 packets")
+    assert len(log.pending) == MAX_PENDING
+    assert log.unwritten == MAX_PENDING
+
+
+def test_stepped_wall_clock_is_told_and_a_steady_one_is_not():
+    log = GapLog()
+    log.tick(START)
+    log.tick(LATER)
+    assert log.pending == ()
+    log.tick(replace(LATER, wall=LATER.wall - timedelta(days=3650)))
+    (event,) = log.pending
+    assert (event.kind, event.reason, event.note) == ("clock-jumped", Reason.CLOCK_JUMPED, "-315360000000 ms")

@@ -1,0 +1,218 @@
+"""The store under repetition, a full quota, damage and loss: no number twice, nothing accepted is lost."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.counter_mirror import BLOCK
+from agent.adapters.database import Database, open_database, read_snapshot
+from agent.adapters.store import DeviceMemory, EventStore
+from agent.control.effects import DisclosureSeen, EventDraft, RecordingEnded, TrustSeen
+from agent.errors import EnvironmentFault
+from agent.wire import canonical
+from agent.wire.device_events import GENESIS, EventType, event_hash, parse_event
+from agent.wire.identifiers import Digest, device_id, district
+from tests.support.clocks import SteppedClock
+
+HEAD = Digest("b" * 64)
+
+
+def draft(name: str, text: str = "") -> EventDraft:
+    return EventDraft(name, EventType.RECORDING_HEAD_ADVANCED, SteppedClock().read(), {"text": text})
+
+
+def store_of(database: Database) -> EventStore:
+    return EventStore(database, district("xinghe"), device_id("REC-0001"))
+
+
+def fill(store: EventStore) -> None:
+    for number in range(100_000):
+        store.put(draft(f"e{number}", "x" * 900))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "agent.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    opened, loss = open_database(path)
+    assert loss is None
+    with closing(opened):
+        yield opened
+
+
+def test_events_are_numbered_and_chained_without_a_hole(database: Database) -> None:
+    store = store_of(database)
+    assert [store.put(draft(f"e{number}")) for number in range(5)] == [1, 2, 3, 4, 5]
+    bodies = [body for _, body in store.waiting(0, 50, 65536)]
+    events = [parse_event(canonical.decode(body)) for body in bodies]
+    assert [event.prev for event in events] == [GENESIS, *map(event_hash, bodies[:-1])]
+
+
+def test_a_fact_told_twice_is_stored_once_even_after_its_receipt(database: Database) -> None:
+    store = store_of(database)
+    assert store.put(draft("a")) == store.put(draft("a", "told differently")) == 1
+    store.put(draft("b"))
+    store.acknowledge(2)
+    assert store.waiting(0, 50, 65536) == []
+    assert store.put(draft("a")) == 1
+    assert store.put(draft("c")) == 3
+
+
+def test_an_accepted_event_is_in_wal_full_mode_and_private(path: Path, database: Database) -> None:
+    assert database.run("PRAGMA journal_mode") == [("wal",)]
+    assert database.run("PRAGMA synchronous") == [(2,)]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_batch_keeps_within_its_bytes_and_one_large_event_goes_alone(database: Database) -> None:
+    store = store_of(database)
+    store.put(draft("large", "x" * 5000))
+    for number in range(3):
+        store.put(draft(f"small{number}"))
+    assert [devseq for devseq, _ in store.waiting(0, 50, 2000)] == [1]
+    assert [devseq for devseq, _ in store.waiting(1, 50, 2000)] == [2, 3, 4]
+    assert [devseq for devseq, _ in store.waiting(1, 2, 2000)] == [2, 3]
+
+
+def test_a_full_quota_refuses_loses_nothing_and_takes_events_again_after_a_receipt(path: Path) -> None:
+    opened, _ = open_database(path, quota_bytes=256 * 1024)
+    with closing(opened):
+        store, memory = store_of(opened), DeviceMemory(opened)
+        with pytest.raises(EnvironmentFault, match="full"):
+            fill(store)
+        accepted = opened.integer("devseq")
+        assert accepted > 50
+        assert opened.run("SELECT count(*) FROM outbox") == [(accepted,)]
+        memory.reserve_recording(1)  # a recording can begin with a full outbox
+        store.acknowledge(accepted // 2)
+        assert store.put(draft("again")) == accepted + 1
+
+
+def test_a_receipt_is_only_applied_to_what_is_here(database: Database) -> None:
+    store = store_of(database)
+    store.put(draft("a"))
+    with pytest.raises(EnvironmentFault):
+        store.acknowledge(9)
+    assert store.hash_of(0) == GENESIS
+    store.acknowledge(1)
+    assert store.hash_of(1) == database.text("head")
+    assert store.hash_of(0) is None
+
+
+def test_memory_survives_a_restart(path: Path) -> None:
+    opened, _ = open_database(path)
+    with closing(opened):
+        store, memory = store_of(opened), DeviceMemory(opened)
+        memory.reserve_recording(1)
+        memory.reserve_recording(2)
+        store.put(draft("sealed"), RecordingEnded(1, HEAD))
+        store.put(draft("shown"), DisclosureSeen("window-board", "hall", 3, HEAD))
+        memory.remember(TrustSeen(4))
+        assert (memory.next_session(), memory.next_session()) == (1, 2)
+    again, loss = open_database(path)
+    with closing(again):
+        memory = DeviceMemory(again)
+        recalled = memory.recall()
+        assert loss is None
+        assert (recalled.stored, recalled.acked) == (2, 0)
+        assert (recalled.recordings.last_number, recalled.recordings.head) == (2, HEAD)
+        assert recalled.floors["window-board", "hall"].version == 3
+        assert memory.open_recordings() == (2,)
+        assert (memory.trust_version(), memory.next_session()) == (4, 3)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "page", "emptied", "gone"])
+def test_a_damaged_store_is_kept_aside_and_no_number_comes_again(path: Path, damage: str) -> None:
+    opened, _ = open_database(path)
+    with closing(opened):
+        store, memory = store_of(opened), DeviceMemory(opened)
+        for number in range(20):
+            store.put(draft(f"e{number}", "x" * 900))
+        memory.reserve_recording(7)
+        session = memory.next_session()
+    before = path.read_bytes()
+    damaged = {"garbage": b"this is not a database " * 400, "page": before[:4096] + b"\xff" * 12288 + before[16384:]}
+    if damage in damaged:
+        path.write_bytes(damaged[damage])
+    else:
+        path.unlink()
+        if damage == "emptied":
+            path.touch()
+    again, loss = open_database(path)
+    with closing(again):
+        store, memory = store_of(again), DeviceMemory(again)
+        assert loss is not None
+        assert loss.skipped_to == BLOCK + 1
+        assert store.put(draft("first")) == BLOCK + 2
+        assert memory.recall().recordings.last_number == 7
+        assert memory.next_session() > session
+    if damage in damaged:
+        assert path.with_name(loss.kept_as).read_bytes() == damaged[damage]
+    assert open_database(path)[1] is None
+
+
+def test_an_older_copy_of_the_store_is_noticed(path: Path) -> None:
+    opened, _ = open_database(path)
+    with closing(opened):
+        store_of(opened).put(draft("first"))
+    older = path.read_bytes()
+    opened, _ = open_database(path)
+    with closing(opened):
+        store = store_of(opened)
+        for number in range(BLOCK + 5):
+            store.put(draft(f"e{number}"))
+    path.write_bytes(older)
+    again, loss = open_database(path)
+    with closing(again):
+        assert loss is not None
+        assert store_of(again).put(draft("next")) > BLOCK + 6
+
+
+def test_status_reads_while_the_daemon_writes(path: Path, database: Database) -> None:
+    store_of(database).put(draft("a"))
+    with database.transaction():
+        database.set("last_error", "未提交")
+        figures = read_snapshot(path)
+        assert (figures.devseq, figures.waiting, figures.last_error) == (1, 1, "")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.agent.adapters.test_store import draft, open_database, store_of
+store = store_of(open_database(Path(sys.argv[1]))[0])
+for number in range(100_000):
+    devseq = store.put(draft(f"{sys.argv[2]}/{number}"))
+    sys.stdout.write(f"{devseq}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_kill_9_loses_no_event_that_was_accepted(path: Path) -> None:
+    last = 0
+    for life in range(3):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(life)], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            for _ in range(40):
+                last = int(writer.stdout.readline())
+            writer.kill()
+            rest = writer.stdout.read().split(b"\n")
+            last = max([last, *(int(line) for line in rest[:-1] if line)])
+    opened, loss = open_database(path)
+    with closing(opened):
+        assert loss is None
+        bodies = [body for _, body in store_of(opened).waiting(0, 10**6, 10**9)]
+        assert len(bodies) >= last >= 120
+        assert [parse_event(canonical.decode(body)).prev for body in bodies[1:]] == [*map(event_hash, bodies[:-1])]
+
+
+def test_a_store_in_a_missing_folder_is_an_environment_fault(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="unable to open"):
+        open_database(tmp_path / "missing" / "agent.db")

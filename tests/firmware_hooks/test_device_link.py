@@ -1,0 +1,44 @@
+"""The serial line: a device that is not there or goes away is `LineLost`, never anything else."""
+
+import pytest
+
+from firmware_hooks.device_link import DeviceLink, LineLost
+from firmware_hooks.frames import Battery, Button, Press
+from firmware_hooks.simulated_mcu import SimulatedMcu
+
+
+def read_until(link: DeviceLink, count: int) -> list:
+    frames = []
+    for _ in range(100):
+        frames += link.read()
+        if len(frames) >= count:
+            break
+    return frames
+
+
+def test_presses_arrive_in_order():
+    with SimulatedMcu() as mcu, DeviceLink(mcu.device, 0.05) as link:
+        mcu.press()
+        mcu.press(Press.LONG)
+        mcu.send_bytes(b"\xff" * 1000)
+        mcu.send(Battery(81, 3900))
+        assert read_until(link, 3) == [Button(Press.SHORT, 1), Button(Press.LONG, 2), Battery(81, 3900)]
+
+
+def test_silence_is_no_frame():
+    with SimulatedMcu() as mcu, DeviceLink(mcu.device, 0.01) as link:
+        assert link.read() == []
+
+
+def test_missing_device_is_a_lost_line():
+    with pytest.raises(LineLost, match="/dev/nowhere"):
+        DeviceLink("/dev/nowhere").open()
+
+
+def test_unplugged_device_is_a_lost_line():
+    with SimulatedMcu() as mcu, DeviceLink(mcu.device, 0.01) as link:
+        mcu.unplug()
+        with pytest.raises(LineLost):
+            read_until(link, 1)
+        with pytest.raises(LineLost, match="not open"):
+            link.read()

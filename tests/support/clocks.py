@@ -1,0 +1,20 @@
+"""A clock that tests step by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+from agent.wire.instant import Instant, TimeState
+
+
+class SteppedClock:
+    """Stands still until `step`."""
+
+    def __init__(self) -> None:
+        self._wall, self._monotonic_ns = datetime.now(UTC), 1_000_000_000_000
+
+    def step(self, seconds: float) -> Instant:
+        self._wall += timedelta(seconds=seconds)
+        self._monotonic_ns += int(seconds * 1_000_000_000)
+        return self.read()
+
+    def read(self) -> Instant:
+        return Instant(self._wall, self._monotonic_ns, "0b00000000000001", TimeState.NTP, 10)
