@@ -1,9 +1,12 @@
-"""Everything that can happen (events, past tense) and everything that can be asked for (effects, imperative)."""
+"""Everything that can happen to a device, in the past tense; what can be asked for is in `agent.control.effects`."""
 
 from dataclasses import dataclass
 
+from agent.control.effects import StoreEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
+from agent.wire.receipts import Receipt
+from agent.wire.trust import TrustList
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,173 @@ class RecordingFailed:
     recording: RecordingId | None
     detail: str
     at: Instant
+
+
+@dataclass(frozen=True)
+class StoreLoss:
+    """The store of a device could not be read and was kept under `kept_as`. Numbers up to `skipped_to` may have been
+    used, so the chain goes on after it."""
+
+    kept_as: str
+    skipped_to: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class DeviceStarted:
+    """The process is up. `loss` tells of a store that had to be put aside and what that cost."""
+
+    at: Instant
+    loss: StoreLoss | None = None
+
+
+@dataclass(frozen=True)
+class EventStored:
+    """The event with number `devseq` is committed."""
+
+    devseq: int
+
+
+@dataclass(frozen=True)
+class EventNotStored:
+    """The store refused an event (quota, disk); `effect` is what must be tried again."""
+
+    effect: StoreEvent
+    detail: str
+
+
+@dataclass(frozen=True)
+class LinkOpening:
+    """A connection attempt has begun; `connection` is the session number of its last will."""
+
+    connection: int
+
+
+@dataclass(frozen=True)
+class LinkUp:
+    """The broker accepted the connection and will take `receive_maximum` messages in flight, each packet of at most
+    `maximum_packet` bytes."""
+
+    connection: int
+    receive_maximum: int
+    maximum_packet: int
+
+
+@dataclass(frozen=True)
+class LinkDown:
+    """A connection failed or ended. `code` is the broker's MQTT 5 reason, 0 where it gave none."""
+
+    connection: int
+    detail: str
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class SubscriptionAnswered:
+    """The broker answered our subscriptions; `codes` as in SUBACK, one per filter."""
+
+    connection: int
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EventsSent:
+    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them."""
+
+    connection: int
+    mid: int | None
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class PublishAnswered:
+    """The broker's PUBACK; says nothing about the centre. `code` is the MQTT 5 reason, 0 on MQTT 3.1.1."""
+
+    connection: int
+    mid: int
+    code: int
+
+
+@dataclass(frozen=True)
+class MessageArrived:
+    """Bytes from the broker, nobody has looked into them yet."""
+
+    connection: int
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class ReceiptCompared:
+    """A verified receipt and our own hash of the event it names, None where we hold none."""
+
+    receipt: Receipt
+    own: Digest | None
+
+
+@dataclass(frozen=True)
+class TrustListRead:
+    """A trust list that the pinned root signed was read from the disk."""
+
+    trust: TrustList
+
+
+@dataclass(frozen=True)
+class FileSettled:
+    """A watched file has a complete content: it was closed after writing or moved into its place."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class WorkFailed:
+    """Something the worker thread was asked for did not succeed; `detail` is one Chinese line. `disclosure` names
+    the document (kind, id) that could not be written."""
+
+    detail: str
+    disclosure: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class TimePassed:
+    """A deadline of the controller has come."""
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    """The operator or systemd asks the process to end."""
+
+
+@dataclass(frozen=True)
+class CourierDied:
+    """A thread ended that must not; the process can no longer be trusted to hear everything."""
+
+    name: str
+    detail: str
+
+
+Event = (
+    ButtonPressed
+    | FragmentStored
+    | GapOpened
+    | RecordingSealed
+    | RecordingFailed
+    | DeviceStarted
+    | EventStored
+    | EventNotStored
+    | LinkOpening
+    | LinkUp
+    | LinkDown
+    | SubscriptionAnswered
+    | EventsSent
+    | PublishAnswered
+    | MessageArrived
+    | ReceiptCompared
+    | TrustListRead
+    | FileSettled
+    | WorkFailed
+    | TimePassed
+    | StopRequested
+    | CourierDied
+)

@@ -20,6 +20,7 @@ from agent.wire.signing import Signer, certificate_key, der_from_raw, key_id_of,
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, parse_trust_list
 
 MAX_ENVELOPE_BYTES = 256 * 1024  # the broker's max_packet_size (reference/mqtt.md section 4)
+MAX_TRUST_LIST_BYTES = 4 * 1024 * 1024  # ours: some 3,300 credentials; it travels as a file, not through the broker
 MAX_SIGNATURES = 8  # ours; a disclosure carries two
 
 
@@ -78,10 +79,10 @@ def add_signature(data: bytes, signer: Signer) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def parse_envelope(data: bytes) -> Envelope:
-    """Read an envelope without believing it; raises `SenderFault` when malformed or over the size limit."""
-    if len(data) > MAX_ENVELOPE_BYTES:
-        raise SenderFault(f"信封超过 {MAX_ENVELOPE_BYTES // 1024} KiB，已拒绝。")
+def parse_envelope(data: bytes, limit: int = MAX_ENVELOPE_BYTES) -> Envelope:
+    """Read an envelope without believing it; raises `SenderFault` when malformed or over `limit` bytes."""
+    if len(data) > limit:
+        raise SenderFault(f"信封超过 {limit // 1024} KiB，已拒绝。")
     try:
         fields = Fields("信封", json.loads(data.decode("utf-8")))
     except (ValueError, RecursionError) as error:
@@ -104,7 +105,7 @@ def open_envelope(data: bytes, payload_type: str, trust: TrustList, now: datetim
 def open_trust_list(data: bytes, root: x509.Certificate) -> TrustList:
     """The trust list in an envelope that the pinned root's key signed; raises `SenderFault` otherwise."""
     key = certificate_key(root)
-    envelope = _typed(data, TRUST_TYPE)
+    envelope = _typed(data, TRUST_TYPE, MAX_TRUST_LIST_BYTES)
     signed = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     for signature in envelope.signatures:
         if signature.key == key_id_of(key):
@@ -126,8 +127,8 @@ def _open(data: bytes, payload_type: str, find: Callable[[KeyId], Credential]) -
     return Opened(envelope.payload, tuple(signers))
 
 
-def _typed(data: bytes, payload_type: str) -> Envelope:
-    envelope = parse_envelope(data)
+def _typed(data: bytes, payload_type: str, limit: int = MAX_ENVELOPE_BYTES) -> Envelope:
+    envelope = parse_envelope(data, limit)
     if envelope.payload_type != payload_type:
         raise SenderFault(f"信封类型是 {envelope.payload_type[:80]}，此处只接受 {payload_type}。")
     return envelope

@@ -1,0 +1,57 @@
+"""A second memory of the counters that must never go back, outside the database: the numbers up to which they may
+have been used. Event and session numbers are written ahead in blocks, one small file for every `BLOCK` of them."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from agent import durable
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.canonical import Fields
+
+BLOCK = 1000  # ours: what a lost database skips at most, against one fsync in so many events
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """Event, session and recording number that may have been used; 0 for none."""
+
+    devseq: int = 0
+    session: int = 0
+    recording: int = 0
+
+
+class CounterMirror:
+    """The file `path`; call `read` once, then the `cover_` methods before a number is used (`EnvironmentFault`)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.written = Ceilings()
+
+    def read(self) -> Ceilings:
+        """What the file says; nothing for a new device or an unreadable file."""
+        try:
+            fields = Fields("计数镜像", canonical.decode(self._path.read_bytes()))
+            self.written = Ceilings(*(fields.integer(name) for name in ("devseq", "session", "recording")))
+        except (FileNotFoundError, SenderFault):
+            self.written = Ceilings()
+        return self.written
+
+    def cover_event(self, devseq: int) -> None:
+        """Event number `devseq` may be used when this returns."""
+        if devseq > self.written.devseq:
+            self._write(replace(self.written, devseq=devseq + BLOCK))
+
+    def cover_session(self, session: int) -> None:
+        """Session number `session` may be used when this returns."""
+        if session > self.written.session:
+            self._write(replace(self.written, session=session + BLOCK))
+
+    def cover_recording(self, number: int) -> None:
+        """Recording number `number` may be used when this returns; exact, because people read these numbers."""
+        if number > self.written.recording:
+            self._write(replace(self.written, recording=number))
+
+    def _write(self, ceilings: Ceilings) -> None:
+        durable.write_bytes(self._path, canonical.encode(asdict(ceilings)), durable.PRIVATE)
+        self.written = ceilings

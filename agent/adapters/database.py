@@ -1,0 +1,219 @@
+"""The device's one SQLite file: opening, schema, quota, and what happens when it cannot be read any more.
+
+WAL with synchronous=FULL: a transaction that returned is on the disk. Schema and migrations by sqlite-utils, the hot
+path by prepared SQL on its connection. A full file refuses (`EnvironmentFault`) and loses nothing.
+
+A damaged file is never deleted: it is moved aside and a new one begun. Its numbers go on after the ceilings of
+`CounterMirror`, so that no event, session or recording number is ever used twice.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database as SqliteUtils
+from sqlite_utils.migrations import Migrations
+
+from agent import durable
+from agent.adapters.counter_mirror import BLOCK, Ceilings, CounterMirror
+from agent.control.messages import StoreLoss
+from agent.errors import EnvironmentFault
+from agent.wire.device_events import GENESIS
+
+QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
+PAGE_BYTES = 4096
+BUSY_S = 5.0  # ours: only `status` reads beside us
+UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+SYNCHRONOUS_FULL = 2
+SCHEMA = Migrations("agent")
+
+
+@SCHEMA()
+def first_tables(database: SqliteUtils) -> None:
+    """Outbox, counters, ids that have left it, recordings without an end, disclosure versions."""
+    outbox = database.table("outbox")
+    outbox.create({"devseq": int, "event_id": str, "type": str, "body": bytes, "hash": str}, pk="devseq")
+    outbox.create_index(["event_id"], unique=True)
+    database.table("counter").create({"name": str, "value": str}, pk="name")
+    database.table("remembered").create({"event_id": str, "devseq": int}, pk="event_id")
+    database.table("open_recording").create({"number": int}, pk="number")
+    database.table("disclosure").create({"kind": str, "id": str, "version": int, "digest": str}, pk=("kind", "id"))
+
+
+class Database:
+    """An open file, used by one thread; made by `open_database`."""
+
+    def __init__(self, tables: SqliteUtils, mirror: CounterMirror) -> None:
+        self._tables, self.mirror = tables, mirror
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._tables.close()
+
+    def run(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Every row that `sql` gives; raises `EnvironmentFault`."""
+        with _store_errors():
+            return self._tables.conn.execute(sql, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is on the disk when the block ends, or nothing is (`EnvironmentFault`)."""
+        connection = self._tables.conn
+        with _store_errors():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.rollback()
+
+    def text(self, counter: str, default: str = "") -> str:
+        """The counter's value, `default` where it was never set."""
+        rows = self.run("SELECT value FROM counter WHERE name = ?", (counter,))
+        return str(rows[0][0]) if rows else default
+
+    def integer(self, counter: str) -> int:
+        """The counter's value, 0 where it was never set."""
+        return int(self.text(counter, "0"))
+
+    def set(self, counter: str, value: int | str) -> None:
+        """Set a counter, inside a transaction."""
+        sql = "INSERT INTO counter(name, value) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"
+        self.run(sql, (counter, str(value)))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The figures of a device at one moment; see `agent.wire.status.DeviceStatus`."""
+
+    session: int
+    devseq: int
+    acked: int
+    waiting: int
+    head: str
+    recording: int
+    open_recordings: int
+    last_error: str
+
+
+def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database, StoreLoss | None]:
+    """Open or begin the store; `StoreLoss` when what was there before had to be given up.
+
+    Raises `EnvironmentFault` when the file cannot be opened at all (disk, permission).
+    """
+    mirror = CounterMirror(path.with_name("counters.json"))
+    ceilings = mirror.read()
+    existed = path.exists()
+    try:
+        database = Database(_open(path, quota_bytes), mirror)
+    except _UnreadableStore as fault:
+        return _begin_again(path, quota_bytes, mirror, str(fault))
+    if database.integer("devseq") + BLOCK < ceilings.devseq:
+        detail = "数据库比计数镜像旧得多，可能被替换" if existed else "数据库文件不见了"
+        return database, _skip(database, ceilings, StoreLoss("", ceilings.devseq, detail))
+    return database, None
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """The figures of a store that another process may be using; raises `EnvironmentFault` when there is none."""
+    with _store_errors(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return snapshot(Database(SqliteUtils(connection, execute_plugins=False), CounterMirror(path)))
+
+
+def snapshot(database: Database) -> Snapshot:
+    """The figures of the moment."""
+    devseq, acked = database.integer("devseq"), database.integer("acked")
+    return Snapshot(
+        session=database.integer("session"),
+        devseq=devseq,
+        acked=acked,
+        waiting=devseq - acked,
+        head=database.text("head", GENESIS),
+        recording=database.integer("recording"),
+        open_recordings=database.run("SELECT count(*) FROM open_recording")[0][0],
+        last_error=database.text("last_error"),
+    )
+
+
+class _UnreadableStore(EnvironmentFault):
+    """The file is there and is no database, or a damaged one."""
+
+
+def _open(path: Path, quota_bytes: int) -> SqliteUtils:
+    with _store_errors():
+        tables = SqliteUtils(sqlite3.connect(path, timeout=BUSY_S), execute_plugins=False)
+        try:
+            _check_whole(tables)
+            _configure(tables, quota_bytes)
+            SCHEMA.apply(tables)
+        except sqlite3.Error:
+            tables.close()
+            raise
+        except EnvironmentFault:
+            tables.close()
+            raise
+    path.chmod(durable.PRIVATE)
+    durable.sync_directory(path.parent)
+    return tables
+
+
+def _check_whole(tables: SqliteUtils) -> None:
+    verdict = tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise _UnreadableStore(f"数据库自检未通过（{str(verdict)[:80]}）")
+
+
+def _configure(tables: SqliteUtils, quota_bytes: int) -> None:
+    tables.enable_wal()
+    for pragma in (
+        "synchronous = FULL",
+        f"max_page_count = {quota_bytes // PAGE_BYTES}",
+        f"journal_size_limit = {1000 * PAGE_BYTES}",
+    ):
+        tables.conn.execute(f"PRAGMA {pragma}")
+    mode = tables.conn.execute("PRAGMA journal_mode").fetchone()[0]
+    level = tables.conn.execute("PRAGMA synchronous").fetchone()[0]
+    if (mode, level) != ("wal", SYNCHRONOUS_FULL):
+        raise EnvironmentFault(f"数据库不能以 WAL/FULL 方式打开（{mode}/{level}）。请把 state_dir 放到本机磁盘上。")
+
+
+def _begin_again(path: Path, quota_bytes: int, mirror: CounterMirror, detail: str) -> tuple[Database, StoreLoss]:
+    kept_as = _put_aside(path)
+    database = Database(_open(path, quota_bytes), mirror)
+    return database, _skip(database, mirror.written, StoreLoss(kept_as, mirror.written.devseq, detail))
+
+
+def _put_aside(path: Path) -> str:
+    number = 1
+    while path.with_name(f"{path.name}.damaged-{number}").exists():
+        number += 1
+    for suffix in ("-shm", "-wal", ""):  # the database itself last: a crash in between tries again
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            durable.move(part, path.with_name(f"{path.name}.damaged-{number}{suffix}"))
+    return f"{path.name}.damaged-{number}"
+
+
+def _skip(database: Database, ceilings: Ceilings, loss: StoreLoss) -> StoreLoss:
+    with database.transaction():
+        for counter in ("devseq", "session", "recording"):
+            database.set(counter, max(database.integer(counter), getattr(ceilings, counter)))
+        database.set("acked", database.integer("devseq"))
+        database.set("acked_head", GENESIS)
+        database.set("head", GENESIS)
+        database.run("DELETE FROM outbox")
+    return loss
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in UNREADABLE:
+            raise _UnreadableStore(f"本机数据库已损坏（{error}）") from error
+        raise EnvironmentFault(f"本机数据库写入失败（{error}）。请检查存储空间与存储卡。") from error

@@ -1,0 +1,178 @@
+"""The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
+
+from agent.adapters.database import Database
+from agent.control.controller import Memory
+from agent.control.disclosure_desk import Floor
+from agent.control.effects import DisclosureSeen, EventDraft, Note, RecordingEnded, TrustSeen
+from agent.control.recording import RecordingMemory
+from agent.errors import EnvironmentFault
+from agent.wire.device_events import GENESIS, DeviceEvent, event_hash
+from agent.wire.identifiers import DeviceId, Digest, District
+
+DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
+REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
+
+
+class EventStore:
+    """The outbox of `device`: numbered +1 without reuse, each event carrying the hash of the one before."""
+
+    def __init__(self, database: Database, place: District, device: DeviceId) -> None:
+        self._database, self._place, self._device = database, place, device
+
+    def put(self, draft: EventDraft, note: Note | None = None) -> int:
+        """Number, chain and commit `draft` together with `note`; returns its number.
+
+        A fact that was stored before keeps its number. Raises `EnvironmentFault` when the store is full or fails:
+        nothing is stored then, and the number stays free.
+        """
+        known = self._number_of(draft.event_id)
+        devseq = known or self._database.integer("devseq") + 1
+        if known is None:
+            self._database.mirror.cover_event(devseq)
+        with self._database.transaction():
+            if known is None:
+                self._append(draft, devseq)
+            if note is not None:
+                write_note(self._database, note)
+        return devseq
+
+    def waiting(self, after: int, max_events: int, max_bytes: int) -> list[tuple[int, bytes]]:
+        """Number and body of the next events after number `after`, as many as fit one payload.
+
+        An event larger than `max_bytes` comes alone: it must not block those behind it.
+        """
+        sql = "SELECT devseq, body FROM outbox WHERE devseq > ? ORDER BY devseq LIMIT ?"
+        chosen: list[tuple[int, bytes]] = []
+        size = len(b"[]")
+        for devseq, body in self._database.run(sql, (after, max_events)):
+            size += len(body) + len(b",")
+            if chosen and size > max_bytes:
+                break
+            chosen.append((devseq, body))
+        return chosen
+
+    def hash_of(self, devseq: int) -> Digest | None:
+        """Our own hash of an event that waits or was the last to be receipted; None for any other number."""
+        if devseq == self._database.integer("acked"):
+            return Digest(self._database.text("acked_head", GENESIS))
+        rows = self._database.run("SELECT hash FROM outbox WHERE devseq = ?", (devseq,))
+        return Digest(rows[0][0]) if rows else None
+
+    def acknowledge(self, upto: int) -> None:
+        """Let the events up to `upto`, which the centre has receipted, leave; raises `EnvironmentFault`."""
+        head = self.hash_of(upto)
+        if head is None:
+            raise EnvironmentFault(f"本机没有第 {upto} 号事件，不能按回执清理。请检查 agent.db。")
+        with self._database.transaction():
+            self._database.set("acked", upto)
+            self._database.set("acked_head", head)
+        while self._forget_batch(upto) == DELETE_ROWS:
+            pass
+
+    def _append(self, draft: EventDraft, devseq: int) -> None:
+        body = self._link(draft, devseq).encode()
+        head = event_hash(body)
+        sql = "INSERT INTO outbox(devseq, event_id, type, body, hash) VALUES (?, ?, ?, ?, ?)"
+        self._database.run(sql, (devseq, draft.event_id, draft.type.value, body, head))
+        self._database.set("devseq", devseq)
+        self._database.set("head", head)
+
+    def _link(self, draft: EventDraft, devseq: int) -> DeviceEvent:
+        return DeviceEvent(
+            self._place,
+            self._device,
+            devseq,
+            Digest(self._database.text("head", GENESIS)),
+            draft.event_id,
+            draft.type,
+            draft.at.boot,
+            draft.at.monotonic_ns // 1_000_000,
+            draft.at.wall,
+            draft.at.state,
+            draft.data,
+        )
+
+    def _number_of(self, event_id: str) -> int | None:
+        sql = (
+            "SELECT devseq FROM outbox WHERE event_id = ?1 UNION ALL SELECT devseq FROM remembered WHERE event_id = ?1"
+        )
+        rows = self._database.run(sql, (event_id,))
+        return rows[0][0] if rows else None
+
+    def _forget_batch(self, upto: int) -> int:
+        sql = "SELECT event_id, devseq FROM outbox WHERE devseq <= ? ORDER BY devseq LIMIT ?"
+        leaving = self._database.run(sql, (upto, DELETE_ROWS))
+        with self._database.transaction():
+            for event_id, devseq in leaving:
+                # Deleted first: in a full store the page this frees is the one the id needs.
+                self._database.run("DELETE FROM outbox WHERE devseq = ?", (devseq,))
+                self._database.run("INSERT OR REPLACE INTO remembered VALUES (?, ?)", (event_id, devseq))
+            self._database.run("DELETE FROM remembered WHERE devseq <= ?", (upto - REMEMBERED,))
+        return len(leaving)
+
+
+class DeviceMemory:
+    """What survives beside the events: numbers in use, versions seen, the last error."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def remember(self, note: Note) -> None:
+        """Commit `note` alone; raises `EnvironmentFault`."""
+        with self._database.transaction():
+            write_note(self._database, note)
+
+    def reserve_recording(self, number: int) -> None:
+        """Make recording `number` used, and open until a `RecordingEnded`; raises `EnvironmentFault`."""
+        self._database.mirror.cover_recording(number)
+        with self._database.transaction():
+            self._database.set("recording", max(number, self._database.integer("recording")))
+            self._database.run("INSERT OR IGNORE INTO open_recording(number) VALUES (?)", (number,))
+
+    def next_session(self) -> int:
+        """The number of a new connection, one more than ever before; raises `EnvironmentFault`."""
+        session = self._database.integer("session") + 1
+        self._database.mirror.cover_session(session)
+        with self._database.transaction():
+            self._database.set("session", session)
+        return session
+
+    def record_fault(self, text: str) -> None:
+        """Keep `text` as the device's last error; raises `EnvironmentFault`."""
+        with self._database.transaction():
+            self._database.set("last_error", text)
+
+    def recall(self) -> Memory:
+        """What the controller starts from."""
+        store = self._database
+        recordings = RecordingMemory(
+            max(store.integer("recording"), store.mirror.written.recording),
+            store.integer("recording_head_number"),
+            Digest(store.text("recording_head", GENESIS)),
+        )
+        rows = store.run("SELECT kind, id, version, digest FROM disclosure")
+        floors = {(kind, name): Floor(version, digest) for kind, name, version, digest in rows}
+        return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors)
+
+    def open_recordings(self) -> tuple[int, ...]:
+        """Numbers of recordings whose end was never stored."""
+        rows = self._database.run("SELECT number FROM open_recording ORDER BY number")
+        return tuple(number for (number,) in rows)
+
+    def trust_version(self) -> int:
+        """The highest trust list version ever accepted."""
+        return self._database.integer("trust_version")
+
+
+def write_note(database: Database, note: Note) -> None:
+    """Keep `note`, inside a transaction."""
+    match note:
+        case RecordingEnded(number, head):
+            database.run("DELETE FROM open_recording WHERE number = ?", (number,))
+            if head is not None and number >= database.integer("recording_head_number"):
+                database.set("recording_head_number", number)
+                database.set("recording_head", head)
+        case DisclosureSeen(kind, name, version, digest):
+            database.run("INSERT OR REPLACE INTO disclosure VALUES (?, ?, ?, ?)", (kind, name, version, digest))
+        case TrustSeen(version):
+            database.set("trust_version", max(version, database.integer("trust_version")))

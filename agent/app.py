@@ -1,0 +1,203 @@
+"""The composition root: builds the device's parts, starts them in order and stops them in reverse."""
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from agent.adapters import state_lock
+from agent.adapters.database import Database, open_database
+from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.mqtt_link import LinkSettings, MqttLink
+from agent.adapters.signer import load_signer
+from agent.adapters.store import DeviceMemory
+from agent.adapters.systemd_notify import ALIVE, READY, STOPPING, systemd_notify
+from agent.adapters.worker import Worker
+from agent.clock import Clock
+from agent.config import AgentConfig
+from agent.control.controller import Controller, Identity
+from agent.control.messages import DeviceStarted, Event, TrustListRead, WorkFailed
+from agent.errors import LiuhenFault, OperatorFault, SenderFault
+from agent.loop import Inbox, Loop, watch_couriers, watch_signals
+from agent.performer import Performer, RecorderPort, Room
+from agent.wire.envelope import open_trust_list
+from agent.wire.identifiers import DeviceId, RecordingId, recording_id
+from agent.wire.signing import CertifiedSigner
+from agent.wire.trust import TrustList
+
+STOP_S = 1.0  # ours: for each part, in sum less than the 5 s that a stop may take
+DISCLOSED = "disclosed"
+DATABASE = "agent.db"
+
+logger = logging.getLogger(__name__)
+
+
+class RecordingPart(RecorderPort, Protocol):
+    """The camera side of a recorder, with its recordings on the disk and its button."""
+
+    def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+        """Make the recordings of earlier runs whole. One event for each that was closed now, and for each of
+        `unreported`: those whose end was never stored."""
+
+    def open(self) -> None:
+        """Start the threads; raises `OperatorFault` or `EnvironmentFault`."""
+
+    def close(self, timeout_s: float) -> bool:
+        """Seal what runs and end the threads; returns whether that was done in time."""
+
+
+Equip = Callable[[AgentConfig, CertifiedSigner, Clock, Callable[[Event], None]], RecordingPart]
+
+
+def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
+    """Be the device until a signal or a fault ends it; returns the exit code. `equip` makes a recorder's camera side.
+
+    Belongs to the main thread of a process: it blocks signals and sets `threading.excepthook`.
+    """
+    inbox, systemd = Inbox(), systemd_notify()
+    watch_couriers(inbox)
+    watch_signals(inbox)
+    with ExitStack() as stack:
+        stack.enter_context(state_lock.hold(config.state_dir))
+        signer, trust = own_signer(config), read_trust_list(config)
+        database, loss = open_database(config.state_dir / DATABASE)
+        stack.callback(database.close)
+        memory = DeviceMemory(database)
+        _check_not_older(trust, memory.trust_version())
+        part = equip(config, signer, clock, inbox.put) if config.records else None
+        first = [DeviceStarted(clock.read(), loss), *_recover(part, memory, config.device)]
+        room = _room(config, clock, signer, database, inbox, part)
+        controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random)
+        _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
+        _start(config, room, part, inbox, stack)
+        systemd.tell(READY)
+        logger.info("%s is ready", config.device)
+        exit_code = Loop(inbox, controller, Performer(room).perform, clock, lambda: systemd.tell(ALIVE)).run(first)
+        systemd.tell(STOPPING)
+    logger.info("%s stopped with exit code %d", config.device, exit_code)
+    return exit_code
+
+
+def equip_camera(
+    config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Callable[[Event], None]
+) -> RecordingPart:
+    """The real camera side. Loads its libraries, which a kiosk host neither needs nor always has."""
+    from agent import recording_part
+
+    return recording_part.equip(config, signer, clock, report)
+
+
+def software_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("liuhen")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+def read_trust_list(config: AgentConfig) -> TrustList:
+    """The trust list of the device folder, verified with the pinned root; raises `OperatorFault` or `SenderFault`."""
+    paths = config.identity
+    try:
+        root = x509.load_pem_x509_certificate(paths.root.read_bytes())
+        trust = open_trust_list(paths.trust_list.read_bytes(), root)
+    except (OSError, ValueError) as error:
+        raise OperatorFault(f"根证书或信任清单无法读取（{error}）。请重新发放设备文件夹。") from error
+    if trust.district != config.district:
+        raise SenderFault(f"信任清单属于区域 {trust.district}，本机属于 {config.district}，已拒绝。")
+    return trust
+
+
+def own_signer(config: AgentConfig) -> CertifiedSigner:
+    """The evidence key; raises `OperatorFault` when it is not certified for the configured device."""
+    signer = load_signer(config.identity.evidence_key, config.identity.evidence_chain)
+    leaf = x509.load_der_x509_certificate(signer.chain[0])
+    names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if names != [config.device]:
+        raise OperatorFault(f"证据证书属于 {'、'.join(names)}，配置的设备是 {config.device}。请换上本机的设备文件夹。")
+    return signer
+
+
+def _room(
+    config: AgentConfig,
+    clock: Clock,
+    signer: CertifiedSigner,
+    database: Database,
+    inbox: Inbox,
+    part: RecordingPart | None,
+) -> Room:
+    audience = None if config.disclosure is None else config.disclosure.audience
+    return Room(
+        Identity(config.district, config.device, config.unit, software_version(), audience),
+        clock,
+        signer,
+        database,
+        MqttLink(_link_settings(config), inbox.put),
+        Worker(inbox.put),
+        part,
+        None if audience is None else DisclosedFolder(config.state_dir / DISCLOSED),
+        lambda: _trust_again(config),
+    )
+
+
+def _start(config: AgentConfig, room: Room, part: RecordingPart | None, inbox: Inbox, stack: ExitStack) -> None:
+    """Start the threads; `stack` ends them in reverse."""
+    room.link.open()
+    stack.callback(_close, "link", room.link.close)
+    room.worker.start()
+    stack.callback(_close, "worker", room.worker.close)
+    watch = FolderWatch(config.identity.trust_list, inbox.put)
+    watch.start()
+    stack.callback(_close, "trust list watch", watch.close)
+    if part is not None:
+        stack.callback(_close, "recorder", part.close)
+        part.open()
+
+
+def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
+    unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
+    return [] if part is None else part.recover(unreported)
+
+
+def _close(name: str, close: Callable[[float], bool]) -> None:
+    if not close(STOP_S):
+        logger.error("%s has not stopped within %s s; what it had is recovered at the next start", name, STOP_S)
+
+
+def _check_not_older(trust: TrustList, seen: int) -> TrustList:
+    if trust.version < seen:
+        raise OperatorFault(f"信任清单是第 {trust.version} 版，本机已用过第 {seen} 版。请换上最新的 trust.dsse。")
+    return trust
+
+
+def _trust_again(config: AgentConfig) -> Event:
+    try:
+        return TrustListRead(read_trust_list(config))
+    except LiuhenFault as fault:
+        return WorkFailed(f"信任清单未更新：{fault}")
+
+
+def _log_faults(faults: list[str]) -> None:
+    for fault in faults:
+        logger.warning("a disclosure of an earlier run no longer holds: %s", fault)
+
+
+def _link_settings(config: AgentConfig) -> LinkSettings:
+    broker = config.broker
+    return LinkSettings(
+        config.device,
+        broker.host,
+        broker.port,
+        broker.protocol,
+        broker.server_name,
+        broker.ca,
+        broker.certificate,
+        broker.key,
+        broker.keepalive_s,
+    )

@@ -1,0 +1,115 @@
+"""`liuhen-agent`: run the device, look at its state, look at its configuration."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from agent.adapters import state_lock
+from agent.adapters.database import read_snapshot
+from agent.config import AgentConfig, read_config, shown
+from agent.errors import LiuhenFault, OperatorFault
+from agent.log import LEVELS, start_logging
+
+HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
+
+示例：
+
+  liuhen-agent run --config /etc/liuhen/agent.toml
+
+  liuhen-agent status --config /etc/liuhen/agent.toml --json
+
+  liuhen-agent config --config /etc/liuhen/agent.toml
+"""
+
+application = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+output, errors = Console(), Console(stderr=True)
+ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
+JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+LABELS = {
+    "device": "设备",
+    "unit": "单位",
+    "running": "正在运行",
+    "session": "连接次数",
+    "devseq": "事件总数",
+    "acked": "中心已回执",
+    "waiting": "等待回执",
+    "head": "事件链摘要",
+    "recording": "录制编号",
+    "open_recordings": "未结束的录制",
+    "recordings_on_disk": "本机录像数",
+    "last_error": "最近的问题",
+}
+
+
+@application.command()
+def run(
+    config: ConfigOption,
+    log_level: Annotated[str, typer.Option(help="日志级别：debug、info、warning、error")] = "info",
+) -> None:
+    """运行设备，直到收到停止信号（SIGTERM 后 5 秒内结束）。 Run the device."""
+    from agent import app  # not for `status`, which should answer at once
+    from agent.clock import system_clock
+
+    if log_level not in LEVELS:
+        raise OperatorFault(f"没有日志级别“{log_level}”。可用的有：{'、'.join(LEVELS)}。")
+    start_logging(log_level)
+    raise typer.Exit(app.run(read_config(config), system_clock(), app.equip_camera))
+
+
+@application.command()
+def status(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """显示设备状态；设备运行时也可使用。 Show the device's state."""
+    figures = device_status(read_config(config))
+    if as_json:
+        output.out(json.dumps(figures, ensure_ascii=False, indent=2), highlight=False)
+        return
+    table = Table("项目", "值", title=f"{figures['device']} 状态")
+    for name, value in figures.items():
+        table.add_row(
+            LABELS[name], {True: "是", False: "否"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+        )
+    output.print(table)
+
+
+@application.command(name="config")
+def show_config(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """显示生效的配置（不显示密钥内容）。 Show the effective configuration."""
+    lines = shown(read_config(config))
+    if as_json:
+        output.out(json.dumps(lines, ensure_ascii=False, indent=2), highlight=False)
+        return
+    for line in _lines(lines, ""):
+        output.out(line, highlight=False)
+
+
+def device_status(config: AgentConfig) -> dict[str, Any]:
+    """The figures of `status`, keys as in `LABELS`; raises `OperatorFault` before the device ever ran."""
+    store = config.state_dir / "agent.db"
+    if not store.is_file():
+        raise OperatorFault(f"{config.state_dir} 中还没有运行记录。请先执行 liuhen-agent run。")
+    figures = {"device": config.device, "unit": config.unit, "running": state_lock.is_held(config.state_dir)}
+    recordings = config.state_dir / "recordings"
+    on_disk = sum(place.is_dir() for place in recordings.iterdir()) if recordings.is_dir() else 0
+    found = {**figures, **asdict(read_snapshot(store)), "recordings_on_disk": on_disk}
+    return {name: found[name] for name in LABELS}
+
+
+def _lines(part: dict[str, Any], prefix: str) -> list[str]:
+    lines = []
+    for name, value in part.items():
+        lines += _lines(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name} = {value}"]
+    return lines
+
+
+def main() -> None:
+    """The command; a fault is one line on stderr and the exit code of its root."""
+    try:
+        application()
+    except LiuhenFault as fault:
+        errors.out(f"错误：{fault}".replace("\n", " "), highlight=False)
+        raise SystemExit(fault.exit_code) from None

@@ -1,0 +1,173 @@
+"""The device's mind: every event goes in, every decision comes out as effects. No thread, clock, file or socket."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from agent.control import messages as happened
+from agent.control.backoff import NANOSECONDS
+from agent.control.disclosure_desk import DisclosureDesk, Floor, Key
+from agent.control.effects import (
+    CloseConnection,
+    Effect,
+    EventDraft,
+    Finish,
+    PublishStatus,
+    RaiseAlarm,
+    ReadTrustList,
+    StoreEvent,
+    StoreNote,
+    TrustSeen,
+)
+from agent.control.messages import Event
+from agent.control.outbox import Outbox
+from agent.control.recording import RecordingMachine, RecordingMemory, State
+from agent.control.unstored import Unstored
+from agent.control.uplink import Uplink
+from agent.errors import EnvironmentFault
+from agent.wire.device_events import EventType
+from agent.wire.identifiers import DeviceId, District
+from agent.wire.instant import Instant
+from agent.wire.topics import RECEIPT, device_topic
+from agent.wire.trust import TrustList
+
+STOP_GRACE_NS = 3 * NANOSECONDS  # ours: for the last fragment and the seal; the process has 5 s in all
+PENDING_LIMIT = 1000  # ours: drafts kept in memory while the store is full; what they tell stands in the recordings
+RETRY_STORE_NS = 30 * NANOSECONDS  # ours
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this device is. `audience` is None on recorders, which show nothing."""
+
+    district: District
+    device: DeviceId
+    unit: str
+    version: str
+    audience: str | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the device remembers from earlier runs, as its store holds it."""
+
+    stored: int
+    acked: int
+    recordings: RecordingMemory
+    floors: Mapping[Key, Floor] = field(default_factory=dict)
+
+
+class Controller:
+    """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`."""
+
+    def __init__(self, identity: Identity, memory: Memory, trust: TrustList, random: Callable[[], float]) -> None:
+        self._identity, self._trust = identity, trust
+        context = {"software": f"Liuhen {identity.version}"}
+        self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
+        audience = identity.audience
+        self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
+        self._receipts = device_topic(identity.district, identity.device, RECEIPT)
+        filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
+        self._uplink = Uplink(identity.device, filters, Outbox(memory.stored, memory.acked, random), random)
+        self._unstored = Unstored()
+        self._stop_by_ns: int | None = None
+        self._exit_code: int | None = None
+
+    def restore(self, envelopes: Iterable[bytes], now: Instant) -> list[str]:
+        """Take over the disclosures that an earlier run accepted; returns one Chinese line for each refused."""
+        return [] if self._desk is None else self._desk.restore(envelopes, self._trust, now.wall)
+
+    def deadline(self) -> int | None:
+        """The monotonic nanosecond at which `TimePassed` is due, None for never."""
+        times = (self._uplink.deadline(), self._unstored.deadline(), self._stop_by_ns)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        """What is to be done about `event`, in this order."""
+        return [*self._decide(event, now), *self._uplink.next(now), *self._finish_when_quiet(now)]
+
+    def _decide(self, event: Event, now: Instant) -> list[Effect]:
+        match event:
+            case happened.ButtonPressed(at):
+                return self._recording.pressed(at)
+            case happened.FragmentStored():
+                return self._recording.fragment_stored(event)
+            case happened.GapOpened():
+                return self._recording.gap_opened(event)
+            case happened.RecordingSealed():
+                return self._recording.sealed(event)
+            case happened.RecordingFailed():
+                return self._recording.failed(event)
+            case happened.DeviceStarted():
+                return [*self._started(event), *self._uplink.open(now)]
+            case happened.EventNotStored():
+                return self._unstored.keep(event, now.monotonic_ns)
+            case happened.MessageArrived():
+                return self._arrived(event, now)
+            case happened.TrustListRead(trust):
+                return self._take_trust(trust)
+            case happened.FileSettled():
+                return [ReadTrustList()]
+            case happened.WorkFailed():
+                return self._work_failed(event)
+            case happened.TimePassed():
+                return [*self._uplink.wake(now), *self._unstored.wake(now.monotonic_ns)]
+            case happened.StopRequested():
+                return self._stop(0, now)
+            case happened.CourierDied(name, detail):
+                alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
+                return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.ReceiptCompared():
+                acknowledged = self._uplink.handle(event, now)
+                return [*acknowledged, *self._unstored.again()] if acknowledged else []
+            case _:
+                return self._uplink.handle(event, now)
+
+    def _started(self, event: happened.DeviceStarted) -> list[Effect]:
+        drafts = [EventDraft(f"started/{_moment(event.at)}", EventType.DEVICE_STARTED, event.at, self._version())]
+        loss = event.loss
+        if loss is not None:
+            told = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail}
+            drafts.insert(0, EventDraft(f"store-lost/{_moment(event.at)}", EventType.STORAGE_FAILED, event.at, told))
+        return [StoreEvent(draft) for draft in drafts]
+
+    def _version(self) -> dict[str, str]:
+        return {"version": self._identity.version}
+
+    def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
+        if event.topic == self._receipts:
+            return self._uplink.receipt(event.payload, self._trust, now)
+        if self._desk is None:
+            return [RaiseAlarm(f"收到未订阅主题 {event.topic[:120]} 的消息，已忽略。")]
+        return self._desk.arrived(event.topic, event.payload, self._trust, now)
+
+    def _take_trust(self, trust: TrustList) -> list[Effect]:
+        if trust.version <= self._trust.version or trust.district != self._trust.district:
+            return []
+        self._trust = trust
+        return [StoreNote(TrustSeen(trust.version))]
+
+    def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
+        if event.disclosure is not None and self._desk is not None:
+            self._desk.forget(event.disclosure)
+        return [RaiseAlarm(event.detail)]
+
+    def _stop(self, exit_code: int, now: Instant) -> list[Effect]:
+        if self._exit_code is not None:
+            return []
+        self._exit_code, self._stop_by_ns = exit_code, now.monotonic_ns + STOP_GRACE_NS
+        return self._recording.shut_down(now)
+
+    def _finish_when_quiet(self, now: Instant) -> list[Effect]:
+        if self._exit_code is None or self._stop_by_ns is None:
+            return []
+        if self._recording.state is not State.IDLE and now.monotonic_ns < self._stop_by_ns:
+            return []
+        self._stop_by_ns = None
+        data = {"exit_code": self._exit_code}
+        stopped = EventDraft(f"stopped/{_moment(now)}", EventType.DEVICE_STOPPED, now, data)
+        status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
+        return [StoreEvent(stopped), *status, CloseConnection(flush=True), Finish(self._exit_code)]
+
+
+def _moment(at: Instant) -> str:
+    return f"{at.boot[:8]}-{at.monotonic_ns // 1_000_000}"

@@ -1,0 +1,116 @@
+"""The kiosk host's desk: which publications it takes over, and what it remembers so that none ever goes back.
+
+A document is accepted by `agent.duty.disclosure_rules`; here its topic is compared with what it says of itself, and
+its version with the highest one this device has ever accepted, even when the file of that version is gone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.control.effects import DisclosureSeen, Effect, EventDraft, RaiseAlarm, ShowDisclosure, StoreEvent
+from agent.duty.disclosure_rules import accept
+from agent.errors import SenderFault
+from agent.wire.device_events import EventType, event_hash
+from agent.wire.disclosures import Disclosure
+from agent.wire.identifiers import District
+from agent.wire.instant import Instant
+from agent.wire.topics import EVERYONE, PublicationTopic, parse_publication_topic, publications_filter
+from agent.wire.trust import TrustList
+
+REFUSALS_TOLD = 20  # ours: a flood of forgeries fills no store; each connection tells the centre of so many at most
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The highest version of a document ever accepted here, and the digest of that version."""
+
+    version: int
+    digest: str
+
+
+class DisclosureDesk:
+    """Accepts publications for `all` and one audience of one district."""
+
+    def __init__(self, place: District, audience: str, floors: Mapping[Key, Floor]) -> None:
+        self._place, self._audience = place, audience
+        self._floors = dict(floors)
+        self._current: dict[Key, Disclosure] = {}
+        self._told = 0
+
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to."""
+        return tuple(publications_filter(self._place, audience) for audience in (EVERYONE, self._audience))
+
+    def connected(self) -> None:
+        """A new connection: the broker sends everything retained again."""
+        self._told = 0
+
+    def restore(self, envelopes: Iterable[bytes], trust: TrustList, now: datetime) -> list[str]:
+        """Take over what an earlier run had accepted; returns one Chinese line for each that no longer holds."""
+        faults = []
+        for envelope in envelopes:
+            try:
+                document = self._accept(envelope, trust, now, None)
+            except SenderFault as fault:
+                faults.append(str(fault))
+            else:
+                self._current[document.key] = document
+        return faults
+
+    def arrived(self, topic: str, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
+        """Accept or refuse one publication. An empty one only clears the broker's memory and withdraws nothing."""
+        if not payload:
+            return []
+        try:
+            place = parse_publication_topic(topic)
+            current = self._current.get((place.kind, place.disclosure))
+            document = self._matching(place, self._accept(payload, trust, now.wall, current))
+        except SenderFault as fault:
+            return self._refuse(topic, payload, str(fault), now)
+        return [] if document == current else self._take(document, payload, now)
+
+    def forget(self, key: Key) -> None:
+        """What was accepted could not be kept on the disk: take it over again when the broker next sends it."""
+        self._current.pop(key, None)
+
+    def _accept(self, payload: bytes, trust: TrustList, now: datetime, current: Disclosure | None) -> Disclosure:
+        document = accept(payload, trust=trust, now=now, district=self._place, audience=self._audience, current=current)
+        floor = self._floors.get(document.key)
+        if floor is None or document.version > floor.version:
+            return document
+        if document.version < floor.version:
+            raise SenderFault(f"本机已收到过第 {floor.version} 版，第 {document.version} 版较旧，已拒绝。")
+        if event_hash(document.encode()) != floor.digest:
+            raise SenderFault(f"第 {document.version} 版内容与本机收到过的同一版不同，已拒绝。")
+        return document
+
+    def _matching(self, place: PublicationTopic, document: Disclosure) -> Disclosure:
+        said = PublicationTopic(document.district, document.audience, *document.key)
+        if said != place:
+            raise SenderFault("公示文件的对象、种类或编号与其主题不符，已拒绝。")
+        return document
+
+    def _take(self, document: Disclosure, payload: bytes, now: Instant) -> list[Effect]:
+        kind, name = document.key
+        digest = event_hash(document.encode())
+        self._current[document.key] = document
+        self._floors[document.key] = Floor(document.version, digest)
+        data = {"kind": kind, "id": name, "version": document.version, "digest": digest}
+        # The version is in the id, so a device that lost power here reports the same fact again, once.
+        draft = EventDraft(
+            f"disclosure/{kind}/{name}/{document.version}/{digest[:16]}", EventType.DISCLOSURE_ACCEPTED, now, data
+        )
+        seen = DisclosureSeen(kind, name, document.version, digest)
+        return [StoreEvent(draft, seen), ShowDisclosure(kind, name, payload)]
+
+    def _refuse(self, topic: str, payload: bytes, reason: str, now: Instant) -> list[Effect]:
+        self._told += 1
+        if self._told > REFUSALS_TOLD:
+            return []
+        digest = event_hash(payload)
+        data = {"topic": topic[-160:], "digest": digest, "reason": reason}
+        draft = EventDraft(f"disclosure-refused/{digest[:32]}", EventType.DISCLOSURE_REFUSED, now, data)
+        return [RaiseAlarm(f"收到的公示未采用：{reason}"), StoreEvent(draft)]

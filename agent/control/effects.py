@@ -1,0 +1,187 @@
+"""Everything that the controller can ask for, in the imperative, and the notes that the store keeps beside events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.wire.device_events import EventType
+from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.instant import Instant
+from agent.wire.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class EventDraft:
+    """A device event before it has a number. `event_id` names the fact: storing it twice is storing it once."""
+
+    event_id: str
+    type: EventType
+    at: Instant
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RecordingEnded:
+    """Note to the store: recording `number` needs no more report and `head` is where its chain ends."""
+
+    number: int
+    head: Digest | None
+
+
+@dataclass(frozen=True)
+class DisclosureSeen:
+    """Note to the store: nothing older than `version` with `digest` may replace the document `kind`/`disclosure_id`."""
+
+    kind: str
+    disclosure_id: str
+    version: int
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class TrustSeen:
+    """Note to the store: no older trust list may be taken again."""
+
+    version: int
+
+
+Note = RecordingEnded | DisclosureSeen | TrustSeen
+
+
+@dataclass(frozen=True)
+class StoreEvent:
+    """Commit `draft` and `note` in one transaction; answered by `EventStored` or `EventNotStored`."""
+
+    draft: EventDraft
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class StoreNote:
+    """Commit `note` alone."""
+
+    note: Note
+
+
+@dataclass(frozen=True)
+class ReserveRecording:
+    """Make recording `number` used for ever, before anything carries it."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class StartRecording:
+    """Begin `recording`, linked to `previous`, the head of the recording before (genesis for the first)."""
+
+    recording: RecordingId
+    unit: str
+    previous: Digest
+    context: Mapping[str, str | int | bool]
+
+
+@dataclass(frozen=True)
+class StopRecording:
+    """Close the running recording; `reason` is a code of `agent.evidence.journal`."""
+
+    recording: RecordingId
+    reason: str
+
+
+@dataclass(frozen=True)
+class OpenConnection:
+    """Begin one connection attempt with a new session number; answered by `LinkOpening`."""
+
+
+@dataclass(frozen=True)
+class CloseConnection:
+    """End the current connection, if there is one. `flush`: send first what was handed over, as far as that goes
+    quickly; without it nothing is waited for."""
+
+    flush: bool = False
+
+
+@dataclass(frozen=True)
+class Subscribe:
+    """Ask the broker for these topic filters."""
+
+    filters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PublishStatus:
+    """Publish the retained state: the birth on every connection, or a planned end."""
+
+    online: bool
+
+
+@dataclass(frozen=True)
+class SendEvents:
+    """Send the events after number `after` as one message of at most `max_bytes` of payload; answered by
+    `EventsSent`."""
+
+    connection: int
+    after: int
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class CompareReceipt:
+    """Look up our own hash of the event a receipt names; answered by `ReceiptCompared`."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """Events up to `upto` are at the centre and may leave the store."""
+
+    upto: int
+
+
+@dataclass(frozen=True)
+class ShowDisclosure:
+    """Put the accepted `envelope` where the kiosk finds it, as `disclosed/{kind}.{disclosure_id}.dsse`."""
+
+    kind: str
+    disclosure_id: str
+    envelope: bytes
+
+
+@dataclass(frozen=True)
+class ReadTrustList:
+    """Read and verify the trust list file again; answered by `TrustListRead` or `WorkFailed`."""
+
+
+@dataclass(frozen=True)
+class RaiseAlarm:
+    """Tell people: log it and keep it as the device's last error. `text` is one Chinese line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Leave the loop with this exit code."""
+
+    exit_code: int
+
+
+Effect = (
+    StoreEvent
+    | StoreNote
+    | ReserveRecording
+    | StartRecording
+    | StopRecording
+    | OpenConnection
+    | CloseConnection
+    | Subscribe
+    | PublishStatus
+    | SendEvents
+    | CompareReceipt
+    | Acknowledge
+    | ShowDisclosure
+    | ReadTrustList
+    | RaiseAlarm
+    | Finish
+)

@@ -1,0 +1,115 @@
+"""The way to the centre: one connection, the outbox over it, and the receipts that come back."""
+
+from collections.abc import Callable
+
+from agent.control import messages as happened
+from agent.control.connection import Connection
+from agent.control.effects import CompareReceipt, Effect, PublishStatus, RaiseAlarm, Subscribe
+from agent.control.messages import Event
+from agent.control.outbox import FAILURE, Outbox
+from agent.errors import SenderFault
+from agent.wire.envelope import open_envelope
+from agent.wire.identifiers import DeviceId
+from agent.wire.instant import Instant
+from agent.wire.receipts import RECEIPT_TYPE, Receipt, parse_receipt
+from agent.wire.trust import Role, TrustList
+
+NOT_AUTHORISED = 0x87  # MQTT 5 section 2.4
+
+
+class Uplink:
+    """Sends `device`'s chain; `filters` are the topics to hear on every connection."""
+
+    def __init__(self, device: DeviceId, filters: tuple[str, ...], outbox: Outbox, random: Callable[[], float]) -> None:
+        self._device, self._filters, self._outbox = device, filters, outbox
+        self._connection = Connection(random)
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker has accepted the current connection."""
+        return self._connection.up
+
+    def deadline(self) -> int | None:
+        """The monotonic nanosecond at which `wake` has something to do."""
+        times = (self._connection.deadline(), self._outbox.deadline())
+        return min((time for time in times if time is not None), default=None)
+
+    def open(self, now: Instant) -> list[Effect]:
+        """Begin the first attempt."""
+        return self._connection.open(now.monotonic_ns)
+
+    def next(self, now: Instant) -> list[Effect]:
+        """The one message that is due, if any."""
+        return self._outbox.next(now.monotonic_ns)
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        """Follow the connection and what was sent over it; any other event is a defect (`TypeError`)."""
+        match event:
+            case happened.EventStored(devseq):
+                return self._outbox.stored_up_to(devseq)
+            case happened.LinkOpening():
+                return self._connection.opening(event, now.monotonic_ns)
+            case happened.LinkUp():
+                return self._came_up(event, now)
+            case happened.LinkDown():
+                return self._went_down(event, now)
+            case happened.SubscriptionAnswered():
+                return self._subscribed(event, now)
+            case happened.EventsSent():
+                return self._outbox.sent(event, now.monotonic_ns)
+            case happened.PublishAnswered():
+                return self._outbox.answered(event, now.monotonic_ns)
+            case happened.ReceiptCompared():
+                return self._compared(event, now)
+            case _:
+                raise TypeError(f"unknown event {type(event).__name__}")
+
+    def receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
+        """Open a receipt; what it says is then compared with the store."""
+        try:
+            opened = open_envelope(payload, RECEIPT_TYPE, trust, now.wall)
+            signer, receipt = opened.signer(Role.RECEIVER), parse_receipt(opened.payload)
+            return [CompareReceipt(_meant_for(self._device, receipt, signer.subject))]
+        except SenderFault as fault:
+            return [RaiseAlarm(f"收到的回执未采用：{fault}")]
+
+    def wake(self, now: Instant) -> list[Effect]:
+        """What is due at `now`."""
+        effects = [*self._connection.wake(now.monotonic_ns), *self._outbox.wake(now.monotonic_ns)]
+        if self._connection.current is None:
+            self._outbox.disconnected()
+        return effects
+
+    def _came_up(self, event: happened.LinkUp, now: Instant) -> list[Effect]:
+        if not self._connection.came_up(event, now.monotonic_ns):
+            return []
+        self._outbox.connected(event)
+        return [Subscribe(self._filters), PublishStatus(online=True)]
+
+    def _went_down(self, event: happened.LinkDown, now: Instant) -> list[Effect]:
+        effects = self._connection.went_down(event, now.monotonic_ns)
+        if not effects:
+            return []
+        self._outbox.disconnected()
+        return [*effects, RaiseAlarm(f"与消息服务器断开：{event.detail}。数据都在本机，将自动重连。")]
+
+    def _subscribed(self, event: happened.SubscriptionAnswered, now: Instant) -> list[Effect]:
+        refused = [code for code in event.codes if code >= FAILURE]
+        if event.connection != self._connection.current or not refused:
+            return []
+        self._outbox.disconnected()
+        alarm = RaiseAlarm(f"消息服务器不许订阅本机主题（原因码 0x{refused[0]:02x}），请检查服务器授权。")
+        return [alarm, *self._connection.give_up(now.monotonic_ns, NOT_AUTHORISED)]
+
+    def _compared(self, event: happened.ReceiptCompared, now: Instant) -> list[Effect]:
+        before = self._outbox.acked
+        effects = self._outbox.compared(event, now.monotonic_ns)
+        if self._outbox.acked > before:
+            self._connection.proved()
+        return effects
+
+
+def _meant_for(device: DeviceId, receipt: Receipt, subject: str) -> Receipt:
+    if receipt.device != device or receipt.receiver != subject:
+        raise SenderFault("回执不是给本机的，或签名者不是它所称的接收方，已拒绝。")
+    return receipt

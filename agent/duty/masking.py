@@ -1,0 +1,57 @@
+"""The last gate before anything is shown: personal numbers that must never be published.
+
+Source: the withheld particulars of natural persons in provincial result-disclosure rules (reference/domain.md 1.7:
+身份证号、通讯方式); the kiosk checks again because a published list cannot be called back from a citizen's memory.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agent.errors import SenderFault
+
+# GB 11643: 17 digits and a check character. Any run of 18 digits counts; a wrong birth date is still a leak.
+IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{6}[ -]?\d{8}[ -]?\d{3}[0-9Xx](?!\d)")
+# Mainland mobile numbers: 11 digits beginning 13 to 19, with or without a country code, grouped or not.
+MOBILE_NUMBER = re.compile(r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)")
+CREDIT_CODE = "信用代码"  # GB 32100: 18 characters too, public by law; told apart by the name of its field
+
+_RULES = (("18 位身份证号", IDENTITY_NUMBER), ("11 位手机号", MOBILE_NUMBER))
+
+
+def check_masked(where: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `entry` when no field holds an identity or mobile number; raises `SenderFault` naming `where` (such as
+    `第 3 条`) and the field, never repeating the number itself."""
+    for field, text in _texts(entry):
+        found = _exposed(field, text)
+        if found is not None:
+            raise SenderFault(f"{where}的“{field[:40]}”含有未遮盖的{found}，不得公示。请遮盖后重新提交。")
+    return entry
+
+
+def _exposed(field: str, text: str) -> str | None:
+    plain = unicodedata.normalize("NFKC", text)
+    for name, pattern in _RULES:
+        if pattern.search(plain) and not (pattern is IDENTITY_NUMBER and CREDIT_CODE in field):
+            return name
+    return None
+
+
+def _texts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for field, value in entry.items():
+        yield "字段名", field
+        for text in _leaves(value):
+            yield field, text
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _leaves(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _leaves(inner)
+    elif value is not None:
+        yield str(value)

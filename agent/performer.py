@@ -1,0 +1,184 @@
+"""Carries out what the controller asks for, one effect at a time, on the loop's thread."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.adapters.database import Database, snapshot
+from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.mqtt_link import LastWill, MqttLink
+from agent.adapters.store import DeviceMemory, EventStore
+from agent.adapters.worker import Worker
+from agent.clock import Clock
+from agent.control import effects as asked
+from agent.control import messages as happened
+from agent.control.controller import Identity
+from agent.control.effects import Effect
+from agent.control.messages import Event
+from agent.errors import EnvironmentFault
+from agent.wire import canonical
+from agent.wire.device_events import EVENTS_TYPE, MAX_BATCH_EVENTS, encode_batch
+from agent.wire.envelope import seal
+from agent.wire.identifiers import Digest
+from agent.wire.signing import CertifiedSigner
+from agent.wire.status import STATUS_TYPE, DeviceStatus
+from agent.wire.topics import EVENTS, STATE, device_topic
+
+CLOSE_S = 1.5  # ours: part of the 5 s that a stop may take
+
+logger = logging.getLogger(__name__)
+
+
+class RecorderPort(Protocol):
+    """What the performer needs of a recorder; it answers with the recording events."""
+
+    def start(self, order: asked.StartRecording) -> None:
+        """Begin a recording; returns at once."""
+
+    def stop(self, reason: str) -> None:
+        """End it; returns at once."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What effects are carried out with. `recorder` and `disclosed` are None on devices that have no use for them;
+    `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+
+    identity: Identity
+    clock: Clock
+    signer: CertifiedSigner
+    database: Database
+    link: MqttLink
+    worker: Worker
+    recorder: RecorderPort | None
+    disclosed: DisclosedFolder | None
+    read_trust: Callable[[], Event]
+
+
+class Performer:
+    """One method for each kind of effect that needs more than a line."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._store = EventStore(room.database, room.identity.district, room.identity.device)
+        self._memory = DeviceMemory(room.database)
+
+    def perform(self, effect: Effect) -> list[Event]:
+        """Carry out `effect`; what it led to at once. A full or failing disk is an event, never an exception."""
+        match effect:
+            case asked.StoreEvent():
+                return self._put(effect)
+            case asked.SendEvents():
+                return [self._send(effect)]
+            case asked.CompareReceipt(receipt):
+                return [happened.ReceiptCompared(receipt, self._store.hash_of(receipt.upto))]
+            case asked.OpenConnection():
+                return self._open_connection()
+            case asked.StartRecording():
+                return self._start_recording(effect)
+            case asked.ShowDisclosure(kind, name, envelope):
+                return self._show(kind, name, envelope)
+            case asked.ReadTrustList():
+                self._room.worker.ask(self._room.read_trust)
+                return []
+            case _:
+                self._perform_silently(effect)
+                return []
+
+    def _perform_silently(self, effect: Effect) -> None:
+        match effect:
+            case asked.StoreNote(note):
+                self._tolerate(lambda: self._memory.remember(note))
+            case asked.ReserveRecording(number):
+                self._tolerate(lambda: self._memory.reserve_recording(number))
+            case asked.Acknowledge(upto):
+                self._tolerate(lambda: self._store.acknowledge(upto))
+            case asked.StopRecording(_, reason) if self._room.recorder is not None:
+                self._room.recorder.stop(reason)
+            case asked.Subscribe(filters):
+                self._room.link.subscribe(filters)
+            case asked.PublishStatus(online):
+                self._room.link.publish(self._topic(STATE), self._status(online=online), retain=True)
+            case asked.CloseConnection(flush):
+                self._close_connection(CLOSE_S if flush else 0.0)
+            case asked.RaiseAlarm(text):
+                logger.warning("alarm: %s", text)
+                when = canonical.timestamp(self._room.clock.read().wall)
+                self._tolerate(lambda: self._memory.record_fault(f"{when} {text}"))
+            case _:
+                raise TypeError(f"unknown effect {type(effect).__name__}")
+
+    def _put(self, effect: asked.StoreEvent) -> list[Event]:
+        try:
+            devseq = self._store.put(effect.draft, effect.note)
+        except EnvironmentFault as fault:
+            return [happened.EventNotStored(effect, str(fault))]
+        logger.info("stored %s as %d", effect.draft.event_id, devseq)
+        return [happened.EventStored(devseq)]
+
+    def _send(self, effect: asked.SendEvents) -> Event:
+        waiting = self._store.waiting(effect.after, MAX_BATCH_EVENTS, effect.max_bytes)
+        if not waiting:
+            return happened.EventsSent(effect.connection, None, effect.after, effect.after)
+        payload = encode_batch([body for _, body in waiting])
+        envelope = seal(EVENTS_TYPE, payload, [self._room.signer])
+        mid = self._room.link.publish(self._topic(EVENTS), envelope)
+        logger.debug("sent %d..%d as message %s", waiting[0][0], waiting[-1][0], mid)
+        return happened.EventsSent(effect.connection, mid, waiting[0][0], waiting[-1][0])
+
+    def _open_connection(self) -> list[Event]:
+        try:
+            session = self._memory.next_session()
+        except EnvironmentFault as fault:  # a session number used twice would let an old last will win
+            return [happened.LinkOpening(0), happened.LinkDown(0, str(fault))]
+        will = LastWill(self._topic(STATE), self._status(online=False))
+        self._room.link.connect(session, will)
+        return [happened.LinkOpening(session)]
+
+    def _close_connection(self, timeout_s: float) -> None:
+        if not self._room.link.close(timeout_s) and timeout_s:
+            logger.warning("the connection has not ended within %s s", timeout_s)
+
+    def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
+        if self._room.recorder is None:
+            detail = "本机没有录像设备，不能录制。"
+            return [happened.RecordingFailed(None, detail, self._room.clock.read())]
+        self._room.recorder.start(effect)
+        return []
+
+    def _show(self, kind: str, name: str, envelope: bytes) -> list[Event]:
+        disclosed = self._room.disclosed
+        if disclosed is None:
+            return []
+        try:
+            self._room.worker.ask(lambda: disclosed.show(kind, name, envelope))
+        except EnvironmentFault as fault:
+            return [happened.WorkFailed(str(fault), (kind, name))]
+        return []
+
+    def _status(self, *, online: bool) -> bytes:
+        figures, now = snapshot(self._room.database), self._room.clock.read()
+        identity = self._room.identity
+        status = DeviceStatus(
+            identity.device,
+            online,
+            figures.session,
+            now.boot,
+            identity.version,
+            figures.waiting,
+            figures.acked,
+            Digest(figures.head),
+            now.wall,
+        )
+        return seal(STATUS_TYPE, status.encode(), [self._room.signer])
+
+    def _topic(self, channel: str) -> str:
+        return device_topic(self._room.identity.district, self._room.identity.device, channel)
+
+    def _tolerate(self, work: Callable[[], None]) -> None:
+        """The disk may refuse; what runs goes on, and the next start finds out from what stands on the disk."""
+        try:
+            work()
+        except EnvironmentFault as fault:
+            logger.error("store: %s", fault)  # noqa: TRY400 - a traceback says no more

@@ -1,0 +1,220 @@
+"""The whole daemon as its own process: real recorder over the test scene, simulated button, real broker."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.adapters.database import open_database
+from firmware_hooks.simulated_mcu import SimulatedMcu
+from tests.support.broker import Broker, needs_mosquitto
+from tests.support.center import SmallCenter, until
+from tests.support.device import DistrictKeys
+
+CAPTURE = """\
+[capture]
+camera = "test"
+width = 320
+height = 240
+frames_per_second = 15
+video_kbps = 300
+[hooks]
+mcu = "{mcu}"
+"""
+
+
+class Daemon:
+    """`liuhen-agent run` on a device folder."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.log = config.with_name("agent.log")
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def ready(self) -> "Daemon":
+        until(lambda: self.text().count("is ready") and self.process.poll() is None, "the daemon is ready")
+        return self
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, within_s: float = 5.0) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(within_s)
+
+    def status(self) -> dict[str, Any]:
+        command = [sys.executable, "-m", "agent", "status", "--config", str(self.config), "--json"]
+        found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        return found
+
+
+class Site:
+    """A district with a broker, a centre, and recorders that are all ended with the test."""
+
+    def __init__(self, folder: Path, mcu: SimulatedMcu) -> None:
+        self.keys, self.mcu = DistrictKeys(), mcu
+        self.broker = Broker(folder / "broker", self.keys.authority)
+        self.center: SmallCenter = self.keys.center(folder / "center")
+        more = CAPTURE.format(mcu=mcu.device)
+        self.config = self.keys.write_folder(folder / "device", self.broker.port, more=more)
+        self.state = self.config.parent / "state"
+        self._daemons: list[Daemon] = []
+
+    def daemon(self) -> Daemon:
+        self._daemons.append(Daemon(self.config))
+        return self._daemons[-1]
+
+    def up(self) -> None:
+        self.broker.start()
+        self.center.connect(self.broker.port)
+
+    def segment_bytes(self) -> int:
+        return sum(place.stat().st_size for place in self.state.glob("recordings/*/*.mp4"))
+
+    def end(self) -> None:
+        for daemon in self._daemons:
+            daemon.process.kill()
+            daemon.process.wait()
+        self.center.close()
+        self.broker.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with SimulatedMcu() as mcu:
+        made = Site(tmp_path, mcu)
+        yield made
+        made.end()
+
+
+@needs_mosquitto
+def test_from_a_press_to_a_receipt(site: Site) -> None:
+    site.up()
+    daemon = site.daemon().ready()
+    until(lambda: site.center.events, "the birth of the chain")
+    site.mcu.press()
+    until(lambda: any("/head/" in it for it in site.center.ids()), "the first head")
+    site.mcu.press()
+    until(lambda: "R000001/sealed" in site.center.ids(), "the seal")
+    until(lambda: daemon.status()["waiting"] == 0, "every event is receipted")
+    figures = daemon.status()
+    assert figures["running"] is True
+    assert (figures["recording"], figures["recordings_on_disk"], figures["open_recordings"]) == (1, 1, 0)
+    assert daemon.stop() == 0
+    until(lambda: site.center.ids()[-1].startswith("stopped/"), "the end of the chain")
+    site.center.check_chain()
+    assert not site.center.statuses[-1].online
+    sealed = next(event for event, _ in site.center.events.values() if event.event_id == "R000001/sealed")
+    assert sealed.data["reason"] == "stopped"
+    folder = site.state / "recordings" / "REC-0001-R000001"
+    assert verdict(folder, site) == 0
+
+
+@needs_mosquitto
+def test_kill_in_the_middle_of_a_recording_loses_no_event_and_recovers_the_rest(site: Site) -> None:
+    daemon = site.daemon().ready()
+    site.mcu.press()
+    until(lambda: site.segment_bytes() > 100_000, "some fragments are on the disk")
+    assert daemon.stop(signal.SIGKILL) == -signal.SIGKILL
+    site.up()
+    second = site.daemon().ready()
+    until(lambda: "R000001/recovered" in site.center.ids(), "the recovery is told")
+    site.center.check_chain()
+    ids = site.center.ids()
+    assert ids.count("R000001/started") == 1
+    assert len([it for it in ids if it.startswith("started/")]) == 2
+    recovered = _data(site, "R000001/recovered")
+    assert recovered["reason"] == "device-restart"
+    assert verdict(site.state / "recordings" / "REC-0001-R000001", site) == 10
+    site.mcu.press()
+    until(lambda: "R000002/started" in site.center.ids(), "the next recording")
+    assert _data(site, "R000002/started")["previous"] == recovered["head"]
+    second.process.kill()
+    second.process.wait()
+    until(lambda: site.center.statuses and not site.center.statuses[-1].online, "the last will")
+
+
+def test_without_a_broker_recording_works_and_sigterm_seals_within_five_seconds(site: Site) -> None:
+    daemon = site.daemon().ready()
+    site.mcu.press()
+    until(lambda: site.segment_bytes() > 50_000, "some fragments are on the disk")
+    assert daemon.stop(within_s=5.0) == 0
+    # Complete up to the shutdown, which the seal gives as the reason why the recording ended.
+    assert verdict(site.state / "recordings" / "REC-0001-R000001", site) == 10
+    figures = daemon.status()
+    assert (figures["running"], figures["acked"], figures["open_recordings"]) == (False, 0, 0)
+    assert "断开" in figures["last_error"]
+
+
+def test_a_second_daemon_on_one_state_folder_is_turned_away(site: Site) -> None:
+    first = site.daemon().ready()
+    second = Daemon(site.config)
+    assert second.process.wait(20) == 2
+    assert "正被另一个 liuhen-agent 使用" in second.text()
+    assert first.stop() == 0
+
+
+def test_a_forged_or_older_trust_list_stops_the_start(site: Site) -> None:
+    place = site.config.with_name("trust.dsse")
+    newer = site.keys.authority.seal_trust(site.keys.trust_version(5))
+    place.write_bytes(newer[:-40] + newer[-30:])
+    assert site.daemon().process.wait(20) == 3
+    stranger = DistrictKeys()
+    place.write_bytes(stranger.authority.seal_trust(stranger.trust))
+    assert site.daemon().process.wait(20) == 3
+    place.write_bytes(newer)
+    running = site.daemon().ready()
+    place.write_bytes(site.keys.authority.seal_trust(site.keys.trust_version(7)))
+    until(lambda: _trust_version(site.state) == 7, "the newer list is taken while running")
+    assert running.stop() == 0
+    place.write_bytes(newer)
+    last = site.daemon()
+    assert last.process.wait(20) == 2
+    assert "本机已用过第 7 版" in last.text()
+
+
+@needs_mosquitto
+def test_a_stopping_systemd_hears_of_it(site: Site, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        before = os.environ.get("NOTIFY_SOCKET")
+        os.environ["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        try:
+            daemon = site.daemon()
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+            if before is not None:
+                os.environ["NOTIFY_SOCKET"] = before
+        assert systemd.recv(100) == b"READY=1"
+        assert systemd.recv(100) == b"WATCHDOG=1"
+        daemon.process.send_signal(signal.SIGTERM)
+        until(lambda: systemd.recv(100) == b"STOPPING=1", "the end is told")
+        assert daemon.process.wait(5) == 0
+
+
+def verdict(folder: Path, site: Site) -> int:
+    """The exit code of `liuhen-verify`: 0 complete, 10 explained gap."""
+    root = str(site.config.with_name("root.pem"))
+    command = [sys.executable, "-m", "agent.verify_cli", str(folder), "--root", root]
+    return subprocess.run(command, check=False, capture_output=True).returncode
+
+
+def _data(site: Site, event_id: str) -> Any:
+    return next(event for event, _ in site.center.events.values() if event.event_id == event_id).data
+
+
+def _trust_version(state: Path) -> int:
+    store, _ = open_database(state / "agent.db")
+    with closing(store):
+        return store.integer("trust_version")

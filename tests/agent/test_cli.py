@@ -1,0 +1,69 @@
+"""`liuhen-agent` as people meet it: help, status, configuration, and one line for every fault."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from agent.control.messages import DeviceStarted
+from tests.support.device import DistrictKeys, RunningDevice
+
+
+def liuhen_agent(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "agent", *words], check=False, capture_output=True, text=True)
+
+
+def test_help_teaches_by_example() -> None:
+    shown = liuhen_agent("--help")
+    assert shown.returncode == 0
+    assert "liuhen-agent run --config" in shown.stdout
+    assert "status" in liuhen_agent("status", "--help").stdout
+
+
+def test_a_fault_is_one_line_and_the_exit_code_of_its_root(tmp_path: Path) -> None:
+    config = DistrictKeys().write_folder(tmp_path, 8883)
+    missing = liuhen_agent("run", "--config", str(tmp_path / "nothing.toml"))
+    not_yet = liuhen_agent("status", "--config", str(config))
+    level = liuhen_agent("run", "--config", str(config), "--log-level", "loud")
+    (tmp_path / "evidence.key").chmod(0o644)
+    open_key = liuhen_agent("run", "--config", str(config))
+    for failed, words in (
+        (missing, "无法读取配置"),
+        (not_yet, "还没有运行记录"),
+        (level, "loud"),
+        (open_key, "chmod 600"),
+    ):
+        assert failed.returncode == 2
+        assert words in failed.stderr
+        assert failed.stderr.count("\n") == 1
+        assert "Traceback" not in failed.stderr
+
+
+def test_a_device_folder_of_another_device_is_refused(tmp_path: Path) -> None:
+    config = DistrictKeys().write_folder(tmp_path, 8883)
+    config.write_text(config.read_text().replace("REC-0001", "REC-0002"))
+    refused = liuhen_agent("run", "--config", str(config))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "证据证书属于 REC-0001" in refused.stderr
+
+
+def test_configuration_is_shown_without_secrets(tmp_path: Path) -> None:
+    config = DistrictKeys().write_folder(tmp_path, 8883)
+    plain = liuhen_agent("config", "--config", str(config))
+    assert "broker.port = 8883" in plain.stdout
+    assert "（内容不显示）" in plain.stdout
+    assert json.loads(liuhen_agent("config", "--config", str(config), "--json").stdout)["device"] == "REC-0001"
+
+
+def test_status_of_a_stopped_device(tmp_path: Path) -> None:
+    keys = DistrictKeys()
+    config = keys.write_folder(tmp_path, 8883)
+    device = RunningDevice(keys, tmp_path)
+    device.dispatch(DeviceStarted(device.clock.read()))
+    device.record()
+    device.close()
+    figures = json.loads(liuhen_agent("status", "--config", str(config), "--json").stdout)
+    assert (figures["device"], figures["running"], figures["devseq"]) == ("REC-0001", False, 4)
+    assert (figures["waiting"], figures["acked"], figures["recording"], figures["session"]) == (4, 0, 1, 1)
+    assert len(figures["head"]) == 64
+    assert "等待回执" in liuhen_agent("status", "--config", str(config)).stdout

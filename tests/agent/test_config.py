@@ -1,0 +1,80 @@
+"""agent.toml: what a technician can get wrong, and what the line says that he then reads."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import HIDDEN, parse_config, read_config, shown
+from agent.errors import OperatorFault
+from tests.support.device import DistrictKeys, agent_toml
+
+FOLDER = Path("/etc/liuhen")
+
+
+def test_defaults_and_paths_relative_to_the_file() -> None:
+    config = parse_config(agent_toml("REC-0001", 8883), FOLDER)
+    assert config.identity.root == FOLDER / "root.pem"
+    assert config.state_dir == FOLDER / "state"
+    assert (config.capture.camera, config.capture.fragment_ms, config.broker.protocol) == ("auto", 500, "5")
+    assert config.disclosure is None
+    kiosk = parse_config(agent_toml("KSK-0001", 8883), FOLDER)
+    assert kiosk.disclosure is not None
+    assert (kiosk.disclosure.audience, kiosk.records) == ("hall-1", False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("port = 8883", "prot = 8883", "是否想写 port？"),
+        ("[broker]", "[brokr]", "是否想写 broker？"),
+        ("district =", "zzz = 1\ndistrict =", "可用的有：district"),
+        ("port = 8883", "port = 88830", "broker.port = 88830 超出范围，应在 1 至 65535"),
+        ("port = 8883", 'port = "8883"', "broker.port = '8883' 应是整数"),
+        ("port = 8883", "port = true", "应是整数"),
+        ('host = "127.0.0.1"', "host = 127", "broker.host = 127 应是加引号的文字"),
+        ('host = "127.0.0.1"\n', "", "缺少 broker.host"),
+        ('protocol = "5"', 'protocol = "4"', '应是 "5" 或 "3.1.1"'),
+        ('root = "root.pem"', 'root = ""', "应是一个文件路径"),
+        ('"REC-0001"', '"rec-1"', "应形如 REC-0001"),
+        ('"xinghe"', '"星河"', "应形如 xinghe"),
+        ('device = "REC-0001"', 'device = "KSK-0001"', "缺少 [disclosure]"),
+        ("[broker]", '[disclosure]\naudience = "hall-1"\n[broker]', "请删去 [disclosure]"),
+        ("[broker]", '[capture]\ncamera = "webcam"\n[broker]', "v4l2:设备"),
+        ("[broker]", "[capture]\nwidth = 10\n[broker]", "应在 160 至 3840 之间"),
+        ("[broker]", "[broker", "不是正确的 TOML"),
+        ('district = "xinghe"', 'district = "xinghe"\nhooks = 3', "hooks 应是一节"),
+        ('district = "xinghe"', 'district = "xinghe"\ndistrict = "b"', "不是正确的 TOML"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(old: str, new: str, words: str) -> None:
+    text = agent_toml("REC-0001", 8883)
+    assert old in text
+    with pytest.raises(OperatorFault) as caught:
+        parse_config(text.replace(old, new, 1), FOLDER)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
+    config = DistrictKeys().write_folder(tmp_path, 8883)
+    assert read_config(config).broker.certificate == tmp_path / "tls.pem"
+    (tmp_path / "tls.pem").unlink()
+    with pytest.raises(OperatorFault, match=r"broker\.certificate 指向的文件 .*tls\.pem 不存在或不可读"):
+        read_config(config)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OperatorFault, match="无法读取配置"):
+        read_config(tmp_path / "agent.toml")
+    (tmp_path / "agent.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OperatorFault, match="UTF-8"):
+        read_config(tmp_path / "agent.toml")
+
+
+def test_shown_configuration_names_key_files_and_hides_what_is_in_them(tmp_path: Path) -> None:
+    config = read_config(DistrictKeys().write_folder(tmp_path, 8883))
+    lines = shown(config)
+    assert lines["broker"]["key"] == f"{tmp_path / 'tls.key'}{HIDDEN}"
+    assert lines["broker"]["port"] == 8883
+    assert "disclosure" not in lines
+    assert "PRIVATE" not in str(lines)
