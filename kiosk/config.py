@@ -1,0 +1,68 @@
+"""`kiosk.toml`: what one screen shows and where it finds it. Paths are relative to the file's folder."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.errors import OperatorFault
+from agent.wire.identifiers import DeviceId, District, device_id, district, label
+from kiosk.settings import check_keys, read_toml, text
+
+WHERE = "kiosk.toml"
+KEYS = (
+    "district", "device", "hall", "audience", "listen", "disclosed", "root", "trust_list", "complaint_phone",
+)  # fmt: skip
+LISTEN = "127.0.0.1:8480"
+
+
+@dataclass(frozen=True)
+class KioskConfig:
+    """`hall` is the hall's name as shown; `audience` its label in topics; port 0 asks for any free port."""
+
+    district: District
+    device: DeviceId
+    hall: str
+    audience: str
+    host: str
+    port: int
+    disclosed: Path
+    root: Path
+    trust_list: Path
+    complaint_phone: str
+
+
+def read_config(path: Path) -> KioskConfig:
+    """The configuration in `path`; raises `OperatorFault` naming key and value, `SenderFault` for a malformed id."""
+    return parse_config(read_toml(path), path.resolve().parent)
+
+
+def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
+    """The configuration in a TOML table whose paths are relative to `folder`; raises as `read_config`."""
+    check_keys(WHERE, table, KEYS)
+    host, port = _listen(text(WHERE, table, "listen", LISTEN))
+    return KioskConfig(
+        district(text(WHERE, table, "district")),
+        device_id(text(WHERE, table, "device")),
+        text(WHERE, table, "hall"),
+        label(text(WHERE, table, "audience")),
+        host,
+        port,
+        folder / text(WHERE, table, "disclosed", "state/disclosed"),
+        folder / text(WHERE, table, "root", "root.pem"),
+        folder / text(WHERE, table, "trust_list", "trust.dsse"),
+        text(WHERE, table, "complaint_phone"),
+    )
+
+
+def _listen(value: str) -> tuple[str, int]:
+    """Only a loopback address: the screen's browser runs on this device, nobody else may ask."""
+    host, _, port = value.rpartition(":")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback and ":" not in host
+    except ValueError:
+        loopback = False
+    if not loopback or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise OperatorFault(f"{WHERE}中的 listen 是 {value}，应为本机回环地址与端口，如 {LISTEN} 或 127.0.0.1:0。")
+    return host, int(port)

@@ -1,0 +1,81 @@
+"""The one object between the feed that changes what is shown and the server that is asked for it."""
+
+import asyncio
+from datetime import datetime
+
+from agent.clock import Clock
+from kiosk.beijing import day
+from kiosk.board import Banner, Site, board, window_board
+from kiosk.feed import Feed
+from kiosk.lists import Topic, list_page
+from kiosk.page import Frame, Pages
+from kiosk.proof import proof
+
+
+class Display:
+    """Renders pages from the feed's shelf and wakes the open pages when they are no longer the newest.
+
+    Lives in one event loop; nothing here is called from another thread.
+    """
+
+    def __init__(self, site: Site, pages: Pages, feed: Feed, clock: Clock) -> None:
+        self._site, self._pages, self._feed, self._clock = site, pages, feed, clock
+        self._changed = asyncio.Event()
+        self.generation = ""
+        self.closed = False
+
+    def refresh(self) -> None:
+        """Notice new documents, and that time itself can end one; open pages are told."""
+        now = self._feed.believed(self._clock.read().wall)
+        generation = f"{day(now):%m%d}-{self._feed.shelf.fingerprint(now)}"
+        if generation != self.generation:
+            self.generation = generation
+            self._wake()
+
+    def close(self) -> None:
+        """Let every open event stream end."""
+        self.closed = True
+        self._wake()
+
+    async def next_generation(self, seen: str, timeout_s: float) -> str:
+        """The generation as soon as it differs from `seen`, or after `timeout_s` seconds."""
+        if self.generation == seen and not self.closed:
+            changed = self._changed
+            try:
+                await asyncio.wait_for(changed.wait(), timeout_s)
+            except TimeoutError:
+                return self.generation
+        return self.generation
+
+    def board(self) -> str:
+        """The window board."""
+        return self._pages.board(self._frame("board", "窗口公示"), board(self._feed.shelf, self._now(), self._site))
+
+    def window(self, number: str) -> str | None:
+        """One window; None when the hall has none of that number."""
+        view = window_board(self._feed.shelf, self._now(), self._site, number)
+        return None if view is None else self._pages.window(self._frame("board", f"{number} 号窗口"), view)
+
+    def lists(self, topic: Topic) -> str:
+        """A page of lists."""
+        view = list_page(self._feed.shelf, self._now(), self._site, topic)
+        return self._pages.lists(self._frame(topic.path, topic.title), view)
+
+    def proof(self) -> str:
+        """What this screen shows and by whose word."""
+        view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint)
+        return self._pages.proof(self._frame("verify", "核验"), view)
+
+    def missing(self) -> str:
+        """The page for an address that does not exist; never a blank one."""
+        return self._pages.message(self._frame("", "没有此页"), Banner("info", "没有此页。请点按下方按钮返回。"))
+
+    def _frame(self, path: str, title: str) -> Frame:
+        return Frame(self._site, self.generation, path, title)
+
+    def _now(self) -> datetime:
+        return self._feed.believed(self._clock.read().wall)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,171 @@
+"""Watches `disclosed/` and the trust list, and keeps the shelf of what may be shown.
+
+The agent writes a file under a hidden name and renames it, so a whole document arrives as one "moved" event; files
+copied in by hand arrive as "closed". Every file is verified here again: the folder is not trusted.
+"""
+
+import logging
+import stat
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from watchdog.events import FileClosedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from agent.errors import EnvironmentFault, LiuhenFault
+from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from agent.wire.identifiers import District
+from agent.wire.trust import TrustList
+from kiosk.shelf import Shelf, restock
+from kiosk.trust_store import read_root, read_trust_list
+
+MAX_FILES = 512  # ours: a hall has some dozens of documents
+OBSERVER_DIED = "公示文件夹的监视线程已停止，程序退出等待重启。如反复出现请联系技术人员。"
+MAX_NAME = 128  # a kind, a dot and an id of 64 characters
+
+log = logging.getLogger(__name__)
+
+
+class Feed:
+    """The documents of `folder` for one audience. `open` reads, `watch` starts the observer, `check` looks after it."""
+
+    def __init__(self, folder: Path, root: Path, trust_list: Path, district: District, audience: str) -> None:
+        self._folder, self._root_path, self._trust_path = folder, root, trust_list
+        self._district, self._audience = district, audience
+        self._observer: BaseObserver | None = None
+        self._watched: tuple[int, int] | None = None
+        self._trust_seen: tuple[int, int, int] | None = None
+        self.shelf = Shelf()
+        self.trust: TrustList
+        self.root: x509.Certificate
+
+    @property
+    def root_fingerprint(self) -> str:
+        """SHA-256 of the pinned root certificate, hex."""
+        return self.root.fingerprint(SHA256()).hex()
+
+    def open(self, now: datetime) -> None:
+        """Read root, trust list and folder; raises a fault when there is no trusted list to begin with."""
+        self.root = read_root(self._root_path)
+        self._trust_seen = _signature(self._trust_path)
+        self.trust = read_trust_list(self._trust_path, self.root, self._district)
+        self.reload(now)
+
+    def believed(self, wall: datetime) -> datetime:
+        """The wall clock, but never before the trust list was signed: a device without a battery wakes up in 1970."""
+        return max(wall, self.trust.issued_at)
+
+    def reload(self, now: datetime) -> None:
+        """Look at every file again; what is refused is logged and what was shown stays."""
+        self._reload_trust()
+        before = set(self.shelf.refused)
+        self.shelf = restock(
+            self.shelf,
+            _files(self._folder),
+            trust=self.trust,
+            now=self.believed(now),
+            district=self._district,
+            audience=self._audience,
+        )
+        for refusal in set(self.shelf.refused) - before:
+            log.warning("disclosure %s refused, last good kept: %s", refusal.name, refusal.reason)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Start the observer; `changed` is called on its thread and must only enqueue."""
+        self._observer, self._arrivals = Observer(), _Arrivals(changed)
+        self._observer.start()
+        self.check()
+
+    def check(self) -> bool:
+        """Look after the observer and return whether something may have changed unseen.
+
+        Raises `EnvironmentFault` when the observer died: a screen that no longer hears of corrections must restart.
+        """
+        observer = self._observer
+        if observer is None:
+            return False
+        if not observer.is_alive():
+            raise EnvironmentFault(OBSERVER_DIED)
+        found = self._follow_folder(observer)
+        return _signature(self._trust_path) != self._trust_seen or found
+
+    def stop(self) -> None:
+        """End the observer."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+    def _follow_folder(self, observer: BaseObserver) -> bool:
+        """A folder that is not there yet is no error; one that comes, or takes another's place, is watched."""
+        there = _inode(self._folder)
+        if there == self._watched:
+            if there is not None and not all(emitter.is_alive() for emitter in observer.emitters):
+                raise EnvironmentFault(OBSERVER_DIED)
+            return False
+        observer.unschedule_all()
+        if there is None:
+            log.warning("folder %s is gone, showing the last good documents", self._folder)
+        else:
+            observer.schedule(self._arrivals, str(self._folder), event_filter=[FileMovedEvent, FileClosedEvent])
+        self._watched = there
+        return True
+
+    def _reload_trust(self) -> None:
+        seen = _signature(self._trust_path)
+        if seen == self._trust_seen:
+            return
+        self._trust_seen = seen
+        try:
+            fresh = read_trust_list(self._trust_path, self.root, self._district)
+        except LiuhenFault as fault:
+            log.warning("new trust list refused, version %d stays: %s", self.trust.version, fault)
+            return
+        if fresh.version > self.trust.version:
+            self.trust = fresh
+        elif fresh != self.trust:
+            log.warning("trust list version %d is not newer than %d, kept", fresh.version, self.trust.version)
+
+
+class _Arrivals(FileSystemEventHandler):
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+
+    def on_moved(self, event: FileSystemEvent) -> None:  # noqa: ARG002
+        self._changed()
+
+    def on_closed(self, event: FileSystemEvent) -> None:  # noqa: ARG002
+        self._changed()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """Envelope bytes by name; one byte more than allowed is enough to be refused as too large."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.glob("[!.]*.dsse"))[:MAX_FILES]:
+        try:
+            if path.is_file() and len(path.stem) <= MAX_NAME:
+                with path.open("rb") as file:
+                    found[path.stem] = file.read(MAX_ENVELOPE_BYTES + 1)
+        except OSError as error:
+            log.warning("cannot read %s: %s", path, error)
+    return found
+
+
+def _inode(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,163 @@
+"""`liuhen-publish`: the office drafts, two people sign, a document is released, corrected or withdrawn."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from agent.clock import system_clock
+from agent.errors import OperatorFault
+from agent.wire import canonical
+from agent.wire.identifiers import district as district_name
+from agent.wire.trust import Role
+from kiosk.cli import run_command
+from kiosk.publishing.key_files import read_signer
+from kiosk.publishing.office import Holding, Stage, found_office, open_office
+
+EXAMPLE = """
+\b
+示例：
+  liuhen-publish init    --office 法制办 --district xinghe --root root.pem --trust-list trust.dsse
+  liuhen-publish draft   window-board.json      --office 法制办
+  liuhen-publish sign    window-board.hall-1    --office 法制办 --as editor   --key e.key --chain e.pem
+  liuhen-publish sign    window-board.hall-1    --office 法制办 --as reviewer --key r.key --chain r.pem
+  liuhen-publish release window-board.hall-1    --office 法制办
+  liuhen-publish show    --office 法制办
+"""
+
+app = typer.Typer(
+    help="公示文件的起草、编辑、审核、发布、更正与撤回 (publish signed disclosures)。" + EXAMPLE,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(soft_wrap=True, highlight=False, markup=False)
+
+OfficeOption = Annotated[Path, typer.Option("--office", help="法制办公室的文件夹 (office folder)")]
+NameArgument = Annotated[str, typer.Argument(metavar="ID", help="公示文件名称，形如 window-board.hall-1")]
+NamesArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="公示文件名称，可多份")]
+JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，一份一行 (one JSON object a line)")]
+
+NEXT_STEPS = {
+    Stage.DRAFTED: "下一步：由编辑运行 liuhen-publish sign {name} --as editor",
+    Stage.EDITED: "下一步：由另一人审核后运行 liuhen-publish sign {name} --as reviewer",
+    Stage.REVIEWED: "下一步：运行 liuhen-publish release {name}",
+    Stage.RELEASED: "中心将把它发布到各大厅",
+    Stage.WITHDRAWN: "中心将把撤回通知发布到各大厅",
+}
+
+
+@app.command(
+    epilog="示例：liuhen-publish init --office 法制办 --district xinghe --root root.pem --trust-list trust.dsse"
+)
+def init(
+    office: OfficeOption,
+    district: Annotated[str, typer.Option(help="区域代号，形如 xinghe")],
+    root: Annotated[Path, typer.Option(help="本区根证书")],
+    trust_list: Annotated[Path, typer.Option("--trust-list", help="根密钥签名的信任清单")],
+) -> None:
+    """建立办公文件夹 (found an office folder)。"""
+    path = found_office(office, district_name(district), root, trust_list)
+    out.print(f"已建立 {path}。下一步：运行 liuhen-publish draft FILE.json --office {office}")
+
+
+@app.command(epilog="示例：liuhen-publish draft window-board.json --office 法制办")
+def draft(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.json...", help="公示稿，可多份")],
+    office: OfficeOption,
+    as_json: JsonOption = False,
+) -> None:
+    """检查公示稿并编定版本号 (check drafts, assign their versions)。更正也由此开始：版本号自动加一。"""
+    for file in files:
+        try:
+            source = file.read_bytes()
+        except OSError as error:
+            raise OperatorFault(f"无法读取 {file}：{error.strerror}。请检查路径。") from error
+        _tell(open_office(office).draft(source, system_clock().read().wall), as_json)
+
+
+@app.command(
+    epilog="示例：liuhen-publish sign window-board.hall-1 --office 法制办 --as editor --key e.key --chain e.pem"
+)
+def sign(
+    names: NamesArgument,
+    office: OfficeOption,
+    key: Annotated[Path, typer.Option(help="签名人的私钥 (PKCS8 PEM)")],
+    chain: Annotated[Path, typer.Option(help="签名人的证书链 (PEM)")],
+    role: Annotated[str, typer.Option("--as", help="editor 编辑，或 reviewer 审核")],
+    as_json: JsonOption = False,
+) -> None:
+    """编辑或审核签名；须为两人 (two people sign, editor first)。"""
+    if role not in (Role.EDITOR.value, Role.REVIEWER.value):
+        raise OperatorFault(f"--as 是 {role}，应为 editor 或 reviewer。")
+    signer = read_signer(key, chain)
+    for name in names:
+        _tell(open_office(office).sign(name, signer, Role(role), system_clock().read().wall), as_json)
+
+
+@app.command(epilog="示例：liuhen-publish release window-board.hall-1 --office 法制办")
+def release(names: NamesArgument, office: OfficeOption, as_json: JsonOption = False) -> None:
+    """核对两个签名后发布 (check both signatures, release)。"""
+    for name in names:
+        _tell(open_office(office).release(name, system_clock().read().wall), as_json)
+
+
+@app.command(epilog="示例：liuhen-publish withdraw results.decisions --reason 决定已被撤销 --office 法制办")
+def withdraw(
+    name: NameArgument,
+    office: OfficeOption,
+    reason: Annotated[str, typer.Option(help="撤回原因，将展示给公众")],
+    as_json: JsonOption = False,
+) -> None:
+    """起草撤回通知；同样须两人签名后发布 (draft a withdrawal)。"""
+    _tell(open_office(office).withdraw(name, reason, system_clock().read().wall), as_json)
+
+
+@app.command(epilog="示例：liuhen-publish show window-board.hall-1 --office 法制办")
+def show(
+    office: OfficeOption,
+    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="只看这一份，并列出内容")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """列出各阶段的公示文件；给出 ID 时列出内容，供审核 (list, or read one before signing)。"""
+    held = open_office(office).show(name)
+    if as_json:
+        out.print(json.dumps([_json(one, name is not None) for one in held], ensure_ascii=False))
+        return
+    out.print(_table(held))
+    for one in held if name is not None else ():
+        out.print(json.dumps(_json(one, True), ensure_ascii=False, indent=2))
+
+
+def _tell(held: Holding, as_json: bool) -> None:
+    if as_json:
+        out.print(json.dumps(_json(held, False), ensure_ascii=False))
+        return
+    out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
+    out.print(NEXT_STEPS[held.stage].format(name=held.name))
+
+
+def _json(held: Holding, whole: bool) -> dict[str, Any]:
+    document = held.document
+    row: dict[str, Any] = {"id": held.name, "stage": held.stage.name.lower(), "version": document.version}
+    row |= {"title": document.title, "audience": document.audience, "path": str(held.path)}
+    return row | {"document": canonical.decode(document.encode())} if whole else row
+
+
+def _table(held: list[Holding]) -> Table:
+    table = Table("名称", "标题", "版本", "范围", "状态")
+    for one in held:
+        table.add_row(one.name, one.document.title, str(one.document.version), one.document.audience, one.stage.value)
+    return table
+
+
+def main() -> None:
+    """Run `liuhen-publish`; a fault is one line on stderr and its exit code."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""From an office's file to a document ready for two signatures; and from a document to its withdrawal. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from agent.duty.disclosure_rules import check_content
+from agent.errors import OperatorFault, SenderFault
+from agent.wire import canonical
+from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
+from agent.wire.identifiers import District
+from kiosk.beijing import BEIJING
+from kiosk.settings import check_keys, text
+
+REQUIRED = ("kind", "id", "title", "audience", "publisher", "entries")
+OPTIONAL = ("effective_from", "effective_until")
+WHERE = "公示稿"
+MAX_PAYLOAD_BYTES = 184 * 1024  # base64, two signatures and the packet stay within the broker's 256 KiB
+
+
+def compose(source: bytes, *, district: District, now: datetime, latest: Disclosure | None) -> Disclosure:
+    """The next version of the document in an office's JSON file `source`; `latest` is its newest version so far.
+
+    Raises `OperatorFault` naming entry and field: missing, blank, unmasked, another audience, withdrawn before.
+    """
+    table = _table(source)
+    fields: dict[str, Any] = {key: text(WHERE, table, key) for key in REQUIRED if key != "entries"}
+    starts = _moment(table, "effective_from") or now
+    ends = _moment(table, "effective_until")
+    if ends is not None and ends <= max(starts, now):
+        raise OperatorFault(f"{WHERE}的 effective_until 早于生效时间或现在。请改正。")
+    fields |= {
+        "district": district,
+        "version": 1 if latest is None else latest.version + 1,
+        "issued_at": canonical.timestamp(now),
+        "effective_from": canonical.timestamp(starts),
+        "effective_until": None if ends is None else canonical.timestamp(ends),
+        "withdrawn": None,
+        "entries": table.get("entries"),
+    }
+    return _succeeds(_checked(fields), latest)
+
+
+def source_name(source: bytes) -> str:
+    """The name `kind.id` of the document in an office's file, to find its versions by; raises `OperatorFault`."""
+    table = _table(source)
+    kind = text(WHERE, table, "kind")
+    if kind not in {member.value for member in DisclosureKind}:
+        known = "、".join(member.value for member in DisclosureKind)
+        raise OperatorFault(f"{WHERE}的 kind“{kind[:40]}”未知，应为 {known} 之一。")
+    return f"{kind}.{text(WHERE, table, 'id')}"
+
+
+def withdrawal(document: Disclosure, reason: str, now: datetime) -> Disclosure:
+    """The tombstone that takes `document`'s place and shows `reason`; raises `OperatorFault` when already withdrawn
+    or without a reason. It has no end: a withdrawn document never comes back."""
+    if document.withdrawn is not None:
+        raise OperatorFault(f"{'.'.join(document.key)} 已经撤回，无需再次撤回。")
+    tombstone = replace(
+        document,
+        version=document.version + 1,
+        issued_at=now,
+        effective_from=now,
+        effective_until=None,
+        withdrawn=reason.strip(),
+        entries=(),
+    )
+    return _own_fault(tombstone.encode())
+
+
+def _table(source: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(source.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise OperatorFault(f"{WHERE}不是有效的 JSON（{error}）。请改正后重试。") from error
+    if not isinstance(value, dict):
+        raise OperatorFault(f"{WHERE}应为一个 JSON 对象。请参照示例文件改正。")
+    return check_keys(WHERE, value, (*REQUIRED, *OPTIONAL))
+
+
+def _checked(fields: dict[str, Any]) -> Disclosure:
+    try:
+        payload = canonical.encode(fields)
+    except ValueError as error:
+        raise OperatorFault(f"{WHERE}中有不能公示的值（{error}）；各字段只填文字。请改正。") from error
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise OperatorFault(
+            f"{WHERE}有 {len(payload) // 1024} KiB，超过上限 {MAX_PAYLOAD_BYTES // 1024} KiB。请拆成几份。"
+        )
+    return _own_fault(payload)
+
+
+def _own_fault(payload: bytes) -> Disclosure:
+    """The rules of the receiving side, but here the file of the person at the keyboard is at fault."""
+    try:
+        return check_content(parse_disclosure(payload))
+    except SenderFault as fault:
+        raise OperatorFault(str(fault)) from fault
+
+
+def _succeeds(document: Disclosure, latest: Disclosure | None) -> Disclosure:
+    if latest is None:
+        return document
+    if latest.withdrawn is not None:
+        raise OperatorFault(f"{'.'.join(document.key)} 已被撤回，不能恢复。请换一个 id 重新起草。")
+    if latest.audience != document.audience:
+        raise OperatorFault(
+            f"{'.'.join(document.key)} 的范围一直是 {latest.audience}，不能改为 {document.audience}。请换一个 id。"
+        )
+    return document
+
+
+def _moment(table: Mapping[str, Any], key: str) -> datetime | None:
+    """A day (its first moment in Beijing) or a UTC timestamp."""
+    if table.get(key) is None:
+        return None
+    value = text(WHERE, table, key)
+    try:
+        day = date.fromisoformat(value) if len(value) == len("2026-11-22") else None
+        return (
+            canonical.parse_timestamp(value) if day is None else datetime(day.year, day.month, day.day, tzinfo=BEIJING)
+        )
+    except (ValueError, SenderFault) as error:
+        raise OperatorFault(f"{WHERE}的 {key} 是“{value[:40]}”，应形如 2026-11-22。请改正。") from error

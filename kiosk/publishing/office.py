@@ -1,0 +1,188 @@
+"""The publishing office's folder: `drafts/` -> `signed/` -> `released/`, one file per document and stage.
+
+`office.toml` names district, root certificate and trust list. `released/<audience>.<kind>.<id>.dsse` is what the centre
+watches and puts on the broker; this side never touches the network.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from agent import durable
+from agent.duty.disclosure_rules import accept
+from agent.errors import OperatorFault
+from agent.wire.disclosures import Disclosure, parse_disclosure
+from agent.wire.envelope import parse_envelope
+from agent.wire.identifiers import District, district
+from agent.wire.signing import CertifiedSigner
+from agent.wire.trust import Role, TrustList
+from kiosk.beijing import minute_text
+from kiosk.publishing import countersign, drafting
+from kiosk.settings import check_keys, read_toml, text
+from kiosk.trust_store import read_root, read_trust_list
+
+CONFIG = "office.toml"
+KEYS = ("district", "root", "trust_list")
+REVIEWED = 2  # signatures of a document that may be released
+
+
+class Stage(StrEnum):
+    """How far a document has come; the value is the word people see."""
+
+    DRAFTED = "草稿，待编辑签名"
+    EDITED = "已编辑签名，待审核签名"
+    REVIEWED = "已审核签名，待发布"
+    RELEASED = "已发布"
+    WITHDRAWN = "已撤回"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One document at one stage in one file."""
+
+    name: str
+    stage: Stage
+    document: Disclosure
+    path: Path
+
+
+class Office:
+    """The folder `folder` of one office, for `place`, with the trust list as of now."""
+
+    def __init__(self, folder: Path, place: District, trust: TrustList) -> None:
+        self._folder, self._place, self._trust = folder, place, trust
+
+    def draft(self, source: bytes, now: datetime) -> Holding:
+        """Check `source` and store it as the next version; an older draft of the same document is replaced."""
+        latest = self._latest(drafting.source_name(source))
+        return self._store_draft(drafting.compose(source, district=self._place, now=now, latest=latest))
+
+    def withdraw(self, name: str, reason: str, now: datetime) -> Holding:
+        """Draft the tombstone of a released document; it takes effect when signed twice and released."""
+        released = self._released(name)
+        if released is None:
+            raise OperatorFault(f"{name} 尚未发布，无需撤回。请用 liuhen-publish show 查看。")
+        latest = self._latest(name) or released.document
+        return self._store_draft(drafting.withdrawal(latest, reason, now))
+
+    def sign(self, name: str, signer: CertifiedSigner, role: Role, now: datetime) -> Holding:
+        """Add the editor's or the reviewer's signature; raises `OperatorFault` when it is not that one's turn."""
+        if role is Role.EDITOR:
+            return self._sign_draft(name, signer, now)
+        path = self._path("signed", name)
+        if not path.exists():
+            raise OperatorFault(f"{name} 还没有编辑签名。请先运行 liuhen-publish sign {name} --as editor。")
+        durable.write_bytes(path, countersign.sign_as_reviewer(path.read_bytes(), signer, self._trust, now))
+        return _signed(path)
+
+    def release(self, name: str, now: datetime) -> Holding:
+        """Check a document as every kiosk will and put it where the centre takes it from."""
+        path = self._path("signed", name)
+        if not path.exists():
+            raise OperatorFault(f"{name} 没有待发布的签名文件。请先起草并完成编辑、审核签名。")
+        pending, released = _signed(path), self._released(name)
+        envelope = path.read_bytes()
+        document = accept(
+            envelope,
+            trust=self._trust,
+            now=now,
+            district=self._place,
+            audience=pending.document.audience,
+            current=None if released is None else released.document,
+        )
+        if document.effective_from > now:
+            raise OperatorFault(
+                f"{name} 的生效时间未到。请在北京时间 {minute_text(document.effective_from)} 之后发布。"
+            )
+        target = self._path("released", f"{document.audience}.{name}")
+        durable.write_bytes(target, envelope)
+        durable.remove(path)
+        return Holding(name, _released_stage(document), document, target)
+
+    def show(self, name: str | None = None) -> list[Holding]:
+        """Every document at every stage, or those named `name`; raises `OperatorFault` when there is no such one."""
+        found = [held for held in self._holdings() if name in (None, held.name)]
+        if name is not None and not found:
+            raise OperatorFault(f"没有名为 {name} 的公示文件。请用 liuhen-publish show 列出全部。")
+        return sorted(found, key=lambda held: (held.name, held.stage.name))
+
+    def _holdings(self) -> Iterator[Holding]:
+        for path in sorted((self._folder / "drafts").glob("[!.]*.json")):
+            yield _drafted(path)
+        for path in sorted((self._folder / "signed").glob("[!.]*.dsse")):
+            yield _signed(path)
+        for path in sorted((self._folder / "released").glob("[!.]*.dsse")):
+            yield _released_file(path)
+
+    def _latest(self, name: str) -> Disclosure | None:
+        """The newest version of which a signed copy exists; drafts count for nothing yet."""
+        signed = [held.document for held in self._holdings() if held.name == name and held.stage is not Stage.DRAFTED]
+        return max(signed, key=lambda document: document.version, default=None)
+
+    def _released(self, name: str) -> Holding | None:
+        stages = (Stage.RELEASED, Stage.WITHDRAWN)
+        return next((held for held in self._holdings() if held.name == name and held.stage in stages), None)
+
+    def _store_draft(self, document: Disclosure) -> Holding:
+        name = ".".join(document.key)
+        path = self._path("drafts", name)
+        durable.write_bytes(path, document.encode())
+        return Holding(name, Stage.DRAFTED, document, path)
+
+    def _sign_draft(self, name: str, signer: CertifiedSigner, now: datetime) -> Holding:
+        draft, signed = self._path("drafts", name), self._path("signed", name)
+        if not draft.exists():
+            advice = (
+                f"请由审核人运行 sign {name} --as reviewer。" if signed.exists() else "请先运行 liuhen-publish draft。"
+            )
+            raise OperatorFault(f"{name} 没有待编辑签名的草稿。{advice}")
+        durable.write_bytes(signed, countersign.sign_as_editor(draft.read_bytes(), signer, self._trust, now))
+        durable.remove(draft)
+        return _signed(signed)
+
+    def _path(self, stage: str, name: str) -> Path:
+        if "/" in name or name.startswith("."):
+            raise OperatorFault(f"“{name}”不是公示文件的名称，应形如 window-board.hall-1。")
+        suffix = "json" if stage == "drafts" else "dsse"
+        return durable.make_directory(self._folder / stage) / f"{name}.{suffix}"
+
+
+def found_office(folder: Path, place: District, root: Path, trust_list: Path) -> Path:
+    """Write `office.toml` in `folder`; raises a fault when the trust list does not belong to root and district."""
+    read_trust_list(trust_list, read_root(root), place)
+    lines = {"district": place, "root": str(root.resolve()), "trust_list": str(trust_list.resolve())}
+    body = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items())
+    return durable.write_bytes(durable.make_directory(folder) / CONFIG, body.encode())
+
+
+def open_office(folder: Path) -> Office:
+    """The office in `folder`, trust list read afresh; raises `OperatorFault` when there is none."""
+    path = folder / CONFIG
+    if not path.exists():
+        raise OperatorFault(f"{folder} 中没有 {CONFIG}。请先运行 liuhen-publish init --office {folder}。")
+    table = check_keys(CONFIG, read_toml(path), KEYS)
+    place = district(text(CONFIG, table, "district"))
+    root = read_root(folder / text(CONFIG, table, "root"))
+    return Office(folder, place, read_trust_list(folder / text(CONFIG, table, "trust_list"), root, place))
+
+
+def _drafted(path: Path) -> Holding:
+    return Holding(path.stem, Stage.DRAFTED, parse_disclosure(path.read_bytes()), path)
+
+
+def _signed(path: Path) -> Holding:
+    envelope = parse_envelope(path.read_bytes())
+    stage = Stage.REVIEWED if len(envelope.signatures) >= REVIEWED else Stage.EDITED
+    return Holding(path.stem, stage, parse_disclosure(envelope.payload), path)
+
+
+def _released_file(path: Path) -> Holding:
+    document = parse_disclosure(parse_envelope(path.read_bytes()).payload)
+    return Holding(".".join(document.key), _released_stage(document), document, path)
+
+
+def _released_stage(document: Disclosure) -> Stage:
+    return Stage.RELEASED if document.withdrawn is None else Stage.WITHDRAWN

@@ -1,0 +1,159 @@
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kiosk.gate import POLICY
+from tests.kiosk.bench import Bench, sample
+from tests.kiosk.running import DEADLINE_S, RunningKiosk, until
+
+BOARD = "window-board.hall-1"
+PAGES = ("", "board", "items", "guide", "units", "people", "results", "verify")
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def refused_start(config: Path, code: int) -> str:
+    command = [sys.executable, "-m", "kiosk.cli", "serve", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    return done.stderr
+
+
+def test_a_missing_folder_is_no_blank_screen_and_is_followed_when_it_comes(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert not kiosk.disclosed.exists()
+        for path in PAGES:
+            status, headers, html = kiosk.get(path)
+            assert (status, headers["content-security-policy"]) == (200, POLICY)
+            assert "尚" in html
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        until(lambda: "丁四" in kiosk.page("w/03"))
+        assert kiosk.stop()[0] == 0
+
+
+def test_bad_files_are_refused_one_after_the_other_and_the_last_good_board_stays(bench: Bench, tmp_path: Path) -> None:
+    good, fresh = sample("window-board", 2), sample("window-board-correction", 3)
+    bad = {
+        "两个签名": bench.sealed(fresh, bench.editor),
+        "同一人": bench.sealed(fresh, bench.editor_too, bench.reviewer),
+        "旧于": bench.sealed(replace(fresh, version=1)),
+        "过期": bench.sealed(replace(fresh, effective_until=fresh.issued_at)),
+        "范围": bench.sealed(replace(fresh, audience="hall-2")),
+        "不是签名信封": bench.sealed(fresh)[:-9],
+        "KiB": b" " * 300_000,
+    }
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        kiosk.put(BOARD, bench.sealed(good))
+        until(lambda: "丁四" in kiosk.page())
+        for reason, envelope in bad.items():
+            kiosk.put(BOARD, envelope)
+            until(lambda reason=reason: reason in kiosk.page("verify"))
+            assert "丁四" in kiosk.page()
+        kiosk.put(BOARD, bench.sealed(fresh))
+        until(lambda: "由子一顶岗" in kiosk.page("w/03"))
+        assert "未予展示" not in kiosk.page("verify")
+
+
+def test_a_revocation_reaches_a_running_screen_and_an_older_trust_list_does_not(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        until(lambda: "丁四" in kiosk.page())
+        (tmp_path / "trust.dsse").write_bytes(bench.sealed_trust(2, revoked=bench.editor))
+        until(lambda: "丁四" not in kiosk.page() and "吊销" in kiosk.page("verify"))
+        (tmp_path / "trust.dsse").write_bytes(bench.sealed_trust(1))
+        kiosk.put("notice.hours", bench.sealed(sample("notice")))
+        until(lambda: "notice.hours" in kiosk.page("verify"))
+        assert "丁四" not in kiosk.page()
+
+
+def test_a_foreign_name_is_turned_away_and_no_address_is_blank(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert kiosk.get("", Host="evil.example")[0] == 421
+        assert kiosk.get("", Origin="http://evil.example")[0] == 403
+        status, headers, html = kiosk.get("w/99")
+        assert (status, headers["content-security-policy"]) == (404, POLICY)
+        assert "没有此页" in html
+
+
+def test_a_script_of_at_most_two_kilobytes(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert len(kiosk.page("static/kiosk.js")) <= 2048
+
+
+def test_sigterm_ends_within_five_seconds_though_a_page_is_open(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        with urllib.request.urlopen(kiosk.url + "events", timeout=DEADLINE_S) as stream:  # noqa: S310  loopback
+            assert stream.readline().startswith(b"retry:")
+            begun = time.monotonic()
+            code, errors = kiosk.stop()
+        assert code == 0, errors
+        assert "Traceback" not in errors
+        assert time.monotonic() - begun < 5
+
+
+DYING_OBSERVER = """
+import sys
+from pathlib import Path
+from agent.clock import system_clock
+from kiosk import cli, feed, serving
+from kiosk.config import read_config
+
+class DyingFeed(feed.Feed):
+    def watch(self, changed):
+        super().watch(changed)
+        victim = next(iter(self._observer.emitters)) if sys.argv[2] == "emitter" else self._observer
+        victim.stop()
+        victim.join()
+
+serving.Feed = DyingFeed
+say = lambda line: print(line, flush=True)
+cli.run_command(lambda: serving.serve_kiosk(read_config(Path(sys.argv[1])), system_clock(), say))
+"""
+
+
+@pytest.mark.parametrize("thread", ["observer", "emitter"])
+def test_a_dead_observer_ends_the_process(bench: Bench, tmp_path: Path, thread: str) -> None:
+    config = bench.kiosk_folder(tmp_path)
+    (tmp_path / "state/disclosed").mkdir(parents=True)
+    with RunningKiosk(config, "-c", DYING_OBSERVER, str(config), thread) as kiosk:
+        until(lambda: kiosk.process.poll() is not None)
+        code, errors = kiosk.stop()
+    assert code == 4
+    assert "监视线程已停止" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_folder_taken_away_under_a_running_screen_is_survived(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        until(lambda: "丁四" in kiosk.page())
+        kiosk.disclosed.rename(tmp_path / "elsewhere")
+        kiosk.put(BOARD, bench.sealed(sample("window-board-correction", 2)))
+        until(lambda: "由子一顶岗" in kiosk.page())
+
+
+def test_a_start_without_trust_or_with_a_foreign_one_is_explained(bench: Bench, tmp_path: Path) -> None:
+    config = bench.kiosk_folder(tmp_path)
+    (tmp_path / "trust.dsse").write_bytes(Bench().sealed_trust())
+    assert "根密钥" in refused_start(config, 3)
+    (tmp_path / "trust.dsse").unlink()
+    assert "信任清单" in refused_start(config, 2)
+    config.write_text(config.read_text() + 'colour = "red"\n')
+    assert "colour" in refused_start(config, 2)
+
+
+def test_a_taken_port_is_explained(bench: Bench, tmp_path: Path) -> None:
+    config = bench.kiosk_folder(tmp_path)
+    with RunningKiosk(config) as kiosk:
+        place = kiosk.url.removeprefix("http://").rstrip("/")
+        config.write_text(config.read_text().replace("127.0.0.1:0", place))
+        assert place in refused_start(config, 4)

@@ -1,0 +1,187 @@
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.duty.disclosure_rules import accept
+from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from tests.kiosk.bench import HALL, SAMPLE, XINGHE, Bench, Person
+
+BOARD = "window-board.hall-1"
+
+
+class Desk:
+    """The office's command line, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bench, self.folder, self.office = Bench(), folder, folder / "office"
+        self.bench.office_folder(folder)
+        self.must("init", "--district", "xinghe", "--root", folder / "root.pem", "--trust-list", folder / "trust.dsse")
+
+    def run(self, *words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "kiosk.publishing.cli", *map(str, words), "--office", str(self.office)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def must(self, *words: object) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def refused(self, code: int, *words: object) -> str:
+        done = self.run(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        return done.stderr
+
+    def draft(self, name: str) -> str:
+        return self.must("draft", SAMPLE / f"{name}.json")
+
+    def signing(self, who: Person, role: str, name: str = BOARD) -> list[object]:
+        key, chain = who.write(self.folder / who.certificate.serial_number.to_bytes(20).hex())
+        return ["sign", name, "--key", key, "--chain", chain, "--as", role]
+
+    def sign_both(self, name: str = BOARD) -> None:
+        self.must(*self.signing(self.bench.editor, "editor", name))
+        self.must(*self.signing(self.bench.reviewer, "reviewer", name))
+
+    def show(self, *words: object) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self.must("show", *words, "--json"))
+        return rows
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def released(desk: Desk, name: str = f"{HALL}.{BOARD}") -> bytes:
+    return (desk.office / "released" / f"{name}.dsse").read_bytes()
+
+
+def test_from_a_draft_to_a_document_every_kiosk_accepts_then_a_correction_then_a_withdrawal(desk: Desk) -> None:
+    def taken() -> Any:
+        now, trust = dt.datetime.now(dt.UTC), desk.bench.trust()
+        return accept(released(desk), trust=trust, now=now, district=XINGHE, audience=HALL, current=None)
+
+    assert "待编辑签名" in desk.draft("window-board")
+    desk.sign_both()
+    assert "已发布" in desk.must("release", BOARD)
+    first = taken()
+    assert first.version == 1
+    assert [row["stage"] for row in desk.show()] == ["released"]
+
+    desk.draft("window-board-correction")
+    desk.sign_both()
+    desk.must("release", BOARD)
+    assert taken().version == 2
+    assert taken().entries[2]["状态"] == "顶岗"
+
+    desk.must("withdraw", BOARD, "--reason", "示例撤回")
+    desk.sign_both()
+    desk.must("release", BOARD)
+    assert (taken().withdrawn, taken().entries) == ("示例撤回", ())
+    assert "不能恢复" in desk.refused(2, "draft", SAMPLE / "window-board.json")
+
+
+def test_the_editor_signs_first_and_nothing_is_released_half_signed(desk: Desk) -> None:
+    desk.draft("window-board")
+    assert "还没有编辑签名" in desk.refused(2, *desk.signing(desk.bench.reviewer, "reviewer"))
+    desk.must(*desk.signing(desk.bench.editor, "editor"))
+    assert "签名" in desk.refused(3, "release", BOARD)
+    assert not list((desk.office / "released").glob("*"))
+
+
+def test_the_same_person_cannot_review_and_no_role_can_be_borrowed(desk: Desk) -> None:
+    desk.draft("window-board")
+    assert "不能作编辑签名" in desk.refused(2, *desk.signing(desk.bench.reviewer, "editor"))
+    desk.must(*desk.signing(desk.bench.editor_too, "editor"))
+    assert "同一人" in desk.refused(2, *desk.signing(desk.bench.reviewer, "reviewer"))
+    assert "不能作审核签名" in desk.refused(2, *desk.signing(desk.bench.editor, "reviewer"))
+
+
+def test_a_document_changed_after_its_first_signature_is_not_signed_again(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.must(*desk.signing(desk.bench.editor, "editor"))
+    path = desk.office / "signed" / f"{BOARD}.dsse"
+    envelope = json.loads(path.read_text())
+    envelope["payload"] = envelope["payload"][:-8] + "AAAAAAA="
+    path.write_text(json.dumps(envelope))
+    assert "签名与内容不符" in desk.refused(3, *desk.signing(desk.bench.reviewer, "reviewer"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"单位": ""}, "第 2 条的“单位”"),
+        ({"姓名": None}, "第 2 条缺少“姓名”"),
+        ({"服务事项": ["咨询，电话 13800000000"]}, "第 2 条的“服务事项”含有未遮盖的11 位手机号"),
+        ({"备注": "110101199001011234"}, "第 2 条的“备注”含有未遮盖的18 位身份证号"),
+        ({"状态": "在家"}, "第 2 条的“状态”"),
+        ({"职务": 1.5}, "不能公示的值"),
+    ],
+)
+def test_a_draft_with_a_hole_or_a_personal_number_is_stopped(desk: Desk, change: dict[str, Any], said: str) -> None:
+    table = json.loads((SAMPLE / "window-board.json").read_text(encoding="utf-8"))
+    table["entries"][1] |= change
+    draft = desk.folder / "draft.json"
+    draft.write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    assert said in desk.refused(2, "draft", draft)
+    assert desk.show() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"kind": "window-bord"}, "未知"), ({"titel": "x"}, "是否想写 title"), ({"audience": "大厅"}, "标识"),
+     ({"effective_until": "2020-01-01"}, "早于"), ({"effective_from": "明天"}, "effective_from"),
+     ({"id": "../x"}, "标识")],
+)  # fmt: skip
+def test_a_draft_with_a_wrong_head_is_stopped(desk: Desk, change: dict[str, Any], said: str) -> None:
+    table = json.loads((SAMPLE / "notice.json").read_text(encoding="utf-8")) | change
+    draft = desk.folder / "draft.json"
+    draft.write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    assert said in desk.refused(2, "draft", draft)
+
+
+def test_a_draft_too_large_for_one_message_is_stopped_before_anyone_signs(desk: Desk) -> None:
+    table = json.loads((SAMPLE / "notice.json").read_text(encoding="utf-8"))
+    table["entries"] = [{"标题": "长" * 1000, "正文": "文" * 2000}] * 21
+    (desk.folder / "n.json").write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    assert "请拆成几份" in desk.refused(2, "draft", desk.folder / "n.json")
+    table["entries"] = table["entries"][:20]
+    (desk.folder / "n.json").write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    desk.must("draft", desk.folder / "n.json")
+    desk.sign_both("notice.hours")
+    desk.must("release", "notice.hours")
+    assert len(released(desk, f"{HALL}.notice.hours")) < MAX_ENVELOPE_BYTES - 1024
+
+
+def test_a_later_day_is_not_released_today(desk: Desk) -> None:
+    table = json.loads((SAMPLE / "notice.json").read_text(encoding="utf-8")) | {"effective_from": "2098-01-01"}
+    (desk.folder / "n.json").write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    desk.must("draft", desk.folder / "n.json")
+    desk.sign_both("notice.hours")
+    assert "生效时间未到" in desk.refused(2, "release", "notice.hours")
+
+
+def test_the_commands_say_what_is_missing(desk: Desk) -> None:
+    assert "没有待编辑签名" in desk.refused(2, *desk.signing(desk.bench.editor, "editor"))
+    assert "没有名为" in desk.refused(2, "show", "results.x")
+    assert "没有待发布" in desk.refused(2, "release", "results.x")
+    assert "无需撤回" in desk.refused(2, "withdraw", "results.x", "--reason", "无")
+    assert "--as" in desk.refused(2, "sign", BOARD, "--key", "k", "--chain", "c", "--as", "boss")
+    assert "--key" in desk.refused(2, "sign", BOARD, "--key", "k", "--chain", "c", "--as", "editor")
+    assert "不是公示文件的名称" in desk.refused(2, "release", "../../etc/passwd")
+    (desk.office / "office.toml").unlink()
+    assert "liuhen-publish init" in desk.refused(2, "show")
+
+
+def test_help_shows_examples(desk: Desk) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kiosk.publishing.cli", "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "示例" in done.stdout
+    assert "liuhen-publish sign" in done.stdout
