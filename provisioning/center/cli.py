@@ -1,0 +1,104 @@
+"""`liuhen-center`: the command of the district's centre (中心端)."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from agent.clock import system_clock
+from agent.wire.identifiers import device_id
+from provisioning.center.config import CenterConfig, read_config
+from provisioning.center.store import Store, open_store
+from provisioning.cli_frame import err, log_to_stderr, out, run, tell
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+
+
+@app.callback()
+def center() -> None:
+    """接收并核验设备事件，签发回执，发布公示 (receive, verify, receipt, publish)."""
+
+
+@app.command(epilog="例：liuhen-center receive --config center.toml")
+def receive(config: Config, level: Annotated[str, typer.Option(help="日志级别 info|warning|debug")] = "info") -> None:
+    """运行接收端，直到收到 SIGTERM 或 Ctrl-C (run the receiver)."""
+    from queue import SimpleQueue
+
+    from provisioning.center.mqtt import Inbox, StopAsked
+    from provisioning.center.receiver import open_receiver
+
+    log_to_stderr(level)
+    settings = read_config(config)
+    inbox: Inbox = SimpleQueue()
+    receiver = open_receiver(settings, system_clock(), inbox)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: inbox.put(StopAsked()))  # SimpleQueue.put is reentrant
+    err.print(
+        f"接收端 {settings.receiver} 已启动，消息服务器 {settings.broker.host}:{settings.broker.port}。", markup=False
+    )
+    receiver.run()
+
+
+@app.command(epilog="例：liuhen-center summary --config center.toml --json")
+def summary(config: Config, as_json: Json = False) -> None:
+    """逐台设备查看：已收、回执、缺口、告警 (one line per device)."""
+    store = _store(read_config(config))
+    rows = [vars(row) for row in store.summary()]
+    facts = {"devices": rows, "alarms": list(store.alarms())}
+    store.close()
+    if as_json:
+        tell("", facts, as_json=True)
+    else:
+        _print_table(rows)
+
+
+@app.command(epilog="例：liuhen-center events --config center.toml --device REC-0001 --json")
+def events(
+    config: Config,
+    device: Annotated[str, typer.Option("--device", help="设备编号，如 REC-0001")],
+    after: Annotated[int, typer.Option(help="只看此序号之后的事件")] = 0,
+    as_json: Json = False,
+) -> None:
+    """查看一台设备已收的事件 (the stored chain of one device)."""
+    store = _store(read_config(config))
+    found = [json.loads(body) for body in store.events(device_id(device), after)]
+    store.close()
+    if as_json:
+        tell("", {"device": device, "events": found}, as_json=True)
+    for event in [] if as_json else found:
+        out.print(f"{event['devseq']:>6}  {event['time']}  {event['type']}  {event['id']}", markup=False)
+
+
+def main() -> None:
+    """Entry point."""
+    run(app)
+
+
+def _store(config: CenterConfig) -> Store:
+    return open_store(config.database, config.folder)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    table = Table(title="设备一览", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = {"device": "设备", "received": "已收", "upto": "连续至", "receipted": "回执至", "parked": "待补"}
+    columns |= {"gaps": "缺口", "alarms": "告警", "online": "在线", "last_seen": "最近联系（UTC）"}
+    for title in columns.values():
+        table.add_column(title, no_wrap=True)
+    for row in rows:
+        seen = (row["last_seen"] or "—")[:16].replace("T", " ")
+        shown = row | {"online": "是" if row["online"] else "否", "last_seen": seen}
+        table.add_row(*(str(shown[name]) for name in columns))
+    out.print(table)
+    if not rows:
+        out.print("还没有任何设备的事件。请先启动接收端（liuhen-center receive）和设备。", markup=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""What the centre believes (pure): opens what a device sent and decides what becomes part of its chain.
+
+Every device has one chain. An event joins it when its number follows and its `prev` is the head; later ones wait,
+parked, until the gap before them is filled; one with a number that is taken by another content is a fork: an alarm, and
+what was stored first stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from agent.errors import SenderFault
+from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, decode_batch, event_hash
+from agent.wire.envelope import open_envelope
+from agent.wire.identifiers import DeviceId, DeviceKind, Digest, District, device_kind
+from agent.wire.status import STATUS_TYPE, DeviceStatus, parse_status
+from agent.wire.topics import CENTRAL, EVENTS, STATE, parse_device_topic
+from agent.wire.trust import Role, TrustList
+
+MAX_PARKED = 2_000  # ours: 40 full batches may overtake a lost one; the rest is sent again on request
+ROLES = {DeviceKind.RECORDER: Role.RECORDER, DeviceKind.KIOSK: Role.KIOSK}
+
+
+class AlarmKind(StrEnum):
+    """Why a person should look."""
+
+    FORK = "fork"
+    BROKEN_CHAIN = "broken-chain"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something about one device that no honest device does; `digest` is the event it is about, or empty."""
+
+    kind: AlarmKind
+    devseq: int
+    digest: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """An event as it was sent, with its hash."""
+
+    event: DeviceEvent
+    body: bytes
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A parked event: what it says comes before it, and its hash."""
+
+    prev: Digest
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a device's chain at the centre; number 0 is the beginning."""
+
+    upto: int
+    digest: Digest
+
+
+EMPTY_CHAIN = Head(0, GENESIS)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What the store knows of one device: the head, hashes of stored numbers that were asked about, what is parked."""
+
+    head: Head
+    stored: Mapping[int, Digest]
+    parked: Mapping[int, Waiting]
+
+
+@dataclass
+class Decision:
+    """What the store is to do with a batch, in one transaction: append `append`, park `park`, then move `adopt` from
+    the parked to the chain and forget `discard`; then `head` holds. `gap_opened`: something waits now and nothing did
+    before."""
+
+    head: Head
+    append: list[Link] = field(default_factory=list)
+    park: list[Link] = field(default_factory=list)
+    adopt: list[int] = field(default_factory=list)
+    discard: list[int] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+    gap_opened: bool = False
+
+
+def open_batch(
+    topic: str, data: bytes, trust: TrustList, now: datetime, place: District
+) -> tuple[DeviceId, tuple[Link, ...]]:
+    """The device and its events in the order of their numbers.
+
+    Raises `SenderFault` unless one valid signature is the topic's device's own, and every event names it as source.
+    """
+    device, payload = _own_payload(topic, EVENTS, EVENTS_TYPE, data, trust, now, place)
+    links = tuple(Link(event, body, event_hash(body)) for event, body in decode_batch(payload))
+    for link in links:
+        if (link.event.district, link.event.device) != (place, device):
+            raise SenderFault(f"{device} 转发了 {link.event.device} 的事件，已拒绝。")
+    return device, tuple(sorted(links, key=lambda link: link.event.devseq))
+
+
+def open_status(topic: str, data: bytes, trust: TrustList, now: datetime, place: District) -> DeviceStatus:
+    """A device's birth or last will; raises `SenderFault` unless it is the device's own."""
+    device, payload = _own_payload(topic, STATE, STATUS_TYPE, data, trust, now, place)
+    status = parse_status(payload)
+    if status.device != device:
+        raise SenderFault(f"{device} 转发了 {status.device} 的状态，已拒绝。")
+    return status
+
+
+def is_receivers_own(topic: str) -> bool:
+    """Whether the topic is a receiver's state, which the subscription to all devices' states brings along."""
+    return topic.split("/")[3:4] == [CENTRAL]
+
+
+def topic_device(topic: str, place: District) -> DeviceId:
+    """The device a topic of this district belongs to, which the broker vouches for; raises `SenderFault`."""
+    parsed = parse_device_topic(topic)
+    if parsed.district != place:
+        raise SenderFault(f"主题属于 {parsed.district}，不是本区，已忽略。")
+    return parsed.device
+
+
+def decide(links: Sequence[Link], shelf: Shelf) -> Decision:
+    """What to do with a device's verified events, which come in the order of their numbers."""
+    decision, parked = Decision(shelf.head), dict(shelf.parked)
+    for link in links:
+        _place(link, shelf, parked, decision)
+        _adopt(parked, decision)
+    decision.gap_opened = bool(parked) and not shelf.parked
+    return decision
+
+
+def _place(link: Link, shelf: Shelf, parked: dict[int, Waiting], decision: Decision) -> None:
+    number, head = link.event.devseq, decision.head
+    taken = _digest_at(number, shelf, parked, decision)
+    if taken is not None:
+        if taken != link.digest:
+            decision.alarms.append(_alarm(AlarmKind.FORK, link, f"第 {number} 号事件有两个不同的内容，保留先到的。"))
+    elif number == head.upto + 1:
+        _append(link, decision)
+    elif number > head.upto and len(parked) < MAX_PARKED:
+        parked[number] = Waiting(link.event.prev, link.digest)
+        decision.park.append(link)
+
+
+def _append(link: Link, decision: Decision) -> None:
+    if link.event.prev != decision.head.digest:
+        detail = f"第 {link.event.devseq} 号事件不接在本端的第 {decision.head.upto} 号之后，未收。"
+        decision.alarms.append(_alarm(AlarmKind.BROKEN_CHAIN, link, detail))
+        return
+    decision.append.append(link)
+    decision.head = Head(link.event.devseq, link.digest)
+
+
+def _adopt(parked: dict[int, Waiting], decision: Decision) -> None:
+    while (waiting := parked.pop(decision.head.upto + 1, None)) is not None:
+        number = decision.head.upto + 1
+        if waiting.prev != decision.head.digest:
+            detail = f"暂存的第 {number} 号事件不接在第 {decision.head.upto} 号之后，未收。"
+            decision.alarms.append(Alarm(AlarmKind.BROKEN_CHAIN, number, waiting.digest, detail))
+            decision.discard.append(number)
+            return
+        decision.adopt.append(number)
+        decision.head = Head(number, waiting.digest)
+
+
+def _digest_at(number: int, shelf: Shelf, parked: Mapping[int, Waiting], decision: Decision) -> Digest | None:
+    if number in parked:
+        return parked[number].digest
+    if number in decision.adopt:
+        return shelf.parked[number].digest if number in shelf.parked else _digest_in(decision.park, number)
+    return _digest_in(decision.append, number) or shelf.stored.get(number)
+
+
+def _digest_in(links: Sequence[Link], number: int) -> Digest | None:
+    return next((link.digest for link in links if link.event.devseq == number), None)
+
+
+def _alarm(kind: AlarmKind, link: Link, detail: str) -> Alarm:
+    return Alarm(kind, link.event.devseq, link.digest, detail)
+
+
+def _own_payload(
+    topic: str, channel: str, payload_type: str, data: bytes, trust: TrustList, now: datetime, place: District
+) -> tuple[DeviceId, bytes]:
+    device = topic_device(topic, place)
+    if parse_device_topic(topic).channel != channel:
+        raise SenderFault(f"主题“{topic[:120]}”不是 {channel} 通道，已忽略。")
+    opened = open_envelope(data, payload_type, trust, now)
+    signer = opened.signer(ROLES[device_kind(device)])
+    if len(opened.signers) != 1 or signer.subject != device:
+        raise SenderFault(f"信封由 {signer.subject} 签名，却来自 {device} 的主题，已拒绝。")
+    return device, opened.payload

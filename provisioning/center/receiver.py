@@ -1,0 +1,181 @@
+"""The centre's receiver: verify, store in one transaction, and only then acknowledge and sign receipts.
+
+One thread, one inbox. This loop owns the database; the MQTT link's thread only puts messages into the inbox.
+"""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from queue import Empty
+
+from cryptography import x509
+
+from agent.clock import Clock
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.wire.envelope import seal
+from agent.wire.receipts import RECEIPT_TYPE
+from agent.wire.signing import Signer
+from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
+from agent.wire.trust import Role, TrustList
+from provisioning.authority.authority import read_file
+from provisioning.authority.keys import parse_signer
+from provisioning.center.config import CenterConfig
+from provisioning.center.ingest import Ingest
+from provisioning.center.mqtt import Arrived, CenterLink, Connected, Disconnected, Inbox, LinkDied, Message, StopAsked
+from provisioning.center.publications import RECEIVER_STATE_TYPE, ReceiverState, open_publication
+from provisioning.center.store import open_store
+from provisioning.center.watched import ReleasedFolder, TrustFile
+
+LOOK_INTERVAL_MS = 1_000  # how often watched files are looked at
+TICK_S = 0.1  # the longest a due receipt waits
+GROUP = 50  # messages in one transaction, so that one fsync serves many (reference: mqtt, section 2a)
+STOP_DEADLINE_S = 2.0  # of the 5 s a service has to stop
+
+log = logging.getLogger("liuhen.center")
+
+
+@dataclass
+class Receiver:
+    """A receiver at work; built by `open_receiver`, driven by `run`."""
+
+    config: CenterConfig
+    ingest: Ingest
+    link: CenterLink
+    inbox: Inbox
+    signer: Signer
+    trust_file: TrustFile
+    released: ReleasedFolder
+    clock: Clock
+    session: int = 1
+    connected: bool = False
+    _next_look: int = 0
+
+    def run(self) -> None:
+        """Serve until a `StopAsked` arrives; raises `EnvironmentFault` when the link or the database is lost."""
+        try:
+            with self.ingest.store.transaction() as ledger:
+                self.session = ledger.next_session(self.config.receiver)
+            self.link.start(self._state_topic, self._state(online=False))
+            while self._serve(self._gather()):
+                self._send_receipts()
+                self._look()
+        finally:
+            self.link.stop(self._state_topic, self._state(online=False), STOP_DEADLINE_S)
+            self.ingest.store.close()
+
+    def _gather(self) -> list[Message]:
+        messages = []
+        with contextlib.suppress(Empty):
+            messages.append(self.inbox.get(timeout=TICK_S))
+            while len(messages) < GROUP:
+                messages.append(self.inbox.get_nowait())
+        return messages
+
+    def _serve(self, messages: Sequence[Message]) -> bool:
+        self._take([message for message in messages if isinstance(message, Arrived)])
+        for message in messages:
+            match message:
+                case Connected():
+                    self._greet()
+                case Disconnected(reason):
+                    self.connected = False
+                    log.warning("not connected to the broker: %s", reason)
+                case LinkDied(detail):
+                    raise EnvironmentFault(f"消息连接线程意外结束（{detail}），接收端退出，请由系统重新启动。")
+                case StopAsked():
+                    return False
+        return True
+
+    def _greet(self) -> None:
+        self.connected = True
+        log.info("connected to the broker, session %d", self.session)
+        self.link.subscribe()
+        self.link.publish(self._state_topic, self._state(online=True), retain=True)
+        self.ingest.owe_unanswered(self._now_ms())
+        self.released.forget()
+        self._next_look = 0
+
+    def _take(self, arrived: Sequence[Arrived]) -> None:
+        if not arrived:
+            return
+        self.ingest.take([(message.topic, message.payload) for message in arrived], self._now(), self._now_ms())
+        for message in arrived:
+            self.link.acknowledge(message)
+
+    def _send_receipts(self) -> None:
+        if not self.connected:
+            return
+        for receipt in self.ingest.receipts(self._now(), self._now_ms()):
+            sealed = seal(RECEIPT_TYPE, receipt.encode(), [self.signer])
+            self.link.publish(device_topic(self.config.district, receipt.device, RECEIPT), sealed)
+
+    def _look(self) -> None:
+        if self._now_ms() < self._next_look:
+            return
+        self._next_look = self._now_ms() + LOOK_INTERVAL_MS
+        try:
+            trust = self.trust_file.renew()
+        except SenderFault as fault:
+            log.warning("trust list refused, version %d stays: %s", self.ingest.trust.version, fault)
+            trust = None
+        if trust is not None:
+            log.info("trust list version %d in force", trust.version)
+            self.ingest.renew_trust(trust, self._now_ms())
+            self.released.forget()
+        if self.connected:
+            self._publish_released()
+
+    def _publish_released(self) -> None:
+        for name, data in self.released.changed():
+            try:
+                publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
+            except SenderFault as fault:
+                log.warning("released file %s not published: %s", name, fault)
+                continue
+            self.link.publish(publication.topic, publication.sealed, retain=True)
+            log.info("published %s version %d", publication.topic, publication.version)
+
+    def _state(self, *, online: bool) -> bytes:
+        state = ReceiverState(self.config.receiver, online, self.session, self._now())
+        return seal(RECEIVER_STATE_TYPE, state.encode(), [self.signer])
+
+    @property
+    def _state_topic(self) -> str:
+        return receiver_state_topic(self.config.district, self.config.receiver)
+
+    def _now(self) -> datetime:
+        return self.clock.read().wall
+
+    def _now_ms(self) -> int:
+        return self.clock.read().monotonic_ns // 1_000_000
+
+
+def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
+    """A receiver from its configuration; raises `OperatorFault` when a file is missing or does not match, or when the
+    trust list does not know our key as this receiver's."""
+    trust_file = TrustFile(config.trust_list, _root(config))
+    trust = _first_trust(trust_file)
+    signer = parse_signer(read_file(config.key), read_file(config.chain))
+    own = trust.credentials.get(signer.key_id)
+    if own is None or (own.role, own.subject) != (Role.RECEIVER, config.receiver):
+        raise OperatorFault(f"信任清单中没有 {config.receiver} 的这把密钥，请运行 add-receiver 并更新 trust.dsse。")
+    filters = (events_filter(config.district), states_filter(config.district))
+    link = CenterLink(config.broker, config.receiver, filters, inbox)
+    ingest = Ingest(config.district, config.receiver, open_store(config.database, config.folder), trust)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, ReleasedFolder(config.released), clock)
+
+
+def _root(config: CenterConfig) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(read_file(config.root))
+    except ValueError as error:
+        raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
+
+
+def _first_trust(trust_file: TrustFile) -> TrustList:
+    try:
+        return trust_file.load()
+    except SenderFault as fault:
+        raise OperatorFault(f"{fault}请检查 trust_list 与 root 是否来自同一机构。") from fault

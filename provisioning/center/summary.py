@@ -1,0 +1,50 @@
+"""What the centre tells a person about each device (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioning.center.intake import EMPTY_CHAIN
+
+
+@dataclass(frozen=True)
+class DeviceSummary:
+    """One device at the centre. `received` events form the chain up to `upto` whose last hash is `head`; `parked` wait
+    behind a gap, `gaps` is how often one opened; `alarms` counts distinct ones; `receipts` were handed to the broker,
+    the last of them up to `receipted`; `last_seen` is RFC 3339 or None."""
+
+    device: str
+    received: int
+    upto: int
+    head: str
+    parked: int
+    gaps: int
+    alarms: int
+    receipts: int
+    receipted: int
+    online: bool
+    last_seen: str | None
+
+
+def device_summary(
+    device: str,
+    head: Mapping[str, Any] | None,
+    status: Mapping[str, Any] | None,
+    counts: Mapping[str, Mapping[str, int]],
+) -> DeviceSummary:
+    """The summary of a device from its rows in `head` and `status` (None: no row) and its row counts by table."""
+    seen = [row[name] for row, name in ((head, "received_at"), (status, "seen_at")) if row is not None]
+    row = head or {}
+    return DeviceSummary(
+        device,
+        counts["event"].get(device, 0),
+        row.get("upto", 0),
+        row.get("hash", EMPTY_CHAIN.digest),
+        counts["parked"].get(device, 0),
+        row.get("gaps", 0),
+        counts["alarm"].get(device, 0),
+        row.get("receipts", 0),
+        row.get("receipted", 0),
+        bool(status is not None and status["online"]),
+        max(seen, default=None),
+    )

@@ -1,0 +1,84 @@
+"""Files that others change while the receiver runs, looked at once a second: trust list and released disclosures."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+
+from agent.errors import EnvironmentFault, SenderFault
+from agent.wire.envelope import open_trust_list
+from agent.wire.trust import TrustList
+from provisioning.authority.authority import read_file
+
+RELEASED_PATTERN = "[!.]*.dsse"  # a name that begins with a dot is a draft of `agent.durable`
+
+log = logging.getLogger("liuhen.center")
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass
+class TrustFile:
+    """The trust list in force: the newest ever read from `path` that the pinned root signed."""
+
+    path: Path
+    root: x509.Certificate
+    _stamp: _Stamp | None = None
+    _trust: TrustList | None = None
+
+    def load(self) -> TrustList:
+        """The first reading; raises `SenderFault` or `OperatorFault` when there is no list to start with."""
+        self._trust = open_trust_list(read_file(self.path), self.root)
+        self._stamp = _stamp(self.path)
+        return self._trust
+
+    def renew(self) -> TrustList | None:
+        """A newer list, if the file changed and holds one; raises `SenderFault` for a file that is refused (once)."""
+        stamp = _stamp(self.path)
+        if stamp is None or stamp == self._stamp or self._trust is None:
+            return None
+        self._stamp = stamp
+        found = open_trust_list(read_file(self.path), self.root)
+        if found.version < self._trust.version:
+            raise SenderFault(f"信任清单第 {found.version} 版比现用的第 {self._trust.version} 版旧，已拒绝。")
+        if found.version == self._trust.version:
+            return None
+        self._trust = found
+        return found
+
+
+@dataclass
+class ReleasedFolder:
+    """The office's folder of released disclosures."""
+
+    folder: Path
+    _seen: dict[str, _Stamp] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Take every file as new: the broker may have lost what it retained."""
+        self._seen.clear()
+
+    def changed(self) -> list[tuple[str, bytes]]:
+        """Names and contents of files that are new or were replaced since the last call, sorted."""
+        fresh = []
+        for path in sorted(self.folder.glob(RELEASED_PATTERN)):
+            stamp = _stamp(path)
+            if stamp is None or self._seen.get(path.name) == stamp:
+                continue
+            self._seen[path.name] = stamp
+            try:
+                fresh.append((path.name, path.read_bytes()))
+            except OSError as error:
+                log.warning("released file %s cannot be read: %s", path.name, error.strerror)
+        return fresh
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EnvironmentFault(f"无法查看 {path}：{error.strerror}。请检查权限。") from error
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,215 @@
+"""`liuhen-provision`: the technician's bench (发证与配置)."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.clock import system_clock
+from agent.errors import OperatorFault
+from agent.wire.trust import Credential, Role
+from provisioning.authority.authority import init_authority, open_authority
+from provisioning.center.broker_config import Listener
+from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
+from provisioning.cli_frame import run, tell
+from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
+from provisioning.fleet.identity_files import write_trust
+from provisioning.fleet.orders import DEFAULT_KIOSK_LISTEN, DeviceOrder, KioskOrder, ReceiverOrder, broker_address
+from provisioning.rehearsal import cli as rehearsal_cli
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+AuthorityDir = Annotated[Path, typer.Option("--authority", help="机构目录（init-ca 所建）")]
+OutDir = Annotated[Path, typer.Option("--out", help="要写的目录")]
+BrokerOption = Annotated[str, typer.Option("--broker", help="消息服务器 主机:端口")]
+Protocol = Annotated[str, typer.Option("--protocol", help="MQTT 版本：5，或不得已时 3.1.1")]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+
+
+@app.callback()
+def provision() -> None:
+    """建立机构、发放设备与人员的密钥证书、生成消息服务器配置 (authority, devices, people, broker)."""
+
+
+@app.command("init-ca", epilog="例：liuhen-provision init-ca authority --district xinghe --name 星河区")
+def init_ca(
+    folder: Annotated[Path, typer.Argument(help="机构目录，须妥善保管并离线备份")],
+    district: Annotated[str, typer.Option(help="区域代号，小写")],
+    name: Annotated[str, typer.Option(help="区域名称")],
+    as_json: Json = False,
+) -> None:
+    """建立一个区的发证机构 (root, issuing CA, empty trust list)."""
+    authority = init_authority(folder, district, name, _now())
+    version = authority.trust().version
+    message = f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请离线备份 root.key。下一步：add-device。"
+    tell(message, {"authority": folder, "district": district, "trust_version": version}, as_json=as_json)
+
+
+@app.command(
+    "add-device",
+    epilog="例：liuhen-provision add-device REC-0001 --authority authority --unit 星河区综合行政执法局 "
+    "--broker broker.example:8883 --out devices/REC-0001",
+)
+def add_device(
+    device: Annotated[str, typer.Argument(help="REC-0001（记录仪）或 KSK-0001（窗口终端）")],
+    authority: AuthorityDir,
+    unit: Annotated[str, typer.Option(help="使用单位全称")],
+    broker: BrokerOption,
+    out: OutDir,
+    protocol: Protocol = "5",
+    camera: Annotated[str, typer.Option(help="auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test")] = "auto",
+    mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
+    hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
+    audience: Annotated[str | None, typer.Option(help="窗口终端：大厅标识，如 hall-1")] = None,
+    listen: Annotated[str, typer.Option(help="窗口终端：本机网页地址")] = DEFAULT_KIOSK_LISTEN,
+    complaint_phone: Annotated[str, typer.Option(help="窗口终端：投诉举报电话")] = "0000-0000000",
+    as_json: Json = False,
+) -> None:
+    """写一个设备目录；目前密钥在工作台上生成，随目录移交 (device folder with keys made here)."""
+    kiosk = None if hall is None or audience is None else KioskOrder(hall, audience, listen, complaint_phone)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk)
+    outcome = write_device_folder(open_authority(authority), order, out, _now())
+    _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
+
+
+@app.command(
+    "add-person",
+    epilog="例：liuhen-provision add-person --role editor --subject 示例-000001 --authority authority --out 拟稿人",
+)
+def add_person(
+    role: Annotated[str, typer.Option(help="editor 拟稿 | reviewer 审核 | commander 指令")],
+    subject: Annotated[str, typer.Option(help="人员编号")],
+    authority: AuthorityDir,
+    out: OutDir,
+    as_json: Json = False,
+) -> None:
+    """给一名签名人员发密钥与证书 (a person who signs documents)."""
+    outcome = write_person_folder(open_authority(authority), subject, _role(role), out, _now())
+    hint = "下一步：把目录交给本人，并用 trust --install 更新各设备的信任清单。"
+    _tell_folder(subject, outcome, hint, as_json)
+
+
+@app.command(
+    "add-receiver",
+    epilog="例：liuhen-provision add-receiver receiver-1 --authority authority --broker 127.0.0.1:8883 --out center",
+)
+def add_receiver(
+    receiver: Annotated[str, typer.Argument(help="接收端名称，如 receiver-1")],
+    authority: AuthorityDir,
+    broker: BrokerOption,
+    out: OutDir,
+    protocol: Protocol = "5",
+    released: Annotated[str, typer.Option(help="已放行公示文件的目录")] = "released",
+    as_json: Json = False,
+) -> None:
+    """写中心接收端的目录：center.toml、密钥、证书 (the centre's receiver)."""
+    order = ReceiverOrder(receiver, broker_address(broker, protocol), released)
+    outcome = write_receiver_folder(open_authority(authority), order, out, _now())
+    hint = "下一步：重新生成 broker-config，再运行 liuhen-center receive --config center.toml。"
+    _tell_folder(receiver, outcome, hint, as_json)
+
+
+@app.command(epilog="例：liuhen-provision trust --authority authority --install devices/REC-0001 --install center")
+def trust(
+    authority: AuthorityDir,
+    install: Annotated[list[Path] | None, typer.Option(help="把最新清单写进此目录，可重复")] = None,
+    as_json: Json = False,
+) -> None:
+    """查看信任清单，并可写进各目录 (show and hand out the trust list)."""
+    source, now = open_authority(authority), _now()
+    listed = source.trust()
+    written = [str(folder) for folder in install or [] if write_trust(_existing(folder), source)]
+    credentials = sorted(listed.credentials.values(), key=lambda entry: (entry.role, entry.subject))
+    lines = [f"信任清单第 {listed.version} 版，{len(credentials)} 项；已更新 {len(written)} 个目录。"]
+    lines += [f"{each.role.value:10} {each.subject:16} {_state(each, now)}  {each.key_id[:16]}" for each in credentials]
+    entries = [
+        {"subject": each.subject, "role": each.role.value, "key": each.key_id, "state": _state(each, now)}
+        for each in credentials
+    ]
+    facts = {"version": listed.version, "installed": written, "credentials": entries}
+    tell("\n".join(lines), facts, as_json=as_json)
+
+
+@app.command(epilog="例：liuhen-provision revoke REC-0001 --authority authority --reason 遗失")
+def revoke(
+    subject: Annotated[str, typer.Argument(help="设备、接收端或人员编号")],
+    authority: AuthorityDir,
+    reason: Annotated[str, typer.Option(help="原因：遗失、被盗、退役、离岗……")],
+    as_json: Json = False,
+) -> None:
+    """吊销其全部证书；此后的签名不再被接受 (signatures from now on are refused)."""
+    listed = open_authority(authority).revoke(subject, reason, _now())
+    message = (
+        f"{subject} 已吊销（信任清单第 {listed.version} 版）。下一步：trust --install 更新各目录；"
+        "重新运行 broker-config 并让消息服务器重读（SIGHUP）。"
+    )
+    tell(message, {"subject": subject, "trust_version": listed.version}, as_json=as_json)
+
+
+@app.command(
+    "broker-config",
+    epilog="例：liuhen-provision broker-config --for mosquitto --authority authority --out broker --port 8883",
+)
+def broker_config(
+    authority: AuthorityDir,
+    out: OutDir,
+    engine: Annotated[str, typer.Option("--for", help="mosquitto，或仅供演练的 embedded")] = "mosquitto",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="监听端口")] = 8883,
+    bind: Annotated[str, typer.Option(help="监听地址；演练用 127.0.0.1")] = "0.0.0.0",  # noqa: S104
+    host: Annotated[list[str] | None, typer.Option(help="设备连接所用的名称或地址，可重复")] = None,
+    user: Annotated[str, typer.Option(help="root 启动时 Mosquitto 改用的用户，目录须归其所有；默认为本人")] = "",
+    as_json: Json = False,
+) -> None:
+    """生成消息服务器的配置、证书与访问规则；增减接收端或吊销后再运行一次 (broker folder)."""
+    known = BrokerOrder(Listener(bind, port, user or current_user()), engine)
+    order = BrokerOrder(known.listener, engine, known.subject, tuple(host or known.hosts))
+    entry, changed = write_broker_folder(open_authority(authority), order, out, _now())
+    start = f"mosquitto -c {entry}" if engine == "mosquitto" else _embedded_command(entry)
+    message = f"{out} {'已写好' if changed else '没有变化'}。下一步：{start}"
+    tell(message, {"folder": out, "config": entry, "changed": changed, "start": start}, as_json=as_json)
+
+
+app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
+
+
+def main() -> None:
+    """Entry point."""
+    run(app)
+
+
+def _embedded_command(entry: Path) -> str:
+    return f"python -m provisioning.rehearsal.embedded_broker --config {entry}"
+
+
+def _now() -> datetime:
+    return system_clock().read().wall
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise OperatorFault(f"不认识的角色“{text[:20]}”，--role 可用 editor、reviewer、commander。") from error
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise OperatorFault(f"目录 {folder} 不存在，请检查 --install。")
+    return folder
+
+
+def _state(entry: Credential, now: datetime) -> str:
+    if entry.revoked_at is not None:
+        return "已吊销"
+    return "有效" if now <= entry.certificate.not_valid_after_utc else "已过期"
+
+
+def _tell_folder(subject: str, outcome: FolderOutcome, hint: str, as_json: bool) -> None:
+    message = f"{subject} 的目录 {outcome.folder} {'已写好' if outcome.changed else '没有变化'}。{hint}"
+    facts = {"subject": subject, "folder": outcome.folder, "changed": outcome.changed}
+    tell(message, facts, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The folders that roles run from: a device's, a person's, a receiver's. Each call is idempotent: what is there stays,
+what is missing is added, other options are refused; only the trust list is renewed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent import durable
+from agent.errors import OperatorFault
+from agent.wire.trust import Role
+from provisioning.authority.authority import Authority
+from provisioning.authority.subjects import PERSON_ROLES, checked_subject, device_role
+from provisioning.fleet.identity_files import (
+    EVIDENCE,
+    TLS,
+    refuse_second_home,
+    write_identity,
+    write_missing,
+    write_trust,
+)
+from provisioning.fleet.orders import DeviceOrder, ReceiverOrder, agent_toml, center_toml, kiosk_toml
+
+AGENT_TOML, KIOSK_TOML, CENTER_TOML = "agent.toml", "kiosk.toml", "center.toml"
+RECEIVER = "receiver"
+
+
+@dataclass(frozen=True)
+class FolderOutcome:
+    """A folder that is complete now; `changed` is False when it was so before."""
+
+    folder: Path
+    changed: bool
+
+
+def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, now: datetime) -> FolderOutcome:
+    """Make or complete the folder of a device; raises `OperatorFault` for a bad id, an id that another folder holds, or
+    other options than before."""
+    role = device_role(order.device)
+    if (order.kiosk is None) == (role is Role.KIOSK):
+        raise OperatorFault("窗口终端（KSK-）必须写明 --hall 与 --audience，记录仪（REC-）不得写。请改正参数。")
+    place = authority.register().district
+    files = {AGENT_TOML: agent_toml(order, place)}
+    if order.kiosk is not None:
+        files[KIOSK_TOML] = kiosk_toml(order, order.kiosk, place)
+    refuse_second_home(authority, folder, order.device, EVIDENCE)
+    durable.make_directory(folder, 0o700)
+    changed = [write_missing(folder, files)]
+    changed += _identities(authority, folder, order.device, role, EVIDENCE, now)
+    changed.append(write_trust(folder, authority))
+    return FolderOutcome(folder, any(changed))
+
+
+def write_receiver_folder(authority: Authority, order: ReceiverOrder, folder: Path, now: datetime) -> FolderOutcome:
+    """Make or complete the folder of a receiver of the centre; faults as `write_device_folder`."""
+    checked_subject(order.receiver, Role.RECEIVER)
+    refuse_second_home(authority, folder, order.receiver, RECEIVER)
+    durable.make_directory(folder, 0o700)
+    changed = [write_missing(folder, {CENTER_TOML: center_toml(order, authority.register().district)})]
+    changed += _identities(authority, folder, order.receiver, Role.RECEIVER, RECEIVER, now)
+    changed.append(write_trust(folder, authority))
+    return FolderOutcome(folder, any(changed))
+
+
+def write_person_folder(authority: Authority, subject: str, role: Role, folder: Path, now: datetime) -> FolderOutcome:
+    """Make or complete `{role}.key`, `{role}.pem`, `root.pem` and `trust.dsse` of a person who signs documents."""
+    if role not in PERSON_ROLES:
+        raise OperatorFault(f"角色 {role.value} 不属于人员，可用：{'、'.join(sorted(PERSON_ROLES))}。")
+    checked_subject(subject, role)
+    refuse_second_home(authority, folder, subject, role.value)
+    durable.make_directory(folder, 0o700)
+    changed = write_identity(
+        folder, role.value, subject, lambda request: authority.certify_signer(request, subject, role, now)
+    )
+    return FolderOutcome(folder, write_trust(folder, authority) or changed)
+
+
+def _identities(
+    authority: Authority, folder: Path, subject: str, role: Role, signing: str, now: datetime
+) -> list[bool]:
+    return [
+        write_identity(folder, signing, subject, lambda r: authority.certify_signer(r, subject, role, now)),
+        write_identity(folder, TLS, subject, lambda r: authority.certify_client(r, subject, role, now)),
+    ]

@@ -1,0 +1,140 @@
+"""What a technician orders, and the configuration files that follow from it (pure)."""
+
+from dataclasses import dataclass
+
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.identifiers import District, label
+from provisioning.authority.certificates import LOOPBACK_NAMES
+from provisioning.fleet.toml_text import toml_text
+
+PROTOCOLS = ("5", "3.1.1")
+DEFAULT_KIOSK_LISTEN = "127.0.0.1:8080"
+
+
+@dataclass(frozen=True)
+class BrokerAddress:
+    """Where a broker is reached; `protocol` is the MQTT version, `3.1.1` only as a stated fallback."""
+
+    host: str
+    port: int
+    protocol: str = "5"
+
+    def as_table(self) -> dict[str, str | int]:
+        """The `[broker]` table of every configuration file. A loopback broker is checked by the name `localhost`."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "protocol": self.protocol,
+            "server_name": LOOPBACK_NAMES[0] if self.host in LOOPBACK_NAMES else self.host,
+            "ca": "root.pem",
+            "certificate": "tls.pem",
+            "key": "tls.key",
+            "keepalive_s": 30,
+        }
+
+
+@dataclass(frozen=True)
+class KioskOrder:
+    """What a kiosk host shows and where: `hall` is its name on the screen, `audience` its label in topics."""
+
+    hall: str
+    audience: str
+    listen: str = DEFAULT_KIOSK_LISTEN
+    complaint_phone: str = "0000-0000000"
+
+
+@dataclass(frozen=True)
+class DeviceOrder:
+    """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `capture` holds the keys of the
+    `[capture]` table that differ from their defaults."""
+
+    device: str
+    unit: str
+    broker: BrokerAddress
+    camera: str = "auto"
+    mcu: str = ""
+    kiosk: KioskOrder | None = None
+
+
+@dataclass(frozen=True)
+class ReceiverOrder:
+    """A receiver's folder to be made; `released` is the office's folder of released disclosures."""
+
+    receiver: str
+    broker: BrokerAddress
+    released: str = "released"
+
+
+def broker_address(text: str, protocol: str = "5") -> BrokerAddress:
+    """`host:port` as an address; raises `OperatorFault` when it is not one."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise OperatorFault(f"消息服务器地址“{text[:80]}”不合格式，应形如 --broker broker.example:8883。")
+    if protocol not in PROTOCOLS:
+        raise OperatorFault(f"协议“{protocol[:20]}”不支持，请用 5 或 3.1.1。")
+    return BrokerAddress(host, int(port), protocol)
+
+
+def agent_toml(order: DeviceOrder, place: District) -> bytes:
+    """`agent.toml` of a device folder."""
+    document: dict[str, str | int | dict[str, str | int]] = {
+        "district": place,
+        "device": order.device,
+        "unit": order.unit,
+        "state_dir": "state",
+        "identity": {
+            "root": "root.pem",
+            "trust_list": "trust.dsse",
+            "evidence_key": "evidence.key",
+            "evidence_chain": "evidence.pem",
+        },
+        "broker": order.broker.as_table(),
+    }
+    if order.kiosk is None:
+        document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
+    else:
+        document |= {"disclosure": {"audience": _audience(order.kiosk)}}
+    return toml_text(document)
+
+
+def kiosk_toml(order: DeviceOrder, kiosk: KioskOrder, place: District) -> bytes:
+    """`kiosk.toml` of a kiosk host's folder."""
+    return toml_text(
+        {
+            "district": place,
+            "device": order.device,
+            "hall": kiosk.hall,
+            "audience": _audience(kiosk),
+            "listen": kiosk.listen,
+            "disclosed": "state/disclosed",
+            "root": "root.pem",
+            "trust_list": "trust.dsse",
+            "complaint_phone": kiosk.complaint_phone,
+        }
+    )
+
+
+def center_toml(order: ReceiverOrder, place: District) -> bytes:
+    """`center.toml` of a receiver's folder."""
+    return toml_text(
+        {
+            "district": place,
+            "receiver": order.receiver,
+            "database": "sqlite:///center.db",
+            "released": order.released,
+            "identity": {
+                "root": "root.pem",
+                "trust_list": "trust.dsse",
+                "key": "receiver.key",
+                "chain": "receiver.pem",
+            },
+            "broker": order.broker.as_table(),
+        }
+    )
+
+
+def _audience(kiosk: KioskOrder) -> str:
+    try:
+        return label(kiosk.audience)
+    except SenderFault as fault:
+        raise OperatorFault(f"{fault}请改正 --audience。") from fault

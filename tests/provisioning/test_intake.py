@@ -1,0 +1,369 @@
+"""Attacks on the centre's intake, and the disorder that networks make; no broker, a real database."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.wire.canonical import decode
+from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
+from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, seal
+from agent.wire.identifiers import DeviceId, District
+from agent.wire.receipts import RECEIPT_TYPE
+from agent.wire.signing import KeySigner
+from agent.wire.trust import Role, TrustList
+from provisioning.authority import keys
+from provisioning.center import intake
+from provisioning.center.ingest import Ingest
+from provisioning.center.intake import EMPTY_CHAIN, Head, Link, Shelf, Waiting, decide
+from provisioning.center.receipt_desk import RECEIPT_EVENTS, RECEIPT_INTERVAL_MS, RESEND_INTERVAL_MS, ReceiptDesk
+from provisioning.center.store import open_store
+from provisioning.center.summary import DeviceSummary
+from tests.provisioning.district import (
+    NOW,
+    PLACE,
+    Chain,
+    SteppedClock,
+    TestDistrict,
+    events_topic,
+    load_signer,
+    sealed_batch,
+    sealed_status,
+    state_topic,
+)
+
+A, B = DeviceId("REC-0001"), DeviceId("REC-0002")
+
+
+class Center:
+    """An ingest over a database file, two devices' keys and a stepped clock."""
+
+    def __init__(self, base: Path) -> None:
+        self.district = TestDistrict(base, 1883, moment=lambda: NOW)
+        self.a = load_signer(self.district.device(A), "evidence")
+        self.b = load_signer(self.district.device(B), "evidence")
+        self.clock = SteppedClock()
+        self.store = open_store("sqlite:///center.db", base)
+        self.ingest = Ingest(PLACE, "receiver-1", self.store, self.trust)
+        self.chain = Chain(A)
+
+    @property
+    def trust(self) -> TrustList:
+        return self.district.authority.trust()
+
+    def take(self, data: bytes, topic: str = events_topic(A)) -> None:
+        self.ingest.take([(topic, data)], self.clock.wall, self.clock.monotonic_ms)
+
+    def send(self, *bodies: bytes) -> None:
+        self.take(sealed_batch(self.a, list(bodies)))
+
+    def row(self, device: str = A) -> DeviceSummary:
+        return next(row for row in self.store.summary() if row.device == device)
+
+    def alarms(self) -> list[tuple[str, str, int]]:
+        return [(row["device"], row["kind"], row["devseq"]) for row in self.store.alarms()]
+
+    def receipt(self) -> tuple[int, bool]:
+        self.clock.step(RECEIPT_INTERVAL_MS)
+        (receipt,) = self.ingest.receipts(self.clock.wall, self.clock.monotonic_ms)
+        return receipt.upto, receipt.resend
+
+
+@pytest.fixture
+def center(tmp_path: Path) -> Iterator[Center]:
+    made = Center(tmp_path)
+    yield made
+    made.store.close()
+
+
+def refused(center: Center, data: bytes, topic: str = events_topic(A)) -> None:
+    center.take(data, topic)
+    assert center.row().received == 0
+    assert center.alarms() == [(A, "refused", 0)]
+
+
+def test_unsigned_events_are_refused(center: Center) -> None:
+    refused(center, b'{"payload":"W10=","payloadType":"%s","signatures":[]}' % EVENTS_TYPE.encode())
+
+
+def test_events_signed_by_an_unknown_key_are_refused(center: Center) -> None:
+    refused(center, sealed_batch(KeySigner(keys.new_key()), center.chain.add()))
+
+
+def test_altered_events_are_refused(center: Center) -> None:
+    data = sealed_batch(center.a, center.chain.add())
+    refused(center, data.replace(b'"payload":"W', b'"payload":"X'))
+
+
+def test_signature_of_another_payload_type_does_not_count(center: Center) -> None:
+    refused(center, seal(RECEIPT_TYPE, b"[]", [center.a]))
+
+
+def test_a_relaying_bs_signed_events_is_refused(center: Center) -> None:
+    refused(center, sealed_batch(center.b, Chain(B).add()))
+
+
+def test_b_forging_an_event_of_a_on_as_topic_is_refused(center: Center) -> None:
+    refused(center, sealed_batch(center.b, center.chain.add()))
+
+
+def test_a_naming_b_as_source_is_refused(center: Center) -> None:
+    refused(center, sealed_batch(center.a, Chain(B).add()))
+
+
+def test_a_naming_another_district_as_source_is_refused(center: Center) -> None:
+    refused(center, sealed_batch(center.a, Chain(A, District("other")).add()))
+
+
+def test_a_second_signature_does_not_make_it_better(center: Center) -> None:
+    refused(center, add_signature(sealed_batch(center.a, center.chain.add()), center.b))
+
+
+def test_a_person_signing_in_a_devices_place_is_refused(center: Center) -> None:
+    editor = center.district.person("示例-000001", Role.EDITOR)
+    center.ingest.renew_trust(center.trust, 0)
+    refused(center, sealed_batch(editor, center.chain.add()))
+
+
+def test_events_of_a_revoked_device_are_refused(center: Center) -> None:
+    center.district.authority.revoke(A, "遗失", NOW)
+    center.ingest.renew_trust(center.trust, 0)
+    refused(center, sealed_batch(center.a, center.chain.add()))
+
+
+def test_oversize_envelope_is_refused(center: Center) -> None:
+    refused(center, b" " * (MAX_ENVELOPE_BYTES + 1))
+
+
+def test_oversize_batch_is_refused(center: Center) -> None:
+    body = center.chain.add(1, "长" * 8000)[0]
+    refused(center, seal(EVENTS_TYPE, b"[" + b",".join([body] * 3) + b"]", [center.a]))
+
+
+def test_too_many_events_in_a_batch_are_refused(center: Center) -> None:
+    refused(center, seal(EVENTS_TYPE, b"[" + b",".join(center.chain.add(51)) + b"]", [center.a]))
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=30, deadline=None)
+def test_garbage_is_refused_and_never_a_crash(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    center = Center(tmp_path_factory.mktemp("garbage"))
+    try:
+        refused(center, data)
+        center.take(seal(EVENTS_TYPE, data, [center.a]))
+        center.take(data, "gov/xinghe/v1/" + data.decode("latin-1"))
+        center.take(data or b"x", state_topic(A))
+        assert center.row().received == 0
+    finally:
+        center.store.close()
+
+
+def test_message_on_a_topic_of_another_district_or_kind_is_ignored(center: Center) -> None:
+    data = sealed_batch(center.a, center.chain.add())
+    for topic in (
+        "gov/other/v1/rec/REC-0001/evt",
+        "gov/xinghe/v1/ksk/REC-0001/evt",
+        "gov/xinghe/v1/rec/REC-0001/hint/x",
+    ):
+        center.take(data, topic)
+    assert center.store.summary() == ()
+    center.take(data, "gov/xinghe/v1/rec/REC-0001/hint")
+    assert center.row().received == 0
+
+
+def test_receivers_own_state_is_no_devices_message(center: Center, caplog: pytest.LogCaptureFixture) -> None:
+    center.take(b"anything", "gov/xinghe/v1/central/receiver-1/state")
+    assert caplog.records == []
+    assert center.store.summary() == ()
+
+
+def test_five_thousand_replays_add_no_row(center: Center) -> None:
+    center.send(*center.chain.add(2))
+    data = sealed_batch(center.a, center.chain.bodies)
+    for _ in range(50):
+        center.ingest.take([(events_topic(A), data)] * 100, NOW, 0)
+    assert (center.row().received, center.row().upto, center.alarms()) == (2, 2, [])
+
+
+def test_reordered_batches_become_one_chain_in_order(center: Center) -> None:
+    bodies = center.chain.add(9)
+    for start in (6, 3, 0):
+        center.send(*bodies[start : start + 3])
+    row = center.row()
+    assert (row.received, row.upto, row.head, row.parked, row.gaps) == (9, 9, center.chain.head, 0, 1)
+    assert center.store.events(A) == tuple(bodies)
+    assert center.alarms() == []
+
+
+def test_a_gap_is_asked_for_once_and_filled(center: Center) -> None:
+    bodies = center.chain.add(6)
+    center.send(*bodies[:2])
+    center.send(*bodies[4:])
+    assert (center.row().upto, center.row().parked) == (2, 2)
+    assert center.receipt() == (2, True)
+    center.send(*bodies[5:])
+    assert center.receipt() == (2, False)  # not again so soon
+    center.clock.step(RESEND_INTERVAL_MS)
+    center.send(*bodies[5:])
+    assert center.receipt() == (2, True)
+    center.send(*bodies[2:])
+    assert center.receipt() == (6, False)
+    assert (center.row().received, center.row().parked, center.row().gaps) == (6, 0, 1)
+
+
+def test_a_fork_is_an_alarm_and_what_came_first_stays(center: Center) -> None:
+    center.send(*center.chain.add(3))
+    other = Chain(A)
+    other.add(2)
+    forged = other.add(1, "伪")
+    for _ in range(3):
+        center.send(*forged)
+    assert center.alarms() == [(A, "fork", 3)]
+    assert center.store.alarms()[0]["times"] == 3
+    assert center.store.events(A) == tuple(center.chain.bodies)
+    assert center.row().head == center.chain.head
+
+
+def test_a_fork_among_parked_events_is_an_alarm(center: Center) -> None:
+    bodies = center.chain.add(3)
+    other = Chain(A)
+    other.add(2)
+    center.send(bodies[2])
+    center.send(*other.add(1, "伪"))
+    assert center.alarms() == [(A, "fork", 3)]
+    center.send(*bodies[:2])
+    assert center.store.events(A) == tuple(bodies)
+
+
+def test_two_contents_for_one_number_in_one_batch_are_a_fork(center: Center) -> None:
+    first, second = center.chain.add()[0], Chain(A).add(1, "伪")[0]
+    center.send(first, second)
+    assert center.alarms() == [(A, "fork", 1)]
+    assert center.row().received == 1
+
+
+def test_event_that_does_not_hang_on_the_head_is_not_stored(center: Center) -> None:
+    center.send(*center.chain.add(2))
+    other = Chain(A)
+    other.add(2, "伪")
+    center.send(*other.add(1, "伪"))
+    assert center.alarms() == [(A, "broken-chain", 3)]
+    assert (center.row().upto, center.row().received) == (2, 2)
+    center.send(*center.chain.add(1))
+    assert center.row().upto == 3
+
+
+def test_parked_event_of_another_history_is_dropped_when_the_gap_closes(center: Center) -> None:
+    bodies = center.chain.add(4)
+    other = Chain(A)
+    other.add(2, "伪")
+    center.send(*other.add(1, "伪"))
+    center.send(*bodies[:2])
+    assert center.alarms() == [(A, "broken-chain", 3)]
+    center.send(*bodies[2:])
+    assert center.store.events(A) == tuple(bodies)
+
+
+def test_what_cannot_be_parked_is_left_to_be_sent_again() -> None:
+    link = _link(2_500)
+    parked = {number: Waiting(link.digest, link.digest) for number in range(3, 3 + intake.MAX_PARKED)}
+    decision = decide([link], Shelf(Head(1, link.digest), {}, parked))
+    assert decision.park == []
+    assert not decision.gap_opened
+
+
+def test_receipt_names_only_what_is_committed(center: Center) -> None:
+    center.send(*center.chain.add(4))
+    assert center.ingest.receipts(NOW, center.clock.monotonic_ms) == ()
+    center.clock.step(RECEIPT_INTERVAL_MS)
+    (receipt,) = center.ingest.receipts(NOW, center.clock.monotonic_ms)
+    assert (receipt.device, receipt.upto, receipt.head) == (A, 4, center.chain.head)
+    assert receipt.receiver == "receiver-1"
+    assert (center.row().receipts, center.row().receipted) == (1, 4)
+
+
+def test_two_hundred_events_do_not_wait_for_the_second(center: Center) -> None:
+    desk = ReceiptDesk()
+    desk.owe(A, RECEIPT_EVENTS - 1, 0)
+    assert not desk.due(0)
+    desk.owe(B, 1, 0)
+    assert desk.due(0)
+    assert desk.take() == (A, B)
+    assert not desk.due(RECEIPT_INTERVAL_MS * 10)
+
+
+def test_restart_owes_receipts_for_what_was_committed_and_not_answered(center: Center, tmp_path: Path) -> None:
+    center.send(*center.chain.add(4))
+    center.store.close()
+    again = Ingest(PLACE, "receiver-1", open_store("sqlite:///center.db", tmp_path), center.trust)
+    again.owe_unanswered(0)
+    (receipt,) = again.receipts(NOW, RECEIPT_INTERVAL_MS)
+    assert receipt.upto == 4
+    again.store.close()
+
+
+def test_late_last_will_of_an_older_session_does_not_put_a_device_offline(center: Center) -> None:
+    center.take(sealed_status(center.a, A, 2), state_topic(A))
+    center.take(sealed_status(center.a, A, 1, online=False), state_topic(A))
+    assert center.row().online
+    center.take(sealed_status(center.a, A, 2, online=False), state_topic(A))
+    assert not center.row().online
+
+
+def test_state_of_another_device_is_refused(center: Center) -> None:
+    center.take(sealed_status(center.b, B, 1), state_topic(A))
+    center.take(sealed_status(center.a, B, 1), state_topic(A))
+    assert center.alarms() == [(A, "refused", 0)]
+    assert not center.row().online
+
+
+def test_a_trust_list_that_knows_the_device_brings_its_refused_events_in(center: Center) -> None:
+    known = center.ingest.trust
+    center.ingest.trust = replace(known, credentials={})
+    center.send(*center.chain.add(2))
+    assert center.row().received == 0
+    center.ingest.renew_trust(known, center.clock.monotonic_ms)
+    assert center.receipt() == (0, True)
+    center.send(*center.chain.bodies)
+    assert center.receipt() == (2, False)
+
+
+def test_the_last_signed_envelope_is_kept_as_proof(center: Center) -> None:
+    bodies = center.chain.add(4)
+    center.send(*bodies[:2])
+    second = sealed_batch(center.a, bodies[2:])
+    center.take(second)
+    assert center.store.proof(A) == (4, second)
+
+
+@given(st.permutations(range(8)), st.integers(1, 4))
+@settings(max_examples=80, deadline=None)
+def test_any_order_of_arrival_makes_the_same_chain(order: list[int], size: int) -> None:
+    links = [_link(number + 1, CHAIN) for number in range(8)]
+    head, stored, parked, known = EMPTY_CHAIN, {}, {}, {}
+    for start in range(0, 8, size):
+        batch = sorted((links[number] for number in order[start : start + size]), key=lambda link: link.event.devseq)
+        decision = decide(batch, Shelf(head, stored, parked))
+        for link in decision.park:
+            parked[link.event.devseq] = Waiting(link.event.prev, link.digest)
+        for number in decision.adopt:
+            known[number] = parked.pop(number).digest
+        known |= {link.event.devseq: link.digest for link in decision.append}
+        head, stored = decision.head, dict(known)
+        assert decision.alarms == []
+    assert head == Head(8, links[-1].digest)
+    assert sorted(known) == list(range(1, 9))
+
+
+def _link(number: int, chain: Chain | None = None) -> Link:
+    made = chain or Chain(A)
+    if len(made.bodies) < number:
+        made.add(number - len(made.bodies))
+    body = made.bodies[number - 1]
+    return Link(parse_event(decode(body)), body, event_hash(body))
+
+
+CHAIN = Chain(A)
