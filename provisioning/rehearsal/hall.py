@@ -12,7 +12,7 @@ from provisioning.rehearsal.processes import command, wait_until
 from provisioning.rehearsal.stage import START_SECONDS, Stage
 
 BOARD, CORRECTION, RECORDING_LIST = "window-board.json", "window-board-correction.json", "recording-list.json"
-SCREEN = "kiosk"
+SCREEN, SUSPENDED = "kiosk", "暂停服务"
 CHANGE_SECONDS = 15.0
 
 
@@ -32,16 +32,16 @@ def open_hall(stage: Stage) -> None:
         stage.publish(*documents)
         bar.at(len(documents))
     tell.say(f"{len(documents)} 份公示由 {stage.people()} 两人签名发布", "two signatures each, by two people")
-    names = _names(BOARD)
+    staff = _staff(BOARD)
     roles = [stage.roles[KIOSK], screen]
-    wait_until("公示屏显示窗口", lambda: _shows(stage, names), START_SECONDS, roles)
-    tell.say(f"公示屏 {stage.findings.kiosk_url} 显示 {len(names)} 个窗口", "open it in a browser")
+    wait_until("公示屏显示窗口", lambda: _shows(stage, "/board", set(staff.values())), START_SECONDS, roles)
+    tell.say(f"公示屏 {stage.findings.kiosk_url} 显示 {len(staff)} 个窗口的人员", "open it in a browser")
 
 
 def correct(stage: Stage) -> None:
     """Publish a correction while a page is open; the page is told and shows it."""
     stage.tell.chapter("发布更正，打开的页面自行更新", "a signed correction changes the open page by itself")
-    added = _names(CORRECTION) - _names(BOARD)
+    window, name = next(iter(_staff(CORRECTION).items() - _staff(BOARD).items()))
     with closing(_connect(stage, CHANGE_SECONDS)) as page:
         page.request("GET", "/events")
         events = page.getresponse()
@@ -49,12 +49,12 @@ def correct(stage: Stage) -> None:
         stage.publish(SAMPLE / CORRECTION)
         told = _next_generation(events)
     stage.findings.expect(told not in ("", shown), "更正发布后，打开的页面没有收到通知")
-    wait_until("更正上屏", lambda: _shows(stage, added), CHANGE_SECONDS, [stage.roles[SCREEN]])
-    stage.tell.say(f"页面已换为 {'、'.join(sorted(added))}", "the page shows who serves now")
+    wait_until("更正上屏", lambda: _shows(stage, f"/w/{window}", {name}), CHANGE_SECONDS, [stage.roles[SCREEN]])
+    stage.tell.say(f"{window} 号窗口已换为 {name}", "the page shows who serves now")
 
 
 def _next_generation(events: http.client.HTTPResponse) -> str:
-    """The name of the shown content that the stream tells next; empty when it tells none within the connection's time."""
+    """The name of the shown content that the stream tells next; empty when it tells none within the time-out."""
     try:
         while line := events.readline():
             if line.startswith(b"data:"):
@@ -64,11 +64,11 @@ def _next_generation(events: http.client.HTTPResponse) -> str:
     return ""
 
 
-def _shows(stage: Stage, words: set[str]) -> bool:
-    """Whether the board's page contains every word."""
+def _shows(stage: Stage, path: str, words: set[str]) -> bool:
+    """Whether the page at `path` contains every word."""
     with closing(_connect(stage, CHANGE_SECONDS)) as connection:
         try:
-            connection.request("GET", "/board")
+            connection.request("GET", path)
             response = connection.getresponse()
             page = response.read().decode("utf-8")
         except OSError as error:
@@ -80,8 +80,10 @@ def _connect(stage: Stage, seconds: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(stage.findings.kiosk_url).netloc, timeout=seconds)
 
 
-def _names(document: str) -> set[str]:
-    return {entry["姓名"] for entry in json.loads((SAMPLE / document).read_text(encoding="utf-8"))["entries"]}
+def _staff(document: str) -> dict[str, str]:
+    """Who sits at which open window."""
+    entries = json.loads((SAMPLE / document).read_text(encoding="utf-8"))["entries"]
+    return {entry["窗口"]: entry["姓名"] for entry in entries if entry["状态"] != SUSPENDED}
 
 
 def _text(path: Path) -> str | None:

@@ -19,9 +19,10 @@ VERDICT_EXITS = (0, 10, 11, 12, 13, 14)
 
 @dataclass
 class Stage:
-    """One rehearsal under way."""
+    """One rehearsal under way; `broker` is the broker's configuration file."""
 
     district: District
+    broker: Path
     tell: Teller
     processes: Processes
     findings: Findings
@@ -64,20 +65,22 @@ class Stage:
 
     def verify(self, path: Path) -> dict[str, Any]:
         """The report of `liuhen-verify` on one recording or file."""
-        argv = [command("liuhen-verify"), path, "--roots", self.district.root, "--json"]
+        argv: list[str | Path] = [command("liuhen-verify"), path, "--root", self.district.root, "--json"]
         return _object(run(argv, accept=VERDICT_EXITS))
 
     def found_office(self) -> None:
         """Set up the publishing office's folder."""
         editor = self.district.person(Role.EDITOR)
-        trust = ["--root", editor / "root.pem", "--trust-list", editor / "trust.dsse"]
-        run([command("liuhen-publish"), "init", "--office", self.district.office, "--district", PLACE, *trust])
+        office: list[str | Path] = ["--office", self.district.office, "--district", PLACE]
+        trust: list[str | Path] = ["--root", editor / "root.pem", "--trust-list", editor / "trust.dsse"]
+        run([command("liuhen-publish"), "init", *office, *trust])
 
     def publish(self, *files: Path) -> None:
         """Draft documents at the office, let editor and reviewer sign, and release them."""
-        tool, office = command("liuhen-publish"), ["--office", self.district.office]
-        drafted = _object(run([tool, "draft", *files, *office, "--json"]))["documents"]
-        names = [document["id"] for document in drafted]
+        tool = command("liuhen-publish")
+        office: list[str | Path] = ["--office", self.district.office]
+        drafted = run([tool, "draft", *files, *office, "--json"]).splitlines()
+        names = [str(_object(line)["id"]) for line in drafted]
         for role in (Role.EDITOR, Role.REVIEWER):
             folder = self.district.person(role)
             key, chain = folder / f"{role.value}.key", folder / f"{role.value}.pem"
@@ -103,7 +106,7 @@ class Stage:
 
 
 def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text.strip().splitlines()[-1]) if "\n{" in text else json.loads(text)
+    value = json.loads(text)
     if not isinstance(value, dict):
         raise TypeError("a command's --json is one object")
     return value

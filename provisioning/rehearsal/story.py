@@ -10,9 +10,9 @@ from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
 from provisioning.rehearsal import hall, tampering
 from provisioning.rehearsal.district import KIOSK, RECORDERS, Wishes, build_district
-from provisioning.rehearsal.embedded_broker import WEAKER_THAN_MOSQUITTO
 from provisioning.rehearsal.findings import EventCounts, Findings, JudgedRecording, Tampering
-from provisioning.rehearsal.processes import Processes, command, free_port, listens, wait_until
+from provisioning.rehearsal.processes import Processes, free_port
+from provisioning.rehearsal.roles import mosquitto, start_broker, start_center, start_recorder
 from provisioning.rehearsal.stage import START_SECONDS, Stage
 from provisioning.rehearsal.terminal import Teller
 
@@ -41,10 +41,10 @@ def rehearse(script: Script, tell: Teller, processes: Processes, now: datetime) 
     stage = _found(script, tell, processes, now)
     _record(stage, script.seconds)
     _kill(stage, min(KILL_AFTER_SECONDS, script.seconds))
-    _receipts(stage)
     _judge(stage)
     _tamper(stage)
     hall.correct(stage)
+    _receipts(stage)
     return stage
 
 
@@ -54,54 +54,26 @@ def _found(script: Script, tell: Teller, processes: Processes, now: datetime) ->
     tell.chapter("建立星河区（虚构）", "a fictional district: authority, two recorders, a kiosk, the centre")
     district, broker = build_district(empty_place(script.place), wishes, now)
     findings = Findings(script.place, engine, wishes.port, district.root)
-    stage = Stage(district, tell, processes, findings)
+    stage = Stage(district, broker, tell, processes, findings)
     tell.say(f"已签发 {'、'.join((*RECORDERS, KIOSK))} 的证书与配置", f"in {script.place}")
-    _start_broker(stage, broker)
-    stage.start("center", command("liuhen-center"), "receive", "--config", district.center / "center.toml")
+    start_broker(stage)
+    start_center(stage)
     tell.say("中心开始接收", "the centre receives, verifies, stores, signs receipts")
     hall.open_hall(stage)
     return stage
 
 
 def _engine(wish: str) -> str:
-    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    found = mosquitto()
     if wish == "mosquitto" and found is None:
         raise OperatorFault("未找到 mosquitto。请安装它，或改用 --broker embedded。")
     return "mosquitto" if found is not None and wish != "embedded" else "embedded"
 
 
-def _start_broker(stage: Stage, config: Path) -> None:
-    findings, tell = stage.findings, stage.tell
-    if findings.broker == "mosquitto":
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        role = stage.start("broker", program, "-c", config)
-        tell.say(f"消息代理 Mosquitto，双向 TLS，127.0.0.1:{findings.port}", "Mosquitto with mutual TLS")
-    else:
-        python = command("python")
-        role = stage.start("broker", python, "-m", "provisioning.rehearsal.embedded_broker", "--config", config)
-        tell.say(f"内置消息代理 amqtt，双向 TLS，127.0.0.1:{findings.port}", "no Mosquitto here: embedded broker")
-        for line in WEAKER_THAN_MOSQUITTO.splitlines():
-            tell.warn(line)
-    wait_until("消息代理", lambda: listens(findings.port), START_SECONDS, [role])
-
-
-def _start_recorder(stage: Stage, device: str) -> None:
-    link = stage.district.button(device)
-    simulated = ["-m", "firmware_hooks.simulated_mcu", "--link", link]
-    button = stage.start(f"{device}-button", command("python"), *simulated, with_input=True)
-    wait_until(f"{device} 按键", lambda: link.exists(), START_SECONDS, [button])
-    stage.start_agent(device)
-    wait_until(f"{device} 就绪", lambda: _ready(stage, device), START_SECONDS, [stage.roles[device]])
-
-
-def _ready(stage: Stage, device: str) -> bool:
-    return (stage.district.device(device) / "state" / "agent.db").exists() and stage.status(device)["acked"] > 0
-
-
 def _record(stage: Stage, seconds: int) -> None:
     tell = stage.tell
     tell.chapter(f"{HONEST} 录制 {seconds} 秒", "press the button; H.264 and AAC, signed twice a second")
-    _start_recorder(stage, HONEST)
+    start_recorder(stage, HONEST)
     stage.press(HONEST)
     film = stage.wait_for_file(HONEST, FILM, START_SECONDS)
     _watch(stage, HONEST, film, seconds)
@@ -110,7 +82,10 @@ def _record(stage: Stage, seconds: int) -> None:
     tell.say(f"已封存 {film.parent.name}，{film.stat().st_size // 1024} KiB", "sealed in place")
     stage.findings.source, synthetic = tampering.picture_source(film)
     if synthetic:
-        tell.warn(f"画面是合成的（{stage.findings.source}），不是现场", "no camera: a synthetic moving scene with clock and tone")
+        tell.warn(
+            f"画面是合成的（{stage.findings.source}），不是现场",
+            "no camera: a synthetic moving scene with clock and tone",
+        )
     else:
         tell.say(f"画面来源：{stage.findings.source}", "where the picture came from")
 
@@ -127,7 +102,7 @@ def _watch(stage: Stage, device: str, film: Path, seconds: float) -> None:
 def _kill(stage: Stage, seconds: float) -> None:
     tell = stage.tell
     tell.chapter(f"{KILLED} 录制中被强行断电", "SIGKILL in mid-recording, then start again")
-    _start_recorder(stage, KILLED)
+    start_recorder(stage, KILLED)
     stage.press(KILLED)
     film = stage.wait_for_file(KILLED, FILM, START_SECONDS)
     _watch(stage, KILLED, film, seconds)
@@ -190,8 +165,8 @@ def _tamper(stage: Stage) -> None:
     shutil.copytree(folder, copy)
     flipped = tampering.flip_one_byte(copy / "segment-0001.mp4")
     report = stage.verify(copy)
-    damage = report["damage"][0] if report["damage"] else {}
-    found = Tampering(report["verdict"], damage.get("fragment"), str(damage.get("captured")), copy)
+    place = report["places"][0] if report["places"] else {}
+    found = Tampering(report["verdict"], place.get("sequence"), str(place.get("captured")), copy)
     stage.findings.tampered = found
     stage.findings.expect(found.verdict == "altered", f"改动后的结论是 {found.verdict}")
     stage.findings.expect(found.fragment == flipped, f"改动在片段 {flipped}，报告却指向 {found.fragment}")

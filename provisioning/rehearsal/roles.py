@@ -1,0 +1,47 @@
+"""Starting the roles of a rehearsal, each by its own command."""
+
+import shutil
+
+from provisioning.rehearsal.processes import command, listens, wait_until
+from provisioning.rehearsal.stage import START_SECONDS, Stage
+
+
+def mosquitto() -> str | None:
+    """Where Mosquitto is on this computer; Debian keeps it where a user's PATH does not look."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def start_broker(stage: Stage) -> None:
+    """Start the broker that the findings name and wait until it accepts connections."""
+    findings, tell = stage.findings, stage.tell
+    if findings.broker == "mosquitto":
+        role = stage.start("broker", mosquitto() or "mosquitto", "-c", stage.broker)
+        tell.say(f"消息代理 Mosquitto，双向 TLS，127.0.0.1:{findings.port}", "Mosquitto with mutual TLS")
+    else:
+        program = (command("python"), "-m", "provisioning.rehearsal.embedded_broker")
+        role = stage.start("broker", *program, "--config", stage.broker)
+        tell.say(f"内置消息代理 amqtt，双向 TLS，127.0.0.1:{findings.port}", "no Mosquitto here: embedded broker")
+        from provisioning.rehearsal.embedded_broker import WEAKER_THAN_MOSQUITTO  # imports amqtt
+
+        for line in WEAKER_THAN_MOSQUITTO.splitlines():
+            tell.warn(line)
+    wait_until("消息代理", lambda: listens(findings.port), START_SECONDS, [role])
+
+
+def start_center(stage: Stage) -> None:
+    """Start the receiver of the centre."""
+    stage.start("center", command("liuhen-center"), "receive", "--config", stage.district.center / "center.toml")
+
+
+def start_recorder(stage: Stage, device: str) -> None:
+    """Start a recorder with a simulated button on its serial line and wait until the centre has heard of it."""
+    link = stage.district.button(device)
+    program = (command("python"), "-m", "firmware_hooks.simulated_mcu", "--link", link)
+    button = stage.start(f"{device}-button", *program, with_input=True)
+    wait_until(f"{device} 按键", lambda: link.exists(), START_SECONDS, [button])
+    stage.start_agent(device)
+    wait_until(f"{device} 就绪", lambda: _ready(stage, device), START_SECONDS, [stage.roles[device]])
+
+
+def _ready(stage: Stage, device: str) -> bool:
+    return (stage.district.device(device) / "state" / "agent.db").exists() and stage.status(device)["acked"] > 0
