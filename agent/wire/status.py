@@ -1,4 +1,4 @@
-"""A device's retained state: its birth on every connection and its last will. Advice, not evidence."""
+"""Retained states, by birth on every connection and last will: a device's, a receiver's. Advice, not evidence."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,7 @@ from agent.wire.canonical import Fields
 from agent.wire.identifiers import DeviceId, Digest, device_id, digest
 
 STATUS_TYPE = "application/vnd.liuhen.status+json"
+RECEIVER_STATUS_TYPE = "application/vnd.liuhen.receiver-status+json"
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,24 @@ def parse_status(payload: bytes) -> DeviceStatus:
         digest(fields.text("head")),
         fields.moment("at"),
     )
+
+
+@dataclass(frozen=True)
+class ReceiverStatus:
+    """A receiver's retained state; `session` grows by one at every start. Advice, not evidence."""
+
+    receiver: str
+    online: bool
+    session: int
+    at: datetime
+
+    def encode(self) -> bytes:
+        """Canonical payload for the receiver to seal as `RECEIVER_STATUS_TYPE`."""
+        return canonical.encode(
+            {
+                "at": canonical.timestamp(self.at),
+                "online": self.online,
+                "receiver": self.receiver,
+                "session": self.session,
+            }
+        )

@@ -17,6 +17,7 @@ from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire.envelope import seal
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import Signer
+from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
@@ -24,7 +25,7 @@ from provisioning.authority.keys import parse_signer
 from provisioning.center.config import CenterConfig
 from provisioning.center.ingest import Ingest
 from provisioning.center.mqtt import Arrived, CenterLink, Connected, Disconnected, Inbox, LinkDied, Message, StopAsked
-from provisioning.center.publications import RECEIVER_STATE_TYPE, ReceiverState, open_publication
+from provisioning.center.publications import open_publication
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
@@ -138,8 +139,8 @@ class Receiver:
             log.info("published %s version %d", publication.topic, publication.version)
 
     def _state(self, *, online: bool) -> bytes:
-        state = ReceiverState(self.config.receiver, online, self.session, self._now())
-        return seal(RECEIVER_STATE_TYPE, state.encode(), [self.signer])
+        state = ReceiverStatus(self.config.receiver, online, self.session, self._now())
+        return seal(RECEIVER_STATUS_TYPE, state.encode(), [self.signer])
 
     @property
     def _state_topic(self) -> str:

@@ -17,10 +17,11 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "wire.json").read_
 
 
 def test_the_specification_names_everything_that_crosses_the_wire() -> None:
-    types = [trust.TRUST_TYPE, device_events.EVENTS_TYPE, receipts.RECEIPT_TYPE, status.STATUS_TYPE]
+    types = [trust.TRUST_TYPE, device_events.EVENTS_TYPE, receipts.RECEIPT_TYPE, disclosures.DISCLOSURE_TYPE]
+    types += [status.STATUS_TYPE, status.RECEIVER_STATUS_TYPE]
     channels = [f"/{channel}`" for channel in topics.DEVICE_CHANNELS]
     enums = [member.value for kind in (EventType, DisclosureKind, TimeState, trust.Role) for member in kind]
-    for word in [*types, disclosures.DISCLOSURE_TYPE, *channels, *enums]:
+    for word in [*types, *channels, *enums]:
         assert word in README, word
     assert f"{envelope.MAX_ENVELOPE_BYTES // 1024} KiB and {envelope.MAX_SIGNATURES} signatures" in README
 
