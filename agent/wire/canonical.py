@@ -67,8 +67,13 @@ class Fields:
         self._document, self._value = document, value
 
     def text(self, name: str) -> str:
-        """A string."""
-        return self._typed(name, str)
+        """A string that has UTF-8: JSON's escapes can spell lone surrogates, which no file, log or database takes."""
+        value = self._typed(name, str)
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise SenderFault(f"{self._document}的字段 {name} 不是有效的文字，已拒绝。") from error
+        return value
 
     def integer(self, name: str, minimum: int = 0) -> int:
         """An integer not below `minimum`."""

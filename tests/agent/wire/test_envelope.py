@@ -113,6 +113,13 @@ def test_oversized_and_overloaded_envelopes_are_refused_before_any_crypto() -> N
         parse_envelope(seal(KIND, b"{}", []))
 
 
+def test_a_type_spelled_with_a_lone_surrogate_cannot_poison_what_is_said_about_it() -> None:
+    data = json.dumps({"payload": "YQ==", "payloadType": "\ud800", "signatures": [{"keyid": "0" * 64, "sig": "YQ=="}]})
+    with pytest.raises(SenderFault) as fault:
+        open_envelope(data.encode(), KIND, TRUST, NOW)
+    str(fault.value).encode()
+
+
 @given(st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
 def test_garbage_is_refused_as_the_senders_fault(data: bytes) -> None:
     with pytest.raises(SenderFault):
