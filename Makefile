@@ -2,8 +2,8 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-# For pip's isolated build environments too, which do not see -c.
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# For pip's isolated build environments too, which do not see -c; relative, because pip splits it at spaces.
+export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test lint clean
@@ -31,5 +31,5 @@ clean: ## remove what the other targets made
 	@touch $@
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "This Python cannot make a venv; on Debian: apt install python3-venv"; exit 1; }
