@@ -5,6 +5,7 @@ An fsync that failed is never tried again on the same descriptor: Linux reports 
 """
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent.errors import EnvironmentFault
 
 PRIVATE = 0o600
 PUBLIC = 0o644
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -49,12 +51,13 @@ def make_directory(directory: Path, mode: int = 0o750) -> Path:
 def write_bytes(path: Path, data: bytes, mode: int = PUBLIC) -> Path:
     """Replace `path` with `data` atomically: a reader or a power cut sees the old file or the new one, whole.
 
-    The temporary name is hidden and private from its first byte, so a secret is never readable by others.
+    The temporary name is hidden and private from its first byte, so a secret is never readable by others. There is
+    one per file, so that the next write takes the place of what a power cut left; a lock makes a second writer wait.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with disk_errors(path):
+    draft = path.with_name(f".{path.name}.new")
+    with disk_errors(path), _locked_draft(draft) as descriptor:
         try:
-            _write_synced(draft, data, mode)
+            _write_synced(descriptor, data, mode)
             draft.replace(path)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -80,13 +83,42 @@ def remove(path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _write_synced(path: Path, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE)
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """One command at a time in a folder that several people share: the others wait (flock on `.lock`)."""
+    with disk_errors(folder):
+        lock = (folder / LOCK).open("wb")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _locked_draft(draft: Path) -> Iterator[int]:
+    """The one draft of a file, open and ours alone; a second writer waits here, then finds that its draft is gone."""
+    while True:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, PRIVATE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(draft, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _write_synced(descriptor: int, data: bytes, mode: int) -> None:
+    os.fchmod(descriptor, PRIVATE)  # what a power cut left may have had another mode
+    os.ftruncate(descriptor, 0)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fchmod(descriptor, mode)
+    os.fsync(descriptor)

@@ -18,9 +18,16 @@ class OperatorFault(LiuhenFault):
 
 
 class SenderFault(LiuhenFault):
-    """Bytes that came from outside are malformed, forged, too old or not allowed; they were refused."""
+    """Bytes that came from outside are malformed, forged, too old or not allowed; they were refused.
+
+    `code` is one short English word for machines and permanent records: the text may name people, a code cannot.
+    """
 
     exit_code = 3
+
+    def __init__(self, text: str, code: str = "content") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class EnvironmentFault(LiuhenFault):

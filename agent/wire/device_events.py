@@ -30,12 +30,14 @@ class EventType(StrEnum):
     DEVICE_STARTED = "liuhen.device.started.v1"
     DEVICE_STOPPED = "liuhen.device.stopped.v1"
     STORAGE_FAILED = "liuhen.device.storage-failed.v1"
+    EVENTS_DROPPED = "liuhen.device.events-dropped.v1"
     RECORDING_STARTED = "liuhen.recording.started.v1"
     RECORDING_HEAD_ADVANCED = "liuhen.recording.head-advanced.v1"
     RECORDING_GAP_OPENED = "liuhen.recording.gap-opened.v1"
     RECORDING_SEALED = "liuhen.recording.sealed.v1"
     RECORDING_RECOVERED = "liuhen.recording.recovered.v1"
     RECORDING_REFUSED = "liuhen.recording.refused.v1"
+    PHOTO_TAKEN = "liuhen.photo.taken.v1"
     DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
     DISCLOSURE_REFUSED = "liuhen.disclosure.refused.v1"
 
@@ -75,6 +77,18 @@ class DeviceEvent:
                 "type": self.type.value,
             }
         )
+
+
+def declared_loss(event: DeviceEvent) -> int | None:
+    """The number up to which the device says that it lost its own memory, or None for any other event.
+
+    Such an event begins the chain again: its `prev` is `GENESIS`, its number the next after `skipped_to`. Numbers
+    between the last one that a centre has and `skipped_to` may never have been used.
+    """
+    skipped_to = event.data.get("skipped_to")
+    if event.type is not EventType.STORAGE_FAILED or event.prev != GENESIS or type(skipped_to) is not int:
+        return None
+    return skipped_to if 0 < skipped_to == event.devseq - 1 else None
 
 
 def event_hash(body: bytes) -> Digest:

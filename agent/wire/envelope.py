@@ -102,6 +102,12 @@ def open_envelope(data: bytes, payload_type: str, trust: TrustList, now: datetim
     return _open(data, payload_type, lambda key: trust.credential(key, now))
 
 
+def open_archived(data: bytes, payload_type: str, trust: TrustList) -> Opened:
+    """As `open_envelope` for what was signed at another time than now: dates and revocations of the signers are left
+    to the caller, who learns from the payload which moment counts (`Credential.valid_at`)."""
+    return _open(data, payload_type, trust.listed)
+
+
 def open_trust_list(data: bytes, root: x509.Certificate) -> TrustList:
     """The trust list in an envelope that the pinned root's key signed; raises `SenderFault` otherwise."""
     key = certificate_key(root)

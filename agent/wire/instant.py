@@ -2,8 +2,10 @@
 state and an error bound (DESIGN section 6)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from enum import StrEnum
+
+BEIJING = timezone(timedelta(hours=8), "北京时间")  # the one legal time in all of China, in which people are told times
 
 
 class TimeState(StrEnum):

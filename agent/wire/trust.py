@@ -92,9 +92,13 @@ class TrustList:
 
     def credential(self, key: KeyId, now: datetime) -> Credential:
         """The credential named `key`, valid at `now`; raises `SenderFault` when unknown, expired or revoked."""
+        return self.listed(key).valid_at(now)
+
+    def listed(self, key: KeyId) -> Credential:
+        """The credential named `key`, whatever its dates; raises `SenderFault` when unknown."""
         if key not in self.credentials:
             raise SenderFault(f"签名密钥 {key[:16]}… 不在信任清单第 {self.version} 版中，已拒绝。")
-        return self.credentials[key].valid_at(now)
+        return self.credentials[key]
 
     def encode(self) -> bytes:
         """Canonical payload to be sealed by the root key."""

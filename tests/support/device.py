@@ -7,10 +7,11 @@ from typing import Any
 from agent.adapters.database import QUOTA_BYTES, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.fake_recorder import FakeRecorder
-from agent.adapters.mqtt_link import LinkSettings, MqttLink
+from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.store import DeviceMemory
 from agent.adapters.worker import Worker
 from agent.clock import Clock, system_clock
+from agent.config import BrokerConfig
 from agent.control.controller import Controller, Identity
 from agent.control.messages import DeviceStarted, Event, TimePassed, WorkFailed
 from agent.loop import Inbox, Loop
@@ -109,8 +110,7 @@ class RunningDevice:
         self.database, self.loss = open_database(self.state / "agent.db", quota)
         self.memory = DeviceMemory(self.database)
         self._write_tls(folder, client or district.authority.client(district.device))
-        self.settings = LinkSettings(
-            client_id=district.device,
+        self.settings = BrokerConfig(
             host="127.0.0.1",
             port=port or free_port(),
             protocol=protocol,
@@ -121,7 +121,7 @@ class RunningDevice:
             keepalive_s=30,
         )
         kiosk = district.device.startswith("KSK-")
-        self.link, self.worker = MqttLink(self.settings, self.inbox.put), Worker(self.inbox.put)
+        self.link, self.worker = MqttLink(district.device, self.settings, self.inbox.put), Worker(self.inbox.put)
         self.recorder = FakeRecorder(self.clock, self.inbox.put)
         self.disclosed = DisclosedFolder(self.state / "disclosed")
         identity = Identity(
@@ -140,7 +140,8 @@ class RunningDevice:
         )
         self.controller = Controller(identity, self.memory.recall(), district.trust, lambda: 0.0)
         self.refused = self.controller.restore(self.disclosed.read() if kiosk else [], self.clock.read())
-        self.loop = Loop(self.inbox, self.controller, Performer(room).perform, self.clock, lambda: None)
+        self.perform = Performer(room).perform
+        self.loop = Loop(self.inbox, self.controller, self.perform, self.clock, lambda: None)
         self.link.open()
         self.worker.start()
 
@@ -151,7 +152,8 @@ class RunningDevice:
             self.dispatch(event)
 
     def dispatch(self, event: Event) -> int | None:
-        return self.loop.dispatch(event)
+        finish = self.loop.dispatch(event)
+        return None if finish is None else finish.exit_code
 
     def pump(self, condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
         """Turn the loop until `condition` holds."""

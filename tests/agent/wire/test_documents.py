@@ -7,14 +7,16 @@ from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS
 from agent.wire.disclosures import ENTRY_FIELDS, Disclosure, DisclosureKind, parse_disclosure
-from agent.wire.identifiers import DeviceId, Digest, District
+from agent.wire.identifiers import DeviceId, Digest, District, RecordingId
 from agent.wire.receipts import Receipt, parse_receipt
 from agent.wire.status import DeviceStatus, parse_status
 from agent.wire.trust import Credential, Role, parse_trust_list
+from agent.wire.witness import Witness, parse_witness
 from tests.support.signers import NOW, holder, trusting
 
 RECEIPT = Receipt(DeviceId("REC-0001"), 7, Digest("ab" * 32), "receiver-1", NOW)
 STATUS = DeviceStatus(DeviceId("REC-0001"), True, 3, "boot", "0.1.0", 5, 7, GENESIS, NOW)
+WITNESS = Witness(RecordingId("REC-0001-R000001"), 12, Digest("cd" * 32), "receiver-1", NOW)
 ENTRY = dict.fromkeys(ENTRY_FIELDS[DisclosureKind.WINDOW_BOARD], "示例")
 BOARD = Disclosure(
     District("xinghe"), "hall-1", DisclosureKind.WINDOW_BOARD, "main", 2, "窗口公示", "示例局", NOW, NOW,
@@ -25,6 +27,8 @@ BOARD = Disclosure(
 def test_documents_parse_back_from_their_own_bytes() -> None:
     assert parse_receipt(RECEIPT.encode()) == RECEIPT
     assert parse_status(STATUS.encode()) == STATUS
+    assert parse_witness(WITNESS.encode()) == WITNESS
+    assert parse_witness(replace(WITNESS, witness="REC-0002").encode()).witness == "REC-0002"
     assert parse_disclosure(BOARD.encode()) == BOARD
     assert (
         parse_disclosure(replace(BOARD, withdrawn="撤回", entries=(), effective_until=None).encode()).withdrawn
@@ -34,14 +38,25 @@ def test_documents_parse_back_from_their_own_bytes() -> None:
     assert parse_trust_list(trust.encode()) == trust
 
 
-@pytest.mark.parametrize("document", [RECEIPT, STATUS, BOARD])
-def test_every_field_left_out_is_refused(document: Receipt | DeviceStatus | Disclosure) -> None:
-    parse = {Receipt: parse_receipt, DeviceStatus: parse_status, Disclosure: parse_disclosure}[type(document)]
+@pytest.mark.parametrize("document", [RECEIPT, STATUS, BOARD, WITNESS])
+def test_every_field_left_out_is_refused(document: Receipt | DeviceStatus | Disclosure | Witness) -> None:
+    parse = {
+        Receipt: parse_receipt,
+        DeviceStatus: parse_status,
+        Disclosure: parse_disclosure,
+        Witness: parse_witness,
+    }[type(document)]
     value = canonical.decode(document.encode())
     for name in value:
         shortened = {key: inner for key, inner in value.items() if key != name}
         with pytest.raises(SenderFault, match=name):
             parse(canonical.encode(shortened))
+
+
+def test_a_witness_to_nothing_or_by_nobody_is_refused() -> None:
+    for changes in ({"sequence": 0}, {"sequence": True}, {"witness": "Somebody Else"}, {"recording": "REC-0001"}):
+        with pytest.raises(SenderFault):
+            parse_witness(canonical.encode({**canonical.decode(WITNESS.encode()), **changes}))
 
 
 def test_an_entry_without_one_of_the_seeds_fields_is_refused_with_its_number() -> None:

@@ -4,21 +4,27 @@ import json
 from pathlib import Path
 
 import agent.wire
-from agent.wire import device_events, disclosures, envelope, receipts, status, topics, trust
+from agent.wire import device_events, disclosures, envelope, notes, receipts, status, topics, trust, witness
 from agent.wire.device_events import EventType
 from agent.wire.disclosures import DisclosureKind
+from agent.wire.identifiers import Digest, device_id, recording_id
 from agent.wire.instant import TimeState
 from tests.agent.wire.test_device_events import chain
-from tests.agent.wire.test_documents import BOARD, RECEIPT, STATUS
+from tests.agent.wire.test_documents import BOARD, RECEIPT, STATUS, WITNESS
 from tests.support.signers import NOW, holder
 
 README = Path(agent.wire.__file__).with_name("README.md").read_text(encoding="utf-8")
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "wire.json").read_text(encoding="utf-8"))
 
+NOTE = notes.RecordingNote(
+    recording_id(device_id("REC-0001"), 1), 1, 3, 4, "secrecy", "现场出现商业秘密，静音后继续。", "示例-000001",
+    device_id("REC-0001"), NOW, Digest("a" * 64), device_events.GENESIS,
+)  # fmt: skip
+
 
 def test_the_specification_names_everything_that_crosses_the_wire() -> None:
     types = [trust.TRUST_TYPE, device_events.EVENTS_TYPE, receipts.RECEIPT_TYPE, disclosures.DISCLOSURE_TYPE]
-    types += [status.STATUS_TYPE, status.RECEIVER_STATUS_TYPE]
+    types += [status.STATUS_TYPE, status.RECEIVER_STATUS_TYPE, witness.WITNESS_TYPE, notes.NOTE_TYPE]
     channels = [f"/{channel}`" for channel in topics.DEVICE_CHANNELS]
     enums = [member.value for kind in (EventType, DisclosureKind, TimeState, trust.Role) for member in kind]
     for word in [*types, *channels, *enums]:
@@ -31,7 +37,9 @@ def test_golden_bytes_stay_as_they_are() -> None:
         "events": [event.encode().decode() for event in chain(2)],
         "receipt": RECEIPT.encode().decode(),
         "status": STATUS.encode().decode(),
+        "witness": WITNESS.encode().decode(),
         "disclosure": BOARD.encode().decode(),
+        "note": NOTE.encode([b"leaf", b"issuing"]).decode(),
     }
     assert made == VECTORS["payloads"]
 
