@@ -56,44 +56,33 @@ def untagged(value: Any, tag: int) -> Any:
 
 
 def _check(data: bytes) -> None:
-    if len(data) > MAX_BYTES:
+    """One tight loop: it runs for every fragment of a recording, some seventy items each."""
+    end = len(data)
+    if end > MAX_BYTES:
         raise _refusal("过长")
-    position, items, open_items = 0, 0, [1]
-    while open_items:
-        if open_items[-1] == 0:
-            open_items.pop()
+    position, items, left, outer = 0, 0, 1, list[int]()  # `left` items at this depth, `outer` at those around it
+    while left or outer:
+        if not left:
+            left = outer.pop()
             continue
-        open_items[-1] -= 1
-        items += 1
-        position, inner = _step(data, position)
-        if inner:
-            open_items.append(inner)
-        if items > MAX_ITEMS or len(open_items) > MAX_DEPTH:
+        left, items = left - 1, items + 1
+        if position >= end:
+            raise _refusal("不完整")
+        major, argument = data[position] >> 5, data[position] & 31
+        position += 1
+        if argument >= 24 and major != 7:
+            argument, position = _argument(data, position, argument)
+        if major in (2, 3) and argument <= end - position:
+            position += argument
+        elif major in (4, 5) or (major == 6 and argument in TAGS):
+            outer.append(left)
+            left = argument * (major - 3) if major != 6 else 1  # a map has two items an entry, a tag one
+        elif major not in (0, 1) and (major != 7 or argument not in SIMPLE_VALUES):
+            raise _refusal("含有不允许的类型或长度")
+        if items > MAX_ITEMS or len(outer) >= MAX_DEPTH:
             raise _refusal("嵌套过深或条目过多")
-    if position != len(data):
+    if position != end:
         raise _refusal("末尾有多余字节")
-
-
-def _step(data: bytes, position: int) -> tuple[int, int]:
-    """The position after one item's head (and string, if it is one) and how many items stand inside it."""
-    if position >= len(data):
-        raise _refusal("不完整")
-    major, minor = data[position] >> 5, data[position] & 31
-    argument, position = _argument(data, position + 1, minor)
-    match major:
-        case 0 | 1:
-            return position, 0
-        case 2 | 3 if argument <= len(data) - position:
-            return position + argument, 0
-        case 4:
-            return position, argument
-        case 5:
-            return position, 2 * argument
-        case 6 if argument in TAGS:
-            return position, 1
-        case 7 if minor in SIMPLE_VALUES:
-            return position, 0
-    raise _refusal("含有不允许的类型或长度")
 
 
 def _argument(data: bytes, position: int, minor: int) -> tuple[int, int]:

@@ -3,33 +3,23 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, JournalRecord, Reason
+from agent.evidence.interruptions import REASON_NAMES
+from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalRecord, Reason
 from agent.evidence.places import MISSING, Examined, clock_text
 from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
 from agent.wire.instant import Instant
 
 TIME_HOLE_MS = 1000  # ours: more than this between the end of a fragment and the next one is an interruption
-REASON_NAMES = {
-    Reason.STOPPED: "按键停止",
-    Reason.CONTINUED: "转入下一段",
-    Reason.SHUTDOWN: "设备关机",
-    Reason.DEVICE_RESTART: "设备断电或重启",
-    Reason.CAMERA_LOST: "摄像头中断",
-    Reason.ENCODER_STALLED: "编码停滞",
-    Reason.STORAGE_FAILED: "存储故障",
-    Reason.CLOCK_JUMPED: "时钟跳变",
-    Reason.FRAMES_DROPPED: "丢帧",
-}
 NO_INTERRUPTION = frozenset({Reason.STOPPED, Reason.CONTINUED})
 
 
 def recording_findings(segments: Sequence[Examined], *, whole: bool) -> list[Finding]:
-    """Everything that only shows across fragments and segments. `segments` have readable manifests and stand in the
-    order of their numbers; `whole` says that they are meant to be all of one recording."""
+    """Everything that only shows across fragments and segments, but for `interruptions`. `segments` have readable
+    manifests and stand in the order of their numbers; `whole` says that they are meant to be all of one recording."""
     findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments)]
     for before, after in itertools.pairwise(segments):
         findings += _link(before, after)
-    return [*findings, *_events(segments), *_holes(segments)]
+    return [*findings, *_holes(segments)]
 
 
 def _identity(segments: Sequence[Examined]) -> Iterator[Finding]:
@@ -94,23 +84,6 @@ def _seals(segments: Sequence[Examined]) -> Iterator[Finding]:
             lost = f"，舍去残缺尾部 {seal.closing.discarded_bytes} 字节" if seal.closing.discarded_bytes else ""
             text = f"{name}：{REASON_NAMES[seal.closing.reason]}后恢复封存{lost}。"
             yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
-        elif seal.closing.reason not in NO_INTERRUPTION:
-            text = f"{name}：录制因{REASON_NAMES[seal.closing.reason]}而中断。"
-            yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
-
-
-def _events(segments: Sequence[Examined]) -> Iterator[Finding]:
-    for segment in segments:
-        for event in _segment_events(segment):
-            if event.kind != GAP_OPENED:
-                continue
-            if event.reason is None:
-                text = f"{clock_text(event.at)} 起中断，没有说明原因。"
-                yield Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, text)
-            else:
-                note = f"（{event.note}）" if event.note else ""
-                text = f"{clock_text(event.at)} 起中断：{REASON_NAMES[event.reason]}{note}。"
-                yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
 
 
 def _holes(segments: Sequence[Examined]) -> Iterator[Finding]:
@@ -143,13 +116,6 @@ def _explained(segment: Examined, before: JournalRecord, other: Examined, after:
             return True
         events += segment.seal.closing.gaps
     return any(event.kind in (GAP_OPENED, GAP_CLOSED) and event.reason is not None for event in events)
-
-
-def _segment_events(segment: Examined) -> Iterator[JournalEvent]:
-    for record in segment.found.fragments:
-        yield from record.entry.moment.events
-    if segment.seal is not None:
-        yield from segment.seal.closing.gaps
 
 
 def clock_lines(segments: Sequence[Examined]) -> list[str]:

@@ -84,10 +84,13 @@ def encode_key(key: ec.EllipticCurvePublicKey, key_id: bytes) -> dict[int, Any]:
 
 def parse_key(value: Any) -> ec.EllipticCurvePublicKey:
     """The P-256 public key in a COSE_Key map; raises `SenderFault` for anything else."""
+    fields = value if isinstance(value, Mapping) else {}
+    x, y = fields.get(X), fields.get(Y)
+    if (fields.get(KEY_TYPE), fields.get(CURVE), fields.get(3)) != (EC2, P_256, ES256):
+        raise SenderFault("会话密钥不是 P-256，已拒绝。")
+    if not isinstance(x, bytes) or not isinstance(y, bytes):
+        raise SenderFault("会话密钥的坐标无法读取，已拒绝。")
     try:
-        if (value[KEY_TYPE], value[CURVE], value[3]) != (EC2, P_256, ES256):
-            raise SenderFault("会话密钥不是 P-256，已拒绝。")
-        numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(value[X]), int.from_bytes(value[Y]), ec.SECP256R1())
-        return numbers.public_key()
-    except (KeyError, TypeError, ValueError) as error:
+        return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1()).public_key()
+    except ValueError as error:
         raise SenderFault("会话密钥无法读取，已拒绝。") from error

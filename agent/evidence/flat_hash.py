@@ -2,7 +2,8 @@
 excluded, each preceded by its offset. It is gathered while boxes are written, so that sealing reads nothing again."""
 
 import hashlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, Self
 
 from agent.evidence import bmff
 from agent.evidence.bmff import Box
@@ -16,17 +17,31 @@ EXCLUSIONS: list[dict[str, Any]] = [
 ]
 
 
+class Hash(Protocol):
+    """What hashlib.sha256 makes, or something outside this room that does the same work elsewhere meanwhile."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+
+    def copy(self) -> Self:
+        """The same state, to go on from apart."""
+
+    def digest(self) -> bytes:
+        """The hash so far."""
+
+
+NewHash = Callable[[], Hash]
+
+
 class FlatHash:
     """SHA-256 over (offset, box) pairs in file order."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, new_hash: NewHash = hashlib.sha256) -> None:
+        self._hash = new_hash()
 
     def copy(self) -> "FlatHash":
         """The same state, to go on from apart."""
-        twin = FlatHash()
-        twin._hash = self._hash.copy()
-        return twin
+        return FlatHash(self._hash.copy)
 
     def add(self, offset: int, *pieces: bytes) -> None:
         """One whole box that begins at `offset`, in pieces."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agent.errors import SenderFault
 from agent.evidence import bmff, journal, vsi
 from agent.evidence.bmff import Box, BrokenBox, Source
-from agent.evidence.flat_hash import FlatHash
+from agent.evidence.flat_hash import FlatHash, Hash, NewHash
 from agent.evidence.journal import JournalEntry, JournalRecord
 from agent.evidence.session import CertifiedSession
 from agent.evidence.vsi import FragmentHash, SegmentInfo
@@ -20,7 +20,8 @@ _AFTER_SIGN = b"emsg" + bytes(vsi.VERSION_AND_FLAGS) + vsi.SCHEME  # four bytes 
 @dataclass(frozen=True)
 class Fragment:
     """A fragment at `offset`, up to `end`. `fault` is None when it verifies: then `info`, `entry` and `head` are there
-    and signed. Otherwise it names the first box found wrong, and they are what could still be read."""
+    and signed, and `media` has seen moof and mdat, to be compared with what `entry` says of them. Otherwise it names
+    the first box found wrong, and they are what could still be read."""
 
     offset: int
     end: int
@@ -29,6 +30,7 @@ class Fragment:
     entry: JournalEntry | None = None
     head: Digest | None = None
     media_offset: int = 0
+    media: Hash | None = None
 
     def record(self) -> JournalRecord:
         """The journal record of a fragment that verifies; raises `SenderFault` for one that does not."""
@@ -53,11 +55,16 @@ def find_fragment(source: Source, offset: int) -> int:
 
 
 def read_fragment(
-    source: Source, offset: int, session: CertifiedSession, live_manifest: str, flat: FlatHash
+    source: Source,
+    offset: int,
+    session: CertifiedSession,
+    live_manifest: str,
+    flat: FlatHash,
+    new_hash: NewHash = hashlib.sha256,
 ) -> Fragment:
     """The fragment at `offset`; its boxes are added to `flat` as they are read. A fragment that does not verify comes
     back with its fault, not as an error; its `end` is then only how far it was read."""
-    reading = _Reading(source, offset, session, live_manifest, flat)
+    reading = _Reading(source, offset, session, live_manifest, flat, new_hash)
     try:
         return reading.read()
     except BrokenBox:
@@ -68,9 +75,16 @@ class _Reading:
     """The walk through the five boxes, keeping what was learnt when a box turns out broken."""
 
     def __init__(
-        self, source: Source, offset: int, session: CertifiedSession, live_manifest: str, flat: FlatHash
+        self,
+        source: Source,
+        offset: int,
+        session: CertifiedSession,
+        live_manifest: str,
+        flat: FlatHash,
+        new_hash: NewHash,
     ) -> None:
         self._source, self._offset, self._session, self._flat = source, offset, session, flat
+        self._media = new_hash()
         self._live_manifest = live_manifest
         self._covered = FragmentHash()
         self._at, self._expected = offset, STRUCTURE
@@ -88,10 +102,10 @@ class _Reading:
         moof = self._loaded(b"moof", MOOF)
         if self._entry is not None and not hashlib.sha256(moof).digest().startswith(self._entry.moof):
             self._suspects(MOOF)
-        media = hashlib.sha256(moof)
-        self._stream_mdat(media)
-        fault = self._fault(Digest(media.hexdigest()))
-        return Fragment(self._offset, self._at, fault, self._info, self._entry, self._head, media_offset)
+        self._media.update(moof)
+        self._stream_mdat()
+        fault = self._fault()
+        return Fragment(self._offset, self._at, fault, self._info, self._entry, self._head, media_offset, self._media)
 
     def broken(self) -> Fragment:
         """A box of the walk is no box: what is known so far."""
@@ -126,14 +140,14 @@ class _Reading:
         self._flat.add(box.offset, data)
         return data
 
-    def _stream_mdat(self, media: "hashlib._Hash") -> None:
+    def _stream_mdat(self) -> None:
         box = self._next(b"mdat", MDAT)
         self._covered.begin(box.size)
         self._flat.add(box.offset)
         for chunk in box.chunks():
             self._covered.update(chunk)
             self._flat.update(chunk)
-            media.update(chunk)
+            self._media.update(chunk)
 
     def _suspects(self, name: str) -> None:
         self._suspect = self._suspect or name
@@ -153,11 +167,11 @@ class _Reading:
         except SenderFault:
             self._suspects(JOURNAL)
 
-    def _fault(self, media: Digest) -> str | None:
+    def _fault(self) -> str | None:
         info, entry = self._info, self._entry
         if info is None or entry is None or info.digest != self._covered.digest():
-            changed = MDAT if entry is not None and entry.media != media else JOURNAL
+            changed = MDAT if entry is not None and entry.media != self._media.digest().hex() else JOURNAL
             return self._suspect or changed
-        told = (entry.sequence, entry.media, entry.moment.duration_ms)
-        agreed = told == (info.sequence, media, info.duration_ms) and info.manifest == self._live_manifest
+        told = (entry.sequence, entry.moment.duration_ms)
+        agreed = told == (info.sequence, info.duration_ms) and info.manifest == self._live_manifest
         return self._suspect if agreed else JOURNAL

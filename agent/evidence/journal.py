@@ -15,17 +15,21 @@ the next entry carries as `prev`, across segments and to the end of the recordin
     pos     null      position; null until a device has GNSS
     media   32 bytes  SHA-256 of moof and mdat, as `sha256sum` over that stretch of the file gives it
     moof    8 bytes   beginning of the SHA-256 of moof alone, only to tell which of the two was damaged
-    evt     array     events: kind, boot, moment as above, reason or null, note
+    evt     array     events: kind, boot, moment as above, reason or null, note[, first and last fragment]
+
+An `explanation` says that an officer explained aloud, in the fragments it names, why the recording had broken off;
+`mute-on` and `mute-off` that silence stands in the place of sound between them; `photo` has the SHA-256 of a photo
+taken at that moment as its note.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from agent.errors import SenderFault
 from agent.evidence import bmff, cbor
+from agent.evidence.reasons import Reason as Reason
 from agent.wire.identifiers import Digest, RecordingId, parse_recording_id
 from agent.wire.instant import Instant, TimeState
 
@@ -38,39 +42,21 @@ MAX_DURATION_MS = 3_600_000  # ours; a fragment is half a second
 MAX_MONOTONIC_NS = 2**63 - 1  # a kernel's clock
 MAX_NOTE_CHARACTERS = 200  # ours; longer notes are cut when written
 GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED = "gap-opened", "gap-closed", "marker", "clock-jumped"
-EVENT_KINDS = frozenset({GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED})
+MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO = "mute-on", "mute-off", "explanation", "photo"
+EVENT_KINDS = frozenset({GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Reason(StrEnum):
-    """Why capture ended or broke off: the code that is signed.
-
-    The reasons of the rules (reference REC-10: 设备故障, 设备损坏, 天气恶劣, 电量不足, 存储空间不足, 检查场所变化,
-    涉密/商业秘密/个人隐私, 情况紧急, 其他) are a person's statement. A device only knows causes of its own; it says
-    CAMERA_LOST, ENCODER_STALLED, FRAMES_DROPPED and DEVICE_RESTART under 设备故障 (a restart may also be 电量不足),
-    STORAGE_FAILED under 设备故障 or 存储空间不足, CLOCK_JUMPED and SHUTDOWN under 其他. STOPPED (the button) and
-    CONTINUED (the next segment follows) are no interruption.
-    """
-
-    STOPPED = "stopped"
-    CONTINUED = "continued"
-    SHUTDOWN = "shutdown"
-    DEVICE_RESTART = "device-restart"
-    CAMERA_LOST = "camera-lost"
-    ENCODER_STALLED = "encoder-stalled"
-    STORAGE_FAILED = "storage-failed"
-    CLOCK_JUMPED = "clock-jumped"
-    FRAMES_DROPPED = "frames-dropped"
 
 
 @dataclass(frozen=True)
 class JournalEvent:
-    """Something of that instant; `kind` is one of `EVENT_KINDS`, gaps carry a reason."""
+    """Something of that instant; `kind` is one of `EVENT_KINDS`, gaps carry a reason. `span` are the first and the
+    last fragment of an explanation, None for other kinds."""
 
     kind: str
     at: Instant
     reason: Reason | None = None
     note: str = ""
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -186,15 +172,30 @@ def encode_event(event: JournalEvent) -> list[Any]:
     if event.kind not in EVENT_KINDS:
         raise ValueError(f"unknown journal event {event.kind}")
     reason = None if event.reason is None else event.reason.value
-    return [event.kind, event.at.boot, _time(event.at), reason, event.note[:MAX_NOTE_CHARACTERS]]
+    span = [] if event.span is None else [list(event.span)]
+    return [event.kind, event.at.boot, _time(event.at), reason, event.note[:MAX_NOTE_CHARACTERS], *span]
+
+
+def overflow_event(first: JournalEvent, count: int) -> JournalEvent:
+    """What stands for `count` events, from `first` on, where there is no room for each: one interruption that is not
+    closed, with the note "+N more". Its reason is that of `first`, or that nothing could be stored."""
+    return JournalEvent(GAP_OPENED, first.at, first.reason or Reason.STORAGE_FAILED, f"+{count} more")
 
 
 def parse_event(value: Any) -> JournalEvent:
     """The inverse of `encode_event`; raises `SenderFault` or a `ValueError`/`TypeError` when malformed."""
-    kind, boot, at, reason, note = value
-    if kind not in EVENT_KINDS or not isinstance(note, str):
+    kind, boot, at, reason, note, *more = value
+    if kind not in EVENT_KINDS or not isinstance(note, str) or len(more) != (kind == EXPLANATION):
         raise SenderFault("录制日志中的事件未知，已拒绝。")
-    return JournalEvent(kind, _instant(at, boot), None if reason is None else Reason(reason), note)
+    span = _span(more[0]) if more else None
+    return JournalEvent(kind, _instant(at, boot), None if reason is None else Reason(reason), note, span)
+
+
+def _span(value: Any) -> tuple[int, int]:
+    first, last = value
+    if not (_bounded(first, MAX_NUMBER) and _bounded(last, MAX_NUMBER) and 1 <= first <= last):
+        raise SenderFault("录制日志中说明的片段范围不对，已拒绝。")
+    return first, last
 
 
 def encode_instant(moment: Instant) -> list[Any]:

@@ -61,23 +61,31 @@ def actions(synthetic: bool) -> Assertion:
 
 def build_manifest_box(draft: Draft, flat_hash: bytes, signer: CertifiedSigner) -> bytes:
     """The C2PA `uuid` box of exactly `RESERVED_BYTES`; signs once. Raises `ValueError` when the draft is too large."""
-    claim, assertion_store = _claim(draft, flat_hash)
+    hashed = {"exclusions": EXCLUSIONS, "alg": "sha256", "hash": flat_hash, "name": "jumbf manifest"}
+    size = RESERVED_BYTES - bmff.HEADER - bmff.USER_TYPE - len(PREAMBLE)
+    store = build_store(draft, Assertion(HASH_LABEL, cbor.encode(hashed)), signer, size)
+    return bmff.encode_user_box(bmff.C2PA_BOX, PREAMBLE, store)
+
+
+def build_store(draft: Draft, hashed: Assertion, signer: CertifiedSigner, size: int) -> bytes:
+    """The manifest store of exactly `size` bytes; `hashed` is the assertion that binds it to the media. Signs once.
+    Raises `ValueError` when the draft is too large."""
+    claim, assertion_store = _claim(draft, hashed)
     protected = cose.protected_header({cose.X5CHAIN: _chain(signer.chain)})
     signature = signer.sign(cose.to_be_signed(protected, claim))
 
-    def box(padding: int) -> bytes:
+    def store(padding: int) -> bytes:
         sealed = cose.encode(protected, {"pad": bytes(padding)}, None, signature)
-        return bmff.encode_user_box(bmff.C2PA_BOX, PREAMBLE, _store(draft.label, assertion_store, claim, sealed))
+        return _store(draft.label, assertion_store, claim, sealed)
 
-    padding = LEAST_PADDING + RESERVED_BYTES - len(box(LEAST_PADDING))
+    padding = LEAST_PADDING + size - len(store(LEAST_PADDING))
     if padding < LEAST_PADDING:
         raise ValueError("the manifest does not fit its reserved box")
-    return box(padding)
+    return store(padding)
 
 
-def _claim(draft: Draft, flat_hash: bytes) -> tuple[bytes, bytes]:
-    hashed = {"exclusions": EXCLUSIONS, "alg": "sha256", "hash": flat_hash, "name": "jumbf manifest"}
-    assertions = (*draft.assertions, Assertion(HASH_LABEL, cbor.encode(hashed)))
+def _claim(draft: Draft, hashed: Assertion) -> tuple[bytes, bytes]:
+    assertions = (*draft.assertions, hashed)
     boxes = [jumbf.encode_cbor_superbox(jumbf.CBOR, entry.label, entry.content) for entry in assertions]
     claim = {
         "instanceID": draft.instance,

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent.errors import SenderFault
 from agent.evidence import bmff, cbor, cose, jumbf, manifest
 from agent.evidence.flat_hash import EXCLUSIONS
+from agent.evidence.journal import DIGEST_BYTES
 from agent.evidence.session import SESSION_KEYS_LABEL, CertifiedSession, parse_session_keys
 from agent.evidence.statements import RECORDING_LABEL, SEAL_LABEL, Opening, Seal, parse_opening, parse_seal
 from agent.wire.signing import certificate_key
@@ -48,13 +49,19 @@ def read_manifest(box: bytes) -> Manifest:
     store_at = preamble + len(manifest.PREAMBLE)
     if len(box) != manifest.RESERVED_BYTES or box[preamble:store_at] != manifest.PREAMBLE:
         raise SenderFault("文件中没有本系统的签名凭证，已拒绝。")
-    store = jumbf.parse_superbox(box[store_at:])
+    return _content(*read_store(box[store_at:]))
+
+
+def read_store(data: bytes) -> tuple[str, tuple[bytes, ...], dict[str, bytes]]:
+    """Label, certificates (DER, leaf first) and assertions (CBOR by label) of the one manifest in a store; raises
+    `SenderFault` unless it is whole and signed by its leaf certificate. What it is bound to is yet to be compared."""
+    store = jumbf.parse_superbox(data)
     if (store.kind, store.label, len(store.children)) != (jumbf.STORE, manifest.STORE_LABEL, 1):
         raise SenderFault("凭证库结构不对，已拒绝。")
     return _verified(store.children[0])
 
 
-def _verified(found: jumbf.Superbox) -> Manifest:
+def _verified(found: jumbf.Superbox) -> tuple[str, tuple[bytes, ...], dict[str, bytes]]:
     if found.kind != jumbf.MANIFEST or len(found.children) != 3 or found.content:
         raise SenderFault("签名凭证结构不对，已拒绝。")
     claim = found.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
@@ -64,7 +71,7 @@ def _verified(found: jumbf.Superbox) -> Manifest:
     if fields.get("signature") != manifest.signature_url(found.label):
         raise SenderFault("签名凭证的声明与其标签不符，已拒绝。")
     assertions = _assertions(found.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL), fields)
-    return _content(found.label, chain, assertions)
+    return found.label, chain, assertions
 
 
 def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
@@ -109,5 +116,8 @@ def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, byte
         raise SenderFault(f"签名凭证缺少断言 {error}，已拒绝。") from error
     if hashed.get("exclusions") != EXCLUSIONS or hashed.get("alg") != "sha256":
         raise SenderFault("签名凭证的散列范围不合规定，已拒绝。")
+    flat_hash = hashed.get("hash")
+    if not isinstance(flat_hash, bytes) or len(flat_hash) != DIGEST_BYTES:
+        raise SenderFault("签名凭证的媒体散列不合规定，已拒绝。")
     seal = parse_seal(assertions[SEAL_LABEL]) if SEAL_LABEL in assertions else None
-    return Manifest(label, chain, assertions, bytes(hashed.get("hash", b"")), opening, session, seal)
+    return Manifest(label, chain, assertions, flat_hash, opening, session, seal)

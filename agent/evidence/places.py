@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta
 
 from agent.evidence.bmff import Source
 from agent.evidence.fragments import JOURNAL, MDAT, MOOF, SIGNATURE
@@ -10,10 +10,9 @@ from agent.evidence.journal import JournalRecord
 from agent.evidence.recovery import APPENDED, Damage, Examination
 from agent.evidence.report import Place
 from agent.evidence.statements import Seal
-from agent.wire.instant import Instant
+from agent.wire.instant import BEIJING, Instant
 
 MISSING = "missing"
-BEIJING = timezone(timedelta(hours=8))  # 北京时间, in which people are told times
 FARTHEST, FARTHEST_STEPS = timedelta(days=1), 200_000  # ours; a time is not inferred over a longer stretch
 
 
@@ -88,7 +87,12 @@ def named(place: Place) -> str:
 
 def clock_text(moment: Instant) -> str:
     """The wall clock of a moment, to the second, as people in China read it."""
-    return f"{moment.wall.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
+    return wall_text(moment.wall)
+
+
+def wall_text(wall: datetime) -> str:
+    """An aware moment likewise."""
+    return f"{wall.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
 
 
 def _walked(

@@ -28,6 +28,12 @@ class Verdict(StrEnum):
         return _EXIT_CODES[self]
 
     @property
+    def severity(self) -> int:
+        """Its place in the order from good to bad, from 0: complete, explained-gap, unexplained-gap, missing,
+        untrusted, altered. It is not the order of the exit codes."""
+        return _SEVERITY[self]
+
+    @property
     def chinese(self) -> str:
         """The word for people."""
         return _CHINESE[self]
@@ -61,6 +67,11 @@ class Status(StrEnum):
     FAILED = "failed"
     NOT_JUDGED = "not-judged"
 
+    @property
+    def ok(self) -> bool | None:
+        """Whether nothing speaks against the recording here; None when that was not judged."""
+        return None if self is Status.NOT_JUDGED else self is not Status.FAILED
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -73,9 +84,9 @@ class Layer:
 @dataclass(frozen=True)
 class Place:
     """Where something is wrong. `kind`: journal, moof, mdat, signature, structure, ftyp, moov, manifest, sidecar,
-    missing, swapped, duplicated, appended or time-hole (an unexplained break after that fragment). `sequence` and
-    `captured` name the fragment as far as it can be known, from its neighbours if need be (`inferred`); `count` is how
-    many fragments; `offset` and `size` in bytes."""
+    missing, swapped, duplicated, appended, head (another one was told to the centre) or time-hole (an unexplained
+    break after that fragment). `sequence` and `captured` name the fragment as far as it can be known, from its
+    neighbours if need be (`inferred`); `count` is how many fragments; `offset` and `size` in bytes."""
 
     file: str
     kind: str
@@ -100,8 +111,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of one verification. `recovered`: a segment was closed by a later start of the device. `device` and
-    `recording` are None when nothing signed could be read."""
+    """The outcome of one verification. `first_bad` is the first place in the files that fails integrity. `recovered`: a
+    segment was closed by a later start of the device. `device` and `recording` are None when nothing signed could be
+    read."""
 
     verdict: Verdict
     integrity: Layer
@@ -109,6 +121,7 @@ class Report:
     time: Layer
     completeness: Layer
     duty: Layer
+    first_bad: Place | None
     places: tuple[Place, ...]
     device: DeviceId | None
     recording: RecordingId | None
@@ -131,7 +144,10 @@ class Report:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The report for a machine; durations in seconds, moments in UTC."""
+        """The report for a machine; durations in seconds, moments in UTC. `layers` holds for each layer `ok` (null: not
+        judged), `status` and `lines`; for integrity also `fragments` that verify, and `first_bad`."""
+        layers = {name: _layer_json(layer) for name, layer in self.layers.items()}
+        layers[INTEGRITY] |= {"fragments": self.fragments, "first_bad": _bad_json(self.first_bad)}
         return {
             "verdict": self.verdict.value,
             "verdict_zh": self.verdict.chinese,
@@ -144,9 +160,7 @@ class Report:
             "fragments": self.fragments,
             "duration_s": self.duration_s,
             "recovered": self.recovered,
-            "layers": {
-                name: {"status": layer.status.value, "lines": list(layer.lines)} for name, layer in self.layers.items()
-            },
+            "layers": layers,
             "places": [_place_json(place) for place in self.places],
             "statement": WHAT_A_SIGNATURE_PROVES,
         }
@@ -155,7 +169,18 @@ class Report:
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The gravest of `verdicts`; complete when there are none. Altered is graver than untrusted: an alteration is a
     fact whoever signed."""
-    return max(verdicts, key=lambda verdict: _SEVERITY[verdict], default=Verdict.COMPLETE)
+    return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
+
+
+def _layer_json(layer: Layer) -> dict[str, Any]:
+    return {"ok": layer.status.ok, "status": layer.status.value, "lines": list(layer.lines)}
+
+
+def _bad_json(place: Place | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    at = None if place.captured is None else canonical.timestamp(place.captured.wall)
+    return {"seq": place.sequence, "offset": place.offset, "at": at}
 
 
 def _place_json(place: Place) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
 
@@ -20,11 +20,13 @@ SIDECAR = "sidecar"
 
 @dataclass(frozen=True)
 class Sidecars:
-    """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece."""
+    """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
+    `notes` are the files of `notes/` by name."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
     signature: bytes | None = None
+    notes: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def sidecar_findings(

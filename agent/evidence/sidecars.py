@@ -91,7 +91,8 @@ def _line(record: JournalRecord, before: str) -> dict[str, object]:
 
 def _event(event: JournalEvent) -> dict[str, object]:
     reason = None if event.reason is None else event.reason.value
-    return {"at": _instant(event.at), "kind": event.kind, "note": event.note, "reason": reason}
+    told: dict[str, object] = {"at": _instant(event.at), "kind": event.kind, "note": event.note, "reason": reason}
+    return told if event.span is None else {**told, "fragments": list(event.span)}
 
 
 def _instant(moment: Instant) -> dict[str, object]:

@@ -15,6 +15,7 @@ from agent.evidence.journal import (
     Reason,
     encode_event,
     encode_instant,
+    overflow_event,
     parse_event,
     parse_instant,
 )
@@ -24,7 +25,7 @@ from agent.wire.instant import Instant
 RECORDING_LABEL, SEAL_LABEL = "cn.liuhen.recording", "cn.liuhen.seal"
 MAX_CONTEXT_BYTES = 2048  # ours; the whole manifest has 16 KiB
 MAX_SEALED_GAPS = 16  # ours, likewise; more are counted, and stand in the journal
-CONTEXT_SYNTHETIC, CONTEXT_VERSION = "synthetic", "version"
+CONTEXT_SYNTHETIC, CONTEXT_VERSION, CONTEXT_SOUND = "synthetic", "version", "sound"
 CLOCK_STATEMENT = "wall-clock times are the device's own; see each moment's time state and error bound"
 
 ContextValue = str | int | bool
@@ -35,7 +36,8 @@ class SegmentOrigin:
     """Where a segment comes from. `segment` counts from 1; `first_sequence` is the number its first fragment bears in
     the recording; `prior_head` is the head at the end of the segment before (GENESIS for segment 1);
     `previous_recording` is the head of the recording before on this device (GENESIS for the first). Of `context`,
-    `synthetic` (bool: no camera saw this) and `version` (of the software) are read here, the rest is only signed."""
+    `synthetic` (bool: no camera saw this), `sound` (bool: there is a sound track) and `version` (of the software) are
+    read here, the rest is only signed."""
 
     recording: RecordingId
     segment: int
@@ -51,6 +53,11 @@ class SegmentOrigin:
     def synthetic(self) -> bool:
         """Whether the pictures were computed, not captured."""
         return self.context.get(CONTEXT_SYNTHETIC) is True
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether there is a sound track; recordings before version 0.2 do not say and had one."""
+        return self.context.get(CONTEXT_SOUND) is not False
 
     @property
     def version(self) -> str:
@@ -99,12 +106,21 @@ class Closing:
     discarded_bytes: int = 0
     gaps: tuple[JournalEvent, ...] = ()
 
+    @property
+    def listed(self) -> tuple[JournalEvent, ...]:
+        """`gaps` as they find room in a seal."""
+        if len(self.gaps) <= MAX_SEALED_GAPS:
+            return self.gaps
+        kept, rest = self.gaps[: MAX_SEALED_GAPS - 1], self.gaps[MAX_SEALED_GAPS - 1 :]
+        return (*kept, overflow_event(rest[0], len(rest)))
+
 
 @dataclass(frozen=True)
 class Seal:
     """The content of `cn.liuhen.seal`. `size` is the length of the sealed file; `live_manifest` the label of the
     manifest that stood there while recording; `damage` the stretches (offset, length) kept although they do not
-    verify; `first_captured` and `last_captured` are None for a segment without fragments."""
+    verify; `first_captured` and `last_captured` are None for a segment without fragments. `gap_count`, as
+    read, is how many events no fragment carried: more than `closing.gaps` where they did not all find room."""
 
     closing: Closing
     live_manifest: str
@@ -114,6 +130,7 @@ class Seal:
     first_captured: Instant | None
     last_captured: Instant | None
     damage: tuple[tuple[int, int], ...] = ()
+    gap_count: int = 0
 
     def encode(self) -> bytes:
         """The CBOR of `cn.liuhen.seal`."""
@@ -124,7 +141,7 @@ class Seal:
                 "reason": closing.reason.value,
                 "recovered": closing.recovered,
                 "discarded_bytes": closing.discarded_bytes,
-                "gaps": [encode_event(event) for event in closing.gaps[:MAX_SEALED_GAPS]],
+                "gaps": [encode_event(event) for event in closing.listed],
                 "gap_count": len(closing.gaps),
                 "live_manifest": self.live_manifest,
                 "fragments": self.fragments,
@@ -179,6 +196,7 @@ def parse_seal(data: bytes) -> Seal:
             _optional_instant(fields["first_captured"]),
             _optional_instant(fields["last_captured"]),
             tuple((_count(offset, 0), _count(length, 0)) for offset, length in fields["damage"]),
+            _count(fields["gap_count"], 0),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SenderFault("凭证中的封存声明无法读取，已拒绝。") from error

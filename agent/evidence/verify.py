@@ -2,18 +2,26 @@
 
 Any interior damage is `altered`, whoever signed. What is intact but does not lead to a given root is `untrusted`. A
 missing segment, fragment or tail is `missing`. A break in time, or a segment that nobody closed, is `unexplained-gap`;
-one with a signed reason is `explained-gap`. An unsealed segment whose fragments all verify is an unexplained gap and
+so is one with a signed reason that a person has to explain and nobody did (`reasons.EXPLANATION`); any other one with a
+signed reason is `explained-gap`. An unsealed segment whose fragments all verify is an unexplained gap and
 not missing: nothing shows that anything followed, but nobody signed that it was the end.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
 
 from agent.errors import SenderFault
+from agent.evidence.account import Account
+from agent.evidence.account_findings import Compared, compare, first_seen
 from agent.evidence.certificates import TrustedChain, trust_chain
 from agent.evidence.continuity import clock_lines, recording_findings
+from agent.evidence.flat_hash import NewHash
+from agent.evidence.interruptions import interruption_findings
+from agent.evidence.note_findings import judge_notes, note_lines
 from agent.evidence.places import Examined, SegmentFile
 from agent.evidence.recovery import examine
 from agent.evidence.report import (
@@ -23,16 +31,21 @@ from agent.evidence.report import (
     TRUST,
     Finding,
     Layer,
+    Place,
     Report,
     Status,
     Verdict,
     worst,
 )
+from agent.evidence.revocation import revocation_findings
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
+from agent.wire.identifiers import DeviceId
 from agent.wire.instant import Instant, TimeState
+from agent.wire.signing import key_id_of
+from agent.wire.trust import TrustList
 
-__all__ = ["SegmentFile", "Sidecars", "verify_recording"]
+__all__ = ["Grounds", "SegmentFile", "Sidecars", "examine_files", "judge", "verify_recording"]
 
 _GOOD = {
     INTEGRITY: "所有片段、索引与签名凭证均与签名时一致。",
@@ -45,30 +58,89 @@ _DUTY = Layer(Status.NOT_JUDGED, ("此处不评判是否依规记录（应录环
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
 
 
+@dataclass(frozen=True)
+class Grounds:
+    """What a verifier may bring along beside roots: a trust list that a root signed, for revocations; and the accounts
+    of devices, for what should be there."""
+
+    trust: TrustList | None = None
+    accounts: Mapping[DeviceId, Account] = field(default_factory=dict)
+
+
+NO_GROUNDS = Grounds()
+
+
 def verify_recording(
     files: Sequence[SegmentFile],
     roots: Sequence[x509.Certificate],
     now: datetime,
     sidecars: Sidecars | None = None,
     progress: Callable[[int], None] | None = None,
+    grounds: Grounds = NO_GROUNDS,
+    new_hash: NewHash = hashlib.sha256,
 ) -> Report:
     """The report on the segments `files`. With `sidecars` (a folder was given) they are meant to be a whole recording;
     without, each is judged for itself and nothing is said about segments that were not given. `now` decides only where
-    a device's clock was not set. `progress` is told how many bytes more have been read. Never raises for content."""
-    segments = [_examined(file, progress) for file in files]
+    a device's clock was not set. `progress` is told how many bytes more have been read; `new_hash`
+    is for `examine`. Never raises for content."""
+    return judge(examine_files(files, progress, new_hash), roots, now, sidecars, grounds)
+
+
+def examine_files(
+    files: Sequence[SegmentFile],
+    progress: Callable[[int], None] | None = None,
+    new_hash: NewHash = hashlib.sha256,
+) -> list[Examined]:
+    """Read every segment file once; the first half of `verify_recording`."""
+    return [_examined(file, progress, new_hash) for file in files]
+
+
+def judge(
+    segments: Sequence[Examined],
+    roots: Sequence[x509.Certificate],
+    now: datetime,
+    sidecars: Sidecars | None = None,
+    grounds: Grounds = NO_GROUNDS,
+) -> Report:
+    """The report on segments that were examined; the second half of `verify_recording`."""
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
     findings = [finding for entry in segments for finding in segment_findings(entry)]
-    if sidecars is not None and not files:
+    if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)
     if sidecars is not None:
         given = [*readable, *(entry for entry in segments if entry.number is None)]
         findings += sidecar_findings(sidecars, given, roots, intact=not _is_damaged(findings))
+    compared = _compared(readable, grounds, whole=sidecars is not None)
+    files_of_notes = {} if sidecars is None else sidecars.notes
+    noted = judge_notes(files_of_notes, readable, roots, intact=not _is_damaged(findings))
+    findings += [*noted.findings, *interruption_findings(readable, noted.notes), *compared.findings]
     findings += [finding for entry in readable for finding in _trust_findings(entry, roots, now)]
-    return _report(segments, readable, findings, sidecars)
+    findings += [finding for entry in readable for finding in _revocations(entry, readable, grounds)]
+    return _report(segments, readable, findings, sidecars, compared, note_lines(noted.notes))
 
 
-def _examined(file: SegmentFile, progress: Callable[[int], None] | None) -> Examined:
+def _compared(readable: Sequence[Examined], grounds: Grounds, *, whole: bool) -> Compared:
+    origin = readable[0].found.origin if readable else None
+    account = None if origin is None else grounds.accounts.get(origin.device)
+    return Compared((), (), ()) if account is None else compare(readable, account, whole=whole)
+
+
+def _revocations(segment: Examined, readable: Sequence[Examined], grounds: Grounds) -> Iterator[Finding]:
+    found, origin = segment.found.manifest, segment.found.origin
+    if found is None or origin is None or grounds.trust is None:
+        return
+    account = grounds.accounts.get(origin.device)
+    told = None if account is None else account.recordings.get(origin.recording)
+    signed = origin.opened if segment.seal is None else segment.seal.closing.at
+    # Who saw the head of a later segment saw, through the chain, this one as well.
+    following = [entry for entry in readable if (entry.number or 0) >= (segment.number or 0)]
+    moments = [moment for moment in (first_seen([entry], told) for entry in following) if moment is not None]
+    seen = min(moments, default=None)
+    yield from revocation_findings(segment.file.name, key_id_of(found.leaf_key), signed, seen, grounds.trust)
+
+
+def _examined(file: SegmentFile, progress: Callable[[int], None] | None, new_hash: NewHash) -> Examined:
     behind = 0
 
     def advance(position: int) -> None:
@@ -77,7 +149,7 @@ def _examined(file: SegmentFile, progress: Callable[[int], None] | None) -> Exam
             progress(position - behind)
             behind = position
 
-    found = examine(file.source, advance)
+    found = examine(file.source, advance, new_hash)
     advance(file.source.size)
     return Examined(file, found)
 
@@ -116,20 +188,27 @@ def _dates(name: str, chain: TrustedChain, moment: Instant, now: datetime) -> It
 
 
 def _report(
-    segments: Sequence[Examined], readable: Sequence[Examined], findings: Sequence[Finding], sidecars: Sidecars | None
+    segments: Sequence[Examined],
+    readable: Sequence[Examined],
+    findings: Sequence[Finding],
+    sidecars: Sidecars | None,
+    compared: Compared,
+    told: Sequence[str],
 ) -> Report:
     origin = readable[0].found.origin if readable else None
     records = [record for segment in readable for record in segment.found.fragments]
-    notes = [] if sidecars is None else sidecar_lines(sidecars)
+    notes = [*told] if sidecars is None else [*told, *sidecar_lines(sidecars)]
     if sidecars is None:
         notes = ["只检验了所给的文件，不判断录制的其他分段是否齐全。"]
+    notes += compared.completeness
     return Report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ()),
         trust=_layer(TRUST, findings, ()) if readable else _UNREADABLE,
-        time=_layer(TIME, findings, clock_lines(readable)) if readable else _UNREADABLE,
+        time=_layer(TIME, findings, (*clock_lines(readable), *compared.time)) if readable else _UNREADABLE,
         completeness=_layer(COMPLETENESS, findings, notes) if readable or not segments else _UNREADABLE,
         duty=_DUTY,
+        first_bad=_first_bad(findings),
         places=tuple(finding.place for finding in findings if finding.place is not None),
         device=None if origin is None else origin.device,
         recording=None if origin is None else origin.recording,
@@ -140,6 +219,12 @@ def _report(
         duration_s=sum(record.entry.moment.duration_ms for record in records) / 1000,
         recovered=any(segment.seal is not None and segment.seal.closing.recovered for segment in readable),
     )
+
+
+def _first_bad(findings: Sequence[Finding]) -> Place | None:
+    places = [it.place for it in findings if it.layer == INTEGRITY and it.place is not None]
+    # A sidecar that disagrees has no offset: it comes after the place in the film that it disagrees about.
+    return min(places, key=lambda it: (it.offset is None, it.segment or 0, it.file, it.offset or 0), default=None)
 
 
 def _layer(name: str, findings: Sequence[Finding], notes: Sequence[str]) -> Layer:

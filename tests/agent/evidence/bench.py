@@ -84,6 +84,7 @@ class Bench:
     now: Instant = START
     sequence: int = 1
     head: Digest = GENESIS
+    previous: Digest = GENESIS
     segment: int = 1
     synthetic: bool = False
     unit: str = UNIT
@@ -101,7 +102,7 @@ class Bench:
             DEVICE,
             self.unit,
             self.now,
-            GENESIS,
+            self.previous,
             self.sequence,
             self.head,
             context,

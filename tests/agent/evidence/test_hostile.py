@@ -1,6 +1,7 @@
 """Files made to break the reader: it answers with a verdict, in bounded time and memory, and never says complete."""
 
 import tracemalloc
+from typing import Any
 
 import cbor2
 import pytest
@@ -8,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import SenderFault
-from agent.evidence import bmff, cbor, cms, jumbf, vsi
+from agent.evidence import bmff, cbor, cms, cose, jumbf, manifest, segment, vsi
 from agent.evidence.bmff import BrokenBox, Source, encode_box, encode_user_box
+from agent.evidence.manifest_reading import read_manifest
 from agent.evidence.places import SegmentFile
 from agent.evidence.report import Verdict
+from agent.evidence.session import SESSION_KEYS_LABEL
+from agent.evidence.statements import RECORDING_LABEL
 from agent.evidence.verify import Sidecars, verify_recording
 from tests.agent.evidence.bench import NOW, Bench, make_authority
 
@@ -142,3 +146,32 @@ def test_source_that_shrinks_while_read_is_a_broken_box() -> None:
 def test_anything_hidden_in_the_padding_is_found() -> None:
     at = SEALED.find(bytes(2000)) + 500
     assert _verdict(SEALED[:at] + b"hidden" + SEALED[at + 6 :]) is Verdict.ALTERED
+
+
+OPENING_LABELS = (manifest.ACTIONS_LABEL, RECORDING_LABEL, SESSION_KEYS_LABEL)
+
+
+def _signed_with(flat_hash: Any) -> bytes:
+    """A segment whose manifest is properly signed, but for what it says the hash of its media is."""
+    at = SEALED.index(b"uuid") - 4
+    found = read_manifest(SEALED[at : at + manifest.RESERVED_BYTES])
+    kept = tuple(manifest.Assertion(label, found.assertions[label]) for label in OPENING_LABELS)
+    assert found.seal is not None
+    patch = segment.sealing_patch(found.opening.origin, kept, found.seal, flat_hash, AUTHORITY.signer(), at)
+    return SEALED[:at] + patch.data + SEALED[at + len(patch.data) :]
+
+
+@pytest.mark.parametrize("value", ["x", 2**33, 2**63 - 1, ["a"], None, -1, b"short"], ids=repr)
+def test_signed_media_hash_of_another_type_is_refused_and_not_converted(value: Any) -> None:
+    tracemalloc.start()
+    try:
+        assert _verdict(_signed_with(value)) in BAD
+        assert tracemalloc.get_traced_memory()[1] < MAX_MEMORY
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("value", [[], [1], "x", 5, {1: 2, -1: 1, 3: -7, -2: [1] * 32, -3: [1] * 32}], ids=repr)
+def test_session_key_of_another_shape_is_refused(value: Any) -> None:
+    with pytest.raises(SenderFault):
+        cose.parse_key(value)

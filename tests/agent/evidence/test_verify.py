@@ -10,6 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from agent.evidence import bmff
 from agent.evidence.bmff import Source, encode_box
 from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, FragmentMoment, JournalEvent, Reason
+from agent.evidence.reasons import EXPLANATION, Explained
 from agent.evidence.recovery import examine, seal_recovered
 from agent.evidence.report import Place, Report, Status, Verdict
 from agent.evidence.segment import Closing, SegmentEmitter
@@ -218,17 +219,29 @@ def test_hole_in_time_without_a_word_is_unexplained(authority: Authority, bench:
     assert _report(authority, _with_hole(Bench(bench.signer), 900)).verdict is Verdict.COMPLETE
 
 
-def test_hole_in_time_with_a_signed_reason_is_explained(authority: Authority, bench: Bench) -> None:
-    opened = JournalEvent(GAP_OPENED, bench.now, Reason.CAMERA_LOST, "usb")
-    report = _report(
-        authority, _with_hole(bench, 5000, opened, JournalEvent(GAP_CLOSED, bench.now, Reason.CAMERA_LOST))
-    )
-    assert report.verdict is Verdict.EXPLAINED_GAP
-    assert "摄像头中断（usb）" in report.completeness.lines[0]
+@pytest.mark.parametrize(
+    ("reason", "verdict"),
+    [(Reason.FRAMES_DROPPED, Verdict.EXPLAINED_GAP), (Reason.CAMERA_LOST, Verdict.UNEXPLAINED_GAP)],
+)
+def test_hole_in_time_with_a_signed_reason_is_explained_where_the_rule_asks_for_no_more(
+    authority: Authority, bench: Bench, reason: Reason, verdict: Verdict
+) -> None:
+    opened = JournalEvent(GAP_OPENED, bench.now, reason, "usb")
+    report = _report(authority, _with_hole(bench, 5000, opened, JournalEvent(GAP_CLOSED, bench.now, reason)))
+    assert report.verdict is verdict
+    assert "（usb）" in report.completeness.lines[0]
 
 
-def test_end_that_the_device_explains_is_an_explained_gap(authority: Authority, bench: Bench) -> None:
-    assert _report(authority, bench.sealed(Reason.CAMERA_LOST)).verdict is Verdict.EXPLAINED_GAP
+@pytest.mark.parametrize("reason", Reason)
+def test_end_of_a_recording_is_judged_by_the_one_table(authority: Authority, bench: Bench, reason: Reason) -> None:
+    if reason is Reason.CONTINUED:
+        pytest.skip("says that another segment follows: test_removed_segments_are_missing")
+    expected = {
+        Explained.NO_INTERRUPTION: Verdict.COMPLETE,
+        Explained.BY_DEVICE: Verdict.EXPLAINED_GAP,
+        Explained.BY_PERSON: Verdict.UNEXPLAINED_GAP,
+    }
+    assert _report(authority, bench.sealed(reason)).verdict is expected[EXPLANATION[reason]]
 
 
 def test_fragment_signed_but_never_stored_is_missing_between_segments(authority: Authority, bench: Bench) -> None:

@@ -1,0 +1,83 @@
+"""Verifying a photo: one verdict and the same layers as for a recording."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from cryptography import x509
+
+from agent.errors import SenderFault
+from agent.evidence.certificates import TrustedChain, trust_chain
+from agent.evidence.photo import AlteredPhoto, Photo, open_photo
+from agent.evidence.places import clock_text
+from agent.evidence.report import INTEGRITY, TIME, TRUST, Finding, Layer, Place, Report, Status, Verdict, worst
+from agent.wire.instant import TimeState
+
+_NOT_JUDGED = Layer(Status.NOT_JUDGED, ("照片不评判此项。",))
+_UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
+
+
+def verify_photo(name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime) -> Report:
+    """The report on the photo `data`; `now` decides only where the device's clock was not set. Never raises for
+    content. `segments` and `fragments` of the report are 0."""
+    try:
+        photo = open_photo(data)
+    except AlteredPhoto as fault:
+        return _report(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{fault}", Place(name, "photo"))])
+    except SenderFault as fault:
+        return _report(None, [Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{fault}")])
+    return _report(photo, list(_trust(name, photo, roots, now)))
+
+
+def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:
+    try:
+        chain = trust_chain(photo.chain, roots)
+    except SenderFault as fault:
+        yield Finding(Verdict.UNTRUSTED, TRUST, f"{name}：{fault}")
+        return
+    if chain.subject != photo.statement.device:
+        text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {photo.statement.device}，不予信任。"
+        yield Finding(Verdict.UNTRUSTED, TRUST, text)
+    yield from _dates(name, photo, chain, now)
+
+
+def _dates(name: str, photo: Photo, chain: TrustedChain, now: datetime) -> Iterator[Finding]:
+    signed = photo.statement.signed
+    if chain.covers(signed.wall):
+        return
+    if signed.state is TimeState.UNSET and chain.covers(now):
+        text = f"{name}：设备时钟当时未校准，自报时间不在证书有效期内；证书今日有效。"
+        yield Finding(Verdict.COMPLETE, TIME, text)
+        return
+    yield Finding(Verdict.UNTRUSTED, TIME, f"{name}：自报的签名时间不在证书有效期内，不予信任。")
+
+
+def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
+    statement = None if photo is None else photo.statement
+    place = None if statement is None else statement.place
+    time = [] if statement is None else [f"设备自报拍摄时间：{clock_text(statement.captured)}（北京时间）。"]
+    where = [] if place is None else [f"拍于录制 {place.recording} 第 {place.sequence} 片段。"]
+    return Report(
+        verdict=worst(finding.verdict for finding in findings),
+        integrity=_layer(INTEGRITY, findings, ["照片与签名时一致。", *where]),
+        trust=_UNREADABLE if photo is None else _layer(TRUST, findings, ["签名证书属于所给的根证书。"]),
+        time=_UNREADABLE if photo is None else _layer(TIME, findings, time),
+        completeness=_NOT_JUDGED,
+        duty=_NOT_JUDGED,
+        first_bad=next((finding.place for finding in findings if finding.layer == INTEGRITY), None),
+        places=tuple(finding.place for finding in findings if finding.place is not None),
+        device=None if statement is None else statement.device,
+        recording=None if place is None else place.recording,
+        unit="" if statement is None else statement.unit,
+        synthetic=statement is not None and statement.synthetic,
+        segments=0,
+        fragments=0,
+        duration_s=0.0,
+        recovered=False,
+    )
+
+
+def _layer(name: str, findings: Sequence[Finding], good: Sequence[str]) -> Layer:
+    own = [finding.text for finding in findings if finding.layer == name]
+    bad = any(finding.layer == name and finding.verdict is not Verdict.COMPLETE for finding in findings)
+    status = Status.FAILED if bad else Status.NOTED if own or name == TIME else Status.PASSED
+    return Layer(status, (*own, *(good if not bad else ())))

@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""留痕录像独立检验程序：只有这一个文件，只需 Python 3.11 以上、cryptography 与 cbor2；不含本系统的其他代码，不联网。
+Liuhen: verify one recording with this file alone. Needs Python >= 3.11, cryptography, cbor2; never goes online.
+
+    python3 liuhen_verify.py RECORDING_FOLDER --root root.pem          (or one segment-0001.mp4; --json)
+
+Exit codes 退出码: 0 complete 完整, 10 explained-gap 有说明中断, 11 unexplained-gap 无说明中断, 12 missing 缺失, 13 altered 被改,
+14 untrusted 不可信, 2 wrong usage 用法不对, 4 unreadable 读不到. A signature proves: unchanged since that device sealed it; neither that
+the scene is true nor that the clock was right. 签名只证明：自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。
+"""
+import argparse, contextlib, hashlib, itertools, json, mmap, re, sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import cbor2
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "missing": 12, "untrusted": 14, "altered": 13}
+RANK = list(CODES)  # from good to bad: an alteration is a fact, whoever signed
+C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031")
+STYP = bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
+NAMES = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0"
+PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
+FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
+HOLE_MS, NORMAL, EPOCH = 1000, ("stopped", "continued"), datetime(1970, 1, 1, tzinfo=UTC)
+BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
+EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
+SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420")
+
+class Beyond(Exception): """A box that ends after the end of the file."""
+NO = (Beyond, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, InvalidSignature,
+      UnsupportedAlgorithm, cbor2.CBORError, x509.ExtensionNotFound, x509.DuplicateExtension)
+
+def require(condition):
+    if not condition: raise ValueError("not as the format says")
+def sha(data): return hashlib.sha256(data).digest()
+def es256(key, signature, signed, raw=True):
+    require(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) and (not raw or len(signature) == 64))
+    encoded = utils.encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:])) if raw else signature
+    key.verify(encoded, signed, ec.ECDSA(hashes.SHA256()))
+
+def walk(data, at=0):
+    """Type, begin, begin of the content and end of every box from `at` on."""
+    while at < len(data):
+        size, kind, header = int.from_bytes(data[at:at + 4]), bytes(data[at + 4:at + 8]), 8
+        if size == 1: size, header = int.from_bytes(data[at + 8:at + 16]), 16
+        if len(data) - at < header or size > len(data) - at: raise Beyond
+        require(size >= header and all(0x20 <= letter < 0x7F for letter in kind))
+        yield kind, at, at + header, at + size
+        at += size
+def boxes(data): return [(kind, data[inside:end]) for kind, _, inside, end in walk(data)]
+def cbor(data): return cbor2.loads(data) if len(data) <= MAX_CBOR else require(condition=False)
+
+def sign1(value, key=None, payload=None):
+    """The parts of a COSE_Sign1 (RFC 9052), ES256; verified when a key is given."""
+    require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7)
+    protected, _, inside, signature = value.value
+    if key is not None: es256(key, signature, cbor2.dumps(["Signature1", protected, b"", inside if payload is None else payload]))
+    return value.value
+
+def superbox(data):
+    """Kind, label, hashed bytes, CBOR contents and children of a JUMBF superbox."""
+    parts = boxes(data)
+    require(parts[0][0] == b"jumd" and parts[0][1][4:17] == JUMBF_SUFFIX and all(kind in (b"jumb", b"cbor") for kind, _ in parts[1:]))
+    children = [superbox(inner) for kind, inner in parts[1:] if kind == b"jumb"]
+    return parts[0][1][:4], parts[0][1][17:-1].decode("ascii"), data, [inner for kind, inner in parts[1:] if kind == b"cbor"], children
+
+def read_manifest(box):
+    """The C2PA manifest in its reserved box, its signature and its assertions verified."""
+    require(len(box) == MANIFEST_BYTES and box[24:24 + len(PREAMBLE)] == PREAMBLE)
+    ((kind, store),) = boxes(box[24 + len(PREAMBLE):])
+    ((_, label, _, no_content, parts),) = superbox(store)[4]
+    part = {child[1]: child for child in parts}
+    require(kind == b"jumb" and len(parts) == len(part) == 3 and not no_content)
+    (claim,), (signature,), listed = part["c2pa.claim.v2"][3], part["c2pa.signature"][3], part["c2pa.assertions"]
+    protected, unprotected, payload, _ = sign1(cbor(signature))
+    chain = cbor(protected)[33] if isinstance(cbor(protected)[33], list) else [cbor(protected)[33]]
+    sign1(cbor(signature), x509.load_der_x509_certificate(chain[0]).public_key(), claim)
+    require(payload is None and set(unprotected) <= {"pad", "sigTst2"} and not unprotected.get("pad", b"").strip(b"\0"))
+    told = [{"url": f"self#jumbf=c2pa.assertions/{child[1]}", "hash": sha(child[2])} for child in listed[4]]
+    require(cbor(claim)["signature"] == f"self#jumbf=/c2pa/{label}/c2pa.signature" and cbor(claim)["created_assertions"] == told)
+    found = {child[1]: cbor(child[3][0]) for child in listed[4] if len(child[3]) == 1 and not child[4]}
+    hashed, seal, (session,) = found["c2pa.hash.bmff.v3"], found.get("cn.liuhen.seal"), found["c2pa.session-keys"]["keys"]
+    require(len(found) == len(told) and not listed[3] and hashed["exclusions"] == EXCLUSIONS and hashed["alg"] == "sha256")
+    point = session["key"]
+    require((point[1], point[-1], point[3]) == (2, 1, -7))
+    key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
+    sign1(session["signerBinding"], key, chain[0])
+    named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
+    return {"chain": chain, "flat": hashed["hash"], "opening": found["cn.liuhen.recording"], "seal": seal, "key": key, "key_id": named,
+            "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
+
+def read_fragment(data, at, manifest, read):
+    """The journal entry of the fragment `styp emsg uuid moof mdat` at `at`, everything verified; raises otherwise."""
+    start, found, whole = at, {}, hashlib.sha256()
+    for (kind, at, inside, after), wanted in zip(walk(data, start), (b"styp", b"emsg", b"uuid", b"moof", b"mdat"), strict=False):
+        require(kind == wanted and inside == at + 8 and (kind == b"mdat" or after - at <= MAX_LOADED))
+        if kind != b"emsg": whole.update((at - start).to_bytes(8)); whole.update(data[at:after])
+        found[kind], read[0] = (at, after), after
+    if len(found) < 5: raise Beyond
+    emsg, uuid, moof = (bytes(data[slice(*found[kind])]) for kind in (b"emsg", b"uuid", b"moof"))
+    message, entry = emsg[24 + len(NAMES):], cbor(uuid[24:])
+    protected, unprotected, payload, signature = sign1(cbor(message), manifest["key"])
+    signed, media_at = cbor(payload), found[b"moof"][0]
+    numbers = b"".join(number.to_bytes(4) for number in (1000, 0, entry["ms"], entry["seq"] & 0xFFFFFFFF))
+    exact = NAMES + numbers + cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected, payload, signature]))
+    require(emsg[8:] == exact and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP)
+    require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"])
+    require(signed["sequenceNumber"] == entry["seq"] >= manifest["least"] and uuid[8:24] == JOURNAL)
+    require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4)
+    require(entry["moof"] == sha(moof)[:8] and entry["media"] == sha(data[media_at:after]))
+    return entry | {"head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
+def next_fragment(data, at):
+    return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
+
+def read_segment(name, data, tell):
+    """All that one file shows by itself; what is wrong goes to `tell`."""
+    heads, manifest_at = [], None
+    try:
+        for kind, at, inside, end in itertools.islice(walk(data), 3):
+            if data[inside:inside + 16] == C2PA: manifest_at = at
+            heads.append((kind, bytes(data[at:min(end, at + MAX_LOADED)])))
+        require([kind for kind, _ in heads] == [b"ftyp", b"uuid", b"moov"])
+        manifest = read_manifest(heads[1][1])
+        opening, seal, first = manifest["opening"], manifest["seal"], manifest["opening"]["first_sequence"]
+    except NO:
+        recognised = manifest_at or next_fragment(data, 0) < len(data)
+        return tell("altered" if recognised else "untrusted", f"{name}: no readable manifest 没有可读的签名凭证")
+    at, rows, tail, cut, wasted, damage = end, [], [], False, 0, [(kind.decode(),) for kind, content in heads[::2] if sha(content) != opening[kind.decode()]]
+    while at < len(data):
+        try:
+            rows.append(read_fragment(data, at, manifest, read := [at]))
+            at, damage, tail = rows[-1]["end"], damage + tail, []
+        except NO as fault:
+            cut, wasted = isinstance(fault, Beyond), wasted + read[0] - at
+            end = len(data) if len(tail) + len(damage) >= MAX_PIECES or wasted > 4 * len(data) else next_fragment(data, at + 1)
+            tail, at = [*tail, (at, end)], end
+    if tail and not seal: tell("missing", f"{name}: torn from byte 自此残缺 {tail[0][0]}")
+    elif tail: damage += tail[:-1] if cut and len(data) < seal["size"] else tail
+    for place in damage:
+        before = max((row["seq"] for row in rows if place[0] == row["end"]), default=None)
+        tell("altered", f"{name}: {'-'.join(map(str, place))} altered 被改" + (f", after fragment 前一片段 {before}" if before else ""))
+    bad, seen, highest = bool(damage), {first - 1: opening["prior_head"]}, first - 1
+    for row in rows:
+        if row["seq"] in seen or row["seq"] < highest or seen.get(row["seq"] - 1, row["prev"]) != row["prev"]:
+            bad = tell("altered", f"{name}: fragment 片段 {row['seq']} repeated, swapped or foreign 重复、换序或不属于此链") or True
+        seen[row["seq"]], highest = row["head"], max(highest, row["seq"])
+    last = max(highest, first + seal["fragments"] - 1) if seal else highest
+    for before, after in itertools.pairwise([] if damage else [*sorted(seen), last + 1]):
+        if after > before + 1: bad = tell("missing", f"{name}: fragments 片段 {before + 1}-{after - 1} missing 缺失") or True
+    head = rows[-1]["head"] if rows else opening["prior_head"]
+    if seal and not bad and (flat_hash(data) != manifest["flat"] or head != seal["head"]): tell("altered", f"{name}: the seal does not fit the file 封存与文件内容不符")
+    return manifest | {"name": name, "number": opening["segment"], "first": first, "last": last, "head": seal["head"] if seal else head, "rows": rows}
+
+def flat_hash(data):
+    """C2PA 2.4 section 9.2.4: every box but ftyp, mfra and the manifest's, each after its offset."""
+    whole = hashlib.sha256()
+    for kind, at, inside, end in walk(data):
+        if kind not in (b"ftyp", b"mfra") and (kind != b"uuid" or data[inside:inside + 16] != C2PA):
+            whole.update(at.to_bytes(8)); whole.update(data[at:end])
+    return whole.digest()
+def check_recording(segments, whole, tell):
+    spoken = any(event[0] == "explanation" for segment in segments for row in segment["rows"] for event in row["evt"])
+    for segment in segments:
+        seal, name = segment["seal"], segment["name"]
+        if segment["opening"]["recording"] != segments[0]["opening"]["recording"]: tell("altered", f"{name}: of another recording 属于另一次录制")
+        if not seal: tell("unexplained-gap", f"{name}: never sealed, nobody signed where it ends 未封存，结尾没有签名说明")
+        elif seal["recovered"] or seal["reason"] not in NORMAL: tell("explained-gap" if seal["recovered"] or seal["reason"] in BY_DEVICE or spoken else "unexplained-gap", f"{name}: ended by 结束原因 {seal['reason']}" + (" (recovered 恢复封存)" if seal["recovered"] else ""))
+        for event in itertools.chain(*(row["evt"] for row in segment["rows"]), seal["gaps"] if seal else []):
+            if event[0] in ("gap-opened", "mute-on"): tell("explained-gap" if event[3] and (event[3] in BY_DEVICE or spoken) else "unexplained-gap", f"{name}: {clock(event[2])} gap 中断 {event[3]} {event[4]}")
+    for before, after in itertools.pairwise([{"number": 0}, *segments] if whole else segments):
+        if after["number"] == before["number"]: tell("altered", f"{after['name']}: segment {after['number']} twice 第 {after['number']} 段重复")
+        elif after["number"] > before["number"] + 1: tell("missing", f"segments 分段 {before['number'] + 1}-{after['number'] - 1} missing 缺失")
+        elif before["number"] and after["opening"]["prior_head"] != before["head"]:
+            tell("missing" if after["first"] > before["last"] + 1 else "altered", f"{after['name']}: does not follow 衔接不上 {before['name']}")
+    if whole and segments and segments[-1]["seal"] and segments[-1]["seal"]["reason"] == "continued": tell("missing", f"segment 分段 {segments[-1]['number'] + 1} missing 缺失")
+    for (segment, before), (other, after) in itertools.pairwise((it, row) for it in segments for row in it["rows"]):
+        passed = (after["cap"][1] - before["cap"][1]) // 10**6 - before["ms"] if before["boot"] == after["boot"] else None
+        events = [*before["evt"], *after["evt"], *(segment["seal"]["gaps"] if segment is not other and segment["seal"] else [])]
+        told = (segment is not other and segment["seal"] and segment["seal"]["reason"] not in NORMAL) or any(event[0] in ("gap-opened", "gap-closed") and event[3] for event in events)
+        if after["seq"] == before["seq"] + 1 and not told and (passed is None or passed > HOLE_MS):
+            tell("unexplained-gap", f"{segment['name']}: {clock(before['cap'])} then a hole 之后无说明中断 {passed} ms")
+def clock(moment): return f"{EPOCH + timedelta(milliseconds=moment[0], hours=8):%Y-%m-%d %H:%M:%S}+08"
+
+def trusted_path(chain, roots):
+    """Common name of the leaf and the dates of the whole path from DER `chain` (leaf first) to one of `roots`."""
+    require(1 <= len(chain) <= 4)
+    path = [x509.load_der_x509_certificate(entry) for entry in chain]
+    path.append(next(root for root in [*roots, None] if root is None or root.subject == path[-1].issuer))
+    part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value
+    usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
+    require(usage.digital_signature and not usage.key_cert_sign and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
+    require(not part(path[0], x509.BasicConstraints).ca)
+    for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
+        certificate.verify_directly_issued_by(issuer)
+        limits = part(issuer, x509.BasicConstraints)
+        require(limits.ca and part(issuer, x509.KeyUsage).key_cert_sign and (limits.path_length is None or depth <= limits.path_length))
+    return path[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value, max(it.not_valid_before_utc for it in path), min(it.not_valid_after_utc for it in path)
+
+def check_trust(segment, roots, tell):
+    try:
+        name, begin, end = trusted_path(segment["chain"], roots)
+        require(name == segment["opening"]["device"])
+        for _, wall, _, state, _ in (segment["opening"]["opened"], (segment["seal"] or {}).get("at", segment["opening"]["opened"])):
+            inside = begin <= EPOCH + timedelta(milliseconds=wall) <= end
+            require(inside or (state == "unset" and begin <= datetime.now(UTC) <= end))
+    except NO:
+        tell("untrusted", f"{segment['name']}: no certificate path to the given root, or out of date 证书不属于所给的根证书或已过期")
+
+def der(data):
+    at, found = 0, []  # (content, whole) of every element
+    while at < len(data):
+        length, begin = data[at + 1], at + 2
+        if length >= 128: length, begin = int.from_bytes(data[begin:begin + (length & 127)]), begin + (length & 127)
+        require(begin + length <= len(data))
+        at, found = begin + length, [*found, (data[begin:begin + length], data[at:begin + length])]
+    return found
+
+def check_signature(p7s, sums, roots, devices, tell):
+    """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes."""
+    verdict = "altered"
+    try:
+        signed = der(der(der(der(p7s)[0][0])[1][0])[0][0])
+        chain, info = [whole for _, whole in der(signed[3][0])], der(der(signed[4][0])[0][0])
+        require(len(info) == 6 and info[3][0] == SIGNED_ATTRIBUTES + sha(sums))
+        es256(x509.load_der_x509_certificate(chain[0]).public_key(), info[5][0], b"1" + info[3][1][1:], raw=False)
+        verdict = "untrusted"
+        name = trusted_path(chain, roots)[0]
+        require(not devices or name in devices)
+    except NO:
+        tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
+
+def journal_lines(segments):
+    """journal.jsonl as the signed fragments say it must be: canonical JSON, each line chained to the one before."""
+    def moment(boot, told):
+        wall = f"{EPOCH + timedelta(milliseconds=told[0]):%Y-%m-%dT%H:%M:%S}.{told[0] % 1000:03d}Z"
+        return {"boot": boot, "error_ms": told[3], "monotonic_ms": told[1] // 10**6, "state": told[2], "wall": wall}
+    before = "0" * 64
+    for row in itertools.chain(*(segment["rows"] for segment in segments)):
+        line = {"captured": moment(row["boot"], row["cap"]), "signed": moment(row["boot"], row["sig"]), "duration_ms": row["ms"],
+                "events": [{"at": moment(event[1], event[2]), "kind": event[0], "note": event[4], "reason": event[3]} | ({"fragments": event[5]} if event[5:] else {}) for event in row["evt"]],
+                "file": f"segment-{row['seg']:04d}.mp4", "head": row["head"].hex(), "length": row["end"] - row["media_at"],
+                "offset": row["media_at"], "previous": row["prev"].hex(), "previous_line": before, "recording": row["rec"],
+                "segment": row["seg"], "sequence": row["seq"], "sha256": row["media"].hex()}
+        text = json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        before = sha(text).hex()
+        yield text + b"\n"
+
+def check_sidecars(folder, files, segments, roots, intact, tell):
+    beside = {name: (folder / name).read_bytes() for name in ("journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s") if (folder / name).exists()}
+    journal, sums = beside.get("journal.jsonl"), beside.get("SHA256SUMS")
+    if journal is not None and intact and b"".join(journal_lines(segments)) != journal: tell("altered", "journal.jsonl is not what the segments say 与录像中签名的日志不符")
+    if sums is None: return
+    lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("latin-1").splitlines()]
+    if not lines or None in lines: return tell("altered", "SHA256SUMS: not in its form 格式不对")
+    found = {name: sha(data).hex() for name, data in [*files.items(), *([] if journal is None else [("journal.jsonl", journal)])]}
+    for name in sorted(found.keys() | (told := {line[2]: line[1] for line in lines}).keys()):
+        if found.get(name) != told.get(name): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
+    devices = {segment["opening"]["device"] for segment in segments}
+    if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
+
+def verify(path, roots):
+    """(verdict, findings, segments) of a folder, or of one file by itself."""
+    findings, whole = [], path.is_dir()
+    tell = lambda verdict, text: findings.append((verdict, text))
+    with contextlib.ExitStack() as stack:
+        streams = {place.name: stack.enter_context(place.open("rb")) for place in (sorted(path.glob("segment-*.mp4")) if whole else [path])}
+        files = {name: mmap.mmap(it.fileno(), 0, access=mmap.ACCESS_READ) if it.seek(0, 2) else b"" for name, it in streams.items()}
+        segments = sorted(filter(None, (read_segment(name, data, tell) for name, data in files.items())), key=lambda it: it["number"])
+        if whole and not files: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
+        try:
+            check_recording(segments, whole, tell)
+            intact = not any(verdict in ("altered", "missing", "untrusted") for verdict, _ in findings)
+            if whole: check_sidecars(path, files, segments, roots, intact, tell)
+        except NO: tell("altered", "signed fields that make no sense 签名字段无法理解")
+    for segment in segments: check_trust(segment, roots, tell)
+    return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
+    parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出")
+    parser.add_argument("--json", action="store_true")
+    asked, code = parser.parse_args(), 0
+    try:
+        roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.read_bytes())]
+        for path in asked.paths:
+            verdict, findings, segments = verify(path, roots)
+            count = sum(len(segment["rows"]) for segment in segments)
+            told = "\n  ".join([f"{path}: {verdict} ({count} fragments 片段)", *(f"{it}: {text}" for it, text in findings)])
+            if asked.json: told = json.dumps({"path": str(path), "verdict": verdict, "fragments": count, "findings": findings})
+            print("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in told))
+            code = max(code, CODES[verdict])
+    except (OSError, ValueError) as error:
+        parser.exit(2 if isinstance(error, ValueError) else 4, f"{error}\n")
+    sys.exit(code)
+
+if __name__ == "__main__": main()

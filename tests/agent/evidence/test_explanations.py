@@ -1,0 +1,164 @@
+"""What explains an interruption: spoken words later in the recording, or a signed note; and what does not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agent.errors import SenderFault
+from agent.evidence.bmff import Source
+from agent.evidence.journal import EXPLANATION, GAP_CLOSED, GAP_OPENED, MUTE_OFF, MUTE_ON, JournalEvent, Reason
+from agent.evidence.reasons import Cause
+from agent.evidence.report import Report, Verdict
+from agent.evidence.segment import SegmentOrigin
+from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
+from agent.wire.device_events import GENESIS
+from agent.wire.identifiers import recording_id
+from agent.wire.notes import RecordingNote, note_digest, note_name, open_note, seal_note
+from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority
+
+AUTHOR = "示例-000001"
+Events = dict[int, tuple[JournalEvent, ...]]
+
+
+def report(authority: Authority, data: bytes, notes: Mapping[str, bytes] | None = None) -> Report:
+    files = [SegmentFile("segment-0001.mp4", Source.of_bytes(data))]
+    return verify_recording(files, [authority.root], NOW, Sidecars(notes=notes or {}))
+
+
+def gap(bench: Bench, reason: Reason = Reason.CAMERA_LOST) -> tuple[JournalEvent, ...]:
+    return (JournalEvent(GAP_OPENED, bench.now, reason), JournalEvent(GAP_CLOSED, bench.now, reason))
+
+
+def spoken(bench: Bench, first: int, last: int, cause: str = "") -> tuple[JournalEvent, ...]:
+    return (JournalEvent(EXPLANATION, bench.now, None, cause, (first, last)),)
+
+
+def note(bench: Bench, **changes: object) -> RecordingNote:
+    made = RecordingNote(
+        recording_id(DEVICE, 1), 1, 1, 6, Cause.EQUIPMENT_FAILURE.value, "存储卡松动，已重新插好。", AUTHOR, DEVICE,
+        NOW + timedelta(days=1), bench.head, GENESIS,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def sealed_notes(bench: Bench, *notes: RecordingNote) -> dict[str, bytes]:
+    return {note_name(entry.number): seal_note(entry, bench.signer) for entry in notes}
+
+
+def test_words_spoken_after_the_gap_explain_it(authority: Authority, bench: Bench) -> None:
+    found = report(authority, bench.sealed(events={1: gap(bench), 4: spoken(bench, 3, 5, "secrecy")}))
+    assert found.verdict is Verdict.EXPLAINED_GAP
+    assert "第 3 至 5 片段有口头说明（涉密/商业秘密/个人隐私）" in found.completeness.lines[0]
+
+
+def test_words_spoken_before_the_gap_do_not_explain_it(authority: Authority, bench: Bench) -> None:
+    found = report(authority, bench.sealed(events={1: spoken(bench, 1, 2), 4: gap(bench)}))
+    assert found.verdict is Verdict.UNEXPLAINED_GAP
+    assert "均未见到" in found.completeness.lines[0]
+
+
+def test_mute_asks_for_words_and_they_must_be_audible(authority: Authority, bench: Bench) -> None:
+    on, off = (JournalEvent(kind, bench.now, Reason.MUTED) for kind in (MUTE_ON, MUTE_OFF))
+    silent = {0: (on,), 3: spoken(bench, 3, 4)}
+    assert report(authority, bench.sealed(events=silent)).verdict is Verdict.UNEXPLAINED_GAP
+    heard = {0: (on,), 2: (off,), 4: spoken(bench, 4, 5)}
+    assert report(authority, Bench(bench.signer).sealed(events=heard)).verdict is Verdict.EXPLAINED_GAP
+
+
+def test_words_in_a_recording_without_sound_explain_nothing(authority: Authority) -> None:
+    class Deaf(Bench):
+        def origin(self) -> SegmentOrigin:
+            made = super().origin()
+            return replace(made, context={**made.context, "sound": False})
+
+    bench = Deaf(authority.signer())
+    found = report(authority, bench.sealed(events={1: gap(bench), 4: spoken(bench, 3, 5)}))
+    assert found.verdict is Verdict.UNEXPLAINED_GAP
+
+
+@pytest.mark.parametrize("reason", [Reason.FRAMES_DROPPED, Reason.DEVICE_RESTART])
+def test_the_device_alone_explains_what_nobody_may_have_noticed(
+    authority: Authority, bench: Bench, reason: Reason
+) -> None:
+    assert report(authority, bench.sealed(events={1: gap(bench, reason)})).verdict is Verdict.EXPLAINED_GAP
+
+
+def test_note_explains_the_gap_in_its_range_and_is_read_out(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    found = report(authority, data, sealed_notes(bench, note(bench, first=2, last=3)))
+    assert found.verdict is Verdict.EXPLAINED_GAP
+    assert f"{AUTHOR} 于 2026-11-23 补充说明（设备故障）" in found.completeness.lines[0]
+    assert any("存储卡松动" in line for line in found.completeness.lines)
+
+
+def test_note_about_another_stretch_explains_nothing(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    assert report(authority, data, sealed_notes(bench, note(bench, first=5))).verdict is Verdict.UNEXPLAINED_GAP
+
+
+def test_note_beside_a_whole_recording_leaves_it_complete(authority: Authority, bench: Bench) -> None:
+    assert report(authority, bench.sealed(), sealed_notes(bench, note(bench))).verdict is Verdict.COMPLETE
+
+
+def test_altered_note_is_told_and_explains_nothing(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    sealed = sealed_notes(bench, note(bench))["0001.dsse"]
+    found = report(authority, data, {"0001.dsse": flipped(sealed, 40)})
+    assert found.verdict is Verdict.ALTERED
+    assert [(place.file, place.kind) for place in found.places] == [("notes/0001.dsse", "note")]
+    assert any("均未见到" in line for line in found.completeness.lines)
+
+
+def test_note_of_another_recording_or_of_other_bytes_is_refused(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    for wrong in (note(bench, recording=recording_id(DEVICE, 2)), note(bench, head=GENESIS)):
+        assert report(authority, data, sealed_notes(bench, wrong)).verdict is Verdict.ALTERED
+
+
+def test_note_by_another_device_of_the_district_is_not_believed(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    stranger = {"0001.dsse": seal_note(note(bench), authority.signer("REC-0002"))}
+    assert report(authority, data, stranger).verdict is Verdict.UNTRUSTED
+
+
+def test_note_signed_under_another_root_is_not_believed(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    foreign = {"0001.dsse": seal_note(note(bench), make_authority("beidou").signer())}
+    assert report(authority, data, foreign).verdict is Verdict.UNTRUSTED
+
+
+def test_note_removed_from_between_others_is_missed(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    first = seal_note(note(bench), bench.signer)
+    second = seal_note(note(bench, number=2, previous=note_digest(first)), bench.signer)
+    assert report(authority, data, {"0001.dsse": first, "0002.dsse": second}).verdict is Verdict.EXPLAINED_GAP
+    assert report(authority, data, {"0002.dsse": second}).verdict is Verdict.MISSING
+    assert report(authority, data, {"0001.dsse": second}).verdict is Verdict.MISSING
+
+
+def test_damaged_recording_is_not_blamed_on_its_note(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    found = report(authority, flipped(data, bench.records[-1].offset - 9), sealed_notes(bench, note(bench)))
+    assert [place.file for place in found.places] == ["segment-0001.mp4"]
+
+
+def test_note_carries_exactly_one_signature_of_its_own_certificate(authority: Authority, bench: Bench) -> None:
+    bench.sealed()
+    assert open_note(seal_note(note(bench), bench.signer)).note == note(bench)
+    with pytest.raises(SenderFault, match="不是由所附证书"):
+        open_note(_signed_by(authority.signer("REC-0002"), note(bench), bench.signer.chain))
+
+
+def _signed_by(signer, told: RecordingNote, chain: Sequence[bytes]) -> bytes:
+    from agent.wire.envelope import seal
+    from agent.wire.notes import NOTE_TYPE
+
+    return seal(NOTE_TYPE, told.encode(chain), [signer])
+
+
+def test_note_out_of_limits_is_not_written(bench: Bench) -> None:
+    for wrong in ({"text": ""}, {"text": "长" * 2001}, {"first": 3, "last": 2}, {"number": 1000}):
+        with pytest.raises(ValueError, match="limits"):
+            note(bench, **wrong).encode(bench.signer.chain)
