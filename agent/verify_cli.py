@@ -1,29 +1,36 @@
 """`liuhen-verify`: is this recording whole, unchanged and ours? For anyone, with nothing but the files and a root."""
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
-from cryptography import x509
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
-from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
-from agent.evidence.bmff import Source
-from agent.evidence.places import clock_text
-from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status, Verdict
-from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
-from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
+from agent.adapters.thumbnails import thumbnails
+from agent.command import run_command
+from agent.errors import OperatorFault
+from agent.evidence.device_chain import ChainLink
+from agent.evidence.places import clock_text, wall_text
+from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status, Verdict, worst
+from agent.report_page import Page, Section, fingerprint, render, section
+from agent.verify_files import (
+    Basis,
+    Judged,
+    default_roots,
+    judge_devices,
+    judge_path,
+    link_of,
+    parts_of,
+    read_basis,
+    size_of,
+)
+from agent.version import software_version
 
-ROOT_NAME = "root.pem"
-SEGMENTS = "segment-*.mp4"
-MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
 BAR_FROM_BYTES = 64 * 1024 * 1024  # ours; less is read before a bar could be looked at
 PLACES_SHOWN = 20  # ours; --json gives all
 _LAYER_NAMES = {"integrity": "完整性", "trust": "信任", "time": "时间", "completeness": "齐全", "duty": "履职"}
@@ -36,113 +43,140 @@ _STATUS_NAMES = {
 _COLOURS = {Verdict.COMPLETE: "bold green", Verdict.EXPLAINED_GAP: "bold yellow"}
 _HELP = """检验录像是否完整、未改、出自本区设备（verify recordings）。
 
+PATH 可以是一个 .mp4、一次录制的文件夹，或存放多次录制的文件夹（另查录制之间的链，看有无整次缺失）。
+
 退出码 exit codes：0 完整 complete，10 有说明中断 explained-gap，11 无说明中断 unexplained-gap，12 缺失 missing，
-13 被改 altered，14 不可信 untrusted；2 命令用错，4 文件读不到。多个 PATH 时取最大者。
+13 被改 altered，14 不可信 untrusted；2 命令用错或读不到。
+
+多个 PATH 时取最坏者 the worst of several：完整 < 有说明中断 < 无说明中断 < 读不到 < 缺失 < 不可信 < 被改。
 
 例 examples：
 
-  liuhen-verify state/recordings/REC-0001-R000001 --root root.pem
+  liuhen-verify state/recordings/REC-0001-R000001 --roots root.pem
 
-  liuhen-verify segment-0001.mp4 --root root.pem --json
+  liuhen-verify segment-0001.mp4 --roots root.pem --json
+
+  liuhen-verify state/recordings --roots root.pem --receipts REC-0001.receipts.jsonl --report report.html
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+Paths = list[Path] | None
 
 
 @app.command(help=_HELP)
 def verify(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="录制文件夹，或单个 .mp4 文件")],
-    root: Annotated[
-        list[Path] | None, typer.Option(help="根证书 PEM，可多次给出；缺省用 PATH 旁边或上级的 root.pem")
-    ] = None,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="录制文件夹或其上级，或单个 .mp4 分段、.jpg 照片")
+    ],
+    roots: Annotated[Paths, typer.Option(help="根证书 PEM，可多次给出；缺省用 PATH 旁边或上级的 root.pem")] = None,
+    receipts: Annotated[Paths, typer.Option(help="中心导出的设备凭据（liuhen-center export），可多次给出")] = None,
+    trust: Annotated[Paths, typer.Option(help="信任清单 trust.dsse，用于查吊销，可多次给出")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
+    report: Annotated[Path | None, typer.Option(help="另写一份可打印的报告（一个独立的 HTML 文件）")] = None,
 ) -> None:
-    """Verify every path, print its report, and exit with the highest code."""
+    """Verify every path, print its report, and exit with the code of the worst verdict."""
+    parts = {path: parts_of(path) for path in paths}
+    basis = read_basis(roots or default_roots(paths[0]), trust or [], receipts or [], datetime.now(UTC))
     console = Console(highlight=False, soft_wrap=True)
-    codes = []
-    for path in paths:
-        if not path.exists():
-            raise OperatorFault(f"找不到 {path}，请检查路径。")
-        report = _verified(path, root or _default_roots(path))
-        if as_json:
-            typer.echo(json.dumps({"path": str(path), **report.as_json()}, ensure_ascii=False))
-        else:
-            _show(console, path, report)
-        codes.append(report.verdict.exit_code)
-    raise typer.Exit(max(codes))
+    tell = _tell_json if as_json else lambda judged: _show(console, judged.path, judged.report)
+    session = _Session(basis, tell, keep=report is not None)
+    for path, places in parts.items():
+        session.verify(path, places)
+    if report is not None:
+        session.write(report)
+    raise typer.Exit(session.exit_code)
+
+
+class _Session:
+    """One run of the command: what was judged so far, and what could not be read."""
+
+    def __init__(self, basis: Basis, tell: Callable[[Judged], None], *, keep: bool) -> None:
+        self._basis, self._tell, self._keep = basis, tell, keep
+        self._verdicts: list[Verdict] = []
+        self._sections: list[Section] = []
+        self._unreadable = False
+
+    def verify(self, path: Path, places: Sequence[Path]) -> None:
+        """Judge `places`, which are `path` itself or the recordings in it."""
+        whole: list[tuple[ChainLink | None, Report]] = []
+        for place in places:
+            try:
+                judged = self._one(place)
+            except OperatorFault as fault:
+                typer.echo(str(fault), err=True)
+                self._unreadable = True
+                continue
+            self._note(judged)
+            whole.append((link_of(judged), judged.report))
+        if list(places) != [path]:
+            for device in judge_devices(path, whole, self._basis):
+                self._note(device)
+                if self._keep:
+                    self._sections.insert(0, section(str(path), device.report, (), (), ""))
+
+    def write(self, target: Path) -> None:
+        """The HTML report on everything judged; raises `OperatorFault` when it cannot be written."""
+        if not self._sections:
+            raise OperatorFault("没有可写入报告的结论。请先排除读取错误。")
+        page = Page(
+            tuple(self._sections),
+            self._basis.now,
+            software_version(),
+            tuple(fingerprint(root) for root in self._basis.roots),
+            tuple(_basis_lines(self._basis)),
+        )
+        try:
+            target.write_text(render(page), encoding="utf-8")
+        except OSError as error:
+            raise OperatorFault(f"无法写入报告 {target}：{error.strerror or error}。请换一个位置。") from error
+
+    @property
+    def exit_code(self) -> int:
+        """The code of the worst; what cannot be read stands between an unexplained gap and missing."""
+        verdict = worst(self._verdicts)
+        hides = self._unreadable and verdict.severity < Verdict.MISSING.severity
+        return OperatorFault.exit_code if hides else verdict.exit_code
+
+    def _one(self, place: Path) -> Judged:
+        size = size_of(place)
+        with _progress(size) as bar:
+            task = bar.add_task("检验", total=size)
+            inspect = self._look if self._keep else None
+            return judge_path(place, self._basis, lambda count: bar.advance(task, count), inspect)
+
+    def _look(self, judged: Judged) -> None:
+        """Make the section of the page, which is small, while the files are open."""
+        trusted = judged.report.verdict is not Verdict.UNTRUSTED
+        # A decoder is a large target: it is not given pictures that nobody known has signed.
+        pictures = thumbnails(judged.segments) if trusted else ()
+        why = "所选片段无法解码成画面（可能没有画面轨）。" if trusted else "录像不可信，未解码画面。"
+        self._sections.append(section(str(judged.path), judged.report, judged.segments, pictures, why))
+
+    def _note(self, judged: Judged) -> None:
+        self._verdicts.append(judged.report.verdict)
+        self._tell(judged)
 
 
 def main() -> None:
-    """The command: faults become one line on standard error and the exit code of their root."""
-    try:
-        app()
-    except LiuhenFault as fault:
-        typer.echo(str(fault), err=True)
-        sys.exit(fault.exit_code)
+    """The command."""
+    run_command(app)
 
 
-def _verified(path: Path, roots: Sequence[Path]) -> Report:
-    with ExitStack() as stack, _disk_errors(path):
-        whole = path.is_dir()
-        names = sorted(path.glob(SEGMENTS)) if whole else [path]
-        files = [_segment(stack.enter_context(name.open("rb")), name) for name in names]
-        sidecars = _sidecars(path, stack) if whole else None
-        certificates = [certificate for place in roots for certificate in _certificates(place)]
-        with _progress(sum(file.source.size for file in files)) as bar:
-            task = bar.add_task("检验", total=sum(file.source.size for file in files))
-            return verify_recording(
-                files, certificates, datetime.now(UTC), sidecars, lambda count: bar.advance(task, count)
-            )
+def _basis_lines(basis: Basis) -> Iterator[str]:
+    trust = basis.grounds.trust
+    if trust is None:
+        yield "没有给出信任清单（--trust），未查吊销"
+    else:
+        yield f"信任清单 {trust.district} 第 {trust.version} 版，{wall_text(trust.issued_at)} 签发"
+    if not basis.grounds.accounts:
+        yield "没有给出中心的凭据（--receipts），尾部与整次录制是否齐全只凭文件自身"
+    for device, account in basis.grounds.accounts.items():
+        since = "没有回执" if account.as_of is None else f"回执截至 {wall_text(account.as_of)}"
+        yield f"{device} 的凭据：{since}，事件至第 {account.upto} 号"
 
 
-def _segment(stream: BinaryIO, path: Path) -> SegmentFile:
-    return SegmentFile(path.name, _source(stream, path))
-
-
-def _source(stream: BinaryIO, path: Path) -> Source:
-    def read_at(offset: int, length: int) -> bytes:
-        stream.seek(offset)
-        return stream.read(length)
-
-    return Source(path.stat().st_size, read_at)
-
-
-def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
-    journal = folder / JOURNAL_NAME
-    opened = _source(stack.enter_context(journal.open("rb")), journal) if journal.exists() else None
-    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME))
-
-
-def _content(path: Path) -> bytes | None:
-    if not path.exists():
-        return None
-    with path.open("rb") as stream:
-        return stream.read(MAX_SIDECAR_BYTES)
-
-
-def _default_roots(path: Path) -> list[Path]:
-    place = path.absolute()
-    for folder in (place, *place.parents):
-        if (folder / ROOT_NAME).is_file():
-            return [folder / ROOT_NAME]
-    raise OperatorFault(f"在 {path} 旁边和上级都没有找到 root.pem，请用 --root 指定本区的根证书。")
-
-
-def _certificates(path: Path) -> list[x509.Certificate]:
-    with _disk_errors(path):
-        content = path.read_bytes()
-    try:
-        return x509.load_pem_x509_certificates(content)
-    except ValueError as error:
-        raise OperatorFault(f"{path} 不是 PEM 证书，请用 --root 指定本区的 root.pem。") from error
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EnvironmentFault(f"无法读取 {path}：{error.strerror or error}。请检查路径与权限后重试。") from error
+def _tell_json(judged: Judged) -> None:
+    typer.echo(json.dumps({"path": str(judged.path), **judged.report.as_json()}, ensure_ascii=False))
 
 
 def _progress(total: int) -> Progress:
@@ -156,12 +190,13 @@ def _progress(total: int) -> Progress:
 def _show(console: Console, path: Path, report: Report) -> None:
     colour = _COLOURS.get(report.verdict, "bold red")
     console.print(Text.assemble(_plain(str(path)), "  ", (f"{report.verdict.chinese} {report.verdict}", colour)))
-    if report.recording is not None:
+    if report.device is not None:
+        what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
         console.print(
             Text(
-                f"  录制 {report.recording}，设备 {report.device}，{_plain(report.unit)}；"
+                f"  {what}设备 {report.device}，{_plain(report.unit)}；"
                 f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
             )
         )

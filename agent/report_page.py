@@ -1,0 +1,220 @@
+"""The printed report of `liuhen-verify`: one HTML page that needs nothing else, for a judge to read and to print.
+
+Everything that comes from a recording is escaped by the template; the page's own policy forbids scripts and every
+connection. jinja2 is imported when a page is made.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from agent.adapters.thumbnails import Thumbnail
+from agent.evidence.certificates import common_name
+from agent.evidence.interruptions import REASON_NAMES
+from agent.evidence.journal import Reason
+from agent.evidence.places import Examined, clock_text, named, wall_text
+from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status
+from agent.evidence.segment_findings import KIND_NAMES
+from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
+
+TEMPLATES = Path(__file__).with_name("templates")
+MAX_PLACES = 200  # ours; --json gives all
+LAYER_NAMES = {"integrity": "完整性", "trust": "信任", "time": "时间", "completeness": "齐全", "duty": "履职"}
+STATUS_NAMES = {
+    Status.PASSED: "通过",
+    Status.NOTED: "注意",
+    Status.FAILED: "不通过",
+    Status.NOT_JUDGED: "未评判",
+}
+PLACE_WORDS = KIND_NAMES | {
+    TIME_HOLE: "没有说明的中断",
+    "missing": "缺失",
+    "sidecar": "旁证文件与录像不符",
+    "head": "链头与中心或见证人所记不符",
+}
+ANSWERS = {"complete": "good", "explained-gap": "fair", "unexplained-gap": "poor"}
+
+MEANINGS = {
+    "complete": "自封存以来没有改动，首尾齐全，出自所给根证书下的设备。",
+    "explained-gap": "没有改动，也不缺文件；其中有中断，设备签名说明了原因。",
+    "unexplained-gap": "没有发现改动；但有一处没有说明的中断，或结尾没有封存。",
+    "missing": "留下的部分没有改动，但缺了片段、分段、结尾或整次录制。",
+    "untrusted": "不能确认出自所给根证书下的设备，或签名的证书已失效、被吊销。",
+    "altered": "内容在签名之后被改动、调换或夹带；下面指出何处。",
+}
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A file that was verified; `sha256` ties this page to these very bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The certificate that signed, as the files carry it."""
+
+    subject: str
+    issuer: str
+    valid: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One path on the page; made while its files are open, and small afterwards."""
+
+    path: str
+    report: Report
+    files: tuple[ReportFile, ...]
+    stretch: str
+    signers: tuple[Signer, ...]
+    health: tuple[str, ...]
+    line: Timeline | None
+    places: tuple[str, ...]
+    hidden_places: int
+    pictures: tuple[Thumbnail, ...]
+    no_pictures: str
+    sample: tuple[str, int, int, str] | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """All sections, worst verdict first named; `roots` are SHA-256 fingerprints, `basis` says what else was used."""
+
+    sections: tuple[Section, ...]
+    made: datetime
+    version: str
+    roots: tuple[str, ...]
+    basis: tuple[str, ...]
+
+
+def section(
+    path: str, report: Report, segments: Sequence[Examined], pictures: Sequence[Thumbnail], no_pictures: str
+) -> Section:
+    """The section for one verified path; reads every file once more, for its SHA-256."""
+    readable = sorted((it for it in segments if it.found.origin is not None), key=lambda it: it.number or 0)
+    return Section(
+        path,
+        report,
+        tuple(ReportFile(it.file.name, it.found.size, _sha256(it)) for it in segments),
+        _stretch(readable),
+        _signers(readable),
+        _health(readable),
+        timeline(readable, report.places),
+        tuple(_place(place) for place in report.places[:MAX_PLACES]),
+        max(0, len(report.places) - MAX_PLACES),
+        tuple(pictures),
+        no_pictures,
+        _sample(readable),
+    )
+
+
+def render(page: Page) -> str:
+    """The page's HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"clock": wall_text, "jpeg": _data_url, "minutes": _minutes, "bytes": _bytes}
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html").render(
+        page=page,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        layer_names=LAYER_NAMES,
+        status_names=STATUS_NAMES,
+        answers=ANSWERS,
+        meanings=MEANINGS,
+        statement=WHAT_A_SIGNATURE_PROVES,
+        width=WIDTH,
+    )
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """The SHA-256 of a certificate in hex, as `openssl x509 -fingerprint -sha256` gives it without colons."""
+    return certificate.fingerprint(SHA256()).hex()
+
+
+def _sha256(segment: Examined) -> str:
+    whole = hashlib.sha256()
+    for chunk in segment.file.source.chunks(0, segment.file.source.size):
+        whole.update(chunk)
+    return whole.hexdigest()
+
+
+def _stretch(segments: Sequence[Examined]) -> str:
+    moments = [record.entry.moment for segment in segments for record in segment.found.fragments]
+    if not moments:
+        return "没有可读的时间"
+    return f"{clock_text(moments[0].captured)} 至 {clock_text(moments[-1].signed)}（北京时间，设备自报）"
+
+
+def _signers(segments: Sequence[Examined]) -> tuple[Signer, ...]:
+    chains = {it.found.manifest.chain[0]: None for it in segments if it.found.manifest is not None}
+    return tuple(_signer(leaf) for leaf in chains)
+
+
+def _signer(leaf: bytes) -> Signer:
+    certificate = x509.load_der_x509_certificate(leaf)
+    valid = f"{wall_text(certificate.not_valid_before_utc)[:10]} 至 {wall_text(certificate.not_valid_after_utc)[:10]}"
+    issuer = certificate.issuer.rfc4514_string()
+    return Signer(common_name(certificate), issuer, valid, fingerprint(certificate))
+
+
+def _health(segments: Sequence[Examined]) -> tuple[str, ...]:
+    """How the device fared, as far as it signed it: software, ends of segments, what its clock went by."""
+    versions = {it.found.origin.version for it in segments if it.found.origin is not None}
+    lines = [f"软件版本 {version}" for version in sorted(versions)]
+    for segment in segments:
+        seal = segment.seal
+        if seal is None:
+            lines.append(f"{segment.file.name}：没有封存")
+        elif seal.closing.recovered:
+            lost = seal.closing.discarded_bytes
+            lines.append(f"{segment.file.name}：{REASON_NAMES[seal.closing.reason]}，之后恢复封存，舍去 {lost} 字节")
+        elif seal.closing.reason not in (Reason.STOPPED, Reason.CONTINUED):
+            lines.append(f"{segment.file.name}：因{REASON_NAMES[seal.closing.reason]}结束")
+    boots = {record.entry.moment.captured.boot for segment in segments for record in segment.found.fragments}
+    if len(boots) > 1:
+        lines.append(f"录制期间设备重新启动 {len(boots) - 1} 次")
+    return tuple(lines)
+
+
+def _place(place: Place) -> str:
+    kind = PLACE_WORDS.get(place.kind, place.kind)
+    count = f"，共 {place.count} 个" if place.count > 1 else ""
+    where = "" if place.offset is None else f"，文件第 {place.offset} 字节起"
+    return f"{named(place)}：{kind}{count}{where}"
+
+
+def _sample(segments: Sequence[Examined]) -> tuple[str, int, int, str] | None:
+    """A fragment to check by hand: file, offset and length of moof and mdat, their SHA-256."""
+    for segment in segments:
+        for record in segment.found.fragments[:1]:
+            return segment.file.name, record.media_offset, record.media_size, record.entry.media
+    return None
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} 小时 " if hours else "") + f"{minutes} 分 {rest} 秒"
+
+
+def _bytes(size: int) -> str:
+    return f"{size:,}".replace(",", " ")

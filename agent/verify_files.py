@@ -1,0 +1,212 @@
+"""What `liuhen-verify` is given: paths, roots, trust lists, accounts; read here, judged in `agent.evidence`.
+
+A path is a segment file, the folder of one recording, or a folder of recordings (as `state/recordings` on a device).
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from cryptography import x509
+
+from agent.adapters.background_hash import background_hashing
+from agent.adapters.window import Window
+from agent.errors import OperatorFault, SenderFault
+from agent.evidence.account import newest_trust, open_accounts
+from agent.evidence.bmff import Source
+from agent.evidence.device_chain import ChainLink, chain_link, device_report
+from agent.evidence.note_findings import NOTES
+from agent.evidence.photo import MAX_PHOTO_BYTES
+from agent.evidence.photo_report import verify_photo
+from agent.evidence.places import Examined
+from agent.evidence.report import Report
+from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
+from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
+from agent.wire.notes import MAX_NOTES
+from agent.wire.trust import TrustList
+
+ROOT_NAME = "root.pem"
+SEGMENTS = "segment-*.mp4"
+PHOTOS = (".jpg", ".jpeg")
+MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
+MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A path and the report on it. `segments` are the files it was made from, empty for a folder of recordings."""
+
+    path: Path
+    report: Report
+    segments: tuple[Examined, ...]
+
+
+Inspect = Callable[[Judged], None]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a verification stands on beside the files themselves."""
+
+    roots: tuple[x509.Certificate, ...]
+    grounds: Grounds
+    now: datetime
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The recordings in `path` when it is a folder of recordings, by name; otherwise `path` itself.
+
+    Raises `OperatorFault` when it is not there or cannot be read.
+    """
+    with reading(path):
+        if not path.exists():
+            raise OperatorFault(f"找不到 {path}，请检查路径。")
+        if not path.is_dir() or any(path.glob(SEGMENTS)):
+            return [path]
+        found = [place for place in path.iterdir() if place.is_dir() and RECORDING_PATTERN.fullmatch(place.name)]
+    return sorted(found) or [path]
+
+
+def size_of(path: Path) -> int:
+    """How many bytes of segments `judge_path` will read there; raises `OperatorFault`."""
+    with reading(path):
+        return sum(name.stat().st_size for name in _segments(path))
+
+
+def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspect: Inspect | None = None) -> Judged:
+    """Verify one file, photo or recording's folder; `inspect` sees the outcome while the files are still open. Raises
+    `OperatorFault` when something cannot be read."""
+    if path.suffix.lower() in PHOTOS and not path.is_dir():
+        return _judge_photo(path, basis)
+    with ExitStack() as stack, reading(path):
+        files = [_segment(stack.enter_context(_open(name)), name) for name in _segments(path)]
+        sidecars = _sidecars(path, stack) if path.is_dir() else None
+        segments = examine_files(files, progress, stack.enter_context(background_hashing()))
+        judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
+        if inspect is not None:
+            inspect(judged)
+    return judged
+
+
+def _judge_photo(path: Path, basis: Basis) -> Judged:
+    with reading(path), _open(path) as stream:
+        data = stream.read(MAX_PHOTO_BYTES)
+    return Judged(path, verify_photo(path.name, data, basis.roots, basis.now), ())
+
+
+def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:
+    """One report for each device whose recordings stand in the folder `path`."""
+    devices: dict[DeviceId, list[tuple[ChainLink, Report]]] = {}
+    for link, report in recordings:
+        if link is not None:
+            devices.setdefault(link.device, []).append((link, report))
+    found = []
+    for device, entries in sorted(devices.items()):
+        links, reports = [link for link, _ in entries], [report for _, report in entries]
+        found.append(Judged(path, device_report(links, reports, basis.grounds.accounts.get(device)), ()))
+    return found
+
+
+def link_of(judged: Judged) -> ChainLink | None:
+    """What the chain of the device needs of a recording that was judged."""
+    return chain_link(judged.segments)
+
+
+def read_basis(paths: Sequence[Path], trusts: Sequence[Path], accounts: Sequence[Path], now: datetime) -> Basis:
+    """Roots from PEM files, the newest of the trust lists, and the accounts; raises `OperatorFault` for any file that
+    cannot be read or is not what it must be."""
+    roots = tuple(certificate for path in paths for certificate in _certificates(path))
+    trust = _trust(trusts, roots)
+    if not accounts:
+        return Basis(roots, Grounds(trust), now)
+    names = "、".join(map(str, accounts))
+    try:
+        opened = open_accounts((line for path in accounts for line in _lines(path)), roots, trust)
+    except SenderFault as fault:
+        raise OperatorFault(f"{names}：{fault}") from fault
+    return Basis(roots, Grounds(opened.trust, opened.devices), now)
+
+
+def default_roots(path: Path) -> list[Path]:
+    """The root.pem beside `path` or above it; raises `OperatorFault` when there is none."""
+    place = path.absolute()
+    for folder in (place, *place.parents):
+        if (folder / ROOT_NAME).is_file():
+            return [folder / ROOT_NAME]
+    raise OperatorFault(f"在 {path} 旁边和上级都没有找到 root.pem，请用 --roots 指定本区的根证书。")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the disk's errors about `path` into an `OperatorFault`: what cannot be read cannot be judged."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorFault(f"无法读取 {path}：{error.strerror or error}。请检查路径、权限与存储卡后重试。") from error
+
+
+def _segments(path: Path) -> list[Path]:
+    return sorted(path.glob(SEGMENTS)) if path.is_dir() else [path]
+
+
+def _segment(stream: BinaryIO, path: Path) -> SegmentFile:
+    return SegmentFile(path.name, _source(stream, path))
+
+
+def _open(path: Path) -> BinaryIO:
+    """The file at `path`; a pipe or device, which would make us wait or read for ever, is an `OperatorFault`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OperatorFault(f"{path} 不是普通文件，无法核验。请检查路径。")
+    return os.fdopen(descriptor, "rb")
+
+
+def _source(stream: BinaryIO, path: Path) -> Source:
+    return Source(path.stat().st_size, Window(stream.fileno()).read_at)
+
+
+def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
+    journal = folder / JOURNAL_NAME
+    opened = _source(stack.enter_context(_open(journal)), journal) if journal.exists() else None
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes)
+
+
+def _content(path: Path) -> bytes | None:
+    if not path.exists():
+        return None
+    with _open(path) as stream:
+        return stream.read(MAX_SIDECAR_BYTES)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    with reading(path):
+        content = path.read_bytes()
+    try:
+        return x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise OperatorFault(f"{path} 不是 PEM 证书，请用 --roots 指定本区的 root.pem。") from error
+
+
+def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustList | None:
+    sealed = []
+    for path in paths:
+        with reading(path):
+            sealed.append(path.read_bytes())
+    try:
+        return newest_trust(sealed, roots)
+    except SenderFault as fault:
+        raise OperatorFault(f"{'、'.join(map(str, paths))}：{fault}请检查 --trust 与 --roots 是否同属一区。") from fault
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with reading(path), path.open("rb") as stream:
+        while line := stream.readline(MAX_LINE_BYTES):
+            yield line
