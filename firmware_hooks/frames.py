@@ -12,6 +12,7 @@ from enum import IntEnum
 
 MARK = b"\xa5\x5a"
 MAX_PAYLOAD = 32  # ours; the longest payload so far is 3 bytes
+CAUSES = 9  # the reasons of the rules, see `Asked`
 HEAD_BYTES, CRC_BYTES = 3, 2
 MIN_FRAME = HEAD_BYTES + 1 + CRC_BYTES
 
@@ -23,6 +24,19 @@ class Kind(IntEnum):
     BATTERY = 0x02
     TAMPER = 0x03
     DOCK = 0x04
+    ACTION = 0x05
+
+
+class Action(IntEnum):
+    """What a slide or another button of the recorder asks for."""
+
+    MUTE = 1
+    UNMUTE = 2
+    PAUSE = 3
+    RESUME = 4
+    EXPLAIN = 5
+    EXPLAINED = 6
+    PHOTO = 7
 
 
 class Press(IntEnum):
@@ -38,6 +52,17 @@ class Button:
     """The record button; `counter` rises by one with every press (modulo 256), so a repeated frame shows."""
 
     press: Press
+    counter: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A slide or another button. `cause` is 0 for none or the number of a reason in the order of the rules (1 设备故障,
+    2 设备损坏, 3 天气恶劣, 4 电量不足, 5 存储空间不足, 6 检查场所变化, 7 涉密/商业秘密/个人隐私, 8 情况紧急, 9 其他);
+    `counter` is the one of `Button`: it rises by one with every press of anything."""
+
+    action: Action
+    cause: int
     counter: int
 
 
@@ -63,7 +88,7 @@ class Dock:
     docked: bool
 
 
-Frame = Button | Battery | Tamper | Dock
+Frame = Button | Asked | Battery | Tamper | Dock
 
 
 class FrameReader:
@@ -129,6 +154,8 @@ def parse_body(body: bytes) -> Frame | None:
     kind, payload = body[0], body[1:]
     if kind == Kind.BUTTON and len(payload) == 2 and payload[0] in Press.__members__.values():
         return Button(Press(payload[0]), payload[1])
+    if kind == Kind.ACTION and len(payload) == 3 and payload[0] in Action.__members__.values() and payload[1] <= CAUSES:
+        return Asked(Action(payload[0]), payload[1], payload[2])
     if kind == Kind.BATTERY and len(payload) == 3 and payload[0] <= 100:
         return Battery(payload[0], int.from_bytes(payload[1:]))
     if kind in {Kind.TAMPER, Kind.DOCK} and payload in {b"\0", b"\1"}:
@@ -141,6 +168,8 @@ def encode(frame: Frame) -> bytes:
     match frame:
         case Button(press, counter):
             body = bytes((Kind.BUTTON, press, counter))
+        case Asked(action, cause, counter):
+            body = bytes((Kind.ACTION, action, cause, counter))
         case Battery(percent, millivolt):
             body = bytes((Kind.BATTERY, percent)) + millivolt.to_bytes(2)
         case Tamper(opened):

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from firmware_hooks.frames import Button, Frame, Press, encode
+from firmware_hooks.frames import Action, Asked, Button, Frame, Press, encode
 
 
 class SimulatedMcu:
@@ -31,6 +31,11 @@ class SimulatedMcu:
         """Send one press of the record button."""
         self._presses = (self._presses + 1) % 256
         self.send(Button(press, self._presses))
+
+    def ask(self, action: Action, cause: int = 0) -> None:
+        """Move a slide or press another button."""
+        self._presses = (self._presses + 1) % 256
+        self.send(Asked(action, cause, self._presses))
 
     def send(self, frame: Frame) -> None:
         """Send any frame."""
@@ -56,8 +61,20 @@ class SimulatedMcu:
         self.unplug()
 
 
+def obey(mcu: SimulatedMcu, words: list[str]) -> None:
+    """Do what one line of words says; what it does not know it leaves alone."""
+    match words:
+        case ["press"]:
+            mcu.press()
+        case ["press", kind] if kind.upper() in Press.__members__:
+            mcu.press(Press[kind.upper()])
+        case [name, *cause] if name.upper() in Action.__members__:
+            mcu.ask(Action[name.upper()], int(cause[0]) if cause else 0)
+
+
 def main() -> None:
-    """`python -m firmware_hooks.simulated_mcu --link PATH`: every line "press" on standard input is a short press."""
+    """`python -m firmware_hooks.simulated_mcu --link PATH`: every line "press" on standard input is a short press,
+    every line "mute", "pause 7" and so on an action with its cause."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--link", type=Path, required=True, help="a symbolic link to the pseudo-terminal is made here")
     link = parser.parse_args().link
@@ -66,8 +83,7 @@ def main() -> None:
         link.symlink_to(mcu.device)
         try:
             for line in sys.stdin:
-                if line.strip() == "press":
-                    mcu.press()
+                obey(mcu, line.split())
         finally:
             link.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent import durable
-from agent.errors import SenderFault
+from agent.errors import EnvironmentFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 
@@ -25,16 +25,22 @@ class CounterMirror:
     """The file `path`; call `read` once, then the `cover_` methods before a number is used (`EnvironmentFault`)."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.written = Ceilings()
 
-    def read(self) -> Ceilings:
-        """What the file says; nothing for a new device or an unreadable file."""
+    def read(self) -> Ceilings | None:
+        """What the file says, None where there is none. Raises `SenderFault` when it is damaged and `EnvironmentFault`
+        when the disk or a permission is in the way."""
         try:
-            fields = Fields("计数镜像", canonical.decode(self._path.read_bytes()))
-            self.written = Ceilings(*(fields.integer(name) for name in ("devseq", "session", "recording")))
-        except (FileNotFoundError, SenderFault):
-            self.written = Ceilings()
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise EnvironmentFault(
+                f"无法读取计数镜像 {self.path}（{error.strerror or error}）。请检查权限与存储卡。"
+            ) from error
+        fields = Fields("计数镜像", canonical.decode(content))
+        self.written = Ceilings(*(fields.integer(name) for name in ("devseq", "session", "recording")))
         return self.written
 
     def cover_event(self, devseq: int) -> None:
@@ -53,5 +59,5 @@ class CounterMirror:
             self._write(replace(self.written, recording=number))
 
     def _write(self, ceilings: Ceilings) -> None:
-        durable.write_bytes(self._path, canonical.encode(asdict(ceilings)), durable.PRIVATE)
+        durable.write_bytes(self.path, canonical.encode(asdict(ceilings)), durable.PRIVATE)
         self.written = ceilings

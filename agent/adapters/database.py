@@ -4,11 +4,12 @@ WAL with synchronous=FULL: a transaction that returned is on the disk. Schema an
 path by prepared SQL on its connection. A full file refuses (`EnvironmentFault`) and loses nothing.
 
 A damaged file is never deleted: it is moved aside and a new one begun. Its numbers go on after the ceilings of
-`CounterMirror`, so that no event, session or recording number is ever used twice.
+`CounterMirror`, so that no event, session or recording number is used twice as long as one of the two files is left.
+A device that has lost both cannot know what it has used: it says so and begins at 1, which the centre sees as a fork.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from sqlite_utils.migrations import Migrations
 from agent import durable
 from agent.adapters.counter_mirror import BLOCK, Ceilings, CounterMirror
 from agent.control.messages import StoreLoss
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, SenderFault
 from agent.wire.device_events import GENESIS
 
 QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
@@ -41,6 +42,12 @@ def first_tables(database: SqliteUtils) -> None:
     database.table("remembered").create({"event_id": str, "devseq": int}, pk="event_id")
     database.table("open_recording").create({"number": int}, pk="number")
     database.table("disclosure").create({"kind": str, "id": str, "version": int, "digest": str}, pk=("kind", "id"))
+
+
+@SCHEMA()
+def withdrawn_disclosures(database: SqliteUtils) -> None:
+    """Whether the highest version of a document ever accepted here has withdrawn it."""
+    database.table("disclosure").add_column("withdrawn", int, not_null_default=0)
 
 
 class Database:
@@ -106,36 +113,46 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
     Raises `EnvironmentFault` when the file cannot be opened at all (disk, permission).
     """
     mirror = CounterMirror(path.with_name("counters.json"))
-    ceilings = mirror.read()
+    lost_mirror = _read_mirror(mirror)
     existed = path.exists()
     try:
         database = Database(_open(path, quota_bytes), mirror)
     except _UnreadableStore as fault:
-        return _begin_again(path, quota_bytes, mirror, str(fault))
-    if database.integer("devseq") + BLOCK < ceilings.devseq:
+        detail = str(fault) if lost_mirror is None else f"{fault}；{lost_mirror.detail}，编号从头开始"
+        return _begin_again(path, quota_bytes, mirror, detail)
+    if database.integer("devseq") + BLOCK < mirror.written.devseq:
         detail = "数据库比计数镜像旧得多，可能被替换" if existed else "数据库文件不见了"
-        return database, _skip(database, ceilings, StoreLoss("", ceilings.devseq, detail))
-    return database, None
+        return database, _skip(database, mirror.written, StoreLoss("", mirror.written.devseq, detail))
+    if lost_mirror is None or not (lost_mirror.kept_as or database.integer("devseq")):
+        return database, None  # all is there, or nothing was ever used
+    return database, _mirror_again(
+        database, lost_mirror, "已按数据库重建" if existed else "数据库也不见了，编号从头开始"
+    )
 
 
 def read_snapshot(path: Path) -> Snapshot:
     """The figures of a store that another process may be using; raises `EnvironmentFault` when there is none."""
     with _store_errors(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        return snapshot(Database(SqliteUtils(connection, execute_plugins=False), CounterMirror(path)))
+        return _figures(lambda sql: connection.execute(sql).fetchall())
 
 
 def snapshot(database: Database) -> Snapshot:
-    """The figures of the moment."""
-    devseq, acked = database.integer("devseq"), database.integer("acked")
+    """The figures of the moment; raises `EnvironmentFault`."""
+    return _figures(database.run)
+
+
+def _figures(run: Callable[[str], list[tuple[Any, ...]]]) -> Snapshot:
+    counters = {str(name): str(value) for name, value in run("SELECT name, value FROM counter")}
+    devseq, acked = int(counters.get("devseq", 0)), int(counters.get("acked", 0))
     return Snapshot(
-        session=database.integer("session"),
+        session=int(counters.get("session", 0)),
         devseq=devseq,
         acked=acked,
         waiting=devseq - acked,
-        head=database.text("head", GENESIS),
-        recording=database.integer("recording"),
-        open_recordings=database.run("SELECT count(*) FROM open_recording")[0][0],
-        last_error=database.text("last_error"),
+        head=counters.get("head", GENESIS),
+        recording=int(counters.get("recording", 0)),
+        open_recordings=run("SELECT count(*) FROM open_recording")[0][0],
+        last_error=counters.get("last_error", ""),
     )
 
 
@@ -179,6 +196,23 @@ def _configure(tables: SqliteUtils, quota_bytes: int) -> None:
     level = tables.conn.execute("PRAGMA synchronous").fetchone()[0]
     if (mode, level) != ("wal", SYNCHRONOUS_FULL):
         raise EnvironmentFault(f"数据库不能以 WAL/FULL 方式打开（{mode}/{level}）。请把 state_dir 放到本机磁盘上。")
+
+
+def _read_mirror(mirror: CounterMirror) -> StoreLoss | None:
+    """Read it, or say what is wrong with it; a damaged one is put aside."""
+    try:
+        found = mirror.read()
+    except SenderFault:
+        return StoreLoss(_put_aside(mirror.path), 0, "计数镜像已损坏")
+    return StoreLoss("", 0, "计数镜像不见了") if found is None else None
+
+
+def _mirror_again(database: Database, loss: StoreLoss, ending: str) -> StoreLoss:
+    """Rebuild the mirror from the database."""
+    database.mirror.cover_event(database.integer("devseq"))
+    database.mirror.cover_session(database.integer("session"))
+    database.mirror.cover_recording(database.integer("recording"))
+    return StoreLoss(loss.kept_as, database.integer("devseq"), f"{loss.detail}，{ending}")
 
 
 def _begin_again(path: Path, quota_bytes: int, mirror: CounterMirror, detail: str) -> tuple[Database, StoreLoss]:

@@ -1,5 +1,6 @@
 """The folder where the kiosk finds what the agent accepted: `disclosed/{kind}.{id}.dsse`, sealed as it arrived."""
 
+import logging
 from pathlib import Path
 
 from agent import durable
@@ -9,6 +10,8 @@ from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
 SUFFIX = ".dsse"
 
+logger = logging.getLogger(__name__)
+
 
 class DisclosedFolder:
     """The folder `directory`; the kiosk only reads it, and opens every envelope again."""
@@ -17,12 +20,10 @@ class DisclosedFolder:
         self._directory = directory
 
     def read(self) -> list[bytes]:
-        """The envelopes an earlier run left, none larger than an envelope may be; not verified."""
-        if not self._directory.is_dir():
-            return []
+        """The envelopes an earlier run left, none larger than an envelope may be; not verified. What is no file, or
+        cannot be read, is passed over: the broker sends every document again."""
         files = sorted(self._directory.glob(f"*{SUFFIX}"))
-        with durable.disk_errors(self._directory):
-            return [path.read_bytes() for path in files if path.stat().st_size <= MAX_ENVELOPE_BYTES]
+        return [envelope for envelope in map(_envelope, files) if envelope is not None]
 
     def show(self, kind: str, disclosure_id: str, envelope: bytes) -> Event | None:
         """Replace the document's file, whole; an event only when that failed."""
@@ -32,3 +33,14 @@ class DisclosedFolder:
         except EnvironmentFault as fault:
             return WorkFailed(str(fault), (kind, disclosure_id))
         return None
+
+
+def _envelope(path: Path) -> bytes | None:
+    try:
+        if path.is_file() and path.stat().st_size <= MAX_ENVELOPE_BYTES:
+            return path.read_bytes()
+    except OSError as error:
+        logger.warning("%s: %s", path.name, error)
+        return None
+    logger.warning("%s is no envelope and was passed over", path.name)
+    return None

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Callable
 
 from agent.clock import Clock
-from agent.control.effects import StartRecording
+from agent.control.effects import MarkRecording, StartRecording, TakePhoto
 from agent.control.messages import (
     ButtonPressed,
     Event,
     FragmentStored,
     GapOpened,
+    PhotoTaken,
     RecordingFailed,
     RecordingSealed,
 )
@@ -25,6 +26,7 @@ class FakeRecorder:
     def __init__(self, clock: Clock, report: Callable[[Event], None], leftovers: tuple[Event, ...] = ()) -> None:
         self._clock, self._report, self._leftovers = clock, report, leftovers
         self.orders: list[StartRecording] = []
+        self.marks: list[MarkRecording] = []
         self.fails = False
         self._running: RecordingId | None = None
         self._sequence = 0
@@ -70,6 +72,15 @@ class FakeRecorder:
         recording, self._running = self._running, None
         if recording is not None:
             self._report(self._sealed(recording, reason))
+
+    def mark(self, order: MarkRecording) -> None:
+        """Remember the act."""
+        self.marks.append(order)
+
+    def photograph(self, order: TakePhoto) -> None:
+        """Take a photo of nothing."""
+        digest = Digest(hashlib.sha256(repr(order).encode()).hexdigest())
+        self._report(PhotoTaken(digest, FRAGMENT_BYTES, self._running, order.at))
 
     def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - a seal of nothing takes no time
         """Seal what runs, as a shutdown."""

@@ -51,7 +51,8 @@ class BoxCutter:
 
 
 class FragmentMuxer:
-    """One file's worth of fragments. Times in the file count from its first keyframe; the first fragment begins there.
+    """One file's worth of fragments. Times in the file count from the first keyframe of its first track; the first
+    fragment begins there.
 
     Packets come in the order of their decoding times (see `packet_flow.Interleaver`); what comes before the first
     keyframe is not taken and counted in `skipped`.
@@ -71,7 +72,7 @@ class FragmentMuxer:
 
     def write(self, packet: Packet) -> list[Fragment]:
         """Take one packet; return the fragments it completed. Raises `EnvironmentFault` when the muxer refuses it."""
-        if self._base is None and packet.keyframe and self._tracks[packet.stream].is_video:
+        if self._base is None and packet.keyframe and packet.stream == 0:
             self._base = seconds(packet, self._tracks)
         if self._base is None or seconds(packet, self._tracks) < self._base:
             self.skipped += 1

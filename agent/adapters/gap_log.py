@@ -1,9 +1,12 @@
 """The interruptions of one recording, kept until a fragment on the disk carries them."""
 
-from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, JournalEvent, Reason
+from dataclasses import replace
+
+from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, JournalEvent, Reason, overflow_event
 from agent.wire.instant import Instant
 
-MAX_PENDING = 64  # ours; a journal entry holds 32 KiB. Further events are counted, see `unwritten`
+MAX_PENDING = 64  # ours; with notes of this length they fit a journal entry, 32 KiB. Further events become one
+NOTE_CHARACTERS = 100  # ours, of three bytes each; sixteen such notes also fit a seal
 JUMP_MS = 1000  # ours; the wall clock and the monotonic clock may drift apart so much between two fragments
 
 
@@ -13,24 +16,41 @@ class GapLog:
     def __init__(self) -> None:
         self._pending: list[JournalEvent] = []
         self._open: Reason | None = None
+        self._silent = False
         self._last: Instant | None = None
-        self.unwritten = 0
+        self._beyond: JournalEvent | None = None
+        self._beyond_count = 0
 
     @property
     def pending(self) -> tuple[JournalEvent, ...]:
-        """What no stored fragment carries yet, oldest first."""
-        return tuple(self._pending)
+        """What no stored fragment carries yet, oldest first; what there is no room for stands last, as one event."""
+        beyond = [] if self._beyond is None else [overflow_event(self._beyond, self._beyond_count)]
+        return (*self._pending, *beyond)
 
     def written(self) -> None:
         """The pending events are on the disk."""
         self._pending.clear()
+        self._beyond, self._beyond_count = None, 0
+
+    def note(self, event: JournalEvent) -> None:
+        """Something that is no gap of the media: silence, an explanation, a mark."""
+        self._add(event)
+
+    def sound(self, *, lost: bool, at: Instant) -> bool:
+        """Whether sound comes; returns whether it was lost just now. Pictures go on, so it is apart from other gaps."""
+        if lost is self._silent:
+            return False
+        self._silent = lost
+        self._add(JournalEvent(GAP_OPENED if lost else GAP_CLOSED, at, Reason.SOUND_LOST))
+        return lost
 
     def open(self, reason: Reason, at: Instant, note: str = "") -> bool:
         """Capture broke off; returns whether that is news (False while a gap is open already)."""
         if self._open is not None:
             return False
         self._open = reason
-        if self._pending and self._pending[-1].kind == GAP_CLOSED and self._pending[-1].reason is reason:
+        last = self._pending[-1] if self._pending and self._beyond is None else None
+        if last is not None and (last.kind, last.reason) == (GAP_CLOSED, reason):
             self._pending.pop()  # the attempt to go on failed before it left a fragment: still the same gap
             return False
         self._add(JournalEvent(GAP_OPENED, at, reason, note))
@@ -57,7 +77,9 @@ class GapLog:
         self._last = now
 
     def _add(self, event: JournalEvent) -> None:
-        if len(self._pending) < MAX_PENDING:
-            self._pending.append(event)
-        else:
-            self.unwritten += 1
+        if len(self._pending) < MAX_PENDING - 1:
+            self._pending.append(replace(event, note=event.note[:NOTE_CHARACTERS]))
+            return
+        reason = event.reason or self._open
+        self._beyond = self._beyond or replace(event, reason=reason)
+        self._beyond_count += 1

@@ -5,27 +5,42 @@ The only file of the agent that knows `firmware_hooks`.
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agent.clock import Clock
-from agent.control.messages import ButtonPressed
+from agent.control.acts import Act
+from agent.control.messages import ButtonPressed, OfficerActed
+from agent.evidence.reasons import Cause
 from firmware_hooks.device_link import DeviceLink, LineLost
-from firmware_hooks.frames import Button, Frame, Press
+from firmware_hooks.frames import Action, Asked, Button, Frame, Press
 
 NAME = "hook-courier"
 REOPEN_S = 1.0  # ours
+PRESSES: Mapping[Press, Act] = {Press.LONG: Act.MUTE_TURNED, Press.DOUBLE: Act.PHOTO}
+ACTIONS: Mapping[Action, Act] = {
+    Action.MUTE: Act.MUTE,
+    Action.UNMUTE: Act.UNMUTE,
+    Action.PAUSE: Act.PAUSE,
+    Action.RESUME: Act.RESUME,
+    Action.EXPLAIN: Act.EXPLAIN,
+    Action.EXPLAINED: Act.EXPLAINED,
+    Action.PHOTO: Act.PHOTO,
+}
+CAUSES = ("", *(cause.value for cause in Cause))
+"""By the number in the frame; `Cause` stands in the order of the rules, as the frame's numbers do."""
 
 
 class HookCourier:
-    """Delivers `ButtonPressed` for every short press. A lost line is opened again every `reopen_s` seconds, and
-    `lost` (an English line for the log) is called each time it goes or cannot be opened. If the thread ends unasked,
-    `died(name, error)` is called; the error is None or the exception."""
+    """Delivers `ButtonPressed` for every short press and `OfficerActed` for everything else that is pressed. A lost
+    line is opened again every `reopen_s` seconds, and `lost` (an English line for the log) is called when it goes or
+    cannot be opened, once for one reason. If the thread ends unasked, `died(name, error)` is called; the error is None
+    or the exception."""
 
     def __init__(
         self,
         device: str,
         clock: Clock,
-        deliver: Callable[[ButtonPressed], None],
+        deliver: Callable[[ButtonPressed | OfficerActed], None],
         died: Callable[[str, BaseException | None], None],
         lost: Callable[[str], None] | None = None,
         reopen_s: float = REOPEN_S,
@@ -35,6 +50,7 @@ class HookCourier:
         self._stopping, self._connected = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
         self._last_counter: int | None = None
+        self._last_loss = ""
 
     @property
     def connected(self) -> bool:
@@ -64,19 +80,30 @@ class HookCourier:
     def _use_line(self) -> None:
         try:
             self._link.open()
-            self._last_counter = None
+            self._last_counter, self._last_loss = None, ""
             self._connected.set()
             while not self._stopping.is_set():
                 for frame in self._link.read():
                     self._tell(frame)
         except LineLost as fault:
             self._connected.clear()
-            if self._lost is not None:
-                self._lost(str(fault))
+            self._tell_lost(str(fault))
+
+    def _tell_lost(self, why: str) -> None:
+        """Tell a loss once: a board that is not there would say the same every second."""
+        if self._lost is not None and why != self._last_loss:
+            self._lost(why)
+        self._last_loss = why
 
     def _tell(self, frame: Frame) -> None:
         """Battery, tamper and dock frames are parsed but nobody asks for them yet; a repeated press is told once."""
-        if isinstance(frame, Button) and frame.counter != self._last_counter:
-            self._last_counter = frame.counter
-            if frame.press is Press.SHORT:
-                self._deliver(ButtonPressed(self._clock.read()))
+        if not isinstance(frame, Button | Asked) or frame.counter == self._last_counter:
+            return
+        self._last_counter, now = frame.counter, self._clock.read()
+        match frame:
+            case Button(Press.SHORT):
+                self._deliver(ButtonPressed(now))
+            case Button(press):
+                self._deliver(OfficerActed(PRESSES[press], "", now))
+            case Asked(action, cause):
+                self._deliver(OfficerActed(ACTIONS[action], CAUSES[cause], now))

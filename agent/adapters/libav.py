@@ -4,6 +4,7 @@ Import it where it is used: it costs 0.07 s and 40 MB.
 """
 
 import contextlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
@@ -14,8 +15,8 @@ import av.packet
 from av.audio.resampler import AudioResampler
 from av.video.frame import PictureType
 
-from agent.adapters.packets import VIDEO_TIME_BASE, Codec, Packet, StreamInfo
-from agent.errors import EnvironmentFault
+from agent.adapters.packets import VIDEO_TIME_BASE, Codec, MediaFault, Packet, StreamInfo
+from agent.adapters.source_address import masked
 from agent.wire.instant import Instant
 
 Picture = av.VideoFrame
@@ -26,6 +27,7 @@ AAC_FRAME = 1024  # samples an access unit, ISO/IEC 14496-3 section 4.5.1.1
 AUDIO_BIT_RATE = 64_000
 ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's cores alone
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
+JPEG_QUALITY = 2  # FFmpeg's finest quantiser but one
 NEW_EXTRADATA = 1  # AV_PKT_DATA_NEW_EXTRADATA
 
 
@@ -37,20 +39,23 @@ class Sink(Protocol):
 
 
 @contextlib.contextmanager
-def media_errors(device: str) -> Iterator[None]:
-    """Turn FFmpeg's errors about `device` into an `EnvironmentFault`."""
+def media_errors(address: str) -> Iterator[None]:
+    """Turn FFmpeg's errors about `address` into a `MediaFault` that says nothing secret of it."""
     try:
         yield
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise EnvironmentFault(f"无法读取音视频来源 {device}：{cause}。请检查连接、权限与配置 [capture]。") from error
+    except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
+        name = masked(address)
+        cause = getattr(error, "strerror", None) or str(error).replace(address, name)
+        # Not `from error`: FFmpeg's own errors name the address, and a log of this one would print them as well.
+        raise MediaFault(f"无法读取音视频来源 {name}：{cause}。请检查连接、权限与配置 [capture]。") from None
 
 
 class MediaInput:
-    """A camera, microphone, stream or file, decoded to frames. `format_name` "" lets FFmpeg guess."""
+    """A camera, microphone, stream or file, decoded to frames. `format_name` "" lets FFmpeg guess; `name` is the
+    address as it may be told."""
 
     def __init__(self, address: str, format_name: str, options: Mapping[str, str], timeout_s: float) -> None:
-        self.address = address
+        self.address, self.name = address, masked(address)
         self._format = format_name or None
         self._options, self._timeout = dict(options), timeout_s
         self._container: av.container.InputContainer | None = None
@@ -93,12 +98,13 @@ class MediaInput:
 
     def _opened(self) -> "av.container.InputContainer":
         if self._container is None:
-            raise EnvironmentFault(f"音视频来源 {self.address} 尚未打开或已关闭。请重新开始录制。")
+            raise MediaFault(f"音视频来源 {self.name} 尚未打开或已关闭。请重新开始录制。")
         return self._container
 
 
 class H264Encoder:
-    """Pictures to H.264, no reordering: one packet out for one picture in."""
+    """Pictures to H.264, no reordering: one packet out for one picture in. Raises `EnvironmentFault` when the encoder
+    does not take them."""
 
     def __init__(self, track: int, size: tuple[int, int], fps: int, kbps: int, keyframe_s: Fraction) -> None:
         self._track, self._keyframe_s = track, keyframe_s
@@ -106,13 +112,8 @@ class H264Encoder:
         self.info = StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=width, height=height)
         self._duration = int(1 / (fps * VIDEO_TIME_BASE))
         self._next_key = Fraction(0)
-        encoder = av.VideoCodecContext.create("libx264", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-        encoder.time_base, encoder.framerate = VIDEO_TIME_BASE, Fraction(fps)
-        encoder.bit_rate, encoder.thread_count = kbps * 1000, ENCODER_THREADS
-        encoder.gop_size = max(1, round(fps * keyframe_s))
-        encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:repeat-headers=1"}
-        self._encoder = encoder
+        with media_errors("libx264"):
+            self._encoder = _h264_encoder((width, height), fps, kbps * 1000, max(1, round(fps * keyframe_s)))
 
     def ready(self, picture: Picture) -> Picture:
         """`picture` in the size and pixel format of the track."""
@@ -131,20 +132,23 @@ class H264Encoder:
 
 
 class AacEncoder:
-    """Sound to AAC-LC, mono 48 kHz."""
+    """Sound to AAC-LC, mono 48 kHz. Raises `EnvironmentFault` when there is no encoder."""
 
     def __init__(self, track: int) -> None:
         self._track = track
-        encoder = av.AudioCodecContext.create("aac", "w")
-        encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE, "mono", "fltp"
-        encoder.bit_rate, encoder.time_base = AUDIO_BIT_RATE, Fraction(1, SAMPLE_RATE)
-        encoder.open()
-        self._encoder = encoder
-        self._resampler = AudioResampler("fltp", "mono", SAMPLE_RATE, AAC_FRAME)
+        with media_errors("aac"):
+            encoder = self._encoder = _aac_encoder()
+            self._resampler = AudioResampler("fltp", "mono", SAMPLE_RATE, AAC_FRAME)
+            silence = _silence()
         self._origin: Fraction | None = None
         self._samples = 0
         self.info = StreamInfo(
-            Codec.AAC, Fraction(1, SAMPLE_RATE), sample_rate=SAMPLE_RATE, channels=1, extradata=encoder.extradata or b""
+            Codec.AAC,
+            Fraction(1, SAMPLE_RATE),
+            sample_rate=SAMPLE_RATE,
+            channels=1,
+            extradata=encoder.extradata or b"",
+            silence=silence,
         )
 
     def encode(self, sound: Sound, at: Fraction, captured: Instant) -> Iterator[Packet]:
@@ -164,8 +168,25 @@ class AacEncoder:
         return int(self._origin * SAMPLE_RATE) + self._samples
 
 
+def photo_of(keyframe: bytes) -> bytes:
+    """A JPEG of the picture in one H.264 access unit with its parameter sets; raises `EnvironmentFault`."""
+    with media_errors("h264"):
+        decoder = av.VideoCodecContext.create("h264", "r")
+        pictures = [*decoder.decode(av.Packet(keyframe)), *decoder.decode(None)]
+    if not pictures:
+        raise MediaFault("这一帧画面无法解码，照片未拍成。请重新拍照。")
+    with media_errors("mjpeg"):
+        encoder = av.VideoCodecContext.create("mjpeg", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = pictures[0].width, pictures[0].height, "yuvj420p"
+        encoder.time_base, encoder.qmin, encoder.qmax = VIDEO_TIME_BASE, JPEG_QUALITY, JPEG_QUALITY
+        picture = pictures[0].reformat(format="yuvj420p")
+        picture.pts, picture.time_base = 0, VIDEO_TIME_BASE
+        return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])
+
+
 class Mp4Writer:
-    """Fragmented MP4 (ISO/IEC 14496-12): `ftyp moov`, then `moof mdat` whenever `fragment_ms` are full."""
+    """Fragmented MP4 (ISO/IEC 14496-12): `ftyp moov`, then `moof mdat` whenever `fragment_ms` are full. Raises
+    `EnvironmentFault` when the muxer does not take the tracks."""
 
     def __init__(self, tracks: Sequence[StreamInfo], sink: Sink, fragment_ms: int) -> None:
         options = {
@@ -175,8 +196,9 @@ class Mp4Writer:
             "avoid_negative_ts": "disabled",
             "max_interleave_delta": str(MUX_SKEW_US),
         }
-        self._container = av.open(sink, "w", format="mp4", options=options)
-        self._streams = [self._stream(track) for track in tracks]
+        with media_errors("mp4"):
+            self._container = av.open(sink, "w", format="mp4", options=options)
+            self._streams = [self._stream(track) for track in tracks]
         self._headers = {number: track.extradata for number, track in enumerate(tracks) if not track.is_video}
 
     def write(self, packet: Packet, tracks: Sequence[StreamInfo]) -> None:
@@ -205,7 +227,52 @@ class Mp4Writer:
         return self._container.add_mux_stream("aac", rate=track.sample_rate, time_base=track.time_base)
 
 
+def _h264_encoder(size: tuple[int, int], fps: int, bit_rate: int, group: int) -> av.VideoCodecContext:
+    encoder = av.VideoCodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
+    encoder.time_base, encoder.framerate = VIDEO_TIME_BASE, Fraction(fps)
+    encoder.bit_rate, encoder.thread_count, encoder.gop_size = bit_rate, ENCODER_THREADS, group
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:repeat-headers=1"}
+    encoder.open()
+    return encoder
+
+
+def _aac_encoder() -> av.AudioCodecContext:
+    encoder = av.AudioCodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE, "mono", "fltp"
+    encoder.bit_rate, encoder.time_base = AUDIO_BIT_RATE, Fraction(1, SAMPLE_RATE)
+    encoder.open()
+    return encoder
+
+
+def _silence() -> bytes:
+    """A packet of silence; the first ones out of an encoder are still about its beginning."""
+    encoder, packets = _aac_encoder(), []
+    for number in range(4):
+        block = Sound("fltp", "mono", AAC_FRAME)
+        block.sample_rate, block.pts, block.time_base = SAMPLE_RATE, number * AAC_FRAME, Fraction(1, SAMPLE_RATE)
+        block.planes[0].update(bytes(block.planes[0].buffer_size))
+        packets += [bytes(packet) for packet in encoder.encode(block)]
+    return packets[-1]
+
+
 def _ours(packet: "av.Packet[Any]", track: int, duration: int, captured: Instant) -> Packet:
     pts = packet.pts or 0
     dts = pts if packet.dts is None else packet.dts
     return Packet(track, pts, dts, packet.duration or duration, packet.is_keyframe, bytes(packet), captured)
+
+
+def first_picture(film: bytes, width: int) -> bytes:
+    """The first picture of an MP4 in memory, as JPEG `width` pixels wide; raises `EnvironmentFault` when there is none
+    or it cannot be decoded."""
+    with media_errors("mp4"), av.open(io.BytesIO(film), "r", format="mp4") as container:
+        picture = next(container.decode(video=0), None) if container.streams.video else None
+        if picture is None:
+            raise MediaFault("没有可解码的画面。")
+        height = max(2, picture.height * width // picture.width & ~1)
+        encoder = av.VideoCodecContext.create("mjpeg", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+        encoder.time_base = Fraction(1, 1)
+        small = picture.reformat(width=width, height=height, format="yuvj420p")
+        small.pts, small.time_base, small.pict_type = 0, Fraction(1, 1), PictureType.NONE
+        return b"".join(bytes(packet) for packet in (*encoder.encode(small), *encoder.encode(None)))

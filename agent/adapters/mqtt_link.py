@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -21,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.config import BrokerConfig
 from agent.control.messages import (
     Event,
     LinkDown,
@@ -29,7 +29,7 @@ from agent.control.messages import (
     PublishAnswered,
     SubscriptionAnswered,
 )
-from agent.errors import OperatorFault
+from agent.tls import client_context
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
 QOS = 1
@@ -39,21 +39,6 @@ LARGEST_PACKET = 268_435_455  # MQTT 5 section 2.1.4: the protocol's own limit
 TOPIC_ROOM_BYTES = 1024  # ours: fixed header, topic and properties around an envelope
 NEVER_S = 86_400  # paho's own reconnection is not wanted; the controller decides when
 CONNECT_TIMEOUT_S = 10.0  # ours: TCP and TLS on a poor mobile network; CONNACK is watched by the controller
-
-
-@dataclass(frozen=True)
-class LinkSettings:
-    """Where the broker is and how both sides prove who they are; files as in the device folder."""
-
-    client_id: str
-    host: str
-    port: int
-    protocol: str
-    server_name: str
-    ca: Path
-    certificate: Path
-    key: Path
-    keepalive_s: int
 
 
 @dataclass(frozen=True)
@@ -67,14 +52,15 @@ class LastWill:
 class MqttLink:
     """At most one connection at a time; `report` is called from paho's thread and must not block for long."""
 
-    def __init__(self, settings: LinkSettings, report: Callable[[Event], None]) -> None:
-        self._settings, self._report = settings, report
+    def __init__(self, client_id: str, settings: BrokerConfig, report: Callable[[Event], None]) -> None:
+        self._client_id, self._settings, self._report = client_id, settings, report
         self._context: ssl.SSLContext | None = None
         self._client: Client | None = None
 
     def open(self) -> None:
         """Read keys and certificates; raises `OperatorFault` when they cannot be used."""
-        self._context = _tls_context(self._settings)
+        settings = self._settings
+        self._context = client_context(settings.server_name, settings.ca, settings.certificate, settings.key)
 
     def connect(self, connection: int, will: LastWill) -> None:
         """Begin connection number `connection`; `LinkUp` or `LinkDown` will tell how it went."""
@@ -125,7 +111,7 @@ class MqttLink:
         clean = True if settings.protocol == "3.1.1" else None
         client = Client(
             CallbackAPIVersion.VERSION2,
-            settings.client_id,
+            self._client_id,
             clean,
             protocol=PROTOCOLS[settings.protocol],
             reconnect_on_failure=False,
@@ -179,44 +165,6 @@ def _connected(number: int, reason: ReasonCode, properties: Properties | None) -
         getattr(properties, "ReceiveMaximum", MOST_IN_FLIGHT),
         getattr(properties, "MaximumPacketSize", LARGEST_PACKET),
     )
-
-
-class _TidySocket(ssl.SSLSocket):
-    """paho forgets the socket of a failed handshake; this one closes itself."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        """As the parent."""
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-class _NamedContext(ssl.SSLContext):
-    """Checks the server's certificate against `server_name`, whatever address was dialled."""
-
-    server_name: str
-
-    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
-        """As the parent, with our name in the place of the address."""
-        return super().wrap_socket(sock, *args, **{**options, "server_hostname": self.server_name})
-
-
-def _tls_context(settings: LinkSettings) -> ssl.SSLContext:
-    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.sslsocket_class = _TidySocket
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.server_name = settings.server_name
-    try:
-        context.load_verify_locations(settings.ca)
-        context.load_cert_chain(settings.certificate, settings.key)
-    except (OSError, ssl.SSLError) as error:
-        raise OperatorFault(
-            f"连接证书不能使用（{settings.ca.name}、{settings.certificate.name}、{settings.key.name}：{error}）。"
-            "请重新发放设备文件夹。"
-        ) from error
-    return context
 
 
 def _cut(client: Client) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from agent.adapters.orders import Asked
 from agent.adapters.packets import Packet, StreamInfo, seconds
 from agent.errors import EnvironmentFault
-from agent.evidence.journal import Reason
 from agent.wire.instant import Instant
 
 QUEUE_BYTES = 32 * 2**20  # ours: 64 s at 4 Mbit/s; half of the 64 MB a slow card may cost (reliability.md, fault 21)
@@ -92,14 +92,7 @@ class SourceEnded:
     fault: EnvironmentFault | None
 
 
-@dataclass(frozen=True)
-class StopAsked:
-    """The recording is to be closed after the packets before this."""
-
-    reason: Reason
-
-
-Item = Packet | Dropped | SourceEnded | StopAsked
+Item = Packet | Dropped | SourceEnded | Asked
 
 
 class PacketQueue:
@@ -129,15 +122,22 @@ class PacketQueue:
             self._items.append(packet)
             self._changed.notify()
 
-    def signal(self, item: SourceEnded | StopAsked) -> None:
+    def signal(self, item: SourceEnded | Asked) -> None:
         """Queue a signal behind the packets; never dropped."""
         with self._changed:
             self._tell_dropped()
             self._items.append(item)
             self._changed.notify()
 
-    def take(self, timeout: float) -> Item | None:
-        """The next item; None when nothing came for `timeout` seconds."""
+    def forget_packets(self) -> None:
+        """Drop everything that came from a camera which is closed now; what was asked for stays."""
+        with self._changed:
+            self._items = deque(item for item in self._items if isinstance(item, Asked))
+            self._bytes, self._dropped, self._since = 0, 0, None
+            self._broken.clear()
+
+    def take(self, timeout: float | None) -> Item | None:
+        """The next item; None when nothing came for `timeout` seconds (`None`: wait for ever)."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._items), timeout)
             if not self._items:

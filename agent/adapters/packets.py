@@ -6,6 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
+from agent.errors import EnvironmentFault
 from agent.wire.instant import Instant
 
 VIDEO_TIME_BASE = Fraction(1, 90_000)  # the 90 kHz clock of ISO/IEC 13818-1, divisible by all usual frame rates
@@ -31,6 +32,8 @@ class StreamInfo:
     sample_rate: int = 0
     channels: int = 0
     extradata: bytes = b""
+    silence: bytes = b""
+    """A packet of sound of the same coding in which nothing is heard; empty where there is none."""
 
     @property
     def is_video(self) -> bool:
@@ -38,7 +41,7 @@ class StreamInfo:
         return self.codec is Codec.H264
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a pre-event ring holds ten thousand of them
 class Packet:
     """One coded picture or one block of sound of track number `stream` (from 0, the order of `CaptureSource.open`).
 
@@ -61,6 +64,10 @@ class SourceDescription:
 
     name: str
     synthetic: bool
+
+
+class MediaFault(EnvironmentFault):
+    """A camera, a coder or the muxer failed, and no disk; what is signed as the reason depends on it."""
 
 
 Deliver = Callable[[Packet], None]

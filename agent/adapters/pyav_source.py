@@ -3,20 +3,20 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta, timezone
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.lettering import draw
-from agent.adapters.packets import Deliver, Packet, SourceDescription, StreamInfo
+from agent.adapters.packets import Deliver, MediaFault, Packet, SourceDescription, StreamInfo
+from agent.adapters.source_address import masked
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
-from agent.wire.instant import Instant
+from agent.wire.instant import BEIJING, Instant
 
 if TYPE_CHECKING:
     from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput, Picture, Sound
 
-BEIJING = timezone(timedelta(hours=8))
 READ_TIMEOUT_S = 3.0  # ours: an RTSP camera silent for so long is lost
 MAX_LATE = Fraction(1)  # seconds a paced input may lag before it gives up catching up
 MAX_AHEAD = Fraction(5)  # ours; what FFmpeg read while it probed a live input comes in a burst, but not more than this
@@ -27,7 +27,7 @@ CLOCK_DOTS = 23 * 12  # the width of the clock line; it is scaled to fill about 
 @dataclass(frozen=True)
 class Input:
     """One thing to open. `live` inputs tell the pace themselves; others are paced in real time and begin again at
-    their end. `scene` draws the synthetic mark and the clock on every picture."""
+    their end. `scene` draws the synthetic mark and the clock on every picture; a `file` must be a regular one."""
 
     address: str
     format_name: str = ""
@@ -36,6 +36,12 @@ class Input:
     sound: bool = False
     live: bool = True
     scene: bool = False
+    file: bool = False
+
+    @property
+    def name(self) -> str:
+        """The address as it may be told."""
+        return masked(self.address)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Encoding:
 
 
 class PyAVSource:
-    """A `CaptureSource` over one input with pictures and at most one with sound."""
+    """A `CaptureSource` over one input with pictures and at most one with sound, or over one with sound alone."""
 
     def __init__(
         self, description: SourceDescription, inputs: Sequence[Input], encoding: Encoding, clock: Clock
@@ -83,7 +89,7 @@ class PyAVSource:
         try:
             return feed.open(first_track)
         except EnvironmentFault:
-            if wanted.pictures:
+            if wanted.pictures or len(self._inputs) == 1:
                 raise
             self._feeds.pop()
             self.description = replace(self.description, name=f"{self.description.name} (no sound)")
@@ -144,11 +150,15 @@ class _Feed:
         from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput  # heavy
 
         wanted, encoding = self._wanted, self._encoding
+        if wanted.file and not Path(wanted.address).is_file():  # opening a FIFO would never end
+            raise MediaFault(
+                f"无法读取音视频来源 {wanted.name}：不存在或不是普通文件。请检查连接、权限与配置 [capture]。"
+            )
         self._media = MediaInput(wanted.address, wanted.format_name, wanted.options, READ_TIMEOUT_S)
         self._media.open()
         if wanted.pictures:
             if self._media.size is None:
-                raise EnvironmentFault(f"音视频来源 {wanted.address} 中没有画面。请检查配置 [capture] camera。")
+                raise EnvironmentFault(f"音视频来源 {wanted.name} 中没有画面。请检查配置 [capture] camera。")
             fps, kbps = encoding.frames_per_second, encoding.video_kbps
             self._video = H264Encoder(first_track, self._media.size, fps, kbps, encoding.keyframe_s)
         if wanted.sound and self._media.has_sound:
@@ -170,11 +180,11 @@ class _Feed:
     def _frames(self) -> "Iterator[Picture | Sound]":
         media = self._media
         if media is None:
-            raise EnvironmentFault(f"音视频来源 {self._wanted.address} 尚未打开。请重新开始录制。")
+            raise EnvironmentFault(f"音视频来源 {self._wanted.name} 尚未打开。请重新开始录制。")
         while not self._closed.is_set():
             yield from media.frames(pictures=self._video is not None, sound=self._audio is not None)
             if self._wanted.live:
-                raise EnvironmentFault(f"音视频来源 {self._wanted.address} 已断开。请检查连接。")
+                raise EnvironmentFault(f"音视频来源 {self._wanted.name} 已断开。请检查连接。")
             media.rewind()
             self._shift = None
 

@@ -1,29 +1,32 @@
 """The recorder's thread: one recording after the other, as the controller orders them."""
 
-import queue
 import threading
 from collections.abc import Callable
 
-from agent.adapters.packet_flow import PacketQueue, StopAsked
+from agent.adapters.camera_feed import CameraFeed
+from agent.adapters.orders import ActAsked, CloseAsked, PhotoAsked, RecordingOrder, StartAsked, StopAsked
+from agent.adapters.packet_flow import PacketQueue
 from agent.adapters.packets import CaptureSource
+from agent.adapters.photo_desk import PhotoDesk
+from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recording_run import RecordingRun
-from agent.adapters.segment_row import Bench, RecorderSettings, RecordingEvent, RecordingOrder
+from agent.adapters.segment_row import Bench, RecorderSettings, RecordingEvent
 from agent.adapters.spool import Spool
+from agent.adapters.standby import Standby
 from agent.clock import Clock
 from agent.evidence.journal import Reason
 from agent.wire.signing import CertifiedSigner
 
-__all__ = ["Recorder", "RecorderSettings", "RecordingEvent", "RecordingOrder"]
-
-Job = tuple[RecordingOrder, PacketQueue]
+__all__ = ["ActAsked", "PreEventSettings", "Recorder", "RecorderSettings", "RecordingEvent", "RecordingOrder"]
 
 
 class Recorder:
     """Obeys at once and answers through `report`, called in its own thread "recorder": `FragmentStored` for every
-    fragment on the disk, `GapOpened`, and one `RecordingSealed` or `RecordingFailed` for every order.
+    fragment on the disk, `GapOpened`, and one `RecordingSealed` or `RecordingFailed` for every order; `WorkFailed`
+    when the camera of the pre-event ring is lost while idle; `PhotoTaken` or `WorkFailed` for a photo.
 
-    `start`, `stop` and `close` belong to one thread. An unexpected exception ends the recorder's thread through
-    `threading.excepthook`; what is on the disk is recovered at the next start.
+    `open`, `start`, `act`, `stop` and `close` belong to one thread. An unexpected exception ends the recorder's thread
+    through `threading.excepthook`; what is on the disk is recovered at the next start.
     """
 
     def __init__(
@@ -36,34 +39,41 @@ class Recorder:
         settings: RecorderSettings,
     ) -> None:
         self._bench = Bench(spool, signer, clock, make_source, report, settings)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._packets: PacketQueue | None = None
-        self._thread = threading.Thread(target=self._run, name="recorder")
+        self._queue = PacketQueue(settings.queue_bytes)
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def open(self) -> None:
+        """Begin to fill the pre-event ring, where one is kept; otherwise the camera stays off until a recording."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def start(self, order: RecordingOrder) -> None:
         """Begin a recording, after the one before was stopped and is sealed."""
         self.stop(Reason.STOPPED)
-        self._packets = PacketQueue(self._bench.settings.queue_bytes)
-        self._jobs.put((order, self._packets))
-        if not self._thread.is_alive():
-            self._thread.start()
+        self._queue.signal(StartAsked(order))
+        self.open()
+
+    def act(self, asked: ActAsked | PhotoAsked) -> None:
+        """An officer's act in the recording that runs, without one it is nobody's; a photo is taken at any time."""
+        self._queue.signal(asked)
+        self.open()
 
     def stop(self, reason: Reason) -> None:
         """End the recording, if there is one: its last fragment is stored, then it is sealed."""
-        if self._packets is not None:
-            self._packets.signal(StopAsked(reason))
-            self._packets = None
+        self._queue.signal(StopAsked(reason))
 
     def close(self, timeout: float) -> bool:
         """End the recording because the device shuts down; returns whether everything is sealed after `timeout`
         seconds. Nothing may be started afterwards."""
         self.stop(Reason.SHUTDOWN)
-        self._jobs.put(None)
+        self._queue.signal(CloseAsked())
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            order, packets = job
-            RecordingRun(order, self._bench, packets).run()
+        feed = CameraFeed(self._bench.make_source, self._bench.clock, self._queue, self._bench.settings.open_s)
+        photos = PhotoDesk(self._bench)
+        standby = Standby(self._bench, self._queue, feed, photos)
+        while (order := standby.wait()) is not None:
+            RecordingRun(order, self._bench, self._queue, feed, photos).run(standby.ring)

@@ -1,44 +1,48 @@
 """One recording from its first packet to its seal, whatever happens to the camera and the disk meanwhile."""
 
-from agent.adapters.camera_line import CameraLine
+from collections.abc import Iterable
+
+from agent.adapters.camera_feed import CameraFeed
 from agent.adapters.gap_log import GapLog
-from agent.adapters.packet_flow import (
-    Dropped,
-    Interleaver,
-    Item,
-    PacketQueue,
-    SourceEnded,
-    StopAsked,
-    TimestampGuard,
-)
+from agent.adapters.officer_marks import OfficerMarks
+from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder, StopAsked
+from agent.adapters.packet_flow import Dropped, Item, PacketQueue, SourceEnded
 from agent.adapters.packets import Packet
-from agent.adapters.segment_row import SECOND_NS, Bench, RecordingOrder, SegmentRow
+from agent.adapters.photo_desk import PhotoDesk
+from agent.adapters.pre_event import PreEventRing, muted
+from agent.adapters.segment_row import Bench, SegmentRow
+from agent.control.acts import Act
 from agent.control.messages import GapOpened, RecordingFailed
-from agent.errors import EnvironmentFault
-from agent.evidence.journal import Reason
+from agent.errors import EnvironmentFault, SenderFault
+from agent.evidence.journal import PHOTO, JournalEvent, Reason
+from agent.evidence.photo import PhotoPlace
 
 
 class RecordingRun:
-    """Runs in the recorder's thread. Packets come in through `queue`, and so does the wish to stop."""
+    """Runs in the recorder's thread. Packets come in through `queue`, and so does the wish to stop. A `feed` that is
+    open already is taken over with what the ring holds; it is left open where a pre-event ring is kept."""
 
-    def __init__(self, order: RecordingOrder, bench: Bench, queue: PacketQueue) -> None:
-        self._order, self._bench, self._queue = order, bench, queue
+    def __init__(
+        self, order: RecordingOrder, bench: Bench, queue: PacketQueue, feed: CameraFeed, photos: PhotoDesk
+    ) -> None:
+        self._order, self._bench, self._queue, self._feed, self._photos = order, bench, queue, feed, photos
         self._gaps = GapLog()
         self._row = SegmentRow(order, bench, self._gaps)
-        self._line: CameraLine | None = None
-        self._guard, self._interleaver = TimestampGuard(()), Interleaver(())
-        self._quiet_since_ns = 0
+        self._marks = OfficerMarks(self._gaps)
         self._reason: Reason | None = None
 
-    def run(self) -> None:
+    def run(self, ring: PreEventRing) -> None:
         """Record until a stop is asked for, then seal and report. Reports `RecordingFailed` instead where it must."""
         try:
-            self._open_camera()
+            if not self._feed.is_open:
+                self._feed.open()
             self._bench.spool.create(self._order.recording)
         except EnvironmentFault as fault:
-            self._close_camera()
+            self._feed.close()
             self._fail(str(fault))
             return
+        self._row.begin(self._feed.tracks, self._feed.description, ring.span_ms)
+        self._write(ring.take())
         while self._reason is None:
             self._handle(self._queue.take(self._bench.settings.retry_s / 4))
             self._watch_camera()
@@ -46,72 +50,81 @@ class RecordingRun:
 
     def _handle(self, item: Item | None) -> None:
         match item:
-            case Packet():
+            case Packet() if self._feed.is_open:
                 self._take(item)
             case Dropped(packets, since):
                 note = f"{packets} packets"
                 self._gaps.passed(Reason.FRAMES_DROPPED, since, self._bench.clock.read(), note)
                 self._tell_gap(Reason.FRAMES_DROPPED)
-            case SourceEnded(fault):
+            case SourceEnded(fault) if self._feed.is_open:
                 self._lose_camera(Reason.CAMERA_LOST, str(fault or ""))
             case StopAsked(reason):
                 self._reason = reason
-            case None:
-                pass
+            case ActAsked():
+                self._act(item)
+            case PhotoAsked():
+                self._photos.ask(item)
 
     def _take(self, packet: Packet) -> None:
-        if packet.stream == 0:  # the pictures; sound that goes on does not hide a camera that stands still
-            self._quiet_since_ns = self._now_ns()
-        admitted, shift = self._guard.admit(packet)
+        due, shift = self._feed.push(muted(packet, self._feed.tracks) if self._marks.muted else packet)
         if shift:
             now = self._bench.clock.read()
             self._gaps.passed(Reason.FRAMES_DROPPED, packet.captured, now, f"timestamps moved by {float(shift):.3f} s")
             self._tell_gap(Reason.FRAMES_DROPPED)
-        for due in self._interleaver.push(admitted):
-            self._row.write(due)
+        if self._gaps.sound(lost=self._feed.sound_lost, at=packet.captured):
+            self._tell_gap(Reason.SOUND_LOST)
+        self._write(due)
 
-    def _open_camera(self) -> None:
-        line = CameraLine(self._bench.make_source(), self._queue)
-        tracks = line.open()
-        self._line = line
-        self._row.begin(tracks, line.description)
-        self._guard, self._interleaver = TimestampGuard(tracks), Interleaver(tracks)
-        self._quiet_since_ns = self._now_ns()
+    def _write(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            if self._photos.wanted:
+                self._photograph(packet)
+            if not self._marks.paused:
+                self._row.write(packet)
+
+    def _photograph(self, packet: Packet) -> None:
+        place = PhotoPlace(self._order.recording, self._row.next_sequence, self._row.head)
+        digest = self._photos.offer(packet, self._feed, place)
+        if digest is not None:
+            self._gaps.note(JournalEvent(PHOTO, packet.captured, None, digest))
+
+    def _act(self, asked: ActAsked) -> None:
+        if asked.act is Act.PAUSE:  # what was seen before the press is still recorded
+            self._write(self._feed.drain())
+        reason = self._marks.apply(asked, self._row.next_sequence)
+        if reason is not None:
+            self._tell_gap(reason)
+        if reason is Reason.PAUSED:
+            self._row.finish(reason)
 
     def _watch_camera(self) -> None:
-        quiet_s, settings = (self._now_ns() - self._quiet_since_ns) / SECOND_NS, self._bench.settings
-        if self._line is not None and quiet_s > settings.stall_s:
+        quiet_s, settings = self._feed.quiet_s, self._bench.settings
+        if self._feed.is_open and quiet_s > settings.stall_s:
             self._lose_camera(Reason.ENCODER_STALLED, "")
-        elif self._line is None and quiet_s > settings.retry_s:
-            self._quiet_since_ns = self._now_ns()
+        elif not self._feed.is_open and quiet_s > settings.retry_s:
             try:
-                self._open_camera()
+                self._feed.open()
             except EnvironmentFault:  # still gone: the open gap says so already
                 return
+            self._row.begin(self._feed.tracks, self._feed.description)
 
     def _lose_camera(self, reason: Reason, note: str) -> None:
-        self._close_camera()
+        self._write(self._feed.close())
         if self._gaps.open(reason, self._bench.clock.read(), note):
             self._tell_gap(reason)
         self._row.finish(reason)
-        self._quiet_since_ns = self._now_ns()
-
-    def _close_camera(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-        for packet in self._interleaver.drain():
-            self._row.write(packet)
 
     def _close_down(self, reason: Reason) -> None:
-        self._close_camera()
+        keep = self._bench.settings.pre_event.seconds > 0 and reason is not Reason.SHUTDOWN
+        self._write(self._feed.drain() if keep else self._feed.close())
+        self._marks.end_explanation(self._bench.clock.read(), self._row.next_sequence)
         self._row.finish(reason)
         if not self._row.done:
-            self._fail("没有录到可保存的画面。请检查摄像头与存储卡后重新录制。")
+            self._fail(f"没有录到可保存的画面。{self._row.trouble or '请检查摄像头与存储卡后重新录制。'}")
             return
         try:
             sealed = self._row.seal_recording(reason)
-        except EnvironmentFault as fault:
+        except (EnvironmentFault, SenderFault) as fault:
             self._fail(f"录像已保存但未能封存，开机时将自动恢复：{fault}")
             return
         self._bench.report(sealed)
@@ -121,6 +134,3 @@ class RecordingRun:
 
     def _tell_gap(self, reason: Reason) -> None:
         self._bench.report(GapOpened(self._order.recording, reason, self._bench.clock.read()))
-
-    def _now_ns(self) -> int:
-        return self._bench.clock.read().monotonic_ns

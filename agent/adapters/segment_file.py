@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from agent.durable import disk_errors, sync_directory
+from agent.durable import disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
 
 SEGMENT_MODE = 0o640
@@ -16,13 +16,14 @@ class SegmentFile:
         self.path = path
         self.size = 0
         self._descriptor = -1
-        self._failed = False
+        self._failed = self._made = False
 
     def create(self) -> None:
         """Make the file, which must not exist, and its name durable."""
         with disk_errors(self.path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, SEGMENT_MODE)
+            self._made = True
         sync_directory(self.path.parent)
 
     def append(self, data: bytes) -> None:
@@ -40,8 +41,15 @@ class SegmentFile:
     def close(self) -> None:
         """Let the file go; what was appended is durable already."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            with disk_errors(self.path):
+                os.close(descriptor)
+
+    def discard(self) -> None:
+        """Take the closed file back, if it was made."""
+        if self._made:
+            remove(self.path)
+            self._made = False
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:

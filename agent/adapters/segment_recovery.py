@@ -1,70 +1,131 @@
 """Making one cut-off segment whole: what verifies stays, the torn tail goes aside, the file is sealed `recovered`.
 
-Every step may be interrupted and is simply done again at the next start.
+Every step may be interrupted and is simply done again at the next start. Only segments that this device began itself,
+for the place where they stand, are touched.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.background_hash import background_hashing
 from agent.adapters.segment_seal import finish_seal, seal_segment
+from agent.adapters.window import WINDOW_BYTES, Window
 from agent.clock import Clock
+from agent.errors import EnvironmentFault
 from agent.evidence.bmff import Source
-from agent.evidence.journal import JournalRecord, Reason
-from agent.evidence.recovery import examine, seal_recovered
-from agent.wire.identifiers import Digest
+from agent.evidence.journal import JournalEvent, Reason
+from agent.evidence.own_segment import SegmentSlot, check_draft, check_sealed, read_opening
+from agent.evidence.recovery import Examination, examine, seal_recovered
+from agent.evidence.segment import Patch
+from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.signing import CertifiedSigner
 
 TORN_SUFFIX = ".torn"
+HEAD_WINDOW_BYTES = 4096  # ours: of a sealed segment only the head is read before the device is ready
+
+
+@dataclass(frozen=True)
+class Break:
+    """Why a segment was cut off, as far as that is known. `durable_bytes` is how much of it has reached the disk;
+    `next_prior_head` the head on which the segment after it goes on, so that nothing behind it counts; `gaps` are the
+    events that no fragment carries. By default the device found it so when it started."""
+
+    reason: Reason = Reason.DEVICE_RESTART
+    durable_bytes: int | None = None
+    next_prior_head: Digest | None = None
+    gaps: tuple[JournalEvent, ...] = ()
 
 
 @dataclass(frozen=True)
 class Healed:
-    """A sealed segment: its journal, the head after it, why it ended, and what this very call did to it."""
+    """A sealed segment: the recording's head after it, and what was cut away behind that."""
 
-    records: tuple[JournalRecord, ...]
     head: Digest
-    reason: Reason
-    recovered: bool
     discarded_bytes: int
 
 
-def heal(segment: Path, signer: CertifiedSigner, clock: Clock, durable_bytes: int | None = None) -> Healed | None:
-    """Seal `segment` unless it is sealed; None when it has no readable head and was set aside as `.torn`.
+def heal(segment: Path, signer: CertifiedSigner, clock: Clock, broken: Break) -> Healed | None:
+    """Seal `segment` unless it is sealed; None when it has no readable head and was set aside as `.torn`. Of a sealed
+    one only the head is read.
 
-    `durable_bytes` is how much of it is known to have reached the disk, where that is known. Raises `EnvironmentFault`
-    when the disk fails and `SenderFault` when another key began the file, which is then left as it is.
+    Raises `EnvironmentFault` when the disk fails or it is no file, and `SenderFault` when it is not this device's
+    segment of this place; it is then left as it is.
     """
-    finish_seal(segment)
+    slot = _slot(segment, signer)
+    finish_seal(segment, lambda size, patch: _checked_draft(segment, size, patch, slot))
+    with opened(segment, HEAD_WINDOW_BYTES) as head:
+        begun = read_opening(head).manifest
+    if begun is not None and begun.seal is not None:
+        slot.claim(begun)
+        return Healed(begun.seal.head, begun.seal.closing.discarded_bytes)
     with opened(segment) as whole:
-        size = whole.size if durable_bytes is None else min(durable_bytes, whole.size)
-        found = replace(examine(Source(size, whole.read_at)), size=whole.size)
-        if found.manifest is not None and found.manifest.seal is not None:
-            closing = found.manifest.seal.closing
-            return Healed(found.fragments, found.head, closing.reason, closing.recovered, closing.discarded_bytes)
+        found = _examined(whole, broken)
         if found.manifest is None:
             durable.move(segment, _torn(segment))
             return None
-        patch = seal_recovered(found, signer, clock.read())
+        slot.claim(found.manifest)
+        patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
         if found.torn_bytes:
             durable.write_bytes(_torn(segment), whole.read_at(found.intact_bytes, found.torn_bytes))
     seal_segment(segment, found.intact_bytes, patch)
-    return Healed(found.fragments, found.head, Reason.DEVICE_RESTART, recovered=True, discarded_bytes=found.torn_bytes)
+    return Healed(found.head, found.torn_bytes)
+
+
+def read_sealed(segment: Path, signer: CertifiedSigner) -> Examination:
+    """`segment` read whole, which is as this device sealed it; raises `EnvironmentFault` or `SenderFault`."""
+    with opened(segment) as source, background_hashing() as new_hash:
+        found = examine(source, new_hash=new_hash)
+    check_sealed(found, _slot(segment, signer))
+    return found
+
+
+def prior_head(segment: Path) -> Digest | None:
+    """The head that `segment` goes on from, None when it does not say; raises `EnvironmentFault`."""
+    with opened(segment, HEAD_WINDOW_BYTES) as source:
+        origin = read_opening(source).origin
+    return None if origin is None else origin.prior_head
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    """`path` as a source of the evidence room; raises `EnvironmentFault`."""
+def opened(path: Path, window_bytes: int = WINDOW_BYTES) -> Iterator[Source]:
+    """`path`, which must be a regular file, as a source of the evidence room, read `window_bytes` at a time; raises
+    `EnvironmentFault`."""
     with durable.disk_errors(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Without O_NONBLOCK a FIFO of that name would never be opened, and the device never start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         with durable.disk_errors(path):
-            yield Source(os.fstat(descriptor).st_size, lambda offset, length: os.pread(descriptor, length, offset))
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise EnvironmentFault(f"{path} 不是普通文件，不能读取。请移走后重新启动。")
+            yield Source(found.st_size, Window(descriptor, window_bytes).read_at)
     finally:
         os.close(descriptor)
+
+
+def _examined(whole: Source, broken: Break) -> Examination:
+    size = whole.size if broken.durable_bytes is None else min(broken.durable_bytes, whole.size)
+    with background_hashing() as new_hash:
+        found = examine(Source(size, whole.read_at), new_hash=new_hash)
+    ends = [record.offset + record.size for record in found.fragments if record.head == broken.next_prior_head]
+    if ends and ends[0] < found.intact_bytes:
+        # Written but never synced: the recorder did not count it and went on in the next segment without it.
+        found = examine(Source(ends[0], whole.read_at))
+    return replace(found, size=whole.size)
+
+
+def _checked_draft(segment: Path, size: int, patch: Patch, slot: SegmentSlot) -> Patch:
+    with opened(segment) as film:
+        return check_draft(size, patch, film, slot)
+
+
+def _slot(segment: Path, signer: CertifiedSigner) -> SegmentSlot:
+    return SegmentSlot(RecordingId(segment.parent.name), segment.name, signer.key_id)
 
 
 def _torn(segment: Path) -> Path:

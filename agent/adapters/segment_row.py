@@ -1,49 +1,56 @@
 """The segments of one recording: opened at a keyframe, cut by time, given up when the disk fails."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from agent import durable
 from agent.adapters.gap_log import GapLog
+from agent.adapters.orders import RecordingOrder
 from agent.adapters.packet_flow import QUEUE_BYTES
-from agent.adapters.packets import CaptureSource, Packet, SourceDescription, StreamInfo, seconds
+from agent.adapters.packets import CaptureSource, MediaFault, Packet, SourceDescription, StreamInfo, seconds
+from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.segment_file import SegmentFile
+from agent.adapters.segment_recovery import Break
+from agent.adapters.segment_sums import SegmentSums
 from agent.adapters.segment_writer import SegmentWriter
 from agent.adapters.spool import Spool
+from agent.adapters.spool_recovery import seal_broken
 from agent.clock import Clock
-from agent.control.messages import FragmentStored, GapOpened, RecordingFailed, RecordingSealed
+from agent.control.messages import (
+    FragmentStored,
+    GapOpened,
+    PhotoTaken,
+    RecordingFailed,
+    RecordingSealed,
+    WorkFailed,
+)
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, SessionKey
+from agent.evidence.statements import CONTEXT_SOUND
 from agent.wire.device_events import GENESIS
-from agent.wire.identifiers import Digest, RecordingId, recording_device
+from agent.wire.identifiers import Digest, recording_device
 from agent.wire.signing import CertifiedSigner
 
-RecordingEvent = FragmentStored | GapOpened | RecordingSealed | RecordingFailed
+RecordingEvent = FragmentStored | GapOpened | PhotoTaken | RecordingSealed | RecordingFailed | WorkFailed
 SECOND_NS = 10**9
 
 
 @dataclass(frozen=True)
-class RecordingOrder:
-    """What is to be recorded: `previous` is the head of the recording before on this device (GENESIS for the first),
-    `context` is signed into every segment; `source` and `synthetic` are added to it here."""
-
-    recording: RecordingId
-    unit: str
-    previous: Digest
-    context: Mapping[str, str | int | bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class RecorderSettings:
-    """`retry_s` is the pause before a lost camera or disk is tried again, `stall_s` how long a camera may be silent;
-    `reserve_bytes` stay free on the disk, so that seals, sidecars and the outbox always find room (all ours)."""
+    """`retry_s` is the pause before a lost camera or disk is tried again, `stall_s` how long a camera may be silent,
+    `open_s` how long it may take to open; `reserve_bytes` stay free on the disk, so that seals, sidecars and the outbox
+    always find room (all ours)."""
 
     fragment_ms: int = 500
     segment_minutes: float = 10
     retry_s: float = 2.0
     stall_s: float = 3.0
+    open_s: float = 10.0
     queue_bytes: int = QUEUE_BYTES
     reserve_bytes: int = 32 * 2**20
+    pre_event: PreEventSettings = field(default_factory=PreEventSettings)
 
 
 @dataclass(frozen=True)
@@ -66,19 +73,38 @@ class SegmentRow:
         self._session = SessionKey.generate()
         self._tracks: Sequence[StreamInfo] = ()
         self._source: Mapping[str, str | bool] = {}
+        self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
-        self._broken = False
+        self._broken: dict[Path, Break] = {}
+        self._sums = SegmentSums()
         self.done: list[SegmentWriter] = []
+        self.trouble = ""
 
-    def begin(self, tracks: Sequence[StreamInfo], source: SourceDescription) -> None:
-        """A camera was opened; its packets begin a new segment. The one before must be finished."""
+    def begin(self, tracks: Sequence[StreamInfo], source: SourceDescription, pre_event_ms: int = 0) -> None:
+        """A camera was opened; its packets begin a new segment. The one before must be finished. What was seen for
+        `pre_event_ms` before the trigger comes first; that is signed into every segment of the recording."""
         self._tracks = tracks
-        self._source = {"source": source.name, "synthetic": source.synthetic}
+        sound = any(not track.is_video for track in tracks)
+        self._source = {"source": source.name, "synthetic": source.synthetic, CONTEXT_SOUND: sound}
+        if pre_event_ms:
+            heard = self._bench.settings.pre_event.sound
+            self._pre_event = {"pre_event_ms": pre_event_ms, "pre_event_sound": heard}
+
+    @property
+    def head(self) -> Digest:
+        """The recording's head so far."""
+        last = self._open or (self.done[-1] if self.done else None)
+        return GENESIS if last is None else last.head
+
+    @property
+    def next_sequence(self) -> int:
+        """The number of the fragment that is being filled."""
+        return 1 + sum(len(segment.records) for segment in (*self.done, *([self._open] if self._open else [])))
 
     def write(self, packet: Packet) -> None:
-        """Take the next packet; segments are cut before a keyframe."""
-        if packet.keyframe and self._tracks[packet.stream].is_video:
+        """Take the next packet; segments are cut before a keyframe of the first track."""
+        if packet.keyframe and packet.stream == 0:
             self._turn(float(seconds(packet, self._tracks)), packet)
         segment = self._open
         if segment is not None:
@@ -90,27 +116,29 @@ class SegmentRow:
         if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
             return
         if not segment.records:
-            segment.abandon()
+            self._abandon(segment)
             return
         self.done.append(segment)
         try:
             segment.seal(Closing(self._bench.clock.read(), reason, gaps=self._gaps.pending))
             self._gaps.written()
+            self._sums.add(segment.path)
         except EnvironmentFault:  # whole on the disk; sealed again at the end of the recording or at the next start
-            self._broken = True
+            self._broken[segment.path] = Break(reason, segment.size)
 
     def seal_recording(self, reason: Reason) -> RecordingSealed:
         """Seal what the disk had refused to, write the sidecars, and say what was recorded; nothing may be open.
 
-        Raises `EnvironmentFault` when the disk still refuses; the next start then does the rest.
+        Raises `EnvironmentFault` or `SenderFault` when the disk still refuses, or gives back what was never written;
+        the next start then does the rest.
         """
         spool, signer, clock = self._bench.spool, self._bench.signer, self._bench.clock
-        recording, discarded = self._order.recording, 0
-        if self._broken:
-            sizes = {segment.path: segment.size for segment in self.done}
-            discarded = spool.seal_broken(recording, signer, clock, sizes)
+        recording, last = self._order.recording, self.done[-1].path
+        if last in self._broken:
+            self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
+        discarded = seal_broken(self._broken, signer, clock)
         records = [record for segment in self.done for record in segment.records]
-        spool.write_sidecars(recording, records, signer)
+        spool.write_sidecars(recording, records, signer, self._sums.take())
         return RecordingSealed(
             recording,
             len(self.done),
@@ -128,37 +156,53 @@ class SegmentRow:
         if self._open is not None and time >= self._ends:
             self.finish(Reason.CONTINUED)
         if self._open is None and self._bench.clock.read().monotonic_ns >= self._retry_ns:
-            self._open = self._new_segment()
+            try:
+                self._open = self._new_segment()
+            except EnvironmentFault as fault:
+                self._break_off(fault)
+                return
             self._ends = time + 60 * self._bench.settings.segment_minutes
             self._gaps.close(packet.captured)
 
-    def _with_room(self, segment: SegmentWriter, packet: Packet) -> list[FragmentStored]:
+    def _with_room(self, segment: SegmentWriter, packet: Packet) -> Iterator[FragmentStored]:
         self._bench.spool.check_room(self._bench.settings.reserve_bytes)
-        return segment.write(packet, self._gaps)
+        yield from segment.write(packet, self._gaps)
 
-    def _carry_out(self, segment: SegmentWriter, step: Callable[[], list[FragmentStored]]) -> bool:
+    def _carry_out(self, segment: SegmentWriter, step: Callable[[], Iterator[FragmentStored]]) -> bool:
         try:
-            stored = step()
+            for event in step():  # told one by one: a fault on the second fragment does not unmake the first
+                self._bench.report(event)
         except EnvironmentFault as fault:
-            self._give_up(segment, str(fault))
+            self._give_up(segment, fault)
             return False
-        for event in stored:
-            self._bench.report(event)
         return True
 
-    def _give_up(self, segment: SegmentWriter, note: str) -> None:
-        segment.abandon()
+    def _give_up(self, segment: SegmentWriter, fault: EnvironmentFault) -> None:
         self._open = None
+        self._abandon(segment)
         if segment.records:
             self.done.append(segment)
-            self._broken = True
-        now = self._bench.clock.read()
-        if self._gaps.open(Reason.STORAGE_FAILED, now, note):
-            self._bench.report(GapOpened(self._order.recording, Reason.STORAGE_FAILED, now))
+            self._broken[segment.path] = Break(_reason(fault), segment.size)
+        self._break_off(fault)
+
+    def _abandon(self, segment: SegmentWriter) -> None:
+        try:
+            segment.abandon()
+        except EnvironmentFault:  # an empty file stays in the way of the next segment until the disk lets it go
+            self._broken[segment.path] = Break(Reason.STORAGE_FAILED, 0)
+
+    def _break_off(self, fault: EnvironmentFault) -> None:
+        now, self.trouble = self._bench.clock.read(), str(fault)
+        if self._gaps.open(_reason(fault), now, self.trouble):
+            self._bench.report(GapOpened(self._order.recording, _reason(fault), now))
         self._retry_ns = now.monotonic_ns + int(self._bench.settings.retry_s * SECOND_NS)
 
     def _new_segment(self) -> SegmentWriter:
         order, bench, number = self._order, self._bench, len(self.done) + 1
+        path = bench.spool.segment(order.recording, number)
+        if path in self._broken:
+            durable.remove(path)
+            del self._broken[path]
         origin = SegmentOrigin(
             order.recording,
             number,
@@ -168,8 +212,13 @@ class SegmentRow:
             order.previous,
             1 + sum(len(segment.records) for segment in self.done),
             self.done[-1].head if self.done else GENESIS,
-            {**order.context, **self._source},
+            {**order.context, **self._source, **self._pre_event},
         )
-        file = SegmentFile(bench.spool.segment(order.recording, number))
+        file = SegmentFile(path)
         emitter = SegmentEmitter(origin, bench.signer, self._session)
         return SegmentWriter(origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock)
+
+
+def _reason(fault: EnvironmentFault) -> Reason:
+    """What is signed: a muxer that refuses is no failing disk."""
+    return Reason.ENCODER_STALLED if isinstance(fault, MediaFault) else Reason.STORAGE_FAILED

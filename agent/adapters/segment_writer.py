@@ -1,6 +1,6 @@
 """One segment while it is recorded: packets become signed fragments on the disk, at the end the seal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agent.adapters.fragment_muxer import Fragment, FragmentMuxer
@@ -44,13 +44,15 @@ class SegmentWriter:
         """Bytes on the disk."""
         return self._file.size
 
-    def write(self, packet: Packet, gaps: GapLog) -> list[FragmentStored]:
-        """Take one packet; returns the fragments that are on the disk now. The first one carries `gaps`."""
-        return [self._store(fragment, gaps) for fragment in self._muxer.write(packet)]
+    def write(self, packet: Packet, gaps: GapLog) -> Iterator[FragmentStored]:
+        """Take one packet; yields each fragment as soon as it is on the disk. The first one carries `gaps`."""
+        for fragment in self._muxer.write(packet):
+            yield self._store(fragment, gaps)
 
-    def finish(self, gaps: GapLog) -> list[FragmentStored]:
-        """Store what the muxer still holds."""
-        return [self._store(fragment, gaps) for fragment in self._muxer.finish()]
+    def finish(self, gaps: GapLog) -> Iterator[FragmentStored]:
+        """Store what the muxer still holds, one by one as `write` does."""
+        for fragment in self._muxer.finish():
+            yield self._store(fragment, gaps)
 
     def seal(self, closing: Closing) -> None:
         """Close the file and overwrite the reserved box with the final manifest."""
@@ -58,10 +60,11 @@ class SegmentWriter:
         seal_segment(self._file.path, self._file.size, self._emitter.seal(closing))
 
     def abandon(self) -> None:
-        """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back."""
+        """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises
+        `EnvironmentFault` when the disk refuses even that."""
         self._file.close()
         if not self.records:
-            self._file.path.unlink(missing_ok=True)
+            self._file.discard()
 
     def _store(self, fragment: Fragment, gaps: GapLog) -> FragmentStored:
         if not self._file.size:

@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.adapters.packets import CaptureSource, SourceDescription
 from agent.adapters.picamera2_source import Picamera2Source, camera_present
 from agent.adapters.pyav_source import Encoding, Input, PyAVSource
+from agent.adapters.source_address import masked
 from agent.clock import Clock
 from agent.errors import OperatorFault
 
@@ -18,8 +19,9 @@ TONE = Input("sine=frequency=440:beep_factor=4:sample_rate=48000", "lavfi", pict
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """`[capture]` of agent.toml; `camera` is auto, picamera2, v4l2:DEV, rtsp:URL, file:PATH or test; `audio` is auto,
-    alsa:DEV, test or none. `width` and `height` are asked of cameras and the test scene; streams and files keep theirs.
+    """`[capture]` of agent.toml; `camera` is auto, picamera2, v4l2:DEV, rtsp:URL, file:PATH, test or none (only
+    sound); `audio` is auto, alsa:DEV, test or none. `width` and `height` are asked of cameras and the test scene;
+    streams and files keep theirs.
     """
 
     camera: str = "auto"
@@ -47,10 +49,12 @@ def make_source(settings: CaptureSettings, clock: Clock) -> CaptureSource:
         kind, where = _present()
     if kind == "picamera2":
         return Picamera2Source((settings.width, settings.height), settings.encoding, clock)
+    if kind == "none":
+        return _sound_only(settings, clock)
     pictures = _pictures(kind, where, settings)
     inputs = [pictures, *_sound(pictures, settings.audio)]
     name = f"{kind}:{Path(where).name}" if kind == "file" else settings.camera if kind != "test" else "test"
-    return PyAVSource(SourceDescription(_masked(name), pictures.scene), inputs, settings.encoding, clock)
+    return PyAVSource(SourceDescription(masked(name), pictures.scene), inputs, settings.encoding, clock)
 
 
 def source_maker(settings: CaptureSettings, clock: Clock) -> Callable[[], CaptureSource]:
@@ -72,13 +76,23 @@ def _pictures(kind: str, where: str, settings: CaptureSettings) -> Input:
     if kind == "v4l2" and where:
         return Input(where, "v4l2", {"video_size": size, "framerate": rate})
     if kind == "rtsp" and where:
-        return Input(where, "rtsp", {"rtsp_transport": "tcp"}, sound=own_sound)
+        address = where if "://" in where else f"rtsp:{where}"  # `rtsp://host/path` is what everybody types
+        return Input(address, "rtsp", {"rtsp_transport": "tcp"}, sound=own_sound)
     if kind == "file" and where:
-        return Input(where, live=False, sound=own_sound)
+        return Input(where, live=False, sound=own_sound, file=True)
     raise OperatorFault(
-        f"配置 [capture] camera = “{settings.camera}”无法识别，"
-        "应为 auto、picamera2、v4l2:设备、rtsp:地址、file:路径 或 test。"
+        f"配置 [capture] camera = “{masked(settings.camera)}”无法识别，"
+        "应为 auto、picamera2、v4l2:设备、rtsp:地址、file:路径、test 或 none。"
     )
+
+
+def _sound_only(settings: CaptureSettings, clock: Clock) -> CaptureSource:
+    """A recording of sound alone; `auto` takes the sound card, and there must be one."""
+    if settings.audio == "none":
+        raise OperatorFault('配置 [capture] camera 与 audio 都是 none，没有可录的内容。请改正 audio，例如 "auto"。')
+    sound = TONE if settings.audio == "test" else _microphone(settings.audio.partition(":")[2] or "default")
+    description = SourceDescription(f"sound:{settings.audio}", synthetic=sound is TONE)
+    return PyAVSource(description, [sound], settings.encoding, clock)
 
 
 def _sound(pictures: Input, audio: str) -> list[Input]:
@@ -96,9 +110,3 @@ def _sound(pictures: Input, audio: str) -> list[Input]:
 
 def _microphone(device: str) -> Input:
     return Input(device, "alsa", {"channels": "1", "sample_rate": "48000"}, pictures=False, sound=True)
-
-
-def _masked(name: str) -> str:
-    """A source's name without the password an RTSP address may carry."""
-    scheme, at, rest = name.rpartition("@")
-    return f"{scheme.partition('://')[0]}://***@{rest}" if at else name

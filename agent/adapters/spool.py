@@ -1,39 +1,37 @@
-"""The recordings on this device's disk: where they stand, how much room is left, and how they are made whole at start.
+"""The recordings on this device's disk: where they stand and how much room is left.
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
-segment-0001.mp4.seal   a seal on its way, see `segment_seal`
+segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from agent import durable
-from agent.adapters.segment_recovery import Healed, heal
-from agent.clock import Clock
-from agent.control.messages import RecordingFailed, RecordingSealed
-from agent.errors import EnvironmentFault, SenderFault
+from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
-from agent.evidence.journal import JournalRecord, Reason
+from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
-from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
 
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
 
 
 class Spool:
-    """The folder `root` of all recordings; it is made when the first recording is."""
+    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self.photos = root, root.with_name("photos")
 
     def recordings(self) -> tuple[RecordingId, ...]:
-        """Every recording that has a folder, oldest first."""
-        names = [place.name for place in self._root.iterdir()] if self._root.is_dir() else []
+        """Every recording that has a folder, oldest first; raises `EnvironmentFault`."""
+        with durable.disk_errors(self._root):
+            names = [place.name for place in self._root.iterdir()] if self._root.is_dir() else []
         found = [RecordingId(name) for name in names if RECORDING_PATTERN.fullmatch(name)]
         return tuple(sorted(found, key=recording_number))
 
@@ -44,7 +42,7 @@ class Spool:
     def create(self, recording: RecordingId) -> Path:
         """Make its folder; raises `EnvironmentFault` when the disk refuses or it is there already."""
         place = self.folder(recording)
-        if place.exists():
+        if os.path.lexists(place):
             raise EnvironmentFault(f"录制 {recording} 的目录已存在，为免覆盖未开始录制。请重新按下录制键。")
         return durable.make_directory(place)
 
@@ -53,18 +51,25 @@ class Spool:
         return self.folder(recording) / sidecars.segment_name(number)
 
     def segments(self, recording: RecordingId) -> list[Path]:
-        """Its segment files in order."""
-        found = [place for place in self.folder(recording).iterdir() if SEGMENT_NAME.fullmatch(place.name)]
+        """Its segment files in order; raises `EnvironmentFault`."""
+        folder = self.folder(recording)
+        with durable.disk_errors(folder):
+            found = [place for place in folder.iterdir() if SEGMENT_NAME.fullmatch(place.name)]
         return sorted(found, key=lambda place: (len(place.name), place.name))
 
     def size(self, recording: RecordingId) -> int:
-        """The bytes of its segments."""
-        return sum(segment.stat().st_size for segment in self.segments(recording))
+        """The bytes of its segments; raises `EnvironmentFault`."""
+        with durable.disk_errors(self.folder(recording)):
+            return sum(segment.stat().st_size for segment in self.segments(recording))
+
+    def is_finished(self, recording: RecordingId) -> bool:
+        """Whether its signed sums stand; a disk that does not say has none."""
+        return os.path.lexists(self.folder(recording) / sidecars.SIGNATURE_NAME)
 
     def free_bytes(self) -> int:
         """Room left for this process on the disk of the recordings; raises `EnvironmentFault`."""
-        place = next(place for place in (self._root, *self._root.parents) if place.exists())
-        with durable.disk_errors(place):
+        with durable.disk_errors(self._root):
+            place = next(place for place in (self._root, *self._root.parents) if place.exists())
             found = os.statvfs(place)
         return found.f_bavail * found.f_frsize
 
@@ -77,72 +82,27 @@ class Spool:
             )
         return free
 
-    def recover(
-        self, signer: CertifiedSigner, clock: Clock, expected: Collection[RecordingId] = ()
-    ) -> list[RecordingSealed | RecordingFailed]:
-        """Seal everything a power cut left open, oldest first; to be called before the first recording of a start.
-
-        A recording is finished when its signed sums stand; finished ones are passed over unless they are `expected`
-        (whose end was never put down elsewhere): those are reported again. Files without a readable head are kept as
-        `.torn`. A recording that cannot be sealed is reported as failed, left as it is, and does not stop the others.
-        """
-        open_ones = [
-            it for it in self.recordings() if it in expected or not (self.folder(it) / sidecars.SIGNATURE_NAME).exists()
-        ]
-        return [_recovered(self, recording, signer, clock) for recording in open_ones]
-
-    def seal_broken(
-        self, recording: RecordingId, signer: CertifiedSigner, clock: Clock, durable_bytes: Mapping[Path, int]
-    ) -> int:
-        """Seal what a failing disk left open in a recording of this very run, `durable_bytes` of each segment; returns
-        the bytes set aside. Raises `EnvironmentFault` when the disk still fails."""
-        healed = [heal(it, signer, clock, durable_bytes.get(it)) for it in self.segments(recording)]
-        return sum(it.discarded_bytes for it in healed if it is not None)
-
-    def write_sidecars(self, recording: RecordingId, records: Sequence[JournalRecord], signer: CertifiedSigner) -> None:
-        """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`."""
+    def write_sidecars(
+        self,
+        recording: RecordingId,
+        records: Sequence[JournalRecord],
+        signer: CertifiedSigner,
+        known: Mapping[str, Digest] = MappingProxyType({}),
+    ) -> None:
+        """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
+        the SHA-256 of sealed segments by file name, which are then not read again."""
         folder = self.folder(recording)
-        durable.write_bytes(folder / sidecars.JOURNAL_NAME, sidecars.journal_lines(records))
-        names = [folder / sidecars.JOURNAL_NAME, *self.segments(recording)]
-        sums = sidecars.sha256sums({place.name: _sha256(place) for place in names})
+        journal = sidecars.journal_lines(records)
+        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
+        digests = {sidecars.JOURNAL_NAME: Digest(hashlib.sha256(journal).hexdigest())}
+        for place in self.segments(recording):
+            digests[place.name] = known.get(place.name) or sha256_of(place)
+        sums = sidecars.sha256sums(digests)
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
         durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
 
 
-def _recovered(
-    spool: Spool, recording: RecordingId, signer: CertifiedSigner, clock: Clock
-) -> RecordingSealed | RecordingFailed:
-    try:
-        healed = [heal(segment, signer, clock) for segment in spool.segments(recording)]
-        kept = [it for it in healed if it is not None]
-        if kept:
-            records = [record for it in kept for record in it.records]
-            spool.write_sidecars(recording, records, signer)
-            return _sealed(recording, kept, records, spool.size(recording), clock.read())
-    except (EnvironmentFault, SenderFault) as fault:
-        return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", clock.read())
-    detail = f"录制 {recording} 中断在第一个片段之前，没有可恢复的画面；残留文件已另存为 .torn。"
-    return RecordingFailed(recording, detail, clock.read())
-
-
-def _sealed(
-    recording: RecordingId, kept: Sequence[Healed], records: Sequence[JournalRecord], size: int, at: Instant
-) -> RecordingSealed:
-    ended = kept[-1].reason in {Reason.STOPPED, Reason.SHUTDOWN}
-    return RecordingSealed(
-        recording,
-        len(kept),
-        len(records),
-        kept[-1].head,
-        sum(record.entry.moment.duration_ms for record in records),
-        size,
-        kept[-1].reason if ended else Reason.DEVICE_RESTART,
-        not ended or any(it.recovered for it in kept),
-        sum(it.discarded_bytes for it in kept),
-        at,
-    )
-
-
-def _sha256(path: Path) -> Digest:
+def sha256_of(path: Path) -> Digest:
+    """The SHA-256 of a file on the disk; raises `EnvironmentFault`."""
     with durable.disk_errors(path), path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,12 +1,14 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
+from dataclasses import replace
+
 from agent.adapters.database import Database
 from agent.control.controller import Memory
 from agent.control.disclosure_desk import Floor
 from agent.control.effects import DisclosureSeen, EventDraft, Note, RecordingEnded, TrustSeen
 from agent.control.recording import RecordingMemory
 from agent.errors import EnvironmentFault
-from agent.wire.device_events import GENESIS, DeviceEvent, event_hash
+from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DeviceEvent, event_hash
 from agent.wire.identifiers import DeviceId, Digest, District
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
@@ -71,6 +73,9 @@ class EventStore:
 
     def _append(self, draft: EventDraft, devseq: int) -> None:
         body = self._link(draft, devseq).encode()
+        if len(body) > MAX_EVENT_BYTES:  # no batch could ever carry it: the fact is kept, its content left out by name
+            left_out = {"left_out": len(body), "digest": event_hash(body)}
+            body = self._link(replace(draft, data=left_out), devseq).encode()
         head = event_hash(body)
         sql = "INSERT INTO outbox(devseq, event_id, type, body, hash) VALUES (?, ?, ?, ?, ?)"
         self._database.run(sql, (devseq, draft.event_id, draft.type.value, body, head))
@@ -150,8 +155,8 @@ class DeviceMemory:
             store.integer("recording_head_number"),
             Digest(store.text("recording_head", GENESIS)),
         )
-        rows = store.run("SELECT kind, id, version, digest FROM disclosure")
-        floors = {(kind, name): Floor(version, digest) for kind, name, version, digest in rows}
+        rows = store.run("SELECT kind, id, version, digest, withdrawn FROM disclosure")
+        floors = {(kind, name): Floor(version, digest, bool(gone)) for kind, name, version, digest, gone in rows}
         return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors)
 
     def open_recordings(self) -> tuple[int, ...]:
@@ -172,7 +177,8 @@ def write_note(database: Database, note: Note) -> None:
             if head is not None and number >= database.integer("recording_head_number"):
                 database.set("recording_head_number", number)
                 database.set("recording_head", head)
-        case DisclosureSeen(kind, name, version, digest):
-            database.run("INSERT OR REPLACE INTO disclosure VALUES (?, ?, ?, ?)", (kind, name, version, digest))
+        case DisclosureSeen(kind, name, version, digest, withdrawn):
+            sql = "INSERT OR REPLACE INTO disclosure(kind, id, version, digest, withdrawn) VALUES (?, ?, ?, ?, ?)"
+            database.run(sql, (kind, name, version, digest, int(withdrawn)))
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

@@ -16,7 +16,7 @@ class Worker:
 
     def __init__(self, report: Callable[[Event], None]) -> None:
         self._report = report
-        self._jobs: queue.Queue[Job | None] = queue.Queue(CAPACITY)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
 
     def start(self) -> None:
@@ -24,11 +24,10 @@ class Worker:
         self._thread.start()
 
     def ask(self, job: Job) -> None:
-        """Put `job` at the end of the line; raises `EnvironmentFault` when the line is full."""
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            raise EnvironmentFault("存储太慢，待写任务已满。请检查存储卡。") from None
+        """Put `job` at the end of the line; raises `EnvironmentFault` when the line is full. One thread asks."""
+        if self._jobs.qsize() >= CAPACITY:
+            raise EnvironmentFault("存储太慢，待写任务已满。请检查存储卡。")
+        self._jobs.put(job)
 
     def close(self, timeout_s: float) -> bool:
         """Finish what was asked for; returns whether the thread has ended in time."""

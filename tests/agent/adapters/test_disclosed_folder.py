@@ -1,5 +1,7 @@
 """A kiosk host against a real broker: what ends up in `disclosed/`, also over a restart and on a disk that refuses."""
 
+import os
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -89,6 +91,38 @@ def test_a_disk_that_refuses_is_told_with_the_document(tmp_path: Path) -> None:
     assert isinstance(failed, WorkFailed)
     assert failed.disclosure == ("notice", "notice-1")
     assert DisclosedFolder(tmp_path / "nowhere").read() == []
+
+
+def test_what_is_no_file_in_the_folder_does_not_stop_the_start(tmp_path: Path) -> None:
+    folder = DisclosedFolder(tmp_path)
+    folder.show("notice", "notice-1", b"sealed")
+    (tmp_path / "notice.notice-2.dsse").mkdir()
+    (tmp_path / "notice.notice-3.dsse").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "notice.notice-4.dsse").symlink_to("notice.notice-4.dsse")
+    os.mkfifo(tmp_path / "notice.notice-5.dsse")  # reading it would wait for ever
+    assert folder.read() == [b"sealed"]
+
+
+def test_a_full_line_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+    worker = Worker(lambda _: None)
+
+    def stuck() -> None:
+        begun.set()
+        go.wait()
+
+    worker.ask(stuck)
+    worker.start()
+    assert begun.wait(20)
+    for _ in range(CAPACITY):
+        worker.ask(lambda: None)
+    closing = threading.Thread(target=worker.close, args=(0.01,), daemon=True)
+    closing.start()
+    closing.join(20)
+    held_up = closing.is_alive()
+    go.set()
+    assert not held_up
+    assert worker.close(20)
 
 
 def test_the_worker_finishes_what_was_asked_and_refuses_when_it_is_too_far_behind() -> None:

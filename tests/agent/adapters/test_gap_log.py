@@ -49,7 +49,10 @@ def test_endless_events_are_bounded_and_counted():
     for _ in range(MAX_PENDING):
         log.passed(Reason.FRAMES_DROPPED, START, LATER, "1 packets")
     assert len(log.pending) == MAX_PENDING
-    assert log.unwritten == MAX_PENDING
+    last = log.pending[-1]
+    assert (last.kind, last.reason, last.note) == ("gap-opened", Reason.FRAMES_DROPPED, f"+{MAX_PENDING + 1} more")
+    log.written()
+    assert log.pending == ()
 
 
 def test_stepped_wall_clock_is_told_and_a_steady_one_is_not():

@@ -4,10 +4,11 @@ from typing import Self
 
 import pytest
 
-from agent.adapters.hook_courier import NAME, HookCourier
+from agent.adapters.hook_courier import ACTIONS, NAME, PRESSES, HookCourier
+from agent.control.acts import Act
 from agent.control.messages import ButtonPressed
-from firmware_hooks.frames import Battery, Button, Press
-from firmware_hooks.simulated_mcu import SimulatedMcu
+from firmware_hooks.frames import Action, Battery, Button, Press
+from firmware_hooks.simulated_mcu import SimulatedMcu, obey
 from tests.agent.adapters.recording_bench import CLOCK, eventually
 
 
@@ -39,11 +40,32 @@ def test_every_short_press_is_delivered_once():
         eventually(lambda: len(inbox.presses) == 1, "the first press")
         mcu.send(Button(Press.SHORT, 1))  # the same frame again
         mcu.send(Battery(50, 3700))
-        mcu.press(Press.LONG)
         mcu.press()
         eventually(lambda: len(inbox.presses) == 2, "the second press")
         assert all(isinstance(press, ButtonPressed) for press in inbox.presses)
     assert inbox.deaths == []
+
+
+def test_every_other_press_is_the_act_of_an_officer_with_his_cause():
+    wanted = [
+        (Act.MUTE_TURNED, ""),
+        (Act.PHOTO, ""),
+        (Act.MUTE, "secrecy"),
+        (Act.UNMUTE, ""),
+        (Act.PAUSE, "other"),
+        (Act.RESUME, ""),
+        (Act.EXPLAIN, "equipment-failure"),
+        (Act.EXPLAINED, ""),
+        (Act.PHOTO, ""),
+    ]
+    lines = ["press long", "press double", "mute 7", "unmute", "pause 9", "resume", "explain 1", "explained", "photo"]
+    with SimulatedMcu() as mcu, Inbox(mcu.device) as inbox:
+        for line in lines:
+            obey(mcu, line.split())
+        eventually(lambda: len(inbox.presses) == len(wanted), "every act")
+        assert [(it.act, it.cause) for it in inbox.presses] == wanted
+    assert set(ACTIONS) == set(Action)
+    assert {Press.SHORT, *PRESSES} == set(Press)
 
 
 def test_unplugged_line_is_opened_again(tmp_path):
@@ -62,6 +84,18 @@ def test_unplugged_line_is_opened_again(tmp_path):
                 second.press()
                 eventually(lambda: len(inbox.presses) == 2, "a press after plugging in")
     assert inbox.deaths == []
+
+
+def test_a_board_that_is_not_there_is_told_once(tmp_path):
+    device, losses = tmp_path / "mcu", []
+    courier = HookCourier(str(device), CLOCK, lambda _: None, lambda *_: None, losses.append, reopen_s=0.001)
+    courier.start()
+    eventually(lambda: losses, "the loss told")
+    with SimulatedMcu() as mcu:  # the courier tries again and again while this board starts
+        device.symlink_to(mcu.device)
+        eventually(lambda: courier.connected, "an open line")
+        courier.close(5)
+    assert len(losses) == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

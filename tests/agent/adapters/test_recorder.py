@@ -1,6 +1,8 @@
 """The recorder: what is on the disk verifies, whatever camera and disk do."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, count, repeat
@@ -50,7 +52,7 @@ def test_recording_of_the_test_scene_decodes_whole_and_is_sealed(tmp_path):
     assert not segment.damage
     assert not segment.tail
     assert chained([segment]) == list(range(1, sealed.fragments + 1))
-    assert segment.origin.context == {"version": "0.1.0", "source": "test", "synthetic": True}
+    assert segment.origin.context == {"version": "0.1.0", "source": "test", "synthetic": True, "sound": True}
     assert {event.duration_ms for event in bench.stored()[:-1]} == {500}
     frames = decoded_frames(bench.spool.segment(FIRST, 1))
     assert frames["video"] == round(sealed.duration_ms * 30 / 1000)
@@ -104,7 +106,7 @@ def test_camera_that_dies_and_comes_back_leaves_a_signed_gap(tmp_path):
     assert [(event.kind, event.reason, event.note) for event in last] == [("gap-opened", Reason.CAMERA_LOST, str(LOST))]
     assert [event.kind for event in second.fragments[0].entry.moment.events] == ["gap-closed"]
     assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 20
-    assert bench.verdict() == "explained-gap"
+    assert bench.verdict() == "unexplained-gap"
 
 
 def test_silent_camera_is_given_up_and_opened_again(tmp_path):
@@ -131,7 +133,7 @@ def test_sound_that_goes_on_does_not_hide_a_camera_that_stands_still(tmp_path):
     bench.wait_for_end()
     assert bench.recorder.close(5)
     assert [event.reason for event in bench.events if isinstance(event, GapOpened)][:1] == ["encoder-stalled"]
-    assert bench.verdict() == "explained-gap"
+    assert bench.verdict() == "unexplained-gap"
 
 
 def test_missing_camera_fails_with_one_line_and_leaves_no_folder(tmp_path):
@@ -226,7 +228,7 @@ def test_full_disk_ends_in_a_gap_and_goes_on_when_there_is_room(tmp_path):
         assert isinstance(sealed, RecordingSealed), sealed
         segments = bench.segments()
         assert all(segment.sealed for segment in segments)
-        assert bench.verdict() == "explained-gap"
+        assert bench.verdict() == "unexplained-gap"
         assert chained(segments) == [event.sequence for event in bench.stored()]
         assert "storage-failed" in {event.reason for event in bench.events if isinstance(event, GapOpened)}
     finally:
@@ -242,3 +244,65 @@ def test_low_room_stops_writing_before_the_disk_is_full(tmp_path):
     assert isinstance(bench.wait_for_end(), RecordingFailed)
     assert bench.recorder.close(5)
     assert not [event for event in bench.events if isinstance(event, FragmentStored)]
+
+
+OUTLIVING = """
+import sys, threading
+from pathlib import Path
+from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
+from agent.adapters.spool import Spool
+from agent.evidence.journal import Reason
+from agent.wire.device_events import GENESIS
+from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, UNIT
+opening = threading.Event()
+def hang():
+    opening.set()
+    threading.Event().wait()
+recorder = Recorder(Spool(Path(sys.argv[1])), SIGNER, CLOCK, hang, lambda event: None, RecorderSettings())
+recorder.start(RecordingOrder(FIRST, UNIT, GENESIS))
+opening.wait()
+sys.exit(7 if not recorder.close(0.01) else 0)
+"""
+
+
+def test_camera_that_never_answers_does_not_keep_the_process_after_its_end(tmp_path):
+    done = subprocess.run([sys.executable, "-c", OUTLIVING, str(tmp_path)], timeout=30, check=False)
+    assert done.returncode == 7
+
+
+def test_microphone_that_never_speaks_does_not_hold_the_pictures_back(tmp_path):
+    """Bites when the recorder does not fill with silence: then no fragment reaches the disk before the stop."""
+    tracks, packets = footage(8)
+    bench = bench_over(tmp_path, FakeSource(tracks, [it for it in packets if it.stream == 0]), segment_minutes=4 / 60)
+    bench.start()
+    bench.wait_for_fragments(12)
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(5)
+    assert [event.reason for event in bench.events if isinstance(event, GapOpened)] == ["sound-lost"]
+    counts = [decoded_frames(place) for place in bench.spool.segments(FIRST)]
+    assert sum(count["video"] for count in counts) == 80
+    assert all(count["audio"] > 150 for count in counts)
+    assert bench.verdict() == "unexplained-gap"
+
+
+def test_sound_that_comes_back_is_told_and_keeps_its_place(tmp_path):
+    tracks, packets = footage(12)
+    marked = tracks[1].silence + b"BACK"
+    spoken = [replace(it, data=marked) if it.stream == 1 and it.dts >= 48_000 * 8 else it for it in packets]
+    broken = [it for it in spoken if it.stream == 0 or not 48_000 * 3 <= it.dts < 48_000 * 8]
+    bench = bench_over(tmp_path, FakeSource(tracks, broken))
+    bench.start()
+    bench.wait_for_fragments(22)
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(5)
+    (segment,) = bench.segments()
+    events = [event for record in segment.fragments for event in record.entry.moment.events]
+    assert [(event.kind, event.reason) for event in events] == [
+        ("gap-opened", Reason.SOUND_LOST),
+        ("gap-closed", Reason.SOUND_LOST),
+    ]
+    written = bench.spool.segment(FIRST, 1).read_bytes()
+    sent = sum(1 for it in broken if it.stream == 1 and it.dts >= 48_000 * 8)
+    assert sent - 2 <= written.count(b"BACK") <= sent

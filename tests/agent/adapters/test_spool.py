@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from agent import durable
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.segment_seal import draft_path
 from agent.adapters.spool import Spool
+from agent.adapters.spool_recovery import recover
 from agent.control.messages import RecordingFailed, RecordingSealed
 from agent.evidence.journal import Reason
 from agent.wire.identifiers import recording_id
@@ -57,7 +59,7 @@ def tree(root: Path) -> dict[str, str]:
 def test_killed_recording_is_recovered_with_every_stored_fragment(tmp_path):
     said = record_until_killed(tmp_path / "recordings", 5, segment_seconds=2)
     spool = Spool(tmp_path / "recordings")
-    (sealed,) = spool.recover(SIGNER, CLOCK)
+    (sealed,) = recover(spool, SIGNER, CLOCK)
     assert isinstance(sealed, RecordingSealed)
     assert (sealed.recovered, sealed.reason) == (True, "device-restart")
     segments = [examined(place) for place in spool.segments(FIRST)]
@@ -65,7 +67,7 @@ def test_killed_recording_is_recovered_with_every_stored_fragment(tmp_path):
     assert chained(segments)[: len(said)] == said
     assert verdict(spool.folder(FIRST)) == "explained-gap"
     assert sum(decoded_frames(place)["video"] for place in spool.segments(FIRST)) == sealed.duration_ms * 30 // 1000
-    assert spool.recover(SIGNER, CLOCK) == []
+    assert recover(spool, SIGNER, CLOCK) == []
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def cut(tmp_path) -> Path:
 
 def test_torn_tail_is_kept_aside_and_counted(cut):
     whole = (cut / FIRST / "segment-0002.mp4").read_bytes()
-    (sealed,) = Spool(cut).recover(SIGNER, CLOCK)
+    (sealed,) = recover(Spool(cut), SIGNER, CLOCK)
     assert sealed.discarded_bytes > 0
     assert (cut / FIRST / "segment-0002.mp4.torn").read_bytes() == whole[-sealed.discarded_bytes :]
     last = examined(cut / FIRST / "segment-0002.mp4")
@@ -98,11 +100,11 @@ def test_torn_tail_is_kept_aside_and_counted(cut):
 
 
 def test_recovery_twice_changes_nothing(cut):
-    Spool(cut).recover(SIGNER, CLOCK)
+    recover(Spool(cut), SIGNER, CLOCK)
     after = tree(cut)
-    assert Spool(cut).recover(SIGNER, CLOCK) == []
+    assert recover(Spool(cut), SIGNER, CLOCK) == []
     assert tree(cut) == after
-    (again,) = Spool(cut).recover(SIGNER, CLOCK, expected=[FIRST])
+    (again,) = recover(Spool(cut), SIGNER, CLOCK, expected=[FIRST])
     assert again.recovered
     assert set(tree(cut)) == set(after)
 
@@ -110,7 +112,7 @@ def test_recovery_twice_changes_nothing(cut):
 def test_power_cut_inside_recovery_is_made_good_by_the_next_one(cut, tmp_path):
     """Before every call that changes the disk the process is killed once; the next recovery must reach the same end."""
     fine = shutil.copytree(cut, tmp_path / "fine")
-    (expected,) = Spool(fine).recover(SIGNER, CLOCK)
+    (expected,) = recover(Spool(fine), SIGNER, CLOCK)
     key, certificates = key_files(tmp_path)
     cuts = 0
     for call in ("write", "pwrite64", "ftruncate", "rename", "unlink", "fsync"):
@@ -119,7 +121,7 @@ def test_power_cut_inside_recovery_is_made_good_by_the_next_one(cut, tmp_path):
             if not killed_at(call, number, place, [str(key), str(certificates)]):
                 break
             cuts += 1
-            (sealed,) = Spool(place).recover(SIGNER, CLOCK, expected=[FIRST])
+            (sealed,) = recover(Spool(place), SIGNER, CLOCK, expected=[FIRST])
             outcome = (sealed.head, sealed.fragments, sealed.size, sealed.discarded_bytes, sealed.recovered)
             wanted = (expected.head, expected.fragments, expected.size, expected.discarded_bytes, True)
             assert outcome == wanted, (call, number)
@@ -131,9 +133,10 @@ def test_power_cut_inside_recovery_is_made_good_by_the_next_one(cut, tmp_path):
 def killed_at(call: str, number: int, place: Path, keys: list[str]) -> bool:
     """Recover `place` in a process of its own that is killed at its `number`-th `call`; whether it came so far."""
     code = (
-        "import sys; from pathlib import Path; from agent.adapters.signer import load_signer;"
-        "from agent.adapters.spool import Spool; from agent.clock import system_clock;"
-        "Spool(Path(sys.argv[1])).recover(load_signer(Path(sys.argv[2]), Path(sys.argv[3])), system_clock())"
+        "import sys; from pathlib import Path; from agent.key_files import read_signer;"
+        "from agent.adapters.spool import Spool; from agent.adapters.spool_recovery import recover;"
+        "from agent.clock import system_clock;"
+        "recover(Spool(Path(sys.argv[1])), read_signer(Path(sys.argv[2]), Path(sys.argv[3])), system_clock())"
     )
     inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
     command = ["strace", "-f", "-qq", "-o", os.devnull, *inject, sys.executable, "-B", "-c", code, str(place), *keys]
@@ -159,14 +162,30 @@ def test_seal_cut_in_half_is_written_again(tmp_path):
     whole = segment.read_bytes()
     seal_at = whole.index(b"uuid") - 4
     patch = whole[seal_at : seal_at + 16_384]
-    draft_path(segment).write_bytes(seal_at.to_bytes(8) + len(whole).to_bytes(8) + patch)
+    draft_path(segment).write_bytes(seal_at.to_bytes(8) + len(whole).to_bytes(8) + zlib.compress(patch))
     segment.write_bytes(whole[: seal_at + 8_000] + bytes(8_384) + whole[seal_at + 16_384 :])
     (bench.spool.folder(FIRST) / "SHA256SUMS.p7s").unlink()
-    (sealed,) = bench.spool.recover(SIGNER, CLOCK)
+    (sealed,) = recover(bench.spool, SIGNER, CLOCK)
     assert sealed.reason == "shutdown"
     assert not sealed.recovered
     assert segment.read_bytes() == whole
     assert not draft_path(segment).exists()
+
+
+def test_rotten_draft_of_a_seal_is_not_written_into_the_file(tmp_path):
+    tracks, packets = footage(2)
+    bench = bench_over(tmp_path, FakeSource(tracks, packets))
+    bench.start()
+    bench.wait_for_fragments(2)
+    assert bench.recorder.close(5)
+    segment = bench.spool.segment(FIRST, 1)
+    whole = segment.read_bytes()
+    draft_path(segment).write_bytes(bytes(16) + b"rotten")
+    (bench.spool.folder(FIRST) / "SHA256SUMS.p7s").unlink()
+    (sealed,) = recover(bench.spool, SIGNER, CLOCK)
+    assert isinstance(sealed, RecordingSealed)
+    assert segment.read_bytes() == whole
+    assert segment.with_name("segment-0001.mp4.seal.bad").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 500, b"\0\0\0\x1cftypiso5"])
@@ -174,7 +193,7 @@ def test_file_without_a_head_is_kept_as_torn_and_reported(tmp_path, content):
     spool = Spool(tmp_path / "recordings")
     segment = spool.create(FIRST) / "segment-0001.mp4"
     segment.write_bytes(content)
-    (failed,) = spool.recover(SIGNER, CLOCK)
+    (failed,) = recover(spool, SIGNER, CLOCK)
     assert isinstance(failed, RecordingFailed)
     assert segment.with_name("segment-0001.mp4.torn").read_bytes() == content
     assert not segment.exists()
@@ -185,10 +204,11 @@ def test_recording_begun_by_another_key_is_left_alone_and_does_not_stop_the_othe
     shutil.copytree(cut / FIRST, cut / second)
     before = tree(cut / second)
     stranger = make_authority().signer("REC-0002")
-    results = Spool(cut).recover(stranger, CLOCK)
+    results = recover(Spool(cut), stranger, CLOCK)
     assert [type(result) for result in results] == [RecordingFailed, RecordingFailed]
     assert tree(cut / second) == before
-    assert [type(result) for result in Spool(cut).recover(SIGNER, CLOCK)] == [RecordingSealed, RecordingSealed]
+    assert [type(result) for result in recover(Spool(cut), SIGNER, CLOCK)] == [RecordingSealed, RecordingFailed]
+    assert tree(cut / second) == before, "a copy under another number is not that recording"
 
 
 def test_no_fragment_is_told_before_it_is_synced(tmp_path):
@@ -219,7 +239,7 @@ def test_disk_that_fails_once_costs_one_fragment_and_is_told(tmp_path, call, err
     assert [kind for kind, *_ in said if kind != "FragmentStored"] == ["GapOpened", "RecordingSealed"]
     segments = [examined(place) for place in Spool(root).segments(FIRST)]
     assert chained(segments) == [int(sequence) for kind, sequence in said if kind == "FragmentStored"]
-    assert verdict(root / FIRST) == "explained-gap"
+    assert verdict(root / FIRST) == "unexplained-gap"
 
 
 def test_listing_sizes_and_room(tmp_path):

@@ -11,10 +11,19 @@ import pytest
 from agent.adapters.counter_mirror import BLOCK
 from agent.adapters.database import Database, open_database, read_snapshot
 from agent.adapters.store import DeviceMemory, EventStore
+from agent.control.disclosure_desk import Floor
 from agent.control.effects import DisclosureSeen, EventDraft, RecordingEnded, TrustSeen
 from agent.errors import EnvironmentFault
 from agent.wire import canonical
-from agent.wire.device_events import GENESIS, EventType, event_hash, parse_event
+from agent.wire.device_events import (
+    GENESIS,
+    MAX_BATCH_BYTES,
+    MAX_EVENT_BYTES,
+    EventType,
+    encode_batch,
+    event_hash,
+    parse_event,
+)
 from agent.wire.identifiers import Digest, device_id, district
 from tests.support.clocks import SteppedClock
 
@@ -106,6 +115,18 @@ def test_a_receipt_is_only_applied_to_what_is_here(database: Database) -> None:
     assert store.hash_of(0) is None
 
 
+def test_an_event_too_large_for_any_batch_is_stored_with_its_content_left_out(database: Database) -> None:
+    store = store_of(database)
+    store.put(draft("a"))
+    assert store.put(draft("huge", "x" * 100_000), RecordingEnded(1, HEAD)) == 2
+    bodies = [body for _, body in store.waiting(0, 50, MAX_BATCH_BYTES)]
+    assert len(encode_batch(bodies)) < MAX_EVENT_BYTES
+    event = parse_event(canonical.decode(bodies[1]))
+    assert (event.event_id, event.prev) == ("huge", event_hash(bodies[0]))
+    assert event.data["left_out"] > 100_000
+    assert database.text("recording_head") == HEAD
+
+
 def test_memory_survives_a_restart(path: Path) -> None:
     opened, _ = open_database(path)
     with closing(opened):
@@ -114,6 +135,7 @@ def test_memory_survives_a_restart(path: Path) -> None:
         memory.reserve_recording(2)
         store.put(draft("sealed"), RecordingEnded(1, HEAD))
         store.put(draft("shown"), DisclosureSeen("window-board", "hall", 3, HEAD))
+        store.put(draft("gone"), DisclosureSeen("notice", "n", 2, HEAD, withdrawn=True))
         memory.remember(TrustSeen(4))
         assert (memory.next_session(), memory.next_session()) == (1, 2)
     again, loss = open_database(path)
@@ -121,9 +143,10 @@ def test_memory_survives_a_restart(path: Path) -> None:
         memory = DeviceMemory(again)
         recalled = memory.recall()
         assert loss is None
-        assert (recalled.stored, recalled.acked) == (2, 0)
+        assert (recalled.stored, recalled.acked) == (3, 0)
         assert (recalled.recordings.last_number, recalled.recordings.head) == (2, HEAD)
-        assert recalled.floors["window-board", "hall"].version == 3
+        assert recalled.floors["window-board", "hall"] == Floor(3, HEAD)
+        assert recalled.floors["notice", "n"] == Floor(2, HEAD, withdrawn=True)
         assert memory.open_recordings() == (2,)
         assert (memory.trust_version(), memory.next_session()) == (4, 3)
 
@@ -173,6 +196,56 @@ def test_an_older_copy_of_the_store_is_noticed(path: Path) -> None:
     with closing(again):
         assert loss is not None
         assert store_of(again).put(draft("next")) > BLOCK + 6
+
+
+def test_a_store_of_an_earlier_version_keeps_its_disclosures(path: Path) -> None:
+    opened, _ = open_database(path)
+    with closing(opened):
+        opened.run("ALTER TABLE disclosure DROP COLUMN withdrawn")
+        opened.run("DELETE FROM _sqlite_migrations WHERE name = 'withdrawn_disclosures'")
+        opened.run("INSERT INTO disclosure VALUES ('notice', 'n', 2, ?)", (HEAD,))
+        opened.run("COMMIT")
+    again, _ = open_database(path)
+    with closing(again):
+        assert DeviceMemory(again).recall().floors == {("notice", "n"): Floor(2, HEAD)}
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"devseq":-1,"recording":0,"session":0}', None])
+def test_a_damaged_counter_mirror_is_told_and_made_again(path: Path, content: bytes | None) -> None:
+    opened, _ = open_database(path)
+    with closing(opened):
+        store_of(opened).put(draft("first"))
+    mirror = path.with_name("counters.json")
+    if content is None:
+        mirror.unlink()
+    else:
+        mirror.write_bytes(content)
+    again, loss = open_database(path)
+    with closing(again):
+        assert loss is not None
+        assert "计数镜像" in loss.detail
+        assert (loss.skipped_to, store_of(again).put(draft("second"))) == (1, 2)
+        assert again.mirror.written.devseq > 2
+    if content is not None:
+        assert path.with_name(loss.kept_as).read_bytes() == content
+    assert open_database(path)[1] is None
+
+
+def test_losing_store_and_mirror_is_not_taken_for_a_new_device(path: Path) -> None:
+    opened, _ = open_database(path)
+    opened.close()
+    path.unlink()
+    path.with_name("counters.json").write_bytes(b"{")
+    again, loss = open_database(path)
+    again.close()
+    assert loss is not None
+    assert "编号从头开始" in loss.detail
+
+
+def test_a_counter_mirror_that_cannot_be_read_is_an_environment_fault(path: Path) -> None:
+    path.with_name("counters.json").mkdir()
+    with pytest.raises(EnvironmentFault, match="计数镜像"):
+        open_database(path)
 
 
 def test_status_reads_while_the_daemon_writes(path: Path, database: Database) -> None:

@@ -1,0 +1,61 @@
+"""What the controller orders of the recorder, on its way through the recorder's queue between the packets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.control.acts import Act
+from agent.evidence.journal import Reason
+from agent.wire.identifiers import DeviceId, Digest, RecordingId
+from agent.wire.instant import Instant
+
+
+@dataclass(frozen=True)
+class RecordingOrder:
+    """What is to be recorded: `previous` is the head of the recording before on this device (GENESIS for the first),
+    `context` is signed into every segment; what the source is, and what the pre-event ring held, are added to it."""
+
+    recording: RecordingId
+    unit: str
+    previous: Digest
+    context: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StartAsked:
+    """A recording is to begin; it takes over the packets of the pre-event ring and those behind this."""
+
+    order: RecordingOrder
+
+
+@dataclass(frozen=True)
+class StopAsked:
+    """The recording is to be closed after the packets before this."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class ActAsked:
+    """An officer's act inside a recording, at the packets behind this. `cause` is a code of
+    `agent.evidence.reasons.Cause` or empty; `at` is when it was pressed."""
+
+    act: Act
+    cause: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class CloseAsked:
+    """The recorder's thread is to end; nothing is recorded afterwards."""
+
+
+@dataclass(frozen=True)
+class PhotoAsked:
+    """The next keyframe is to be kept as a photo; `at` is when it was pressed."""
+
+    device: DeviceId
+    unit: str
+    at: Instant
+
+
+Asked = StartAsked | StopAsked | ActAsked | PhotoAsked | CloseAsked

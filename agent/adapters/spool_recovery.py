@@ -1,0 +1,137 @@
+"""What an earlier run left behind, made whole: first the seals, at once; then sums and reports, beside the work.
+
+A recording is finished when its signed sums stand. Before the device says that it is ready only what is unsealed is
+read and sealed, so that the next recording can be linked to the last one; everything is read once more, checked and
+summed up by the thread "recovery" while the device may record already.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from agent.adapters.segment_recovery import Break, heal, prior_head, read_sealed
+from agent.adapters.spool import Spool
+from agent.clock import Clock
+from agent.control.messages import RecordingFailed, RecordingFound, RecordingSealed
+from agent.errors import EnvironmentFault, SenderFault
+from agent.evidence.journal import Reason
+from agent.evidence.own_segment import check_row
+from agent.evidence.recovery import Examination
+from agent.evidence.statements import Seal
+from agent.wire.identifiers import RecordingId
+from agent.wire.instant import Instant
+from agent.wire.signing import CertifiedSigner
+
+RecoveryEvent = RecordingFound | RecordingSealed | RecordingFailed
+
+
+class SpoolRecovery:
+    """Call `seal` before the first recording of a start, then `start`; `report` gets one `RecordingSealed` or
+    `RecordingFailed` for each recording that `seal` has found whole, in the thread "recovery"."""
+
+    def __init__(
+        self, spool: Spool, signer: CertifiedSigner, clock: Clock, report: Callable[[RecoveryEvent], None]
+    ) -> None:
+        self._spool, self._signer, self._clock, self._report = spool, signer, clock, report
+        self._sealed: list[RecordingId] = []
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
+
+    def seal(
+        self, recordings: Collection[RecordingId], expected: Collection[RecordingId] = ()
+    ) -> list[RecordingFound | RecordingFailed]:
+        """Seal every segment of `recordings` that a power cut left open, in their order.
+
+        Finished recordings are passed over unless they are `expected` (whose end was never put down elsewhere): those
+        are reported again. A recording that cannot be sealed is reported as failed, left as it is, and does not stop
+        the others.
+        """
+        found = [self._seal(it) for it in recordings if it in expected or not self._spool.is_finished(it)]
+        self._sealed = [event.recording for event in found if isinstance(event, RecordingFound)]
+        return found
+
+    def start(self) -> None:
+        """Begin to check and to sum up what `seal` found."""
+        if self._sealed:
+            self._thread.start()
+
+    def close(self, timeout_s: float) -> bool:
+        """Begin no other recording; returns whether the thread has ended. What is left is done at the next start."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def finish(self, recording: RecordingId) -> RecordingSealed | RecordingFailed:
+        """Check a recording all of whose segments are sealed, write its sums and say how it ended."""
+        try:
+            found = [read_sealed(it, self._signer) for it in self._spool.segments(recording)]
+            check_row(found)
+            records = [record for segment in found for record in segment.fragments]
+            self._spool.write_sidecars(recording, records, self._signer)
+            return _ended(recording, found, self._spool.size(recording), self._clock.read())
+        except (EnvironmentFault, SenderFault) as fault:
+            return self._failed(recording, fault)
+
+    def _seal(self, recording: RecordingId) -> RecordingFound | RecordingFailed:
+        try:
+            segments = self._spool.segments(recording)
+            healed = [
+                heal(it, self._signer, self._clock, Break(next_prior_head=None if after is None else prior_head(after)))
+                for it, after in zip_longest(segments, segments[1:])
+            ]
+        except (EnvironmentFault, SenderFault) as fault:
+            return self._failed(recording, fault)
+        kept = [it for it in healed if it is not None]
+        if kept:
+            return RecordingFound(recording, kept[-1].head)
+        detail = f"录制 {recording} 中断在第一个片段之前，没有可恢复的画面；残留文件已另存为 .torn。"
+        return RecordingFailed(recording, detail, self._clock.read())
+
+    def _failed(self, recording: RecordingId, fault: Exception) -> RecordingFailed:
+        return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", self._clock.read())
+
+    def _run(self) -> None:
+        for recording in self._sealed:
+            if self._closed.is_set():
+                return
+            self._report(self.finish(recording))
+
+
+def recover(
+    spool: Spool, signer: CertifiedSigner, clock: Clock, expected: Collection[RecordingId] = ()
+) -> list[RecordingSealed | RecordingFailed]:
+    """All of a `SpoolRecovery` at once; one event for each recording that was not finished or is `expected`."""
+    work = SpoolRecovery(spool, signer, clock, lambda _: None)
+    found = work.seal(spool.recordings(), expected)
+    return [work.finish(event.recording) if isinstance(event, RecordingFound) else event for event in found]
+
+
+def seal_broken(broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock) -> int:
+    """Seal what a failing disk left open in a recording of this very run; returns the bytes set aside. Raises
+    `EnvironmentFault` when the disk still fails."""
+    healed = [heal(place, signer, clock, broken[place]) for place in sorted(broken)]
+    return sum(it.discarded_bytes for it in healed if it is not None)
+
+
+def _ended(recording: RecordingId, found: Sequence[Examination], size: int, at: Instant) -> RecordingSealed:
+    seals = [it.manifest.seal for it in found if it.manifest is not None and it.manifest.seal is not None]
+    records = [record for it in found for record in it.fragments]
+    stopped = seals[-1].closing.reason in {Reason.STOPPED, Reason.SHUTDOWN}
+    return RecordingSealed(
+        recording,
+        len(found),
+        len(records),
+        found[-1].head,
+        sum(record.entry.moment.duration_ms for record in records),
+        size,
+        seals[-1].closing.reason if stopped else Reason.DEVICE_RESTART,
+        not stopped or any(map(_is_recovered, seals)),
+        sum(seal.closing.discarded_bytes for seal in seals),
+        at,
+    )
+
+
+def _is_recovered(seal: Seal) -> bool:
+    return seal.closing.recovered

@@ -1,0 +1,48 @@
+"""The hash on another thread: the same digests as hashlib's, whatever the pieces; a signed lie about media is found."""
+
+import hashlib
+import random
+from dataclasses import replace
+
+from agent.adapters.background_hash import background_hashing
+from agent.evidence.bmff import Source
+from agent.evidence.recovery import examine
+from tests.agent.evidence.attacks import recordings
+from tests.agent.evidence.bench import Bench, flipped, make_authority
+
+AUTHORITY = make_authority()
+
+
+def test_digest_is_that_of_hashlib_at_every_point_and_in_every_copy():
+    chance = random.Random(7)
+    with background_hashing() as new_hash:
+        ours, plain, twins = new_hash(), hashlib.sha256(), []
+        for _ in range(200):
+            piece = chance.randbytes(chance.choice((0, 1, 8, 700, 40_000)))
+            ours.update(piece)
+            plain.update(piece)
+            if chance.random() < 0.2:
+                twins.append((ours.copy(), plain.copy()))
+            if chance.random() < 0.1:
+                assert ours.digest() == plain.digest()
+        assert all(twin.digest() == of_plain.digest() for twin, of_plain in twins)
+
+
+def test_examination_is_the_same_with_the_work_elsewhere():
+    bench = Bench(AUTHORITY.signer())
+    sealed = bench.sealed()
+    for data in (sealed, flipped(sealed, bench.records[2].media_offset + 900), sealed[:-100], sealed + b"more"):
+        alone = examine(Source.of_bytes(data))
+        with background_hashing() as new_hash:
+            helped = examine(Source.of_bytes(data), new_hash=new_hash)
+        same = [replace(found, damage=(), tail=()) for found in (alone, helped)]
+        assert same[0] == same[1]
+        places = [[(it.offset, it.size, it.kind) for it in (*found.damage, *found.tail)] for found in (alone, helped)]
+        assert places[0] == places[1]
+
+
+def test_signed_journal_entry_that_lies_about_its_media_is_damage():
+    """The session key signs both, so only the comparison of the two shows it; by hand dd and sha256sum would."""
+    found = examine(Source.of_bytes(recordings()["signed lie about media"]["segment-0001.mp4"]))
+    assert [damage.kind for damage in found.damage] == ["journal"]
+    assert [record.entry.sequence for record in found.fragments] == [1, 2, 3, 5, 6]
