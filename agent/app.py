@@ -4,7 +4,6 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from cryptography import x509
@@ -14,36 +13,60 @@ from agent.adapters import state_lock
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
-from agent.adapters.mqtt_link import LinkSettings, MqttLink
-from agent.adapters.signer import load_signer
+from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.store import DeviceMemory
 from agent.adapters.systemd_notify import ALIVE, READY, STOPPING, systemd_notify
 from agent.adapters.worker import Worker
 from agent.clock import Clock
-from agent.config import AgentConfig
-from agent.control.controller import Controller, Identity
-from agent.control.messages import DeviceStarted, Event, TrustListRead, WorkFailed
+from agent.config import DATABASE, AgentConfig
+from agent.control.controller import STOP_NS, Controller, Identity
+from agent.control.messages import DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
+from agent.key_files import read_signer
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.performer import Performer, RecorderPort, Room
+from agent.version import software_version
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, RecordingId, recording_id
 from agent.wire.signing import CertifiedSigner
 from agent.wire.trust import TrustList
 
-STOP_S = 1.0  # ours: for each part, in sum less than the 5 s that a stop may take
 DISCLOSED = "disclosed"
-DATABASE = "agent.db"
 
 logger = logging.getLogger(__name__)
+
+
+class StopTime:
+    """The one limit for the end of everything: each part gets what those before it have left."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._by_ns: int | None = None
+
+    def ends_at(self, by_ns: int) -> None:
+        """Set the limit, a monotonic nanosecond; without it, it is `STOP_NS` after the first part begins to end."""
+        self._by_ns = by_ns
+
+    def left_s(self) -> float:
+        """Seconds that are left, 0 when there are none."""
+        now_ns = self._clock.read().monotonic_ns
+        if self._by_ns is None:
+            self._by_ns = now_ns + STOP_NS
+        return max(0, self._by_ns - now_ns) / 1e9
+
+    def close(self, name: str, close: Callable[[float], bool]) -> None:
+        """End one part with what is left; what it could not finish is recovered at the next start."""
+        left_s = self.left_s()
+        if not close(left_s):
+            logger.error("%s has not stopped within %.1f s; what it had is recovered at the next start", name, left_s)
 
 
 class RecordingPart(RecorderPort, Protocol):
     """The camera side of a recorder, with its recordings on the disk and its button."""
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
-        """Make the recordings of earlier runs whole. One event for each that was closed now, and for each of
-        `unreported`: those whose end was never stored."""
+        """Seal the recordings of earlier runs. What their ends were, and those of `unreported`, whose end was never
+        stored, is told now or after `open`."""
 
     def open(self) -> None:
         """Start the threads; raises `OperatorFault` or `EnvironmentFault`."""
@@ -60,7 +83,7 @@ def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
 
     Belongs to the main thread of a process: it blocks signals and sets `threading.excepthook`.
     """
-    inbox, systemd = Inbox(), systemd_notify()
+    inbox, systemd, stop_time = Inbox(), systemd_notify(), StopTime(clock)
     watch_couriers(inbox)
     watch_signals(inbox)
     with ExitStack() as stack:
@@ -75,13 +98,14 @@ def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
         room = _room(config, clock, signer, database, inbox, part)
         controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random)
         _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
-        _start(config, room, part, inbox, stack)
+        _start(config, room, part, inbox, stack, stop_time)
         systemd.tell(READY)
         logger.info("%s is ready", config.device)
-        exit_code = Loop(inbox, controller, Performer(room).perform, clock, lambda: systemd.tell(ALIVE)).run(first)
+        finish = Loop(inbox, controller, Performer(room).perform, clock, lambda: systemd.tell(ALIVE)).run(first)
+        stop_time.ends_at(finish.by_ns)
         systemd.tell(STOPPING)
-    logger.info("%s stopped with exit code %d", config.device, exit_code)
-    return exit_code
+    logger.info("%s stopped with exit code %d", config.device, finish.exit_code)
+    return finish.exit_code
 
 
 def equip_camera(
@@ -91,14 +115,6 @@ def equip_camera(
     from agent import recording_part
 
     return recording_part.equip(config, signer, clock, report)
-
-
-def software_version() -> str:
-    """The version of the installed distribution."""
-    try:
-        return version("liuhen")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 def read_trust_list(config: AgentConfig) -> TrustList:
@@ -116,7 +132,7 @@ def read_trust_list(config: AgentConfig) -> TrustList:
 
 def own_signer(config: AgentConfig) -> CertifiedSigner:
     """The evidence key; raises `OperatorFault` when it is not certified for the configured device."""
-    signer = load_signer(config.identity.evidence_key, config.identity.evidence_chain)
+    signer = read_signer(config.identity.evidence_key, config.identity.evidence_chain)
     leaf = x509.load_der_x509_certificate(signer.chain[0])
     names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [config.device]:
@@ -138,7 +154,7 @@ def _room(
         clock,
         signer,
         database,
-        MqttLink(_link_settings(config), inbox.put),
+        MqttLink(config.device, config.broker, inbox.put),
         Worker(inbox.put),
         part,
         None if audience is None else DisclosedFolder(config.state_dir / DISCLOSED),
@@ -146,28 +162,27 @@ def _room(
     )
 
 
-def _start(config: AgentConfig, room: Room, part: RecordingPart | None, inbox: Inbox, stack: ExitStack) -> None:
+def _start(
+    config: AgentConfig, room: Room, part: RecordingPart | None, inbox: Inbox, stack: ExitStack, stop_time: StopTime
+) -> None:
     """Start the threads; `stack` ends them in reverse."""
     room.link.open()
-    stack.callback(_close, "link", room.link.close)
+    stack.callback(stop_time.close, "link", room.link.close)
     room.worker.start()
-    stack.callback(_close, "worker", room.worker.close)
+    stack.callback(stop_time.close, "worker", room.worker.close)
     watch = FolderWatch(config.identity.trust_list, inbox.put)
     watch.start()
-    stack.callback(_close, "trust list watch", watch.close)
+    stack.callback(stop_time.close, "trust list watch", watch.close)
+    # A list that came between our reading and our watching would be heard of by nobody.
+    inbox.put(FileSettled(str(config.identity.trust_list)))
     if part is not None:
-        stack.callback(_close, "recorder", part.close)
+        stack.callback(stop_time.close, "recorder", part.close)
         part.open()
 
 
 def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
     return [] if part is None else part.recover(unreported)
-
-
-def _close(name: str, close: Callable[[float], bool]) -> None:
-    if not close(STOP_S):
-        logger.error("%s has not stopped within %s s; what it had is recovered at the next start", name, STOP_S)
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:
@@ -186,18 +201,3 @@ def _trust_again(config: AgentConfig) -> Event:
 def _log_faults(faults: list[str]) -> None:
     for fault in faults:
         logger.warning("a disclosure of an earlier run no longer holds: %s", fault)
-
-
-def _link_settings(config: AgentConfig) -> LinkSettings:
-    broker = config.broker
-    return LinkSettings(
-        config.device,
-        broker.host,
-        broker.port,
-        broker.protocol,
-        broker.server_name,
-        broker.ca,
-        broker.certificate,
-        broker.key,
-        broker.keepalive_s,
-    )

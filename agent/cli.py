@@ -11,9 +11,10 @@ from rich.table import Table
 
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
-from agent.config import AgentConfig, read_config, shown
-from agent.errors import LiuhenFault, OperatorFault
-from agent.log import LEVELS, start_logging
+from agent.command import log_from, run_command
+from agent.config import DATABASE, RECORDINGS, AgentConfig, read_config, shown
+from agent.errors import OperatorFault
+from agent.wire.identifiers import parse_recording_id
 
 HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
 
@@ -24,10 +25,12 @@ HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场�
   liuhen-agent status --config /etc/liuhen/agent.toml --json
 
   liuhen-agent config --config /etc/liuhen/agent.toml
+
+  liuhen-agent note REC-0001-R000001 --config /etc/liuhen/agent.toml --reason secrecy --text "…" --author 示例-000001
 """
 
 application = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-output, errors = Console(), Console(stderr=True)
+output = Console()
 ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
 LABELS = {
@@ -55,9 +58,7 @@ def run(
     from agent import app  # not for `status`, which should answer at once
     from agent.clock import system_clock
 
-    if log_level not in LEVELS:
-        raise OperatorFault(f"没有日志级别“{log_level}”。可用的有：{'、'.join(LEVELS)}。")
-    start_logging(log_level)
+    log_from(log_level, "agent")
     raise typer.Exit(app.run(read_config(config), system_clock(), app.equip_camera))
 
 
@@ -76,6 +77,32 @@ def status(config: ConfigOption, as_json: JsonOption = False) -> None:
     output.print(table)
 
 
+@application.command()
+def note(
+    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="录制编号，例如 REC-0001-R000001")],
+    config: ConfigOption,
+    reason: Annotated[str, typer.Option(help="原因代码，例如 secrecy（涉密/商业秘密/个人隐私）")],
+    text: Annotated[str, typer.Option(help="说明文字；不写姓名、身份证号、手机号")],
+    author: Annotated[str, typer.Option(help="作者代号，不写姓名")],
+    first: Annotated[int | None, typer.Option(min=1, help="说明所及的第一个片段；缺省为录制开头")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="说明所及的最后一个片段；缺省为录制结尾")] = None,
+) -> None:
+    """给已封存的录制补充书面说明；签名后放在录制旁边，不改动原录制。 Add a signed note beside a recording.
+
+    示例： liuhen-agent note REC-0001-R000001 --config agent.toml --reason secrecy --text "…" --author 示例-000001
+    """
+    from agent.adapters.notes_folder import NoteDraft, add_note
+    from agent.adapters.spool import Spool
+    from agent.app import own_signer
+    from agent.clock import system_clock
+
+    found = read_config(config)
+    spool = Spool(found.state_dir / "recordings")
+    draft = NoteDraft(reason, text, author, first, last)
+    place = add_note(spool, parse_recording_id(recording), draft, own_signer(found), system_clock().read().wall)
+    output.out(f"已签名并保存：{place}", highlight=False)
+
+
 @application.command(name="config")
 def show_config(config: ConfigOption, as_json: JsonOption = False) -> None:
     """显示生效的配置（不显示密钥内容）。 Show the effective configuration."""
@@ -89,11 +116,11 @@ def show_config(config: ConfigOption, as_json: JsonOption = False) -> None:
 
 def device_status(config: AgentConfig) -> dict[str, Any]:
     """The figures of `status`, keys as in `LABELS`; raises `OperatorFault` before the device ever ran."""
-    store = config.state_dir / "agent.db"
+    store = config.state_dir / DATABASE
     if not store.is_file():
         raise OperatorFault(f"{config.state_dir} 中还没有运行记录。请先执行 liuhen-agent run。")
     figures = {"device": config.device, "unit": config.unit, "running": state_lock.is_held(config.state_dir)}
-    recordings = config.state_dir / "recordings"
+    recordings = config.state_dir / RECORDINGS
     on_disk = sum(place.is_dir() for place in recordings.iterdir()) if recordings.is_dir() else 0
     found = {**figures, **asdict(read_snapshot(store)), "recordings_on_disk": on_disk}
     return {name: found[name] for name in LABELS}
@@ -108,8 +135,4 @@ def _lines(part: dict[str, Any], prefix: str) -> list[str]:
 
 def main() -> None:
     """The command; a fault is one line on stderr and the exit code of its root."""
-    try:
-        application()
-    except LiuhenFault as fault:
-        errors.out(f"错误：{fault}".replace("\n", " "), highlight=False)
-        raise SystemExit(fault.exit_code) from None
+    run_command(application)

@@ -13,18 +13,22 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from agent.adapters.source_address import masked
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
+TYPE_NAMES: Mapping[type, str] = {int: "整数", bool: " true 或 false", str: "加引号的文字"}
+DATABASE, RECORDINGS = "agent.db", "recordings"  # in the state folder
 HIDDEN = "（内容不显示）"
+CAMERA = r"auto|none|picamera2|test|(v4l2|rtsp|file):.+"  # what `[capture] camera` may be
 
 
 def _within(lowest: int, highest: int, default: int) -> Any:
     return field(default=default, metadata={"range": (lowest, highest)})
 
 
-def _matching(pattern: str, words: str, default: str) -> Any:
-    return field(default=default, metadata={"pattern": re.compile(pattern), "words": words})
+def _matching(pattern: str, words: str, default: str, *, address: bool = False) -> Any:
+    return field(default=default, metadata={"pattern": re.compile(pattern), "words": words, "address": address})
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,16 @@ class BrokerConfig:
 
 @dataclass(frozen=True)
 class CaptureConfig:
-    """`[capture]`, for recorders; sizes in pixels, rates per second, `fragment_ms` is the length of a signed piece."""
+    """`[capture]`, for recorders; sizes in pixels, rates per second, `fragment_ms` is the length of a signed piece.
+
+    `pre_event_s` seconds before the button are kept in memory and begin the recording; the camera then runs all the
+    time. 0, the default, until a profile asks for it. `pre_event_sound`: whether they are heard as well as seen."""
 
     camera: str = _matching(
-        r"auto|picamera2|test|(v4l2|rtsp|file):.+", "auto、picamera2、v4l2:设备、rtsp:地址、file:路径 或 test", "auto"
+        CAMERA,
+        "auto、picamera2、v4l2:设备、rtsp:地址、file:路径、test 或 none（只录音）",
+        "auto",
+        address=True,
     )
     width: int = _within(160, 3840, 1280)
     height: int = _within(120, 2160, 720)
@@ -65,6 +75,8 @@ class CaptureConfig:
     audio: str = _matching(r"auto|test|none|alsa:.+", "auto、alsa:设备、test 或 none", "auto")
     fragment_ms: int = _within(200, 5000, 500)
     segment_minutes: int = _within(1, 120, 10)
+    pre_event_s: int = _within(0, 120, 0)  # REC-02; 0 keeps the camera off between recordings
+    pre_event_sound: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,7 @@ def parse_config(text: str, folder: Path) -> AgentConfig:
 
 
 def shown(config: AgentConfig) -> dict[str, Any]:
-    """The effective configuration for people: key files by path only, never what is in them."""
+    """The effective configuration for people: key files by path only, addresses without their passwords."""
     return _shown(config)
 
 
@@ -151,6 +163,8 @@ def _shown(part: Any) -> dict[str, Any]:
             lines[item.name] = _shown(value)
         elif item.metadata.get("secret"):
             lines[item.name] = f"{value}{HIDDEN}"
+        elif item.metadata.get("address"):
+            lines[item.name] = masked(value)
         elif value is not None:
             lines[item.name] = str(value) if isinstance(value, Path) else value
     return lines
@@ -200,9 +214,9 @@ def _value(name: str, item: Field[Any], kind: Any, value: Any, folder: Path) -> 
         if isinstance(value, Path | str) and str(value):
             return folder / value
         raise OperatorFault(f"agent.toml：{name} = {value!r} 应是一个文件路径（加引号）。")
-    wanted = int if kind is int else str
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise OperatorFault(f"agent.toml：{name} = {value!r} 应是{'整数' if wanted is int else '加引号的文字'}。")
+    wanted = kind if kind in TYPE_NAMES else str
+    if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
+        raise OperatorFault(f"agent.toml：{name} = {value!r} 应是{TYPE_NAMES[wanted]}。")
     return _in_range(name, item, value)
 
 
@@ -212,7 +226,8 @@ def _in_range(name: str, item: Field[Any], value: Any) -> Any:
         if not lowest <= value <= highest:
             raise OperatorFault(f"agent.toml：{name} = {value} 超出范围，应在 {lowest} 至 {highest} 之间。")
     if "pattern" in item.metadata and not item.metadata["pattern"].fullmatch(value):
-        raise OperatorFault(f"agent.toml：{name} = {value!r} 不对，应是 {item.metadata['words']}。")
+        told = masked(value) if item.metadata.get("address") else value
+        raise OperatorFault(f"agent.toml：{name} = {told!r} 不对，应是 {item.metadata['words']}。")
     return value
 
 

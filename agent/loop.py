@@ -73,33 +73,33 @@ class Loop:
         self._inbox, self._controller, self._perform = inbox, controller, perform
         self._clock, self._alive = clock, alive
 
-    def run(self, first: Iterable[Event]) -> int:
-        """Handle `first`, then whatever comes, until the controller asks to finish; returns the exit code."""
+    def run(self, first: Iterable[Event]) -> Finish:
+        """Handle `first`, then whatever comes, until the controller asks to finish; returns how."""
         for event in first:
             self.dispatch(event)
         while True:
             self._alive()
-            exit_code = self.dispatch(self._inbox.get(self._wait_s()) or TimePassed())
-            if exit_code is not None:
-                return exit_code
+            finish = self.dispatch(self._inbox.get(self._wait_s()) or TimePassed())
+            if finish is not None:
+                return finish
 
-    def dispatch(self, event: Event) -> int | None:
-        """Handle `event` and everything it leads to; an exit code when the controller asks to finish.
+    def dispatch(self, event: Event) -> Finish | None:
+        """Handle `event` and everything it leads to; returns `Finish` when the controller asks for it.
 
         What an effect leads to comes before the next effect, so that an event is stored and handed to the link before
         the link is closed.
         """
-        exit_code = None
+        finish = None
         work: deque[Event | Effect] = deque([event])
         while work:
             item = work.popleft()
             if isinstance(item, Finish):
-                exit_code = item.exit_code
+                finish = item
             elif isinstance(item, Effect):
                 work.extendleft(reversed([*self._perform(item)]))
             else:
                 work.extendleft(reversed(self._controller.handle(item, self._clock.read())))
-        return exit_code
+        return finish
 
     def _wait_s(self) -> float:
         deadline = self._controller.deadline()

@@ -25,8 +25,6 @@ from agent.wire.signing import CertifiedSigner
 from agent.wire.status import STATUS_TYPE, DeviceStatus
 from agent.wire.topics import EVENTS, STATE, device_topic
 
-CLOSE_S = 1.5  # ours: part of the 5 s that a stop may take
-
 logger = logging.getLogger(__name__)
 
 
@@ -38,6 +36,12 @@ class RecorderPort(Protocol):
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
+
+    def mark(self, order: asked.MarkRecording) -> None:
+        """Carry out an officer's act in it; returns at once."""
+
+    def photograph(self, order: asked.TakePhoto) -> None:
+        """Keep the next picture as a photo; returns at once."""
 
 
 @dataclass(frozen=True)
@@ -65,57 +69,82 @@ class Performer:
         self._memory = DeviceMemory(room.database)
 
     def perform(self, effect: Effect) -> list[Event]:
-        """Carry out `effect`; what it led to at once. A full or failing disk is an event, never an exception."""
+        """Carry out `effect`; what it led to at once. A full or failing disk is an event, never an exception: what runs
+        goes on, and the next start finds out from what stands on the disk."""
+        try:
+            return self._carry_out(effect)
+        except EnvironmentFault as fault:
+            logger.error("%s: %s", type(effect).__name__, fault)  # noqa: TRY400 - a traceback says no more
+            return self._failed(effect, str(fault))
+
+    def _failed(self, effect: Effect, detail: str) -> list[Event]:
+        """The answer to an effect that the disk or a key's hardware refused: what its asker waits for, or an alarm."""
         match effect:
             case asked.StoreEvent():
-                return self._put(effect)
+                return [happened.EventNotStored(effect, detail)]
+            case asked.SendEvents(connection, after):
+                return [happened.EventsSent(connection, None, after, after)]
+            case asked.OpenConnection():  # a session number used twice would let an old last will win
+                return [happened.LinkOpening(0), happened.LinkDown(0, detail)]
+            case asked.StartRecording(recording):
+                return [happened.RecordingFailed(recording, detail, self._room.clock.read())]
+            case asked.ShowDisclosure(kind, name):
+                return [happened.WorkFailed(detail, (kind, name))]
+            case asked.RaiseAlarm():
+                return []  # an alarm about an alarm would never end
+            case _:
+                return [happened.WorkFailed(detail)]
+
+    def _carry_out(self, effect: Effect) -> list[Event]:
+        match effect:
+            case asked.StoreEvent():
+                return [self._put(effect)]
             case asked.SendEvents():
                 return [self._send(effect)]
             case asked.CompareReceipt(receipt):
                 return [happened.ReceiptCompared(receipt, self._store.hash_of(receipt.upto))]
             case asked.OpenConnection():
-                return self._open_connection()
+                return [self._open_connection()]
             case asked.StartRecording():
                 return self._start_recording(effect)
             case asked.ShowDisclosure(kind, name, envelope):
-                return self._show(kind, name, envelope)
+                self._show(kind, name, envelope)
             case asked.ReadTrustList():
                 self._room.worker.ask(self._room.read_trust)
-                return []
             case _:
-                self._perform_silently(effect)
-                return []
+                self._carry_out_silently(effect)
+        return []
 
-    def _perform_silently(self, effect: Effect) -> None:
+    def _carry_out_silently(self, effect: Effect) -> None:
         match effect:
             case asked.StoreNote(note):
-                self._tolerate(lambda: self._memory.remember(note))
+                self._memory.remember(note)
             case asked.ReserveRecording(number):
-                self._tolerate(lambda: self._memory.reserve_recording(number))
+                self._memory.reserve_recording(number)
             case asked.Acknowledge(upto):
-                self._tolerate(lambda: self._store.acknowledge(upto))
+                self._store.acknowledge(upto)
             case asked.StopRecording(_, reason) if self._room.recorder is not None:
                 self._room.recorder.stop(reason)
+            case asked.MarkRecording() if self._room.recorder is not None:
+                self._room.recorder.mark(effect)
+            case asked.TakePhoto() if self._room.recorder is not None:
+                self._room.recorder.photograph(effect)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
             case asked.PublishStatus(online):
                 self._room.link.publish(self._topic(STATE), self._status(online=online), retain=True)
-            case asked.CloseConnection(flush):
-                self._close_connection(CLOSE_S if flush else 0.0)
+            case asked.CloseConnection(flush_by_ns):
+                self._close_connection(flush_by_ns)
             case asked.RaiseAlarm(text):
                 logger.warning("alarm: %s", text)
-                when = canonical.timestamp(self._room.clock.read().wall)
-                self._tolerate(lambda: self._memory.record_fault(f"{when} {text}"))
+                self._memory.record_fault(f"{canonical.timestamp(self._room.clock.read().wall)} {text}")
             case _:
                 raise TypeError(f"unknown effect {type(effect).__name__}")
 
-    def _put(self, effect: asked.StoreEvent) -> list[Event]:
-        try:
-            devseq = self._store.put(effect.draft, effect.note)
-        except EnvironmentFault as fault:
-            return [happened.EventNotStored(effect, str(fault))]
+    def _put(self, effect: asked.StoreEvent) -> Event:
+        devseq = self._store.put(effect.draft, effect.note)
         logger.info("stored %s as %d", effect.draft.event_id, devseq)
-        return [happened.EventStored(devseq)]
+        return happened.EventStored(devseq)
 
     def _send(self, effect: asked.SendEvents) -> Event:
         waiting = self._store.waiting(effect.after, MAX_BATCH_EVENTS, effect.max_bytes)
@@ -127,16 +156,15 @@ class Performer:
         logger.debug("sent %d..%d as message %s", waiting[0][0], waiting[-1][0], mid)
         return happened.EventsSent(effect.connection, mid, waiting[0][0], waiting[-1][0])
 
-    def _open_connection(self) -> list[Event]:
-        try:
-            session = self._memory.next_session()
-        except EnvironmentFault as fault:  # a session number used twice would let an old last will win
-            return [happened.LinkOpening(0), happened.LinkDown(0, str(fault))]
+    def _open_connection(self) -> Event:
+        session = self._memory.next_session()
         will = LastWill(self._topic(STATE), self._status(online=False))
         self._room.link.connect(session, will)
-        return [happened.LinkOpening(session)]
+        return happened.LinkOpening(session)
 
-    def _close_connection(self, timeout_s: float) -> None:
+    def _close_connection(self, flush_by_ns: int | None) -> None:
+        now_ns = self._room.clock.read().monotonic_ns
+        timeout_s = 0.0 if flush_by_ns is None else max(0, flush_by_ns - now_ns) / 1e9
         if not self._room.link.close(timeout_s) and timeout_s:
             logger.warning("the connection has not ended within %s s", timeout_s)
 
@@ -147,15 +175,10 @@ class Performer:
         self._room.recorder.start(effect)
         return []
 
-    def _show(self, kind: str, name: str, envelope: bytes) -> list[Event]:
+    def _show(self, kind: str, name: str, envelope: bytes) -> None:
         disclosed = self._room.disclosed
-        if disclosed is None:
-            return []
-        try:
+        if disclosed is not None:
             self._room.worker.ask(lambda: disclosed.show(kind, name, envelope))
-        except EnvironmentFault as fault:
-            return [happened.WorkFailed(str(fault), (kind, name))]
-        return []
 
     def _status(self, *, online: bool) -> bytes:
         figures, now = snapshot(self._room.database), self._room.clock.read()
@@ -175,10 +198,3 @@ class Performer:
 
     def _topic(self, channel: str) -> str:
         return device_topic(self._room.identity.district, self._room.identity.device, channel)
-
-    def _tolerate(self, work: Callable[[], None]) -> None:
-        """The disk may refuse; what runs goes on, and the next start finds out from what stands on the disk."""
-        try:
-            work()
-        except EnvironmentFault as fault:
-            logger.error("store: %s", fault)  # noqa: TRY400 - a traceback says no more

@@ -4,18 +4,21 @@ import logging
 from collections.abc import Callable
 
 from agent.adapters.hook_courier import HookCourier
-from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
+from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
+from agent.adapters.pre_event import PreEventSettings
+from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
+from agent.adapters.spool_recovery import SpoolRecovery
 from agent.clock import Clock
-from agent.config import AgentConfig
-from agent.control.effects import StartRecording
-from agent.control.messages import Event, RecordingFailed
+from agent.config import RECORDINGS, AgentConfig
+from agent.control.effects import MarkRecording, StartRecording, TakePhoto
+from agent.control.messages import Event, RecordingFailed, WorkFailed
+from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
-from agent.wire.identifiers import RecordingId
+from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
-RECORDINGS = "recordings"
 HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
 
 logger = logging.getLogger(__name__)
@@ -25,21 +28,37 @@ class CameraPart:
     """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`."""
 
     def __init__(
-        self, spool: Spool, signer: CertifiedSigner, clock: Clock, recorder: Recorder, hooks: HookCourier | None
+        self,
+        device: DeviceId,
+        spool: Spool,
+        clock: Clock,
+        recovery: SpoolRecovery,
+        recorder: Recorder,
+        hooks: HookCourier | None,
     ) -> None:
-        self._spool, self._signer, self._clock = spool, signer, clock
+        self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
         self._recorder, self._hooks = recorder, hooks
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
-        """Seal what a power cut left open; also tell the end of each recording of `unreported`."""
-        ends: list[Event] = [*self._spool.recover(self._signer, self._clock, unreported)]
-        there = set(self._spool.recordings())
+        """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
+        of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
+        try:
+            there = self._spool.recordings()
+        except EnvironmentFault as fault:
+            return [WorkFailed(f"录像目录无法读取，开机恢复未进行：{fault}")]
+        own = [recording for recording in there if recording_device(recording) == self._device]
         now = self._clock.read()
-        lost = [recording for recording in unreported if recording not in there]
-        return [*ends, *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost)]
+        lost = [recording for recording in unreported if recording not in own]
+        return [
+            *self._recovery.seal(own, unreported),
+            *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost),
+            *(WorkFailed(f"录像目录中有别的设备的录制 {it}，未作处理；请移出核查。") for it in there if it not in own),
+        ]
 
     def open(self) -> None:
-        """Listen to the button."""
+        """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
+        self._recorder.open()
+        self._recovery.start()
         if self._hooks is not None:
             self._hooks.start()
 
@@ -51,11 +70,21 @@ class CameraPart:
         """End it; returns at once."""
         self._recorder.stop(Reason(reason))
 
+    def mark(self, order: MarkRecording) -> None:
+        """Carry out an officer's act in it; returns at once."""
+        self._recorder.act(ActAsked(order.act, order.cause, order.at))
+
+    def photograph(self, order: TakePhoto) -> None:
+        """Keep the next picture as a photo; returns at once."""
+        self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
+
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
+        ends_ns = self._clock.read().monotonic_ns + int(timeout_s * 1e9)
+        self._recovery.close(0)
         if self._hooks is not None:
-            self._hooks.close(HOOK_CLOSE_S)
-        return self._recorder.close(timeout_s)
+            self._hooks.close(min(HOOK_CLOSE_S, timeout_s))
+        return self._recorder.close(max(0, ends_ns - self._clock.read().monotonic_ns) / 1e9)
 
 
 def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Callable[[Event], None]) -> CameraPart:
@@ -71,9 +100,14 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.fragment_ms,
     )
     spool = Spool(config.state_dir / RECORDINGS)
-    pace = RecorderSettings(fragment_ms=capture.fragment_ms, segment_minutes=capture.segment_minutes)
+    pace = RecorderSettings(
+        fragment_ms=capture.fragment_ms,
+        segment_minutes=capture.segment_minutes,
+        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
+    )
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
-    return CameraPart(spool, signer, clock, recorder, _hooks(config, clock, report))
+    recovery = SpoolRecovery(spool, signer, clock, report)
+    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report))
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

@@ -7,6 +7,7 @@ from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
 from agent.control.disclosure_desk import DisclosureDesk, Floor, Key
 from agent.control.effects import (
+    DETAIL_LENGTH,
     CloseConnection,
     Effect,
     EventDraft,
@@ -17,22 +18,24 @@ from agent.control.effects import (
     StoreEvent,
     StoreNote,
     TrustSeen,
+    moment_name,
 )
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
-from agent.control.recording import RecordingMachine, RecordingMemory, State
+from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
 from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink
 from agent.errors import EnvironmentFault
+from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.instant import Instant
 from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import TrustList
 
-STOP_GRACE_NS = 3 * NANOSECONDS  # ours: for the last fragment and the seal; the process has 5 s in all
-PENDING_LIMIT = 1000  # ours: drafts kept in memory while the store is full; what they tell stands in the recordings
-RETRY_STORE_NS = 30 * NANOSECONDS  # ours
+STOP_NS = 9 * NANOSECONDS // 2  # ours: a stop takes 5 s at most; the rest is for the end of the process
+STOP_GRACE_NS = 3 * NANOSECONDS  # ours, out of them: for the last fragment and the seal
+FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other parts share what is left
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Controller:
 
     def __init__(self, identity: Identity, memory: Memory, trust: TrustList, random: Callable[[], float]) -> None:
         self._identity, self._trust = identity, trust
-        context = {"software": f"Liuhen {identity.version}"}
+        context = {CONTEXT_VERSION: identity.version}
         self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
         audience = identity.audience
         self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
@@ -69,7 +72,8 @@ class Controller:
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._uplink = Uplink(identity.device, filters, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
-        self._stop_by_ns: int | None = None
+        self._sealed_by_ns: int | None = None
+        self._end_by_ns = 0
         self._exit_code: int | None = None
 
     def restore(self, envelopes: Iterable[bytes], now: Instant) -> list[str]:
@@ -78,7 +82,7 @@ class Controller:
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
-        times = (self._uplink.deadline(), self._unstored.deadline(), self._stop_by_ns)
+        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
@@ -89,10 +93,16 @@ class Controller:
         match event:
             case happened.ButtonPressed(at):
                 return self._recording.pressed(at)
+            case happened.OfficerActed():
+                return self._recording.acted(event)
+            case happened.PhotoTaken():
+                return photo_taken(event)
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():
-                return self._recording.gap_opened(event)
+                return gap_opened(event)
+            case happened.RecordingFound():
+                return self._recording.found(event)
             case happened.RecordingSealed():
                 return self._recording.sealed(event)
             case happened.RecordingFailed():
@@ -105,12 +115,14 @@ class Controller:
                 return self._arrived(event, now)
             case happened.TrustListRead(trust):
                 return self._take_trust(trust)
+            case happened.LinkUp():
+                return self._came_up(event, now)
             case happened.FileSettled():
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
             case happened.TimePassed():
-                return [*self._uplink.wake(now), *self._unstored.wake(now.monotonic_ns)]
+                return [*self._uplink.wake(now), *self._unstored.wake(now)]
             case happened.StopRequested():
                 return self._stop(0, now)
             case happened.CourierDied(name, detail):
@@ -118,20 +130,25 @@ class Controller:
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
             case happened.ReceiptCompared():
                 acknowledged = self._uplink.handle(event, now)
-                return [*acknowledged, *self._unstored.again()] if acknowledged else []
+                return [*acknowledged, *self._unstored.again(now)] if acknowledged else []
             case _:
                 return self._uplink.handle(event, now)
 
     def _started(self, event: happened.DeviceStarted) -> list[Effect]:
-        drafts = [EventDraft(f"started/{_moment(event.at)}", EventType.DEVICE_STARTED, event.at, self._version())]
+        moment, version = moment_name(event.at), {"version": self._identity.version}
+        drafts = [EventDraft(f"started/{moment}", EventType.DEVICE_STARTED, event.at, version)]
         loss = event.loss
         if loss is not None:
-            told = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail}
-            drafts.insert(0, EventDraft(f"store-lost/{_moment(event.at)}", EventType.STORAGE_FAILED, event.at, told))
-        return [StoreEvent(draft) for draft in drafts]
+            told = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail[:DETAIL_LENGTH]}
+            drafts.insert(0, EventDraft(f"store-lost/{moment}", EventType.STORAGE_FAILED, event.at, told))
+        # The list found at the start counts as seen, too: an older one may not follow it at the next start.
+        return [*(StoreEvent(draft) for draft in drafts), StoreNote(TrustSeen(self._trust.version))]
 
-    def _version(self) -> dict[str, str]:
-        return {"version": self._identity.version}
+    def _came_up(self, event: happened.LinkUp, now: Instant) -> list[Effect]:
+        effects = self._uplink.handle(event, now)
+        if effects and self._desk is not None:
+            self._desk.connected()
+        return effects
 
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if event.topic == self._receipts:
@@ -144,7 +161,12 @@ class Controller:
         if trust.version <= self._trust.version or trust.district != self._trust.district:
             return []
         self._trust = trust
-        return [StoreNote(TrustSeen(trust.version))]
+        seen = StoreNote(TrustSeen(trust.version))
+        if self._desk is None:
+            return [seen]
+        # A publication that came before the list that trusts its signers was refused, and is retained at the broker.
+        self._desk.connected()
+        return [seen, *self._uplink.subscribe_again()]
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
         if event.disclosure is not None and self._desk is not None:
@@ -154,20 +176,18 @@ class Controller:
     def _stop(self, exit_code: int, now: Instant) -> list[Effect]:
         if self._exit_code is not None:
             return []
-        self._exit_code, self._stop_by_ns = exit_code, now.monotonic_ns + STOP_GRACE_NS
+        self._exit_code, self._end_by_ns = exit_code, now.monotonic_ns + STOP_NS
+        self._sealed_by_ns = now.monotonic_ns + STOP_GRACE_NS
         return self._recording.shut_down(now)
 
     def _finish_when_quiet(self, now: Instant) -> list[Effect]:
-        if self._exit_code is None or self._stop_by_ns is None:
+        if self._exit_code is None or self._sealed_by_ns is None:
             return []
-        if self._recording.state is not State.IDLE and now.monotonic_ns < self._stop_by_ns:
+        if self._recording.state is not State.IDLE and now.monotonic_ns < self._sealed_by_ns:
             return []
-        self._stop_by_ns = None
+        self._sealed_by_ns = None
         data = {"exit_code": self._exit_code}
-        stopped = EventDraft(f"stopped/{_moment(now)}", EventType.DEVICE_STOPPED, now, data)
+        stopped = EventDraft(f"stopped/{moment_name(now)}", EventType.DEVICE_STOPPED, now, data)
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
-        return [StoreEvent(stopped), *status, CloseConnection(flush=True), Finish(self._exit_code)]
-
-
-def _moment(at: Instant) -> str:
-    return f"{at.boot[:8]}-{at.monotonic_ns // 1_000_000}"
+        flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
+        return [StoreEvent(stopped), *status, flushed, Finish(self._exit_code, self._end_by_ns)]

@@ -2,6 +2,7 @@
 
 A document is accepted by `agent.duty.disclosure_rules`; here its topic is compared with what it says of itself, and
 its version with the highest one this device has ever accepted, even when the file of that version is gone.
+What a refusal leaves in the chain of events is a code and digests, never the text, which may name people.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.control.effects import DisclosureSeen, Effect, EventDraft, RaiseAlarm, ShowDisclosure, StoreEvent
-from agent.duty.disclosure_rules import accept
+from agent.duty.disclosure_rules import Refusal, accept, check_not_restored
 from agent.errors import SenderFault
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.disclosures import Disclosure
@@ -25,10 +26,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Floor:
-    """The highest version of a document ever accepted here, and the digest of that version."""
+    """The highest version of a document ever accepted here, the digest of that version, whether it withdrew."""
 
     version: int
     digest: str
+    withdrawn: bool = False
 
 
 class DisclosureDesk:
@@ -64,12 +66,13 @@ class DisclosureDesk:
         """Accept or refuse one publication. An empty one only clears the broker's memory and withdraws nothing."""
         if not payload:
             return []
+        place = None
         try:
             place = parse_publication_topic(topic)
             current = self._current.get((place.kind, place.disclosure))
             document = self._matching(place, self._accept(payload, trust, now.wall, current))
         except SenderFault as fault:
-            return self._refuse(topic, payload, str(fault), now)
+            return self._refuse(place, payload, fault, now)
         return [] if document == current else self._take(document, payload, now)
 
     def forget(self, key: Key) -> None:
@@ -79,38 +82,45 @@ class DisclosureDesk:
     def _accept(self, payload: bytes, trust: TrustList, now: datetime, current: Disclosure | None) -> Disclosure:
         document = accept(payload, trust=trust, now=now, district=self._place, audience=self._audience, current=current)
         floor = self._floors.get(document.key)
-        if floor is None or document.version > floor.version:
-            return document
-        if document.version < floor.version:
-            raise SenderFault(f"本机已收到过第 {floor.version} 版，第 {document.version} 版较旧，已拒绝。")
-        if event_hash(document.encode()) != floor.digest:
-            raise SenderFault(f"第 {document.version} 版内容与本机收到过的同一版不同，已拒绝。")
-        return document
+        return document if floor is None else _above(floor, document)
 
     def _matching(self, place: PublicationTopic, document: Disclosure) -> Disclosure:
         said = PublicationTopic(document.district, document.audience, *document.key)
         if said != place:
-            raise SenderFault("公示文件的对象、种类或编号与其主题不符，已拒绝。")
+            raise SenderFault("公示文件的对象、种类或编号与其主题不符，已拒绝。", Refusal.TOPIC)
         return document
 
     def _take(self, document: Disclosure, payload: bytes, now: Instant) -> list[Effect]:
         kind, name = document.key
         digest = event_hash(document.encode())
         self._current[document.key] = document
-        self._floors[document.key] = Floor(document.version, digest)
+        withdrawn = document.withdrawn is not None
+        self._floors[document.key] = Floor(document.version, digest, withdrawn)
         data = {"kind": kind, "id": name, "version": document.version, "digest": digest}
         # The version is in the id, so a device that lost power here reports the same fact again, once.
         draft = EventDraft(
             f"disclosure/{kind}/{name}/{document.version}/{digest[:16]}", EventType.DISCLOSURE_ACCEPTED, now, data
         )
-        seen = DisclosureSeen(kind, name, document.version, digest)
+        seen = DisclosureSeen(kind, name, document.version, digest, withdrawn)
         return [StoreEvent(draft, seen), ShowDisclosure(kind, name, payload)]
 
-    def _refuse(self, topic: str, payload: bytes, reason: str, now: Instant) -> list[Effect]:
+    def _refuse(self, place: PublicationTopic | None, payload: bytes, fault: SenderFault, now: Instant) -> list[Effect]:
         self._told += 1
         if self._told > REFUSALS_TOLD:
             return []
         digest = event_hash(payload)
-        data = {"topic": topic[-160:], "digest": digest, "reason": reason}
+        told = {"code": Refusal.TOPIC.value} if place is None else {"kind": place.kind, "id": place.disclosure}
+        data = {"digest": digest, "code": fault.code, **told}
         draft = EventDraft(f"disclosure-refused/{digest[:32]}", EventType.DISCLOSURE_REFUSED, now, data)
-        return [RaiseAlarm(f"收到的公示未采用：{reason}"), StoreEvent(draft)]
+        return [RaiseAlarm(f"收到的公示未采用：{fault}"), StoreEvent(draft)]
+
+
+def _above(floor: Floor, document: Disclosure) -> Disclosure:
+    """Return `document` when it may follow what stands in `floor`; raises `SenderFault`."""
+    if document.version < floor.version:
+        text = f"本机已收到过第 {floor.version} 版，第 {document.version} 版较旧，已拒绝。"
+        raise SenderFault(text, Refusal.OLDER_VERSION)
+    if document.version == floor.version and event_hash(document.encode()) != floor.digest:
+        text = f"第 {document.version} 版内容与本机收到过的同一版不同，已拒绝。"
+        raise SenderFault(text, Refusal.SAME_VERSION)
+    return check_not_restored(document, withdrawn=floor.withdrawn)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent.control.acts import Act
 from agent.wire.device_events import EventType
-from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
 
@@ -20,6 +21,14 @@ class EventDraft:
     data: Mapping[str, Any]
 
 
+DETAIL_LENGTH = 200  # ours: characters of a text in an event; the whole stands in the device's log
+
+
+def moment_name(at: Instant) -> str:
+    """A short name of a moment of this device, for the id of a fact that has no number of its own."""
+    return f"{at.boot[:8]}-{at.monotonic_ns // 1_000_000}"
+
+
 @dataclass(frozen=True)
 class RecordingEnded:
     """Note to the store: recording `number` needs no more report and `head` is where its chain ends."""
@@ -30,12 +39,14 @@ class RecordingEnded:
 
 @dataclass(frozen=True)
 class DisclosureSeen:
-    """Note to the store: nothing older than `version` with `digest` may replace the document `kind`/`disclosure_id`."""
+    """Note to the store: nothing older than `version` with `digest` may replace the document `kind`/`disclosure_id`;
+    once `withdrawn`, nothing but a further withdrawal."""
 
     kind: str
     disclosure_id: str
     version: int
     digest: Digest
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,16 +100,37 @@ class StopRecording:
 
 
 @dataclass(frozen=True)
+class MarkRecording:
+    """Carry out an officer's act in the running recording; `cause` is a code of `agent.evidence.reasons.Cause` or
+    empty."""
+
+    recording: RecordingId
+    act: Act
+    cause: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class TakePhoto:
+    """Keep the camera's next picture as a signed photo, in the running recording or without one; answered by
+    `PhotoTaken` or `WorkFailed`."""
+
+    device: DeviceId
+    unit: str
+    at: Instant
+
+
+@dataclass(frozen=True)
 class OpenConnection:
     """Begin one connection attempt with a new session number; answered by `LinkOpening`."""
 
 
 @dataclass(frozen=True)
 class CloseConnection:
-    """End the current connection, if there is one. `flush`: send first what was handed over, as far as that goes
-    quickly; without it nothing is waited for."""
+    """End the current connection, if there is one. Up to the monotonic nanosecond `flush_by_ns` what was handed over
+    is sent first; without it nothing is waited for."""
 
-    flush: bool = False
+    flush_by_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,9 +194,10 @@ class RaiseAlarm:
 
 @dataclass(frozen=True)
 class Finish:
-    """Leave the loop with this exit code."""
+    """Leave the loop with this exit code; every thread must have ended at the monotonic nanosecond `by_ns`."""
 
     exit_code: int
+    by_ns: int
 
 
 Effect = (
@@ -173,6 +206,8 @@ Effect = (
     | ReserveRecording
     | StartRecording
     | StopRecording
+    | MarkRecording
+    | TakePhoto
     | OpenConnection
     | CloseConnection
     | Subscribe

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.effects import StoreEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
@@ -37,6 +38,24 @@ class GapOpened:
     recording: RecordingId
     reason: str
     at: Instant
+
+
+@dataclass(frozen=True)
+class PhotoTaken:
+    """A signed photo is on the disk: `digest` is the SHA-256 of its file, `recording` the one it was taken in."""
+
+    digest: Digest
+    size: int
+    recording: RecordingId | None
+    at: Instant
+
+
+@dataclass(frozen=True)
+class RecordingFound:
+    """A recording of an earlier run stands sealed on the disk, up to `head`; how it ended is told later."""
+
+    recording: RecordingId
+    head: Digest
 
 
 @dataclass(frozen=True)
@@ -212,8 +231,11 @@ class CourierDied:
 
 Event = (
     ButtonPressed
+    | OfficerActed
     | FragmentStored
     | GapOpened
+    | PhotoTaken
+    | RecordingFound
     | RecordingSealed
     | RecordingFailed
     | DeviceStarted

@@ -4,8 +4,9 @@
 
 Events it drafts (`data` in brackets), all with ids that name the fact:
 `R000001/started` (recording, previous), `R000001/head/12` (recording, segment, sequence, head, size),
-`R000001/gap/5` (recording, reason), `R000001/sealed` and `R000001/recovered` (recording, segments, fragments, head,
-duration_ms, size, reason, discarded_bytes), `R000001/failed` (recording, detail).
+`R000001/gap/{boot}-{ms}` (recording, reason), `R000001/sealed` and `R000001/recovered` (recording, segments, fragments,
+head, duration_ms, size, reason, discarded_bytes), `R000001/failed` (recording, detail), `photo/<sha256>` (photo, size,
+recording or "").
 A failure labels a recording and never stops one that runs.
 """
 
@@ -14,17 +15,30 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from agent.control.acts import Act
 from agent.control.effects import (
+    DETAIL_LENGTH,
     Effect,
     EventDraft,
+    MarkRecording,
     RaiseAlarm,
     RecordingEnded,
     ReserveRecording,
     StartRecording,
     StopRecording,
     StoreEvent,
+    TakePhoto,
+    moment_name,
 )
-from agent.control.messages import FragmentStored, GapOpened, RecordingFailed, RecordingSealed
+from agent.control.messages import (
+    FragmentStored,
+    GapOpened,
+    OfficerActed,
+    PhotoTaken,
+    RecordingFailed,
+    RecordingFound,
+    RecordingSealed,
+)
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_id, recording_number
 from agent.wire.instant import Instant
@@ -107,6 +121,17 @@ class RecordingMachine:
         """The record button: start, stop, or start again after the seal. Ignored once the device shuts down."""
         return [] if self._closing else self._move(Trigger.PRESSED, at)
 
+    def acted(self, event: OfficerActed) -> list[Effect]:
+        """Another act of the officer: a photo at any time, everything else only inside a recording that is not being
+        closed, for there is nothing to mute or to explain without one."""
+        if self._closing:
+            return []
+        if event.act is Act.PHOTO:
+            return [TakePhoto(self._device, self._unit, event.at)]
+        if self.state not in (State.STARTING, State.RECORDING):
+            return []
+        return [MarkRecording(recording_id(self._device, self._number), event.act, event.cause, event.at)]
+
     def shut_down(self, at: Instant) -> list[Effect]:
         """The device is about to stop: close what runs, begin nothing any more."""
         self._closing, self._again = True, False
@@ -127,10 +152,10 @@ class RecordingMachine:
         kind = EventType.RECORDING_HEAD_ADVANCED
         return [_store(event.recording, f"head/{event.sequence}", kind, event.captured, data)]
 
-    def gap_opened(self, event: GapOpened) -> list[Effect]:
-        """Capture broke off; the recording goes on and says so."""
-        fact = f"gap/{event.at.boot[:8]}-{event.at.monotonic_ns // 1_000_000}"
-        return [_store(event.recording, fact, EventType.RECORDING_GAP_OPENED, event.at, {"reason": event.reason})]
+    def found(self, event: RecordingFound) -> list[Effect]:
+        """A recording of an earlier run: the next one is linked to it."""
+        self._remember_head(event.recording, event.head)
+        return []
 
     def sealed(self, event: RecordingSealed) -> list[Effect]:
         """A recording is closed, now or by a later start of the device."""
@@ -156,7 +181,8 @@ class RecordingMachine:
         if recording is None:
             return [alarm]
         over = RecordingEnded(recording_number(recording), None)
-        stored = _store(recording, "failed", EventType.RECORDING_REFUSED, event.at, {"detail": event.detail}, over)
+        data = {"detail": event.detail[:DETAIL_LENGTH]}
+        stored = _store(recording, "failed", EventType.RECORDING_REFUSED, event.at, data, over)
         return [alarm, stored, *self._ended(recording, event.at)]
 
     def _ended(self, recording: RecordingId, at: Instant) -> list[Effect]:
@@ -189,6 +215,18 @@ class RecordingMachine:
     def _remember_head(self, recording: RecordingId, head: Digest) -> None:
         if recording_number(recording) >= self._head_number:
             self._head_number, self._head = recording_number(recording), head
+
+
+def gap_opened(event: GapOpened) -> list[Effect]:
+    """Capture broke off; the recording goes on and says so."""
+    fact = f"gap/{moment_name(event.at)}"
+    return [_store(event.recording, fact, EventType.RECORDING_GAP_OPENED, event.at, {"reason": event.reason})]
+
+
+def photo_taken(event: PhotoTaken) -> list[Effect]:
+    """A photo is on the disk: its hash goes to the centre."""
+    data = {"photo": event.digest, "size": event.size, "recording": event.recording or ""}
+    return [StoreEvent(EventDraft(f"photo/{event.digest}", EventType.PHOTO_TAKEN, event.at, data))]
 
 
 def _store(

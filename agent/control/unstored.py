@@ -1,12 +1,18 @@
-"""Events that the store would not take (quota, disk): kept in memory, tried again; the recording goes on."""
+"""Events that the store would not take (quota, disk): kept in memory, tried again; the recording goes on.
+
+Only so many are kept. Later ones are counted, and the number is an event itself as soon as there is room: what they
+told stands in the signed recordings and is read again at the next start.
+"""
 
 from collections import deque
 
 from agent.control.backoff import NANOSECONDS
-from agent.control.effects import Effect, RaiseAlarm, StoreEvent
+from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, moment_name
 from agent.control.messages import EventNotStored
+from agent.wire.device_events import EventType
+from agent.wire.instant import Instant
 
-LIMIT = 1000  # ours: beyond it drafts are dropped; what they told stands in the signed recordings and is read again
+LIMIT = 1000  # ours: some 300 KiB of memory
 RETRY_NS = 30 * NANOSECONDS  # ours
 
 
@@ -14,7 +20,8 @@ class Unstored:
     """Drafts waiting for room in the store, oldest first."""
 
     def __init__(self) -> None:
-        self._waiting: deque[StoreEvent] = deque(maxlen=LIMIT)
+        self._waiting: deque[StoreEvent] = deque()
+        self._dropped = 0
         self._retry_ns: int | None = None
 
     def deadline(self) -> int | None:
@@ -22,20 +29,32 @@ class Unstored:
         return self._retry_ns
 
     def keep(self, event: EventNotStored, now_ns: int) -> list[Effect]:
-        """Remember what was not stored; the first of a row raises an alarm."""
-        first = not self._waiting
-        self._waiting.append(event.effect)
+        """Remember what was not stored, or count it when no more can be remembered; the first of each raises an
+        alarm."""
         self._retry_ns = now_ns + RETRY_NS
-        name = event.effect.draft.event_id
-        return [RaiseAlarm(f"事件 {name} 暂未入库（{event.detail}），录制不受影响，稍后重试。")] if first else []
+        draft = event.effect.draft
+        if draft.type is EventType.EVENTS_DROPPED:
+            self._dropped += draft.data["count"]
+            return []
+        if len(self._waiting) < LIMIT:
+            self._waiting.append(event.effect)
+            text = f"事件 {draft.event_id} 暂未入库（{event.detail}），录制不受影响，稍后重试。"
+            return [RaiseAlarm(text)] if len(self._waiting) == 1 else []
+        self._dropped += 1
+        text = f"暂未入库的事件已有 {LIMIT} 条，此后的只计数不保存。请尽快检查存储空间与存储卡。"
+        return [RaiseAlarm(text)] if self._dropped == 1 else []
 
-    def again(self) -> list[Effect]:
-        """Everything that waits, to be tried now."""
+    def again(self, now: Instant) -> list[Effect]:
+        """Everything that waits, to be tried now; behind it how many were only counted."""
         waiting: list[Effect] = [*self._waiting]
+        if self._dropped:
+            data = {"count": self._dropped}
+            draft = EventDraft(f"events-dropped/{moment_name(now)}", EventType.EVENTS_DROPPED, now, data)
+            waiting.append(StoreEvent(draft))
         self._waiting.clear()
-        self._retry_ns = None
+        self._dropped, self._retry_ns = 0, None
         return waiting
 
-    def wake(self, now_ns: int) -> list[Effect]:
+    def wake(self, now: Instant) -> list[Effect]:
         """Try again when it is time."""
-        return self.again() if self._retry_ns is not None and now_ns >= self._retry_ns else []
+        return self.again(now) if self._retry_ns is not None and now.monotonic_ns >= self._retry_ns else []

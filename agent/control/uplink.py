@@ -64,6 +64,10 @@ class Uplink:
             case _:
                 raise TypeError(f"unknown event {type(event).__name__}")
 
+    def subscribe_again(self) -> list[Effect]:
+        """Ask for everything retained once more, on a connection that is up: it may be judged differently now."""
+        return [Subscribe(self._filters)] if self.up else []
+
     def receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         """Open a receipt; what it says is then compared with the store."""
         try:

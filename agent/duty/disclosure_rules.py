@@ -5,6 +5,7 @@ version never goes back, and what was withdrawn stays withdrawn (requirement KIO
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from agent.duty.entries import Entry
 from agent.duty.masking import check_masked
@@ -19,7 +20,23 @@ from agent.wire.topics import EVERYONE
 from agent.wire.trust import Role, TrustList
 
 SIGNATURES = 2
+ROLE_NAMES = {Role.EDITOR: "编辑", Role.REVIEWER: "审核"}
 MAX_ENTRIES = 1000  # ours; an envelope of 256 KiB holds about as many short ones
+
+
+class Refusal(StrEnum):
+    """Why a document is refused, as the `code` of a `SenderFault`: fit for permanent records, for it names nobody."""
+
+    SIGNATURE = "signature"
+    TWO_PEOPLE = "two-people"
+    CONTENT = "content"
+    TOPIC = "topic"
+    DISTRICT = "district"
+    AUDIENCE = "audience"
+    EXPIRED = "expired"
+    OLDER_VERSION = "older-version"
+    SAME_VERSION = "same-version"
+    WITHDRAWN = "withdrawn"
 
 
 def accept(
@@ -34,7 +51,8 @@ def accept(
     """Open `envelope` and return its document when it may replace `current` (None: nothing is shown yet).
 
     The same document once more returns `current`. Raises `SenderFault`, one Chinese line per reason; what is shown
-    then stays as it is. A later `effective_from` is no reason: the document says itself from when it is shown.
+    then stays as it is. A later `effective_from` is no reason here: the document says itself from when it is shown. The
+    office alone waits for that moment before it releases.
     """
     return judge(
         open_two_signatures(envelope, trust, now).payload,
@@ -47,17 +65,25 @@ def accept(
 
 def open_two_signatures(envelope: bytes, trust: TrustList, now: datetime) -> Opened:
     """Open an envelope that exactly one editor and one reviewer signed, two people; raises `SenderFault`."""
-    opened = open_envelope(envelope, DISCLOSURE_TYPE, trust, now)
+    try:
+        opened = open_envelope(envelope, DISCLOSURE_TYPE, trust, now)
+        editor, reviewer = _two_signers(opened)
+    except SenderFault as fault:
+        raise SenderFault(str(fault), Refusal.SIGNATURE) from fault
+    check_two_people(editor, reviewer)
+    return opened
+
+
+def _two_signers(opened: Opened) -> tuple[str, str]:
     if len(opened.signers) != SIGNATURES:
         raise SenderFault(f"公示文件应有编辑、审核两个签名，实有 {len(opened.signers)} 个，已拒绝。")
-    check_two_people(opened.signer(Role.EDITOR).subject, opened.signer(Role.REVIEWER).subject)
-    return opened
+    return opened.signer(Role.EDITOR).subject, opened.signer(Role.REVIEWER).subject
 
 
 def check_two_people(editor: str, reviewer: str) -> tuple[str, str]:
     """Return both staff numbers when they are two people; raises `SenderFault` otherwise."""
     if editor == reviewer:
-        raise SenderFault(f"编辑与审核是同一人（{editor}），已拒绝。请由另一人审核签名。")
+        raise SenderFault(f"编辑与审核是同一人（{editor}），已拒绝。请由另一人审核签名。", Refusal.TWO_PEOPLE)
     return editor, reviewer
 
 
@@ -67,12 +93,15 @@ def judge(
     """As `accept`, for a payload whose two signatures `open_two_signatures` has verified."""
     document = check_content(parse_disclosure(payload))
     if document.district != district:
-        raise SenderFault(f"公示文件属于区域 {document.district}，本机属于 {district}，已拒绝。")
+        text = f"公示文件属于区域 {document.district}，本机属于 {district}，已拒绝。"
+        raise SenderFault(text, Refusal.DISTRICT)
     if document.audience not in (EVERYONE, audience):
-        raise SenderFault(f"公示文件的范围是 {document.audience}，本机只展示 {EVERYONE} 与 {audience}，已拒绝。")
+        text = f"公示文件的范围是 {document.audience}，本机只展示 {EVERYONE} 与 {audience}，已拒绝。"
+        raise SenderFault(text, Refusal.AUDIENCE)
     until = document.effective_until
     if until is not None and now >= until and document.withdrawn is None:
-        raise SenderFault(f"公示文件“{document.title[:40]}”已于 {canonical.timestamp(until)} 过期，已拒绝。")
+        text = f"公示文件“{document.title[:40]}”已于 {canonical.timestamp(until)} 过期，已拒绝。"
+        raise SenderFault(text, Refusal.EXPIRED)
     return document if current is None else _successor(document, current)
 
 
@@ -116,11 +145,20 @@ def _successor(document: Disclosure, current: Disclosure) -> Disclosure:
     if document.key != current.key:
         raise SenderFault(f"公示文件 {'.'.join(document.key)} 不是 {'.'.join(current.key)} 的新版本，已拒绝。")
     if document.version < current.version:
-        raise SenderFault(f"公示文件第 {document.version} 版旧于已展示的第 {current.version} 版，已拒绝。")
+        text = f"公示文件第 {document.version} 版旧于已展示的第 {current.version} 版，已拒绝。"
+        raise SenderFault(text, Refusal.OLDER_VERSION)
     if document.version == current.version:
         if document != current:
-            raise SenderFault(f"公示文件第 {document.version} 版与已展示的同一版内容不同，已拒绝。")
+            text = f"公示文件第 {document.version} 版与已展示的同一版内容不同，已拒绝。"
+            raise SenderFault(text, Refusal.SAME_VERSION)
         return current
-    if current.withdrawn is not None and document.withdrawn is None:
-        raise SenderFault("该公示文件已被撤回，不能以同一编号恢复，已拒绝。请换一个编号重新公示。")
+    return check_not_restored(document, withdrawn=current.withdrawn is not None)
+
+
+def check_not_restored(document: Disclosure, *, withdrawn: bool) -> Disclosure:
+    """Return `document`, the newer version of one that was `withdrawn` or not; raises `SenderFault` when it would bring
+    back what was withdrawn."""
+    if withdrawn and document.withdrawn is None:
+        text = "该公示文件已被撤回，不能以同一编号恢复，已拒绝。请换一个编号重新公示。"
+        raise SenderFault(text, Refusal.WITHDRAWN)
     return document

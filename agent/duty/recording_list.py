@@ -16,7 +16,6 @@ REQUIRED_COLUMNS = (
     "序号", "执法类别", "执法事项", "记录环节", "记录方式", "记录开始时间",
     "记录内容", "记录结束时间", "存储期限", "备注",
 )  # fmt: skip
-FURTHER_COLUMNS = ("记录场所", "记录载体", "记录人", "执法记录类别", "全过程记录")
 
 
 class RecordClass(StrEnum):

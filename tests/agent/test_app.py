@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
+from agent import app
 from agent.adapters.database import open_database
+from agent.control.controller import STOP_NS
 from firmware_hooks.simulated_mcu import SimulatedMcu
+from tests.agent.evidence.foreign import c2pa_manifest
 from tests.support.broker import Broker, needs_mosquitto
 from tests.support.center import SmallCenter, until
+from tests.support.clocks import SteppedClock
 from tests.support.device import DistrictKeys
 
 CAPTURE = """\
@@ -34,11 +38,12 @@ mcu = "{mcu}"
 class Daemon:
     """`liuhen-agent run` on a device folder."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, module: str = "agent") -> None:
         self.config = config
         self.log = config.with_name("agent.log")
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
+            words = ["run", "--config", str(config)] if module == "agent" else [str(config)]
+            command = [sys.executable, "-m", module, *words]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def ready(self) -> "Daemon":
@@ -70,8 +75,8 @@ class Site:
         self.state = self.config.parent / "state"
         self._daemons: list[Daemon] = []
 
-    def daemon(self) -> Daemon:
-        self._daemons.append(Daemon(self.config))
+    def daemon(self, module: str = "agent") -> Daemon:
+        self._daemons.append(Daemon(self.config, module))
         return self._daemons[-1]
 
     def up(self) -> None:
@@ -118,6 +123,8 @@ def test_from_a_press_to_a_receipt(site: Site) -> None:
     assert sealed.data["reason"] == "stopped"
     folder = site.state / "recordings" / "REC-0001-R000001"
     assert verdict(folder, site) == 0
+    claim = c2pa_manifest((folder / "segment-0001.mp4").read_bytes())
+    assert [info["version"] for info in claim["claim_generator_info"]] == [app.software_version()]  # type: ignore[attr-defined]
 
 
 @needs_mosquitto
@@ -183,6 +190,40 @@ def test_a_forged_or_older_trust_list_stops_the_start(site: Site) -> None:
     assert "本机已用过第 7 版" in last.text()
 
 
+def test_a_list_older_than_the_one_of_the_last_start_is_refused(site: Site) -> None:
+    place = site.config.with_name("trust.dsse")
+    place.write_bytes(site.keys.authority.seal_trust(site.keys.trust_version(5)))
+    assert site.daemon().ready().stop() == 0
+    place.write_bytes(site.keys.authority.seal_trust(site.keys.trust_version(3)))
+    last = site.daemon()
+    assert last.process.wait(20) == 2
+    assert "本机已用过第 5 版" in last.text()
+
+
+def test_a_list_that_comes_between_reading_and_watching_is_taken(site: Site) -> None:
+    site.config.with_name("trust.next").write_bytes(site.keys.authority.seal_trust(site.keys.trust_version(6)))
+    running = site.daemon("tests.agent.device_process").ready()
+    until(lambda: _trust_version(site.state) == 6, "the newer list is taken")
+    assert running.stop() == 0
+
+
+def test_the_parts_of_a_stop_share_one_deadline() -> None:
+    clock, given = SteppedClock(), list[float]()
+
+    def stuck(timeout_s: float) -> bool:
+        given.append(timeout_s)
+        clock.step(timeout_s)
+        return False
+
+    begun_ns, stop_time = clock.read().monotonic_ns, app.StopTime(clock)
+    stop_time.ends_at(begun_ns + STOP_NS)
+    clock.step(3.5)  # the seal and the last events
+    for name in ("recorder", "trust list watch", "worker", "link"):
+        stop_time.close(name, stuck)
+    assert given == [1.0, 0.0, 0.0, 0.0]
+    assert clock.read().monotonic_ns - begun_ns < 5 * 10**9
+
+
 @needs_mosquitto
 def test_a_stopping_systemd_hears_of_it(site: Site, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -206,7 +247,7 @@ def test_a_stopping_systemd_hears_of_it(site: Site, tmp_path: Path) -> None:
 def verdict(folder: Path, site: Site) -> int:
     """The exit code of `liuhen-verify`: 0 complete, 10 explained gap."""
     root = str(site.config.with_name("root.pem"))
-    command = [sys.executable, "-m", "agent.verify_cli", str(folder), "--root", root]
+    command = [sys.executable, "-m", "agent.verify_cli", str(folder), "--roots", root]
     return subprocess.run(command, check=False, capture_output=True).returncode
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.control.controller import Controller, Identity, Memory
+from agent.control.controller import STOP_NS, Controller, Identity, Memory
 from agent.control.effects import Effect, Finish, SendEvents, StoreEvent
 from agent.control.messages import (
     CourierDied,
@@ -56,7 +56,8 @@ def test_the_last_event_is_handed_to_the_link_before_the_link_closes() -> None:
     for event in (DeviceStarted(stage.clock.read()), LinkOpening(1), LinkUp(1, 10, 10**6)):
         stage.loop.dispatch(event)
     stage.done.clear()
-    assert stage.loop.dispatch(StopRequested()) == 0
+    by_ns = stage.clock.read().monotonic_ns + STOP_NS
+    assert stage.loop.dispatch(StopRequested()) == Finish(0, by_ns)
     assert [type(effect).__name__ for effect in stage.done] == [
         "StoreEvent",
         "SendEvents",
@@ -68,7 +69,7 @@ def test_the_last_event_is_handed_to_the_link_before_the_link_closes() -> None:
 def test_run_ends_with_the_exit_code_of_the_controller() -> None:
     stage = Stage()
     stage.inbox.put(StopRequested())
-    assert stage.loop.run([DeviceStarted(stage.clock.read())]) == 0
+    assert stage.loop.run([DeviceStarted(stage.clock.read())]).exit_code == 0
     assert not any(isinstance(effect, Finish) for effect in stage.done)
 
 

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from agent.control import messages as happened
-from agent.control.controller import STOP_GRACE_NS, Controller, Identity, Memory
+from agent.control.controller import STOP_GRACE_NS, STOP_NS, Controller, Identity, Memory
+from agent.control.disclosure_desk import REFUSALS_TOLD
 from agent.control.effects import (
+    DETAIL_LENGTH,
     CloseConnection,
     CompareReceipt,
     Effect,
+    EventDraft,
     Finish,
     OpenConnection,
     PublishStatus,
@@ -22,7 +25,8 @@ from agent.control.effects import (
     TrustSeen,
 )
 from agent.control.recording import RecordingMemory
-from agent.control.unstored import RETRY_NS
+from agent.control.unstored import LIMIT, RETRY_NS
+from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import GENESIS, EventType
 from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, device_id, recording_id
@@ -63,7 +67,12 @@ class Bench:
 def test_a_start_tells_its_story_and_connects() -> None:
     bench = Bench()
     effects = bench.handle(happened.DeviceStarted(bench.clock.read()))
-    assert [type(effect) for effect in effects] == [StoreEvent, OpenConnection]
+    assert [type(effect) for effect in effects] == [StoreEvent, StoreNote, OpenConnection]
+
+
+def test_the_trust_list_found_at_the_start_is_remembered_against_an_older_one() -> None:
+    bench = Bench()
+    assert StoreNote(TrustSeen(KEYS.trust.version)) in bench.handle(happened.DeviceStarted(bench.clock.read()))
 
 
 def test_a_lost_store_is_declared_before_anything_else() -> None:
@@ -92,22 +101,28 @@ def test_a_stop_waits_for_the_seal_and_then_ends() -> None:
     bench = Bench()
     bench.up()
     bench.handle(happened.ButtonPressed(bench.clock.read()))
+    begun_ns = bench.clock.read().monotonic_ns
     recording = recording_id(KEYS.device, 1)
     assert bench.handle(happened.StopRequested()) == [StopRecording(recording, "shutdown")]
     sealed = happened.RecordingSealed(recording, 1, 1, GENESIS, 500, 9, "shutdown", False, 0, bench.clock.read())
     effects = bench.handle(sealed)
     kinds = [type(effect) for effect in effects]
     assert kinds == [StoreEvent, StoreEvent, PublishStatus, CloseConnection, Finish]
-    assert effects[-1] == Finish(0)
+    assert effects[-1] == Finish(0, begun_ns + STOP_NS)
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_seal() -> None:
     bench = Bench()
     bench.handle(happened.ButtonPressed(bench.clock.read()))
     bench.handle(happened.StopRequested())
-    assert bench.controller.deadline() == bench.clock.read().monotonic_ns + STOP_GRACE_NS
+    begun_ns = bench.clock.read().monotonic_ns
+    assert bench.controller.deadline() == begun_ns + STOP_GRACE_NS
     bench.clock.step(STOP_GRACE_NS / 1e9)
-    assert bench.handle(happened.TimePassed())[-1] == Finish(0)
+    flushed, finish = bench.handle(happened.TimePassed())[-2:]
+    assert isinstance(flushed, CloseConnection)
+    assert flushed.flush_by_ns is not None
+    assert finish == Finish(0, begun_ns + STOP_NS)
+    assert begun_ns + STOP_GRACE_NS < flushed.flush_by_ns < finish.by_ns < begun_ns + 5 * 10**9
 
 
 def test_a_dead_courier_seals_the_recording_and_ends_the_process() -> None:
@@ -116,7 +131,7 @@ def test_a_dead_courier_seals_the_recording_and_ends_the_process() -> None:
     effects = bench.handle(happened.CourierDied("paho", "ValueError"))
     assert [type(effect) for effect in effects] == [RaiseAlarm, StopRecording]
     ended = happened.RecordingFailed(None, "线程没了", bench.clock.read())
-    assert bench.handle(ended)[-1] == Finish(4)
+    assert bench.handle(ended)[-1] == Finish(4, bench.clock.read().monotonic_ns + STOP_NS)
 
 
 def test_a_full_store_stops_no_recording_and_is_tried_again() -> None:
@@ -129,6 +144,43 @@ def test_a_full_store_stops_no_recording_and_is_tried_again() -> None:
     bench.clock.step(RETRY_NS / 1e9)
     assert bench.handle(happened.TimePassed()) == [refused, refused]
     assert bench.controller.deadline() is None
+
+
+def test_drafts_beyond_the_memory_are_counted_and_told_when_room_returns() -> None:
+    bench = Bench()
+    drafts = [
+        StoreEvent(EventDraft(f"e{number}", EventType.RECORDING_HEAD_ADVANCED, bench.clock.read(), {}))
+        for number in range(LIMIT + 3)
+    ]
+    alarms = [effects for draft in drafts if (effects := bench.handle(happened.EventNotStored(draft, "满")))]
+    assert [type(effects[0]) for effects in alarms] == [RaiseAlarm, RaiseAlarm]
+    bench.clock.step(RETRY_NS / 1e9)
+    tried = bench.handle(happened.TimePassed())
+    assert tried[:-1] == drafts[:LIMIT]
+    for effect in tried:  # still no room: nothing is counted twice
+        assert isinstance(effect, StoreEvent)
+        bench.handle(happened.EventNotStored(effect, "满"))
+    bench.clock.step(RETRY_NS / 1e9)
+    told = bench.handle(happened.TimePassed())[-1]
+    assert isinstance(told, StoreEvent)
+    assert (told.draft.type, told.draft.data) == (EventType.EVENTS_DROPPED, {"count": 3})
+    assert bench.controller.deadline() is None
+
+
+def test_no_text_makes_an_event_too_large() -> None:
+    bench = Bench()
+    loss = happened.StoreLoss("agent.db.damaged-1", 1, "坏" * 100_000)
+    effects = bench.handle(happened.DeviceStarted(bench.clock.read(), loss))
+    effects += bench.handle(happened.RecordingFailed(recording_id(KEYS.device, 1), "坏" * 100_000, bench.clock.read()))
+    details = [it.draft.data["detail"] for it in effects if isinstance(it, StoreEvent) and "detail" in it.draft.data]
+    assert details == ["坏" * DETAIL_LENGTH] * 2
+
+
+def test_the_recording_carries_the_version_under_the_name_that_its_claim_reads() -> None:
+    bench = Bench()
+    effects = bench.handle(happened.ButtonPressed(bench.clock.read()))
+    started = next(effect for effect in effects if isinstance(effect, StartRecording))
+    assert started.context[CONTEXT_VERSION] == "0.1.0"
 
 
 def test_a_receipt_for_another_device_by_another_role_or_of_another_kind_is_refused() -> None:
@@ -162,6 +214,31 @@ def test_only_a_newer_trust_list_of_this_district_is_taken() -> None:
     assert bench.handle(happened.TrustListRead(KEYS.trust_version(2))) == [StoreNote(TrustSeen(2))]
     assert bench.handle(happened.TrustListRead(KEYS.trust_version(2))) == []
     assert bench.handle(happened.TrustListRead(KEYS.trust_version(1))) == []
+
+
+def test_a_publication_refused_before_its_signers_were_trusted_is_asked_for_again() -> None:
+    bench = Bench(audience="hall-1")
+    subscribed = bench.up()[0]
+    effects = bench.handle(happened.TrustListRead(KEYS.trust_version(2)))
+    assert effects == [StoreNote(TrustSeen(2)), subscribed]
+    assert bench.handle(happened.TrustListRead(KEYS.trust_version(2))) == []
+    bench.handle(happened.LinkDown(1, "断开"))
+    assert bench.handle(happened.TrustListRead(KEYS.trust_version(3))) == [StoreNote(TrustSeen(3))]
+
+
+def test_after_a_flood_of_forgeries_a_kiosk_is_heard_again_on_its_next_connection() -> None:
+    bench = Bench(audience="hall-1")
+    bench.up()
+
+    def forge(number: int) -> list[Effect]:
+        topic = "gov/xinghe/v1/pub/hall-1/notice/notice-1"
+        return bench.handle(happened.MessageArrived(1, topic, b"forged %d" % number))
+
+    assert [bool(forge(number)) for number in range(REFUSALS_TOLD + 1)] == [True] * REFUSALS_TOLD + [False]
+    bench.handle(happened.LinkDown(1, "断开"))
+    bench.handle(happened.LinkOpening(2))
+    bench.handle(happened.LinkUp(2, 100, 10**6))
+    assert [type(it) for it in forge(999)] == [RaiseAlarm, StoreEvent]
 
 
 def test_a_revoked_receiver_is_no_longer_believed() -> None:

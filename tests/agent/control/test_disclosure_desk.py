@@ -6,12 +6,15 @@ from agent.control.disclosure_desk import REFUSALS_TOLD, DisclosureDesk, Floor
 from agent.control.effects import DisclosureSeen, Effect, RaiseAlarm, ShowDisclosure, StoreEvent
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.disclosures import Disclosure
+from agent.wire.trust import Role
 from tests.support.clocks import SteppedClock
 from tests.support.device import DistrictKeys
 from tests.support.documents import long_ago, notice, signed, topic_of
 
 KEYS = DistrictKeys("KSK-0001")
 STRANGERS = DistrictKeys("KSK-0001")
+DOUBLE = KEYS.authority.evidence("示例-000001", Role.REVIEWER)  # the editor's number on a reviewer's key
+TRUST = KEYS.authority.trust(*KEYS.trust.credentials.values(), DOUBLE.credential(Role.REVIEWER))
 BOTH = (KEYS.editor.signer, KEYS.reviewer.signer)
 
 
@@ -22,7 +25,12 @@ class Bench:
 
     def arrive(self, document: Disclosure, payload: bytes | None = None, topic: str = "") -> list[Effect]:
         payload = signed(document, *BOTH) if payload is None else payload
-        return self.desk.arrived(topic or topic_of(document), payload, KEYS.trust, self.now)
+        return self.desk.arrived(topic or topic_of(document), payload, TRUST, self.now)
+
+
+def code_of(effect: Effect) -> str:
+    assert isinstance(effect, StoreEvent)
+    return str(effect.draft.data["code"])
 
 
 def test_a_document_is_noted_before_its_file_is_written() -> None:
@@ -83,6 +91,38 @@ def test_a_bad_document_is_refused_told_and_the_last_good_one_kept(
     assert len(bench.arrive(notice(2))) == 2
 
 
+@pytest.mark.parametrize(
+    ("document", "payload", "code"),
+    [
+        (notice(2), signed(notice(2), KEYS.editor.signer, DOUBLE.signer), "two-people"),
+        (notice(2), signed(notice(2), KEYS.editor.signer), "signature"),
+        (notice(2), signed(notice(2), STRANGERS.editor.signer, STRANGERS.reviewer.signer), "signature"),
+        (notice(2), b"{}", "signature"),
+        (notice(1), None, "older-version"),
+        (notice(3, "改过的正文"), None, "same-version"),
+        (notice(4, title="张三"), None, ""),
+        (notice(4, title=""), None, "content"),
+        (notice(4, "张三 13800000000"), None, "content"),
+        (notice(4, title="张三", effective_until=long_ago()), None, "expired"),
+    ],
+)
+def test_a_refusal_names_nobody_in_the_chain_of_events(document: Disclosure, payload: bytes | None, code: str) -> None:
+    bench = Bench()
+    bench.arrive(notice(3))
+    told = bench.arrive(document, payload)[1 if code else 0]
+    assert isinstance(told, StoreEvent)
+    assert told.draft.data.get("code", "") == code
+    said = repr(told.draft.data)
+    assert not [word for word in ("示例-0000", "张三", "1380", "正文", "签名") if word in said]
+    assert set(told.draft.data) <= {"code", "digest", "kind", "id", "version"}
+
+
+def test_a_topic_that_is_none_of_ours_is_not_repeated() -> None:
+    refused = Bench().arrive(notice(1), topic="gov/xinghe/v1/pub/hall-1/notice/张三")[1]
+    assert code_of(refused) == "topic"
+    assert "张三" not in repr(refused)
+
+
 def test_after_a_restart_an_older_version_stays_refused_even_without_the_file() -> None:
     document = notice(5)
     bench = Bench({document.key: Floor(5, event_hash(document.encode()))})
@@ -94,17 +134,31 @@ def test_after_a_restart_an_older_version_stays_refused_even_without_the_file() 
     assert [type(it) for it in bench.arrive(notice(6))] == [StoreEvent, ShowDisclosure]
 
 
+def test_what_was_withdrawn_stays_withdrawn_even_when_its_file_is_gone() -> None:
+    gone = notice(5, withdrawn="内容有误", entries=())
+    bench = Bench()
+    stored, _ = bench.arrive(gone)
+    assert isinstance(stored, StoreEvent)
+    assert stored.note == DisclosureSeen("notice", "notice-1", 5, event_hash(gone.encode()), withdrawn=True)
+    after_restart = Bench({gone.key: Floor(5, event_hash(gone.encode()), withdrawn=True)})
+    alarm, refused = after_restart.arrive(notice(6))
+    assert isinstance(alarm, RaiseAlarm)
+    assert "撤回" in alarm.text
+    assert code_of(refused) == "withdrawn"
+    assert [type(it) for it in after_restart.arrive(gone)] == [StoreEvent, ShowDisclosure]
+
+
 def test_what_an_earlier_run_accepted_is_verified_again() -> None:
     good, forged = signed(notice(2), *BOTH), signed(notice(9), KEYS.editor.signer)
     bench = Bench({notice().key: Floor(2, event_hash(notice(2).encode()))})
-    assert len(bench.desk.restore([good, forged, b"rubbish"], KEYS.trust, bench.now.wall)) == 2
+    assert len(bench.desk.restore([good, forged, b"rubbish"], TRUST, bench.now.wall)) == 2
     assert bench.arrive(notice(2)) == []
     assert [type(it) for it in bench.arrive(notice(1))] == [RaiseAlarm, StoreEvent]
 
 
 def test_an_older_file_put_into_the_folder_is_not_taken_for_the_current_one() -> None:
     bench = Bench({notice().key: Floor(2, event_hash(notice(2).encode()))})
-    assert len(bench.desk.restore([signed(notice(1), *BOTH)], KEYS.trust, bench.now.wall)) == 1
+    assert len(bench.desk.restore([signed(notice(1), *BOTH)], TRUST, bench.now.wall)) == 1
     assert [type(it) for it in bench.arrive(notice(2))] == [StoreEvent, ShowDisclosure]
 
 

@@ -5,16 +5,33 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.control.acts import Act
 from agent.control.effects import (
     Effect,
+    MarkRecording,
     RecordingEnded,
     ReserveRecording,
     StartRecording,
     StopRecording,
     StoreEvent,
+    TakePhoto,
 )
-from agent.control.messages import FragmentStored, GapOpened, RecordingFailed, RecordingSealed
-from agent.control.recording import HEAD_INTERVAL_MS, RecordingMachine, RecordingMemory, State
+from agent.control.messages import (
+    FragmentStored,
+    GapOpened,
+    OfficerActed,
+    PhotoTaken,
+    RecordingFailed,
+    RecordingSealed,
+)
+from agent.control.recording import (
+    HEAD_INTERVAL_MS,
+    RecordingMachine,
+    RecordingMemory,
+    State,
+    gap_opened,
+    photo_taken,
+)
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId, device_id, recording_id
 from tests.support.clocks import SteppedClock
@@ -114,7 +131,7 @@ def test_a_gap_labels_the_recording_and_stops_nothing() -> None:
     bench = Bench()
     bench.press()
     bench.fragment()
-    gap = bench.machine.gap_opened(GapOpened(recording_id(DEVICE, 1), "camera-lost", bench.clock.read()))
+    gap = gap_opened(GapOpened(recording_id(DEVICE, 1), "camera-lost", bench.clock.read()))
     assert ids(gap)[0].startswith("R000001/gap/")
     assert bench.machine.state is State.RECORDING
 
@@ -153,3 +170,28 @@ def test_whatever_happens_numbers_rise_by_one_and_no_two_recordings_overlap(stor
                 running = effect.recording
                 started.append(int(running[-6:]))
     assert started == list(range(1, len(started) + 1))
+
+
+def test_acts_belong_to_a_recording_that_is_not_being_closed() -> None:
+    bench = Bench()
+    at = bench.clock.read()
+    mute = OfficerActed(Act.MUTE, "secrecy", at)
+    assert bench.machine.acted(mute) == []
+    bench.press()
+    expected = [MarkRecording(recording_id(DEVICE, 1), Act.MUTE, "secrecy", at)]
+    assert bench.machine.acted(mute) == expected
+    bench.fragment()
+    assert bench.machine.acted(mute) == expected
+    bench.press()
+    assert bench.machine.acted(mute) == []
+
+
+def test_photo_is_taken_at_any_time_and_its_hash_goes_to_the_centre() -> None:
+    bench = Bench()
+    at = bench.clock.read()
+    assert bench.machine.acted(OfficerActed(Act.PHOTO, "", at)) == [TakePhoto(DEVICE, "星河区综合行政执法局", at)]
+    (stored,) = photo_taken(PhotoTaken(HEAD, 9, None, at))
+    assert isinstance(stored, StoreEvent)
+    assert stored.draft.data == {"photo": HEAD, "size": 9, "recording": ""}
+    bench.machine.shut_down(at)
+    assert bench.machine.acted(OfficerActed(Act.PHOTO, "", at)) == []

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent.duty.entries import Entry
 from agent.duty.roster import AnnualCheck, Roster, parse_roster
 from agent.duty.windows import Standing, Window, WindowState, parse_windows, present
 from agent.errors import SenderFault
@@ -101,3 +102,11 @@ def test_without_a_roster_nobody_is_called_an_officer() -> None:
 def test_an_advice_desk_needs_no_certificate() -> None:
     desk = replace(window(), kinds=("无",), certificate="")
     assert present(desk, None, TODAY).standing is Standing.CLERK
+
+
+@pytest.mark.parametrize("value", [None, "", "长" * 2001, [], 7], ids=["null", "empty", "long", "none", "number"])
+def test_a_field_with_an_endless_name_makes_no_endless_message(value: object) -> None:
+    name = "名" * 100_000
+    with pytest.raises(SenderFault) as refused:
+        Entry("公示文件", 1, {name: value}).texts(name)
+    assert len(str(refused.value)) < 200

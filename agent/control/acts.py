@@ -1,0 +1,30 @@
+"""What an officer can do with a recorder besides starting and stopping."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.wire.instant import Instant
+
+
+class Act(StrEnum):
+    """What an officer does besides starting and stopping."""
+
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    MUTE_TURNED = "mute-turned"
+    """Mute, or unmute if muted: of a button without two positions."""
+    PAUSE = "pause"
+    RESUME = "resume"
+    EXPLAIN = "explain"
+    EXPLAINED = "explained"
+    PHOTO = "photo"
+
+
+@dataclass(frozen=True)
+class OfficerActed:
+    """An officer did something else than start or stop. `cause` is a code of `agent.evidence.reasons.Cause`, empty
+    where none was given."""
+
+    act: Act
+    cause: str
+    at: Instant
