@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from agent.clock import system_clock
+from agent.command import run_command
 from agent.errors import OperatorFault
+from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
 from provisioning.authority.authority import init_authority, open_authority
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
-from provisioning.cli_frame import run, tell
+from provisioning.cli_frame import tell
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
-from provisioning.fleet.orders import DEFAULT_KIOSK_LISTEN, DeviceOrder, KioskOrder, ReceiverOrder, broker_address
+from provisioning.fleet.orders import DeviceOrder, KioskOrder, ReceiverOrder, broker_address
 from provisioning.rehearsal import cli as rehearsal_cli
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -62,12 +64,15 @@ def add_device(
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
     hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
     audience: Annotated[str | None, typer.Option(help="窗口终端：大厅标识，如 hall-1")] = None,
-    listen: Annotated[str, typer.Option(help="窗口终端：本机网页地址")] = DEFAULT_KIOSK_LISTEN,
-    complaint_phone: Annotated[str, typer.Option(help="窗口终端：投诉举报电话")] = "0000-0000000",
+    listen: Annotated[str, typer.Option(help="窗口终端：本机网页地址")] = KIOSK_LISTEN,
+    complaint_phone: Annotated[str | None, typer.Option(help="窗口终端：投诉举报电话，将展示给公众")] = None,
     as_json: Json = False,
 ) -> None:
     """写一个设备目录；目前密钥在工作台上生成，随目录移交 (device folder with keys made here)."""
-    kiosk = None if hall is None or audience is None else KioskOrder(hall, audience, listen, complaint_phone)
+    said = [hall, audience, complaint_phone]
+    if any(said) and not all(said):
+        raise OperatorFault("窗口终端须同时写明 --hall、--audience 与 --complaint-phone。请补上。")
+    kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
     order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk)
     outcome = write_device_folder(open_authority(authority), order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
@@ -175,7 +180,7 @@ app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 
 def main() -> None:
     """Entry point."""
-    run(app)
+    run_command(app)
 
 
 def _embedded_command(entry: Path) -> str:

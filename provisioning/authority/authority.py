@@ -7,9 +7,7 @@
 The root key is used for the issuing CA and the trust list only. One command at a time changes the folder (flock).
 """
 
-import contextlib
-import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
-from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.errors import OperatorFault, SenderFault
+from agent.key_files import read_private_key
 from agent.wire.envelope import MAX_TRUST_LIST_BYTES, open_trust_list, seal
 from agent.wire.identifiers import District, district
 from agent.wire.signing import KeySigner, key_id_of
@@ -29,7 +28,7 @@ from provisioning.authority.register import BROKER_ROLE, Entry, Register, parse_
 from provisioning.authority.subjects import DEVICE_ROLES, MAX_NAME_BYTES, checked_subject
 
 ROOT_KEY, ROOT, ISSUING_KEY, ISSUING = "root.key", "root.pem", "issuing.key", "issuing.pem"
-REGISTER, TRUST, LOCK = "register.json", "trust.dsse", ".lock"
+REGISTER, TRUST = "register.json", "trust.dsse"
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Authority:
         return certificates.chain_pem(leaf, issuer.certificate)
 
     def _change(self, step: Callable[[Register], Register]) -> None:
-        with _locked(self.folder):
+        with durable.exclusive(self.folder):
             before = self.register()
             after = step(before)
             sealed = self._sealed(after) if after.version != _signed_version(self) else None
@@ -128,7 +127,7 @@ def init_authority(folder: Path, place: str, name: str, now: datetime) -> Author
         raise OperatorFault("区域名称不能为空，也不能超过 21 个汉字，请写成如 --name 星河区。")
     durable.make_directory(folder, 0o700)
     authority = Authority(folder)
-    with _locked(folder):
+    with durable.exclusive(folder):
         if (folder / REGISTER).exists():
             _same_district(authority.register(), register)
         else:
@@ -169,8 +168,7 @@ def _signed_version(authority: Authority) -> int:
 
 
 def _issuer(folder: Path, key: str, certificate: str) -> Issuer:
-    private = keys.parse_key(read_file(folder / key))
-    return certificates.parse_issuer(private, read_file(folder / certificate))
+    return certificates.parse_issuer(read_private_key(folder / key), read_file(folder / certificate))
 
 
 def _same_district(found: Register, wanted: Register) -> None:
@@ -183,14 +181,3 @@ def _district(text: str) -> District:
         return district(text)
     except SenderFault as fault:
         raise OperatorFault(f"{fault}请改正 --district。") from fault
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        lock = (folder / LOCK).open("wb")
-    except OSError as error:
-        raise EnvironmentFault(f"无法写入机构目录 {folder}：{error.strerror or error}。请检查权限。") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

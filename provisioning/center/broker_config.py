@@ -9,9 +9,10 @@ Persistence is a convenience: rows leave a device only on the receiver's signed 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from provisioning.center.access import DEVICE_READS, DEVICE_WRITES, AccessRules
 
-MAX_PACKET_BYTES = 262_144  # reference: mqtt, section 4; equals agent.wire.envelope.MAX_ENVELOPE_BYTES
+MAX_PACKET_BYTES = MAX_ENVELOPE_BYTES  # reference: mqtt, section 4
 MAX_KEEPALIVE_S = 120  # reference: mqtt, section 4
 MAX_INFLIGHT = 100  # reference: mqtt, section 3a: best window of paho
 MAX_QUEUED_MESSAGES = 200_000  # a day without receiver: 2,000 devices, one batch each quarter of an hour

@@ -62,7 +62,10 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
 
 def current_user() -> str:
     """The name of whoever runs this command, and so owns the folder it writes: a fitting `Listener.user`."""
-    return pwd.getpwuid(os.getuid()).pw_name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that no file names
+        return str(os.getuid())
 
 
 def _engine_files(order: BrokerOrder, rules: AccessRules, folder: Path) -> dict[str, bytes]:

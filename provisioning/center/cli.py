@@ -2,18 +2,25 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from agent import durable
 from agent.clock import system_clock
+from agent.command import log_from, run_command
+from agent.errors import OperatorFault
 from agent.wire.identifiers import device_id
+from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
-from provisioning.center.store import Store, open_store
-from provisioning.cli_frame import err, log_to_stderr, out, run, tell
+from provisioning.cli_frame import err, out, tell
+
+if TYPE_CHECKING:
+    from provisioning.center.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
@@ -29,17 +36,15 @@ def center() -> None:
 @app.command(epilog="例：liuhen-center receive --config center.toml")
 def receive(config: Config, level: Annotated[str, typer.Option(help="日志级别 info|warning|debug")] = "info") -> None:
     """运行接收端，直到收到 SIGTERM 或 Ctrl-C (run the receiver)."""
-    from queue import SimpleQueue
-
-    from provisioning.center.mqtt import Inbox, StopAsked
+    from provisioning.center.mqtt import Inbox
     from provisioning.center.receiver import open_receiver
 
-    log_to_stderr(level)
+    log_from(level, "liuhen", "agent")
     settings = read_config(config)
-    inbox: Inbox = SimpleQueue()
+    inbox = Inbox()
     receiver = open_receiver(settings, system_clock(), inbox)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: inbox.put(StopAsked()))  # SimpleQueue.put is reentrant
+        signal.signal(number, lambda *_: inbox.ask_stop())
     err.print(
         f"接收端 {settings.receiver} 已启动，消息服务器 {settings.broker.host}:{settings.broker.port}。", markup=False
     )
@@ -50,13 +55,20 @@ def receive(config: Config, level: Annotated[str, typer.Option(help="日志级�
 def summary(config: Config, as_json: Json = False) -> None:
     """逐台设备查看：已收、回执、缺口、告警 (one line per device)."""
     store = _store(read_config(config))
-    rows = [vars(row) for row in store.summary()]
-    facts = {"devices": rows, "alarms": list(store.alarms())}
+    rows, losses = [vars(row) for row in store.summary()], store.losses()
+    facts = {"devices": rows, "alarms": list(store.alarms()), "losses": list(losses)}
     store.close()
     if as_json:
         tell("", facts, as_json=True)
-    else:
-        _print_table(rows)
+        return
+    _print_table(rows)
+    for loss in losses:
+        numbers = "无事件" if loss["last"] < loss["first"] else f"第 {loss['first']} 至 {loss['last']} 号"
+        out.print(
+            f"{loss['device']} 声明本机记录丢失：{numbers}，其中 {loss['kept']} 个先前已收到；"
+            f"由第 {loss['declared_by']} 号事件声明，{loss['declared_at']}。",
+            markup=False,
+        )
 
 
 @app.command(epilog="例：liuhen-center events --config center.toml --device REC-0001 --json")
@@ -68,7 +80,7 @@ def events(
 ) -> None:
     """查看一台设备已收的事件 (the stored chain of one device)."""
     store = _store(read_config(config))
-    found = [json.loads(body) for body in store.events(device_id(device), after)]
+    found = list(_events(store, device_id(device), after))
     store.close()
     if as_json:
         tell("", {"device": device, "events": found}, as_json=True)
@@ -76,19 +88,56 @@ def events(
         out.print(f"{event['devseq']:>6}  {event['time']}  {event['type']}  {event['id']}", markup=False)
 
 
+@app.command(epilog="例：liuhen-center export --config center.toml --device REC-0001 --out REC-0001.receipts.jsonl")
+def export(
+    config: Config,
+    device: Annotated[str, typer.Option("--device", help="设备编号，如 REC-0001")],
+    target: Annotated[Path | None, typer.Option("--out", help="写入此文件；缺省写到标准输出")] = None,
+) -> None:
+    """导出一台设备的往来凭据（事件批、回执、见证），供 liuhen-verify --receipts 使用 (account of a device)."""
+    settings = read_config(config)
+    store = _store(settings)
+    kept = store.account(device_id(device))
+    store.close()
+    if not kept:
+        raise OperatorFault(f"中心没有 {device} 的任何凭据，请检查设备编号，或先让设备联网。")
+    lines = [read_file(settings.trust_list).strip(), *kept]
+    if target is None:
+        for line in lines:
+            typer.echo(line)
+        return
+    durable.write_bytes(target, b"".join(line + b"\n" for line in lines))
+    err.print(f"已导出 {device} 的 {len(kept)} 份凭据到 {target}。", markup=False)
+
+
 def main() -> None:
     """Entry point."""
-    run(app)
+    run_command(app)
 
 
-def _store(config: CenterConfig) -> Store:
-    return open_store(config.database, config.folder)
+def _store(config: CenterConfig) -> "Store":
+    from provisioning.center.store import open_store  # needs the extra `center`
+
+    return open_store(config.database, config.folder, create=False)
+
+
+def _events(store: "Store", device: str, after: int) -> Iterator[dict[str, Any]]:
+    while bodies := store.events(device, after):
+        page = [json.loads(body) for body in bodies]
+        yield from page
+        after = page[-1]["devseq"]
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(title="设备一览", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     columns = {"device": "设备", "received": "已收", "upto": "连续至", "receipted": "回执至", "parked": "待补"}
-    columns |= {"gaps": "缺口", "alarms": "告警", "online": "在线", "last_seen": "最近联系（UTC）"}
+    columns |= {
+        "gaps": "缺口",
+        "losses": "丢失",
+        "alarms": "告警",
+        "online": "在线",
+        "last_seen": "最近联系（UTC）",
+    }
     for title in columns.values():
         table.add_column(title, no_wrap=True)
     for row in rows:

@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.errors import SenderFault
+from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, District
-from agent.wire.receipts import Receipt
+from agent.wire.receipts import RECEIPT_TYPE, Receipt
+from agent.wire.signing import Signer
 from agent.wire.topics import STATE, parse_device_topic
 from agent.wire.trust import TrustList
+from agent.wire.witness import WITNESS_TYPE
 from provisioning.center.intake import (
     Alarm,
     AlarmKind,
+    Decision,
+    SealedKind,
     decide,
     is_receivers_own,
     open_batch,
@@ -21,18 +26,28 @@ from provisioning.center.intake import (
 )
 from provisioning.center.receipt_desk import ReceiptDesk
 from provisioning.center.store import Ledger, Store
+from provisioning.center.witnessing import witnesses
 
 log = logging.getLogger("liuhen.center")
 
 
+@dataclass(frozen=True)
+class SealedReceipt:
+    """A receipt as it is kept and sent."""
+
+    receipt: Receipt
+    envelope: bytes
+
+
 @dataclass
 class Ingest:
-    """One receiver's intake into `store`; times are given, milliseconds are monotonic."""
+    """One receiver's intake into `store`; `signer` is its own key. Times are given, milliseconds are monotonic."""
 
     district: District
     receiver: str
     store: Store
     trust: TrustList
+    signer: Signer
     desk: ReceiptDesk = field(default_factory=ReceiptDesk)
     _refused: set[DeviceId] = field(default_factory=set)
     _ask_again: set[DeviceId] = field(default_factory=set)
@@ -52,15 +67,23 @@ class Ingest:
             for device in ledger.unanswered():
                 self.desk.owe(device, 0, now_ms)
 
-    def receipts(self, now: datetime, now_ms: int) -> tuple[Receipt, ...]:
-        """The receipts that are due now, noted as handed out."""
+    def receipts(self, now: datetime, now_ms: int) -> tuple[SealedReceipt, ...]:
+        """The receipts that are due now; `delivered` notes them once the broker has them."""
         if not self.desk.due(now_ms):
             return ()
         with self.store.transaction() as ledger:
             receipts = tuple(self._receipt(ledger, device, now, now_ms) for device in self.desk.take())
-            for receipt in receipts:
+        return tuple(SealedReceipt(it, seal(RECEIPT_TYPE, it.encode(), [self.signer])) for it in receipts)
+
+    def delivered(self, answers: Sequence[SealedReceipt]) -> None:
+        """Note and keep receipts that the broker has: until then a restart owes them again."""
+        if not answers:
+            return
+        with self.store.transaction() as ledger:
+            for answer in answers:
+                receipt = answer.receipt
                 ledger.receipted(receipt.device, receipt.upto)
-        return receipts
+                ledger.keep_only(receipt.device, SealedKind.RECEIPT, receipt.upto, answer.envelope)
 
     def renew_trust(self, trust: TrustList, now_ms: int) -> None:
         """Judge by a newer trust list, and ask devices that were refused under the old one to send again."""
@@ -83,11 +106,24 @@ class Ingest:
     def _take_events(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> None:
         device, links = open_batch(topic, payload, self.trust, now, self.district)
         decision = decide(links, ledger.shelf(device, [link.event.devseq for link in links]))
-        ledger.apply(device, decision, payload, now)
+        ledger.apply(device, decision, now)
+        self._keep(ledger, device, decision, payload, now)
         for alarm in decision.alarms:
             _note(ledger, device, alarm, now)
+        for loss in decision.losses:
+            log.warning("%s lost its memory: events %d to %d are a declared gap", device, loss.first, loss.last)
         self._refused.discard(device)
         self.desk.owe(device, len(links), now_ms)
+
+    def _keep(self, ledger: Ledger, device: DeviceId, decision: Decision, payload: bytes, now: datetime) -> None:
+        """What the account of the device will need: the batch as it came, and our word on every head it brought."""
+        new = [link.event.devseq for link in (*decision.append, *decision.park)]
+        if new:
+            ledger.keep(device, SealedKind.BATCH, min(new), payload)
+        committed = [link.event.devseq for link in decision.append] + decision.adopt
+        for event, witness in witnesses(ledger.bodies(device, committed), self.receiver, now):
+            envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
+            ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
 
     def _refuse(self, ledger: Ledger, topic: str, fault: SenderFault, now: datetime) -> None:
         try:

@@ -3,6 +3,11 @@
 Every device has one chain. An event joins it when its number follows and its `prev` is the head; later ones wait,
 parked, until the gap before them is filled; one with a number that is taken by another content is a fork: an alarm, and
 what was stored first stays.
+
+A device that lost its memory says so in an event that begins its chain again (`declared_loss`). The numbers it skipped
+are then a declared gap: recorded for ever, never asked for again. What had arrived out of that gap before is kept under
+its numbers, beside the chain; what comes later is not taken any more. A declaration at or below the head contradicts
+what the device has told already: a fork.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from agent.errors import SenderFault
-from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, decode_batch, event_hash
+from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, declared_loss, decode_batch, event_hash
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId, DeviceKind, Digest, District, device_kind
 from agent.wire.status import STATUS_TYPE, DeviceStatus, parse_status
@@ -19,6 +24,7 @@ from agent.wire.topics import CENTRAL, EVENTS, STATE, parse_device_topic
 from agent.wire.trust import Role, TrustList
 
 MAX_PARKED = 2_000  # ours: 40 full batches may overtake a lost one; the rest is sent again on request
+MAX_NUMBER = 2**40  # ours: a thousand events a second for thirty years; beyond it somebody plays with numbers
 ROLES = {DeviceKind.RECORDER: Role.RECORDER, DeviceKind.KIOSK: Role.KIOSK}
 
 
@@ -28,6 +34,15 @@ class AlarmKind(StrEnum):
     FORK = "fork"
     BROKEN_CHAIN = "broken-chain"
     REFUSED = "refused"
+
+
+class SealedKind(StrEnum):
+    """What is kept for the account of a device, each by the number of an event: of a batch the first that was new, of a
+    receipt `upto`, of a witness the event that told the head."""
+
+    BATCH = "batch"
+    RECEIPT = "receipt"
+    WITNESS = "witness"
 
 
 @dataclass(frozen=True)
@@ -77,11 +92,23 @@ class Shelf:
     parked: Mapping[int, Waiting]
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A gap that the device declared in event `declared_by`: numbers `first` to `last`, none when `last` < `first`, of
+    which `kept` had arrived before and stand beside the chain; `digest` is the declaring event's."""
+
+    first: int
+    last: int
+    kept: tuple[int, ...]
+    declared_by: int
+    digest: Digest
+
+
 @dataclass
 class Decision:
     """What the store is to do with a batch, in one transaction: append `append`, park `park`, then move `adopt` from
-    the parked to the chain and forget `discard`; then `head` holds. `gap_opened`: something waits now and nothing did
-    before."""
+    the parked to the events (the chain, or beside it what a declared gap keeps), forget `discard` and record `losses`;
+    then `head` holds. `gap_opened`: something waits now and nothing did before."""
 
     head: Head
     append: list[Link] = field(default_factory=list)
@@ -89,6 +116,7 @@ class Decision:
     adopt: list[int] = field(default_factory=list)
     discard: list[int] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     gap_opened: bool = False
 
 
@@ -104,6 +132,7 @@ def open_batch(
     for link in links:
         if (link.event.district, link.event.device) != (place, device):
             raise SenderFault(f"{device} 转发了 {link.event.device} 的事件，已拒绝。")
+        _check_number(link.event.devseq)
     return device, tuple(sorted(links, key=lambda link: link.event.devseq))
 
 
@@ -113,6 +142,7 @@ def open_status(topic: str, data: bytes, trust: TrustList, now: datetime, place:
     status = parse_status(payload)
     if status.device != device:
         raise SenderFault(f"{device} 转发了 {status.device} 的状态，已拒绝。")
+    _check_number(max(status.session, status.waiting))
     return status
 
 
@@ -145,11 +175,28 @@ def _place(link: Link, shelf: Shelf, parked: dict[int, Waiting], decision: Decis
     if taken is not None:
         if taken != link.digest:
             decision.alarms.append(_alarm(AlarmKind.FORK, link, f"第 {number} 号事件有两个不同的内容，保留先到的。"))
+    elif declared_loss(link.event) is not None:
+        _declare(link, parked, decision)
     elif number == head.upto + 1:
         _append(link, decision)
     elif number > head.upto and len(parked) < MAX_PARKED:
         parked[number] = Waiting(link.event.prev, link.digest)
         decision.park.append(link)
+
+
+def _declare(link: Link, parked: dict[int, Waiting], decision: Decision) -> None:
+    number, head = link.event.devseq, decision.head
+    if number <= head.upto:
+        detail = f"第 {number} 号事件称此前的记录已丢失，本端却已收到第 {head.upto} 号，未收。"
+        decision.alarms.append(_alarm(AlarmKind.FORK, link, detail))
+        return
+    kept = tuple(sorted(waiting for waiting in parked if waiting < number))
+    for waiting in kept:
+        del parked[waiting]
+    decision.adopt.extend(kept)
+    decision.append.append(link)
+    decision.losses.append(Loss(head.upto + 1, number - 1, kept, number, link.digest))
+    decision.head = Head(number, link.digest)
 
 
 def _append(link: Link, decision: Decision) -> None:
@@ -183,6 +230,11 @@ def _digest_at(number: int, shelf: Shelf, parked: Mapping[int, Waiting], decisio
 
 def _digest_in(links: Sequence[Link], number: int) -> Digest | None:
     return next((link.digest for link in links if link.event.devseq == number), None)
+
+
+def _check_number(number: int) -> None:
+    if number > MAX_NUMBER:
+        raise SenderFault(f"序号 {number} 大于上限 {MAX_NUMBER}，已拒绝。")
 
 
 def _alarm(kind: AlarmKind, link: Link, detail: str) -> Alarm:

@@ -1,13 +1,13 @@
 """The centre's link to the broker: paho as wire only, the one place in this package that knows it.
 
-Callbacks run on paho's thread and only put a message into the inbox; the receiver's loop owns everything else. The
-session is persistent and acknowledged by hand after the commit: what was not committed comes again.
+Callbacks run on paho's thread and only put a message into the inbox, waiting for room; the receiver's loop owns
+everything else. The session is persistent and acknowledged by hand after the commit: what was not committed comes
+again.
 """
 
-import ssl
+import queue
 import threading
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -16,11 +16,14 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.errors import OperatorFault
+from agent.errors import EnvironmentFault
+from agent.tls import client_context
 from provisioning.center.config import BrokerSettings
 
 SESSION_EXPIRY_S = 7 * 24 * 3600  # reference: mqtt, section 4: ingest 7 d
-RECEIVE_MAXIMUM = 100  # reference: mqtt, section 3a; messages not yet acknowledged, and so the bound of the inbox
+RECEIVE_MAXIMUM = 100  # reference: mqtt, section 3a; messages not yet acknowledged; 3.1.1 has no such limit
+INBOX_CAPACITY = 1_000  # ours: ten times what a broker with MQTT 5 may send ahead; at most 256 MB
+PUT_PATIENCE_S = 30.0  # ours: longer than a commit waits for a busy database; a loop that is silent so long is stuck
 RECONNECT_S = (1, 30)  # ours: one receiver needs no jitter
 QOS = 1
 
@@ -48,6 +51,14 @@ class Arrived:
 
 
 @dataclass(frozen=True)
+class Delivered:
+    """The broker answered for the message `mid` that `CenterLink.publish` returned: it has it, or has `refused` it."""
+
+    mid: int
+    refused: bool
+
+
+@dataclass(frozen=True)
 class LinkDied:
     """paho's thread has ended without being asked to."""
 
@@ -59,8 +70,46 @@ class StopAsked:
     """Somebody wants the receiver to end."""
 
 
-Message = Connected | Disconnected | Arrived | LinkDied | StopAsked
-Inbox = SimpleQueue[Message]
+Message = Connected | Disconnected | Arrived | Delivered | LinkDied | StopAsked
+
+
+class Inbox:
+    """A bounded queue to the receiver's loop: a link that brings more than is stored waits, and so does its broker."""
+
+    def __init__(self, capacity: int = INBOX_CAPACITY, patience_s: float = PUT_PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        self._messages: queue.Queue[Message] = queue.Queue(capacity)
+        self._stop_asked = False
+        self._dead: LinkDied | None = None
+
+    def put(self, message: Message) -> None:
+        """Wait for room; raises `EnvironmentFault` when the loop takes nothing any more."""
+        try:
+            self._messages.put(message, timeout=self._patience_s)
+        except queue.Full:
+            raise EnvironmentFault("接收端主循环没有响应，请由系统重新启动。") from None
+
+    def ask_stop(self) -> None:
+        """Ask the loop to end; takes no lock and never waits, so that a signal handler may call it."""
+        self._stop_asked = True
+
+    def link_died(self, detail: str) -> None:
+        """The link's thread is gone; told even when the queue is full."""
+        self._dead = LinkDied(detail)
+
+    def take(self, most: int, timeout_s: float) -> list[Message]:
+        """What has come, at most `most` and what goes ahead of it; waits up to `timeout_s` for the first."""
+        urgent: list[Message] = [StopAsked()] if self._stop_asked else []
+        if self._dead is not None:
+            urgent.append(self._dead)
+        found: list[Message] = []
+        try:
+            found.append(self._messages.get(timeout=0 if urgent else timeout_s))
+            while len(found) < most:
+                found.append(self._messages.get_nowait())
+        except queue.Empty:
+            pass
+        return found + urgent
 
 
 class CenterLink:
@@ -83,12 +132,13 @@ class CenterLink:
     def start(self, will_topic: str, will: bytes) -> None:
         """Connect, and connect again for ever; the broker publishes `will` (retained) when we vanish."""
         client, settings = self._client, self._settings
-        client.tls_set_context(_tls_context(settings))
+        client.tls_set_context(client_context(settings.server_name, settings.ca, settings.certificate, settings.key))
         client.will_set(will_topic, will, QOS, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
         client.max_inflight_messages_set(RECEIVE_MAXIMUM)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
+        client.on_publish = self._on_publish
         options: dict[str, Any] = {"clean_start": False, "properties": _session_properties()} if self._five else {}
         client.connect_async(settings.host, settings.port, settings.keepalive_s, **options)
         self._thread.start()
@@ -97,9 +147,10 @@ class CenterLink:
         """Ask for every filter; retained messages come again."""
         self._client.subscribe([(topic, QOS) for topic in self._filters])
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> paho.MQTTMessageInfo:
-        """Hand a message to paho, which repeats it until the broker has it."""
-        return self._client.publish(topic, payload, QOS, retain)
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Hand a message to paho, which repeats it until the broker has it; `Delivered` then names the number returned
+        here."""
+        return self._client.publish(topic, payload, QOS, retain).mid
 
     def acknowledge(self, message: Arrived) -> None:
         """Tell the broker that `message` is committed; one of an earlier connection is left to come again."""
@@ -112,7 +163,7 @@ class CenterLink:
         if self._thread.ident is None:
             return
         if self._client.is_connected():
-            self.publish(topic, farewell, retain=True).wait_for_publish(deadline_s)
+            self._client.publish(topic, farewell, QOS, retain=True).wait_for_publish(deadline_s)
         self._client.disconnect()
         self._thread.join(deadline_s)
 
@@ -124,7 +175,7 @@ class CenterLink:
             detail = repr(error)
         finally:
             if not self._stopping:
-                self._inbox.put(LinkDied(detail))
+                self._inbox.link_died(detail)
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self._connection += 1
@@ -136,29 +187,11 @@ class CenterLink:
     def _on_connect_fail(self, _client: Any, _userdata: Any) -> None:
         self._inbox.put(Disconnected("no connection"))
 
+    def _on_publish(self, _client: Any, _userdata: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        self._inbox.put(Delivered(mid, reason.is_failure))
+
     def _on_message(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
         self._inbox.put(Arrived(message.topic, bytes(message.payload), self._connection, message.mid))
-
-
-class _NamedContext(ssl.SSLContext):
-    """Checks the broker's certificate for the configured name: paho would check the address it dials."""
-
-    server_name: str
-
-    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(*arguments, **(options | {"server_hostname": self.server_name}))
-
-
-def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
-    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.server_name = settings.server_name
-    try:
-        context.load_verify_locations(settings.ca)
-        context.load_cert_chain(settings.certificate, settings.key)
-    except (OSError, ssl.SSLError) as error:
-        raise OperatorFault(f"连接证书无法读取：{error}。请检查 [broker] 的 ca、certificate、key。") from error
-    return context
 
 
 def _session_properties() -> Properties:

@@ -3,28 +3,35 @@
 One thread, one inbox. This loop owns the database; the MQTT link's thread only puts messages into the inbox.
 """
 
-import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from queue import Empty
 
 from cryptography import x509
 
 from agent.clock import Clock
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.key_files import read_signer
 from agent.wire.envelope import seal
-from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import Signer
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
-from provisioning.authority.keys import parse_signer
 from provisioning.center.config import CenterConfig
-from provisioning.center.ingest import Ingest
-from provisioning.center.mqtt import Arrived, CenterLink, Connected, Disconnected, Inbox, LinkDied, Message, StopAsked
+from provisioning.center.ingest import Ingest, SealedReceipt
+from provisioning.center.mqtt import (
+    Arrived,
+    CenterLink,
+    Connected,
+    Delivered,
+    Disconnected,
+    Inbox,
+    LinkDied,
+    Message,
+    StopAsked,
+)
 from provisioning.center.publications import open_publication
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
@@ -52,6 +59,7 @@ class Receiver:
     session: int = 1
     connected: bool = False
     _next_look: int = 0
+    _underway: dict[int, SealedReceipt] = field(default_factory=dict)
 
     def run(self) -> None:
         """Serve until a `StopAsked` arrives; raises `EnvironmentFault` when the link or the database is lost."""
@@ -59,23 +67,16 @@ class Receiver:
             with self.ingest.store.transaction() as ledger:
                 self.session = ledger.next_session(self.config.receiver)
             self.link.start(self._state_topic, self._state(online=False))
-            while self._serve(self._gather()):
+            while self._serve(self.inbox.take(GROUP, TICK_S)):
                 self._send_receipts()
                 self._look()
         finally:
             self.link.stop(self._state_topic, self._state(online=False), STOP_DEADLINE_S)
             self.ingest.store.close()
 
-    def _gather(self) -> list[Message]:
-        messages = []
-        with contextlib.suppress(Empty):
-            messages.append(self.inbox.get(timeout=TICK_S))
-            while len(messages) < GROUP:
-                messages.append(self.inbox.get_nowait())
-        return messages
-
     def _serve(self, messages: Sequence[Message]) -> bool:
         self._take([message for message in messages if isinstance(message, Arrived)])
+        self._settle([message for message in messages if isinstance(message, Delivered)])
         for message in messages:
             match message:
                 case Connected():
@@ -105,12 +106,18 @@ class Receiver:
         for message in arrived:
             self.link.acknowledge(message)
 
+    def _settle(self, answers: Sequence[Delivered]) -> None:
+        if any(answer.refused for answer in answers):
+            log.warning("the broker refused a message of ours; check its access rules")
+        receipts = [(self._underway.pop(answer.mid, None), answer.refused) for answer in answers]
+        self.ingest.delivered([receipt for receipt, refused in receipts if receipt is not None and not refused])
+
     def _send_receipts(self) -> None:
         if not self.connected:
             return
-        for receipt in self.ingest.receipts(self._now(), self._now_ms()):
-            sealed = seal(RECEIPT_TYPE, receipt.encode(), [self.signer])
-            self.link.publish(device_topic(self.config.district, receipt.device, RECEIPT), sealed)
+        for answer in self.ingest.receipts(self._now(), self._now_ms()):
+            topic = device_topic(self.config.district, answer.receipt.device, RECEIPT)
+            self._underway[self.link.publish(topic, answer.envelope)] = answer
 
     def _look(self) -> None:
         if self._now_ms() < self._next_look:
@@ -158,13 +165,13 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     trust list does not know our key as this receiver's."""
     trust_file = TrustFile(config.trust_list, _root(config))
     trust = _first_trust(trust_file)
-    signer = parse_signer(read_file(config.key), read_file(config.chain))
+    signer = read_signer(config.key, config.chain)
     own = trust.credentials.get(signer.key_id)
     if own is None or (own.role, own.subject) != (Role.RECEIVER, config.receiver):
         raise OperatorFault(f"信任清单中没有 {config.receiver} 的这把密钥，请运行 add-receiver 并更新 trust.dsse。")
     filters = (events_filter(config.district), states_filter(config.district))
     link = CenterLink(config.broker, config.receiver, filters, inbox)
-    ingest = Ingest(config.district, config.receiver, open_store(config.database, config.folder), trust)
+    ingest = Ingest(config.district, config.receiver, open_store(config.database, config.folder), trust, signer)
     return Receiver(config, ingest, link, inbox, signer, trust_file, ReleasedFolder(config.released), clock)
 
 

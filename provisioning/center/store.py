@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
     Engine,
-    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -24,23 +24,24 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     make_url,
     select,
     update,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.canonical import timestamp
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.status import DeviceStatus
-from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, Link, Shelf, Waiting
+from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, Link, Loss, SealedKind, Shelf, Waiting
+from provisioning.center.sqlite_file import make_durable, private_file
 from provisioning.center.summary import DeviceSummary, device_summary
 
 BUSY_TIMEOUT_S = 10  # ours: a report reading while the receiver commits
 
-_metadata = MetaData()
+metadata = MetaData()
 _link_columns = (
     ("prev", String(64)),
     ("hash", String(64)),
@@ -55,9 +56,9 @@ def _chain_table(name: str) -> Table:
     columns = [Column(column, kind, nullable=False) for column, kind in _link_columns]
     return Table(
         name,
-        _metadata,
+        metadata,
         Column("device", String(16), primary_key=True),
-        Column("devseq", Integer, primary_key=True, autoincrement=False),
+        Column("devseq", BigInteger, primary_key=True, autoincrement=False),
         *columns,
     )
 
@@ -65,44 +66,58 @@ def _chain_table(name: str) -> Table:
 _event, _parked = _chain_table("event"), _chain_table("parked")
 _head = Table(
     "head",
-    _metadata,
+    metadata,
     Column("device", String(16), primary_key=True),
-    Column("upto", Integer, nullable=False),
+    Column("upto", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
-    Column("gaps", Integer, nullable=False),
-    Column("proof_upto", Integer, nullable=False),
-    Column("proof", LargeBinary, nullable=False),
+    Column("gaps", BigInteger, nullable=False),
     Column("received_at", String(24), nullable=False),
-    Column("receipts", Integer, nullable=False),
-    Column("receipted", Integer, nullable=False),
+    Column("receipts", BigInteger, nullable=False),
+    Column("receipted", BigInteger, nullable=False),
 )
 _alarm = Table(
     "alarm",
-    _metadata,
+    metadata,
     Column("device", String(16), primary_key=True),
     Column("kind", String(16), primary_key=True),
-    Column("devseq", Integer, primary_key=True, autoincrement=False),
+    Column("devseq", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", String(64), primary_key=True),
     Column("detail", String(400), nullable=False),
-    Column("times", Integer, nullable=False),
+    Column("times", BigInteger, nullable=False),
     Column("first_at", String(24), nullable=False),
     Column("last_at", String(24), nullable=False),
 )
+_loss = Table(
+    "loss",
+    metadata,
+    Column("device", String(16), primary_key=True),
+    Column("declared_by", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("kept", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("declared_at", String(24), nullable=False),
+)
 _status = Table(
     "status",
-    _metadata,
+    metadata,
     Column("device", String(16), primary_key=True),
     Column("online", Boolean, nullable=False),
-    Column("session", Integer, nullable=False),
-    Column("waiting", Integer, nullable=False),
+    Column("session", BigInteger, nullable=False),
+    Column("waiting", BigInteger, nullable=False),
     Column("version", String(40), nullable=False),
     Column("seen_at", String(24), nullable=False),
 )
 _receiver = Table(
-    "receiver",
-    _metadata,
-    Column("name", String(64), primary_key=True),
-    Column("session", Integer, nullable=False),
+    "receiver", metadata, Column("name", String(64), primary_key=True), Column("session", BigInteger, nullable=False)
+)
+_sealed = Table(
+    "sealed",
+    metadata,
+    Column("device", String(16), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("envelope", LargeBinary, nullable=False),
 )
 
 
@@ -133,9 +148,8 @@ class Ledger:
         """Whether events of the device wait behind a gap."""
         return bool(_rows(self._connection, select(_parked.c.devseq).where(_parked.c.device == device).limit(1)))
 
-    def apply(self, device: DeviceId, decision: Decision, envelope: bytes, now: datetime) -> None:
-        """Carry out a decision. `envelope` is kept as proof when its own events reach the new head: its signature
-        covers, through `prev`, all that came before."""
+    def apply(self, device: DeviceId, decision: Decision, now: datetime) -> None:
+        """Carry out a decision."""
         _touch(self._connection, device, now)
         _insert(self._connection, _parked, device, decision.park, now)
         _insert(self._connection, _event, device, decision.append, now)
@@ -143,33 +157,21 @@ class Ledger:
             _adopt(self._connection, device, number)
         for number in decision.discard:
             _unpark(self._connection, device, number)
+        _record(self._connection, device, decision.losses, now)
         changes: dict[str, Any] = {"upto": decision.head.upto, "hash": decision.head.digest}
-        if decision.append:
-            changes |= {"proof_upto": decision.append[-1].event.devseq, "proof": envelope}
         if decision.gap_opened:
             changes["gaps"] = _head.c.gaps + 1
         self._connection.execute(update(_head).where(_head.c.device == device).values(**changes))
 
     def alarm(self, device: str, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; the same again only counts. Returns whether it is new."""
-        where = (
-            _alarm.c.device == device,
-            _alarm.c.kind == alarm.kind.value,
-            _alarm.c.devseq == alarm.devseq,
-            _alarm.c.hash == alarm.digest,
-        )
+        key = {"device": device, "kind": alarm.kind.value, "devseq": alarm.devseq, "hash": alarm.digest}
+        where = [_alarm.c[name] == value for name, value in key.items()]
         again = {"times": _alarm.c.times + 1, "last_at": timestamp(now), "detail": alarm.detail[:400]}
         if self._connection.execute(update(_alarm).where(*where).values(**again)).rowcount:
             return False
-        row: dict[str, Any] = {
-            "device": device,
-            "kind": alarm.kind.value,
-            "devseq": alarm.devseq,
-            "hash": alarm.digest,
-            "times": 1,
-        }
-        row |= {"detail": alarm.detail[:400], "first_at": timestamp(now), "last_at": timestamp(now)}
-        self._connection.execute(insert(_alarm).values(**row))
+        row = {"times": 1, "detail": alarm.detail[:400], "first_at": timestamp(now), "last_at": timestamp(now)}
+        self._connection.execute(insert(_alarm).values(**key, **row))
         return True
 
     def status(self, status: DeviceStatus, now: datetime) -> bool:
@@ -186,9 +188,26 @@ class Ledger:
         return True
 
     def receipted(self, device: DeviceId, upto: int) -> None:
-        """Note that a receipt up to `upto` was handed to the broker."""
+        """Note that the broker has a receipt up to `upto`."""
         changes = {"receipted": upto, "receipts": _head.c.receipts + 1}
         self._connection.execute(update(_head).where(_head.c.device == device).values(**changes))
+
+    def bodies(self, device: DeviceId, numbers: Iterable[int]) -> tuple[bytes, ...]:
+        """Canonical bodies of those of `numbers` that stand in the device's chain, in order."""
+        query = select(_event.c.body).where(_event.c.device == device, _event.c.devseq.in_(list(numbers)))
+        return tuple(row["body"] for row in _rows(self._connection, query.order_by(_event.c.devseq)))
+
+    def keep(self, device: DeviceId, kind: SealedKind, number: int, envelope: bytes) -> None:
+        """Keep a signed envelope for the account of a device under the number of an event; the first one stays."""
+        where = (_sealed.c.device == device, _sealed.c.kind == kind.value, _sealed.c.number == number)
+        if not _rows(self._connection, select(_sealed.c.number).where(*where)):
+            row = {"device": device, "kind": kind.value, "number": number, "envelope": envelope}
+            self._connection.execute(insert(_sealed).values(**row))
+
+    def keep_only(self, device: DeviceId, kind: SealedKind, number: int, envelope: bytes) -> None:
+        """As `keep`, in place of every other of its kind."""
+        self._connection.execute(delete(_sealed).where(_sealed.c.device == device, _sealed.c.kind == kind.value))
+        self.keep(device, kind, number, envelope)
 
     def unanswered(self) -> tuple[DeviceId, ...]:
         """Devices with committed events that no receipt has covered."""
@@ -197,9 +216,8 @@ class Ledger:
 
     def next_session(self, receiver: str) -> int:
         """The receiver's session number, +1 at every start."""
-        where = _receiver.c.name == receiver
-        values = {"session": _receiver.c.session + 1}
-        if not self._connection.execute(update(_receiver).where(where).values(**values)).rowcount:
+        where, more = _receiver.c.name == receiver, _receiver.c.session + 1
+        if not self._connection.execute(update(_receiver).where(where).values(session=more)).rowcount:
             self._connection.execute(insert(_receiver).values(name=receiver, session=1))
         return int(_rows(self._connection, select(_receiver.c.session).where(where))[0]["session"])
 
@@ -221,66 +239,68 @@ class Store:
         with _database_errors(), self._engine.connect() as connection:
             heads = {row["device"]: dict(row) for row in connection.execute(select(_head)).mappings()}
             states = {row["device"]: dict(row) for row in connection.execute(select(_status)).mappings()}
-            counts = {table.name: _counts(connection, table) for table in (_event, _parked, _alarm)}
+            counts = {table.name: _counts(connection, table) for table in (_event, _parked, _alarm, _loss)}
         devices = sorted({*heads, *states, *counts["alarm"]})
         return tuple(device_summary(device, heads.get(device), states.get(device), counts) for device in devices)
 
     def events(self, device: str, after: int = 0, limit: int = 1_000) -> tuple[bytes, ...]:
-        """Canonical bodies of the device's events after number `after`, in order."""
+        """Canonical bodies of the first `limit` events of the device after number `after`, in order."""
         query = select(_event.c.body).where(_event.c.device == device, _event.c.devseq > after)
         with _database_errors(), self._engine.connect() as connection:
             return tuple(row.body for row in connection.execute(query.order_by(_event.c.devseq).limit(limit)))
 
-    def proof(self, device: str) -> tuple[int, bytes] | None:
-        """The newest signed envelope that reached the head, and the number of its last event."""
-        query = select(_head.c.proof_upto, _head.c.proof).where(_head.c.device == device)
+    def account(self, device: str) -> tuple[bytes, ...]:
+        """Every envelope kept about the device: its own batches, our last receipt, our witnesses."""
+        query = select(_sealed.c.envelope).where(_sealed.c.device == device)
         with _database_errors(), self._engine.connect() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else (row.proof_upto, row.proof)
+            return tuple(row.envelope for row in connection.execute(query.order_by(_sealed.c.kind, _sealed.c.number)))
 
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """Every alarm, by device, kind and number."""
-        query = select(_alarm).order_by(_alarm.c.device, _alarm.c.kind, _alarm.c.devseq)
-        with _database_errors(), self._engine.connect() as connection:
-            return tuple(dict(row) for row in connection.execute(query).mappings())
+        return self._all(select(_alarm).order_by(_alarm.c.device, _alarm.c.kind, _alarm.c.devseq))
+
+    def losses(self) -> tuple[dict[str, Any], ...]:
+        """Every gap that a device declared: numbers `first` to `last`, `kept` how many of them are stored."""
+        return self._all(select(_loss).order_by(_loss.c.device, _loss.c.declared_by))
 
     def close(self) -> None:
         """Release every connection."""
         self._engine.dispose()
 
+    def _all(self, query: Any) -> tuple[dict[str, Any], ...]:
+        with _database_errors(), self._engine.connect() as connection:
+            return tuple(_rows(connection, query))
 
-def open_store(url: str, folder: Path) -> Store:
-    """The database at `url`, created where it is missing; a relative SQLite path is relative to `folder`.
+
+def open_store(url: str, folder: Path, *, create: bool = True) -> Store:
+    """The database at `url`; a relative SQLite path is relative to `folder`. Where it is missing it is created, or
+    refused without `create`.
 
     Raises `OperatorFault` for a URL that cannot be used, `EnvironmentFault` for a database that cannot be opened.
     """
     try:
         target = make_url(url)
         if target.get_backend_name() == "sqlite" and target.database not in (None, "", ":memory:"):
-            target = target.set(database=str(_private_file(folder / str(target.database))))
+            target = target.set(database=str(_sqlite_file(folder / str(target.database), create)))
         arguments = {"timeout": BUSY_TIMEOUT_S} if target.get_backend_name() == "sqlite" else {}
         engine = create_engine(target, connect_args=arguments)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise OperatorFault(f"数据库地址 database 不可用（{error}），应形如 sqlite:///center.db。") from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _durable_sqlite)
+        event.listen(engine, "connect", make_durable)
     with _database_errors():
-        _metadata.create_all(engine)
+        if create:
+            metadata.create_all(engine)
+        elif not set(metadata.tables) <= set(inspect(engine).get_table_names()):
+            engine.dispose()
+            raise OperatorFault("数据库里没有（或缺少）接收端的表。请检查 --config，或先运行 liuhen-center receive。")
     return Store(engine)
 
 
-def _durable_sqlite(connection: Any, _record: Any) -> None:
-    for pragma, expected in (("journal_mode=WAL", "wal"), ("synchronous=FULL", None), ("synchronous", 2)):
-        found = connection.execute(f"PRAGMA {pragma}").fetchone()
-        if expected is not None and found[0] != expected:
-            raise EnvironmentFault(f"数据库不能设为断电安全（{pragma} 得到 {found[0]}）。请把它放在本地磁盘上。")
-
-
-def _private_file(path: Path) -> Path:
-    if not path.exists():
-        durable.make_directory(path.parent)
-        durable.write_bytes(path, b"", durable.PRIVATE)
-    return path
+def _sqlite_file(path: Path, create: bool) -> Path:
+    if not create and not path.is_file():
+        raise OperatorFault(f"还没有数据库 {path}。请检查 --config，或先运行 liuhen-center receive。")
+    return private_file(path)
 
 
 @contextlib.contextmanager
@@ -299,7 +319,7 @@ def _counts(connection: Connection, table: Table) -> dict[str, int]:
 def _touch(connection: Connection, device: DeviceId, now: datetime) -> None:
     seen = update(_head).where(_head.c.device == device).values(received_at=timestamp(now))
     if not connection.execute(seen).rowcount:
-        row: dict[str, Any] = {"upto": 0, "hash": EMPTY_CHAIN.digest, "gaps": 0, "proof_upto": 0, "proof": b""}
+        row: dict[str, Any] = {"upto": 0, "hash": EMPTY_CHAIN.digest, "gaps": 0}
         row |= {"received_at": timestamp(now), "receipts": 0, "receipted": 0}
         connection.execute(insert(_head).values(device=device, **row))
 
@@ -320,6 +340,18 @@ def _insert(connection: Connection, table: Table, device: DeviceId, links: list[
     ]
     if rows:
         connection.execute(insert(table), rows)
+
+
+def _record(connection: Connection, device: DeviceId, losses: list[Loss], now: datetime) -> None:
+    for loss in losses:
+        row: dict[str, Any] = {
+            "declared_by": loss.declared_by,
+            "first": loss.first,
+            "last": loss.last,
+            "kept": len(loss.kept),
+        }
+        row |= {"hash": loss.digest, "declared_at": timestamp(now)}
+        connection.execute(insert(_loss).values(device=device, **row))
 
 
 def _adopt(connection: Connection, device: DeviceId, number: int) -> None:

@@ -9,9 +9,10 @@ from provisioning.center.intake import EMPTY_CHAIN
 
 @dataclass(frozen=True)
 class DeviceSummary:
-    """One device at the centre. `received` events form the chain up to `upto` whose last hash is `head`; `parked` wait
-    behind a gap, `gaps` is how often one opened; `alarms` counts distinct ones; `receipts` were handed to the broker,
-    the last of them up to `receipted`; `last_seen` is RFC 3339 or None."""
+    """One device at the centre. `received` events are stored; the last of the chain is number `upto` with the hash
+    `head`, and without declared losses they are as many as its number. `parked` wait behind a gap, `gaps` is how often
+    one opened, `losses` how many the device declared; `alarms` counts distinct ones; `receipts` reached the broker, the
+    last of them up to `receipted`; `last_seen` is RFC 3339 or None."""
 
     device: str
     received: int
@@ -19,6 +20,7 @@ class DeviceSummary:
     head: str
     parked: int
     gaps: int
+    losses: int
     alarms: int
     receipts: int
     receipted: int
@@ -42,6 +44,7 @@ def device_summary(
         row.get("hash", EMPTY_CHAIN.digest),
         counts["parked"].get(device, 0),
         row.get("gaps", 0),
+        counts["loss"].get(device, 0),
         counts["alarm"].get(device, 0),
         row.get("receipts", 0),
         row.get("receipted", 0),

@@ -1,13 +1,14 @@
 """Files that others change while the receiver runs, looked at once a second: trust list and released disclosures."""
 
 import logging
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
 
-from agent.errors import EnvironmentFault, SenderFault
-from agent.wire.envelope import open_trust_list
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.envelope import MAX_ENVELOPE_BYTES, open_trust_list
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 
@@ -25,6 +26,7 @@ class TrustFile:
     path: Path
     root: x509.Certificate
     _stamp: _Stamp | None = None
+    _unreadable: _Stamp | None = None
     _trust: TrustList | None = None
 
     def load(self) -> TrustList:
@@ -34,12 +36,20 @@ class TrustFile:
         return self._trust
 
     def renew(self) -> TrustList | None:
-        """A newer list, if the file changed and holds one; raises `SenderFault` for a file that is refused (once)."""
+        """A newer list, if the file changed and holds one; raises `SenderFault` for a file that is refused (once). One
+        that cannot be read is looked at again."""
         stamp = _stamp(self.path)
         if stamp is None or stamp == self._stamp or self._trust is None:
             return None
+        try:
+            data = read_file(self.path)
+        except OperatorFault as fault:
+            if stamp != self._unreadable:
+                log.warning("trust list cannot be read, trying again: %s", fault)
+            self._unreadable = stamp
+            return None
         self._stamp = stamp
-        found = open_trust_list(read_file(self.path), self.root)
+        found = open_trust_list(data, self.root)
         if found.version < self._trust.version:
             raise SenderFault(f"信任清单第 {found.version} 版比现用的第 {self._trust.version} 版旧，已拒绝。")
         if found.version == self._trust.version:
@@ -54,6 +64,7 @@ class ReleasedFolder:
 
     folder: Path
     _seen: dict[str, _Stamp] = field(default_factory=dict)
+    _unreadable: dict[str, _Stamp] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Take every file as new: the broker may have lost what it retained."""
@@ -66,19 +77,29 @@ class ReleasedFolder:
             stamp = _stamp(path)
             if stamp is None or self._seen.get(path.name) == stamp:
                 continue
-            self._seen[path.name] = stamp
             try:
-                fresh.append((path.name, path.read_bytes()))
+                fresh.append((path.name, _content(path)))
             except OSError as error:
-                log.warning("released file %s cannot be read: %s", path.name, error.strerror)
+                if self._unreadable.get(path.name) != stamp:
+                    log.warning("released file %s cannot be read, trying again: %s", path.name, error.strerror)
+                self._unreadable[path.name] = stamp
+                continue
+            self._seen[path.name] = stamp
         return fresh
 
 
 def _stamp(path: Path) -> _Stamp | None:
+    """What changes when the file does; None where there is no regular file to look at (yet)."""
     try:
         found = path.stat()
-    except FileNotFoundError:
-        return None
     except OSError as error:
-        raise EnvironmentFault(f"无法查看 {path}：{error.strerror}。请检查权限。") from error
-    return found.st_ino, found.st_mtime_ns, found.st_size
+        if not isinstance(error, FileNotFoundError):
+            log.debug("cannot look at %s: %s", path, error.strerror)
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
+
+
+def _content(path: Path) -> bytes:
+    """At most one byte more than an envelope may have, which is enough to refuse it."""
+    with path.open("rb") as file:
+        return file.read(MAX_ENVELOPE_BYTES + 1)

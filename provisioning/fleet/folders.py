@@ -37,7 +37,9 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
     other options than before."""
     role = device_role(order.device)
     if (order.kiosk is None) == (role is Role.KIOSK):
-        raise OperatorFault("窗口终端（KSK-）必须写明 --hall 与 --audience，记录仪（REC-）不得写。请改正参数。")
+        raise OperatorFault(
+            "窗口终端（KSK-）必须写明 --hall、--audience 与 --complaint-phone，记录仪（REC-）不得写。请改正参数。"
+        )
     place = authority.register().district
     files = {AGENT_TOML: agent_toml(order, place)}
     if order.kiosk is not None:

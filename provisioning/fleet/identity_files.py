@@ -12,6 +12,7 @@ from cryptography import x509
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
+from agent.key_files import read_private_key
 from agent.wire.envelope import open_trust_list
 from provisioning.authority import keys
 from provisioning.authority.authority import Authority, read_file
@@ -28,7 +29,7 @@ def write_identity(folder: Path, name: str, subject: str, certify: Certify) -> b
     if (folder / f"{name}.pem").exists() and (folder / f"{name}.key").exists():
         return False
     if (folder / f"{name}.key").exists():
-        key = keys.parse_key(read_file(folder / f"{name}.key"))
+        key = read_private_key(folder / f"{name}.key")
     else:
         key = keys.new_key()
         durable.write_bytes(folder / f"{name}.key", keys.private_pem(key), durable.PRIVATE)

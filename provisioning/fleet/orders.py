@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 from agent.errors import OperatorFault, SenderFault
+from agent.settings import KIOSK_LISTEN, PROTOCOLS
 from agent.wire.identifiers import District, label
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
-
-PROTOCOLS = ("5", "3.1.1")
-DEFAULT_KIOSK_LISTEN = "127.0.0.1:8080"
 
 
 @dataclass(frozen=True)
@@ -35,18 +33,19 @@ class BrokerAddress:
 
 @dataclass(frozen=True)
 class KioskOrder:
-    """What a kiosk host shows and where: `hall` is its name on the screen, `audience` its label in topics."""
+    """What a kiosk host shows and where: `hall` is its name on the screen, `audience` its label in topics,
+    `complaint_phone` the number that citizens are told to call."""
 
     hall: str
     audience: str
-    listen: str = DEFAULT_KIOSK_LISTEN
-    complaint_phone: str = "0000-0000000"
+    complaint_phone: str
+    listen: str = KIOSK_LISTEN
 
 
 @dataclass(frozen=True)
 class DeviceOrder:
-    """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `capture` holds the keys of the
-    `[capture]` table that differ from their defaults."""
+    """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
+    `[capture]` table, `mcu` that of `[hooks]`."""
 
     device: str
     unit: str

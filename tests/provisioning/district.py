@@ -17,6 +17,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from agent.key_files import read_signer
 from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, EventType, encode_batch, event_hash
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
 from agent.wire.envelope import open_envelope, seal
@@ -28,7 +29,6 @@ from agent.wire.status import STATUS_TYPE, DeviceStatus
 from agent.wire.topics import EVENTS, RECEIPT, STATE, device_topic
 from agent.wire.trust import Role
 from provisioning.authority.authority import Authority, init_authority
-from provisioning.authority.keys import parse_signer
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
 from provisioning.fleet.folders import write_device_folder, write_person_folder, write_receiver_folder
@@ -98,7 +98,7 @@ class TestDistrict:
         return BrokerAddress("127.0.0.1", self.port, self.protocol)
 
     def device(self, name: str) -> Path:
-        kiosk = KioskOrder("星河区政务服务大厅", "hall-1") if name.startswith("KSK-") else None
+        kiosk = KioskOrder("星河区政务服务大厅", "hall-1", "0000-0000000") if name.startswith("KSK-") else None
         order = DeviceOrder(name, UNIT, self.address, kiosk=kiosk)
         return write_device_folder(self.authority, order, self.base / name, self.moment()).folder
 
@@ -117,7 +117,20 @@ class TestDistrict:
 
 
 def load_signer(folder: Path, name: str) -> KeySigner:
-    return parse_signer((folder / f"{name}.key").read_bytes(), (folder / f"{name}.pem").read_bytes())
+    return read_signer(folder / f"{name}.key", folder / f"{name}.pem")
+
+
+def lost_memory(device: str, number: int, skipped_to: int | None = None) -> bytes:
+    """The event number `number` by which a device begins its chain again after its store was lost."""
+    facts = {
+        "skipped_to": number - 1 if skipped_to is None else skipped_to,
+        "kept_as": "",
+        "detail": "示例",
+    }
+    kind = EventType.STORAGE_FAILED
+    return DeviceEvent(
+        PLACE, DeviceId(device), number, GENESIS, f"store-lost/{number}", kind, "b", 1, NOW, TimeState.NTP, facts
+    ).encode()
 
 
 @dataclass
@@ -197,22 +210,22 @@ class Chain:
     def add(self, count: int = 1, mark: str = "") -> list[bytes]:
         """`count` further events; `mark` makes their content differ from another history's."""
         for _ in range(count):
-            number = len(self.bodies) + 1
-            event = DeviceEvent(
-                self.place,
-                self.device,
-                number,
-                self.head,
-                f"E{number:06d}{mark}",
-                EventType.DEVICE_STARTED,
-                "boot-1",
-                number,
-                NOW,
-                TimeState.NTP,
-                {"示例": mark or "甲"},
-            )
-            self.bodies.append(event.encode())
+            self._append(f"E{len(self.bodies) + 1:06d}{mark}", EventType.DEVICE_STARTED, {"示例": mark or "甲"})
         return self.bodies[-count:]
+
+    def add_head(self, recording: str, sequence: int, head: str) -> bytes:
+        """An event that tells a recording's head; `recording` may be short: R000001."""
+        name = f"{self.device}-{recording}" if recording.startswith("R0") else recording
+        facts = {"recording": name, "segment": 1, "sequence": sequence, "head": head, "size": 1}
+        return self._append(f"{recording}/head/{sequence}", EventType.RECORDING_HEAD_ADVANCED, facts)
+
+    def _append(self, fact: str, kind: EventType, facts: dict[str, Any]) -> bytes:
+        number = len(self.bodies) + 1
+        event = DeviceEvent(
+            self.place, self.device, number, self.head, fact, kind, "boot-1", number, NOW, TimeState.NTP, facts
+        )
+        self.bodies.append(event.encode())
+        return self.bodies[-1]
 
 
 def sealed_batch(signer: KeySigner, bodies: list[bytes]) -> bytes:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
+from agent.key_files import read_private_key
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, open_trust_list, seal
 from agent.wire.identifiers import District
 from agent.wire.signing import KeySigner, key_id_of
@@ -235,6 +236,13 @@ def test_keys_are_private_and_the_root_signs_only_issuer_and_trust_list(authorit
     assert key_id_of(leaf.public_key()) in authority.trust().credentials  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["root.key", "issuing.key"])
+def test_an_authority_key_that_others_can_read_signs_nothing(authority: Authority, name: str) -> None:
+    (authority.folder / name).chmod(0o644)
+    with pytest.raises(OperatorFault, match="chmod 600"):
+        certified(open_authority(authority.folder))
+
+
 def test_a_folder_that_is_no_authority_is_named_as_such(tmp_path: Path) -> None:
     with pytest.raises(OperatorFault, match="init-ca"):
         open_authority(tmp_path)
@@ -242,9 +250,9 @@ def test_a_folder_that_is_no_authority_is_named_as_such(tmp_path: Path) -> None:
 
 def test_trust_list_of_five_hundred_devices_is_opened(authority: Authority) -> None:
     certified(authority)
-    root_key = keys.parse_key((authority.folder / "root.key").read_bytes())
+    root_key = read_private_key(authority.folder / "root.key")
     issuer = certificates.parse_issuer(
-        keys.parse_key((authority.folder / "issuing.key").read_bytes()), (authority.folder / "issuing.pem").read_bytes()
+        read_private_key(authority.folder / "issuing.key"), (authority.folder / "issuing.pem").read_bytes()
     )
     listed = []
     for number in range(500):

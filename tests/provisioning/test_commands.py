@@ -9,7 +9,18 @@ import pytest
 
 from agent import durable
 from provisioning.center.config import read_config
-from tests.provisioning.district import NOW, REPOSITORY, TestDistrict
+from provisioning.center.ingest import Ingest
+from provisioning.center.store import open_store
+from tests.provisioning.district import (
+    NOW,
+    PLACE,
+    REPOSITORY,
+    Chain,
+    TestDistrict,
+    events_topic,
+    load_signer,
+    sealed_batch,
+)
 
 
 def run(module: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -68,7 +79,7 @@ def test_a_mistake_is_one_chinese_line_and_exit_code_2(tmp_path: Path, words: li
     ("change", "hint"),
     [
         ('reciever = "x"', "receiver"),
-        ('district = "xinghe"\nkeepalive_s = 3', "不认识"),
+        ('district = "xinghe"\nkeepalive_s = 3', "未知的键"),
     ],
 )
 def test_unknown_key_in_center_toml_comes_with_a_suggestion(tmp_path: Path, change: str, hint: str) -> None:
@@ -85,7 +96,7 @@ def test_unknown_key_in_center_toml_comes_with_a_suggestion(tmp_path: Path, chan
         ("port = 1", "port = 70000", "65535"),
         ('protocol = "5"', 'protocol = "4"', "3.1.1"),
         ("keepalive_s = 30", "keepalive_s = 1", "120"),
-        ("keepalive_s = 30", 'keepalive_s = "30"', "int"),
+        ("keepalive_s = 30", 'keepalive_s = "30"', "整数"),
         ("keepalive_s = 30", "keepalive = 30", "是否想写 keepalive_s"),
         ('root = "root.pem"\n', "", "identity.root"),
         ('district = "xinghe"', 'district = "Xing/he"', "区域代号"),
@@ -107,10 +118,18 @@ def test_receiver_with_another_ones_key_does_not_start(tmp_path: Path) -> None:
     district = TestDistrict(tmp_path, 1, moment=lambda: NOW)
     first, second = district.receiver(), district.receiver("receiver-2")
     for name in ("receiver.key", "receiver.pem", "trust.dsse"):
-        durable.write_bytes(first / name, (second / name).read_bytes())
+        durable.write_bytes(first / name, (second / name).read_bytes(), durable.PRIVATE)
     found = run("provisioning.center.cli", "receive", "--config", first / "center.toml")
     assert found.returncode == 2
     assert "receiver-1" in found.stderr
+
+
+def test_receiver_whose_key_others_can_read_does_not_start(tmp_path: Path) -> None:
+    folder = TestDistrict(tmp_path, 1, moment=lambda: NOW).receiver()
+    (folder / "receiver.key").chmod(0o640)
+    found = run("provisioning.center.cli", "receive", "--config", folder / "center.toml")
+    assert found.returncode == 2
+    assert "chmod 600" in found.stderr
 
 
 def test_database_that_cannot_be_opened_is_an_environment_fault(tmp_path: Path) -> None:
@@ -123,6 +142,43 @@ def test_database_that_cannot_be_opened_is_an_environment_fault(tmp_path: Path) 
 
 def test_summary_of_an_empty_centre_says_what_to_do(tmp_path: Path) -> None:
     folder = TestDistrict(tmp_path, 1, moment=lambda: NOW).receiver()
+    open_store("sqlite:///center.db", folder).close()
     found = run("provisioning.center.cli", "summary", "--config", folder / "center.toml")
     assert found.returncode == 0
     assert "liuhen-center receive" in found.stdout
+
+
+@pytest.mark.parametrize("words", [["summary"], ["events", "--device", "REC-0001"]])
+def test_reading_with_a_wrong_configuration_makes_no_database(tmp_path: Path, words: list[str]) -> None:
+    folder = TestDistrict(tmp_path, 1, moment=lambda: NOW).receiver()
+    found = run("provisioning.center.cli", *words, "--config", folder / "center.toml")
+    assert found.returncode == 2
+    assert "center.db" in found.stderr
+    assert not list(folder.glob("*.db*"))
+    durable.write_bytes(folder / "center.db", b"")
+    assert run("provisioning.center.cli", *words, "--config", folder / "center.toml").returncode == 2
+
+
+def test_events_of_a_long_life_are_all_shown(tmp_path: Path) -> None:
+    district = TestDistrict(tmp_path, 1, moment=lambda: NOW)
+    folder, signer, chain = district.receiver(), load_signer(district.device("REC-0001"), "evidence"), Chain("REC-0001")
+    store = open_store("sqlite:///center.db", folder)
+    ingest = Ingest(PLACE, "receiver-1", store, district.authority.trust(), load_signer(folder, "receiver"))
+    bodies = chain.add(1_150)
+    batches = [sealed_batch(signer, bodies[start : start + 50]) for start in range(0, len(bodies), 50)]
+    ingest.take([(events_topic("REC-0001"), batch) for batch in batches], NOW, 0)
+    store.close()
+    words = ["events", "--device", "REC-0001", "--after", "10", "--json", "--config", folder / "center.toml"]
+    shown = json.loads(run("provisioning.center.cli", *words).stdout)["events"]
+    assert [event["devseq"] for event in shown] == list(range(11, 1_151))
+
+
+def test_a_kiosk_is_not_made_without_the_number_that_citizens_will_call(tmp_path: Path) -> None:
+    TestDistrict(tmp_path, 1, moment=lambda: NOW)
+    words = ["add-device", "KSK-0001", "--unit", "甲", "--broker", "b:1", "--hall", "大厅", "--audience", "hall-1"]
+    place = ["--authority", tmp_path / "authority", "--out", tmp_path / "out"]
+    found = provision(*words, *place)
+    assert (found.returncode, (tmp_path / "out").exists()) == (2, False)
+    assert "--complaint-phone" in found.stderr
+    assert provision(*words, *place, "--complaint-phone", "0000-0000000").returncode == 0
+    assert "8480" in (tmp_path / "out" / "kiosk.toml").read_text(encoding="utf-8")

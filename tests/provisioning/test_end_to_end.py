@@ -175,6 +175,32 @@ def test_a_device_the_receiver_does_not_know_yet_is_asked_again_once_it_does(sce
     device.close()
 
 
+def test_a_device_whose_database_is_gone_says_so_and_gets_receipts_again(scene: Scene) -> None:
+    config = scene.devices[1].district.device("KSK-0001") / "agent.toml"
+    command = [sys.executable, "-m", "agent"]
+    agent = Process([*command, "run", "--config", str(config)], config.with_name("agent.log"))
+
+    def receipted() -> int:
+        shown = subprocess.run(
+            [*command, "status", "--config", str(config), "--json"], cwd=REPOSITORY, capture_output=True, check=False
+        )
+        figures = json.loads(shown.stdout) if shown.returncode == 0 else {"waiting": 1}
+        return 0 if figures["waiting"] else int(figures["acked"])
+
+    with running(agent):
+        before = eventually(receipted, "the first receipts")
+        assert agent.end() == 0
+        for file in (config.parent / "state").glob("agent.db*"):
+            file.unlink()
+        agent.start()
+        after = eventually(lambda: receipted() > before, "receipts after the loss")
+        assert after
+    row = scene.summary()["KSK-0001"]
+    (loss,) = scene.ask("summary")["losses"]
+    assert (row["parked"], row["losses"], row["alarms"]) == (0, 1, 0)
+    assert before < loss["first"] <= loss["last"] < loss["declared_by"] <= row["receipted"]
+
+
 def test_sigterm_stops_the_receiver_cleanly_and_says_so_on_the_broker(scene: Scene) -> None:
     observer = scene.devices[1].connect()
     observer.client.subscribe(f"gov/{PLACE}/v1/central/+/state")

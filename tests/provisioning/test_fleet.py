@@ -20,7 +20,9 @@ from tests.provisioning.district import NOW, UNIT, TestDistrict, load_signer
 
 ADDRESS = BrokerAddress("broker.example", 8883)
 RECORDER = DeviceOrder("REC-0001", UNIT, ADDRESS, camera="test")
-KIOSK = DeviceOrder("KSK-0001", UNIT, ADDRESS, kiosk=KioskOrder("星河区政务服务大厅", "hall-1", "127.0.0.1:0"))
+KIOSK = DeviceOrder(
+    "KSK-0001", UNIT, ADDRESS, kiosk=KioskOrder("星河区政务服务大厅", "hall-1", "0000-0000000", "127.0.0.1:0")
+)
 
 
 @pytest.fixture
@@ -120,8 +122,8 @@ def test_second_broker_folder_is_refused_and_leaves_nothing(district: TestDistri
         DeviceOrder("REC-0001/up", UNIT, ADDRESS),
         DeviceOrder("rec-0001", UNIT, ADDRESS),
         DeviceOrder("KSK-0001", UNIT, ADDRESS),
-        DeviceOrder("REC-0001", UNIT, ADDRESS, kiosk=KioskOrder("大厅", "hall-1")),
-        DeviceOrder("KSK-0001", UNIT, ADDRESS, kiosk=KioskOrder("大厅", "Hall/1")),
+        DeviceOrder("REC-0001", UNIT, ADDRESS, kiosk=KioskOrder("大厅", "hall-1", "0000-0000000")),
+        DeviceOrder("KSK-0001", UNIT, ADDRESS, kiosk=KioskOrder("大厅", "Hall/1", "0000-0000000")),
         DeviceOrder("REC-0001", "单位\n[broker]", ADDRESS),
     ],
 )

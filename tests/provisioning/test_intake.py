@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Integer
 
 from agent.wire.canonical import decode
 from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
-from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, seal
+from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, open_envelope, parse_envelope, seal
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import KeySigner
 from agent.wire.trust import Role, TrustList
+from agent.wire.witness import WITNESS_TYPE, parse_witness
 from provisioning.authority import keys
-from provisioning.center import intake
+from provisioning.center import intake, store
 from provisioning.center.ingest import Ingest
 from provisioning.center.intake import EMPTY_CHAIN, Head, Link, Shelf, Waiting, decide
 from provisioning.center.receipt_desk import RECEIPT_EVENTS, RECEIPT_INTERVAL_MS, RESEND_INTERVAL_MS, ReceiptDesk
@@ -30,6 +33,7 @@ from tests.provisioning.district import (
     TestDistrict,
     events_topic,
     load_signer,
+    lost_memory,
     sealed_batch,
     sealed_status,
     state_topic,
@@ -45,9 +49,10 @@ class Center:
         self.district = TestDistrict(base, 1883, moment=lambda: NOW)
         self.a = load_signer(self.district.device(A), "evidence")
         self.b = load_signer(self.district.device(B), "evidence")
+        self.key = load_signer(self.district.receiver(), "receiver")
         self.clock = SteppedClock()
         self.store = open_store("sqlite:///center.db", base)
-        self.ingest = Ingest(PLACE, "receiver-1", self.store, self.trust)
+        self.ingest = Ingest(PLACE, "receiver-1", self.store, self.trust, self.key)
         self.chain = Chain(A)
 
     @property
@@ -68,8 +73,8 @@ class Center:
 
     def receipt(self) -> tuple[int, bool]:
         self.clock.step(RECEIPT_INTERVAL_MS)
-        (receipt,) = self.ingest.receipts(self.clock.wall, self.clock.monotonic_ms)
-        return receipt.upto, receipt.resend
+        (answer,) = self.ingest.receipts(self.clock.wall, self.clock.monotonic_ms)
+        return answer.receipt.upto, answer.receipt.resend
 
 
 @pytest.fixture
@@ -267,6 +272,63 @@ def test_parked_event_of_another_history_is_dropped_when_the_gap_closes(center: 
     assert center.store.events(A) == tuple(bodies)
 
 
+def test_a_lost_database_is_a_declared_gap_and_the_device_gets_receipts_again(center: Center) -> None:
+    center.send(*center.chain.add(3))
+    assert center.receipt() == (3, False)
+    center.send(lost := lost_memory(A, 1001))
+    assert center.receipt() == (1001, False)
+    assert (center.row().upto, center.row().head, center.row().parked) == (1001, event_hash(lost), 0)
+    assert (center.row().losses, center.alarms()) == (1, [])
+    (loss,) = center.store.losses()
+    assert (loss["device"], loss["first"], loss["last"], loss["kept"], loss["declared_by"]) == (A, 4, 1000, 0, 1001)
+    center.send(lost)
+    assert len(center.store.losses()) == 1
+    center.chain.bodies[:] = [lost] * 1001  # the chain goes on behind it
+    center.send(*center.chain.add(2))
+    assert center.receipt() == (1003, False)
+
+
+def test_what_had_arrived_out_of_a_declared_gap_is_kept_and_no_longer_asked_for(center: Center) -> None:
+    bodies = center.chain.add(6)
+    center.send(*bodies[:2])
+    center.send(*bodies[4:])
+    center.send(lost := lost_memory(A, 1001))
+    assert center.receipt() == (1001, False)
+    assert center.store.events(A) == (*bodies[:2], *bodies[4:], lost)
+    assert (center.row().parked, center.store.losses()[0]["kept"]) == (0, 2)
+    other = Chain(A)
+    other.add(4)
+    center.send(*other.add(1, "伪"))
+    assert center.alarms() == [(A, "fork", 5)]
+
+
+def test_a_loss_declared_below_what_we_have_is_a_fork(center: Center) -> None:
+    center.send(lost_memory(A, 1001))
+    center.send(lost_memory(A, 501))
+    assert center.alarms() == [(A, "fork", 501)]
+    assert (center.row().upto, center.row().received, len(center.store.losses())) == (1001, 1, 1)
+
+
+def test_a_storage_failure_that_does_not_name_its_own_number_declares_nothing(center: Center) -> None:
+    center.send(*center.chain.add(3))
+    center.send(lost_memory(A, 1001, skipped_to=900))
+    assert (center.receipt(), center.store.losses()) == ((3, True), ())
+
+
+def test_a_number_beyond_all_reason_is_refused(center: Center) -> None:
+    center.send(lost_memory(A, intake.MAX_NUMBER + 1))
+    assert (center.row().received, center.alarms()) == (0, [(A, "refused", 0)])
+    center.take(sealed_status(center.a, A, intake.MAX_NUMBER + 1), state_topic(A))
+    assert not center.row().online
+
+
+def test_numbers_above_two_thousand_million_fit_the_columns_of_every_engine(center: Center) -> None:
+    center.send(lost_memory(A, 2**31 + 1))
+    assert center.row().upto == 2**31 + 1
+    narrow = [f"{t}.{c.name}" for t in store.metadata.tables.values() for c in t.columns if type(c.type) is Integer]
+    assert narrow == []
+
+
 def test_what_cannot_be_parked_is_left_to_be_sent_again() -> None:
     link = _link(2_500)
     parked = {number: Waiting(link.digest, link.digest) for number in range(3, 3 + intake.MAX_PARKED)}
@@ -279,10 +341,26 @@ def test_receipt_names_only_what_is_committed(center: Center) -> None:
     center.send(*center.chain.add(4))
     assert center.ingest.receipts(NOW, center.clock.monotonic_ms) == ()
     center.clock.step(RECEIPT_INTERVAL_MS)
-    (receipt,) = center.ingest.receipts(NOW, center.clock.monotonic_ms)
+    (answer,) = center.ingest.receipts(NOW, center.clock.monotonic_ms)
+    receipt = answer.receipt
     assert (receipt.device, receipt.upto, receipt.head) == (A, 4, center.chain.head)
     assert receipt.receiver == "receiver-1"
+    assert (center.row().receipts, center.row().receipted) == (0, 0)
+    center.ingest.delivered([answer])
     assert (center.row().receipts, center.row().receipted) == (1, 4)
+
+
+def test_death_between_signing_a_receipt_and_its_delivery_owes_it_again(center: Center, tmp_path: Path) -> None:
+    center.send(*center.chain.add(4))
+    assert center.receipt() == (4, False)
+    center.store.close()
+    again = Ingest(PLACE, "receiver-1", open_store("sqlite:///center.db", tmp_path), center.trust, center.key)
+    again.owe_unanswered(0)
+    (answer,) = again.receipts(NOW, RECEIPT_INTERVAL_MS)
+    again.delivered([answer])
+    again.owe_unanswered(0)
+    assert (answer.receipt.upto, again.receipts(NOW, RECEIPT_INTERVAL_MS * 2)) == (4, ())
+    again.store.close()
 
 
 def test_two_hundred_events_do_not_wait_for_the_second(center: Center) -> None:
@@ -298,10 +376,10 @@ def test_two_hundred_events_do_not_wait_for_the_second(center: Center) -> None:
 def test_restart_owes_receipts_for_what_was_committed_and_not_answered(center: Center, tmp_path: Path) -> None:
     center.send(*center.chain.add(4))
     center.store.close()
-    again = Ingest(PLACE, "receiver-1", open_store("sqlite:///center.db", tmp_path), center.trust)
+    again = Ingest(PLACE, "receiver-1", open_store("sqlite:///center.db", tmp_path), center.trust, center.key)
     again.owe_unanswered(0)
-    (receipt,) = again.receipts(NOW, RECEIPT_INTERVAL_MS)
-    assert receipt.upto == 4
+    (answer,) = again.receipts(NOW, RECEIPT_INTERVAL_MS)
+    assert answer.receipt.upto == 4
     again.store.close()
 
 
@@ -331,12 +409,41 @@ def test_a_trust_list_that_knows_the_device_brings_its_refused_events_in(center:
     assert center.receipt() == (2, False)
 
 
-def test_the_last_signed_envelope_is_kept_as_proof(center: Center) -> None:
-    bodies = center.chain.add(4)
-    center.send(*bodies[:2])
-    second = sealed_batch(center.a, bodies[2:])
-    center.take(second)
-    assert center.store.proof(A) == (4, second)
+def test_batches_receipts_and_witnesses_are_kept_for_the_account(center: Center) -> None:
+    started, head = center.chain.add(2), center.chain.add_head("R000001", 6, "ab" * 32)
+    center.take(first := sealed_batch(center.a, started))
+    center.take(sealed_batch(center.a, [*started, head]))  # sent again together with something new
+    center.take(first)  # nothing new in it
+    center.clock.step(RECEIPT_INTERVAL_MS)
+    center.ingest.delivered(center.ingest.receipts(center.clock.wall, center.clock.monotonic_ms))
+    account = center.store.account(A)
+    kinds = [parse_envelope(envelope).payload_type for envelope in account]
+    assert kinds == [EVENTS_TYPE, EVENTS_TYPE, RECEIPT_TYPE, WITNESS_TYPE]
+    opened = open_envelope(account[-1], WITNESS_TYPE, center.trust, NOW)
+    witness = parse_witness(opened.payload)
+    assert (witness.recording, witness.sequence, witness.head) == ("REC-0001-R000001", 6, "ab" * 32)
+    assert (opened.signer(Role.RECEIVER).subject, witness.witness, witness.at) == ("receiver-1", "receiver-1", NOW)
+
+
+def test_a_head_that_waited_behind_a_gap_is_witnessed_when_it_is_committed(center: Center) -> None:
+    started, head = center.chain.add(1), center.chain.add_head("R000001", 6, "ab" * 32)
+    center.send(head)
+    assert center.store.account(A) == (sealed_kept(center)[0],)
+    center.clock.step(60_000)
+    center.send(*started)
+    witness = parse_witness(parse_envelope(center.store.account(A)[-1]).payload)
+    assert witness.at == NOW + timedelta(minutes=1)
+
+
+def sealed_kept(center: Center) -> list[bytes]:
+    return [data for data in center.store.account(A) if parse_envelope(data).payload_type == EVENTS_TYPE]
+
+
+@pytest.mark.parametrize("recording", ["REC-0002-R000001", "示例"])
+def test_a_head_of_something_that_is_not_the_devices_own_is_not_witnessed(center: Center, recording: str) -> None:
+    center.send(center.chain.add_head(recording, 6, "ab" * 32))
+    assert center.row().received == 1
+    assert [parse_envelope(data).payload_type for data in center.store.account(A)] == [EVENTS_TYPE]
 
 
 @given(st.permutations(range(8)), st.integers(1, 4))

@@ -1,5 +1,6 @@
 """What the centre puts on the broker, and the files it watches."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -109,3 +110,58 @@ def test_trust_list_is_only_ever_replaced_by_a_newer_one(office: Office, tmp_pat
         watched.renew()
     path.unlink()
     assert watched.renew() is None
+
+
+def test_a_released_file_that_could_not_be_read_is_taken_once_it_can(tmp_path: Path) -> None:
+    folder, place = ReleasedFolder(tmp_path), tmp_path / "a.dsse"
+    place.mkdir()  # even root cannot read it
+    assert folder.changed() == []
+    place.rmdir()
+    place.write_bytes(b"a")
+    assert folder.changed() == [("a.dsse", b"a")]
+
+
+def test_a_file_keeps_being_tried_while_nothing_about_it_changes(tmp_path: Path) -> None:
+    folder, place = ReleasedFolder(tmp_path), tmp_path / "a.dsse"
+    place.symlink_to("/proc/self/mem")  # there, and reading fails with EIO
+    assert folder.changed() == []
+    assert folder._seen == {}
+
+
+def test_a_trust_list_that_cannot_be_read_is_tried_again_and_stops_nothing(office: Office, tmp_path: Path) -> None:
+    place = tmp_path / "trust.dsse"
+    place.write_bytes(office.district.authority.trust_bytes)
+    file = TrustFile(place, x509.load_pem_x509_certificate(office.district.authority.root_pem))
+    first = file.load()
+    place.unlink()
+    place.mkdir()
+    assert file.renew() is None
+    office.district.person("示例-000009", Role.EDITOR)
+    place.rmdir()
+    place.write_bytes(office.district.authority.trust_bytes)
+    found = file.renew()
+    assert found is not None
+    assert found.version == first.version + 1
+
+
+@pytest.mark.parametrize("odd", ["loop", "pipe", "folder", "endless"])
+def test_what_is_no_file_in_the_released_folder_is_passed_over(tmp_path: Path, odd: str) -> None:
+    place = tmp_path / "all.notice.odd.dsse"
+    match odd:
+        case "loop":
+            place.symlink_to(place)
+        case "pipe":
+            os.mkfifo(place)
+        case "folder":
+            place.mkdir()
+        case "endless":
+            place.symlink_to("/dev/zero")
+    (tmp_path / "all.notice.good.dsse").write_bytes(b"x")
+    assert ReleasedFolder(tmp_path).changed() == [("all.notice.good.dsse", b"x")]
+
+
+def test_huge_released_file_is_read_no_further_than_it_takes_to_refuse_it(tmp_path: Path) -> None:
+    with (tmp_path / "all.notice.huge.dsse").open("wb") as file:
+        file.truncate(1_500_000_000)
+    ((_, content),) = ReleasedFolder(tmp_path).changed()
+    assert len(content) == MAX_ENVELOPE_BYTES + 1

@@ -1,0 +1,23 @@
+"""What makes an SQLite file safe for evidence: private from its first byte, and durable at every commit."""
+
+from pathlib import Path
+from typing import Any
+
+from agent import durable
+from agent.errors import EnvironmentFault
+
+
+def make_durable(connection: Any, _record: Any) -> None:
+    """Set a new DBAPI connection to WAL with synchronous=FULL; raises `EnvironmentFault` when the disk cannot."""
+    for pragma, expected in (("journal_mode=WAL", "wal"), ("synchronous=FULL", None), ("synchronous", 2)):
+        found = connection.execute(f"PRAGMA {pragma}").fetchone()
+        if expected is not None and found[0] != expected:
+            raise EnvironmentFault(f"数据库不能设为断电安全（{pragma} 得到 {found[0]}）。请把它放在本地磁盘上。")
+
+
+def private_file(path: Path) -> Path:
+    """`path`, made empty with mode 0600 where it is missing; raises `EnvironmentFault`."""
+    if not path.exists():
+        durable.make_directory(path.parent)
+        durable.write_bytes(path, b"", durable.PRIVATE)
+    return path

@@ -1,0 +1,38 @@
+"""A flood from the broker and a receiver that is busy; the signal that must always get through."""
+
+import threading
+
+import pytest
+
+from agent.errors import EnvironmentFault
+from provisioning.center.mqtt import Arrived, Connected, Inbox, LinkDied, StopAsked
+
+NOTE = Arrived("gov/xinghe/v1/rec/REC-0001/evt", b"{}", 1, 1)
+
+
+def test_a_flood_waits_for_room_instead_of_filling_the_memory() -> None:
+    inbox = Inbox(capacity=3, patience_s=20.0)
+    flood = threading.Thread(target=lambda: [inbox.put(NOTE) for _ in range(100)])
+    flood.start()
+    found = 0
+    while found < 100:
+        taken = len(inbox.take(50, 5.0))
+        assert 0 < taken <= 50
+        found += taken
+    flood.join(5)
+    assert inbox.take(50, 0) == []
+
+
+def test_a_loop_that_takes_nothing_ends_the_link() -> None:
+    inbox = Inbox(capacity=1, patience_s=0.01)
+    inbox.put(NOTE)
+    with pytest.raises(EnvironmentFault, match="没有响应"):
+        inbox.put(NOTE)
+
+
+def test_stop_and_the_death_of_the_link_are_heard_though_the_queue_is_full() -> None:
+    inbox = Inbox(capacity=1)
+    inbox.put(Connected())
+    inbox.ask_stop()
+    inbox.link_died("示例")
+    assert inbox.take(1, 60.0) == [Connected(), StopAsked(), LinkDied("示例")]
