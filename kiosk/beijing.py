@@ -1,8 +1,8 @@
 """Beijing time, the one legal time in all of China, as people read it on a screen."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
-BEIJING = timezone(timedelta(hours=8), "北京时间")
+from agent.wire.instant import BEIJING
 
 
 def day(moment: datetime) -> date:

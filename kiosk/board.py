@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.duty.disclosure_rules import ROLE_NAMES
 from agent.duty.roster import Roster, merge_rosters, parse_roster
 from agent.duty.windows import Presented, Standing, WindowState, parse_windows, present
 from agent.wire.disclosures import DisclosureKind
@@ -113,7 +114,7 @@ def source(one: Shown) -> Source:
     """Publisher, version, date and signers of a document, in words."""
     document = one.document
     signers = "、".join(
-        f"{'编辑' if signer.role == 'editor' else '审核'} {signer.subject}" for signer in one.opened.signers
+        f"{ROLE_NAMES.get(signer.role, signer.role.value)} {signer.subject}" for signer in one.opened.signers
     )
     return Source(
         one.name, document.title, document.publisher, document.version, minute_text(document.issued_at), signers

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from agent.clock import system_clock
-from agent.errors import LiuhenFault
+from agent.command import log_from, run_command
 
 app = typer.Typer(
     help="服务大厅公示屏 (service-hall kiosk)。\n\n示例：liuhen-kiosk serve --config kiosk.toml",
@@ -15,8 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+LOGGERS = ("kiosk", "uvicorn", "asyncio")
 out = Console(soft_wrap=True, highlight=False, markup=False)
-errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 @app.callback()
@@ -34,16 +34,8 @@ def serve(
     from kiosk.config import read_config
     from kiosk.serving import serve_kiosk
 
-    serve_kiosk(read_config(config), system_clock(), out.print, ready_file, verbose=verbose)
-
-
-def run_command(command: typer.Typer) -> None:
-    """Run a command line; a fault is one Chinese line on stderr and the exit code of its root."""
-    try:
-        command()
-    except LiuhenFault as fault:
-        errors.print(str(fault))
-        raise SystemExit(fault.exit_code) from None
+    log_from("info" if verbose else "warning", *LOGGERS)
+    serve_kiosk(read_config(config), system_clock(), out.print, ready_file)
 
 
 def main() -> None:

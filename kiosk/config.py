@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import OperatorFault
+from agent.settings import KIOSK_LISTEN, Settings, read_toml
 from agent.wire.identifiers import DeviceId, District, device_id, district, label
-from kiosk.settings import check_keys, read_toml, text
 
 WHERE = "kiosk.toml"
 KEYS = (
     "district", "device", "hall", "audience", "listen", "disclosed", "root", "trust_list", "complaint_phone",
 )  # fmt: skip
-LISTEN = "127.0.0.1:8480"
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,19 @@ def read_config(path: Path) -> KioskConfig:
 
 def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
     """The configuration in a TOML table whose paths are relative to `folder`; raises as `read_config`."""
-    check_keys(WHERE, table, KEYS)
-    host, port = _listen(text(WHERE, table, "listen", LISTEN))
+    settings = Settings(WHERE, table, KEYS)
+    host, port = _listen(settings.text("listen", KIOSK_LISTEN))
     return KioskConfig(
-        district(text(WHERE, table, "district")),
-        device_id(text(WHERE, table, "device")),
-        text(WHERE, table, "hall"),
-        label(text(WHERE, table, "audience")),
+        district(settings.text("district")),
+        device_id(settings.text("device")),
+        settings.text("hall"),
+        label(settings.text("audience")),
         host,
         port,
-        folder / text(WHERE, table, "disclosed", "state/disclosed"),
-        folder / text(WHERE, table, "root", "root.pem"),
-        folder / text(WHERE, table, "trust_list", "trust.dsse"),
-        text(WHERE, table, "complaint_phone"),
+        settings.path("disclosed", folder, "state/disclosed"),
+        settings.path("root", folder, "root.pem"),
+        settings.path("trust_list", folder, "trust.dsse"),
+        settings.text("complaint_phone"),
     )
 
 
@@ -64,5 +63,7 @@ def _listen(value: str) -> tuple[str, int]:
     except ValueError:
         loopback = False
     if not loopback or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise OperatorFault(f"{WHERE}中的 listen 是 {value}，应为本机回环地址与端口，如 {LISTEN} 或 127.0.0.1:0。")
+        raise OperatorFault(
+            f"{WHERE}中的 listen 是 {value}，应为本机回环地址与端口，如 {KIOSK_LISTEN} 或 127.0.0.1:0。"
+        )
     return host, int(port)

@@ -5,6 +5,7 @@ copied in by hand arrive as "closed". Every file is verified here again: the fol
 """
 
 import logging
+import re
 import stat
 from collections.abc import Callable
 from datetime import datetime
@@ -25,7 +26,7 @@ from kiosk.trust_store import read_root, read_trust_list
 
 MAX_FILES = 512  # ours: a hall has some dozens of documents
 OBSERVER_DIED = "公示文件夹的监视线程已停止，程序退出等待重启。如反复出现请联系技术人员。"
-MAX_NAME = 128  # a kind, a dot and an id of 64 characters
+NAME_PATTERN = re.compile(r"[a-z-]{1,63}\.[a-z0-9][a-z0-9-]{0,63}\.dsse")  # kind and id, as the agent names them
 
 log = logging.getLogger(__name__)
 
@@ -143,11 +144,12 @@ class _Arrivals(FileSystemEventHandler):
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Envelope bytes by name; one byte more than allowed is enough to be refused as too large."""
+    """Envelope bytes by name; one byte more than allowed is enough to be refused as too large. Names that the agent
+    never writes are passed over before the cut, so that they cannot push others out."""
     found: dict[str, bytes] = {}
-    for path in sorted(folder.glob("[!.]*.dsse"))[:MAX_FILES]:
+    for path in sorted(path for path in folder.glob("*.dsse") if NAME_PATTERN.fullmatch(path.name))[:MAX_FILES]:
         try:
-            if path.is_file() and len(path.stem) <= MAX_NAME:
+            if path.is_file():
                 with path.open("rb") as file:
                     found[path.stem] = file.read(MAX_ENVELOPE_BYTES + 1)
         except OSError as error:

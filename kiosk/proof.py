@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.wire.trust import Role, TrustList
+from agent.duty.disclosure_rules import ROLE_NAMES
+from agent.wire.trust import TrustList
 from kiosk.beijing import age_text, minute_text
 from kiosk.shelf import Refusal, Shelf, Shown
-
-ROLE_NAMES = {Role.EDITOR: "编辑", Role.REVIEWER: "审核"}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Runs the kiosk process: verified documents in, pages out, until SIGTERM or until the feed dies."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable
 from importlib import resources
@@ -26,8 +25,6 @@ RESCAN_TICKS = 30  # in that many checks the folder is read again, whatever inot
 GRACE_S = 2  # open pages get this long at the end; the whole stop stays below 5 s
 MAX_CONNECTIONS = 64  # ours: one browser holds a stream and a few requests
 
-log = logging.getLogger(__name__)
-
 
 class _Server(uvicorn.Server):
     """SIGTERM and SIGINT are a request to stop, not a way to die."""
@@ -41,16 +38,11 @@ def serve_kiosk(
     clock: Clock,
     announce: Callable[[str], None],
     ready_file: Path | None = None,
-    *,
-    verbose: bool = False,
 ) -> None:
     """Serve until SIGTERM; `announce` gets the line `listening http://127.0.0.1:PORT/` once pages can be had.
 
     Raises `EnvironmentFault` when the port is taken or the feed's observer dies, other faults for a bad configuration.
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
     feed = make_feed(config)
     feed.open(clock.read().wall)
     listener = _listener(config)

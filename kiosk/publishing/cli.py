@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.clock import system_clock
+from agent.command import run_command
 from agent.errors import OperatorFault
+from agent.key_files import read_signer
 from agent.wire import canonical
 from agent.wire.identifiers import district as district_name
 from agent.wire.trust import Role
-from kiosk.cli import run_command
-from kiosk.publishing.key_files import read_signer
-from kiosk.publishing.office import Holding, Stage, found_office, open_office
+from kiosk.publishing.office import Damaged, Holding, Stage, found_office, open_office
 
 EXAMPLE = """
 \b
@@ -140,16 +140,21 @@ def _tell(held: Holding, as_json: bool) -> None:
     out.print(NEXT_STEPS[held.stage].format(name=held.name))
 
 
-def _json(held: Holding, whole: bool) -> dict[str, Any]:
+def _json(held: Holding | Damaged, whole: bool) -> dict[str, Any]:
+    if isinstance(held, Damaged):
+        return {"id": held.name, "stage": "damaged", "path": str(held.path), "reason": held.reason}
     document = held.document
     row: dict[str, Any] = {"id": held.name, "stage": held.stage.name.lower(), "version": document.version}
     row |= {"title": document.title, "audience": document.audience, "path": str(held.path)}
     return row | {"document": canonical.decode(document.encode())} if whole else row
 
 
-def _table(held: list[Holding]) -> Table:
+def _table(held: list[Holding | Damaged]) -> Table:
     table = Table("名称", "标题", "版本", "范围", "状态")
     for one in held:
+        if isinstance(one, Damaged):
+            table.add_row(one.name, "", "", "", f"损坏：{one.path}（{one.reason}）请从备份恢复")
+            continue
         table.add_row(one.name, one.document.title, str(one.document.version), one.document.audience, one.stage.value)
     return table
 

@@ -2,14 +2,12 @@
 
 from datetime import datetime
 
-from agent.duty.disclosure_rules import check_two_people, open_two_signatures
+from agent.duty.disclosure_rules import ROLE_NAMES, check_two_people, open_two_signatures
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.disclosures import DISCLOSURE_TYPE
 from agent.wire.envelope import add_signature, open_envelope, seal
 from agent.wire.signing import CertifiedSigner
 from agent.wire.trust import Credential, Role, TrustList
-
-ROLE_NAMES = {Role.EDITOR: "编辑", Role.REVIEWER: "审核"}
 
 
 def sign_as_editor(payload: bytes, signer: CertifiedSigner, trust: TrustList, now: datetime) -> bytes:

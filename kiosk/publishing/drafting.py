@@ -8,11 +8,11 @@ from typing import Any
 
 from agent.duty.disclosure_rules import check_content
 from agent.errors import OperatorFault, SenderFault
+from agent.settings import Settings
 from agent.wire import canonical
 from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
 from agent.wire.identifiers import District
-from kiosk.beijing import BEIJING
-from kiosk.settings import check_keys, text
+from agent.wire.instant import BEIJING
 
 REQUIRED = ("kind", "id", "title", "audience", "publisher", "entries")
 OPTIONAL = ("effective_from", "effective_until")
@@ -26,9 +26,10 @@ def compose(source: bytes, *, district: District, now: datetime, latest: Disclos
     Raises `OperatorFault` naming entry and field: missing, blank, unmasked, another audience, withdrawn before.
     """
     table = _table(source)
-    fields: dict[str, Any] = {key: text(WHERE, table, key) for key in REQUIRED if key != "entries"}
-    starts = _moment(table, "effective_from") or now
-    ends = _moment(table, "effective_until")
+    settings = _settings(table)
+    fields: dict[str, Any] = {key: settings.text(key) for key in REQUIRED if key != "entries"}
+    starts = _moment(settings, "effective_from") or now
+    ends = _moment(settings, "effective_until")
     if ends is not None and ends <= max(starts, now):
         raise OperatorFault(f"{WHERE}的 effective_until 早于生效时间或现在。请改正。")
     fields |= {
@@ -45,12 +46,12 @@ def compose(source: bytes, *, district: District, now: datetime, latest: Disclos
 
 def source_name(source: bytes) -> str:
     """The name `kind.id` of the document in an office's file, to find its versions by; raises `OperatorFault`."""
-    table = _table(source)
-    kind = text(WHERE, table, "kind")
+    settings = _settings(_table(source))
+    kind = settings.text("kind")
     if kind not in {member.value for member in DisclosureKind}:
         known = "、".join(member.value for member in DisclosureKind)
         raise OperatorFault(f"{WHERE}的 kind“{kind[:40]}”未知，应为 {known} 之一。")
-    return f"{kind}.{text(WHERE, table, 'id')}"
+    return f"{kind}.{settings.text('id')}"
 
 
 def withdrawal(document: Disclosure, reason: str, now: datetime) -> Disclosure:
@@ -77,7 +78,11 @@ def _table(source: bytes) -> Mapping[str, Any]:
         raise OperatorFault(f"{WHERE}不是有效的 JSON（{error}）。请改正后重试。") from error
     if not isinstance(value, dict):
         raise OperatorFault(f"{WHERE}应为一个 JSON 对象。请参照示例文件改正。")
-    return check_keys(WHERE, value, (*REQUIRED, *OPTIONAL))
+    return value
+
+
+def _settings(table: Mapping[str, Any]) -> Settings:
+    return Settings(WHERE, table, (*REQUIRED, *OPTIONAL))
 
 
 def _checked(fields: dict[str, Any]) -> Disclosure:
@@ -112,11 +117,11 @@ def _succeeds(document: Disclosure, latest: Disclosure | None) -> Disclosure:
     return document
 
 
-def _moment(table: Mapping[str, Any], key: str) -> datetime | None:
+def _moment(settings: Settings, key: str) -> datetime | None:
     """A day (its first moment in Beijing) or a UTC timestamp."""
-    if table.get(key) is None:
+    if not settings.given(key):
         return None
-    value = text(WHERE, table, key)
+    value = settings.text(key)
     try:
         day = date.fromisoformat(value) if len(value) == len("2026-11-22") else None
         return (

@@ -1,7 +1,8 @@
 """The publishing office's folder: `drafts/` -> `signed/` -> `released/`, one file per document and stage.
 
 `office.toml` names district, root certificate and trust list. `released/<audience>.<kind>.<id>.dsse` is what the centre
-watches and puts on the broker; this side never touches the network.
+watches and puts on the broker; this side never touches the network. Two people share the folder: a command that changes
+it is alone in it. A damaged file stands in the way of its own document only.
 """
 
 import json
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from agent import durable
 from agent.duty.disclosure_rules import accept
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
+from agent.settings import Settings, read_toml
 from agent.wire.disclosures import Disclosure, parse_disclosure
 from agent.wire.envelope import parse_envelope
 from agent.wire.identifiers import District, district
@@ -21,7 +23,6 @@ from agent.wire.signing import CertifiedSigner
 from agent.wire.trust import Role, TrustList
 from kiosk.beijing import minute_text
 from kiosk.publishing import countersign, drafting
-from kiosk.settings import check_keys, read_toml, text
 from kiosk.trust_store import read_root, read_trust_list
 
 CONFIG = "office.toml"
@@ -49,6 +50,15 @@ class Holding:
     path: Path
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """A file that is no document; `name` is what its file name says, `reason` one Chinese line."""
+
+    name: str
+    path: Path
+    reason: str
+
+
 class Office:
     """The folder `folder` of one office, for `place`, with the trust list as of now."""
 
@@ -57,33 +67,34 @@ class Office:
 
     def draft(self, source: bytes, now: datetime) -> Holding:
         """Check `source` and store it as the next version; an older draft of the same document is replaced."""
-        latest = self._latest(drafting.source_name(source))
-        return self._store_draft(drafting.compose(source, district=self._place, now=now, latest=latest))
+        with durable.exclusive(self._folder):
+            latest = _latest(self._folder, drafting.source_name(source))
+            return self._store_draft(drafting.compose(source, district=self._place, now=now, latest=latest))
 
     def withdraw(self, name: str, reason: str, now: datetime) -> Holding:
         """Draft the tombstone of a released document; it takes effect when signed twice and released."""
-        released = self._released(name)
-        if released is None:
-            raise OperatorFault(f"{name} 尚未发布，无需撤回。请用 liuhen-publish show 查看。")
-        latest = self._latest(name) or released.document
-        return self._store_draft(drafting.withdrawal(latest, reason, now))
+        with durable.exclusive(self._folder):
+            released = _released(self._folder, name)
+            if released is None:
+                raise OperatorFault(f"{name} 尚未发布，无需撤回。请用 liuhen-publish show 查看。")
+            latest = _latest(self._folder, name) or released.document
+            return self._store_draft(drafting.withdrawal(latest, reason, now))
 
     def sign(self, name: str, signer: CertifiedSigner, role: Role, now: datetime) -> Holding:
         """Add the editor's or the reviewer's signature; raises `OperatorFault` when it is not that one's turn."""
-        if role is Role.EDITOR:
-            return self._sign_draft(name, signer, now)
-        path = self._path("signed", name)
-        if not path.exists():
-            raise OperatorFault(f"{name} 还没有编辑签名。请先运行 liuhen-publish sign {name} --as editor。")
-        durable.write_bytes(path, countersign.sign_as_reviewer(path.read_bytes(), signer, self._trust, now))
-        return _signed(path)
+        with durable.exclusive(self._folder):
+            return self._sign_draft(name, signer, now) if role is Role.EDITOR else self._review(name, signer, now)
 
     def release(self, name: str, now: datetime) -> Holding:
         """Check a document as every kiosk will and put it where the centre takes it from."""
+        with durable.exclusive(self._folder):
+            return self._release(name, now)
+
+    def _release(self, name: str, now: datetime) -> Holding:
         path = self._path("signed", name)
         if not path.exists():
             raise OperatorFault(f"{name} 没有待发布的签名文件。请先起草并完成编辑、审核签名。")
-        pending, released = _signed(path), self._released(name)
+        pending, released = _signed(path), _released(self._folder, name)
         envelope = path.read_bytes()
         document = accept(
             envelope,
@@ -102,29 +113,13 @@ class Office:
         durable.remove(path)
         return Holding(name, _released_stage(document), document, target)
 
-    def show(self, name: str | None = None) -> list[Holding]:
-        """Every document at every stage, or those named `name`; raises `OperatorFault` when there is no such one."""
-        found = [held for held in self._holdings() if name in (None, held.name)]
+    def show(self, name: str | None = None) -> list[Holding | Damaged]:
+        """Every document at every stage and every damaged file, or those named `name`; raises `OperatorFault` when
+        there is no such one."""
+        found = [held for held in _files(self._folder) if name is None or _is_of(held, name)]
         if name is not None and not found:
             raise OperatorFault(f"没有名为 {name} 的公示文件。请用 liuhen-publish show 列出全部。")
-        return sorted(found, key=lambda held: (held.name, held.stage.name))
-
-    def _holdings(self) -> Iterator[Holding]:
-        for path in sorted((self._folder / "drafts").glob("[!.]*.json")):
-            yield _drafted(path)
-        for path in sorted((self._folder / "signed").glob("[!.]*.dsse")):
-            yield _signed(path)
-        for path in sorted((self._folder / "released").glob("[!.]*.dsse")):
-            yield _released_file(path)
-
-    def _latest(self, name: str) -> Disclosure | None:
-        """The newest version of which a signed copy exists; drafts count for nothing yet."""
-        signed = [held.document for held in self._holdings() if held.name == name and held.stage is not Stage.DRAFTED]
-        return max(signed, key=lambda document: document.version, default=None)
-
-    def _released(self, name: str) -> Holding | None:
-        stages = (Stage.RELEASED, Stage.WITHDRAWN)
-        return next((held for held in self._holdings() if held.name == name and held.stage in stages), None)
+        return sorted(found, key=lambda held: (held.name, held.path.parent.name))
 
     def _store_draft(self, document: Disclosure) -> Holding:
         name = ".".join(document.key)
@@ -142,6 +137,13 @@ class Office:
         durable.write_bytes(signed, countersign.sign_as_editor(draft.read_bytes(), signer, self._trust, now))
         durable.remove(draft)
         return _signed(signed)
+
+    def _review(self, name: str, signer: CertifiedSigner, now: datetime) -> Holding:
+        path = self._path("signed", name)
+        if not path.exists():
+            raise OperatorFault(f"{name} 还没有编辑签名。请先运行 liuhen-publish sign {name} --as editor。")
+        durable.write_bytes(path, countersign.sign_as_reviewer(path.read_bytes(), signer, self._trust, now))
+        return _signed(path)
 
     def _path(self, stage: str, name: str) -> Path:
         if "/" in name or name.startswith("."):
@@ -163,10 +165,47 @@ def open_office(folder: Path) -> Office:
     path = folder / CONFIG
     if not path.exists():
         raise OperatorFault(f"{folder} 中没有 {CONFIG}。请先运行 liuhen-publish init --office {folder}。")
-    table = check_keys(CONFIG, read_toml(path), KEYS)
-    place = district(text(CONFIG, table, "district"))
-    root = read_root(folder / text(CONFIG, table, "root"))
-    return Office(folder, place, read_trust_list(folder / text(CONFIG, table, "trust_list"), root, place))
+    settings = Settings(CONFIG, read_toml(path), KEYS)
+    place = district(settings.text("district"))
+    root = read_root(settings.path("root", folder))
+    return Office(folder, place, read_trust_list(settings.path("trust_list", folder), root, place))
+
+
+def _holdings(folder: Path, name: str) -> list[Holding]:
+    """The files of one document; raises `OperatorFault` for a damaged one, which may be its newest version."""
+    found = [held for held in _files(folder) if _is_of(held, name)]
+    for held in found:
+        if isinstance(held, Damaged) and held.path.parent.name != "drafts":
+            raise OperatorFault(f"{held.path} 已损坏（{held.reason}）。请从备份恢复该文件后重试。")
+    return [held for held in found if isinstance(held, Holding)]
+
+
+def _latest(folder: Path, name: str) -> Disclosure | None:
+    """The newest version of which a signed copy exists; drafts count for nothing yet."""
+    signed = [held.document for held in _holdings(folder, name) if held.stage is not Stage.DRAFTED]
+    return max(signed, key=lambda document: document.version, default=None)
+
+
+def _released(folder: Path, name: str) -> Holding | None:
+    stages = (Stage.RELEASED, Stage.WITHDRAWN)
+    return next((held for held in _holdings(folder, name) if held.stage in stages), None)
+
+
+def _files(folder: Path) -> Iterator[Holding | Damaged]:
+    readers = (("drafts", "json", _drafted), ("signed", "dsse", _signed), ("released", "dsse", _released_file))
+    for stage, suffix, reader in readers:
+        for path in sorted((folder / stage).glob(f"[!.]*.{suffix}")):
+            try:
+                yield reader(path)
+            except SenderFault as fault:
+                yield Damaged(path.stem, path, str(fault))
+            except OSError as error:
+                yield Damaged(path.stem, path, f"读不出：{error.strerror}")
+
+
+def _is_of(held: Holding | Damaged, name: str) -> bool:
+    """Whether a file belongs to the document `name`; a damaged released one is known by the end of its file name."""
+    return held.name == name or (isinstance(held, Damaged) and held.name.endswith(f".{name}"))
 
 
 def _drafted(path: Path) -> Holding:

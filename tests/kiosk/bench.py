@@ -40,6 +40,7 @@ class Person:
     def write(self, folder: Path) -> tuple[Path, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         key, chain = folder / "key.pem", folder / "chain.pem"
+        key.touch(0o600)
         key.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         chain.write_bytes(self.certificate.public_bytes(Encoding.PEM))
         return key, chain

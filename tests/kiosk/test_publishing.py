@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent import durable
 from agent.duty.disclosure_rules import accept
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from tests.kiosk.bench import HALL, SAMPLE, XINGHE, Bench, Person
@@ -173,10 +174,17 @@ def test_the_commands_say_what_is_missing(desk: Desk) -> None:
     assert "没有待发布" in desk.refused(2, "release", "results.x")
     assert "无需撤回" in desk.refused(2, "withdraw", "results.x", "--reason", "无")
     assert "--as" in desk.refused(2, "sign", BOARD, "--key", "k", "--chain", "c", "--as", "boss")
-    assert "--key" in desk.refused(2, "sign", BOARD, "--key", "k", "--chain", "c", "--as", "editor")
+    assert "无法读取 k：" in desk.refused(2, "sign", BOARD, "--key", "k", "--chain", "c", "--as", "editor")
     assert "不是公示文件的名称" in desk.refused(2, "release", "../../etc/passwd")
     (desk.office / "office.toml").unlink()
     assert "liuhen-publish init" in desk.refused(2, "show")
+
+
+def test_a_persons_key_that_others_can_read_signs_nothing(desk: Desk) -> None:
+    desk.draft("window-board")
+    words = desk.signing(desk.bench.editor, "editor")
+    Path(str(words[words.index("--key") + 1])).chmod(0o640)
+    assert "chmod 600" in desk.refused(2, *words)
 
 
 def test_help_shows_examples(desk: Desk) -> None:
@@ -185,3 +193,31 @@ def test_help_shows_examples(desk: Desk) -> None:
     )
     assert "示例" in done.stdout
     assert "liuhen-publish sign" in done.stdout
+
+
+def test_a_damaged_file_stands_in_the_way_of_its_own_document_only(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.sign_both()
+    desk.must("release", BOARD)
+    place = desk.office / "released" / f"{HALL}.{BOARD}.dsse"
+    whole = place.read_bytes()
+    place.write_bytes(whole[:100])
+    (desk.office / "drafts" / "notice.x.json").write_bytes(b"{")
+    assert "待编辑签名" in desk.draft("service-guide")
+    rows = {row["id"]: row for row in desk.show()}
+    assert [name for name, row in rows.items() if row["stage"] == "damaged"] == [f"{HALL}.{BOARD}", "notice.x"]
+    assert "损坏" in desk.must("show")
+    assert place.name in desk.refused(2, "draft", SAMPLE / "window-board.json")
+    place.write_bytes(whole)
+    assert json.loads(desk.must("draft", SAMPLE / "window-board.json", "--json"))["version"] == 2
+
+
+def test_two_people_at_one_folder_wait_for_each_other(desk: Desk) -> None:
+    with durable.exclusive(desk.office):
+        command = [sys.executable, "-m", "kiosk.publishing.cli", "draft", str(SAMPLE / "window-board.json")]
+        other = subprocess.Popen([*command, "--office", str(desk.office)], stdout=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(3)
+        assert not list(desk.office.glob("drafts/*"))
+    assert other.wait(30) == 0
+    assert list(desk.office.glob("drafts/*"))

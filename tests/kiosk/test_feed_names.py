@@ -1,0 +1,20 @@
+"""Names that the agent never writes, put into `disclosed/` by somebody else."""
+
+import os
+from pathlib import Path
+
+from kiosk.feed import MAX_FILES, _files
+
+
+def test_name_that_is_no_utf8_is_passed_over(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/notice.\xff.dsse", "wb") as file:  # noqa: PTH123
+        file.write(b"{}")
+    (tmp_path / "notice.hours.dsse").write_bytes(b"x")
+    assert _files(tmp_path) == {"notice.hours": b"x"}
+
+
+def test_junk_that_sorts_first_does_not_push_the_real_ones_out(tmp_path: Path) -> None:
+    for number in range(MAX_FILES + 1):
+        (tmp_path / f"0junk{number}.dsse").write_bytes(b"junk")
+    (tmp_path / "window-board.hall-1.dsse").write_bytes(b"x")
+    assert _files(tmp_path) == {"window-board.hall-1": b"x"}
