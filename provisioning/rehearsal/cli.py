@@ -1,8 +1,10 @@
 """`liuhen-provision rehearse`: the verb, its options, and how it ends."""
 
 import json
+import re
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +12,15 @@ import typer
 from rich.console import Console
 
 from agent.clock import system_clock
-from agent.errors import OperatorFault
+from agent.config import CAMERA
+from agent.errors import LiuhenFault, OperatorFault
 from provisioning.rehearsal.findings import Findings
 from provisioning.rehearsal.processes import Processes
 from provisioning.rehearsal.stage import Stage
 from provisioning.rehearsal.story import Script, rehearse
 from provisioning.rehearsal.terminal import Teller
 
+LOOK_SECONDS = 1.0  # how often it is seen whether everything still runs
 EXIT_NOT_HELD = 5  # the rehearsal ended, but something did not hold
 MIN_SECONDS, MAX_SECONDS = 2, 3600
 BROKERS = ("auto", "mosquitto", "embedded")
@@ -42,39 +46,57 @@ def command(
     """在一台电脑上演练一个小区域：录制、签名、回执、断电恢复、核验、公示。A whole district on one computer."""
     if broker not in BROKERS:
         raise OperatorFault(f"--broker {broker[:40]} 不认识，可用：{'、'.join(BROKERS)}。")
-    console = Console(highlight=False)
     place = (directory or _next_place()).absolute()
-    script = Script(place, seconds, _absolute_camera(camera), broker)
+    script = Script(place, seconds, _known_camera(camera), broker)
+    # A shell that starts us in the background has SIGINT ignored; then Ctrl-C would end the roles but not us.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with Processes(place / "logs") as processes:
-        findings = _play(script, Teller(console), processes, once)
-    if as_json:
-        typer.echo(json.dumps(findings.as_json(), ensure_ascii=False))
+    findings = Findings(place)
+    try:
+        with Processes(place / "logs") as processes:
+            _play(script, findings, Teller(Console(highlight=False)), processes, once)
+    except LiuhenFault as fault:
+        findings.failures.append(str(fault))
+        raise
+    finally:
+        if as_json:
+            typer.echo(json.dumps(findings.as_json(), ensure_ascii=False))
     if findings.failures:
         raise typer.Exit(EXIT_NOT_HELD)
 
 
-def _play(script: Script, tell: Teller, processes: Processes, once: bool) -> Findings:
-    stage = rehearse(script, tell, processes, system_clock().read().wall)
+def _play(script: Script, findings: Findings, tell: Teller, processes: Processes, once: bool) -> None:
+    stage = rehearse(script, findings, tell, processes, system_clock().read().wall)
     tell.close(stage.findings)
     if not once:
         _stay(stage)
-    return stage.findings
 
 
 def _stay(stage: Stage) -> None:
-    """Keep every role running until Ctrl-C."""
+    """Keep every role running until Ctrl-C, or until one of them ends by itself."""
     stage.tell.stay(stage.findings.kiosk_url)
     try:
-        signal.pause()
+        while True:
+            time.sleep(LOOK_SECONDS)
+            for role in stage.roles.values():
+                role.check_alive()
     except KeyboardInterrupt:
         stage.tell.leave()
 
 
-def _absolute_camera(camera: str) -> str:
-    """Paths of a file source count from here, not from a device's folder."""
+def _known_camera(camera: str) -> str:
+    """The source as a device's configuration takes it; paths count from here, not from a device's folder."""
+    if not re.fullmatch(CAMERA, camera):
+        raise OperatorFault(
+            f"--camera {camera[:80]} 不认识，可用：auto、picamera2、v4l2:设备、rtsp:地址、file:路径、test。"
+        )
     kind, colon, rest = camera.partition(":")
-    return f"file:{Path(rest).absolute()}" if colon and kind == "file" else camera
+    if not colon or kind != "file":
+        return camera
+    path = Path(rest).absolute()
+    if not path.is_file():
+        raise OperatorFault(f"--camera 所指的文件 {path} 不存在。请检查路径。")
+    return f"file:{path}"
 
 
 def _next_place() -> Path:

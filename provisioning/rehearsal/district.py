@@ -1,7 +1,5 @@
 """The small district of a rehearsal: who is in it and the folders they run from."""
 
-import os
-import pwd
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +8,7 @@ from agent import durable
 from agent.wire.trust import Role
 from provisioning.authority.authority import Authority, init_authority
 from provisioning.center.broker_config import Listener
-from provisioning.center.broker_folder import BrokerOrder, write_broker_folder
+from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
 from provisioning.fleet.folders import write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.orders import BrokerAddress, DeviceOrder, KioskOrder, ReceiverOrder
 
@@ -20,6 +18,7 @@ UNIT, HALL, AUDIENCE = "星河区综合行政执法局", "星河区政务服务�
 RECORDERS, KIOSK, RECEIVER = ("REC-0001", "REC-0002"), "KSK-0001", "receiver-1"
 EDITOR, REVIEWER = "示例-000101", "示例-000102"
 LOOPBACK = "127.0.0.1"
+PHONE = "0000-0000000"  # fictional: nobody answers it
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def build_district(place: Path, wishes: Wishes, now: datetime) -> tuple[District
 
 
 def _broker(authority: Authority, wishes: Wishes, district: District, now: datetime) -> Path:
-    listener = Listener(LOOPBACK, wishes.port, pwd.getpwuid(os.getuid()).pw_name)
+    listener = Listener(LOOPBACK, wishes.port, current_user())
     order = BrokerOrder(listener, wishes.engine)
     return write_broker_folder(authority, order, district.place / "broker", now)[0]
 
@@ -114,7 +113,7 @@ def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
         DeviceOrder(name, UNIT, _address(wishes), wishes.camera, str(district.button(name).absolute()))
         for name in RECORDERS
     ]
-    kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, f"{LOOPBACK}:0"))
+    kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, PHONE, f"{LOOPBACK}:0"))
     return [*recorders, kiosk]
 
 

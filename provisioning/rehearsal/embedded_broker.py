@@ -12,8 +12,6 @@ import asyncio
 import logging
 import signal
 import ssl
-import sys
-import tomllib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +26,10 @@ from amqtt.mqtt.connect import ConnectPacket
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
-from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
+from agent.command import run_command
+from agent.errors import EnvironmentFault
+from agent.log import OneLine
+from agent.settings import PORTS, Settings, read_toml
 from agent.wire.identifiers import district
 from provisioning.center.access import AccessRules, permitted
 
@@ -42,6 +43,8 @@ WEAKER_THAN_MOSQUITTO = """\
 
 PLUGIN = "provisioning.rehearsal.embedded_broker.DistrictAccess"
 LISTENER = "default"
+WHERE = "embedded.toml"
+KEYS = ("bind", "port", "district", "receivers", "revoked", "log")
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,14 @@ class _ReplayingReader(ReaderAdapter):  # type: ignore[misc]
 
 def read_embedded_config(path: Path) -> EmbeddedConfig:
     """The configuration that `broker-config --for embedded` wrote; raises `OperatorFault`."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        folder = path.absolute().parent
-        return EmbeddedConfig(folder, values["bind"], values["port"], _rules(values), folder / values["log"])
-    except (OSError, ValueError, KeyError) as error:
-        raise OperatorFault(f"{path} 无法使用（{error}）。请运行 broker-config --for embedded 重新生成。") from error
+    settings, folder = Settings(WHERE, read_toml(path), KEYS), path.absolute().parent
+    return EmbeddedConfig(
+        folder,
+        settings.text("bind"),
+        settings.integer("port", PORTS),
+        AccessRules(district(settings.text("district")), settings.words("receivers"), settings.words("revoked")),
+        settings.path("log", folder),
+    )
 
 
 async def serve(config: EmbeddedConfig) -> None:
@@ -184,15 +189,17 @@ def main() -> None:
     """Entry point of the broker's own process; everything amqtt says goes to the log file."""
     parser = argparse.ArgumentParser(description="演练用内置消息服务器", epilog=WEAKER_THAN_MOSQUITTO)
     parser.add_argument("--config", type=Path, required=True)
-    try:
-        config = read_embedded_config(parser.parse_args().config)
-        logging.captureWarnings(True)
-        warnings.simplefilter("default")
-        logging.basicConfig(filename=config.log, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-        asyncio.run(serve(config))
-    except LiuhenFault as fault:
-        sys.stderr.write(f"{fault}\n")
-        sys.exit(fault.exit_code)
+    run_command(lambda: _run(parser.parse_args().config))
+
+
+def _run(path: Path) -> None:
+    config = read_embedded_config(path)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    lines = logging.FileHandler(config.log, encoding="utf-8")
+    lines.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[lines], level=logging.INFO)
+    asyncio.run(serve(config))
 
 
 def _rules(values: dict[str, Any]) -> AccessRules:

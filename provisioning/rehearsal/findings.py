@@ -31,6 +31,16 @@ class EventCounts:
     received: int
     receipted: int
 
+    @property
+    def waiting(self) -> int:
+        """Events that no signed receipt covers yet."""
+        return self.published - self.receipted
+
+    @property
+    def all_receipted(self) -> bool:
+        """Whether every event was received once and receipted."""
+        return self.published == self.received == self.receipted
+
 
 @dataclass(frozen=True)
 class Tampering:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.errors import EnvironmentFault
 from agent.wire.trust import Role
 from provisioning.rehearsal.district import EDITOR, PLACE, REVIEWER, District
 from provisioning.rehearsal.findings import Findings
@@ -50,11 +51,17 @@ class Stage:
         button.flush()
 
     def wait_for_file(self, device: str, pattern: str, seconds: float) -> Path:
-        """The first file below a device's state folder that matches `pattern` and is not empty."""
+        """The first file below a device's state folder that matches `pattern` and is not empty; raises
+        `EnvironmentFault` with the device's own words when it says that something failed meanwhile."""
         state = self.district.device(device) / "state"
+        before = self.status(device)["last_error"]
 
         def found() -> Path | None:
-            return next((path for path in sorted(state.glob(pattern)) if path.stat().st_size), None)
+            path = next((path for path in sorted(state.glob(pattern)) if path.stat().st_size), None)
+            said = None if path else self.status(device)["last_error"]
+            if said and said != before:
+                raise EnvironmentFault(f"{device}：{said}")
+            return path
 
         return wait_until(f"{device} {pattern}", found, seconds, [self.roles[device]])
 
@@ -65,7 +72,7 @@ class Stage:
 
     def verify(self, path: Path) -> dict[str, Any]:
         """The report of `liuhen-verify` on one recording or file."""
-        argv: list[str | Path] = [command("liuhen-verify"), path, "--root", self.district.root, "--json"]
+        argv: list[str | Path] = [command("liuhen-verify"), path, "--roots", self.district.root, "--json"]
         return _object(run(argv, accept=VERDICT_EXITS))
 
     def found_office(self) -> None:

@@ -33,12 +33,12 @@ class Script:
     broker: str
 
 
-def rehearse(script: Script, tell: Teller, processes: Processes, now: datetime) -> Stage:
-    """Play every scene; returns the stage with its findings while all roles still run.
+def rehearse(script: Script, findings: Findings, tell: Teller, processes: Processes, now: datetime) -> Stage:
+    """Play every scene, filling in `findings`; returns the stage while all roles still run.
 
     Raises `LiuhenFault` when the rehearsal cannot go on; what does not hold is in `findings.failures`.
     """
-    stage = _found(script, tell, processes, now)
+    stage = _found(script, findings, tell, processes, now)
     _record(stage, script.seconds)
     _kill(stage, min(KILL_AFTER_SECONDS, script.seconds))
     _judge(stage)
@@ -48,12 +48,12 @@ def rehearse(script: Script, tell: Teller, processes: Processes, now: datetime) 
     return stage
 
 
-def _found(script: Script, tell: Teller, processes: Processes, now: datetime) -> Stage:
+def _found(script: Script, findings: Findings, tell: Teller, processes: Processes, now: datetime) -> Stage:
     engine = _engine(script.broker)
     wishes = Wishes(engine, free_port(), script.camera)
     tell.chapter("建立星河区（虚构）", "a fictional district: authority, two recorders, a kiosk, the centre")
     district, broker = build_district(empty_place(script.place), wishes, now)
-    findings = Findings(script.place, engine, wishes.port, district.root)
+    findings.broker, findings.port, findings.trust_root = engine, wishes.port, district.root
     stage = Stage(district, broker, tell, processes, findings)
     tell.say(f"已签发 {'、'.join((*RECORDERS, KIOSK))} 的证书与配置", f"in {script.place}")
     start_broker(stage)
@@ -120,10 +120,11 @@ def _receipts(stage: Stage) -> None:
     stage.tell.chapter("中心逐条回执，设备才清空待发", "events leave a device only on the centre's signed receipt")
     stage.wait_for_receipts(devices, DRAIN_SECONDS)
     counts = count_events(stage)
-    stage.findings.expect(counts.published == counts.received == counts.receipted, f"事件数不符：{counts}")
+    stage.findings.expect(counts.all_receipted, f"事件数不符：{counts}")
     stage.tell.say(
-        f"产生 {counts.published}，收到 {counts.received}，有回执 {counts.receipted}，待发 0",
+        f"产生 {counts.published}，收到 {counts.received}，有回执 {counts.receipted}，待发 {counts.waiting}",
         "made, received once each, receipted",
+        held=counts.all_receipted,
     )
 
 
@@ -154,7 +155,7 @@ def _judge(stage: Stage) -> None:
             )
             stage.findings.recordings.append(recording)
             stage.findings.expect(recording.verdict == wanted, f"{folder.name} 的结论是 {recording.verdict}")
-            stage.tell.verdict(folder.name, recording.verdict)
+            stage.tell.verdict(folder.name, recording.verdict, held=recording.verdict == wanted)
         stage.findings.expect(bool(stage.district.recordings(device)), f"{device} 没有录制")
 
 
@@ -170,7 +171,8 @@ def _tamper(stage: Stage) -> None:
     stage.findings.tampered = found
     stage.findings.expect(found.verdict == "altered", f"改动后的结论是 {found.verdict}")
     stage.findings.expect(found.fragment == flipped, f"改动在片段 {flipped}，报告却指向 {found.fragment}")
-    stage.tell.verdict(f"副本 copy，片段 fragment {found.fragment}，{found.moment}", found.verdict)
+    held = (found.verdict, found.fragment) == ("altered", flipped)
+    stage.tell.verdict(f"副本 copy，片段 fragment {found.fragment}，{found.moment}", found.verdict, held=held)
 
 
 def empty_place(place: Path) -> Path:

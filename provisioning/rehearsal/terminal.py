@@ -1,5 +1,6 @@
 """How a rehearsal is told: one line a step, Chinese with English beside it, progress bars, a closing table."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from provisioning.rehearsal.findings import Findings
+from provisioning.rehearsal.processes import command
 
+MARKS = {True: "[green]✓[/]", False: "[red]✗[/]"}
 VERDICTS = {
     "complete": "[green]完整[/] complete",
     "explained-gap": "[yellow]有说明中断[/] explained gap",
@@ -33,17 +36,17 @@ class Teller:
         self._number += 1
         self._console.print(f"\n[bold cyan]{self._number}. {chinese}[/]  [dim]{english}[/]")
 
-    def say(self, chinese: str, english: str = "") -> None:
-        """Something was done and held."""
-        self._console.print(f"   [green]✓[/] {escape(chinese)}  [dim]{escape(english)}[/]", highlight=False)
+    def say(self, chinese: str, english: str = "", *, held: bool = True) -> None:
+        """Something was done; `held` is whether it came out as it should."""
+        self._console.print(f"   {MARKS[held]} {escape(chinese)}  [dim]{escape(english)}[/]", highlight=False)
 
     def warn(self, chinese: str, english: str = "") -> None:
         """Something a newcomer should know."""
         self._console.print(f"   [yellow]![/] {escape(chinese)}  [dim]{escape(english)}[/]", highlight=False)
 
-    def verdict(self, what: str, word: str) -> None:
-        """A judgement of `liuhen-verify`."""
-        self._console.print(f"   [green]✓[/] {escape(what)}：{VERDICTS[word]}", highlight=False)
+    def verdict(self, what: str, word: str, *, held: bool) -> None:
+        """A judgement of `liuhen-verify`; `held` is whether it is the right one."""
+        self._console.print(f"   {MARKS[held]} {escape(what)}：{VERDICTS[word]}", highlight=False)
 
     @contextmanager
     def progress(self, text: str, total: float) -> Iterator["Bar"]:
@@ -55,7 +58,8 @@ class Teller:
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        hidden = not self._console.is_terminal
+        with Progress(*columns, console=self._console, transient=True, disable=hidden) as progress:
             yield Bar(progress, text, total)
 
     def stay(self, url: str) -> None:
@@ -73,7 +77,10 @@ class Teller:
         self._console.print()
         self._console.print(_recordings(findings))
         self._console.print(_counts(findings))
-        self._console.print(_by_hand(findings))
+        self._console.print("\n[bold]亲手试试[/]  [dim]try it yourself[/]")
+        for what, line in _by_hand(findings):
+            self._console.print(f"  {what}")
+            self._console.print(f"    {line}", soft_wrap=True, markup=False, highlight=False)
         if findings.failures:
             reasons = "\n".join(f"✗ {escape(reason)}" for reason in findings.failures)
             self._console.print(Panel(reasons, title="演练未通过 the rehearsal does not hold", border_style="red"))
@@ -96,7 +103,7 @@ class Bar:
 def _recordings(findings: Findings) -> Table:
     table = Table(title="录制 recordings", title_justify="left")
     for column in ("设备 device", "结论 verdict", "片段 fragments", "时长 s", "大小 KiB", "恢复 recovered"):
-        table.add_column(column, justify="right" if column[0] in "片时大" else "left")
+        table.add_column(column, justify="right" if column[0] in "片时大" else "left", overflow="fold")
     for recording in findings.recordings:
         table.add_row(
             recording.device,
@@ -122,18 +129,20 @@ def _counts(findings: Findings) -> Table:
     return table
 
 
-def _by_hand(findings: Findings) -> Panel:
-    lines = [f"公示屏 kiosk page     {findings.kiosk_url}"]
+def _by_hand(findings: Findings) -> Iterator[tuple[str, str]]:
+    """What to try and the line to paste for it."""
+    verify, roots = _short(command("liuhen-verify")), _short(findings.trust_root)
+    yield "公示屏 the kiosk's page", findings.kiosk_url
     for recording in findings.recordings:
-        lines.append(f"播放 play             ffplay {_short(recording.film)}")
-        lines.append(
-            f"核验 verify           liuhen-verify {_short(recording.path)} --root {_short(findings.trust_root)}"
-        )
-    if findings.recordings:
-        folder = _short(findings.recordings[0].path)
-        lines.append(f"手工核验 by hand      (cd {folder} && sha256sum -c SHA256SUMS)")
-    lines.append(f"日志 logs             {_short(findings.place)}/logs/")
-    return Panel("\n".join(escape(line) for line in lines), title="亲手试试 try it yourself", title_align="left")
+        yield f"播放 play {recording.device}", f"ffplay {_quoted(recording.film)}"
+        yield f"核验 verify {recording.device}", f"{verify} {_quoted(recording.path)} --roots {roots}"
+    for recording in findings.recordings[:1]:
+        yield "手工核验 by hand", f"(cd {_quoted(recording.path)} && sha256sum -c SHA256SUMS)"
+    yield "日志 logs", f"ls {_quoted(findings.place / 'logs')}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(_short(path))
 
 
 def _short(path: Path) -> str:
