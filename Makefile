@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test bench test-faults lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,13 +18,20 @@ test: .venv/test.installed ## every test, on all cores; ARGS="-k name" for some
 	@sh tests/system-packages.sh
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
+bench: .venv/test.installed ## the figures of signing and verifying beside their peers, into bench.json; ARGS="--quick"
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+test-faults: .venv/test.installed ## the slow tier: many kills and faults in a row
+	@sh tests/system-packages.sh
+	$(BIN)/pytest -m faults -s $(ARGS)
+
 lint: .venv/test.installed ## style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 clean: ## remove what the other targets made
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis rehearsal-*
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis rehearsal-* bench.json
 
 .venv/%.installed: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'

@@ -1,0 +1,141 @@
+"""One job in a process of its own, so that its memory can be told: `python -m tests.benchmarks.jobs NAME ARGS...`.
+
+Prints one JSON object: what the job says of itself, and `peak_mb` (VmHWM), `cpu_s` and `wall_s` of the whole process.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+MEGA = 1_000_000
+ROUNDS = 5
+
+
+def record(path: Path, megabytes: str, fragment_ms: str, seal: str = "seal") -> dict[str, Any]:
+    """Record and seal, or leave it as a power cut would."""
+    from tests.benchmarks.workload import record as recorded
+
+    return asdict(recorded(path, int(megabytes) * MEGA, int(fragment_ms), seal=seal == "seal"))
+
+
+def verify(path: Path, root: str) -> dict[str, Any]:
+    """All layers as `liuhen-verify` runs them, and hashlib.sha256 on the same file, in turns."""
+    from agent import verify_cli
+
+    ours, plain = [], []
+    for _ in range(ROUNDS):
+        plain.append(_timed(lambda: _sha256(path)))
+        ours.append(_timed(lambda: _complete(verify_cli._verified(path, [Path(root)]))))
+    return {"verify_s": min(ours), "sha256_s": min(plain), "median_s": statistics.median(ours)}
+
+
+def verify_once(path: Path, root: str) -> dict[str, Any]:
+    """As a person runs it, once: for its memory."""
+    from agent import verify_cli
+
+    return {"verify_s": _timed(lambda: _complete(verify_cli._verified(path, [Path(root)])))}
+
+
+def recover(path: Path) -> dict[str, Any]:
+    """What a start of the device does to a segment cut in its last fragment; every round on a fresh copy."""
+    from agent.adapters.segment_recovery import heal
+    from tests.benchmarks.workload import AUTHORITY, WorkloadClock
+
+    seconds, signer = [], AUTHORITY.signer()
+    for number in range(ROUNDS):
+        copy = path.with_suffix(f".{number}")
+        shutil.copyfile(path, copy)
+        with copy.open("r+b") as file:
+            file.truncate(copy.stat().st_size - 5000)
+            os.fsync(file.fileno())  # a device finds it on the disk, not waiting to be written
+        seconds.append(_timed(lambda copy=copy: heal(copy, signer, WorkloadClock())))
+        for left in path.parent.glob(copy.name + "*"):
+            left.unlink()
+    return {"recover_s": statistics.median(seconds), "worst_s": max(seconds)}
+
+
+def plain_twin(path: Path, target: str) -> dict[str, Any]:
+    """The same pictures and sound in an ordinary, unsigned MP4, as the peer wants it."""
+    from tests.benchmarks.peer import remux
+
+    remux(path, Path(target))
+    return {"size": Path(target).stat().st_size}
+
+
+def c2pa_sign(path: Path, target: str, settings: str = "{}") -> dict[str, Any]:
+    """The peer signs the same media: c2pa-python, default settings."""
+    import c2pa
+
+    from agent.evidence.manifest import COMPUTED
+    from tests.benchmarks.peer import peer_signer
+
+    created = {"action": "c2pa.created", "digitalSourceType": COMPUTED}
+    actions = {"label": "c2pa.actions.v2", "data": {"actions": [created]}}
+    definition = {"claim_generator_info": [{"name": "bench"}], "format": "video/mp4", "assertions": [actions]}
+    with c2pa.Context.from_dict(json.loads(settings)) as context, peer_signer() as signer:
+
+        def sign() -> None:
+            with path.open("rb") as source, Path(target).open("w+b") as sink:
+                c2pa.Builder(definition, context).sign(signer, "video/mp4", source, sink)
+
+        seconds = _timed(sign)
+    return {"sign_s": seconds, "written": Path(target).stat().st_size}
+
+
+def c2pa_read(path: Path, root: str) -> dict[str, Any]:
+    """The peer reads and validates a file."""
+    import c2pa
+
+    from tests.benchmarks.peer import trust_settings
+
+    with c2pa.Context.from_dict(trust_settings(Path(root).read_text())) as context:
+        begin = time.perf_counter()
+        with path.open("rb") as stream, c2pa.Reader("video/mp4", stream, context=context) as reader:
+            state = json.loads(reader.json())["validation_state"]
+        return {"read_s": time.perf_counter() - begin, "state": state}
+
+
+JOBS: dict[str, Callable[..., dict[str, Any]]] = {
+    job.__name__: job for job in (record, verify, verify_once, recover, plain_twin, c2pa_sign, c2pa_read)
+}
+
+
+def _complete(report: Any) -> None:
+    if report.verdict.value != "complete":
+        raise SystemExit(f"the workload is {report.verdict}: {report.as_json()}")
+
+
+def _sha256(path: Path) -> None:
+    with path.open("rb") as file:
+        hashlib.file_digest(file, "sha256")
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _peak_mb() -> float:
+    # ru_maxrss would count the parent's memory before exec.
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / MEGA
+
+
+def main(name: str, path: str, *arguments: str) -> None:
+    """Run one job and say what it came to."""
+    begin, found = time.perf_counter(), JOBS[name](Path(path), *arguments)
+    process = {"peak_mb": _peak_mb(), "cpu_s": time.process_time(), "wall_s": time.perf_counter() - begin}
+    sys.stdout.write(json.dumps({**found, **process}) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
