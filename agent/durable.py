@@ -7,7 +7,7 @@ An fsync that failed is never tried again on the same descriptor: Linux reports 
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from agent.errors import EnvironmentFault
@@ -54,10 +54,15 @@ def write_bytes(path: Path, data: bytes, mode: int = PUBLIC) -> Path:
     The temporary name is hidden and private from its first byte, so a secret is never readable by others. There is
     one per file, so that the next write takes the place of what a power cut left; a lock makes a second writer wait.
     """
+    return write_stream(path, (data,), mode)
+
+
+def write_stream(path: Path, pieces: Iterable[bytes], mode: int = PUBLIC) -> Path:
+    """As `write_bytes`, for content that is not held whole."""
     draft = path.with_name(f".{path.name}.new")
     with disk_errors(path), _locked_draft(draft) as descriptor:
         try:
-            _write_synced(descriptor, data, mode)
+            _write_synced(descriptor, pieces, mode)
             draft.replace(path)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -114,11 +119,12 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _write_synced(descriptor: int, data: bytes, mode: int) -> None:
+def _write_synced(descriptor: int, pieces: Iterable[bytes], mode: int) -> None:
     os.fchmod(descriptor, PRIVATE)  # what a power cut left may have had another mode
     os.ftruncate(descriptor, 0)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(descriptor, view) :]
     os.fchmod(descriptor, mode)
     os.fsync(descriptor)

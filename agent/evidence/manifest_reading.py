@@ -27,7 +27,8 @@ UNPROTECTED = frozenset({"pad", "sigTst2"})  # C2PA 2.4 sections 13.2, 15.8: pad
 @dataclass(frozen=True)
 class Manifest:
     """A manifest whose signature and assertions were verified. `chain` are its DER certificates, leaf first;
-    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded."""
+    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded;
+    `signature` is r || s over the claim."""
 
     label: str
     chain: tuple[bytes, ...]
@@ -36,6 +37,7 @@ class Manifest:
     opening: Opening
     session: CertifiedSession
     seal: Seal | None
+    signature: bytes = b""
 
     @property
     def leaf_key(self) -> ec.EllipticCurvePublicKey:
@@ -52,16 +54,17 @@ def read_manifest(box: bytes) -> Manifest:
     return _content(*read_store(box[store_at:]))
 
 
-def read_store(data: bytes) -> tuple[str, tuple[bytes, ...], dict[str, bytes]]:
-    """Label, certificates (DER, leaf first) and assertions (CBOR by label) of the one manifest in a store; raises
-    `SenderFault` unless it is whole and signed by its leaf certificate. What it is bound to is yet to be compared."""
+def read_store(data: bytes) -> tuple[str, tuple[bytes, ...], dict[str, bytes], bytes]:
+    """Label, certificates (DER, leaf first), assertions (CBOR by label) and signature (r || s) of the one manifest in a
+    store; raises `SenderFault` unless it is whole and signed by its leaf certificate. What it is bound to is yet to
+    be compared."""
     store = jumbf.parse_superbox(data)
     if (store.kind, store.label, len(store.children)) != (jumbf.STORE, manifest.STORE_LABEL, 1):
         raise SenderFault("凭证库结构不对，已拒绝。")
     return _verified(store.children[0])
 
 
-def _verified(found: jumbf.Superbox) -> tuple[str, tuple[bytes, ...], dict[str, bytes]]:
+def _verified(found: jumbf.Superbox) -> tuple[str, tuple[bytes, ...], dict[str, bytes], bytes]:
     if found.kind != jumbf.MANIFEST or len(found.children) != 3 or found.content:
         raise SenderFault("签名凭证结构不对，已拒绝。")
     claim = found.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
@@ -71,7 +74,7 @@ def _verified(found: jumbf.Superbox) -> tuple[str, tuple[bytes, ...], dict[str, 
     if fields.get("signature") != manifest.signature_url(found.label):
         raise SenderFault("签名凭证的声明与其标签不符，已拒绝。")
     assertions = _assertions(found.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL), fields)
-    return found.label, chain, assertions
+    return found.label, chain, assertions, signed.signature
 
 
 def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
@@ -107,7 +110,7 @@ def _assertions(store: jumbf.Superbox, claim: Mapping[Any, Any]) -> dict[str, by
     return found
 
 
-def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, bytes]) -> Manifest:
+def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, bytes], signature: bytes) -> Manifest:
     try:
         hashed = cbor.decode_map(assertions[manifest.HASH_LABEL])
         opening = parse_opening(assertions[RECORDING_LABEL])
@@ -120,4 +123,4 @@ def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, byte
     if not isinstance(flat_hash, bytes) or len(flat_hash) != DIGEST_BYTES:
         raise SenderFault("签名凭证的媒体散列不合规定，已拒绝。")
     seal = parse_seal(assertions[SEAL_LABEL]) if SEAL_LABEL in assertions else None
-    return Manifest(label, chain, assertions, flat_hash, opening, session, seal)
+    return Manifest(label, chain, assertions, flat_hash, opening, session, seal, signature)

@@ -105,7 +105,7 @@ def open_photo(data: bytes) -> Photo:
     does not verify or belongs to other bytes."""
     placed = jpeg.find_store(data)
     try:
-        _, chain, assertions = read_store(placed.store)
+        _, chain, assertions, _ = read_store(placed.store)
         statement = parse_statement(assertions[PHOTO_LABEL])
         hashed = cbor.decode_map(assertions[HASH_LABEL])
     except (SenderFault, KeyError) as fault:

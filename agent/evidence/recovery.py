@@ -141,6 +141,7 @@ def seal_recovered(
         records[0].entry.moment.captured if records else None,
         records[-1].entry.moment.captured if records else None,
         tuple((place.offset, place.size) for place in examination.damage),
+        opening_signature=found.signature,
     )
     labels = (manifest.ACTIONS_LABEL, statements.RECORDING_LABEL, session.SESSION_KEYS_LABEL)
     kept = tuple(manifest.Assertion(label, found.assertions[label]) for label in labels)

@@ -13,6 +13,7 @@ from agent.evidence import bmff, journal, manifest, session, statements, vsi
 from agent.evidence.flat_hash import FlatHash
 from agent.evidence.journal import FragmentMoment, JournalEntry, JournalRecord
 from agent.evidence.manifest import Assertion
+from agent.evidence.manifest_reading import read_manifest
 from agent.evidence.session import SessionKey
 from agent.evidence.statements import Closing, Opening, Seal, SegmentOrigin
 from agent.wire.identifiers import Digest
@@ -55,7 +56,7 @@ class SegmentEmitter:
         self._first: Instant | None = None
         self._last: Instant | None = None
         self._assertions: tuple[Assertion, ...] = ()
-        self._label, self._manifest_at = "", 0
+        self._label, self._manifest_at, self._signature = "", 0, b""
 
     @property
     def size(self) -> int:
@@ -76,7 +77,9 @@ class SegmentEmitter:
         self._assertions = self._opening_assertions(ftyp, moov)
         draft = opening_draft(self._origin, self._assertions)
         self._label = draft.label
-        data = ftyp + manifest.build_manifest_box(draft, self._flat.digest(), self._signer) + moov
+        box = manifest.build_manifest_box(draft, self._flat.digest(), self._signer)
+        self._signature = read_manifest(box).signature
+        data = ftyp + box + moov
         self._size = len(data)
         return data
 
@@ -93,7 +96,16 @@ class SegmentEmitter:
 
     def seal(self, closing: Closing) -> Patch:
         """The final manifest, to overwrite the opening one."""
-        seal = Seal(closing, self._label, self._fragments, self._head, self._size, self._first, self._last)
+        seal = Seal(
+            closing,
+            self._label,
+            self._fragments,
+            self._head,
+            self._size,
+            self._first,
+            self._last,
+            opening_signature=self._signature,
+        )
         return sealing_patch(self._origin, self._assertions, seal, self._flat.digest(), self._signer, self._manifest_at)
 
     def _opening_assertions(self, ftyp: bytes, moov: bytes) -> tuple[Assertion, ...]:

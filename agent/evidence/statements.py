@@ -21,6 +21,7 @@ from agent.evidence.journal import (
 )
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, device_id, digest, parse_recording_id
 from agent.wire.instant import Instant
+from agent.wire.signing import RAW_SIGNATURE_BYTES
 
 RECORDING_LABEL, SEAL_LABEL = "cn.liuhen.recording", "cn.liuhen.seal"
 MAX_CONTEXT_BYTES = 2048  # ours; the whole manifest has 16 KiB
@@ -120,7 +121,9 @@ class Seal:
     """The content of `cn.liuhen.seal`. `size` is the length of the sealed file; `live_manifest` the label of the
     manifest that stood there while recording; `damage` the stretches (offset, length) kept although they do not
     verify; `first_captured` and `last_captured` are None for a segment without fragments. `gap_count`, as
-    read, is how many events no fragment carried: more than `closing.gaps` where they did not all find room."""
+    read, is how many events no fragment carried: more than `closing.gaps` where they did not all find room.
+    `opening_signature` is the device's 64 bytes under that live manifest: with them it can be built again, for an
+    excerpt (`agent.evidence.clip`); empty in files of older software."""
 
     closing: Closing
     live_manifest: str
@@ -131,6 +134,7 @@ class Seal:
     last_captured: Instant | None
     damage: tuple[tuple[int, int], ...] = ()
     gap_count: int = 0
+    opening_signature: bytes = b""
 
     def encode(self) -> bytes:
         """The CBOR of `cn.liuhen.seal`."""
@@ -152,6 +156,7 @@ class Seal:
                 "damage": [list(stretch) for stretch in self.damage[:MAX_SEALED_GAPS]],
                 "damage_count": len(self.damage),
                 "clock": CLOCK_STATEMENT,
+                "opening_signature": self.opening_signature,
             }
         )
 
@@ -197,6 +202,7 @@ def parse_seal(data: bytes) -> Seal:
             _optional_instant(fields["last_captured"]),
             tuple((_count(offset, 0), _count(length, 0)) for offset, length in fields["damage"]),
             _count(fields["gap_count"], 0),
+            bytes(fields.get("opening_signature", b"")[:RAW_SIGNATURE_BYTES]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SenderFault("凭证中的封存声明无法读取，已拒绝。") from error

@@ -37,6 +37,14 @@ def decode(data: bytes) -> Any:
     return value
 
 
+def decode_object(data: bytes) -> dict[str, Any]:
+    """As `decode`, for a document whose top is an object."""
+    value = decode(data)
+    if not isinstance(value, dict):
+        raise SenderFault("收到的数据应为一个 JSON 对象，已拒绝。")
+    return value
+
+
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, such as `2026-11-22T10:06:14.123Z`; `moment` must be aware."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

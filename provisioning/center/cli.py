@@ -110,6 +110,41 @@ def export(
     err.print(f"已导出 {device} 的 {len(kept)} 份凭据到 {target}。", markup=False)
 
 
+@app.command(
+    "export-recording",
+    epilog="例：liuhen-center export-recording recordings/REC-0001-R000001 --config center.toml --out out/R1 "
+    '--by 示例-000003 --reason "法院调取" --approved-by 示例-000004 '
+    '--from "2026-11-22 10:00:05" --to "2026-11-22 10:00:20"',
+)
+def export_recording(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="录制文件夹")],
+    config: Config,
+    out_folder: Annotated[Path, typer.Option("--out", help="新文件夹")],
+    by: Annotated[str, typer.Option(help="导出人")],
+    reason: Annotated[str, typer.Option(help="事由")],
+    approved_by: Annotated[str, typer.Option(help="批准人，不能是导出人")],
+    begin: Annotated[str, typer.Option("--from", help="起始时间，北京时间，如 2026-11-22 10:00:05")] = "",
+    end: Annotated[str, typer.Option("--to", help="结束时间，北京时间")] = "",
+    mask: Annotated[list[str] | None, typer.Option(help="涂黑区域 x,y,宽,高（像素），可多次给出")] = None,
+    blur: Annotated[list[str] | None, typer.Option(help="打码区域 x,y,宽,高（像素），可多次给出")] = None,
+    mute: Annotated[bool, typer.Option("--mute", help="去除声音")] = False,
+    as_json: Json = False,
+) -> None:
+    """导出录像或其中一段，附检验办法与导出证明，记入导出台账 (export, with certificate and ledger line)."""
+    from provisioning.center import export as exporting
+    from provisioning.center.export_certificate import Responsibility
+    from provisioning.center.masked_clip import parse_mask
+
+    masks = (*(parse_mask(it) for it in mask or []), *(parse_mask(it, blur=True) for it in blur or []))
+    begins, ends = (exporting.parse_moment(text) if text else None for text in (begin, end))
+    wish = exporting.Wish(Responsibility(by, reason, approved_by), begins, ends, masks, mute)
+    office = exporting.open_office(read_config(config))
+    now = system_clock().read().wall
+    certificate = exporting.export_recording(recording, out_folder, wish, office, now)
+    facts = {"folder": str(out_folder), **json.loads(certificate.encode())}
+    tell(f"已导出到 {out_folder}，已记入 {office.ledger}。请打印 export.html 由双方签字。", facts, as_json=as_json)
+
+
 def main() -> None:
     """Entry point."""
     run_command(app)

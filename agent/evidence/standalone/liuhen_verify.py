@@ -110,11 +110,10 @@ def read_fragment(data, at, manifest, read):
     require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"])
     require(signed["sequenceNumber"] == entry["seq"] >= manifest["least"] and uuid[8:24] == JOURNAL)
     require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4)
-    require(entry["moof"] == sha(moof)[:8] and entry["media"] == sha(data[media_at:after]))
-    return entry | {"head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
+    require(entry["moof"] == sha(moof)[:8])
+    return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
 def next_fragment(data, at):
     return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
-
 def read_segment(name, data, tell):
     """All that one file shows by itself; what is wrong goes to `tell`."""
     heads, manifest_at = [], None
@@ -131,8 +130,9 @@ def read_segment(name, data, tell):
     at, rows, tail, cut, wasted, damage = end, [], [], False, 0, [(kind.decode(),) for kind, content in heads[::2] if sha(content) != opening[kind.decode()]]
     while at < len(data):
         try:
-            rows.append(read_fragment(data, at, manifest, read := [at]))
-            at, damage, tail = rows[-1]["end"], damage + tail, []
+            row = read_fragment(data, at, manifest, read := [at])
+            at, damage, tail = row["end"], damage + tail + ([] if row["honest"] else [(at, row["end"])]), []
+            if row["honest"]: rows.append(row)
         except NO as fault:
             cut, wasted = isinstance(fault, Beyond), wasted + read[0] - at
             end = len(data) if len(tail) + len(damage) >= MAX_PIECES or wasted > 4 * len(data) else next_fragment(data, at + 1)

@@ -1,0 +1,232 @@
+"""HOW-TO-VERIFY.txt: one page that tells anyone how to check a recording with dd, sha256sum, openssl and one file.
+
+Every number in it is that of the recording it lies beside. Lines that begin with `  $ ` are commands, run in the
+recording's folder one after the other; a line that begins with `  = ` is what the command before it must print.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from agent.errors import SenderFault
+from agent.evidence import bmff
+from agent.evidence.certificates import common_name
+from agent.evidence.clip import Excerpt
+from agent.evidence.journal import JournalRecord
+from agent.evidence.places import SegmentFile
+from agent.evidence.recovery import Examination
+from agent.evidence.sidecars import SIGNATURE_NAME, SUMS_NAME
+
+HOW_TO_NAME, ALONE_NAME, ROOT_NAME = "HOW-TO-VERIFY.txt", "liuhen_verify.py", "root.pem"
+COMMAND, ANSWER = "  $ ", "  = "
+ENTRY_AT = bmff.HEADER + bmff.USER_TYPE  # where the CBOR begins in a journal box
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Bytes of a file."""
+
+    file: str
+    offset: int
+    size: int
+
+    @property
+    def command(self) -> str:
+        """How dd cuts them out."""
+        return f"dd if={self.file} bs=1M iflag=skip_bytes,count_bytes skip={self.offset} count={self.size} status=none"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a person does and must see; `answer` is empty where the exit code alone tells."""
+
+    chinese: str
+    english: str
+    command: str
+    answer: str = ""
+
+
+def how_to_verify(
+    file: SegmentFile,
+    found: Examination,
+    root: x509.Certificate,
+    sidecars: Mapping[str, bytes | None],
+    excerpt: Excerpt | None = None,
+) -> str:
+    """The page for the recording whose segment `file` was examined as `found`; `sidecars` by name, None where absent.
+    With `excerpt` it is the page of an exact cut: `file` and nothing else.
+
+    Raises `SenderFault` when the segment has no manifest or no fragment that verifies: then nothing can be checked.
+    """
+    origin = found.origin
+    if found.manifest is None or origin is None or not found.fragments:
+        raise SenderFault(f"{file.name} 中没有可验证的片段，无法说明如何检验。")
+    steps = [*_root(root), *_sums(sidecars, found), *_fragment(file, found), *_certificate(file, found)]
+    steps.append(_alone("." if excerpt is None else file.name))
+    note = _UNSEALED if sidecars.get(SIGNATURE_NAME) is None else []
+    note = note if excerpt is None else _of_excerpt(excerpt)
+    lines = [
+        f"录制 {origin.recording} 检验办法    HOW TO VERIFY this recording    设备 device {origin.device}",
+        "",
+        "在本文件夹中依次执行以 $ 开头的命令；= 之后是应当看到的结果。只需 Linux、openssl 与 Python。",
+        "Run the lines that begin with $ in this folder, in order; after = stands what you must see.",
+        *(["", *note] if note else []),
+    ]
+    for number, step in enumerate(steps, start=1):
+        lines += ["", f"{number}. {step.chinese}", f"   {step.english}", COMMAND + step.command]
+        lines += [ANSWER + step.answer] if step.answer else []
+    return "\n".join([*lines, "", *_LIMITS]) + "\n"
+
+
+def commands_of(text: str) -> Iterator[tuple[str, str]]:
+    """Every command of a page, with the answer it must give (empty where none is told)."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith(COMMAND):
+            after = lines[number + 1] if number + 1 < len(lines) else ""
+            yield line.removeprefix(COMMAND), after.removeprefix(ANSWER) if after.startswith(ANSWER) else ""
+
+
+_UNSEALED = [
+    "注意：设备没有来得及封存（断电或损坏），没有签名的散列清单。每个片段仍各自带有签名，可以检验；但没有人签名说明",
+    "录制到此为止，最后一步最好的结果是 unexplained-gap（退出码 11），尾部残缺时为 missing（12）。",
+    "Note: never sealed (power lost, device broken), so there is no signed list of sums. Every fragment still carries",
+    "its own signature; but nobody signed where the recording ends: the last step says at best unexplained-gap.",
+]
+_LIMITS = [
+    "退出码 exit codes：0 complete 完整，10 explained-gap 有说明中断，11 unexplained-gap 无说明中断，12 missing 缺失，",
+    "13 altered 被改，14 untrusted 不可信。liuhen_verify.py 可从别处另取 may be taken from elsewhere.",
+    "签名只证明自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。",
+    "A signature proves that nothing changed since that device sealed it; neither that the scene is true, nor that",
+    "the clock was right.",
+]
+
+
+def _root(root: x509.Certificate) -> Iterator[Step]:
+    digest = root.fingerprint(hashes.SHA256()).hex(":").upper()
+    yield Step(
+        "根证书：与该区另行公布的指纹核对。随录像送来的根证书本身什么也不证明。",
+        "The root: compare with the fingerprint that the district publishes elsewhere; this copy proves nothing.",
+        f"openssl x509 -in {ROOT_NAME} -noout -fingerprint -sha256",
+        f"sha256 Fingerprint={digest}",
+    )
+
+
+def _sums(sidecars: Mapping[str, bytes | None], found: Examination) -> Iterator[Step]:
+    if sidecars.get(SUMS_NAME) is not None:
+        yield Step("文件的散列值与清单一致。", "The files are those of the list.", f"sha256sum -c --quiet {SUMS_NAME}")
+    if sidecars.get(SIGNATURE_NAME) is not None:
+        yield Step(
+            "清单由该设备签名（CMS）。",
+            "The list is signed by the device (CMS).",
+            f"openssl cms -verify -binary -inform DER -in {SIGNATURE_NAME} -content {SUMS_NAME} -CAfile {ROOT_NAME} "
+            f"-purpose any -attime {_signed_at(found)} -out /dev/null",
+        )
+
+
+def _fragment(file: SegmentFile, found: Examination) -> Iterator[Step]:
+    record = found.fragments[(len(found.fragments) - 1) // 2]
+    entry, media = _entry_of(file, record)
+    told = Stretch(file.name, _place_of(file, entry, bytes.fromhex(record.entry.media)), 32)
+    sequence = record.entry.sequence
+    yield Step(
+        f"第 {sequence} 片段的音视频：其散列值就是签名日志里所写的（下一条命令）。",
+        f"Sound and picture of fragment {sequence}: their hash is what the signed journal tells (the next command).",
+        f"{media.command} | sha256sum",
+        f"{record.entry.media}  -",
+    )
+    yield Step(
+        "签名日志里所写的散列值。",
+        "The hash that stands in the signed journal.",
+        f"{told.command} | od -An -v -tx1 | tr -d ' \\n'; echo",
+        record.entry.media,
+    )
+    yield from _chain(file, found.fragments, record, entry)
+
+
+def _chain(
+    file: SegmentFile, records: Sequence[JournalRecord], record: JournalRecord, entry: Stretch
+) -> Iterator[Step]:
+    following = next((it for it in records if it.entry.previous == record.head), None)
+    if following is None:
+        return
+    after, number = _entry_of(file, following)[0], record.entry.sequence
+    told = Stretch(file.name, _place_of(file, after, bytes.fromhex(record.head)), 32)
+    yield Step(
+        f"日志成链：第 {number} 片段日志的散列值写在下一片段的日志里（下一条命令）。",
+        f"The journal is a chain: the hash of entry {number} stands in the entry after it (the next command).",
+        f"{entry.command} | sha256sum",
+        f"{record.head}  -",
+    )
+    yield Step(
+        "下一片段日志里所写的前一条散列值。",
+        "The hash of the entry before, as the next entry tells it.",
+        f"{told.command} | od -An -v -tx1 | tr -d ' \\n'; echo",
+        record.head,
+    )
+
+
+def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
+    manifest = found.manifest
+    if manifest is None or len(manifest.chain) < 2:
+        return
+    head = file.source.read_at(found.manifest_at, bmff.CHUNK_BYTES)
+    leaf, issuing = (
+        Stretch(file.name, found.manifest_at + head.index(certificate), len(certificate))
+        for certificate in manifest.chain[:2]
+    )
+    device = common_name(x509.load_der_x509_certificate(manifest.chain[0]))
+    yield Step(
+        "取出录像中所附的证书：设备的与签发机构的。",
+        "Take out the certificates in the file: the device's and its issuer's.",
+        f"{leaf.command} | openssl x509 -inform DER -out device.pem && "
+        f"{issuing.command} | openssl x509 -inform DER -out issuing.pem && "
+        "openssl x509 -in device.pem -noout -subject -nameopt multiline | grep commonName",
+        device,
+    )
+    yield Step(
+        "设备证书在签名时刻属于该根证书。",
+        "The device's certificate leads to that root, at the time of signing.",
+        f"openssl verify -CAfile {ROOT_NAME} -untrusted issuing.pem -attime {_signed_at(found)} device.pem",
+        "device.pem: OK",
+    )
+
+
+def _of_excerpt(excerpt: Excerpt) -> list[str]:
+    told = "unexplained-gap (11)" if excerpt.first == 1 else "missing (12)"
+    return [
+        f"注意：这是第 {excerpt.segment} 段的截取，只有第 {excerpt.first} 至 {excerpt.last} 片段，保留设备的原签名。",
+        f"最后一步应说 {told}，因为其余片段不在这里；不应说 altered 或 untrusted。范围由 export.dsse 说明。",
+        f"Note: an exact cut of segment {excerpt.segment}, fragments {excerpt.first} to {excerpt.last}, all under",
+        f"the device's own signatures. The last step must say {told}, as others are not here, and nothing worse.",
+    ]
+
+
+def _alone(target: str) -> Step:
+    return Step(
+        "全部一起：每个片段的签名、次序、封存与旁证。需要 pip install cryptography cbor2。",
+        "All of it: signatures of all fragments, order, seal, sidecars. Needs pip install cryptography cbor2.",
+        f"python3 {ALONE_NAME} {target} --root {ROOT_NAME}",
+    )
+
+
+def _signed_at(found: Examination) -> int:
+    """Seconds since 1970 at which the certificates have to be in date: the seal, or else the opening."""
+    manifest = found.manifest
+    if manifest is None:
+        raise ValueError("no manifest")
+    moment = manifest.opening.origin.opened if manifest.seal is None else manifest.seal.closing.at
+    return int(moment.wall.timestamp())
+
+
+def _entry_of(file: SegmentFile, record: JournalRecord) -> tuple[Stretch, Stretch]:
+    """Where the CBOR of the fragment's journal entry stands, and its moof and mdat."""
+    box = next(box for box in bmff.walk(file.source, record.offset) if box.is_user_type(bmff.JOURNAL_BOX))
+    media = Stretch(file.name, record.media_offset, record.media_size)
+    return Stretch(file.name, box.offset + ENTRY_AT, box.size - ENTRY_AT), media
+
+
+def _place_of(file: SegmentFile, within: Stretch, wanted: bytes) -> int:
+    return within.offset + file.source.read_at(within.offset, within.size).index(wanted)

@@ -1,0 +1,264 @@
+"""Handing a recording, or a part of it, to somebody outside: everything needed to check it lies in the same folder.
+
+whole:   every segment and sidecar as it is
+exact:   whole fragments of a stretch of time, under the device's own signatures
+masked:  that stretch coded again with parts covered, as a C2PA child of the original, signed by the centre
+
+The folder is made hidden, then the line in the ledger, then the folder gets its name: no export without its line.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agent import durable
+from agent.errors import OperatorFault, SenderFault
+from agent.evidence import clip, how_to, sidecars
+from agent.evidence.bmff import CHUNK_BYTES, Source
+from agent.evidence.note_findings import NOTES
+from agent.evidence.places import SegmentFile
+from agent.evidence.recovery import Examination, examine
+from agent.evidence.report import Report
+from agent.evidence.sidecar_findings import Sidecars
+from agent.evidence.verify import verify_recording
+from agent.key_files import read_signer
+from agent.wire import canonical
+from agent.wire.identifiers import Digest
+from agent.wire.instant import BEIJING
+from agent.wire.notes import MAX_NOTES
+from agent.wire.signing import KeySigner
+from provisioning.authority.authority import read_file
+from provisioning.center.c2pa_child import sign_child
+from provisioning.center.config import CenterConfig
+from provisioning.center.export_certificate import ExportCertificate, Kind, Responsibility, Taken, seal_certificate
+from provisioning.center.export_ledger import LEDGER_NAME, add_line
+from provisioning.center.export_page import certificate_page
+from provisioning.center.masked_clip import Mask, write_masked
+
+ALONE = Path(how_to.__file__).parent / "standalone" / how_to.ALONE_NAME
+CERTIFICATE_NAME, PAGE_NAME = "export.dsse", "export.html"
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+SIDECAR_NAMES = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for: the stretch of time (device's clock; None: open), what to cover, and who answers for it."""
+
+    responsibility: Responsibility
+    begin: datetime | None = None
+    end: datetime | None = None
+    masks: tuple[Mask, ...] = ()
+    mute: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the three exports this is."""
+        if self.masks or self.mute:
+            return Kind.MASKED
+        return Kind.WHOLE if self.begin is None and self.end is None else Kind.EXACT
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """In words, for the certificate."""
+        return (*(mask.words for mask in self.masks), *(("去除声音 sound removed",) if self.mute else ()))
+
+
+@dataclass(frozen=True)
+class Office:
+    """Who exports: the centre's name, its signer, the district's root and the ledger."""
+
+    centre: str
+    signer: KeySigner
+    root: x509.Certificate
+    ledger: Path
+
+
+@dataclass(frozen=True)
+class _Segment:
+    path: Path
+    file: SegmentFile
+    found: Examination
+
+
+def export_recording(recording: Path, target: Path, wish: Wish, office: Office, now: datetime) -> ExportCertificate:
+    """Export the recording in folder `recording` into the new folder `target`; returns its certificate.
+
+    Raises `OperatorFault` when there is nothing to export or `target` exists, `SenderFault` when the recording cannot
+    be read or the stretch is damaged, `EnvironmentFault` when the disk or a codec refuses. Nothing is left behind then.
+    """
+    if target.exists():
+        raise OperatorFault(f"{target} 已存在，请用 --out 指定一个新文件夹。")
+    durable.make_directory(target.absolute().parent)
+    with _draft(target) as draft, ExitStack() as stack:
+        segments = [_segment(path, stack) for path in sorted(recording.glob("segment-*.mp4"))]
+        if not segments:
+            raise OperatorFault(f"{recording} 中没有录像分段（segment-0001.mp4），请检查路径。")
+        report = _report(recording, segments, office, now)
+        taken = _take(segments, recording, draft, wish, office)
+        certificate = _certificate(report, segments, taken, draft, wish, office, now)
+        envelope = seal_certificate(certificate, office.signer)
+        durable.write_bytes(draft / CERTIFICATE_NAME, envelope)
+        fields = {"certificate": hashlib.sha256(envelope).hexdigest(), **canonical.decode_object(certificate.encode())}
+        line = add_line(office.ledger, fields)
+        page = certificate_page(certificate, fields["certificate"], line, office.signer.key_id)
+        durable.write_bytes(draft / PAGE_NAME, page.encode())
+        durable.move(draft, target)
+    return certificate
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment in Beijing time, `2026-11-22 10:00:05` with or without a fraction; raises `OperatorFault`."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
+    except ValueError as error:
+        raise OperatorFault(f"时间 {text!r} 应写成 2026-11-22 10:00:05（北京时间）。") from error
+
+
+def open_office(config: CenterConfig) -> Office:
+    """The office of a centre's configuration; raises `OperatorFault` when a file is missing or does not match."""
+    signer = read_signer(config.key, config.chain)
+    try:
+        root = x509.load_pem_x509_certificate(read_file(config.root))
+    except ValueError as error:
+        raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
+    return Office(config.receiver, signer, root, config.folder / LEDGER_NAME)
+
+
+def _take(segments: list[_Segment], recording: Path, draft: Path, wish: Wish, office: Office) -> tuple[Taken, ...]:
+    durable.write_bytes(draft / how_to.ROOT_NAME, office.root.public_bytes(Encoding.PEM))
+    if wish.kind is Kind.WHOLE:
+        return tuple(_whole(segments, recording, draft, office))
+    durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
+    begin, end = wish.begin or EARLIEST, wish.end or LATEST
+    chosen = [it for it in segments if any(clip.touches(record, begin, end) for record in it.found.fragments)]
+    if not chosen:
+        raise OperatorFault("该录制在所给的时间内没有片段，请核对 --from 与 --to（北京时间）。")
+    cut = [_exact(it, draft, begin, end) for it in chosen]
+    if wish.kind is Kind.EXACT:
+        for taken in cut:
+            _explain(draft / taken.file, taken, office)
+        return tuple(cut)
+    return tuple(_masked(taken, of, draft, wish, office) for taken, of in zip(cut, chosen, strict=True))
+
+
+def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Office) -> Iterator[Taken]:
+    beside = {name: _content(recording / name) for name in SIDECAR_NAMES}
+    for segment in segments:
+        source = segment.file.source
+        durable.write_stream(draft / segment.path.name, source.chunks(0, source.size))
+        yield Taken(segment.path.name, segment.path.name, None)
+    for name, content in beside.items():
+        if content is not None:
+            durable.write_bytes(draft / name, content)
+    durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
+    readable = next((it for it in segments if it.found.fragments), segments[0])
+    page = how_to.how_to_verify(readable.file, readable.found, office.root, beside)
+    durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
+
+
+def _exact(segment: _Segment, draft: Path, begin: datetime, end: datetime) -> Taken:
+    source = segment.file.source
+    found = clip.cut(source, segment.found, begin, end)
+    name = f"excerpt-{segment.path.stem}-{found.excerpt.first}-{found.excerpt.last}.mp4"
+    durable.write_stream(draft / name, (found.head, *source.chunks(found.offset, found.size)))
+    return Taken(name, segment.path.name, found.excerpt)
+
+
+def _explain(path: Path, taken: Taken, office: Office) -> None:
+    with ExitStack() as stack:
+        cut = _segment(path, stack)
+        page = how_to.how_to_verify(cut.file, cut.found, office.root, {}, taken.excerpt)
+    durable.write_bytes(path.with_suffix(f".{how_to.HOW_TO_NAME}"), page.encode())
+
+
+def _masked(taken: Taken, segment: _Segment, draft: Path, wish: Wish, office: Office) -> Taken:
+    """The exact cut is only the raw material: it shows what is to be covered, and does not leave the house."""
+    if not segment.found.sealed or taken.excerpt is None:
+        raise SenderFault(f"{segment.path.name} 尚未封存，不能作为遮挡片段的原件。请先在原设备上恢复封存。")
+    exact, coded = draft / taken.file, draft / ".coded.mp4"
+    target = draft / taken.file.replace("excerpt-", "masked-")
+    write_masked(exact, coded, wish.masks, mute=wish.mute)
+    excerpt = taken.excerpt
+    facts = {"recording": excerpt.recording, "segment": excerpt.segment, "first": excerpt.first, "last": excerpt.last,
+             "source_sha256": _digest(segment.path)}  # fmt: skip
+    sign_child(coded, segment.path, target, office.signer, wish.changes, facts)
+    for left in (exact, coded):
+        durable.remove(left)
+    durable.write_stream(target, _pieces(target))
+    return Taken(target.name, taken.source, excerpt)
+
+
+def _certificate(
+    report: Report,
+    segments: list[_Segment],
+    taken: tuple[Taken, ...],
+    draft: Path,
+    wish: Wish,
+    office: Office,
+    now: datetime,
+) -> ExportCertificate:
+    return ExportCertificate(
+        str(report.recording),
+        str(report.device),
+        report.unit,
+        wish.kind,
+        taken,
+        {it.path.name: _digest(it.path) for it in segments if it.path.name in {entry.source for entry in taken}},
+        {path.name: _digest(path) for path in sorted(draft.iterdir())},
+        report.verdict.value,
+        wish.changes if wish.kind is Kind.MASKED else (),
+        wish.responsibility,
+        now,
+        office.centre,
+    )
+
+
+def _report(recording: Path, segments: list[_Segment], office: Office, now: datetime) -> Report:
+    journal, sums, signature = (_content(recording / name) for name in SIDECAR_NAMES)
+    notes = {path.name: read_file(path) for path in sorted((recording / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    beside = Sidecars(journal, sums, signature, notes)
+    report = verify_recording([it.file for it in segments], [office.root], now, beside)
+    if report.recording is None:
+        raise SenderFault(f"{recording.name} 中没有可读的签名凭证，不能导出为录制。请原样保留并交技术人员核查。")
+    return report
+
+
+def _segment(path: Path, stack: ExitStack) -> _Segment:
+    with durable.disk_errors(path):
+        stream = stack.enter_context(path.open("rb"))
+    descriptor = stream.fileno()
+    source = Source(os.fstat(descriptor).st_size, lambda offset, length: os.pread(descriptor, length, offset))
+    return _Segment(path, SegmentFile(path.name, source), examine(source))
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _digest(path: Path) -> Digest:
+    with durable.disk_errors(path), path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix=".export-", dir=target.absolute().parent))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

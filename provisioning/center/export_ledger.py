@@ -1,0 +1,62 @@
+"""`exports.jsonl`: one line for every export, each with the hash of the line before; written before anything is handed
+out, so that there is no export without its line."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent import durable
+from agent.errors import EnvironmentFault, SenderFault
+from agent.wire import canonical
+from agent.wire.device_events import GENESIS
+from agent.wire.identifiers import Digest
+
+LEDGER_NAME = "exports.jsonl"
+LEDGER_MODE = 0o640
+
+
+def add_line(path: Path, fields: Mapping[str, Any]) -> Digest:
+    """Append `fields` as the next line; returns its hash.
+
+    Raises `EnvironmentFault` when the disk refuses, `SenderFault` when the ledger there was changed."""
+    with _locked(path) as descriptor:
+        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        line = canonical.encode({**fields, "previous": check_lines(content)})
+        data = line + b"\n"
+        if os.pwrite(descriptor, data, len(content)) != len(data):
+            raise EnvironmentFault(f"{path} 未能写全，未导出。请检查存储空间后重试。")
+        os.fsync(descriptor)
+    durable.sync_directory(path.parent)
+    return _hash(line)
+
+
+def check_lines(content: bytes) -> Digest:
+    """The hash of the last line of a ledger whose chain holds (GENESIS when empty); raises `SenderFault` otherwise."""
+    before = GENESIS
+    for number, line in enumerate(content.splitlines(), start=1):
+        if canonical.decode_object(line).get("previous") != before:
+            raise SenderFault(f"导出台账第 {number} 行与前一行衔接不上，台账被改动。请先查明原因。")
+        before = _hash(line)
+    if content and not content.endswith(b"\n"):
+        raise SenderFault("导出台账最后一行不完整。请先查明原因。")
+    return before
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    with durable.disk_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, LEDGER_MODE)
+    try:
+        with durable.disk_errors(path):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _hash(line: bytes) -> Digest:
+    return Digest(hashlib.sha256(line).hexdigest())

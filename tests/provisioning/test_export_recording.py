@@ -1,0 +1,270 @@
+"""Handing a recording out: it can be checked by whoever gets it, somebody answers for it, and nothing else leaves."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import av
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agent.errors import OperatorFault, SenderFault
+from agent.evidence.bmff import Source
+from agent.evidence.clip import verify_excerpt
+from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, commands_of
+from agent.evidence.recovery import examine
+from agent.wire.identifiers import District
+from agent.wire.trust import Credential, Role, TrustList, trust_list
+from provisioning.center.export import CERTIFICATE_NAME, PAGE_NAME, Office, Wish, export_recording
+from provisioning.center.export_certificate import ExportCertificate, Responsibility, open_certificate
+from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
+from provisioning.center.masked_clip import Mask, parse_mask
+from tests.agent.evidence.attacks import AUTHORITY, recordings
+from tests.agent.evidence.bench import NOW, flipped
+from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
+from tests.provisioning.district import REPOSITORY, TestDistrict, today
+
+RECORDINGS = recordings()
+TOLD = Responsibility("示例-000003", "示例区法院调取", "示例-000004")
+STRETCH = {"begin": NOW + timedelta(seconds=1), "end": NOW + timedelta(seconds=2)}
+EXPORTED_AT = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME)
+
+
+def _recording(tmp_path: Path, name: str = "one segment") -> Path:
+    place = tmp_path / "REC-0001-R000001"
+    place.mkdir()
+    for file, data in RECORDINGS[name].items():
+        (place / file).write_bytes(data)
+    return place
+
+
+def _export(tmp_path: Path, office: Office, wish: Wish, name: str = "one segment") -> tuple[Path, ExportCertificate]:
+    out = tmp_path / "out" / "R1"
+    return out, export_recording(_recording(tmp_path, name), out, wish, office, EXPORTED_AT)
+
+
+def _trust(office: Office) -> TrustList:
+    leaf = x509.load_der_x509_certificate(office.signer.chain[0]).public_bytes(Encoding.PEM).decode()
+    return trust_list(District("xinghe"), 1, NOW, [Credential("receiver-1", Role.RECEIVER, leaf)])
+
+
+def _checked(out: Path, office: Office) -> dict[str, object]:
+    """The certificate's fields; every file it names is there as it says, and every file there is named."""
+    told = open_certificate((out / CERTIFICATE_NAME).read_bytes(), _trust(office), EXPORTED_AT)
+    found = {it.name: hashlib.sha256(it.read_bytes()).hexdigest() for it in out.iterdir()}
+    assert {name: found[name] for name in found if name not in (CERTIFICATE_NAME, PAGE_NAME)} == told["files"]
+    return dict(told)
+
+
+def test_whole_export_is_verified_by_the_page_that_lies_in_it(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD), "three segments")
+    told = _checked(out, office)
+    assert (told["kind"], told["verdict"], told["by"], told["approved_by"]) == (
+        "whole",
+        "complete",
+        TOLD.by,
+        TOLD.approved_by,
+    )
+    assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 10
+
+
+def _follow(place: Path, page: Path) -> list[tuple[int, bool]]:
+    """What every command of the page ended with, and whether it printed what it must."""
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    results = []
+    for command, answer in commands_of(page.read_text(encoding="utf-8")):
+        line = ["bash", "-o", "pipefail", "-c", command]
+        done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=place, timeout=60, env=path)
+        results.append((done.returncode, answer in done.stdout))
+    return results
+
+
+def test_dead_devices_folder_can_be_exported_whole(tmp_path: Path, office: Office) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD), "never sealed")
+    assert certificate.verdict == "unexplained-gap"
+    assert (out / HOW_TO_NAME).exists()
+    assert (out / ALONE_NAME).exists()
+
+
+@pytest.mark.parametrize("name", ["one segment", "never sealed", "recovered"])
+def test_exact_export_keeps_the_devices_signatures(tmp_path: Path, office: Office, name: str) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD, **STRETCH), name)
+    _checked(out, office)
+    (taken,) = certificate.taken
+    assert taken.excerpt is not None
+    assert (taken.excerpt.first, taken.excerpt.last) == (3, 4)
+    *by_hand, (code, _) = _follow(out, next(out.glob(f"*.{HOW_TO_NAME}")))
+    assert by_hand == [(0, True)] * 7
+    assert code == 12
+    data = (out / taken.file).read_bytes()
+    assert verify_excerpt(Source.of_bytes(data), [AUTHORITY.root]) == taken.excerpt
+    rows = examine(Source.of_bytes(data)).fragments
+    fragments = [data[row.offset : row.offset + row.size] for row in rows]
+    assert encypher_stream(data[: rows[0].offset], fragments, AUTHORITY.root_pem, begins_late=True) == "valid"
+
+
+def test_stretch_over_two_segments_gives_two_excerpts(tmp_path: Path, office: Office) -> None:
+    wish = Wish(TOLD, NOW + timedelta(seconds=2), NOW + timedelta(seconds=4))
+    out, certificate = _export(tmp_path, office, wish, "three segments")
+    assert [taken.source for taken in certificate.taken] == ["segment-0001.mp4", "segment-0002.mp4"]
+    assert all((out / taken.file).exists() for taken in certificate.taken)
+
+
+def _levels(path: Path) -> tuple[list[int], bool]:
+    """Mean brightness of the left upper 64 x 48 of every picture, and whether there is sound."""
+    with av.open(path) as film:
+        sound = bool(film.streams.audio)
+        pictures = [picture.reformat(format="gray") for picture in film.decode(video=0)]
+    corners = [
+        bytes(memoryview(it.planes[0]))[row * it.planes[0].line_size :][:64] for it in pictures for row in range(48)
+    ]
+    return [sum(row) // len(row) for row in corners], sound
+
+
+@pytest.mark.parametrize("mute", [False, True])
+def test_masked_export_is_a_trusted_child_that_shows_less(tmp_path: Path, office: Office, mute: bool) -> None:
+    wish = Wish(TOLD, **STRETCH, masks=(Mask(0, 0, 64, 48), Mask(80, 60, 40, 40, blur=True)), mute=mute)
+    out, certificate = _export(tmp_path, office, wish)
+    _checked(out, office)
+    (taken,) = certificate.taken
+    assert sorted(it.suffix for it in out.iterdir()) == [".dsse", ".html", ".mp4", ".pem", ".py"]
+    data = (out / taken.file).read_bytes()
+    assert c2pa_state(data, AUTHORITY.root_pem) == "Trusted"
+    assert encypher_accepts(data, AUTHORITY.root_pem)
+    levels, sound = _levels(out / taken.file)
+    assert len(levels) == 10 * 48
+    assert max(levels) < 20
+    assert sound is not mute
+    manifest = c2pa_manifest(data)
+    (parent,) = manifest["ingredients"]  # type: ignore[misc]
+    assert (parent["relationship"], parent["title"]) == ("parentOf", "segment-0001.mp4")
+    content = {entry["label"]: entry["data"] for entry in manifest["assertions"]}  # type: ignore[attr-defined]
+    done = [action["action"] for action in content["c2pa.actions.v2"]["actions"]]
+    assert done == ["c2pa.opened", "c2pa.trimmed", *["c2pa.edited"] * (3 if mute else 2), "c2pa.transcoded"]
+    assert (content["cn.liuhen.excerpt"]["first"], content["cn.liuhen.excerpt"]["last"]) == (3, 4)
+
+
+def test_blurred_part_cannot_be_told_from_its_neighbours(tmp_path: Path, office: Office) -> None:
+    wish = Wish(TOLD, masks=(Mask(0, 0, 64, 48, blur=True),))
+    out, certificate = _export(tmp_path, office, wish)
+    with av.open(out / certificate.taken[0].file) as film:
+        picture = next(film.decode(video=0)).reformat(format="gray")
+    line = bytes(memoryview(picture.planes[0]))[24 * picture.planes[0].line_size :]
+    assert max(line[16:48]) - min(line[16:48]) < max(line[80:112]) - min(line[80:112])
+
+
+@pytest.mark.parametrize(
+    ("by", "reason", "approved"),
+    [("", "法院调取", "示例-000004"), ("示例-000003", " ", "示例-000004"), ("示例-000003", "法院调取", ""),
+     ("示例-000003", "法院调取", "示例-000003"), ("示例-000003", "法院\n调取", "示例-000004")],
+)  # fmt: skip
+def test_nobody_exports_without_a_reason_and_somebody_elses_approval(by: str, reason: str, approved: str) -> None:
+    with pytest.raises(OperatorFault):
+        Responsibility(by, reason, approved)
+
+
+@pytest.mark.parametrize(
+    ("wish", "name"),
+    [
+        (Wish(TOLD, NOW + timedelta(days=2)), "one segment"),
+        (Wish(TOLD, masks=(Mask(150, 0, 64, 48),)), "one segment"),
+        (Wish(TOLD, mute=True), "never sealed"),
+        (Wish(TOLD), "nothing at all"),
+        (Wish(TOLD), "hostile: zeros"),
+    ],
+)
+def test_failed_export_leaves_neither_files_nor_a_line(tmp_path: Path, office: Office, wish: Wish, name: str) -> None:
+    with pytest.raises((OperatorFault, SenderFault)):
+        _export(tmp_path, office, wish, name)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not office.ledger.exists()
+
+
+def test_every_export_is_a_line_of_an_unbroken_ledger(tmp_path: Path, office: Office) -> None:
+    recording = _recording(tmp_path)
+    for number in range(3):
+        export_recording(recording, tmp_path / "out" / str(number), Wish(TOLD), office, EXPORTED_AT)
+    content = office.ledger.read_bytes()
+    assert check_lines(content) == hashlib.sha256(content.splitlines()[-1]).hexdigest()
+    rows = [json.loads(line) for line in content.splitlines()]
+    assert [row["reason"] for row in rows] == [TOLD.reason] * 3
+    envelope = (tmp_path / "out" / "2" / CERTIFICATE_NAME).read_bytes()
+    assert rows[2]["certificate"] == hashlib.sha256(envelope).hexdigest()
+    assert hashlib.sha256(content.splitlines()[2]).hexdigest() in (tmp_path / "out" / "2" / PAGE_NAME).read_text()
+
+
+@pytest.mark.parametrize("attack", ["removed", "edited", "torn"])
+def test_changed_ledger_stops_further_exports(tmp_path: Path, attack: str) -> None:
+    ledger = tmp_path / LEDGER_NAME
+    for number in range(3):
+        add_line(ledger, {"number": number})
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    changed = {"removed": [lines[0], lines[2]], "edited": [lines[0].replace(b"0", b"7", 1), *lines[1:]],
+               "torn": [*lines[:2], lines[2][:-1]]}  # fmt: skip
+    ledger.write_bytes(b"".join(changed[attack]))
+    with pytest.raises(SenderFault, match="台账"):
+        add_line(ledger, {"number": 3})
+
+
+def test_changed_certificate_is_refused(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    data = (out / CERTIFICATE_NAME).read_bytes()
+    with pytest.raises(SenderFault):
+        open_certificate(flipped(data, data.index(b'"payload":"') + 40), _trust(office), EXPORTED_AT)
+
+
+def test_page_shows_words_of_others_as_words(tmp_path: Path, office: Office) -> None:
+    told = Responsibility("<script>alert(1)</script>", "调取", "示例-000004")
+    out, _ = _export(tmp_path, office, Wish(told))
+    page = (out / PAGE_NAME).read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "http" not in page
+
+
+def test_existing_folder_is_never_written_into(tmp_path: Path, office: Office) -> None:
+    (tmp_path / "out" / "R1").mkdir(parents=True)
+    with pytest.raises(OperatorFault, match="已存在"):
+        _export(tmp_path, office, Wish(TOLD))
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1,2,3,-4"])
+def test_mask_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(OperatorFault, match="x,y"):
+        parse_mask(text)
+
+
+def test_moments_are_beijing_time() -> None:
+    from provisioning.center.export import parse_moment
+
+    assert parse_moment("2026-11-22 10:00:00.5") == NOW + timedelta(milliseconds=500)
+    assert parse_moment("2026-11-22 10:00:00") == datetime.fromisoformat("2026-11-22T10:00:00+08:00")
+    with pytest.raises(OperatorFault, match="北京时间"):
+        parse_moment("yesterday")
+
+
+def test_command_exports_and_says_where(tmp_path: Path) -> None:
+    config = TestDistrict(tmp_path / "x", 1, moment=today).receiver() / "center.toml"
+    words = [_recording(tmp_path), "--config", config, "--by", TOLD.by, "--reason", TOLD.reason]
+    command = [sys.executable, "-m", "provisioning.center.cli", "export-recording", *map(str, words)]
+    run = {"capture_output": True, "text": True, "check": False, "timeout": 60, "cwd": REPOSITORY}
+    approved = ["--out", str(tmp_path / "o"), "--approved-by", TOLD.approved_by, "--json"]
+    done = subprocess.run([*command, *approved, "--from", "2026-11-22 10:00:01"], **run)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    # Recorded by a device of another authority: exported all the same, and the certificate says what was found.
+    assert (told["kind"], told["verdict"], told["taken"][0]["range"]["first"]) == ("exact", "untrusted", 3)
+    assert (config.parent / LEDGER_NAME).read_text().count("\n") == 1
+    assert subprocess.run([*command, "--out", str(tmp_path / "p")], **run).returncode == 2
+    wrong = subprocess.run([*command, *approved[:1], str(tmp_path / "p"), *approved[2:], "--mask", "1,2"], **run)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
