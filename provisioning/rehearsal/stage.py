@@ -14,6 +14,7 @@ from provisioning.rehearsal.processes import Processes, command, run, wait_until
 from provisioning.rehearsal.processes import Role as RunningRole
 from provisioning.rehearsal.terminal import Teller
 
+FILM = "recordings/*/segment-0001.mp4"
 START_SECONDS = 30.0  # a role imports and opens its files; generous for a small Pi
 VERDICT_EXITS = (0, 10, 11, 12, 13, 14)
 
@@ -50,20 +51,28 @@ class Stage:
         button.write(b"press\n")
         button.flush()
 
-    def wait_for_file(self, device: str, pattern: str, seconds: float) -> Path:
-        """The first file below a device's state folder that matches `pattern` and is not empty; raises
-        `EnvironmentFault` with the device's own words when it says that something failed meanwhile."""
-        state = self.district.device(device) / "state"
+    def begin_film(self, device: str, seconds: float) -> Path:
+        """Press the button; returns the first segment file when something is in it. Raises `EnvironmentFault` with the
+        device's own words when it says that something failed."""
         before = self.status(device)["last_error"]
+        self.press(device)
 
         def found() -> Path | None:
-            path = next((path for path in sorted(state.glob(pattern)) if path.stat().st_size), None)
-            said = None if path else self.status(device)["last_error"]
+            film = self._first(device, FILM)
+            said = None if film else self.status(device)["last_error"]
             if said and said != before:
                 raise EnvironmentFault(f"{device}：{said}")
-            return path
+            return film
 
-        return wait_until(f"{device} {pattern}", found, seconds, [self.roles[device]])
+        return wait_until(f"{device} 开始录制", found, seconds, [self.roles[device]])
+
+    def wait_for_file(self, device: str, pattern: str, seconds: float) -> Path:
+        """The first file below a device's state folder that matches `pattern` and is not empty."""
+        return wait_until(f"{device} {pattern}", lambda: self._first(device, pattern), seconds, [self.roles[device]])
+
+    def _first(self, device: str, pattern: str) -> Path | None:
+        state = self.district.device(device) / "state"
+        return next((path for path in sorted(state.glob(pattern)) if path.stat().st_size), None)
 
     def center_summary(self) -> list[dict[str, Any]]:
         """What `liuhen-center summary` says of every device."""

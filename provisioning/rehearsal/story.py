@@ -20,7 +20,7 @@ HONEST, KILLED = RECORDERS
 KILL_AFTER_SECONDS = 4.0
 DRAIN_SECONDS = 30.0
 SEAL_SECONDS = 20.0
-FILM, SEALED = "recordings/*/segment-0001.mp4", "recordings/{}/SHA256SUMS.p7s"
+SEALED = "recordings/{}/SHA256SUMS.p7s"
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ def _record(stage: Stage, seconds: int) -> None:
     tell = stage.tell
     tell.chapter(f"{HONEST} 录制 {seconds} 秒", "press the button; H.264 and AAC, signed twice a second")
     start_recorder(stage, HONEST)
-    stage.press(HONEST)
-    film = stage.wait_for_file(HONEST, FILM, START_SECONDS)
+    film = stage.begin_film(HONEST, START_SECONDS)
     _watch(stage, HONEST, film, seconds)
     stage.press(HONEST)
     stage.wait_for_file(HONEST, SEALED.format(film.parent.name), SEAL_SECONDS)
@@ -103,8 +102,7 @@ def _kill(stage: Stage, seconds: float) -> None:
     tell = stage.tell
     tell.chapter(f"{KILLED} 录制中被强行断电", "SIGKILL in mid-recording, then start again")
     start_recorder(stage, KILLED)
-    stage.press(KILLED)
-    film = stage.wait_for_file(KILLED, FILM, START_SECONDS)
+    film = stage.begin_film(KILLED, START_SECONDS)
     _watch(stage, KILLED, film, seconds)
     stage.roles[KILLED].kill()
     killed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -93,3 +93,20 @@ def test_real_footage_through_the_embedded_broker_holds_too(tmp_path: Path) -> N
     assert [row["verdict"] for row in told["recordings"]] == ["complete", "explained-gap"]
     film = Path(told["recordings"][0]["path"]).read_bytes()
     assert c2pa_state(film, Path(told["trust_roots"]).read_bytes()) == "Trusted"
+
+
+@pytest.mark.parametrize("camera", ["bogus", "file:/no/such/film.mp4"])
+def test_a_camera_that_cannot_be_is_told_before_anything_is_built(tmp_path: Path, camera: str) -> None:
+    argv = [COMMAND, "rehearse", "--once", "--camera", camera, "--dir", tmp_path / "district"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "district").exists()
+
+
+def test_an_unreadable_camera_ends_with_the_devices_own_words_and_still_with_json(tmp_path: Path) -> None:
+    argv = [COMMAND, "rehearse", "--once", "--json", "--camera", "v4l2:/no/such/camera", "--dir", tmp_path / "district"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 4
+    assert "/no/such/camera" in done.stderr
+    assert "/no/such/camera" in json.loads(done.stdout.splitlines()[-1])["failures"][0]
