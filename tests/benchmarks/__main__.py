@@ -41,10 +41,12 @@ def main() -> int:
             begin = time.monotonic()
             bench = Bench(Path(folder), wanted.quick, lambda step, head=head: _tell(console, f"{head}: {step}"))
             rows = [asdict(row) for row in measure(bench)]
-            done[name] = {"rows": rows, "took_s": round(time.monotonic() - begin, 1)}
+            # Others at work on the machine show in every figure of time, most in those that use two cores.
+            load = round(os.getloadavg()[0], 1)
+            done[name] = {"rows": rows, "took_s": round(time.monotonic() - begin, 1), "load": load}
             _write(wanted.out, {**identity, "figures": done})
     rows = [Row(**row) for name in FIGURES if name in done for row in done[name]["rows"]]
-    _show(rows)
+    _show(rows, max((done[name]["load"] for name in done), default=0))
     return 1 if any(row.met is False for row in rows) else 0
 
 
@@ -89,8 +91,9 @@ def _write(out: Path, content: dict[str, Any]) -> None:
     draft.replace(out)
 
 
-def _show(rows: list[Row]) -> None:
-    table = Table(title="order B", show_lines=True)
+def _show(rows: list[Row], load: float) -> None:
+    title = f"order B, {len(os.sched_getaffinity(0))} cores, load up to {load}"
+    table = Table(title=title, show_lines=True)
     for title in ("figure", "ours", "target", "", "peer, same run", "peer : ours", "what was measured"):
         table.add_column(title, overflow="fold")
     for row in rows:

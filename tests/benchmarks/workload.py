@@ -6,6 +6,7 @@ size that the bit rate asks for. So the files decode, pass the real muxer, and c
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter, thread_time
@@ -109,7 +110,8 @@ def _packets(tracks: list[StreamInfo], group: list[Packet]) -> Iterator[Packet]:
         for packet in group:
             ticks = int(number * GROUP_S / tracks[packet.stream].time_base)
             at = Fraction(packet.dts) * tracks[packet.stream].time_base + number * GROUP_S
-            captured = replace(START, monotonic_ns=START.monotonic_ns + int(at * SECOND_NS))
+            wall, monotonic = START.wall + timedelta(seconds=float(at)), START.monotonic_ns + int(at * SECOND_NS)
+            captured = replace(START, wall=wall, monotonic_ns=monotonic)
             yield replace(packet, pts=packet.pts + ticks, dts=packet.dts + ticks, captured=captured)
         number += 1
 
