@@ -259,3 +259,20 @@ def _trust_version(state: Path) -> int:
     store, _ = open_database(state / "agent.db")
     with closing(store):
         return store.integer("trust_version")
+
+
+def test_a_disk_full_of_foreign_things_does_not_keep_the_recorder_from_starting(site: Site) -> None:
+    place = site.state / "recordings"
+    for number in (900, 901, 902):
+        (place / f"REC-0001-R000{number}").mkdir(parents=True)
+    os.mkfifo(place / "REC-0001-R000900" / "segment-0001.mp4")
+    os.mkfifo(place / "REC-0001-R000901" / "segment-0001.mp4.seal")
+    (place / "REC-0001-R000901" / "segment-0001.mp4").write_bytes(os.urandom(50_000))
+    (place / "REC-0001-R000902" / "segment-0001.mp4").symlink_to("/dev/zero")
+    (place / "REC-0001-R000903").write_bytes(b"x")
+    daemon = site.daemon().ready()
+    until(lambda: daemon.text().count("恢复录制 REC-0001-R00090") >= 3, "the entries are labelled")
+    site.mcu.press()
+    until(lambda: site.segment_bytes() > 20_000, "a recording runs")
+    assert daemon.stop() == 0
+    assert "Traceback" not in daemon.text()

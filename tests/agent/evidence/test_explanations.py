@@ -6,17 +6,29 @@ from datetime import timedelta
 
 import pytest
 
+from agent.adapters.gap_log import MAX_PENDING, GapLog
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.journal import EXPLANATION, GAP_CLOSED, GAP_OPENED, MUTE_OFF, MUTE_ON, JournalEvent, Reason
+from agent.evidence.journal import (
+    EXPLANATION,
+    GAP_CLOSED,
+    GAP_OPENED,
+    MUTE_OFF,
+    MUTE_ON,
+    FragmentMoment,
+    JournalEvent,
+    Reason,
+)
+from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.reasons import Cause
 from agent.evidence.report import Report, Verdict
-from agent.evidence.segment import SegmentOrigin
+from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import recording_id
 from agent.wire.notes import RecordingNote, note_digest, note_name, open_note, seal_note
 from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority
+from tests.support.media import FRAGMENT_MS
 
 AUTHOR = "示例-000001"
 Events = dict[int, tuple[JournalEvent, ...]]
@@ -162,3 +174,30 @@ def test_note_out_of_limits_is_not_written(bench: Bench) -> None:
     for wrong in ({"text": ""}, {"text": "长" * 2001}, {"first": 3, "last": 2}, {"number": 1000}):
         with pytest.raises(ValueError, match="limits"):
             note(bench, **wrong).encode(bench.signer.chain)
+
+
+def test_interruptions_that_found_no_room_in_the_seal_are_told_and_never_complete(
+    authority: Authority, bench: Bench
+) -> None:
+    """By-device reasons alone would be explained; that some are known by number only is not."""
+    emitter, live = bench.live()
+    dropped = tuple(JournalEvent(GAP_OPENED, bench.now, Reason.FRAMES_DROPPED, f"{n} packets") for n in range(20))
+    patch = emitter.seal(Closing(bench.now, Reason.STOPPED, gaps=dropped))
+    found = report(authority, live[: patch.offset] + patch.data + live[patch.offset + len(patch.data) :])
+    assert found.verdict is Verdict.UNEXPLAINED_GAP
+    assert "封存时有 20 条中断记录，只写得下 16 条" in found.completeness.lines[0]
+    assert any("+5 more" in line for line in found.completeness.lines)
+
+
+def test_full_seal_with_the_longest_notes_and_context_fits_its_reserved_box(bench: Bench) -> None:
+    bench.unit = "星河区综合行政执法局第一执法大队"
+    context = {"version": "0.1.0", **{f"k{n}": "x" * 100 for n in range(17)}}
+    origin = replace(bench.origin(), context=context)
+    emitter = SegmentEmitter(origin, bench.signer, bench.session)
+    emitter.opening(bench.media.init)
+    log = GapLog()
+    for number in range(MAX_PENDING):
+        log.note(JournalEvent(GAP_OPENED, bench.now, Reason.CAMERA_LOST, f"{number}" + "断" * 300))
+    moment = FragmentMoment(bench.now, FRAGMENT_MS, bench.now, log.pending)
+    emitter.fragment(bench.media.fragments[0], moment)
+    assert len(emitter.seal(Closing(bench.now, Reason.CAMERA_LOST, gaps=log.pending)).data) == RESERVED_BYTES
