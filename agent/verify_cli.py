@@ -19,6 +19,7 @@ from agent.evidence.bmff import Source
 from agent.evidence.places import clock_text
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status, Verdict
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 
 ROOT_NAME = "root.pem"
@@ -55,6 +56,9 @@ def verify(
     root: Annotated[
         list[Path] | None, typer.Option(help="根证书 PEM，可多次给出；缺省用 PATH 旁边或上级的 root.pem")
     ] = None,
+    tsa_root: Annotated[
+        list[Path] | None, typer.Option(help="时间戳服务的根证书 PEM，可多次给出；缺省同 --root")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
 ) -> None:
     """Verify every path, print its report, and exit with the highest code."""
@@ -63,7 +67,7 @@ def verify(
     for path in paths:
         if not path.exists():
             raise OperatorFault(f"找不到 {path}，请检查路径。")
-        report = _verified(path, root or _default_roots(path))
+        report = _verified(path, root or _default_roots(path), tsa_root)
         if as_json:
             typer.echo(json.dumps({"path": str(path), **report.as_json()}, ensure_ascii=False))
         else:
@@ -81,17 +85,18 @@ def main() -> None:
         sys.exit(fault.exit_code)
 
 
-def _verified(path: Path, roots: Sequence[Path]) -> Report:
+def _verified(path: Path, roots: Sequence[Path], tsa_roots: Sequence[Path] | None) -> Report:
     with ExitStack() as stack, _disk_errors(path):
         whole = path.is_dir()
         names = sorted(path.glob(SEGMENTS)) if whole else [path]
         files = [_segment(stack.enter_context(name.open("rb")), name) for name in names]
         sidecars = _sidecars(path, stack) if whole else None
         certificates = [certificate for place in roots for certificate in _certificates(place)]
+        stamps = _token_reader([certificate for place in tsa_roots or roots for certificate in _certificates(place)])
         with _progress(sum(file.source.size for file in files)) as bar:
             task = bar.add_task("检验", total=sum(file.source.size for file in files))
             return verify_recording(
-                files, certificates, datetime.now(UTC), sidecars, lambda count: bar.advance(task, count)
+                files, certificates, datetime.now(UTC), sidecars, lambda count: bar.advance(task, count), stamps
             )
 
 
@@ -135,6 +140,15 @@ def _certificates(path: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(content)
     except ValueError as error:
         raise OperatorFault(f"{path} 不是 PEM 证书，请用 --root 指定本区的 root.pem。") from error
+
+
+def _token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:
+    def read(token: bytes, message: bytes) -> Witnessed:
+        from agent.adapters.time_stamp_tokens import token_reader  # loaded for recordings that bear a time-stamp
+
+        return token_reader(roots)(token, message)
+
+    return read
 
 
 @contextmanager

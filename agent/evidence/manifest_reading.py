@@ -5,7 +5,7 @@ Whether the signing certificate is to be trusted is another question (`agent.evi
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography import x509
@@ -13,20 +13,21 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.errors import SenderFault
-from agent.evidence import bmff, cbor, cose, jumbf, manifest
+from agent.evidence import bmff, cbor, cose, jumbf, manifest, time_stamps
 from agent.evidence.flat_hash import EXCLUSIONS
 from agent.evidence.session import SESSION_KEYS_LABEL, CertifiedSession, parse_session_keys
 from agent.evidence.statements import RECORDING_LABEL, SEAL_LABEL, Opening, Seal, parse_opening, parse_seal
 from agent.wire.signing import certificate_key
 
 MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA
-UNPROTECTED = frozenset({"pad", "sigTst2"})  # C2PA 2.4 sections 13.2, 15.8: padding and later time-stamps
+UNPROTECTED = frozenset({time_stamps.PAD, time_stamps.HEADER})  # C2PA 2.4 sections 13.2, 15.8: padding, later stamps
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A manifest whose signature and assertions were verified. `chain` are its DER certificates, leaf first;
-    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded."""
+    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded. `token` is a time-stamp
+    that was put in afterwards, about `countersigned`; it is not verified here."""
 
     label: str
     chain: tuple[bytes, ...]
@@ -35,6 +36,8 @@ class Manifest:
     opening: Opening
     session: CertifiedSession
     seal: Seal | None
+    countersigned: bytes = b""
+    token: bytes | None = None
 
     @property
     def leaf_key(self) -> ec.EllipticCurvePublicKey:
@@ -58,13 +61,16 @@ def _verified(found: jumbf.Superbox) -> Manifest:
     if found.kind != jumbf.MANIFEST or len(found.children) != 3 or found.content:
         raise SenderFault("签名凭证结构不对，已拒绝。")
     claim = found.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
-    signed = cose.parse(found.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content())
+    encoded = found.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content()
+    signed = cose.parse(encoded)
     chain = _chain(signed)
     fields = cbor.decode_map(signed.verify(_key(chain[0]), claim))
     if fields.get("signature") != manifest.signature_url(found.label):
         raise SenderFault("签名凭证的声明与其标签不符，已拒绝。")
     assertions = _assertions(found.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL), fields)
-    return _content(found.label, chain, assertions)
+    token = time_stamps.token_of(signed, encoded)
+    content = _content(found.label, chain, assertions)
+    return replace(content, countersigned=time_stamps.to_be_stamped(signed), token=token)
 
 
 def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
@@ -74,7 +80,7 @@ def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
         raise SenderFault("签名凭证没有附带证书，已拒绝。")
     if signed.payload is not None or not UNPROTECTED.issuperset(signed.unprotected):
         raise SenderFault("签名凭证的签名结构不对，已拒绝。")
-    padding = signed.unprotected.get("pad", b"")
+    padding = signed.unprotected.get(time_stamps.PAD, b"")
     if not isinstance(padding, bytes) or padding.strip(b"\0"):
         raise SenderFault("签名凭证的填充区藏有内容，已拒绝。")
     return chain

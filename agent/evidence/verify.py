@@ -7,12 +7,13 @@ not missing: nothing shows that anything followed, but nobody signed that it was
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
 
 from agent.errors import SenderFault
-from agent.evidence.certificates import TrustedChain, trust_chain
+from agent.evidence.certificates import trust_chain
 from agent.evidence.continuity import clock_lines, recording_findings
 from agent.evidence.places import Examined, SegmentFile
 from agent.evidence.recovery import examine
@@ -30,7 +31,8 @@ from agent.evidence.report import (
 )
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
-from agent.wire.instant import Instant, TimeState
+from agent.evidence.time_findings import Testimony, date_findings, testimony, witness_lines
+from agent.evidence.time_stamps import TokenReader
 
 __all__ = ["SegmentFile", "Sidecars", "verify_recording"]
 
@@ -51,10 +53,12 @@ def verify_recording(
     now: datetime,
     sidecars: Sidecars | None = None,
     progress: Callable[[int], None] | None = None,
+    stamps: TokenReader | None = None,
 ) -> Report:
     """The report on the segments `files`. With `sidecars` (a folder was given) they are meant to be a whole recording;
     without, each is judged for itself and nothing is said about segments that were not given. `now` decides only where
-    a device's clock was not set. `progress` is told how many bytes more have been read. Never raises for content."""
+    a device's clock was not set. `progress` is told how many bytes more have been read; `stamps` reads time-stamps that
+    were put in later. Never raises for content."""
     segments = [_examined(file, progress) for file in files]
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
     findings = [finding for entry in segments for finding in segment_findings(entry)]
@@ -64,8 +68,10 @@ def verify_recording(
     if sidecars is not None:
         given = [*readable, *(entry for entry in segments if entry.number is None)]
         findings += sidecar_findings(sidecars, given, roots, intact=not _is_damaged(findings))
-    findings += [finding for entry in readable for finding in _trust_findings(entry, roots, now)]
-    return _report(segments, readable, findings, sidecars)
+    said = [testimony(entry, stamps) for entry in readable]
+    for entry, word in zip(readable, said, strict=True):
+        findings += [*word.findings, *_trust_findings(entry, roots, now, word)]
+    return _report(segments, readable, findings, sidecars, witness_lines(said))
 
 
 def _examined(file: SegmentFile, progress: Callable[[int], None] | None) -> Examined:
@@ -86,7 +92,9 @@ def _is_damaged(findings: Sequence[Finding]) -> bool:
     return any(finding.verdict in (Verdict.ALTERED, Verdict.MISSING, Verdict.UNTRUSTED) for finding in findings)
 
 
-def _trust_findings(segment: Examined, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:
+def _trust_findings(
+    segment: Examined, roots: Sequence[x509.Certificate], now: datetime, said: Testimony
+) -> Iterator[Finding]:
     found, origin = segment.found.manifest, segment.found.origin
     if found is None or origin is None:
         return
@@ -99,24 +107,15 @@ def _trust_findings(segment: Examined, roots: Sequence[x509.Certificate], now: d
     if chain.subject != origin.device:
         text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {origin.device}，不予信任。"
         yield Finding(Verdict.UNTRUSTED, TRUST, text)
-    signed = origin.opened if segment.seal is None else segment.seal.closing.at
-    for moment in {origin.opened, signed}:
-        yield from _dates(name, chain, moment, now)
-
-
-def _dates(name: str, chain: TrustedChain, moment: Instant, now: datetime) -> Iterator[Finding]:
-    if chain.covers(moment.wall):
-        return
-    if moment.state is TimeState.UNSET and chain.covers(now):
-        text = f"{name}：设备时钟当时未校准，自报时间不在证书有效期内；证书今日有效。"
-        yield Finding(Verdict.COMPLETE, TIME, text)
-        return
-    text = f"{name}：自报的签名时间不在证书有效期内，不予信任。"
-    yield Finding(Verdict.UNTRUSTED, TIME, text)
+    yield from date_findings(segment, chain, now, said)
 
 
 def _report(
-    segments: Sequence[Examined], readable: Sequence[Examined], findings: Sequence[Finding], sidecars: Sidecars | None
+    segments: Sequence[Examined],
+    readable: Sequence[Examined],
+    findings: Sequence[Finding],
+    sidecars: Sidecars | None,
+    witnesses: list[str],
 ) -> Report:
     origin = readable[0].found.origin if readable else None
     records = [record for segment in readable for record in segment.found.fragments]
@@ -127,7 +126,7 @@ def _report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ()),
         trust=_layer(TRUST, findings, ()) if readable else _UNREADABLE,
-        time=_layer(TIME, findings, clock_lines(readable)) if readable else _UNREADABLE,
+        time=_time_layer(readable, findings, witnesses),
         completeness=_layer(COMPLETENESS, findings, notes) if readable or not segments else _UNREADABLE,
         duty=_DUTY,
         places=tuple(finding.place for finding in findings if finding.place is not None),
@@ -140,6 +139,15 @@ def _report(
         duration_s=sum(record.entry.moment.duration_ms for record in records) / 1000,
         recovered=any(segment.seal is not None and segment.seal.closing.recovered for segment in readable),
     )
+
+
+def _time_layer(readable: Sequence[Examined], findings: Sequence[Finding], witnesses: list[str]) -> Layer:
+    """Passed only when every segment was witnessed and nothing speaks against it: a device's own word is a note."""
+    if not readable:
+        return _UNREADABLE
+    layer = _layer(TIME, findings, [*witnesses, *clock_lines(readable, witnessed=bool(witnesses))])
+    own = any(finding.layer == TIME for finding in findings)
+    return replace(layer, status=Status.PASSED) if len(witnesses) == len(readable) and not own else layer
 
 
 def _layer(name: str, findings: Sequence[Finding], notes: Sequence[str]) -> Layer:
