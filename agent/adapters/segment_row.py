@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from agent.adapters.gap_log import GapLog
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.packets import CaptureSource, Packet, SourceDescription, StreamInfo, seconds
-from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_writer import SegmentWriter
 from agent.adapters.spool import Spool
 from agent.clock import Clock
@@ -111,7 +110,7 @@ class SegmentRow:
             discarded = spool.seal_broken(recording, signer, clock, sizes)
         records = [record for segment in self.done for record in segment.records]
         spool.write_sidecars(recording, records, signer)
-        return RecordingSealed(
+        sealed = RecordingSealed(
             recording,
             len(self.done),
             len(records),
@@ -123,6 +122,8 @@ class SegmentRow:
             discarded,
             clock.read(),
         )
+        spool.forget_key(sealed)
+        return sealed
 
     def _turn(self, time: float, packet: Packet) -> None:
         if self._open is not None and time >= self._ends:
@@ -170,6 +171,6 @@ class SegmentRow:
             self.done[-1].head if self.done else GENESIS,
             {**order.context, **self._source},
         )
-        file = SegmentFile(bench.spool.segment(order.recording, number))
+        file = bench.spool.new_segment(order.recording, number)
         emitter = SegmentEmitter(origin, bench.signer, self._session)
         return SegmentWriter(origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock)

@@ -6,10 +6,13 @@ once more.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.data_keys import DataKeys, is_encrypted
 from agent.adapters.segment_file import write_all
+from agent.evidence.encrypted_stream import final_record
 from agent.evidence.segment import Patch
 
 NUMBER_BYTES = 8
@@ -20,15 +23,15 @@ def draft_path(segment: Path) -> Path:
     return segment.with_name(segment.name + ".seal")
 
 
-def seal_segment(segment: Path, size: int, patch: Patch) -> None:
-    """Cut `segment` to `size` bytes and write `patch` into it, through a new descriptor; raises `EnvironmentFault`,
-    and then nothing is lost."""
+def seal_segment(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
+    """Cut `segment` to `size` bytes (of plaintext, if it is encrypted) and write `patch` into it, through a new
+    descriptor; raises `EnvironmentFault`, and then nothing is lost."""
     draft = patch.offset.to_bytes(NUMBER_BYTES) + size.to_bytes(NUMBER_BYTES) + patch.data
     durable.write_bytes(draft_path(segment), draft)
-    finish_seal(segment)
+    finish_seal(segment, keys)
 
 
-def finish_seal(segment: Path) -> None:
+def finish_seal(segment: Path, keys: DataKeys) -> None:
     """Carry out the draft beside `segment`, if there is one; raises `EnvironmentFault`."""
     draft = draft_path(segment)
     if not draft.exists():
@@ -36,16 +39,31 @@ def finish_seal(segment: Path) -> None:
     with durable.disk_errors(draft):
         content = draft.read_bytes()
     offset, size = (int.from_bytes(content[at : at + NUMBER_BYTES]) for at in (0, NUMBER_BYTES))
+    patch = Patch(offset, content[2 * NUMBER_BYTES :])
     with durable.disk_errors(segment):
-        _overwrite(segment, size, offset, content[2 * NUMBER_BYTES :])
+        if is_encrypted(segment):
+            _close_stream(segment, size, patch, keys)
+        else:
+            _write_steps(segment, size, [(patch.offset, patch.data)])
     durable.remove(draft)
 
 
-def _overwrite(segment: Path, size: int, offset: int, data: bytes) -> None:
+def _close_stream(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
+    """The seal goes into its slot before the stream is finished: a finished stream without a seal is a forgery."""
+    with keys.opened(segment) as opened:
+        header, end = opened.header, opened.boundary(size)
+    key = keys.stream(header.wrapped.recording, header)
+    slot_at = len(header.encode())
+    steps = [(slot_at, key.lock_slot(patch.offset, patch.data)), (end, final_record(key, end))]
+    _write_steps(segment, end, steps)
+
+
+def _write_steps(segment: Path, size: int, steps: Sequence[tuple[int, bytes]]) -> None:
     descriptor = os.open(segment, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.ftruncate(descriptor, size)
-        write_all(descriptor, data, offset)
-        os.fsync(descriptor)
+        for offset, data in steps:
+            write_all(descriptor, data, offset)
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -3,6 +3,8 @@
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`
+segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypted at rest, see `data_keys`; the
+                        sums and the journal then speak of the file that the archive decrypts
 """
 
 import hashlib
@@ -12,24 +14,30 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from agent import durable
-from agent.adapters.segment_recovery import Healed, heal
+from agent.adapters.data_keys import DataKeys
+from agent.adapters.recording_end import encode_end, parse_end
+from agent.adapters.segment_file import EncryptedSegmentFile, SegmentFile
+from agent.adapters.segment_recovery import Healed, heal, opened
 from agent.clock import Clock
 from agent.control.messages import RecordingFailed, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence import sidecars
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.journal import JournalRecord, Reason
 from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
 
-SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
+SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 
 class Spool:
-    """The folder `root` of all recordings; it is made when the first recording is."""
+    """The folder `root` of all recordings; it is made when the first recording is. `keys` decide whether new recordings
+    are encrypted at rest; by default they are not."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keys: DataKeys | None = None) -> None:
         self._root = root
+        self._keys = keys or DataKeys(root.parent / "keys", None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
         """Every recording that has a folder, oldest first."""
@@ -50,7 +58,12 @@ class Spool:
 
     def segment(self, recording: RecordingId, number: int) -> Path:
         """The file of its `number`-th segment, from 1."""
-        return self.folder(recording) / sidecars.segment_name(number)
+        return self.folder(recording) / (sidecars.segment_name(number) + (SUFFIX if self._keys.encrypts else ""))
+
+    def new_segment(self, recording: RecordingId, number: int) -> SegmentFile:
+        """That file, to be created and written."""
+        kind = EncryptedSegmentFile if self._keys.encrypts else SegmentFile
+        return kind(self.segment(recording, number), self._keys)
 
     def segments(self, recording: RecordingId) -> list[Path]:
         """Its segment files in order."""
@@ -86,17 +99,25 @@ class Spool:
         (whose end was never put down elsewhere): those are reported again. Files without a readable head are kept as
         `.torn`. A recording that cannot be sealed is reported as failed, left as it is, and does not stop the others.
         """
-        open_ones = [
-            it for it in self.recordings() if it in expected or not (self.folder(it) / sidecars.SIGNATURE_NAME).exists()
-        ]
-        return [_recovered(self, recording, signer, clock) for recording in open_ones]
+        finished = {it for it in self.recordings() if (self.folder(it) / sidecars.SIGNATURE_NAME).exists()}
+        self._keys.tidy(finished, set(expected))
+        open_ones = [it for it in self.recordings() if it in expected or it not in finished]
+        return [self._told_again(it) or _recovered(self, it, signer, clock) for it in open_ones]
+
+    def forget_key(self, sealed: RecordingSealed) -> None:
+        """Of a recording that is whole: this device reads it no more, if it is encrypted. Raises `EnvironmentFault`."""
+        self._keys.forget(sealed.recording, encode_end(sealed))
+
+    def _told_again(self, recording: RecordingId) -> RecordingSealed | None:
+        end = self._keys.end(recording)
+        return None if end is None else parse_end(end)
 
     def seal_broken(
         self, recording: RecordingId, signer: CertifiedSigner, clock: Clock, durable_bytes: Mapping[Path, int]
     ) -> int:
         """Seal what a failing disk left open in a recording of this very run, `durable_bytes` of each segment; returns
         the bytes set aside. Raises `EnvironmentFault` when the disk still fails."""
-        healed = [heal(it, signer, clock, durable_bytes.get(it)) for it in self.segments(recording)]
+        healed = [heal(it, signer, clock, self._keys, durable_bytes.get(it)) for it in self.segments(recording)]
         return sum(it.discarded_bytes for it in healed if it is not None)
 
     def write_sidecars(self, recording: RecordingId, records: Sequence[JournalRecord], signer: CertifiedSigner) -> None:
@@ -104,21 +125,35 @@ class Spool:
         folder = self.folder(recording)
         durable.write_bytes(folder / sidecars.JOURNAL_NAME, sidecars.journal_lines(records))
         names = [folder / sidecars.JOURNAL_NAME, *self.segments(recording)]
-        sums = sidecars.sha256sums({place.name: _sha256(place) for place in names})
+        sums = sidecars.sha256sums({place.name.removesuffix(SUFFIX): self.sha256(place) for place in names})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
         durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
+
+    def heal(self, segment: Path, signer: CertifiedSigner, clock: Clock) -> Healed | None:
+        """As `segment_recovery.heal`, with the keys of this device."""
+        return heal(segment, signer, clock, self._keys)
+
+    def sha256(self, place: Path) -> Digest:
+        """The hash of a file, decrypted; raises `EnvironmentFault`."""
+        whole = hashlib.sha256()
+        with opened(place, self._keys) as source:
+            for chunk in source.chunks(0, source.size):
+                whole.update(chunk)
+        return Digest(whole.hexdigest())
 
 
 def _recovered(
     spool: Spool, recording: RecordingId, signer: CertifiedSigner, clock: Clock
 ) -> RecordingSealed | RecordingFailed:
     try:
-        healed = [heal(segment, signer, clock) for segment in spool.segments(recording)]
+        healed = [spool.heal(segment, signer, clock) for segment in spool.segments(recording)]
         kept = [it for it in healed if it is not None]
         if kept:
             records = [record for it in kept for record in it.records]
             spool.write_sidecars(recording, records, signer)
-            return _sealed(recording, kept, records, spool.size(recording), clock.read())
+            sealed = _sealed(recording, kept, records, spool.size(recording), clock.read())
+            spool.forget_key(sealed)
+            return sealed
     except (EnvironmentFault, SenderFault) as fault:
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", clock.read())
     detail = f"录制 {recording} 中断在第一个片段之前，没有可恢复的画面；残留文件已另存为 .torn。"
@@ -141,8 +176,3 @@ def _sealed(
         sum(it.discarded_bytes for it in kept),
         at,
     )
-
-
-def _sha256(path: Path) -> Digest:
-    with durable.disk_errors(path), path.open("rb") as file:
-        return Digest(hashlib.file_digest(file, "sha256").hexdigest())

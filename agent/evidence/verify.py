@@ -62,6 +62,7 @@ def verify_recording(
     segments = [_examined(file, progress) for file in files]
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
     findings = [finding for entry in segments for finding in segment_findings(entry)]
+    findings += [finding for file in files for finding in file.besides()]
     if sidecars is not None and not files:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)

@@ -1,0 +1,117 @@
+"""The data keys of recordings that are encrypted at rest, for as long as this device may read them.
+
+    keys/REC-0001-R000012.key   0600: the data key of a recording that is not sealed yet, and its wrap for the archive
+    keys/REC-0001-R000012.end   what the sealed recording was, for telling it again after a restart
+
+While a recording runs, and after a power cut until it is made whole, its key must be on the device: recovery reads what
+was written. When the sums are signed the key is overwritten and removed; from then on only the archive reads the
+recording. What remains as a risk: whoever takes the card of a recorder that died while recording has that one
+recording's key with it; and flash memory may keep a copy of an overwritten file where only a laboratory finds it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import durable
+from agent.errors import EnvironmentFault, SenderFault
+from agent.evidence import cbor
+from agent.evidence.bmff import Source
+from agent.evidence.encrypted_reading import EncryptedSegment, open_encrypted
+from agent.evidence.encrypted_stream import KEY_BYTES, SALT_BYTES, SUFFIX, Header, StreamKey, WrappedKey, wrap_key
+from agent.wire.identifiers import RecordingId
+
+KEY_SUFFIX, END_SUFFIX = ".key", ".end"
+
+
+class DataKeys:
+    """The folder of keys. New recordings are encrypted when there is an `archive` key to wrap theirs for; those that
+    are encrypted already are read either way."""
+
+    def __init__(self, folder: Path, archive: ec.EllipticCurvePublicKey | None) -> None:
+        self._folder, self._archive = folder, archive
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether new recordings are encrypted."""
+        return self._archive is not None
+
+    def create(self, recording: RecordingId) -> None:
+        """Make the data key of a recording, durably before anything is encrypted with it; raises `EnvironmentFault`."""
+        if self._archive is None or self._key_file(recording).exists():
+            return
+        data_key = os.urandom(KEY_BYTES)
+        wrapped = wrap_key(data_key, recording, self._archive)
+        durable.make_directory(self._folder, 0o700)
+        content = cbor.encode({"key": data_key, "to": wrapped.to, "wrap": wrapped.wrap})
+        durable.write_bytes(self._key_file(recording), content, durable.PRIVATE)
+
+    def fresh_stream(self, recording: RecordingId) -> tuple[StreamKey, Header]:
+        """Key and header of a new file of `recording`: never the same twice. Raises `EnvironmentFault`."""
+        data_key, wrapped = self._read(recording)
+        header = Header(wrapped, os.urandom(SALT_BYTES))
+        return StreamKey(data_key, header), header
+
+    def stream(self, recording: RecordingId, header: Header) -> StreamKey:
+        """The key of a file that has `header`; raises `EnvironmentFault` when this device may not read it any more."""
+        return StreamKey(self._read(recording)[0], header)
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[EncryptedSegment]:
+        """An encrypted segment in the folder of its recording; raises `EnvironmentFault` and `SenderFault`."""
+        data_key, _ = self._read(RecordingId(path.parent.name))
+        with durable.disk_errors(path), path.open("rb") as file:
+            descriptor = file.fileno()
+            source = Source(path.stat().st_size, lambda offset, length: os.pread(descriptor, length, offset))
+            yield open_encrypted(source, data_key)
+
+    def forget(self, recording: RecordingId, end: bytes) -> None:
+        """Remove the data key of a recording that is whole on the disk; `end` is kept to be told again."""
+        if not self._key_file(recording).exists():
+            return
+        durable.write_bytes(self._end_file(recording), end)
+        self._erase(recording)
+
+    def end(self, recording: RecordingId) -> bytes | None:
+        """What `forget` was given, None for a recording that was not forgotten."""
+        place = self._end_file(recording)
+        return place.read_bytes() if place.exists() else None
+
+    def tidy(self, finished: set[RecordingId], expected: set[RecordingId]) -> None:
+        """At a start: forget keys of `finished` recordings that a power cut left, and ends that nobody asks for."""
+        for place in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            recording = RecordingId(place.stem)
+            forgotten = self._end_file(recording).exists()
+            if place.suffix == KEY_SUFFIX and (forgotten or recording in finished - expected):
+                self._erase(recording)
+            elif place.suffix == END_SUFFIX and recording not in expected:
+                durable.remove(place)
+
+    def _erase(self, recording: RecordingId) -> None:
+        place = self._key_file(recording)
+        durable.overwrite(place, 0, bytes(place.stat().st_size))
+        durable.remove(place)
+
+    def _read(self, recording: RecordingId) -> tuple[bytes, WrappedKey]:
+        place = self._key_file(recording)
+        try:
+            fields = cbor.decode_map(place.read_bytes())
+            return fields["key"], WrappedKey(recording, fields["to"], fields["wrap"])
+        except (OSError, KeyError, SenderFault) as error:
+            raise EnvironmentFault(
+                f"本机已没有（或读不到）录制 {recording} 的数据密钥，不能再读。请由中心用存档密钥解密。"
+            ) from error
+
+    def _key_file(self, recording: RecordingId) -> Path:
+        return self._folder / f"{recording}{KEY_SUFFIX}"
+
+    def _end_file(self, recording: RecordingId) -> Path:
+        return self._folder / f"{recording}{END_SUFFIX}"
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether a segment's file is encrypted: its name says so."""
+    return path.suffix == SUFFIX
