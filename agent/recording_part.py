@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
 from agent.adapters.sources import CaptureSettings, source_maker
@@ -15,7 +16,7 @@ from agent.evidence.journal import Reason
 from agent.wire.identifiers import RecordingId
 from agent.wire.signing import CertifiedSigner
 
-RECORDINGS = "recordings"
+RECORDINGS, KEYS = "recordings", "keys"
 HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    spool = Spool(config.state_dir / RECORDINGS)
+    keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
+    spool = Spool(config.state_dir / RECORDINGS, keys)
     pace = RecorderSettings(fragment_ms=capture.fragment_ms, segment_minutes=capture.segment_minutes)
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
     return CameraPart(spool, signer, clock, recorder, _hooks(config, clock, report))

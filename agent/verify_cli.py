@@ -10,12 +10,16 @@ from typing import Annotated, BinaryIO
 
 import typer
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
 from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.evidence.bmff import Source
+from agent.evidence.encrypted_reading import decrypted_segment
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.places import clock_text
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status, Verdict
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
@@ -45,6 +49,8 @@ _HELP = """检验录像是否完整、未改、出自本区设备（verify recor
   liuhen-verify state/recordings/REC-0001-R000001 --root root.pem
 
   liuhen-verify segment-0001.mp4 --root root.pem --json
+
+  liuhen-verify REC-0001-R000001 --root root.pem --key archive.key
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -59,15 +65,17 @@ def verify(
     tsa_root: Annotated[
         list[Path] | None, typer.Option(help="时间戳服务的根证书 PEM，可多次给出；缺省同 --root")
     ] = None,
+    key: Annotated[Path | None, typer.Option(help="存档私钥 PEM；检验加密录像（.mp4.enc）时需要，不落盘解密")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
 ) -> None:
     """Verify every path, print its report, and exit with the highest code."""
     console = Console(highlight=False, soft_wrap=True)
     codes = []
+    archive = None if key is None else _archive_key(key)
     for path in paths:
         if not path.exists():
             raise OperatorFault(f"找不到 {path}，请检查路径。")
-        report = _verified(path, root or _default_roots(path), tsa_root)
+        report = _verified(path, root or _default_roots(path), tsa_root, archive)
         if as_json:
             typer.echo(json.dumps({"path": str(path), **report.as_json()}, ensure_ascii=False))
         else:
@@ -85,11 +93,16 @@ def main() -> None:
         sys.exit(fault.exit_code)
 
 
-def _verified(path: Path, roots: Sequence[Path], tsa_roots: Sequence[Path] | None) -> Report:
+def _verified(
+    path: Path,
+    roots: Sequence[Path],
+    tsa_roots: Sequence[Path] | None,
+    archive: ec.EllipticCurvePrivateKey | None,
+) -> Report:
     with ExitStack() as stack, _disk_errors(path):
         whole = path.is_dir()
-        names = sorted(path.glob(SEGMENTS)) if whole else [path]
-        files = [_segment(stack.enter_context(name.open("rb")), name) for name in names]
+        names = sorted([*path.glob(SEGMENTS), *path.glob(SEGMENTS + SUFFIX)]) if whole else [path]
+        files = [_segment(stack.enter_context(name.open("rb")), name, archive) for name in names]
         sidecars = _sidecars(path, stack) if whole else None
         certificates = [certificate for place in roots for certificate in _certificates(place)]
         stamps = _token_reader([certificate for place in tsa_roots or roots for certificate in _certificates(place)])
@@ -100,8 +113,12 @@ def _verified(path: Path, roots: Sequence[Path], tsa_roots: Sequence[Path] | Non
             )
 
 
-def _segment(stream: BinaryIO, path: Path) -> SegmentFile:
-    return SegmentFile(path.name, _source(stream, path))
+def _segment(stream: BinaryIO, path: Path, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
+    if path.suffix != SUFFIX:
+        return SegmentFile(path.name, _source(stream, path))
+    if archive is None:
+        raise OperatorFault(f"{path} 是加密录像。请用 --key 指明中心的存档私钥。")
+    return decrypted_segment(path.name.removesuffix(SUFFIX), _source(stream, path), archive)
 
 
 def _source(stream: BinaryIO, path: Path) -> Source:
@@ -140,6 +157,18 @@ def _certificates(path: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(content)
     except ValueError as error:
         raise OperatorFault(f"{path} 不是 PEM 证书，请用 --root 指定本区的 root.pem。") from error
+
+
+def _archive_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    with _disk_errors(path):
+        content = path.read_bytes()
+    try:
+        key = load_pem_private_key(content, None)
+    except (ValueError, TypeError) as error:
+        raise OperatorFault(f"{path} 不是未加密的 PEM 私钥，请用 --key 指明存档私钥。") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise OperatorFault(f"{path} 不是 P-256 私钥，请用 --key 指明存档私钥。")
+    return key
 
 
 def _token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from agent import durable
-from agent.errors import EnvironmentFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import cbor
 from agent.evidence.bmff import Source
 from agent.evidence.encrypted_reading import EncryptedSegment, open_encrypted
@@ -110,6 +112,19 @@ class DataKeys:
 
     def _end_file(self, recording: RecordingId) -> Path:
         return self._folder / f"{recording}{END_SUFFIX}"
+
+
+def read_archive_key(path: Path | None) -> ec.EllipticCurvePublicKey | None:
+    """The archive's public key (PEM, P-256), None without a file; raises `OperatorFault` when it is not one."""
+    if path is None:
+        return None
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise OperatorFault(f"evidence.archive_key：{path} 不是 PEM 公钥。请重新发放设备文件夹。") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise OperatorFault(f"evidence.archive_key：{path} 不是 P-256 公钥。请重新发放设备文件夹。")
+    return key
 
 
 def is_encrypted(path: Path) -> bool:

@@ -24,10 +24,11 @@ from agent.evidence.encrypted_stream import (
     unwrap_key,
 )
 from agent.evidence.encrypted_walk import CHUNK_KIND, SLOT_KIND, TAIL_KIND, EncryptedDamage, Record, Walk
+from agent.evidence.places import MISSING, SegmentFile
 from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
 from agent.wire.signing import key_id_of
 
-AT_REST, MISSING = "at-rest", "missing"
+AT_REST, HEADER_KIND = "at-rest", "header"
 
 
 @dataclass
@@ -88,6 +89,17 @@ def open_with_archive_key(source: Source, archive: ec.EllipticCurvePrivateKey) -
             raise
         named = header.wrapped.to[:16]
         raise OperatorFault(f"此录像是为另一把存档密钥（编号 {named}…）加密的。请用 --key 指明那一把。") from fault
+
+
+def decrypted_segment(name: str, source: Source, archive: ec.EllipticCurvePrivateKey) -> SegmentFile:
+    """The encrypted segment in `source` for `agent.evidence.verify`, under its plain `name`; nothing of it is written
+    anywhere. Raises `OperatorFault` for another key; a header that was changed is a finding."""
+    try:
+        opened = open_with_archive_key(source, archive)
+    except SenderFault:
+        header = EncryptedDamage(HEADER_KIND, 0, min(source.size, MAX_HEADER_BYTES))
+        return SegmentFile(name, Source.of_bytes(b""), lambda: [damage_finding(name, header)])
+    return SegmentFile(name, opened.plain, lambda: encryption_findings(name, opened))
 
 
 def encryption_findings(name: str, opened: EncryptedSegment) -> list[Finding]:

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from agent.clock import system_clock
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire.identifiers import device_id
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.store import Store, open_store
@@ -106,6 +106,36 @@ def timestamp(
     lines = [f"{each.file}  {f'已加盖 {each.at:%Y-%m-%d %H:%M:%S} UTC' if each.at else '已有时间戳'}" for each in done]
     facts = [{"file": each.file, "at": each.at and each.at.isoformat()} for each in done]
     tell("\n".join(lines), {"files": facts}, as_json=as_json)
+
+
+@app.command("archive-key", epilog="例：liuhen-center archive-key --out archive")
+def archive_key(out_dir: Annotated[Path, typer.Option("--out", help="存放目录")], as_json: Json = False) -> None:
+    """生成存档密钥：录像在设备上为它加密，只有它能解开；archive.key 须离线备份 (archive key pair)."""
+    from provisioning.center.archive import PUBLIC_NAME, make_archive_key
+
+    changed = make_archive_key(out_dir)
+    hint = f"下一步：liuhen-provision add-device … --archive {out_dir / PUBLIC_NAME}；并离线备份 archive.key。"
+    facts = {"folder": out_dir, "changed": changed}
+    tell(f"{out_dir} {'已写好' if changed else '没有变化'}。{hint}", facts, as_json=as_json)
+
+
+@app.command(epilog="例：liuhen-center decrypt recordings/REC-0001-R000001 --key archive/archive.key --out clear")
+def decrypt(
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="录制文件夹")],
+    key: Annotated[Path, typer.Option(help="存档私钥 archive.key")],
+    out_dir: Annotated[Path, typer.Option("--out", help="明文写入此目录，每次录制一个子目录")],
+    as_json: Json = False,
+) -> None:
+    """解密录像，连同旁证文件写入新目录；此后可用 sha256sum、openssl 手工核对 (decrypt for checking by hand)."""
+    from provisioning.center.archive import decrypt_recording, read_archive_key
+
+    private = read_archive_key(key)
+    done = [each for folder in recordings for each in decrypt_recording(folder, private, out_dir / folder.name)]
+    lines = [f"{each.file}  {each.size} 字节" + "".join(f"\n  {problem}" for problem in each.problems) for each in done]
+    facts = [{"file": each.file, "size": each.size, "problems": list(each.problems)} for each in done]
+    tell("\n".join(lines), {"files": facts}, as_json=as_json)
+    if any(each.problems for each in done):
+        raise SenderFault("有的加密文件被改动或不完整，读得出的部分已写出。请用 liuhen-verify 检验。")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
 PROTOCOLS = ("5", "3.1.1")
+ARCHIVE_NAME = "archive.pub"
 DEFAULT_KIOSK_LISTEN = "127.0.0.1:8080"
 
 
@@ -46,7 +47,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `capture` holds the keys of the
-    `[capture]` table that differ from their defaults."""
+    `[capture]` table that differ from their defaults; `archive` is the PEM public key that recordings are
+    encrypted for, None to leave them in the clear."""
 
     device: str
     unit: str
@@ -54,6 +56,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    archive: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    if order.archive is not None:
+        document |= {"evidence": {"archive_key": ARCHIVE_NAME}}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
     else:

@@ -78,3 +78,19 @@ def test_shown_configuration_names_key_files_and_hides_what_is_in_them(tmp_path:
     assert lines["broker"]["port"] == 8883
     assert "disclosure" not in lines
     assert "PRIVATE" not in str(lines)
+
+
+def test_evidence_key_may_be_elsewhere_and_an_archive_key_turns_encryption_on(tmp_path: Path) -> None:
+    text = DistrictKeys().write_folder(tmp_path, 8883).read_text()
+    plain = parse_config(text, FOLDER)
+    assert (str(plain.identity.evidence_key), plain.evidence.archive_key) == ("/etc/liuhen/evidence.key", None)
+    text = text.replace('"evidence.key"', '"fwcrypto:1"') + '\n[evidence]\narchive_key = "archive.pub"\n'
+    (tmp_path / "agent.toml").write_text(text)
+    with pytest.raises(OperatorFault, match=r"evidence\.archive_key 指向的文件 .*archive\.pub 不存在"):
+        read_config(tmp_path / "agent.toml")
+    (tmp_path / "archive.pub").write_text("...")
+    config = read_config(tmp_path / "agent.toml")
+    assert config.evidence.archive_key == tmp_path / "archive.pub"
+    assert shown(config)["identity"]["evidence_key"] == f"fwcrypto:1{HIDDEN}"
+    with pytest.raises(OperatorFault, match=r"identity\.evidence_key：不认识的密钥位置 tpm2"):
+        parse_config(text.replace("fwcrypto:1", "tpm2:1"), FOLDER)
