@@ -6,7 +6,7 @@
              wrap the recording's data key under HPKE (RFC 9180: DHKEM P-256, HKDF-SHA256, ChaCha20-Poly1305, base mode)
     slot     zeros until the segment is sealed, then: SHA-256 of its plaintext, and the plaintext (offset, 8 bytes, and
              the 16 384 bytes to be read there) encrypted
-    record   head (4 bytes: check, length), then chunks of 64 KiB of plaintext, the last one shorter, each with its tag.
+    record   head (4 bytes: check, length), then chunks of 128 KiB of plaintext, the last one shorter, each with its tag.
              One append of the recorder is one record (two above 16 MiB), so a cut loses no fragment that was whole
     final    a record of no plaintext, whose one tag says that the stream ends here
 
@@ -37,7 +37,7 @@ from agent.wire.identifiers import RecordingId, parse_recording_id
 from agent.wire.signing import key_id_of
 
 MAGIC, VERSION, SUFFIX = b"LIUHENE1", 1, ".enc"
-CHUNK_BYTES, TAG_BYTES, KEY_BYTES, SALT_BYTES = 64 * 1024, 16, 32, 16
+CHUNK_BYTES, TAG_BYTES, KEY_BYTES, SALT_BYTES = 128 * 1024, 16, 32, 16
 HEAD_BYTES, MAX_RECORD_BYTES = 4, 2**24 - 1
 MAX_HEADER_BYTES = 1024  # ours; a header has about 300
 OFFSET_BYTES, DIGEST_BYTES = 8, 32

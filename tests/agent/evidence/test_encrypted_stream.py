@@ -32,7 +32,7 @@ RECORDING = recording_id(DEVICE, 7)
 ARCHIVE = private_key("archive")
 DATA_KEY = bytes(range(32))
 HEADER = Header(wrap_key(DATA_KEY, RECORDING, ARCHIVE.public_key()), bytes(16))
-SIZES = (17_000, 130_000, CHUNK_BYTES, 1, 200_000, 70_001)
+SIZES = (17_000, 150_000, CHUNK_BYTES, 1, 400_000, 70_001)
 
 
 def pieces(*sizes: int) -> list[bytes]:
@@ -73,7 +73,7 @@ def test_what_was_appended_is_read_again_and_the_slot_lies_over_it() -> None:
     assert (plain_of(unfinished), unfinished.finished, unfinished.damage) == (expected, False, [])
 
 
-@given(st.lists(st.tuples(st.integers(0, 420_000), st.integers(0, 200_000)), max_size=12))
+@given(st.lists(st.tuples(st.integers(0, 800_000), st.integers(0, 200_000)), max_size=12))
 @settings(deadline=None, max_examples=40)
 def test_any_stretch_reads_as_in_the_plain_file(reads: list[tuple[int, int]]) -> None:
     segment, plain = opened(WHOLE), plain_of(opened(WHOLE))
@@ -204,7 +204,7 @@ def test_no_key_and_nonce_ever_serve_two_plaintexts() -> None:
     """Random lives of a segment: appends, cuts, recoveries, seals made again with other manifests."""
     used: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
 
-    for seed in range(60):
+    for seed in range(120):
         for key, nonce, plain, bound in _life(random.Random(seed), seed.to_bytes(16)):
             before = used.setdefault((key, nonce), (plain, bound))
             assert before == (plain, bound), "one key and nonce for two plaintexts"
@@ -256,10 +256,9 @@ def test_seal_made_again_has_another_key() -> None:
 
 
 def test_overhead_at_the_default_fragment_is_below_three_in_ten_thousand() -> None:
-    """6.5 Mbit/s in fragments of half a second, ten minutes; the fixed part is 33 KiB per segment."""
+    """6.5 Mbit/s in fragments of half a second, ten minutes, with everything: the slot alone takes 16 KiB."""
     fragment = 6_500_000 // 8 // 2
-    assert (record_bytes(fragment) - fragment) / fragment < 0.0003
     fixed = len(HEADER.encode()) + SLOT_BYTES + record_bytes(0)
     whole = 1200 * fragment
-    assert (1200 * record_bytes(fragment) + fixed - whole) / whole < 0.0004
+    assert (1200 * record_bytes(fragment) + fixed - whole) / whole < 0.0003
     assert 2 * fragment < encrypted_walk.SEARCH_BYTES
