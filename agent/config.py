@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
@@ -71,9 +72,12 @@ class CaptureConfig:
 @dataclass(frozen=True)
 class EvidenceConfig:
     """`[evidence]`, for recorders. `archive_key` (PEM public key, P-256): new recordings are encrypted at rest for the
-    centre's archive, and this device cannot read them once they are sealed; without it they stay in the clear."""
+    centre's archive, and this device cannot read them once they are sealed; without it they stay in the clear.
+    `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every recording."""
 
     archive_key: Path | None = None
+    profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
+    sm2_key: Path | None = field(default=None, metadata={"secret": True})
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def _shown(part: Any) -> dict[str, Any]:
     lines: dict[str, Any] = {}
     for item in fields(part):
         value = getattr(part, item.name)
-        if item.metadata.get("secret"):
+        if item.metadata.get("secret") and value is not None:
             lines[item.name] = f"{value}{HIDDEN}"
         elif is_dataclass(value):
             lines[item.name] = _shown(value)
@@ -175,6 +179,8 @@ def _checked(config: AgentConfig) -> AgentConfig:
             label(config.disclosure.audience)
     except SenderFault as fault:
         raise OperatorFault(f"agent.toml：{fault}") from fault
+    if (config.evidence.profile == GM_PROFILE) != (config.evidence.sm2_key is not None):
+        raise OperatorFault('agent.toml：evidence.profile = "gm" 与 evidence.sm2_key 须同时写，或都不写。')
     if not config.records and config.disclosure is None:
         raise OperatorFault('agent.toml：大厅终端缺少 [disclosure] 一节。请写上 audience = "hall-1" 之类的大厅代号。')
     if config.records and config.disclosure is not None:

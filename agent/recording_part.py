@@ -1,17 +1,21 @@
 """A recorder's camera side put together: spool, recorder, button. Kiosk hosts have none of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
+from agent.adapters.signer import PROOF, read_private
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.control.effects import StartRecording
 from agent.control.messages import Event, RecordingFailed
+from agent.errors import EnvironmentFault
+from agent.evidence import gm_sums
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import Reason
 from agent.wire.identifiers import RecordingId
 from agent.wire.signing import CertifiedSigner
@@ -23,12 +27,19 @@ logger = logging.getLogger(__name__)
 
 
 class CameraPart:
-    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`."""
+    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`. `labels` are signed into every
+    recording beside what is ordered."""
 
     def __init__(
-        self, spool: Spool, signer: CertifiedSigner, clock: Clock, recorder: Recorder, hooks: HookCourier | None
+        self,
+        spool: Spool,
+        signer: CertifiedSigner,
+        clock: Clock,
+        recorder: Recorder,
+        hooks: HookCourier | None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
-        self._spool, self._signer, self._clock = spool, signer, clock
+        self._spool, self._signer, self._clock, self.labels = spool, signer, clock, labels or {}
         self._recorder, self._hooks = recorder, hooks
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
@@ -46,7 +57,8 @@ class CameraPart:
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once."""
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, order.context))
+        context = {**order.context, **self.labels}
+        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -72,10 +84,27 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.fragment_ms,
     )
     keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
-    spool = Spool(config.state_dir / RECORDINGS, keys)
+    gm, labels = _gm_profile(config)
+    spool = Spool(config.state_dir / RECORDINGS, keys, gm)
     pace = RecorderSettings(fragment_ms=capture.fragment_ms, segment_minutes=capture.segment_minutes)
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
-    return CameraPart(spool, signer, clock, recorder, _hooks(config, clock, report))
+    return CameraPart(spool, signer, clock, recorder, _hooks(config, clock, report), labels)
+
+
+def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:
+    """The SM2 signer and what recordings are labelled with. A device that cannot do SM2 records all the same."""
+    if config.evidence.sm2_key is None:
+        return None, {}
+    from agent.adapters.libcrypto_sm import load_sm2_signer
+
+    pem = read_private(config.evidence.sm2_key)
+    try:
+        gm = load_sm2_signer(pem)
+        gm.sign(PROOF)
+    except EnvironmentFault as fault:
+        logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+        return None, gm_sums.labels(None)
+    return gm, gm_sums.labels(gm.key_id)
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

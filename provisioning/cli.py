@@ -61,6 +61,7 @@ def add_device(
     camera: Annotated[str, typer.Option(help="auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test")] = "auto",
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
     archive: Annotated[Path | None, typer.Option(help="记录仪：存档公钥 archive.pub，录像为它加密；缺省不加密")] = None,
+    gm: Annotated[bool, typer.Option("--gm", help="记录仪：另加 SM3 校验单与 SM2 设备完整性签名")] = False,
     hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
     audience: Annotated[str | None, typer.Option(help="窗口终端：大厅标识，如 hall-1")] = None,
     listen: Annotated[str, typer.Option(help="窗口终端：本机网页地址")] = DEFAULT_KIOSK_LISTEN,
@@ -70,7 +71,7 @@ def add_device(
     """写一个设备目录；目前密钥在工作台上生成，随目录移交 (device folder with keys made here)."""
     kiosk = None if hall is None or audience is None else KioskOrder(hall, audience, listen, complaint_phone)
     archive_pem = None if archive is None else read_file(archive)
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, archive_pem)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, archive_pem, gm)
     outcome = write_device_folder(open_authority(authority), order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
 

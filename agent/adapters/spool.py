@@ -8,6 +8,7 @@ segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypt
 """
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -21,22 +22,25 @@ from agent.adapters.segment_recovery import Healed, heal, opened
 from agent.clock import Clock
 from agent.control.messages import RecordingFailed, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
-from agent.evidence import sidecars
+from agent.evidence import gm_sums, sidecars
 from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import JournalRecord, Reason
 from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
+
+logger = logging.getLogger(__name__)
 
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 
 class Spool:
     """The folder `root` of all recordings; it is made when the first recording is. `keys` decide whether new recordings
-    are encrypted at rest; by default they are not."""
+    are encrypted at rest; by default they are not. `gm` signs the sums of the gm profile, where that is chosen."""
 
-    def __init__(self, root: Path, keys: DataKeys | None = None) -> None:
-        self._root = root
+    def __init__(self, root: Path, keys: DataKeys | None = None, gm: GmSigner | None = None) -> None:
+        self._root, self._gm = root, gm
         self._keys = keys or DataKeys(root.parent / "keys", None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
@@ -127,7 +131,24 @@ class Spool:
         names = [folder / sidecars.JOURNAL_NAME, *self.segments(recording)]
         sums = sidecars.sha256sums({place.name.removesuffix(SUFFIX): self.sha256(place) for place in names})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
+        self._write_gm_sums(folder, names)
         durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
+
+    def _write_gm_sums(self, folder: Path, names: Sequence[Path]) -> None:
+        if self._gm is None:
+            return
+        digests = {}
+        for place in names:
+            with opened(place, self._keys) as source:
+                digests[place.name.removesuffix(SUFFIX)] = gm_sums.sm3(source.chunks(0, source.size))
+        sums = gm_sums.sm3sums(digests, self._gm.key_id)
+        try:
+            signature = self._gm.sign(sums)
+        except EnvironmentFault as fault:  # the recording is evidence without it, and lacks it openly
+            logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+            return
+        durable.write_bytes(folder / gm_sums.SM3SUMS_NAME, sums)
+        durable.write_bytes(folder / gm_sums.SM2_SIGNATURE_NAME, signature)
 
     def heal(self, segment: Path, signer: CertifiedSigner, clock: Clock) -> Healed | None:
         """As `segment_recovery.heal`, with the keys of this device."""

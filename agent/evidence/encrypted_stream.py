@@ -6,7 +6,7 @@
              wrap the recording's data key under HPKE (RFC 9180: DHKEM P-256, HKDF-SHA256, ChaCha20-Poly1305, base mode)
     slot     zeros until the segment is sealed, then: SHA-256 of its plaintext, and the plaintext (offset, 8 bytes, and
              the 16 384 bytes to be read there) encrypted
-    record   head (4 bytes: check, length), then chunks of 128 KiB of plaintext, the last one shorter, each with its tag.
+    record   head (4 bytes: check, length), then chunks of 128 KiB of plaintext, the last one shorter, each with a tag.
              One append of the recorder is one record (two above 16 MiB), so a cut loses no fragment that was whole
     final    a record of no plaintext, whose one tag says that the stream ends here
 

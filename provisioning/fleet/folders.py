@@ -10,6 +10,7 @@ from agent.errors import OperatorFault
 from agent.wire.trust import Role
 from provisioning.authority.authority import Authority
 from provisioning.authority.subjects import PERSON_ROLES, checked_subject, device_role
+from provisioning.fleet.gm_key import write_sm2_key
 from provisioning.fleet.identity_files import (
     EVIDENCE,
     TLS,
@@ -38,8 +39,8 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
     role = device_role(order.device)
     if (order.kiosk is None) == (role is Role.KIOSK):
         raise OperatorFault("窗口终端（KSK-）必须写明 --hall 与 --audience，记录仪（REC-）不得写。请改正参数。")
-    if order.archive is not None and role is Role.KIOSK:
-        raise OperatorFault("窗口终端不录像，不需要 --archive。请删去该参数。")
+    if (order.archive is not None or order.gm) and role is Role.KIOSK:
+        raise OperatorFault("窗口终端不录像，不需要 --archive 与 --gm。请删去该参数。")
     place = authority.register().district
     files = {AGENT_TOML: agent_toml(order, place)}
     if order.archive is not None:
@@ -49,6 +50,8 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
     refuse_second_home(authority, folder, order.device, EVIDENCE)
     durable.make_directory(folder, 0o700)
     changed = [write_missing(folder, files)]
+    if order.gm:
+        changed.append(write_sm2_key(folder))
     changed += _identities(authority, folder, order.device, role, EVIDENCE, now)
     changed.append(write_trust(folder, authority))
     return FolderOutcome(folder, any(changed))

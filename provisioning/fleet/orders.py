@@ -8,7 +8,7 @@ from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
 PROTOCOLS = ("5", "3.1.1")
-ARCHIVE_NAME = "archive.pub"
+ARCHIVE_NAME, SM2_KEY_NAME, SM2_PUBLIC_NAME = "archive.pub", "sm2.key", "sm2.pub"
 DEFAULT_KIOSK_LISTEN = "127.0.0.1:8080"
 
 
@@ -48,7 +48,7 @@ class KioskOrder:
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `capture` holds the keys of the
     `[capture]` table that differ from their defaults; `archive` is the PEM public key that recordings are
-    encrypted for, None to leave them in the clear."""
+    encrypted for, None to leave them in the clear; `gm` adds an SM2 key for SM3 sums."""
 
     device: str
     unit: str
@@ -57,6 +57,7 @@ class DeviceOrder:
     mcu: str = ""
     kiosk: KioskOrder | None = None
     archive: bytes | None = None
+    gm: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,11 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
-    if order.archive is not None:
-        document |= {"evidence": {"archive_key": ARCHIVE_NAME}}
+    evidence: dict[str, str | int] = {} if order.archive is None else {"archive_key": ARCHIVE_NAME}
+    if order.gm:
+        evidence |= {"profile": "gm", "sm2_key": SM2_KEY_NAME}
+    if evidence:
+        document |= {"evidence": evidence}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
     else:
