@@ -1,5 +1,6 @@
 """A recorder that encrypts: what it loses in a power cut (nothing whole), and what it can read afterwards (nothing)."""
 
+import itertools
 import json
 import os
 import shutil
@@ -17,14 +18,29 @@ from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.spool import Spool
-from agent.control.messages import RecordingFailed, RecordingSealed
+from agent.config import read_config
+from agent.control.effects import StartRecording
+from agent.control.messages import GapOpened, RecordingFailed, RecordingSealed
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.evidence.journal import Reason
+from agent.recording_part import equip
+from agent.wire.device_events import GENESIS
 from provisioning.center.archive import decrypt_recording
-from tests.agent.adapters.recording_bench import AUTHORITY, CLOCK, FIRST, SIGNER, RecordingBench, footage, verdict
+from tests.agent.adapters.recording_bench import (
+    AUTHORITY,
+    CLOCK,
+    FIRST,
+    SIGNER,
+    UNIT,
+    RecordingBench,
+    eventually,
+    footage,
+    verdict,
+)
 from tests.agent.adapters.test_spool import REPOSITORY, SCRIPT, key_files, killed_at, tree
 from tests.agent.evidence.bench import flipped, private_key
 from tests.agent.evidence.foreign import c2pa_state, encypher_accepts
+from tests.support.device import DistrictKeys
 
 ARCHIVE = private_key("archive")
 SEGMENT = "segment-0001.mp4.enc"
@@ -294,3 +310,53 @@ def test_the_commands_make_a_key_and_decrypt(sealed, tmp_path):
     assert verdict(tmp_path / "out" / FIRST) == "complete"
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+
+
+def test_device_folder_with_an_archive_key_records_encrypted(tmp_path):
+    """The composition that `liuhen-agent run` makes, from agent.toml to the archive's reading."""
+    more = '[evidence]\narchive_key = "archive.pub"\n[capture]\ncamera = "test"\nwidth = 320\nheight = 192\n'
+    config = DistrictKeys().write_folder(tmp_path, 8883, more=more)
+    write_keys(tmp_path)
+    events: list[object] = []
+    part = equip(read_config(config), SIGNER, CLOCK, events.append)
+    part.start(StartRecording(FIRST, UNIT, GENESIS, {}))
+    eventually(lambda: len(events) >= 3, "fragments")
+    part.stop(Reason.STOPPED.value)
+    assert part.close(10)
+    assert isinstance(events[-1], RecordingSealed)
+    state = tmp_path / "state"
+    assert (state / "recordings" / FIRST / SEGMENT).exists()
+    assert [place.suffix for place in (state / "keys").iterdir()] == [".end"]
+    assert verdict(clear(state)) == "complete"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny disk needs root")
+def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archive(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(disk)], check=True)
+    try:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(300_000))
+        tracks, packets = footage(60)
+        rest = itertools.chain.from_iterable((packet, 0.002) for packet in packets[600:])
+        source = FakeSource(tracks, itertools.chain(packets[:600], itertools.repeat(0.02, 20), rest))
+        settings = RecorderSettings(retry_s=0.2, reserve_bytes=0)
+        bench = RecordingBench(disk / "recordings", iter([source]), settings, keys=keys_in(disk))
+        bench.start()
+        eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
+        before = len(bench.stored())
+        assert before > 0
+        ballast.unlink()
+        eventually(lambda: len(bench.stored()) > before, "a fragment after room was made")
+        bench.recorder.stop(Reason.STOPPED)
+        end = bench.wait_for_end()
+        assert bench.recorder.close(5)
+        assert isinstance(end, RecordingSealed), end
+        assert end.fragments == len(bench.stored())
+        out = tmp_path / "clear"
+        done = decrypt_recording(disk / "recordings" / FIRST, ARCHIVE, out)
+        assert [it.problems for it in done] == [()] * end.segments
+        assert verdict(out) == "explained-gap"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
