@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from agent import durable
+from agent.adapters.recording_end import encode_end, parse_end
+from agent.control.messages import RecordingSealed
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import cbor
 from agent.evidence.bmff import Source
@@ -43,13 +45,13 @@ class DataKeys:
 
     def create(self, recording: RecordingId) -> None:
         """Make the data key of a recording, durably before anything is encrypted with it; raises `EnvironmentFault`."""
-        if self._archive is None or self._key_file(recording).exists():
+        if self._archive is None or self._file(recording, KEY_SUFFIX).exists():
             return
         data_key = os.urandom(KEY_BYTES)
         wrapped = wrap_key(data_key, recording, self._archive)
         durable.make_directory(self._folder, 0o700)
         content = cbor.encode({"key": data_key, "to": wrapped.to, "wrap": wrapped.wrap})
-        durable.write_bytes(self._key_file(recording), content, durable.PRIVATE)
+        durable.write_bytes(self._file(recording, KEY_SUFFIX), content, durable.PRIVATE)
 
     def fresh_stream(self, recording: RecordingId) -> tuple[StreamKey, Header]:
         """Key and header of a new file of `recording`: never the same twice. Raises `EnvironmentFault`."""
@@ -70,35 +72,37 @@ class DataKeys:
             source = Source(path.stat().st_size, lambda offset, length: os.pread(descriptor, length, offset))
             yield open_encrypted(source, data_key)
 
-    def forget(self, recording: RecordingId, end: bytes) -> None:
-        """Remove the data key of a recording that is whole on the disk; `end` is kept to be told again."""
-        if not self._key_file(recording).exists():
+    def forget(self, sealed: RecordingSealed) -> None:
+        """Remove the data key of a recording that is whole on the disk, if it is encrypted; `sealed` is kept to be told
+        again. Raises `EnvironmentFault`."""
+        recording = sealed.recording
+        if not self._file(recording, KEY_SUFFIX).exists():
             return
-        durable.write_bytes(self._end_file(recording), end)
+        durable.write_bytes(self._file(recording, END_SUFFIX), encode_end(sealed))
         self._erase(recording)
 
-    def end(self, recording: RecordingId) -> bytes | None:
+    def end(self, recording: RecordingId) -> RecordingSealed | None:
         """What `forget` was given, None for a recording that was not forgotten."""
-        place = self._end_file(recording)
-        return place.read_bytes() if place.exists() else None
+        place = self._file(recording, END_SUFFIX)
+        return parse_end(place.read_bytes()) if place.exists() else None
 
     def tidy(self, finished: set[RecordingId], expected: set[RecordingId]) -> None:
         """At a start: forget keys of `finished` recordings that a power cut left, and ends that nobody asks for."""
         for place in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             recording = RecordingId(place.stem)
-            forgotten = self._end_file(recording).exists()
+            forgotten = self._file(recording, END_SUFFIX).exists()
             if place.suffix == KEY_SUFFIX and (forgotten or recording in finished - expected):
                 self._erase(recording)
             elif place.suffix == END_SUFFIX and recording not in expected:
                 durable.remove(place)
 
     def _erase(self, recording: RecordingId) -> None:
-        place = self._key_file(recording)
+        place = self._file(recording, KEY_SUFFIX)
         durable.overwrite(place, 0, bytes(place.stat().st_size))
         durable.remove(place)
 
     def _read(self, recording: RecordingId) -> tuple[bytes, WrappedKey]:
-        place = self._key_file(recording)
+        place = self._file(recording, KEY_SUFFIX)
         try:
             fields = cbor.decode_map(place.read_bytes())
             return fields["key"], WrappedKey(recording, fields["to"], fields["wrap"])
@@ -107,11 +111,8 @@ class DataKeys:
                 f"本机已没有（或读不到）录制 {recording} 的数据密钥，不能再读。请由中心用存档密钥解密。"
             ) from error
 
-    def _key_file(self, recording: RecordingId) -> Path:
-        return self._folder / f"{recording}{KEY_SUFFIX}"
-
-    def _end_file(self, recording: RecordingId) -> Path:
-        return self._folder / f"{recording}{END_SUFFIX}"
+    def _file(self, recording: RecordingId, suffix: str) -> Path:
+        return self._folder / f"{recording}{suffix}"
 
 
 def read_archive_key(path: Path | None) -> ec.EllipticCurvePublicKey | None:

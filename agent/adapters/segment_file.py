@@ -4,7 +4,7 @@ descriptor is not used again."""
 import os
 from pathlib import Path
 
-from agent.adapters.data_keys import DataKeys
+from agent.adapters.data_keys import DataKeys, is_encrypted
 from agent.durable import disk_errors, sync_directory
 from agent.errors import EnvironmentFault
 from agent.evidence.encrypted_stream import StreamWriter
@@ -70,6 +70,11 @@ class EncryptedSegmentFile(SegmentFile):
         self._write(self._begun + self._stream.append(data), offset)
         self._begun = b""
         self.size += len(data)
+
+
+def new_segment_file(path: Path, keys: DataKeys) -> SegmentFile:
+    """The file at `path`, to be created and written; its name says whether it is encrypted."""
+    return EncryptedSegmentFile(path, keys) if is_encrypted(path) else SegmentFile(path, keys)
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:

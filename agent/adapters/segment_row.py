@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent.adapters.gap_log import GapLog
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.packets import CaptureSource, Packet, SourceDescription, StreamInfo, seconds
+from agent.adapters.segment_file import new_segment_file
 from agent.adapters.segment_writer import SegmentWriter
 from agent.adapters.spool import Spool
 from agent.clock import Clock
@@ -122,7 +123,7 @@ class SegmentRow:
             discarded,
             clock.read(),
         )
-        spool.forget_key(sealed)
+        spool.keys.forget(sealed)
         return sealed
 
     def _turn(self, time: float, packet: Packet) -> None:
@@ -171,6 +172,6 @@ class SegmentRow:
             self.done[-1].head if self.done else GENESIS,
             {**order.context, **self._source},
         )
-        file = bench.spool.new_segment(order.recording, number)
+        file = new_segment_file(bench.spool.segment(order.recording, number), bench.spool.keys)
         emitter = SegmentEmitter(origin, bench.signer, self._session)
         return SegmentWriter(origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock)

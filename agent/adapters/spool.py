@@ -7,8 +7,6 @@ segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypt
                         sums and the journal then speak of the file that the archive decrypts
 """
 
-import hashlib
-import logging
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -16,21 +14,18 @@ from pathlib import Path
 
 from agent import durable
 from agent.adapters.data_keys import DataKeys
-from agent.adapters.recording_end import encode_end, parse_end
-from agent.adapters.segment_file import EncryptedSegmentFile, SegmentFile
-from agent.adapters.segment_recovery import Healed, heal, opened
+from agent.adapters.segment_recovery import Healed, heal
+from agent.adapters.sidecar_files import write_sidecars
 from agent.clock import Clock
 from agent.control.messages import RecordingFailed, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
-from agent.evidence import gm_sums, sidecars
+from agent.evidence import sidecars
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import JournalRecord, Reason
-from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
+from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
-
-logger = logging.getLogger(__name__)
 
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
@@ -41,7 +36,7 @@ class Spool:
 
     def __init__(self, root: Path, keys: DataKeys | None = None, gm: GmSigner | None = None) -> None:
         self._root, self._gm = root, gm
-        self._keys = keys or DataKeys(root.parent / "keys", None)
+        self.keys = keys or DataKeys(root.parent / "keys", None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
         """Every recording that has a folder, oldest first."""
@@ -62,12 +57,7 @@ class Spool:
 
     def segment(self, recording: RecordingId, number: int) -> Path:
         """The file of its `number`-th segment, from 1."""
-        return self.folder(recording) / (sidecars.segment_name(number) + (SUFFIX if self._keys.encrypts else ""))
-
-    def new_segment(self, recording: RecordingId, number: int) -> SegmentFile:
-        """That file, to be created and written."""
-        kind = EncryptedSegmentFile if self._keys.encrypts else SegmentFile
-        return kind(self.segment(recording, number), self._keys)
+        return self.folder(recording) / (sidecars.segment_name(number) + (SUFFIX if self.keys.encrypts else ""))
 
     def segments(self, recording: RecordingId) -> list[Path]:
         """Its segment files in order."""
@@ -104,76 +94,34 @@ class Spool:
         `.torn`. A recording that cannot be sealed is reported as failed, left as it is, and does not stop the others.
         """
         finished = {it for it in self.recordings() if (self.folder(it) / sidecars.SIGNATURE_NAME).exists()}
-        self._keys.tidy(finished, set(expected))
+        self.keys.tidy(finished, set(expected))
         open_ones = [it for it in self.recordings() if it in expected or it not in finished]
-        return [self._told_again(it) or _recovered(self, it, signer, clock) for it in open_ones]
-
-    def forget_key(self, sealed: RecordingSealed) -> None:
-        """Of a recording that is whole: this device reads it no more, if it is encrypted. Raises `EnvironmentFault`."""
-        self._keys.forget(sealed.recording, encode_end(sealed))
-
-    def _told_again(self, recording: RecordingId) -> RecordingSealed | None:
-        end = self._keys.end(recording)
-        return None if end is None else parse_end(end)
+        return [self.keys.end(it) or _recovered(self, it, signer, clock) for it in open_ones]
 
     def seal_broken(
         self, recording: RecordingId, signer: CertifiedSigner, clock: Clock, durable_bytes: Mapping[Path, int]
     ) -> int:
         """Seal what a failing disk left open in a recording of this very run, `durable_bytes` of each segment; returns
         the bytes set aside. Raises `EnvironmentFault` when the disk still fails."""
-        healed = [heal(it, signer, clock, self._keys, durable_bytes.get(it)) for it in self.segments(recording)]
+        healed = [heal(it, signer, clock, self.keys, durable_bytes.get(it)) for it in self.segments(recording)]
         return sum(it.discarded_bytes for it in healed if it is not None)
 
     def write_sidecars(self, recording: RecordingId, records: Sequence[JournalRecord], signer: CertifiedSigner) -> None:
         """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`."""
-        folder = self.folder(recording)
-        durable.write_bytes(folder / sidecars.JOURNAL_NAME, sidecars.journal_lines(records))
-        names = [folder / sidecars.JOURNAL_NAME, *self.segments(recording)]
-        sums = sidecars.sha256sums({place.name.removesuffix(SUFFIX): self.sha256(place) for place in names})
-        durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
-        self._write_gm_sums(folder, names)
-        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
-
-    def _write_gm_sums(self, folder: Path, names: Sequence[Path]) -> None:
-        if self._gm is None:
-            return
-        digests = {}
-        for place in names:
-            with opened(place, self._keys) as source:
-                digests[place.name.removesuffix(SUFFIX)] = gm_sums.sm3(source.chunks(0, source.size))
-        sums = gm_sums.sm3sums(digests, self._gm.key_id)
-        try:
-            signature = self._gm.sign(sums)
-        except EnvironmentFault as fault:  # the recording is evidence without it, and lacks it openly
-            logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
-            return
-        durable.write_bytes(folder / gm_sums.SM3SUMS_NAME, sums)
-        durable.write_bytes(folder / gm_sums.SM2_SIGNATURE_NAME, signature)
-
-    def heal(self, segment: Path, signer: CertifiedSigner, clock: Clock) -> Healed | None:
-        """As `segment_recovery.heal`, with the keys of this device."""
-        return heal(segment, signer, clock, self._keys)
-
-    def sha256(self, place: Path) -> Digest:
-        """The hash of a file, decrypted; raises `EnvironmentFault`."""
-        whole = hashlib.sha256()
-        with opened(place, self._keys) as source:
-            for chunk in source.chunks(0, source.size):
-                whole.update(chunk)
-        return Digest(whole.hexdigest())
+        write_sidecars(self.folder(recording), self.segments(recording), records, signer, self.keys, self._gm)
 
 
 def _recovered(
     spool: Spool, recording: RecordingId, signer: CertifiedSigner, clock: Clock
 ) -> RecordingSealed | RecordingFailed:
     try:
-        healed = [spool.heal(segment, signer, clock) for segment in spool.segments(recording)]
+        healed = [heal(segment, signer, clock, spool.keys) for segment in spool.segments(recording)]
         kept = [it for it in healed if it is not None]
         if kept:
             records = [record for it in kept for record in it.records]
             spool.write_sidecars(recording, records, signer)
             sealed = _sealed(recording, kept, records, spool.size(recording), clock.read())
-            spool.forget_key(sealed)
+            spool.keys.forget(sealed)
             return sealed
     except (EnvironmentFault, SenderFault) as fault:
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", clock.read())

@@ -273,7 +273,8 @@ def test_key_file_is_private_and_overwritten_before_it_is_removed(tmp_path):
     kept = tmp_path / "hard link"
     kept.hardlink_to(place)
     secret = kept.read_bytes()
-    keys.forget(FIRST, b"end")
+    end = RecordingSealed(FIRST, 1, 1, GENESIS, 500, 1000, "stopped", False, 0, CLOCK.read())
+    keys.forget(end)
     assert kept.read_bytes() == bytes(len(secret))
     assert not place.exists()
 
