@@ -29,6 +29,8 @@ ACTIONS: Mapping[Action, Act] = {
 CAUSES = ("", *(cause.value for cause in Cause))
 """By the number in the frame; `Cause` stands in the order of the rules, as the frame's numbers do."""
 
+OPEN_WAIT_S = 1.0  # ours: a line that is there opens in milliseconds
+
 
 class HookCourier:
     """Delivers `ButtonPressed` for every short press and `OfficerActed` for everything else that is pressed. A lost
@@ -58,8 +60,10 @@ class HookCourier:
         return self._connected.is_set()
 
     def start(self) -> None:
-        """Begin; the line need not be there yet."""
+        """Begin; the line need not be there yet. Waits shortly for it: opening it drops what was sent before, and a
+        device that says it is ready must hear the next press."""
         self._thread.start()
+        self._connected.wait(OPEN_WAIT_S)
 
     def close(self, timeout: float) -> None:
         """End the thread."""
