@@ -5,12 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.faults  # slow tier: it measures for real
 def test_finished_figures_are_kept_and_only_those_of_the_same_sources(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--only", "overhead_half_s", "--out", str(out)]

@@ -77,10 +77,10 @@ def record(path: Path, size: int, fragment_ms: int, *, seal: bool = True) -> Rec
     writer = SegmentWriter(ORIGIN, tracks, fragment_ms, emitter, file, clock)
     for packet in _packets(tracks, group):
         clock.now = packet.captured
-        writer.write(packet, gaps)
+        list(writer.write(packet, gaps))
         if writer.size >= size and packet.keyframe:
             break
-    writer.finish(gaps)
+    list(writer.finish(gaps))
     begin, written = perf_counter(), _written()
     if seal:
         writer.seal(Closing(clock.now, Reason.STOPPED))
