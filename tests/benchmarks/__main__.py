@@ -23,7 +23,7 @@ from rich.table import Table
 from tests.benchmarks.figures import FIGURES, Bench, Row
 
 ROOT = Path(__file__).resolve().parents[2]
-MEASURED = ("agent/evidence", "agent/adapters", "agent/wire", "agent/verify_cli.py", "tests/benchmarks")
+MEASURED = ("agent/evidence", "agent/adapters", "agent/wire", "agent/verify_files.py", "tests/benchmarks")
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,37 +29,35 @@ def record(path: Path, megabytes: str, fragment_ms: str, seal: str = "seal") -> 
 
 def verify(path: Path, root: str) -> dict[str, Any]:
     """All layers as `liuhen-verify` runs them, and hashlib.sha256 on the same file, in turns."""
-    from agent import verify_cli
-
     ours, plain = [], []
     for _ in range(ROUNDS):
         plain.append(_timed(lambda: _sha256(path)))
-        ours.append(_timed(lambda: _complete(verify_cli._verified(path, [Path(root)]))))
+        ours.append(_timed(lambda: _complete(_verified(path, root))))
     return {"verify_s": min(ours), "sha256_s": min(plain), "median_s": statistics.median(ours)}
 
 
 def verify_once(path: Path, root: str) -> dict[str, Any]:
     """As a person runs it, once: for its memory."""
-    from agent import verify_cli
-
-    return {"verify_s": _timed(lambda: _complete(verify_cli._verified(path, [Path(root)])))}
+    return {"verify_s": _timed(lambda: _complete(_verified(path, root)))}
 
 
 def recover(path: Path) -> dict[str, Any]:
     """What a start of the device does to a segment cut in its last fragment; every round on a fresh copy."""
-    from agent.adapters.segment_recovery import heal
-    from tests.benchmarks.workload import AUTHORITY, WorkloadClock
+    from agent.adapters.segment_recovery import Break, heal
+    from tests.benchmarks.workload import AUTHORITY, ORIGIN, WorkloadClock
 
     seconds, signer = [], AUTHORITY.signer()
     for number in range(ROUNDS):
-        copy = path.with_suffix(f".{number}")
+        # A device heals only what stands in its own recording's folder under its own name.
+        folder = path.parent / f"round-{number}" / ORIGIN.recording
+        folder.mkdir(parents=True)
+        copy = folder / "segment-0001.mp4"
         shutil.copyfile(path, copy)
         with copy.open("r+b") as file:
             file.truncate(copy.stat().st_size - 5000)
             os.fsync(file.fileno())  # a device finds it on the disk, not waiting to be written
-        seconds.append(_timed(lambda copy=copy: heal(copy, signer, WorkloadClock())))
-        for left in path.parent.glob(copy.name + "*"):
-            left.unlink()
+        seconds.append(_timed(lambda copy=copy: heal(copy, signer, WorkloadClock(), Break())))
+        shutil.rmtree(folder.parent)
     return {"recover_s": statistics.median(seconds), "worst_s": max(seconds)}
 
 
@@ -106,6 +105,12 @@ def c2pa_read(path: Path, root: str) -> dict[str, Any]:
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     job.__name__: job for job in (record, verify, verify_once, recover, plain_twin, c2pa_sign, c2pa_read)
 }
+
+
+def _verified(path: Path, root: str) -> Any:
+    from agent.verify_files import judge_path, read_basis
+
+    return judge_path(path, read_basis([Path(root)], [], [], datetime.now(UTC)), lambda _: None).report
 
 
 def _complete(report: Any) -> None:
