@@ -19,6 +19,7 @@ from agent.clock import Clock
 from agent.errors import EnvironmentFault
 from agent.evidence.bmff import Source
 from agent.evidence.journal import JournalEvent, Reason
+from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.own_segment import SegmentSlot, check_draft, check_sealed, read_opening
 from agent.evidence.recovery import Examination, examine, seal_recovered
 from agent.evidence.segment import Patch
@@ -26,7 +27,7 @@ from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.signing import CertifiedSigner
 
 TORN_SUFFIX = ".torn"
-HEAD_WINDOW_BYTES = 4096  # ours: of a sealed segment only the head is read before the device is ready
+HEAD_WINDOW_BYTES = RESERVED_BYTES + 4096  # ours: ftyp, manifest and moov in one read, all that is read of it at once
 
 
 @dataclass(frozen=True)
