@@ -43,6 +43,9 @@ class RecorderPort(Protocol):
     def photograph(self, order: asked.TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
 
+    def indicate(self, order: asked.Indicate) -> None:
+        """Show, sound and say it; returns at once."""
+
 
 @dataclass(frozen=True)
 class Room:
@@ -129,6 +132,8 @@ class Performer:
                 self._room.recorder.mark(effect)
             case asked.TakePhoto() if self._room.recorder is not None:
                 self._room.recorder.photograph(effect)
+            case asked.Indicate() if self._room.recorder is not None:
+                self._room.recorder.indicate(effect)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
             case asked.PublishStatus(online):

@@ -6,6 +6,7 @@ from pathlib import Path
 from agent.adapters.fragment_muxer import Fragment, FragmentMuxer
 from agent.adapters.gap_log import GapLog
 from agent.adapters.packets import Packet, StreamInfo
+from agent.adapters.positions import PositionLog
 from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_seal import seal_segment
 from agent.clock import Clock
@@ -28,8 +29,10 @@ class SegmentWriter:
         emitter: SegmentEmitter,
         file: SegmentFile,
         clock: Clock,
+        positions: PositionLog,
     ) -> None:
         self._origin, self._emitter, self._file, self._clock = origin, emitter, file, clock
+        self._positions = positions
         self._muxer = FragmentMuxer(tracks, fragment_ms)
         self.head, self.duration_ms = origin.prior_head, 0
         self.records: list[JournalRecord] = []
@@ -72,7 +75,9 @@ class SegmentWriter:
             self._file.append(self._emitter.opening(self._muxer.init_segment))
         now = self._clock.read()
         gaps.tick(now)
-        moment = FragmentMoment(fragment.captured, fragment.duration_ms, now, gaps.pending)
+        moment = FragmentMoment(
+            fragment.captured, fragment.duration_ms, now, gaps.pending, self._positions.at(fragment.captured)
+        )
         signed = self._emitter.fragment(fragment.media, moment)
         self._file.append(signed.data)
         gaps.written()

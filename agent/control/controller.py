@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
 from agent.control.disclosure_desk import DisclosureDesk, Floor, Key
@@ -20,6 +21,7 @@ from agent.control.effects import (
     TrustSeen,
     moment_name,
 )
+from agent.control.indication import Indicator
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
@@ -40,13 +42,15 @@ FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this device is. `audience` is None on recorders, which show nothing."""
+    """Who this device is. `audience` is None on recorders, which show nothing; `sound_only` ones have no
+    camera."""
 
     district: District
     device: DeviceId
     unit: str
     version: str
     audience: str | None = None
+    sound_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Controller:
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._uplink = Uplink(identity.device, filters, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
+        self._indicator = Indicator(sound_only=identity.sound_only) if audience is None else None
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -82,19 +87,32 @@ class Controller:
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
-        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns)
+        reminder = None if self._indicator is None else self._indicator.deadline()
+        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns, reminder)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
-        return [*self._decide(event, now), *self._uplink.next(now), *self._finish_when_quiet(now)]
+        before = self._recording.state
+        decided = [*self._decide(event, now), *self._uplink.next(now)]
+        return [*decided, *self._indicate(event, before, now), *self._finish_when_quiet(now)]
+
+    def _indicate(self, event: Event, before: State, now: Instant) -> list[Effect]:
+        if self._indicator is None:
+            return []
+        self._indicator.hear(event, before)
+        return self._indicator.next(self._recording.state, now)
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
             case happened.ButtonPressed(at):
                 return self._recording.pressed(at)
             case happened.OfficerActed():
-                return self._recording.acted(event)
+                return hook_desk.key_marks(self._recording.acted(event))
+            case happened.CasingChanged() | happened.DockChanged() | happened.CardShown() | happened.ClockDisputed():
+                return hook_desk.told(event)
+            case happened.BatteryTold():
+                return []
             case happened.PhotoTaken():
                 return photo_taken(event)
             case happened.FragmentStored():
@@ -190,4 +208,5 @@ class Controller:
         stopped = EventDraft(f"stopped/{moment_name(now)}", EventType.DEVICE_STOPPED, now, data)
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
-        return [StoreEvent(stopped), *status, flushed, Finish(self._exit_code, self._end_by_ns)]
+        off = [] if self._indicator is None else self._indicator.switch_off()
+        return [StoreEvent(stopped), *status, *off, flushed, Finish(self._exit_code, self._end_by_ns)]

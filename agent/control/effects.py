@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.control.acts import Act
+from agent.control.signs import Cue, Light
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
@@ -121,6 +122,14 @@ class TakePhoto:
 
 
 @dataclass(frozen=True)
+class Indicate:
+    """Show `light` from now on, and let `cue` be heard and felt once."""
+
+    light: Light
+    cue: Cue
+
+
+@dataclass(frozen=True)
 class OpenConnection:
     """Begin one connection attempt with a new session number; answered by `LinkOpening`."""
 
@@ -208,6 +217,7 @@ Effect = (
     | StopRecording
     | MarkRecording
     | TakePhoto
+    | Indicate
     | OpenConnection
     | CloseConnection
     | Subscribe
