@@ -31,7 +31,7 @@ class Label(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """Fragments `first`..`last` of a recording, and the wall times of their beginning and end as the device knew them."""
+    """Fragments `first`..`last` of a recording; the wall times of their beginning and end as the device knew them."""
 
     recording: RecordingId
     first: int
