@@ -69,7 +69,7 @@ def equip_hooks(
     if config.mcu:
         displays.append(HookCourier(config.mcu, clock, report, _died, _lost("button line")))
     if config.gpio or config.speaker:
-        board, speaker = gpio_panel(config.pins) if config.gpio else None, sounder(config.speaker, config.voices)
+        board, speaker = gpio_panel(config) if config.gpio else None, sounder(config.speaker, config.voices)
         told = _lost("panel", lambda line: report(WorkFailed(f"指示或提示音不可用：{line}")))
         displays.append(PanelCourier(board, speaker, clock, report, _died, told, config.mute_cause))
     if config.gnss:

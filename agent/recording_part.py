@@ -1,27 +1,23 @@
 """A recorder's camera side put together: spool, recorder, button. Kiosk hosts have none of it."""
 
-import logging
 from collections.abc import Callable
 
-from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
+from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
-from agent.clock import Clock
+from agent.clock import Clock, GuidedClock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
+from agent.hook_part import HookPart, equip_hooks
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
-
-HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
-
-logger = logging.getLogger(__name__)
 
 
 class CameraPart:
@@ -34,7 +30,7 @@ class CameraPart:
         clock: Clock,
         recovery: SpoolRecovery,
         recorder: Recorder,
-        hooks: HookCourier | None,
+        hooks: HookPart,
     ) -> None:
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
         self._recorder, self._hooks = recorder, hooks
@@ -59,8 +55,7 @@ class CameraPart:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
         self._recorder.open()
         self._recovery.start()
-        if self._hooks is not None:
-            self._hooks.start()
+        self._hooks.start()
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once."""
@@ -78,16 +73,21 @@ class CameraPart:
         """Keep the next picture as a photo; returns at once."""
         self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
 
+    def indicate(self, order: Indicate) -> None:
+        """Show, sound and say it; returns at once."""
+        self._hooks.show(order)
+
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
         ends_ns = self._clock.read().monotonic_ns + int(timeout_s * 1e9)
         self._recovery.close(0)
-        if self._hooks is not None:
-            self._hooks.close(min(HOOK_CLOSE_S, timeout_s))
+        self._hooks.close(timeout_s)
         return self._recorder.close(max(0, ends_ns - self._clock.read().monotonic_ns) / 1e9)
 
 
-def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Callable[[Event], None]) -> CameraPart:
+def equip(
+    config: AgentConfig, signer: CertifiedSigner, clock: GuidedClock, report: Callable[[Event], None]
+) -> CameraPart:
     """The camera side that `config` describes; opens nothing yet."""
     capture = config.capture
     settings = CaptureSettings(
@@ -105,16 +105,8 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         segment_minutes=capture.segment_minutes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
     )
-    recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
+    positions = PositionLog()
+    recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace, positions)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report))
-
-
-def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:
-    def died(name: str, error: BaseException | None) -> None:
-        # The thread's exception reaches `threading.excepthook` as well, which ends the process.
-        logger.error("%s ended: %r", name, error)
-
-    if not config.hooks.mcu:
-        return None
-    return HookCourier(config.hooks.mcu, clock, report, died, lambda line: logger.warning("button line: %s", line))
+    hooks = equip_hooks(config.hooks, clock, positions, report)
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks)

@@ -3,7 +3,6 @@
 import queue
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from pathlib import Path
 from agent.adapters.hook_courier import PRESSES, show_frame
 from agent.adapters.line_courier import Died, Lost
 from agent.clock import Clock
+from agent.config import HooksConfig
 from agent.control.acts import Act
 from agent.control.effects import Indicate
 from agent.control.messages import ButtonPressed, OfficerActed
 from firmware_hooks.frames import Press, Pulse, Show
-from firmware_hooks.gpio_panel import BoardLost, GpioPanel
+from firmware_hooks.gpio_panel import BoardLost, GpioPanel, Pins
 from firmware_hooks.patterns import LAMPS, LIGHTS, PULSES, Playing
 from firmware_hooks.presses import PressReader
 from firmware_hooks.sounder import AlsaSounder, NoSound
@@ -23,8 +23,6 @@ from firmware_hooks.sounder import AlsaSounder, NoSound
 NAME = "panel"
 WAITING = 64  # ours: more edges and orders than a hand can make in the time this thread may be held up
 DARK = Playing((), 0)
-
-__all__ = ["NAME", "GpioPanel", "PanelCourier", "sounder"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class PanelCourier:
         if self._board is not None:
             try:
                 self._board.open(
-                    lambda down: self._put(Edge(False, down, time.monotonic_ns())),
-                    lambda down: self._put(Edge(True, down, time.monotonic_ns())),
+                    lambda down: self._put(Edge(False, down, self._now_ns())),
+                    lambda down: self._put(Edge(True, down, self._now_ns())),
                 )
             except BoardLost as fault:
                 self._tell_lost(str(fault))
@@ -95,7 +93,7 @@ class PanelCourier:
                 try:
                     item = self._items.get(timeout=self._patience_s())
                 except queue.Empty:
-                    self._pressed(self._reader.passed(time.monotonic_ns()))
+                    self._pressed(self._reader.passed(self._now_ns()))
                     continue
                 if item is None:
                     return
@@ -124,7 +122,7 @@ class PanelCourier:
             self._deliver(ButtonPressed(now) if press is Press.SHORT else OfficerActed(PRESSES[press], "", now))
 
     def _obey(self, show: Show, notice: str) -> None:
-        now_ns = time.monotonic_ns()
+        now_ns = self._now_ns()
         light = Playing(LIGHTS[show.pattern], now_ns, endless=True)
         if (light.cycle, LAMPS[show.colour]) != (self._light.cycle, self._lamps):
             self._light, self._lamps = light, LAMPS[show.colour]
@@ -139,7 +137,7 @@ class PanelCourier:
 
     def _patience_s(self) -> float | None:
         """Drive the pins as this moment wants it; seconds until the next change."""
-        now_ns = time.monotonic_ns()
+        now_ns = self._now_ns()
         lit, change_ns = self._light.level(now_ns)
         due = [change_ns, self._reader.deadline()]
         levels = {"red": lit and self._lamps[0], "green": lit and self._lamps[1]}
@@ -152,10 +150,26 @@ class PanelCourier:
         soonest = min((it for it in due if it is not None), default=None)
         return None if soonest is None else max(0, soonest - now_ns) / 1e9
 
+    def _now_ns(self) -> int:
+        return self._clock.read().monotonic_ns
+
     def _tell_lost(self, why: str) -> None:
         if why not in self._told_losses:
             self._told_losses.add(why)
             self._lost(why)
+
+
+def gpio_panel(config: HooksConfig) -> GpioPanel:
+    """The pins of `[hooks]`."""
+    numbers = (
+        config.gpio_button,
+        config.gpio_mute,
+        config.gpio_red,
+        config.gpio_green,
+        config.gpio_buzzer,
+        config.gpio_vibration,
+    )
+    return GpioPanel(Pins(*(None if number < 0 else number for number in numbers)))
 
 
 def sounder(device: str, voices: Path | None) -> AlsaSounder | None:

@@ -8,8 +8,10 @@ from firmware_hooks.cards import BAUD, LENGTHS, MAX_FRAME, CardReader, encode_ca
 from firmware_hooks.device_link import SerialLink
 from firmware_hooks.simulated_card_reader import SimulatedCardReader
 
-NUMBERS = st.sampled_from(LENGTHS).flatmap(lambda length: st.binary(min_size=length, max_size=length)).map(
-    lambda number: number.hex().upper()
+NUMBERS = (
+    st.sampled_from(LENGTHS)
+    .flatmap(lambda length: st.binary(min_size=length, max_size=length))
+    .map(lambda number: number.hex().upper())
 )
 
 
