@@ -68,16 +68,25 @@ class GpioPanel:
 
     def close(self) -> None:
         """Everything off, and the pins free."""
+        for device in self._outputs.values():
+            device.off()
         for device in [*self._inputs, *self._outputs.values()]:
             device.close()
         self._inputs, self._outputs = [], {}
 
 
-def simulated_board() -> Any:
-    """A pin factory without a board: `simulated_board().pin(17).drive_low()` presses a button there."""
-    from gpiozero.pins.mock import MockFactory
+def simulated_board(held: int | None = None) -> Any:
+    """A pin factory without a board: `simulated_board().pin(17).drive_low()` presses a button there. The pin `held` is
+    pulled to ground from the start, as by a slide."""
+    from gpiozero.pins.mock import MockFactory, MockPin
 
-    return MockFactory()
+    class Pin(MockPin):  # type: ignore[misc]  # gpiozero has no types
+        def _set_pull(self, value: str) -> None:
+            super()._set_pull(value)
+            if self.info.name == f"GPIO{held}":
+                self._change_state(False)
+
+    return MockFactory(pin_class=Pin)
 
 
 def _told(tell: Edge, *, down: bool) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """Spoken or beeped notices through ALSA, by aplay of alsa-utils; spoken where a recording of the words is there."""
 
+import contextlib
 import io
 import math
 import subprocess
@@ -35,16 +36,11 @@ class AlsaSounder:
         if not spoken and not cycle:
             return
         try:
-            with io.BytesIO(b"" if spoken else tone(cycle)) as sound:
-                self._playing = subprocess.Popen(
-                    [*self._command, str(voice)] if spoken else self._command,
-                    stdin=subprocess.DEVNULL if spoken else subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-                if self._playing.stdin is not None:
-                    with self._playing.stdin as pipe:
-                        pipe.write(sound.getvalue())  # shorter than a pipe's 64 KiB: never waits
+            if spoken:
+                self._playing = self._start([str(voice)], subprocess.DEVNULL)
+            else:
+                self._playing = self._start([], subprocess.PIPE)
+                _feed(self._playing, tone(cycle))
         except OSError as error:
             raise NoSound(f"{self._command[0]}: {error}") from error
         if failed:
@@ -53,6 +49,10 @@ class AlsaSounder:
     def close(self) -> None:
         """End what sounds."""
         self._end()
+
+    def _start(self, words: list[str], stdin: int) -> subprocess.Popen[bytes]:
+        command = [*self._command, *words]
+        return subprocess.Popen(command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _end(self) -> int:
         """The exit code of the notice before, 0 when it still sounded."""
@@ -64,6 +64,13 @@ class AlsaSounder:
             playing.terminate()
             playing.wait(CLOSE_S)
         return code or 0
+
+
+def _feed(playing: subprocess.Popen[bytes], sound: bytes) -> None:
+    """Hand over `sound`, shorter than a pipe's 64 KiB: never waits. A player that is gone tells by its exit code."""
+    if playing.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), playing.stdin as pipe:
+            pipe.write(sound)
 
 
 def tone(cycle: Cycle) -> bytes:
