@@ -1,5 +1,6 @@
 """Lamps, pulses and notices: what flashes goes on, what sounds does so once, and what is missing stops nothing."""
 
+import shutil
 import wave
 from io import BytesIO
 from pathlib import Path
@@ -134,3 +135,12 @@ def test_loudspeaker_that_fails_or_is_missing_is_told_and_the_one_that_hangs_is_
     hanging.play("x", PULSES[Pulse.SHORT])
     hanging.play("x", PULSES[Pulse.SHORT])
     hanging.close()
+
+
+@pytest.mark.skipif(shutil.which("aplay") is None, reason="aplay (alsa-utils) is not installed")
+def test_real_aplay_plays_the_beep():
+    sounder = AlsaSounder("null")
+    sounder.play("x", PULSES[Pulse.SHORT])
+    played(sounder)
+    sounder.play("x", PULSES[Pulse.SHORT])  # raises if the one before had failed
+    sounder.close()
