@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.evidence.bmff import BrokenBox, box_at
+from agent.evidence.fragment_walk import Damage
 from agent.evidence.fragments import JOURNAL, STRUCTURE
 from agent.evidence.journal import JournalRecord
 from agent.evidence.places import MISSING, Examined, located, named, nearest, timed
-from agent.evidence.recovery import Damage
 from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
 from agent.evidence.statements import Seal
 from agent.wire.identifiers import Digest
