@@ -3,22 +3,18 @@
 A path is a segment file, the folder of one recording, or a folder of recordings (as `state/recordings` on a device).
 """
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography import x509
 
 from agent.adapters.background_hash import background_hashing
-from agent.adapters.window import Window
+from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
-from agent.evidence.bmff import Source
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import MAX_PHOTO_BYTES
@@ -31,7 +27,6 @@ from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
 from agent.wire.notes import MAX_NOTES
 from agent.wire.trust import TrustList
 
-ROOT_NAME = "root.pem"
 SEGMENTS = "segment-*.mp4"
 PHOTOS = (".jpg", ".jpeg")
 MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
@@ -82,11 +77,14 @@ def size_of(path: Path) -> int:
 def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspect: Inspect | None = None) -> Judged:
     """Verify one file, photo or recording's folder; `inspect` sees the outcome while the files are still open. Raises
     `OperatorFault` when something cannot be read."""
-    if path.suffix.lower() in PHOTOS and not path.is_dir():
+    with reading(path):
+        is_photo = path.suffix.lower() in PHOTOS and not path.is_dir()
+    if is_photo:
         return _judge_photo(path, basis)
     with ExitStack() as stack, reading(path):
-        files = [_segment(stack.enter_context(_open(name)), name) for name in _segments(path)]
-        sidecars = _sidecars(path, stack) if path.is_dir() else None
+        desk = stack.enter_context(OneOpenFile())
+        files = [SegmentFile(name.name, desk.source(name)) for name in _segments(path)]
+        sidecars = _sidecars(path, desk) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
@@ -95,7 +93,7 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
 
 
 def _judge_photo(path: Path, basis: Basis) -> Judged:
-    with reading(path), _open(path) as stream:
+    with reading(path), open_regular(path) as stream:
         data = stream.read(MAX_PHOTO_BYTES)
     return Judged(path, verify_photo(path.name, data, basis.roots, basis.now), ())
 
@@ -133,15 +131,6 @@ def read_basis(paths: Sequence[Path], trusts: Sequence[Path], accounts: Sequence
     return Basis(roots, Grounds(opened.trust, opened.devices), now)
 
 
-def default_roots(path: Path) -> list[Path]:
-    """The root.pem beside `path` or above it; raises `OperatorFault` when there is none."""
-    place = path.absolute()
-    for folder in (place, *place.parents):
-        if (folder / ROOT_NAME).is_file():
-            return [folder / ROOT_NAME]
-    raise OperatorFault(f"在 {path} 旁边和上级都没有找到 root.pem，请用 --roots 指定本区的根证书。")
-
-
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn the disk's errors about `path` into an `OperatorFault`: what cannot be read cannot be judged."""
@@ -155,26 +144,9 @@ def _segments(path: Path) -> list[Path]:
     return sorted(path.glob(SEGMENTS)) if path.is_dir() else [path]
 
 
-def _segment(stream: BinaryIO, path: Path) -> SegmentFile:
-    return SegmentFile(path.name, _source(stream, path))
-
-
-def _open(path: Path) -> BinaryIO:
-    """The file at `path`; a pipe or device, which would make us wait or read for ever, is an `OperatorFault`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OperatorFault(f"{path} 不是普通文件，无法核验。请检查路径。")
-    return os.fdopen(descriptor, "rb")
-
-
-def _source(stream: BinaryIO, path: Path) -> Source:
-    return Source(path.stat().st_size, Window(stream.fileno()).read_at)
-
-
-def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
+def _sidecars(folder: Path, desk: OneOpenFile) -> Sidecars:
     journal = folder / JOURNAL_NAME
-    opened = _source(stack.enter_context(_open(journal)), journal) if journal.exists() else None
+    opened = desk.source(journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
     return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes)
 
@@ -182,7 +154,7 @@ def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
 def _content(path: Path) -> bytes | None:
     if not path.exists():
         return None
-    with _open(path) as stream:
+    with open_regular(path) as stream:
         return stream.read(MAX_SIDECAR_BYTES)
 
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
+from agent.evidence.excerpt_findings import excerpt_findings, is_excerpt
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalRecord, Reason
 from agent.evidence.places import MISSING, Examined, clock_text
@@ -16,7 +17,7 @@ NO_INTERRUPTION = frozenset({Reason.STOPPED, Reason.CONTINUED})
 def recording_findings(segments: Sequence[Examined], *, whole: bool) -> list[Finding]:
     """Everything that only shows across fragments and segments, but for `interruptions`. `segments` have readable
     manifests and stand in the order of their numbers; `whole` says that they are meant to be all of one recording."""
-    findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments)]
+    findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments, whole=whole)]
     for before, after in itertools.pairwise(segments):
         findings += _link(before, after)
     return [*findings, *_holes(segments)]
@@ -73,9 +74,13 @@ def _link(before: Examined, after: Examined) -> Iterator[Finding]:
     yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "swapped", after.number))
 
 
-def _seals(segments: Sequence[Examined]) -> Iterator[Finding]:
+def _seals(segments: Sequence[Examined], *, whole: bool) -> Iterator[Finding]:
+    if not whole:
+        yield from excerpt_findings(segments)
     for segment in segments:
         name, seal = segment.file.name, segment.seal
+        if seal is None and not whole and is_excerpt(segment):
+            continue
         if seal is None:
             # Every fragment verifies, but nobody signed where the segment ends: what followed may be gone.
             text = f"{name}：未封存，结尾没有签名说明。请在原设备上重新启动以恢复封存。"

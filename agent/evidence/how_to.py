@@ -195,12 +195,11 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
 
 
 def _of_excerpt(excerpt: Excerpt) -> list[str]:
-    told = "unexplained-gap (11)" if excerpt.first == 1 else "missing (12)"
     return [
         f"注意：这是第 {excerpt.segment} 段的截取，只有第 {excerpt.first} 至 {excerpt.last} 片段，保留设备的原签名。",
-        f"最后一步应说 {told}，因为其余片段不在这里；不应说 altered 或 untrusted。范围由 export.dsse 说明。",
+        "最后一步应说 unexplained-gap（11），因为其余片段不在这里；不应更差。范围由 export.dsse 说明。",
         f"Note: an exact cut of segment {excerpt.segment}, fragments {excerpt.first} to {excerpt.last}, all under",
-        f"the device's own signatures. The last step must say {told}, as others are not here, and nothing worse.",
+        "the device's own signatures. The last step must say unexplained-gap (11), as others are not here.",
     ]
 
 

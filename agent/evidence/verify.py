@@ -27,6 +27,7 @@ from agent.evidence.recovery import examine
 from agent.evidence.report import (
     COMPLETENESS,
     INTEGRITY,
+    NO_ROOTS,
     TIME,
     TRUST,
     Finding,
@@ -35,6 +36,7 @@ from agent.evidence.report import (
     Report,
     Status,
     Verdict,
+    not_judged_without_roots,
     worst,
 )
 from agent.evidence.revocation import revocation_findings
@@ -102,9 +104,10 @@ def judge(
     sidecars: Sidecars | None = None,
     grounds: Grounds = NO_GROUNDS,
 ) -> Report:
-    """The report on segments that were examined; the second half of `verify_recording`."""
+    """The report on segments that were examined; the second half of `verify_recording`. Without `roots` nothing is
+    trusted, and the report says that it was not asked."""
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
-    findings = [finding for entry in segments for finding in segment_findings(entry)]
+    findings = [finding for entry in segments for finding in segment_findings(entry, whole=sidecars is not None)]
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)
@@ -115,7 +118,10 @@ def judge(
     files_of_notes = {} if sidecars is None else sidecars.notes
     noted = judge_notes(files_of_notes, readable, roots, intact=not _is_damaged(findings))
     findings += [*noted.findings, *interruption_findings(readable, noted.notes), *compared.findings]
-    findings += [finding for entry in readable for finding in _trust_findings(entry, roots, now)]
+    if roots:
+        findings += [finding for entry in readable for finding in _trust_findings(entry, roots, now)]
+    else:
+        findings = [it for it in findings if it.layer != TRUST] + [Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)]
     findings += [finding for entry in readable for finding in _revocations(entry, readable, grounds)]
     return _report(segments, readable, findings, sidecars, compared, note_lines(noted.notes))
 
@@ -204,7 +210,7 @@ def _report(
     return Report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ()),
-        trust=_layer(TRUST, findings, ()) if readable else _UNREADABLE,
+        trust=not_judged_without_roots(_layer(TRUST, findings, ())) if readable else _UNREADABLE,
         time=_layer(TIME, findings, (*clock_lines(readable), *compared.time)) if readable else _UNREADABLE,
         completeness=_layer(COMPLETENESS, findings, notes) if readable or not segments else _UNREADABLE,
         duty=_DUTY,

@@ -52,7 +52,6 @@ def walk(data, at=0):
         at += size
 def boxes(data): return [(kind, data[inside:end]) for kind, _, inside, end in walk(data)]
 def cbor(data): return cbor2.loads(data) if len(data) <= MAX_CBOR else require(condition=False)
-
 def sign1(value, key=None, payload=None):
     """The parts of a COSE_Sign1 (RFC 9052), ES256; verified when a key is given."""
     require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7)
@@ -112,9 +111,8 @@ def read_fragment(data, at, manifest, read):
     require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4)
     require(entry["moof"] == sha(moof)[:8])
     return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
-def next_fragment(data, at):
-    return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
-def read_segment(name, data, tell):
+def next_fragment(data, at): return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
+def read_segment(name, data, whole, tell):
     """All that one file shows by itself; what is wrong goes to `tell`."""
     heads, manifest_at = [], None
     try:
@@ -142,7 +140,9 @@ def read_segment(name, data, tell):
     for place in damage:
         before = max((row["seq"] for row in rows if place[0] == row["end"]), default=None)
         tell("altered", f"{name}: {'-'.join(map(str, place))} altered 被改" + (f", after fragment 前一片段 {before}" if before else ""))
-    bad, seen, highest = bool(damage), {first - 1: opening["prior_head"]}, first - 1
+    if excerpt := rows and not (whole or seal or damage or tail) and rows[0]["seq"] > first and all(after["prev"] == before["head"] and after["seq"] == before["seq"] + 1 for before, after in itertools.pairwise(rows)):
+        first = tell("unexplained-gap", f"{name}: excerpt, original signatures hold 节选，原签名有效: {opening['recording']} {rows[0]['seq']}-{rows[-1]['seq']}") or rows[0]["seq"]
+    bad, seen, highest = bool(damage), {first - 1: rows[0]["prev"] if excerpt else opening["prior_head"]}, first - 1
     for row in rows:
         if row["seq"] in seen or row["seq"] < highest or seen.get(row["seq"] - 1, row["prev"]) != row["prev"]:
             bad = tell("altered", f"{name}: fragment 片段 {row['seq']} repeated, swapped or foreign 重复、换序或不属于此链") or True
@@ -153,7 +153,6 @@ def read_segment(name, data, tell):
     head = rows[-1]["head"] if rows else opening["prior_head"]
     if seal and not bad and (flat_hash(data) != manifest["flat"] or head != seal["head"]): tell("altered", f"{name}: the seal does not fit the file 封存与文件内容不符")
     return manifest | {"name": name, "number": opening["segment"], "first": first, "last": last, "head": seal["head"] if seal else head, "rows": rows}
-
 def flat_hash(data):
     """C2PA 2.4 section 9.2.4: every box but ftyp, mfra and the manifest's, each after its offset."""
     whole = hashlib.sha256()
@@ -208,7 +207,6 @@ def check_trust(segment, roots, tell):
             require(inside or (state == "unset" and begin <= datetime.now(UTC) <= end))
     except NO:
         tell("untrusted", f"{segment['name']}: no certificate path to the given root, or out of date 证书不属于所给的根证书或已过期")
-
 def der(data):
     at, found = 0, []  # (content, whole) of every element
     while at < len(data):
@@ -264,11 +262,12 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, whole = [], path.is_dir()
+    if not whole and path.suffix.lower() in (".jpg", ".jpeg"): raise ValueError(f"{path}: photos are not judged here, use liuhen-verify 此程序不判照片")
     tell = lambda verdict, text: findings.append((verdict, text))
     with contextlib.ExitStack() as stack:
         streams = {place.name: stack.enter_context(place.open("rb")) for place in (sorted(path.glob("segment-*.mp4")) if whole else [path])}
         files = {name: mmap.mmap(it.fileno(), 0, access=mmap.ACCESS_READ) if it.seek(0, 2) else b"" for name, it in streams.items()}
-        segments = sorted(filter(None, (read_segment(name, data, tell) for name, data in files.items())), key=lambda it: it["number"])
+        segments = sorted(filter(None, (read_segment(name, data, whole, tell) for name, data in files.items())), key=lambda it: it["number"])
         if whole and not files: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
         try:
             check_recording(segments, whole, tell)
