@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
 from agent.errors import OperatorFault, SenderFault
+from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
 TYPE_NAMES: Mapping[type, str] = {int: "整数", bool: " true 或 false", str: "加引号的文字"}
@@ -33,11 +34,11 @@ def _matching(pattern: str, words: str, default: str, *, address: bool = False) 
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """`[identity]`: the pinned root, the trust list, and the evidence key with its certificates."""
+    """`[identity]`: the pinned root, the trust list, the evidence key (see `agent.key_places`) and its certificates."""
 
     root: Path
     trust_list: Path
-    evidence_key: Path = field(metadata={"secret": True})
+    evidence_key: KeyPlace = field(metadata={"secret": True})
     evidence_chain: Path
 
 
@@ -214,10 +215,19 @@ def _value(name: str, item: Field[Any], kind: Any, value: Any, folder: Path) -> 
         if isinstance(value, Path | str) and str(value):
             return folder / value
         raise OperatorFault(f"agent.toml：{name} = {value!r} 应是一个文件路径（加引号）。")
+    if kind is KeyPlace and isinstance(value, str):
+        return _key_place(name, value, folder)
     wanted = kind if kind in TYPE_NAMES else str
     if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
         raise OperatorFault(f"agent.toml：{name} = {value!r} 应是{TYPE_NAMES[wanted]}。")
     return _in_range(name, item, value)
+
+
+def _key_place(name: str, value: str, folder: Path) -> KeyPlace:
+    try:
+        return parse_key_place(value, folder)
+    except OperatorFault as fault:
+        raise OperatorFault(f"agent.toml：{name}：{fault}") from fault
 
 
 def _in_range(name: str, item: Field[Any], value: Any) -> Any:
@@ -237,12 +247,13 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 
 def _files(config: AgentConfig) -> dict[str, Path]:
-    return {
+    named = {
         f"{section}.{item.name}": getattr(part, item.name)
         for section, part in (("identity", config.identity), ("broker", config.broker))
         for item in fields(part)
-        if isinstance(getattr(part, item.name), Path)
     }
+    files = {name: value.path if isinstance(value, KeyFile) else value for name, value in named.items()}
+    return {name: value for name, value in files.items() if isinstance(value, Path)}
 
 
 def _cause(error: Exception) -> str:
