@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
@@ -81,6 +82,15 @@ class CaptureConfig:
 
 
 @dataclass(frozen=True)
+class EvidenceConfig:
+    """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
+    recording."""
+
+    profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
+    sm2_key: Path | None = field(default=None, metadata={"secret": True})
+
+
+@dataclass(frozen=True)
 class HooksConfig:
     """`[hooks]`: the serial device of the MCU that carries the button; empty for none."""
 
@@ -105,6 +115,7 @@ class AgentConfig:
     broker: BrokerConfig
     state_dir: Path = Path("state")
     capture: CaptureConfig = field(default_factory=CaptureConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     hooks: HooksConfig = field(default_factory=HooksConfig)
     disclosure: DisclosureConfig | None = None
 
@@ -118,6 +129,7 @@ SECTIONS: Mapping[str, type] = {
     "identity": IdentityConfig,
     "broker": BrokerConfig,
     "capture": CaptureConfig,
+    "evidence": EvidenceConfig,
     "hooks": HooksConfig,
     "disclosure": DisclosureConfig,
 }
@@ -162,7 +174,7 @@ def _shown(part: Any) -> dict[str, Any]:
         value = getattr(part, item.name)
         if is_dataclass(value):
             lines[item.name] = _shown(value)
-        elif item.metadata.get("secret"):
+        elif item.metadata.get("secret") and value is not None:
             lines[item.name] = f"{value}{HIDDEN}"
         elif item.metadata.get("address"):
             lines[item.name] = masked(value)
@@ -179,6 +191,8 @@ def _checked(config: AgentConfig) -> AgentConfig:
             label(config.disclosure.audience)
     except SenderFault as fault:
         raise OperatorFault(f"agent.toml：{fault}") from fault
+    if (config.evidence.profile == GM_PROFILE) != (config.evidence.sm2_key is not None):
+        raise OperatorFault('agent.toml：evidence.profile = "gm" 与 evidence.sm2_key 须同时写，或都不写。')
     if not config.records and config.disclosure is None:
         raise OperatorFault('agent.toml：大厅终端缺少 [disclosure] 一节。请写上 audience = "hall-1" 之类的大厅代号。')
     if config.records and config.disclosure is not None:
@@ -211,7 +225,9 @@ def _check_complete(items: Mapping[str, Field[Any]], raw: Mapping[str, Any], pre
 
 
 def _value(name: str, item: Field[Any], kind: Any, value: Any, folder: Path) -> Any:
-    if kind is Path:
+    if kind == Path | None and value is None:
+        return None
+    if kind is Path or kind == Path | None:
         if isinstance(value, Path | str) and str(value):
             return folder / value
         raise OperatorFault(f"agent.toml：{name} = {value!r} 应是一个文件路径（加引号）。")
@@ -249,7 +265,7 @@ def _suggestion(name: str, known: list[str]) -> str:
 def _files(config: AgentConfig) -> dict[str, Path]:
     named = {
         f"{section}.{item.name}": getattr(part, item.name)
-        for section, part in (("identity", config.identity), ("broker", config.broker))
+        for section, part in (("identity", config.identity), ("broker", config.broker), ("evidence", config.evidence))
         for item in fields(part)
     }
     files = {name: value.path if isinstance(value, KeyFile) else value for name, value in named.items()}

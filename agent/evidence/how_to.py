@@ -4,14 +4,14 @@ Every number in it is that of the recording it lies beside. Lines that begin wit
 recording's folder one after the other; a line that begins with `  = ` is what the command before it must print.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from agent.errors import SenderFault
-from agent.evidence import bmff, manifest
+from agent.evidence import bmff
 from agent.evidence.certificates import common_name
 from agent.evidence.clip import Excerpt
 from agent.evidence.journal import JournalRecord
@@ -21,7 +21,6 @@ from agent.evidence.sidecars import SIGNATURE_NAME, SUMS_NAME
 
 HOW_TO_NAME, ALONE_NAME, ROOT_NAME = "HOW-TO-VERIFY.txt", "liuhen_verify.py", "root.pem"
 COMMAND, ANSWER = "  $ ", "  = "
-UNSTAMPED = ".unstamped"  # behind the name of a segment: the manifest box as the device sealed it
 ENTRY_AT = bmff.HEADER + bmff.USER_TYPE  # where the CBOR begins in a journal box
 
 
@@ -49,23 +48,27 @@ class Step:
     answer: str = ""
 
 
+LISTED = Step("文件的散列值与清单一致。", "The files are those of the list.", f"sha256sum -c --quiet {SUMS_NAME}")
+
+
 def how_to_verify(
     file: SegmentFile,
     found: Examination,
     root: x509.Certificate,
     sidecars: Mapping[str, bytes | None],
     excerpt: Excerpt | None = None,
-    stamped: int = 0,
+    sums: Iterable[Step] = (LISTED,),
 ) -> str:
     """The page for the recording whose segment `file` was examined as `found`; `sidecars` by name, None where absent.
-    With `excerpt` it is the page of an exact cut: `file` and nothing else. `stamped` segments are time-stamped.
+    With `excerpt` it is the page of an exact cut: `file` and nothing else. `sums`
+    compare its files with SHA256SUMS.
 
     Raises `SenderFault` when the segment has no manifest or no fragment that verifies: then nothing can be checked.
     """
     origin = found.origin
     if found.manifest is None or origin is None or not found.fragments:
         raise SenderFault(f"{file.name} 中没有可验证的片段，无法说明如何检验。")
-    steps = [*_root(root), *_sums(sidecars, found, stamped), *_fragment(file, found), *_certificate(file, found)]
+    steps = [*_root(root), *_sums(sidecars, found, sums), *_fragment(file, found), *_certificate(file, found)]
     steps.append(_alone("." if excerpt is None else file.name))
     note = _of_excerpt(excerpt) if excerpt else _UNSEALED if sidecars.get(SIGNATURE_NAME) is None else []
     lines = [
@@ -90,7 +93,6 @@ def commands_of(text: str) -> Iterator[tuple[str, str]]:
             yield line.removeprefix(COMMAND), after.removeprefix(ANSWER) if after.startswith(ANSWER) else ""
 
 
-_LISTED = Step("文件的散列值与清单一致。", "The files are those of the list.", f"sha256sum -c --quiet {SUMS_NAME}")
 _UNSEALED = [
     "注意：设备没有来得及封存（断电或损坏），没有签名的散列清单。每个片段仍各自带有签名，可以检验；但没有人签名说明",
     "录制到此为止，最后一步最好的结果是 unexplained-gap（退出码 11），尾部残缺时为 missing（12）。",
@@ -116,9 +118,9 @@ def _root(root: x509.Certificate) -> Iterator[Step]:
     )
 
 
-def _sums(sidecars: Mapping[str, bytes | None], found: Examination, stamped: int) -> Iterator[Step]:
+def _sums(sidecars: Mapping[str, bytes | None], found: Examination, sums: Iterable[Step]) -> Iterator[Step]:
     if sidecars.get(SUMS_NAME) is not None:
-        yield from _stamped(stamped) if stamped else [_LISTED]
+        yield from sums
     if sidecars.get(SIGNATURE_NAME) is not None:
         yield Step(
             "清单由该设备签名（CMS）。",
@@ -126,22 +128,6 @@ def _sums(sidecars: Mapping[str, bytes | None], found: Examination, stamped: int
             f"openssl cms -verify -binary -inform DER -in {SIGNATURE_NAME} -content {SUMS_NAME} -CAfile {ROOT_NAME} "
             f"-purpose any -attime {_signed_at(found)} -out /dev/null",
         )
-
-
-def _stamped(count: int) -> Iterator[Step]:
-    yield Step(
-        "分段在封存之后加盖了时间戳；换回封存时的凭证（.unstamped），散列值与清单一致（应有这么多个）。",
-        "Time-stamped after the seal: with the box as it was sealed, the files are those of the list (so many).",
-        f"for u in *{UNSTAMPED}; do f=${{u%{UNSTAMPED}}}; at=$((0x$(head -c 4 $f | od -An -tx1 | tr -d ' '))); (head "
-        f'-c $at $f; cat $u; tail -c +$((at+{manifest.RESERVED_BYTES}+1)) $f) | sha256sum | sed "s/-$/$f/"; done | '
-        f"grep -cxFf {SUMS_NAME}",
-        str(count),
-    )
-    yield Step(
-        "其余文件的散列值与清单一致。时间戳本身用 liuhen-verify --tsa-root 核验。",
-        "The other files are those of the list. The time-stamps themselves: liuhen-verify --tsa-root.",
-        f"ls *{UNSTAMPED} | sed 's/{UNSTAMPED}$//' | grep -vFf - {SUMS_NAME} | sha256sum -c --quiet -",
-    )
 
 
 def _fragment(file: SegmentFile, found: Examination) -> Iterator[Step]:

@@ -20,7 +20,7 @@ from rfc3161_client import decode_timestamp_response as decoded
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import bmff, manifest, time_stamps
-from agent.evidence.how_to import UNSTAMPED
+from agent.evidence.how_to_sums import UNSTAMPED
 from agent.evidence.manifest_reading import Manifest, read_manifest
 from agent.evidence.sidecars import SIGNATURE_NAME
 
