@@ -81,8 +81,8 @@ class Seen:
 
 
 class SourceContract:
-    """`pictures` are looked at; `encoding` is what the source was asked for; `max_drift_s` is how far a picture's time in
-    the film and the moment it is said to be taken may come apart."""
+    """`pictures` are looked at; `encoding` is what the source was asked for; `max_drift_s` is how far a picture's time
+    in the film and the moment it is said to be taken may come apart."""
 
     pictures = 45
     max_drift_s = 1.0
