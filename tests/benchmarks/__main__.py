@@ -23,7 +23,14 @@ from rich.table import Table
 from tests.benchmarks.figures import FIGURES, Bench, Row
 
 ROOT = Path(__file__).resolve().parents[2]
-MEASURED = ("agent/evidence", "agent/adapters", "agent/wire", "agent/verify_files.py", "tests/benchmarks")
+MEASURED = (
+    "agent/evidence",
+    "agent/adapters",
+    "agent/wire",
+    "agent/verify_files.py",
+    "firmware_hooks/nmea.py",
+    "tests/benchmarks",
+)
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """The card reader: a card is its number or nothing, whatever stands around it on the wire."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,12 @@ NUMBERS = (
 
 def test_frame_of_a_common_reader_is_read():
     assert CardReader().feed(b"\x020600A3D5F282\x03") == ["0600A3D5F2"]  # as in the RDM6300's own paper: XOR is 82
+
+
+def test_frame_shown_in_the_readme_is_the_frame():
+    readme = (Path(__file__).parents[2] / "firmware_hooks/README.md").read_text(encoding="utf-8")
+    shown = encode_card("0600A3D5F2").replace(b"\r\n", b"").hex(" ").upper()
+    assert shown in readme
 
 
 @given(NUMBERS, st.binary(max_size=50), st.lists(st.integers(0, 100), max_size=4))
