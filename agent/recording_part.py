@@ -2,20 +2,24 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
+from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
-from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
+from agent.adapters.reserve_file import NAME as RESERVE
+from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, StartRecording, TakePhoto
+from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
-from agent.evidence.journal import Reason
+from agent.evidence.journal import HEALTH, JournalEvent, Reason
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
@@ -35,13 +39,17 @@ class CameraPart:
         recovery: SpoolRecovery,
         recorder: Recorder,
         hooks: HookCourier | None,
+        health: HealthCourier | None = None,
+        bits_per_second: int = 4_000_000,
     ) -> None:
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
-        self._recorder, self._hooks = recorder, hooks
+        self._recorder, self._hooks, self._health = recorder, hooks, health
+        self._bits_per_second = bits_per_second
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
+        self._spool.reserve.release()  # what an earlier run left open is closed in it
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
@@ -59,6 +67,8 @@ class CameraPart:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
         self._recorder.open()
         self._recovery.start()
+        if self._health is not None:
+            self._health.start()
         if self._hooks is not None:
             self._hooks.start()
 
@@ -78,10 +88,20 @@ class CameraPart:
         """Keep the next picture as a photo; returns at once."""
         self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
 
+    def note_health(self, order: NoteHealth) -> None:
+        """Sign a reading into the running recording; returns at once."""
+        self._recorder.act(NoteAsked(JournalEvent(HEALTH, order.at, None, order.reading)))
+
+    def set_bitrate(self, percent: int) -> None:
+        """Code pictures at so many percent of the configured rate; returns at once."""
+        self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
         ends_ns = self._clock.read().monotonic_ns + int(timeout_s * 1e9)
         self._recovery.close(0)
+        if self._health is not None:
+            self._health.close(min(HOOK_CLOSE_S, timeout_s))
         if self._hooks is not None:
             self._hooks.close(min(HOOK_CLOSE_S, timeout_s))
         return self._recorder.close(max(0, ends_ns - self._clock.read().monotonic_ns) / 1e9)
@@ -99,15 +119,21 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    spool = Spool(config.state_dir / RECORDINGS)
+    storage = config.storage_policy
+    reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
+    spool = Spool(config.state_dir / RECORDINGS, reserve)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
+        reserve_bytes=storage.reserve_bytes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
     )
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report))
+    sensors = Path(config.duty.sensors) if config.duty.sensors else None
+    health = HealthCourier(sensors, spool, clock, report)
+    hooks = _hooks(config, clock, report)
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, health, capture.video_kbps * 1000)
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

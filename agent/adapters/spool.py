@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agent import durable
+from agent.adapters.reserve_file import NAME as RESERVE
+from agent.adapters.reserve_file import ReserveFile
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
 from agent.evidence.journal import JournalRecord
@@ -22,11 +24,17 @@ from agent.wire.signing import CertifiedSigner
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
 
 
-class Spool:
-    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it."""
+class NoRoom(EnvironmentFault):
+    """The disk works and is full."""
 
-    def __init__(self, root: Path) -> None:
+
+class Spool:
+    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it, and so
+    does `reserve`, the room for closing."""
+
+    def __init__(self, root: Path, reserve: ReserveFile | None = None) -> None:
         self._root, self.photos = root, root.with_name("photos")
+        self.reserve = reserve or ReserveFile(root.with_name(RESERVE), 0)
 
     def recordings(self) -> tuple[RecordingId, ...]:
         """Every recording that has a folder, oldest first; raises `EnvironmentFault`."""
@@ -74,13 +82,17 @@ class Spool:
         return found.f_bavail * found.f_frsize
 
     def check_room(self, reserve: int) -> int:
-        """`free_bytes`, unless less than `reserve` is left (`EnvironmentFault`)."""
+        """`free_bytes`, unless less than `reserve` is left (`NoRoom`)."""
         free = self.free_bytes()
         if free < reserve:
-            raise EnvironmentFault(
-                f"存储空间不足（剩余 {free // 2**20} MB），录像暂停写入。请导出已回执的录像或更换存储卡。"
-            )
+            raise NoRoom(f"存储空间不足（剩余 {free // 2**20} MB），录像暂停写入。请导出已回执的录像或更换存储卡。")
         return free
+
+    def take_reserve(self, reserve: int) -> None:
+        """Hold the room for closing and see that `reserve` is left beside it; raises `NoRoom` or `EnvironmentFault`."""
+        if not self.reserve.ensure():
+            raise NoRoom("存储空间不足，连封存所需的空间也留不出，未录制。请导出已回执的录像或更换存储卡。")
+        self.check_room(reserve)
 
     def write_sidecars(
         self,
