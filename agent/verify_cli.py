@@ -205,6 +205,8 @@ def _show(console: Console, path: Path, report: Report) -> None:
         console.print(Text.assemble(f"  {_LAYER_NAMES[name]} {name}: ", (word, style)))
         for line in layer.lines[:PLACES_SHOWN]:
             console.print(Text(f"    {_plain(line)}"))
+    for line in report.health:
+        console.print(Text(f"  设备状况 health: {_plain(line)}"))
     for place in report.places[:PLACES_SHOWN]:
         console.print(Text(f"  ✗ {_place(place)}", style="red"))
     hidden = len(report.places) - PLACES_SHOWN

@@ -52,6 +52,25 @@ class HealthReading:
         }
         return " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
+    @property
+    def chinese(self) -> str:
+        """The reading in words."""
+        words = [
+            _WHY.get(self.why, self.why),
+            "" if self.battery_percent is None else f"电量 {self.battery_percent}%",
+            "外接电源" if self.charging else "",
+            "" if self.temperature_mc is None else f"温度 {self.temperature_mc / 1000:.1f} ℃",
+            "" if self.free_mib is None else f"存储剩余 {self.free_mib} MiB",
+            f"时钟 {self.clock.value}",
+            f"开机以来中断 {self.gaps} 次、故障 {self.faults} 次",
+            _GIVEN_UP.get(self.given_up, ""),
+        ]
+        return "，".join(word for word in words if word)
+
+
+_WHY = {"start": "开始", "interval": "定时", "change": "变化", "end": "结束"}
+_GIVEN_UP = {1: "已停上传", 2: "已停上传、降码率", 3: "已停止录制"}
+
 
 def parse_reading(note: str) -> HealthReading | None:
     """The reading in a note; None when it is not exactly one that `encode` writes."""

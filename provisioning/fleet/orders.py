@@ -45,7 +45,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`."""
+    `[capture]` table, `mcu` that of `[hooks]`. `own_sensors`: the battery and the heat of the computer it
+    runs on are this device's; not so in a rehearsal."""
 
     device: str
     unit: str
@@ -53,6 +54,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    own_sensors: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
     }
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
+        document |= {} if order.own_sensors else {"duty": {"sensors": ""}}
     else:
         document |= {"disclosure": {"audience": _audience(order.kiosk)}}
     return toml_text(document)
