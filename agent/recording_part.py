@@ -49,7 +49,7 @@ class CameraPart:
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
-        self._spool.reserve.release()  # what an earlier run left open is closed in it
+        self._spool.use_reserve()
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:

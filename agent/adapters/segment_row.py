@@ -112,6 +112,7 @@ class SegmentRow:
 
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
+        self._bench.spool.use_reserve()
         segment, self._open = self._open, None
         if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
             return
@@ -134,7 +135,7 @@ class SegmentRow:
         """
         spool, signer, clock = self._bench.spool, self._bench.signer, self._bench.clock
         recording, last = self._order.recording, self.done[-1].path
-        spool.reserve.release()  # what follows is what the room was kept for
+        spool.use_reserve()
         if last in self._broken:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
         discarded = seal_broken(self._broken, signer, clock)
@@ -170,7 +171,6 @@ class SegmentRow:
         try:
             self._bench.spool.check_room(self._bench.settings.reserve_bytes)
         except NoRoom as fault:
-            self._bench.spool.reserve.release()
             self._break_off(fault)
             self.finish(Reason.STORAGE_FULL)
             return False

@@ -21,6 +21,7 @@ from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
+CLOSING_BYTES = 8 * 2**20  # ours: a last fragment at 50 Mbit/s, the seal and the sidecars
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
 
 
@@ -93,6 +94,15 @@ class Spool:
         if not self.reserve.ensure():
             raise NoRoom("存储空间不足，连封存所需的空间也留不出，未录制。请导出已回执的录像或更换存储卡。")
         self.check_room(reserve)
+
+    def use_reserve(self) -> None:
+        """Something is to be closed: give the reserve back where there is not enough room without it."""
+        try:
+            short = self.free_bytes() < CLOSING_BYTES
+        except EnvironmentFault:  # what is to be closed meets the same and says so
+            return
+        if short:
+            self.reserve.release()
 
     def write_sidecars(
         self,
