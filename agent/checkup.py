@@ -22,8 +22,7 @@ from agent.wire import canonical
 def observe(config: AgentConfig, clock: Clock) -> Observed:
     """What `agent.control.self_check` judges. Charge and heat are the kernel's, else the agent's own last reading (a
     battery behind the MCU is seen by the agent alone). Raises `OperatorFault` or `EnvironmentFault`."""
-    sensors = Path(config.duty.sensors) if config.duty.sensors else None
-    read = read_health(sensors, Spool(config.state_dir / RECORDINGS), clock)
+    read = read_health(config.duty.sysfs, Spool(config.state_dir / RECORDINGS), clock)
     told = _snapshot(config)
     last = None if told is None else parse_reading(told.health)
     certificates = _certificates([config.identity.evidence_chain, config.broker.certificate])

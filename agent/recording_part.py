@@ -1,8 +1,8 @@
 """A recorder's camera side put together: spool, recorder, button. Kiosk hosts have none of it."""
 
 import logging
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
@@ -11,6 +11,7 @@ from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
+from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
@@ -19,7 +20,10 @@ from agent.config import RECORDINGS, AgentConfig
 from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
+from agent.evidence import gm_sums
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import HEALTH, JournalEvent, Reason
+from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
@@ -29,7 +33,8 @@ logger = logging.getLogger(__name__)
 
 
 class CameraPart:
-    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`."""
+    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`. `labels` are signed into every
+    recording beside what is ordered."""
 
     def __init__(
         self,
@@ -39,9 +44,11 @@ class CameraPart:
         recovery: SpoolRecovery,
         recorder: Recorder,
         hooks: HookCourier | None,
+        labels: Mapping[str, str] = MappingProxyType({}),
         health: HealthCourier | None = None,
         bits_per_second: int = 4_000_000,
     ) -> None:
+        self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
         self._recorder, self._hooks, self._health = recorder, hooks, health
         self._bits_per_second = bits_per_second
@@ -74,7 +81,8 @@ class CameraPart:
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once."""
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, order.context))
+        context = {**order.context, **self.labels}
+        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -119,9 +127,9 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    storage = config.storage_policy
+    storage, (gm, labels) = config.storage_policy, _gm_profile(config)
     reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
-    spool = Spool(config.state_dir / RECORDINGS, reserve)
+    spool = Spool(config.state_dir / RECORDINGS, reserve, gm)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
@@ -130,10 +138,25 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     )
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    sensors = Path(config.duty.sensors) if config.duty.sensors else None
-    health = HealthCourier(sensors, spool, clock, report)
+    health = HealthCourier(config.duty.sysfs, spool, clock, report)
     hooks = _hooks(config, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, health, capture.video_kbps * 1000)
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, labels, health, capture.video_kbps * 1000)
+
+
+def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:
+    """The SM2 signer and what recordings are labelled with. A device that cannot do SM2 records all the same."""
+    if config.evidence.sm2_key is None:
+        return None, {}
+    from agent.adapters.libcrypto_sm import load_sm2_signer
+
+    pem = read_private(config.evidence.sm2_key)
+    try:
+        gm = load_sm2_signer(pem)
+        gm.sign(PROOF)
+    except EnvironmentFault as fault:
+        logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+        return None, gm_sums.labels(None)
+    return gm, gm_sums.labels(gm.key_id)
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

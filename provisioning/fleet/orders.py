@@ -8,6 +8,8 @@ from agent.wire.identifiers import District, label
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
+SM2_KEY_NAME, SM2_PUBLIC_NAME = "sm2.key", "sm2.pub"
+
 
 @dataclass(frozen=True)
 class BrokerAddress:
@@ -45,8 +47,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`. `own_sensors`: the battery and the heat of the computer it
-    runs on are this device's; not so in a rehearsal."""
+    `[capture]` table, `mcu` that of `[hooks]`; `gm` adds an SM2 key for SM3 sums. `own_sensors`: the battery and the
+    heat of the computer it runs on are this device's; not so in a rehearsal."""
 
     device: str
     unit: str
@@ -54,6 +56,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    gm: bool = False
     own_sensors: bool = True
 
 
@@ -91,9 +94,11 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    if order.gm:
+        document |= {"evidence": {"profile": "gm", "sm2_key": SM2_KEY_NAME}}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
-        document |= {} if order.own_sensors else {"duty": {"sensors": ""}}
+        document |= {} if order.own_sensors else {"duty": {"sensors": "none"}}
     else:
         document |= {"disclosure": {"audience": _audience(order.kiosk)}}
     return toml_text(document)

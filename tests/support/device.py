@@ -66,7 +66,7 @@ def agent_toml(device: str, port: int, protocol: str = "5", more: str = "") -> s
     if device.startswith("KSK-"):
         more += '\n[disclosure]\naudience = "hall-1"\n'
     if device.startswith("REC-") and "[duty]" not in more:
-        more += '\n[duty]\nsensors = ""\n'  # the heat of the computer that runs the tests is nobody's business
+        more += '\n[duty]\nsensors = "none"\n'  # the heat of the computer that runs the tests is nobody's business
     return f"""\
 district = "xinghe"
 device = "{device}"
