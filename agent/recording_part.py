@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
@@ -15,6 +16,7 @@ from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
+from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
 from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
@@ -28,6 +30,7 @@ from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
 HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
+OFFICER = "officer"  # the key of a recording's context with the officer's number, where somebody has signed in
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +47,14 @@ class CameraPart:
         recovery: SpoolRecovery,
         recorder: Recorder,
         hooks: HookCourier | None,
+        caption: Caption,
         labels: Mapping[str, str] = MappingProxyType({}),
         health: HealthCourier | None = None,
         bits_per_second: int = 4_000_000,
     ) -> None:
         self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
-        self._recorder, self._hooks, self._health = recorder, hooks, health
+        self._recorder, self._hooks, self._caption, self._health = recorder, hooks, caption, health
         self._bits_per_second = bits_per_second
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
@@ -80,7 +84,8 @@ class CameraPart:
             self._hooks.start()
 
     def start(self, order: StartRecording) -> None:
-        """Begin a recording; returns at once."""
+        """Begin a recording; returns at once. Who records stands in its pictures from here on."""
+        self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
         context = {**order.context, **self.labels}
         self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
 
@@ -136,11 +141,14 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         reserve_bytes=storage.reserve_bytes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
     )
-    recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
+    if font_file() is None:
+        logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
+    caption = Caption(config.device, config.unit)
+    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
     health = HealthCourier(config.duty.sysfs, spool, clock, report)
-    hooks = _hooks(config, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, labels, health, capture.video_kbps * 1000)
+    hooks, rate = _hooks(config, clock, report), capture.video_kbps * 1000
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels, health, rate)
 
 
 def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:

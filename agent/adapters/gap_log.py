@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, JournalEvent, Reason, overflow_event
+from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, HEALTH, JournalEvent, Reason, overflow_event
 from agent.wire.instant import Instant
 
 MAX_PENDING = 64  # ours; with notes of this length they fit a journal entry, 32 KiB. Further events become one
 NOTE_CHARACTERS = 100  # ours, of three bytes each; sixteen such notes also fit a seal
+MAX_READINGS = 4  # ours
 JUMP_MS = 1000  # ours; the wall clock and the monotonic clock may drift apart so much between two fragments
 
 
@@ -16,7 +17,7 @@ class GapLog:
     def __init__(self) -> None:
         self._pending: list[JournalEvent] = []
         self._open: Reason | None = None
-        self._silent = False
+        self._impaired: set[Reason] = set()
         self._last: Instant | None = None
         self._beyond: JournalEvent | None = None
         self._beyond_count = 0
@@ -33,15 +34,21 @@ class GapLog:
         self._beyond, self._beyond_count = None, 0
 
     def note(self, event: JournalEvent) -> None:
-        """Something that is no gap of the media: silence, an explanation, a mark."""
+        """Something that is no gap of the media: silence, an explanation, a mark, a reading of the device's state. Of
+        readings that no fragment takes along for long, the first ones and the last are kept: a seal has little room,
+        and all of them are events of the device as well."""
+        waiting = [it for it in self._pending if it.kind == HEALTH]
+        if event.kind == HEALTH and len(waiting) >= MAX_READINGS:
+            self._pending.remove(waiting[-1])
         self._add(event)
 
-    def sound(self, *, lost: bool, at: Instant) -> bool:
-        """Whether sound comes; returns whether it was lost just now. Pictures go on, so it is apart from other gaps."""
-        if lost is self._silent:
+    def impaired(self, reason: Reason, *, lost: bool, at: Instant) -> bool:
+        """Whether something is missing while capture goes on: sound, or pictures that move. Apart from other gaps, one
+        state for each `reason`; returns whether it was lost just now."""
+        if lost is (reason in self._impaired):
             return False
-        self._silent = lost
-        self._add(JournalEvent(GAP_OPENED if lost else GAP_CLOSED, at, Reason.SOUND_LOST))
+        self._impaired ^= {reason}
+        self._add(JournalEvent(GAP_OPENED if lost else GAP_CLOSED, at, reason))
         return lost
 
     def open(self, reason: Reason, at: Instant, note: str = "") -> bool:
