@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -103,14 +102,11 @@ class HooksConfig:
 @dataclass(frozen=True)
 class StorageConfig:
     """`[storage]`, for recorders. `reserve_mb` are taken so that what runs can always be closed; alarms come when less
-    than `low_hours` and `short_minutes` of recording fit. `retention_days` count from a recording's end; `make_room`
-    lets the oldest recordings go that are receipted, past it and not held, when room is low. Nothing else ever goes."""
+    than `low_hours` and `short_minutes` of recording fit. A full disk ends a recording; nothing is ever deleted."""
 
     reserve_mb: int = _within(0, 4096, 32)
     low_hours: int = _within(1, 240, 4)
     short_minutes: int = _within(1, 600, 30)
-    retention_days: int = _within(183, 36_500, 183)  # REC-22: six months at least
-    make_room: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,10 +153,7 @@ class AgentConfig:
         """`[storage]` as the controller uses it."""
         rate = self.capture.video_kbps * 1000 + SOUND_BITS
         storage = self.storage
-        retention = timedelta(days=storage.retention_days)
-        return StoragePolicy(
-            MARGIN_BYTES, rate, storage.low_hours, storage.short_minutes / 60, retention, storage.make_room
-        )
+        return StoragePolicy(MARGIN_BYTES, rate, storage.low_hours, storage.short_minutes / 60)
 
     @property
     def records(self) -> bool:

@@ -54,8 +54,8 @@ class CameraPart:
     ) -> None:
         self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
-        self._recorder, self._hooks, self._caption = recorder, hooks, caption
-        self._health, self._bits_per_second = health, bits_per_second
+        self._recorder, self._hooks, self._caption, self._health = recorder, hooks, caption, health
+        self._bits_per_second = bits_per_second
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording

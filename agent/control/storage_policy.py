@@ -2,11 +2,10 @@
 
 Nothing without a receipt is deleted, however full the disk: then the recording that runs is closed and sealed in room
 that was kept for it, an alarm was there hours before, and what was recorded stays (REC-09: unsent data is never
-evicted). The newest evidence is kept by making room in time, out of what may go, oldest first, where `[storage]
-make_room` says so; every deletion is an event.
+evicted). `may_go` is for whoever takes recordings over: the device itself deletes none, because no centre signs for
+recordings yet, only for events.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -14,6 +13,7 @@ from enum import IntEnum
 from agent.wire.identifiers import RecordingId
 from agent.wire.instant import Instant, TimeState
 
+SHORTEST = timedelta(days=183)  # REC-22: six months at least
 TRUSTED = frozenset({TimeState.GNSS, TimeState.NTP})
 
 
@@ -29,14 +29,12 @@ class Tier(IntEnum):
 @dataclass(frozen=True)
 class StoragePolicy:
     """`[storage]`: at `reserve_bytes` of free room the disk counts as full, `low_hours` and `short_hours` of recording
-    at `bits_per_second` are where the alarms stand, `retention` is counted from a recording's end."""
+    at `bits_per_second` are where the alarms stand."""
 
     reserve_bytes: int
     bits_per_second: int
     low_hours: float
     short_hours: float
-    retention: timedelta
-    make_room: bool = False
 
     def hours_left(self, free_bytes: int) -> float:
         """Hours of recording that still fit."""
@@ -66,18 +64,9 @@ def tier(free_bytes: int, policy: StoragePolicy, before: Tier = Tier.PLENTY) -> 
     return Tier.PLENTY
 
 
-def may_go(kept: KeptRecording, policy: StoragePolicy, now: Instant) -> bool:
-    """Whether `kept` may be deleted: receipted, past retention, and not held (DESIGN section 5). A clock that nobody
-    disciplines decides nothing."""
+def may_go(kept: KeptRecording, retention: timedelta, now: Instant) -> bool:
+    """Whether `kept` may be deleted: receipted, `retention` over since its end, and not held (DESIGN section 5). A
+    clock that nobody disciplines decides nothing, and no retention is shorter than `SHORTEST`."""
     if kept.ended is None or not kept.receipted or kept.held or now.state not in TRUSTED:
         return False
-    return now.wall - kept.ended > policy.retention
-
-
-def leaving(
-    recordings: Iterable[KeptRecording], policy: StoragePolicy, now: Instant, at_tier: Tier
-) -> list[KeptRecording]:
-    """What is to be deleted now, oldest first: nothing while there is plenty of room or `make_room` is not set."""
-    if not policy.make_room or at_tier is Tier.PLENTY:
-        return []
-    return [kept for kept in recordings if may_go(kept, policy, now)]
+    return now.wall - kept.ended > max(retention, SHORTEST)

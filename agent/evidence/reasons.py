@@ -13,8 +13,8 @@ class Reason(StrEnum):
 
     Under the causes of the rules: CAMERA_LOST, SOUND_LOST, ENCODER_STALLED, FRAMES_DROPPED, PICTURE_FROZEN and
     DEVICE_RESTART are 设备故障 (a restart may also be 电量不足), STORAGE_FAILED is 设备故障 or 存储空间不足,
-    CLOCK_JUMPED and SHUTDOWN 其他. LOW_BATTERY, OVERHEATED and STORAGE_FULL (电量不足, 设备故障, 存储空间不足) are
-    the device's own end of a recording, after alarms and with the figures in its health trail. PAUSED and MUTED are an
+    CLOCK_JUMPED and SHUTDOWN 其他. LOW_BATTERY, OVERHEATED and STORAGE_FULL (电量不足, 设备故障, 存储空间不足) are the
+    device's own end of a recording, after alarms and with the figures in its health trail. PAUSED and MUTED are an
     officer's act and need his cause. STOPPED (the button) and CONTINUED (the next segment follows) are no interruption.
     """
 

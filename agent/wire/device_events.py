@@ -34,7 +34,6 @@ class EventType(StrEnum):
     HEALTH_REPORTED = "liuhen.device.health-reported.v1"
     MEASURE_CHANGED = "liuhen.device.measure-changed.v1"
     STORAGE_TIER_CHANGED = "liuhen.device.storage-tier-changed.v1"
-    RECORDING_DELETED = "liuhen.recording.deleted.v1"
     RECORDING_STARTED = "liuhen.recording.started.v1"
     RECORDING_HEAD_ADVANCED = "liuhen.recording.head-advanced.v1"
     RECORDING_GAP_OPENED = "liuhen.recording.gap-opened.v1"

@@ -1,7 +1,5 @@
 """Heat and an empty battery: uploads go first, then bit rate, recording last, and nothing flutters."""
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +32,7 @@ from tests.support.device import DistrictKeys
 
 KEYS = DistrictKeys()
 FIRST = recording_id(KEYS.device, 1)
-POLICY = StoragePolicy(8 * 2**20, 4_064_000, 4, 0.5, timedelta(days=183))
+POLICY = StoragePolicy(8 * 2**20, 4_064_000, 4, 0.5)
 GIB = 2**30
 STRAINS = st.builds(
     Strain,

@@ -16,7 +16,7 @@ GIB = 2**30
 GOOD = Observed(
     NOW, 100, False, 40 * GIB, 40_000, Presence.THERE, Presence.THERE, NOW.wall - timedelta(days=30),
     NOW.wall + timedelta(days=400), NOW.wall - timedelta(hours=2), 3, 8, 8,
-    StoragePolicy(8 * 2**20, 4_064_000, 4, 0.5, timedelta(days=183)),
+    StoragePolicy(8 * 2**20, 4_064_000, 4, 0.5),
 )  # fmt: skip
 
 
