@@ -44,8 +44,10 @@ class RecordingRun:
         self._row.begin(self._feed.tracks, self._feed.description, ring.span_ms)
         self._row.write_at_once(self._offered(ring.take()))
         while self._reason is None:
-            self._handle(self._queue.take(self._bench.settings.retry_s / 4))
-            self._watch_camera()
+            item = self._queue.take(self._bench.settings.retry_s / 4)
+            self._handle(item)
+            if not (isinstance(item, Packet) and item.stream == 0):  # a picture is a camera that lives
+                self._watch_camera()
         self._close_down(self._reason)
 
     def _handle(self, item: Item | None) -> None:

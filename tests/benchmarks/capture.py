@@ -1,8 +1,8 @@
 """Order C's figures of capture: what recording costs beside FFmpeg and GStreamer, and how soon things are on the disk.
 
 The three programs record the same looped pictures in real time, one after the other, with the same x264 settings,
-watermark and half-second fragments; ours signs and syncs besides. What each costs is read from /proc between two moments
-of its run, so starting up is nobody's. Processor time says the same on a busy machine, times on the wall do not.
+watermark and half-second fragments; ours signs and syncs besides. What each costs is read from /proc between two
+moments of its run, so starting up is nobody's. A busy machine shows less in processor time than in times on the wall.
 """
 
 import contextlib

@@ -18,6 +18,7 @@ from typing import Any
 
 from agent.adapters.fake_source import FakeSource, Step
 from agent.adapters.packets import VIDEO_TIME_BASE, Codec, Packet, StreamInfo
+from agent.adapters.packets import seconds as seconds_of
 from agent.adapters.pre_event import PreEventRing, PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingEvent, RecordingOrder
 from agent.adapters.sources import CaptureSettings, make_source
@@ -27,7 +28,7 @@ from agent.clock import Clock
 from agent.control.messages import FragmentStored, GapOpened, RecordingFailed, RecordingSealed
 from agent.evidence.journal import Reason
 from agent.wire.device_events import GENESIS
-from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, UNIT
+from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, UNIT, moment
 
 FPS = 30
 CAPTION = Caption("REC-0001", "星河区综合行政执法局", "110042")
@@ -183,7 +184,9 @@ def cut(folder: Path) -> dict[str, Any]:
     seconds, played = 8, threading.Event()
 
     def script() -> Iterator[Step]:
-        yield from paced(film(seconds, 2000), TRACKS)
+        # Taken when their times say: the film's own clock, not a busy machine's, tells whether a stretch is missing.
+        for step in paced(film(seconds, 2000), TRACKS):
+            yield replace(step, captured=moment(seconds_of(step, TRACKS))) if isinstance(step, Packet) else step
         yield 0.5
         played.set()
 
@@ -207,19 +210,20 @@ def cut(folder: Path) -> dict[str, Any]:
 def stop(folder: Path, minutes: str, kbps: str) -> dict[str, Any]:
     """From the stop of a long recording to its seal on the disk, and to its sums and their signature."""
     seconds = int(minutes) * 60
-    spool = SpoolThatTells(folder / "recordings")
+    spool, played = SpoolThatTells(folder / "recordings"), threading.Event()
 
     def script() -> Iterator[Step]:
         for number, packet in enumerate(film(seconds, int(kbps))):
             yield packet
             while number % FPS == 0 and number * 1000 / FPS - bench.stored_ms() > 4000:
                 yield 0.005
-        yield 0.5
+        yield 1.0
+        played.set()
 
     settings = RecorderSettings(segment_minutes=2 * int(minutes), reserve_bytes=0)
     bench = Bench(folder, lambda: FakeSource(TRACKS, script()), settings, spool)
     bench.start()
-    bench.wait(lambda: bench.stored_ms() >= (seconds - 1) * 1000)
+    played.wait(PATIENCE_S)
     begin = time.perf_counter()
     bench.recorder.stop(Reason.STOPPED)
     bench.wait(bench.ended)

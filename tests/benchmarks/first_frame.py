@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks.first_frame FOLDER`: a recorder in a fresh process, up to its first coded picture; prints
-that moment (CLOCK_MONOTONIC) and the processor seconds so far. Imports what an agent's camera side does and nothing of the tests."""
+that moment (CLOCK_MONOTONIC) and the processor seconds so far. It imports what an agent's camera side does, nothing of
+the tests."""
 
 import os
 import sys
@@ -41,7 +42,7 @@ class Tapped:
 if __name__ == "__main__":
     # No key is needed before the first fragment, which is half a second later; the process is ended before.
     signer, settings = None, RecorderSettings(reserve_bytes=0)
-    recorder = Recorder(Spool(Path(sys.argv[1])), signer, CLOCK, Tapped, lambda event: None, settings)
+    recorder = Recorder(Spool(Path(sys.argv[1])), signer, CLOCK, Tapped, [].append, settings)
     recorder.start(RecordingOrder(recording_id(device_id("REC-0001"), 1), "示例", GENESIS))
     FIRST.wait(60)
     os._exit(0)
