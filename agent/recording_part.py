@@ -1,13 +1,15 @@
 """A recorder's camera side put together: spool, recorder, button. Kiosk hosts have none of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
+from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
@@ -17,7 +19,10 @@ from agent.config import RECORDINGS, AgentConfig
 from agent.control.effects import MarkRecording, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
+from agent.evidence import gm_sums
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import Reason
+from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
@@ -28,7 +33,8 @@ logger = logging.getLogger(__name__)
 
 
 class CameraPart:
-    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`."""
+    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`. `labels` are signed into every
+    recording beside what is ordered."""
 
     def __init__(
         self,
@@ -39,7 +45,9 @@ class CameraPart:
         recorder: Recorder,
         hooks: HookCourier | None,
         caption: Caption,
+        labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
         self._recorder, self._hooks, self._caption = recorder, hooks, caption
 
@@ -69,7 +77,8 @@ class CameraPart:
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once. Who records stands in its pictures from here on."""
         self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, order.context))
+        context = {**order.context, **self.labels}
+        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -104,7 +113,8 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    spool = Spool(config.state_dir / RECORDINGS)
+    gm, labels = _gm_profile(config)
+    spool = Spool(config.state_dir / RECORDINGS, gm=gm)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
@@ -115,7 +125,24 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     caption = Caption(config.device, config.unit)
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report), caption)
+    hooks = _hooks(config, clock, report)
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels)
+
+
+def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:
+    """The SM2 signer and what recordings are labelled with. A device that cannot do SM2 records all the same."""
+    if config.evidence.sm2_key is None:
+        return None, {}
+    from agent.adapters.libcrypto_sm import load_sm2_signer
+
+    pem = read_private(config.evidence.sm2_key)
+    try:
+        gm = load_sm2_signer(pem)
+        gm.sign(PROOF)
+    except EnvironmentFault as fault:
+        logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+        return None, gm_sums.labels(None)
+    return gm, gm_sums.labels(gm.key_id)
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

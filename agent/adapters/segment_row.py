@@ -80,7 +80,7 @@ class SegmentRow:
         self._ends, self._retry_ns = 0.0, 0
         self._batch_bytes = self._unchecked = 0
         self._broken: dict[Path, Break] = {}
-        self._sums = SegmentSums()
+        self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
         self.trouble = ""
 
