@@ -1,19 +1,44 @@
-"""The Raspberry Pi's camera through picamera2: its own H.264 encoder (hardware up to the Pi 4), pictures only so far.
+"""The Raspberry Pi's camera through picamera2, with the sound of another source beside it.
 
-Without a Pi only the import guard and the choice can be run; the rest is written from picamera2's interface and has
-never met a real camera.
+picamera2 calls back in its own event loop: what raises there ends the camera without a word, and what waits there
+loses frames. So a callback here notes when a picture was taken or hands a packet on, and nothing else.
 """
 
+import contextlib
 import importlib.util
+import os
 import threading
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from agent.adapters.packets import VIDEO_TIME_BASE, Codec, Deliver, Packet, SourceDescription, StreamInfo
+from agent.adapters.packets import (
+    VIDEO_TIME_BASE,
+    CaptureSource,
+    Codec,
+    Deliver,
+    MediaFault,
+    Packet,
+    SourceDescription,
+    StreamInfo,
+)
 from agent.adapters.pyav_source import Encoding
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
+from agent.wire.instant import Instant
+
+HARDWARE_ENCODER = Path("/dev/video11")  # bcm2835-codec; picamera2 takes every machine without it for an old Pi
+ENCODER_THREADS = 2  # every further one of libx264's holds one more picture back, and a Pi has other work
+SILENT_S = 3.0  # ours, like an RTSP camera's: libcamera says nothing when the cable is off
+CHECK_S = 0.2  # ours; how soon `close` and a dead event loop are seen
+STOP_S = 1.5  # ours; below the 2 s a camera line waits
+OLDEST_NS = 10**9  # a picture that claims to be older has another clock than ours
+REMEMBERED = 64  # pictures between the sensor and the encoder's output; picamera2 has 6 buffers
+MICROSECOND_NS = 1000
+
+CAMERA_ERRORS = (RuntimeError, OSError, ValueError, LookupError)  # what picamera2, libcamera and PyAV raise
 
 
 def camera_present() -> bool:
@@ -27,60 +52,254 @@ def camera_present() -> bool:
     return bool(Picamera2.global_camera_info())
 
 
-class Picamera2Source:
-    """A `CaptureSource` over the first camera of the Pi."""
+def first_camera() -> Any:
+    """An opened `picamera2.Picamera2`."""
+    from picamera2 import Picamera2
 
-    def __init__(self, size: tuple[int, int], encoding: Encoding, clock: Clock) -> None:
+    return opened_camera(Picamera2)
+
+
+def opened_camera(kind: Any, *arguments: Any) -> Any:
+    """`kind(*arguments)`, a Picamera2. One whose constructor fails would leave a descriptor open at every try."""
+    camera = kind.__new__(kind)
+    try:
+        camera.__init__(*arguments)
+    except CAMERA_ERRORS:
+        camera.notifymeread.close()
+        os.close(camera.notifyme_w)
+        raise
+    return camera
+
+
+class Picamera2Source:
+    """A `CaptureSource` over the first camera of the Pi, or over the one of `make_camera`, which is opened by the call.
+
+    `sound` is a source of sound alone; one that cannot be opened is left out, and the description says so.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        encoding: Encoding,
+        clock: Clock,
+        sound: CaptureSource | None = None,
+        make_camera: Callable[[], Any] = first_camera,
+    ) -> None:
         self.description = SourceDescription("picamera2", synthetic=False)
         self._size, self._encoding, self._clock = size, encoding, clock
+        self._sound, self._make_camera = sound, make_camera
         self._closed = threading.Event()
+        self._running = False
         self._camera: Any = None
 
     def open(self) -> Sequence[StreamInfo]:
-        """Configure the camera; raises `EnvironmentFault` when it is missing or used by another program."""
+        """Configure camera and microphone; raises `EnvironmentFault` when the camera is missing or used by another
+        program, with nothing left open."""
         try:
-            from picamera2 import Picamera2
-
-            self._camera = Picamera2()
-            controls = {"FrameRate": self._encoding.frames_per_second}
-            main = {"size": self._size, "format": "YUV420"}
-            self._camera.configure(self._camera.create_video_configuration(main=main, controls=controls))
-        except (ImportError, RuntimeError, IndexError) as error:
-            raise EnvironmentFault(f"无法打开树莓派摄像头：{error}。请检查排线与是否有其他程序占用。") from error
-        return (StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=self._size[0], height=self._size[1]),)
+            with _camera_errors("无法打开树莓派摄像头", "请检查排线与是否有其他程序占用"):
+                pictures = self._configured()
+        except EnvironmentFault:
+            self._release()
+            raise
+        return [pictures, *self._open_sound()]
 
     def run(self, deliver: Deliver) -> None:
-        """Record until `close`; raises `EnvironmentFault` when the camera stops."""
-        from picamera2.encoders import H264Encoder
-
-        fps = self._encoding.frames_per_second
-        encoder = H264Encoder(
-            bitrate=self._encoding.video_kbps * 1000,
-            repeat=True,
-            iperiod=max(1, round(fps * self._encoding.keyframe_s)),
-        )
+        """Record until `close`; raises `EnvironmentFault` when camera or microphone stops."""
+        self._running = True
+        beside = _Beside(self._sound, deliver, self._closed)
+        flow = _Flow(deliver, self._clock, self._encoding.frames_per_second)
         try:
-            self._camera.start_recording(encoder, _tap(deliver, self._clock, fps))
-            self._closed.wait()
-            self._camera.stop_recording()
-        except RuntimeError as error:
-            raise EnvironmentFault(f"树莓派摄像头已停止：{error}。请检查排线后重新录制。") from error
+            with _camera_errors("树莓派摄像头已停止", "请检查排线后重新录制"):
+                self._record(flow, beside)
         finally:
-            self._camera.close()
+            self._closed.set()
+            self._release()
+            beside.join()
+        beside.check()
 
     def close(self) -> None:
-        """End `run`."""
+        """End `run`, whose thread then frees the camera; a source that never ran is freed here."""
         self._closed.set()
+        if not self._running:
+            self._release()
+
+    def _configured(self) -> StreamInfo:
+        camera = self._camera = self._make_camera()
+        main = {"size": self._size, "format": "YUV420"}
+        controls = {"FrameRate": self._encoding.frames_per_second}
+        camera.configure(camera.create_video_configuration(main=main, controls=controls))
+        if model := str(camera.camera_properties.get("Model", "")):
+            self.description = replace(self.description, name=f"picamera2:{model}")
+        width, height = camera.camera_configuration()["main"]["size"]  # a sensor may have granted another one
+        return StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=width, height=height)
+
+    def _open_sound(self) -> Sequence[StreamInfo]:
+        if self._sound is None:
+            return []
+        try:
+            return self._sound.open()
+        except EnvironmentFault:
+            self._sound = None
+            self.description = replace(self.description, name=f"{self.description.name} (no sound)")
+            return []
+
+    def _record(self, flow: "_Flow", beside: "_Beside") -> None:
+        camera, encoder, events = self._camera, _encoder(self._encoding), _event_loop()
+        camera.pre_callback = flow.taken
+        camera.start_preview(events)
+        encoder.output = _output(encoder, flow)
+        camera.start_encoder(encoder)
+        camera.start()
+        beside.start()
+        try:
+            while not self._closed.wait(CHECK_S):
+                events.check()
+                flow.check()
+        finally:
+            _stop(camera)
+            camera.stop_encoder()
+
+    def _release(self) -> None:
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            with _camera_errors("无法关闭树莓派摄像头", "请重启设备"):
+                camera.close()
+        if self._sound is not None and not self._running:
+            self._sound.close()
 
 
-def _tap(deliver: Deliver, clock: Clock, fps: int) -> Any:
-    """picamera2's output that hands every packet on; its timestamps are microseconds from the first frame."""
+class _Flow:
+    """Pictures from the sensor's time to ours, one event loop's; seconds count from where it was made."""
+
+    def __init__(self, deliver: Deliver, clock: Clock, fps: int) -> None:
+        self._deliver, self._clock = deliver, clock
+        self._origin_ns = self._last_ns = clock.read().monotonic_ns
+        self._length = int(1 / (fps * VIDEO_TIME_BASE))
+        self._moments: dict[int, Instant] = {}
+        self._shift_us: int | None = None
+
+    def taken(self, request: Any) -> None:
+        """Note when the picture of `request` was taken, by the sensor's own word where its clock is ours."""
+        now, sensor_ns = self._clock.read(), request.get_metadata()["SensorTimestamp"]
+        age_ns = now.monotonic_ns - sensor_ns
+        if not 0 <= age_ns < OLDEST_NS:
+            age_ns = 0
+        self._last_ns = now.monotonic_ns
+        wall = now.wall - timedelta(microseconds=age_ns // MICROSECOND_NS)
+        self._moments[int(sensor_ns / 1000)] = replace(now, wall=wall, monotonic_ns=now.monotonic_ns - age_ns)
+        if len(self._moments) > REMEMBERED:
+            del self._moments[next(iter(self._moments))]
+
+    def encoded(self, data: bytes, sensor_us: int, *, keyframe: bool) -> None:
+        """Hand on what the picture of `sensor_us` became."""
+        captured = self._moments.pop(sensor_us, None) or self._clock.read()
+        if self._shift_us is None:
+            self._shift_us = max(0, captured.monotonic_ns - self._origin_ns) // MICROSECOND_NS - sensor_us
+        at = (sensor_us + self._shift_us) * VIDEO_TIME_BASE.denominator // 10**6
+        self._deliver(Packet(0, at, at, self._length, keyframe, data, captured))
+
+    def check(self) -> None:
+        """Raise `MediaFault` when no picture has come for `SILENT_S`."""
+        if self._clock.read().monotonic_ns - self._last_ns > SILENT_S * 10**9:
+            raise MediaFault(f"树莓派摄像头 {SILENT_S:g} 秒没有画面。请检查排线后重新录制。")
+
+
+class _Beside:
+    """Sound as the second track, in a thread "microphone" of its own."""
+
+    def __init__(self, sound: CaptureSource | None, deliver: Deliver, closed: threading.Event) -> None:
+        self._sound, self._deliver, self._closed = sound, deliver, closed
+        self._fault: EnvironmentFault | None = None
+        self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
+
+    def start(self) -> None:
+        if self._sound is not None:
+            self._thread.start()
+
+    def join(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
+            if self._thread.is_alive():
+                self._thread.join()
+
+    def check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def _run(self) -> None:
+        if self._sound is None:
+            return
+        try:
+            self._sound.run(lambda packet: self._deliver(replace(packet, stream=1)))
+        except EnvironmentFault as fault:
+            self._fault = fault
+            self._closed.set()
+
+
+@contextlib.contextmanager
+def _camera_errors(what: str, next_step: str) -> Iterator[None]:
+    """Turn the camera's errors into a `MediaFault` of one line."""
+    try:
+        yield
+    except EnvironmentFault:
+        raise
+    except (ImportError, *CAMERA_ERRORS) as error:
+        cause = " ".join(str(error).split()).rstrip("。.") or type(error).__name__
+        raise MediaFault(f"{what}：{cause}。{next_step}。") from error
+
+
+def _encoder(encoding: Encoding) -> Any:
+    """The hardware's H.264 where there is one (up to the Pi 4), libx264 else."""
+    from picamera2.encoders import H264Encoder, LibavH264Encoder
+
+    fps = encoding.frames_per_second
+    group = max(1, round(fps * encoding.keyframe_s))
+    settings = {"bitrate": encoding.video_kbps * 1000, "repeat": True, "iperiod": group, "framerate": fps}
+    if HARDWARE_ENCODER.exists():
+        return H264Encoder(**settings)
+    encoder = LibavH264Encoder(**settings)
+    encoder.threads = ENCODER_THREADS
+    return encoder
+
+
+def _output(encoder: Any, flow: _Flow) -> Any:
+    """picamera2's output that hands every packet on; times are microseconds from the encoder's first picture."""
     from picamera2.outputs import Output
 
     class Tap(Output):  # type: ignore[misc]  # picamera2 has no types
         def outputframe(self, frame: Any, keyframe: bool = True, timestamp: Any = None, *_: Any, **__: Any) -> None:
-            at = int(Fraction(timestamp or 0, 10**6) / VIDEO_TIME_BASE)
-            length = int(1 / (fps * VIDEO_TIME_BASE))
-            deliver(Packet(0, at, at, length, keyframe, bytes(frame), clock.read()))
+            flow.encoded(bytes(frame), encoder.firsttimestamp + (timestamp or 0), keyframe=keyframe)
 
     return Tap()
+
+
+def _event_loop() -> Any:
+    """picamera2's event loop, which keeps what ended it."""
+    from picamera2.previews import NullPreview
+
+    class Events(NullPreview):  # type: ignore[misc]
+        fault: Exception | None = None
+
+        def handle_request(self, picam2: Any) -> None:
+            try:
+                picam2.process_requests(self)
+            except CAMERA_ERRORS as error:
+                self.fault = error
+                self._abort.set()
+
+        def check(self) -> None:
+            if self.fault is not None:
+                raise RuntimeError(str(self.fault)) from self.fault
+            if not self.thread.is_alive():
+                raise RuntimeError("event loop ended")
+
+    return Events()
+
+
+def _stop(camera: Any) -> None:
+    """Stop the camera in its event loop; here, when the loop does not answer any more."""
+    try:
+        camera.dispatch_functions([camera.stop_], wait=STOP_S, immediate=True)
+    except TimeoutError:
+        camera.cancel_all_and_flush()
+        camera.stop_()
