@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,20 @@ from agent.adapters.packets import (
     Codec,
     Deliver,
     MediaFault,
-    Packet,
     SourceDescription,
     StreamInfo,
 )
 from agent.adapters.pyav_source import Encoding
+from agent.adapters.second_track import SecondTrack
+from agent.adapters.sensor_flow import SensorFlow
+from agent.adapters.watermark import Caption, Watermark
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
-from agent.wire.instant import Instant
 
 HARDWARE_ENCODER = Path("/dev/video11")  # bcm2835-codec; picamera2 takes every machine without it for an old Pi
 ENCODER_THREADS = 2  # every further one of libx264's holds one more picture back, and a Pi has other work
-SILENT_S = 3.0  # ours, like an RTSP camera's: libcamera says nothing when the cable is off
 CHECK_S = 0.2  # ours; how soon `close` and a dead event loop are seen
 STOP_S = 1.5  # ours; below the 2 s a camera line waits
-OLDEST_NS = 10**9  # a picture that claims to be older has another clock than ours
-REMEMBERED = 64  # pictures between the sensor and the encoder's output; picamera2 has 6 buffers
-MICROSECOND_NS = 1000
 
 CAMERA_ERRORS = (RuntimeError, OSError, ValueError, LookupError)  # what picamera2, libcamera and PyAV raise
 
@@ -72,9 +68,9 @@ def opened_camera(kind: Any, *arguments: Any) -> Any:
 
 
 class Picamera2Source:
-    """A `CaptureSource` over the first camera of the Pi, or over the one of `make_camera`, which is opened by the call.
-
-    `sound` is a source of sound alone; one that cannot be opened is left out, and the description says so.
+    """A `CaptureSource` over the first camera of the Pi, or over the one that `make_camera` opens. Every picture gets
+    the watermark of `caption`. `sound` is a source of sound alone; one that cannot be opened is left out, and the
+    description says so.
     """
 
     def __init__(
@@ -83,11 +79,13 @@ class Picamera2Source:
         encoding: Encoding,
         clock: Clock,
         sound: CaptureSource | None = None,
+        caption: Caption | None = None,
         make_camera: Callable[[], Any] = first_camera,
     ) -> None:
         self.description = SourceDescription("picamera2", synthetic=False)
         self._size, self._encoding, self._clock = size, encoding, clock
         self._sound, self._make_camera = sound, make_camera
+        self._watermark = Watermark(caption or Caption())
         self._closed = threading.Event()
         self._running = False
         self._camera: Any = None
@@ -106,8 +104,8 @@ class Picamera2Source:
     def run(self, deliver: Deliver) -> None:
         """Record until `close`; raises `EnvironmentFault` when camera or microphone stops."""
         self._running = True
-        beside = _Beside(self._sound, deliver, self._closed)
-        flow = _Flow(deliver, self._clock, self._encoding.frames_per_second)
+        beside = SecondTrack(self._sound, deliver, self._closed)
+        flow = SensorFlow(deliver, self._clock, self._encoding, self._watermark)
         try:
             with _camera_errors("树莓派摄像头已停止", "请检查排线后重新录制"):
                 self._record(flow, beside)
@@ -128,9 +126,10 @@ class Picamera2Source:
         main = {"size": self._size, "format": "YUV420"}
         controls = {"FrameRate": self._encoding.frames_per_second}
         camera.configure(camera.create_video_configuration(main=main, controls=controls))
-        if model := str(camera.camera_properties.get("Model", "")):
-            self.description = replace(self.description, name=f"picamera2:{model}")
         width, height = camera.camera_configuration()["main"]["size"]  # a sensor may have granted another one
+        self._watermark.fit(height)
+        name = f"picamera2:{camera.camera_properties.get('Model', '')}".rstrip(":")
+        self.description = replace(self.description, name=name, watermark_font=self._watermark.font)
         return StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=width, height=height)
 
     def _open_sound(self) -> Sequence[StreamInfo]:
@@ -143,9 +142,9 @@ class Picamera2Source:
             self.description = replace(self.description, name=f"{self.description.name} (no sound)")
             return []
 
-    def _record(self, flow: "_Flow", beside: "_Beside") -> None:
+    def _record(self, flow: SensorFlow, beside: SecondTrack) -> None:
         camera, encoder, events = self._camera, _encoder(self._encoding), _event_loop()
-        camera.pre_callback = flow.taken
+        camera.pre_callback = _marking(flow, encoder, camera.camera_configuration()["main"])
         camera.start_preview(events)
         encoder.output = _output(encoder, flow)
         camera.start_encoder(encoder)
@@ -168,74 +167,6 @@ class Picamera2Source:
             self._sound.close()
 
 
-class _Flow:
-    """Pictures from the sensor's time to ours, one event loop's; seconds count from where it was made."""
-
-    def __init__(self, deliver: Deliver, clock: Clock, fps: int) -> None:
-        self._deliver, self._clock = deliver, clock
-        self._origin_ns = self._last_ns = clock.read().monotonic_ns
-        self._length = int(1 / (fps * VIDEO_TIME_BASE))
-        self._moments: dict[int, Instant] = {}
-        self._shift_us: int | None = None
-
-    def taken(self, request: Any) -> None:
-        """Note when the picture of `request` was taken, by the sensor's own word where its clock is ours."""
-        now, sensor_ns = self._clock.read(), request.get_metadata()["SensorTimestamp"]
-        age_ns = now.monotonic_ns - sensor_ns
-        if not 0 <= age_ns < OLDEST_NS:
-            age_ns = 0
-        self._last_ns = now.monotonic_ns
-        wall = now.wall - timedelta(microseconds=age_ns // MICROSECOND_NS)
-        self._moments[int(sensor_ns / 1000)] = replace(now, wall=wall, monotonic_ns=now.monotonic_ns - age_ns)
-        if len(self._moments) > REMEMBERED:
-            del self._moments[next(iter(self._moments))]
-
-    def encoded(self, data: bytes, sensor_us: int, *, keyframe: bool) -> None:
-        """Hand on what the picture of `sensor_us` became."""
-        captured = self._moments.pop(sensor_us, None) or self._clock.read()
-        if self._shift_us is None:
-            self._shift_us = max(0, captured.monotonic_ns - self._origin_ns) // MICROSECOND_NS - sensor_us
-        at = (sensor_us + self._shift_us) * VIDEO_TIME_BASE.denominator // 10**6
-        self._deliver(Packet(0, at, at, self._length, keyframe, data, captured))
-
-    def check(self) -> None:
-        """Raise `MediaFault` when no picture has come for `SILENT_S`."""
-        if self._clock.read().monotonic_ns - self._last_ns > SILENT_S * 10**9:
-            raise MediaFault(f"树莓派摄像头 {SILENT_S:g} 秒没有画面。请检查排线后重新录制。")
-
-
-class _Beside:
-    """Sound as the second track, in a thread "microphone" of its own."""
-
-    def __init__(self, sound: CaptureSource | None, deliver: Deliver, closed: threading.Event) -> None:
-        self._sound, self._deliver, self._closed = sound, deliver, closed
-        self._fault: EnvironmentFault | None = None
-        self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
-
-    def start(self) -> None:
-        if self._sound is not None:
-            self._thread.start()
-
-    def join(self) -> None:
-        if self._sound is not None:
-            self._sound.close()
-            if self._thread.is_alive():
-                self._thread.join()
-
-    def check(self) -> None:
-        if self._fault is not None:
-            raise self._fault
-
-    def _run(self) -> None:
-        if self._sound is None:
-            return
-        try:
-            self._sound.run(lambda packet: self._deliver(replace(packet, stream=1)))
-        except EnvironmentFault as fault:
-            self._fault = fault
-            self._closed.set()
-
-
 @contextlib.contextmanager
 def _camera_errors(what: str, next_step: str) -> Iterator[None]:
     """Turn the camera's errors into a `MediaFault` of one line."""
@@ -253,7 +184,7 @@ def _encoder(encoding: Encoding) -> Any:
     from picamera2.encoders import H264Encoder, LibavH264Encoder
 
     fps = encoding.frames_per_second
-    group = max(1, round(fps * encoding.keyframe_s))
+    group = max(1, round(fps * encoding.keyframe_s * 2))  # keyframes are asked for by time; this is if they are not
     settings = {"bitrate": encoding.video_kbps * 1000, "repeat": True, "iperiod": group, "framerate": fps}
     if HARDWARE_ENCODER.exists():
         return H264Encoder(**settings)
@@ -262,7 +193,22 @@ def _encoder(encoding: Encoding) -> Any:
     return encoder
 
 
-def _output(encoder: Any, flow: _Flow) -> Any:
+def _marking(flow: SensorFlow, encoder: Any, granted: dict[str, Any]) -> Callable[[Any], None]:
+    """picamera2's callback for every picture before it is encoded; `granted` is what `main` was configured to."""
+    from picamera2 import MappedArray
+
+    stride, rows = granted["stride"], granted["size"][1]
+
+    def mark(request: Any) -> None:
+        with MappedArray(request, "main", reshape=False) as mapped:
+            luma = memoryview(mapped.array)[: stride * rows]  # first in every 4:2:0 layout
+            if flow.taken(request.get_metadata()["SensorTimestamp"], luma, stride):
+                encoder.force_key_frame()
+
+    return mark
+
+
+def _output(encoder: Any, flow: SensorFlow) -> Any:
     """picamera2's output that hands every packet on; times are microseconds from the encoder's first picture."""
     from picamera2.outputs import Output
 

@@ -51,7 +51,7 @@ def make_source(settings: CaptureSettings, clock: Clock, caption: Caption | None
         kind, where = _present()
     if kind == "picamera2":
         size, sound = (settings.width, settings.height), _sound_beside_camera(settings, clock)
-        return Picamera2Source(size, settings.encoding, clock, sound)
+        return Picamera2Source(size, settings.encoding, clock, sound, caption)
     if kind == "none":
         return _sound_only(settings, clock)
     pictures = _pictures(kind, where, settings)

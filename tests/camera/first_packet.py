@@ -31,7 +31,7 @@ def main(started_ns: int, duration_s: float) -> None:
             first.append(time.monotonic_ns())
         packets.append(packet)
 
-    source = Picamera2Source((1280, 720), Encoding(FPS, 4000), system_clock(), None, make_camera)
+    source = Picamera2Source((1280, 720), Encoding(FPS, 4000), system_clock(), None, None, make_camera)
     source.open()
     thread = threading.Thread(target=source.run, args=(deliver,))
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -16,12 +16,12 @@ build() { # ROOT
     # libcamera's virtual pipeline counts frames rightly from 0.5 on; $SUITE itself has 0.4.
     quietly mmdebstrap --variant=minbase \
         --include="python3,python3-pip,python3-dev,python3-setuptools,python3-wheel,gcc,libc6-dev,$LIBARCHIVE" \
-        --include=python3-prctl,python3-libcamera,libcamera-ipa,ffmpeg,openssl,gawk \
+        --include=python3-prctl,python3-libcamera,libcamera-ipa,libasound2-data,ffmpeg,openssl \
         --setup-hook='mkdir -p "$1/etc/apt/preferences.d"; cp tests/camera/preferences "$1/etc/apt/preferences.d/libcamera"' \
         "$SUITE" "$1" "deb $mirror $SUITE main" "deb $mirror $SUITE-backports main"
     say "putting Python's packages into it"
     wheels "$(site_of "$1")" x86_64 -r tests/camera/requirements.txt
-    quietly .venv/bin/python -m pip download --quiet --no-deps --no-binary=:all: --no-build-isolation --dest "$1/opt" "$PIDNG"
+    PIP_CONSTRAINT="" quietly .venv/bin/python -m pip download --quiet --no-deps --no-binary=:all: --dest "$1/opt" "$PIDNG"
     enter "$1" 'python3 -m pip install --quiet --no-index --no-deps --no-build-isolation --break-system-packages \
         --root-user-action=ignore /opt/pidng-*.tar.gz 2>/dev/null; python3 -m compileall -q /usr/local/lib >/dev/null || true'
 }
