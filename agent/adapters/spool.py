@@ -1,6 +1,7 @@
 """The recordings on this device's disk: where they stand and how much room is left.
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
+photo-20261122T020000000Z-0a1b2c3d.jpg   taken during the recording; others are in photos/ beside recordings/
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
 """
@@ -89,13 +90,13 @@ class Spool:
         signer: CertifiedSigner,
         known: Mapping[str, Digest] = MappingProxyType({}),
     ) -> None:
-        """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
+        """Write journal, sums (of the photos too) and, last, their signature; raises `EnvironmentFault`. `known` are
         the SHA-256 of sealed segments by file name, which are then not read again."""
         folder = self.folder(recording)
         journal = sidecars.journal_lines(records)
         durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
         digests = {sidecars.JOURNAL_NAME: Digest(hashlib.sha256(journal).hexdigest())}
-        for place in self.segments(recording):
+        for place in (*self.segments(recording), *sorted(folder.glob(sidecars.PHOTOS))):
             digests[place.name] = known.get(place.name) or sha256_of(place)
         sums = sidecars.sha256sums(digests)
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)

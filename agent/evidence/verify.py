@@ -22,6 +22,7 @@ from agent.evidence.continuity import clock_lines, recording_findings
 from agent.evidence.flat_hash import NewHash
 from agent.evidence.interruptions import interruption_findings
 from agent.evidence.note_findings import judge_notes, note_lines
+from agent.evidence.photo_report import photo_lines, recording_photo_findings
 from agent.evidence.places import Examined, SegmentFile
 from agent.evidence.recovery import examine
 from agent.evidence.report import (
@@ -114,6 +115,10 @@ def judge(
     if sidecars is not None:
         given = [*readable, *(entry for entry in segments if entry.number is None)]
         findings += sidecar_findings(sidecars, given, roots, intact=not _is_damaged(findings))
+    origin = readable[0].found.origin if readable else None
+    photos = {} if sidecars is None else sidecars.photos
+    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now))
+    findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None)
     files_of_notes = {} if sidecars is None else sidecars.notes
     noted = judge_notes(files_of_notes, readable, roots, intact=not _is_damaged(findings))
@@ -123,7 +128,8 @@ def judge(
     else:
         findings = [it for it in findings if it.layer != TRUST] + [Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)]
     findings += [finding for entry in readable for finding in _revocations(entry, readable, grounds)]
-    return _report(segments, readable, findings, sidecars, compared, note_lines(noted.notes))
+    told = [*note_lines(noted.notes), *photo_lines(photos, of_photos)]
+    return _report(segments, readable, findings, sidecars, compared, told)
 
 
 def _compared(readable: Sequence[Examined], grounds: Grounds, *, whole: bool) -> Compared:

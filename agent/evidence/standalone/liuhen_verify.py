@@ -245,7 +245,6 @@ def journal_lines(segments):
         text = json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         before = sha(text).hex()
         yield text + b"\n"
-
 def check_sidecars(folder, files, segments, roots, intact, tell):
     beside = {name: (folder / name).read_bytes() for name in ("journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s") if (folder / name).exists()}
     journal, sums = beside.get("journal.jsonl"), beside.get("SHA256SUMS")
@@ -253,7 +252,9 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
     if sums is None: return
     lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("latin-1").splitlines()]
     if not lines or None in lines: return tell("altered", "SHA256SUMS: not in its form 格式不对")
-    found = {name: sha(data).hex() for name, data in [*files.items(), *([] if journal is None else [("journal.jsonl", journal)])]}
+    photos = [(place.name, place.read_bytes()) for place in sorted(folder.glob("photo-*.jpg"))]
+    if photos: tell("complete", f"{len(photos)} photos: only their sums are judged here, not the signature in each 照片只核对清单，不判各自的签名")
+    found = {name: sha(data).hex() for name, data in [*files.items(), *photos, *([] if journal is None else [("journal.jsonl", journal)])]}
     for name in sorted(found.keys() | (told := {line[2]: line[1] for line in lines}).keys()):
         if found.get(name) != told.get(name): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
     devices = {segment["opening"]["device"] for segment in segments}
