@@ -74,12 +74,13 @@ def verify(
     ] = None,
     receipts: Annotated[Paths, typer.Option(help="中心导出的设备凭据（liuhen-center export），可多次给出")] = None,
     trust: Annotated[Paths, typer.Option(help="信任清单 trust.dsse，用于查吊销，可多次给出")] = None,
+    tsa_root: Annotated[Paths, typer.Option(help="时间戳服务的根证书，用于核验事后加盖的时间戳，可多次给出")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
     report: Annotated[Path | None, typer.Option(help="另写一份可打印的报告（一个独立的 HTML 文件）")] = None,
 ) -> None:
     """Verify every path, print its report, and exit with the code of the worst verdict."""
     parts = {path: parts_of(path) for path in paths}
-    basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC))
+    basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     tell = _tell_json if as_json else lambda judged: _show(console, judged.path, judged.report)
     session = _Session(basis, tell, keep=report is not None)

@@ -23,6 +23,7 @@ from agent.evidence.places import Examined
 from agent.evidence.report import Report
 from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS_NAME
 from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
+from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
 from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
 from agent.wire.notes import MAX_NOTES
@@ -117,19 +118,28 @@ def link_of(judged: Judged) -> ChainLink | None:
     return chain_link(judged.segments)
 
 
-def read_basis(paths: Sequence[Path], trusts: Sequence[Path], accounts: Sequence[Path], now: datetime) -> Basis:
-    """Roots from PEM files, the newest of the trust lists, and the accounts; raises `OperatorFault` for any file that
-    cannot be read or is not what it must be."""
-    roots = tuple(certificate for path in paths for certificate in _certificates(path))
+def read_basis(
+    paths: Sequence[Path],
+    trusts: Sequence[Path],
+    accounts: Sequence[Path],
+    now: datetime,
+    tsa_roots: Sequence[Path] = (),
+) -> Basis:
+    """Roots from PEM files, the newest of the trust lists, the accounts, and the roots of time-stamping authorities;
+    raises `OperatorFault` for any file that cannot be read or is not what it must be."""
+    roots = tuple(certificate for path in paths for certificate in _certificates(path, "--roots 指定本区的 root.pem"))
+    stamps = _token_reader(
+        [it for path in tsa_roots for it in _certificates(path, "--tsa-root 指定时间戳服务的根证书")]
+    )
     trust = _trust(trusts, roots)
     if not accounts:
-        return Basis(roots, Grounds(trust), now)
+        return Basis(roots, Grounds(trust, stamps=stamps), now)
     names = "、".join(map(str, accounts))
     try:
         opened = open_accounts((line for path in accounts for line in _lines(path)), roots, trust)
     except SenderFault as fault:
         raise OperatorFault(f"{names}：{fault}") from fault
-    return Basis(roots, Grounds(opened.trust, opened.devices), now)
+    return Basis(roots, Grounds(opened.trust, opened.devices, stamps), now)
 
 
 @contextmanager
@@ -160,13 +170,22 @@ def _content(path: Path) -> bytes | None:
         return stream.read(MAX_SIDECAR_BYTES)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def _certificates(path: Path, instead: str) -> list[x509.Certificate]:
     with reading(path):
         content = path.read_bytes()
     try:
         return x509.load_pem_x509_certificates(content)
     except ValueError as error:
-        raise OperatorFault(f"{path} 不是 PEM 证书，请用 --roots 指定本区的 root.pem。") from error
+        raise OperatorFault(f"{path} 不是 PEM 证书，请用 {instead}。") from error
+
+
+def _token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:
+    def read(token: bytes, message: bytes) -> Witnessed:
+        from agent.adapters.time_stamp_tokens import token_reader  # loaded for recordings that bear a time-stamp
+
+        return token_reader(roots)(token, message)
+
+    return read
 
 
 def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustList | None:

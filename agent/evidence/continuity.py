@@ -123,15 +123,15 @@ def _explained(segment: Examined, before: JournalRecord, other: Examined, after:
     return any(event.kind in (GAP_OPENED, GAP_CLOSED) and event.reason is not None for event in events)
 
 
-def clock_lines(segments: Sequence[Examined]) -> list[str]:
-    """What the device's own clock said, in Chinese: stretch, trust states, jumps."""
+def clock_lines(segments: Sequence[Examined], *, witnessed: bool = False) -> list[str]:
+    """What the device's own clock said, in Chinese: stretch, trust states, jumps. `witnessed`: others say when too."""
     moments = [record.entry.moment.captured for segment in segments for record in segment.found.fragments]
     if not moments:
         return ["没有可读的时间。"]
     states = "、".join(sorted({moment.state.value for moment in moments}))
     lines = [
         f"设备自报时间：{clock_text(moments[0])} 至 {clock_text(moments[-1])}（北京时间），时钟状态 {states}，"
-        f"误差界 {_error_text(moments)}；尚无可信时间戳佐证。"
+        f"误差界 {_error_text(moments)}{'' if witnessed else '；尚无可信时间戳佐证'}。"
     ]
     jumps = sum(_jumped(before, after) for before, after in itertools.pairwise(moments))
     if jumps:

@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "missing": 12, "untrusted": 14, "altered": 13}
 RANK = list(CODES)  # from good to bad: an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031")
@@ -32,7 +31,6 @@ SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70
 class Beyond(Exception): """A box that ends after the end of the file."""
 NO = (Beyond, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, InvalidSignature,
       UnsupportedAlgorithm, cbor2.CBORError, x509.ExtensionNotFound, x509.DuplicateExtension)
-
 def require(condition):
     if not condition: raise ValueError("not as the format says")
 def sha(data): return hashlib.sha256(data).digest()
@@ -40,7 +38,6 @@ def es256(key, signature, signed, raw=True):
     require(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) and (not raw or len(signature) == 64))
     encoded = utils.encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:])) if raw else signature
     key.verify(encoded, signed, ec.ECDSA(hashes.SHA256()))
-
 def walk(data, at=0):
     """Type, begin, begin of the content and end of every box from `at` on."""
     while at < len(data):
@@ -58,7 +55,6 @@ def sign1(value, key=None, payload=None):
     protected, _, inside, signature = value.value
     if key is not None: es256(key, signature, cbor2.dumps(["Signature1", protected, b"", inside if payload is None else payload]))
     return value.value
-
 def superbox(data):
     """Kind, label, hashed bytes, CBOR contents and children of a JUMBF superbox."""
     parts = boxes(data)
@@ -66,6 +62,15 @@ def superbox(data):
     children = [superbox(inner) for kind, inner in parts[1:] if kind == b"jumb"]
     return parts[0][1][:4], parts[0][1][17:-1].decode("ascii"), data, [inner for kind, inner in parts[1:] if kind == b"cbor"], children
 
+def without_stamp(box, signature):
+    """The box as the device sealed it if a time-stamp (RFC 3161, not judged here) was put in later, else None; nothing may hide beside it."""
+    protected, header, _, raw = cbor(signature).value
+    if "sigTst2" not in header: return None
+    made = lambda extra, padding=256: cbor2.dumps(cbor2.CBORTag(18, [protected, {**extra, "pad": bytes(padding)}, None, raw]))
+    filled, token = lambda extra: made(extra, 256 + len(signature) - len(made(extra))), header["sigTst2"]["tstTokens"][0]["val"]
+    require(isinstance(token, bytes) and len(token) <= 8192 and box.endswith(signature))
+    require(filled({"sigTst2": {"tstTokens": [{"val": token}]}}) == signature)
+    return box[:-len(signature)] + filled({})
 def read_manifest(box):
     """The C2PA manifest in its reserved box, its signature and its assertions verified."""
     require(len(box) == MANIFEST_BYTES and box[24:24 + len(PREAMBLE)] == PREAMBLE)
@@ -88,9 +93,8 @@ def read_manifest(box):
     key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
     sign1(session["signerBinding"], key, chain[0])
     named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
-    return {"chain": chain, "flat": hashed["hash"], "opening": found["cn.liuhen.recording"], "seal": seal, "key": key, "key_id": named,
+    return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": found["cn.liuhen.recording"], "seal": seal, "key": key, "key_id": named,
             "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
-
 def read_fragment(data, at, manifest, read):
     """The journal entry of the fragment `styp emsg uuid moof mdat` at `at`, everything verified; raises otherwise."""
     start, found, whole = at, {}, hashlib.sha256()
@@ -152,7 +156,8 @@ def read_segment(name, data, whole, tell):
         if after > before + 1: bad = tell("missing", f"{name}: fragments 片段 {before + 1}-{after - 1} missing 缺失") or True
     head = rows[-1]["head"] if rows else opening["prior_head"]
     if seal and not bad and (flat_hash(data) != manifest["flat"] or head != seal["head"]): tell("altered", f"{name}: the seal does not fit the file 封存与文件内容不符")
-    return manifest | {"name": name, "number": opening["segment"], "first": first, "last": last, "head": seal["head"] if seal else head, "rows": rows}
+    if manifest["unstamped"]: tell("complete", f"{name}: bears a time-stamp, not judged here 带有时间戳，此处不核验；liuhen-verify --tsa-root")
+    return manifest | {"name": name, "at": manifest_at, "number": opening["segment"], "first": first, "last": last, "head": seal["head"] if seal else head, "rows": rows}
 def flat_hash(data):
     """C2PA 2.4 section 9.2.4: every box but ftyp, mfra and the manifest's, each after its offset."""
     whole = hashlib.sha256()
@@ -182,7 +187,6 @@ def check_recording(segments, whole, tell):
         if after["seq"] == before["seq"] + 1 and not told and (passed is None or passed > HOLE_MS):
             tell("unexplained-gap", f"{segment['name']}: {clock(before['cap'])} then a hole 之后无说明中断 {passed} ms")
 def clock(moment): return f"{EPOCH + timedelta(milliseconds=moment[0], hours=8):%Y-%m-%d %H:%M:%S}+08"
-
 def trusted_path(chain, roots):
     """Common name of the leaf and the dates of the whole path from DER `chain` (leaf first) to one of `roots`."""
     require(1 <= len(chain) <= 4)
@@ -190,21 +194,17 @@ def trusted_path(chain, roots):
     path.append(next(root for root in [*roots, None] if root is None or root.subject == path[-1].issuer))
     part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value
     usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
-    require(usage.digital_signature and not usage.key_cert_sign and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
-    require(not part(path[0], x509.BasicConstraints).ca)
+    require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
-        certificate.verify_directly_issued_by(issuer)
-        limits = part(issuer, x509.BasicConstraints)
+        limits = certificate.verify_directly_issued_by(issuer) or part(issuer, x509.BasicConstraints)
         require(limits.ca and part(issuer, x509.KeyUsage).key_cert_sign and (limits.path_length is None or depth <= limits.path_length))
     return path[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value, max(it.not_valid_before_utc for it in path), min(it.not_valid_after_utc for it in path)
-
 def check_trust(segment, roots, tell):
     try:
         name, begin, end = trusted_path(segment["chain"], roots)
         require(name == segment["opening"]["device"])
         for _, wall, _, state, _ in (segment["opening"]["opened"], (segment["seal"] or {}).get("at", segment["opening"]["opened"])):
-            inside = begin <= EPOCH + timedelta(milliseconds=wall) <= end
-            require(inside or (state == "unset" and begin <= datetime.now(UTC) <= end))
+            require(begin <= EPOCH + timedelta(milliseconds=wall) <= end or (state == "unset" and begin <= datetime.now(UTC) <= end))
     except NO:
         tell("untrusted", f"{segment['name']}: no certificate path to the given root, or out of date 证书不属于所给的根证书或已过期")
 def der(data):
@@ -215,7 +215,6 @@ def der(data):
         require(begin + length <= len(data))
         at, found = begin + length, [*found, (data[begin:begin + length], data[at:begin + length])]
     return found
-
 def check_signature(p7s, sums, roots, devices, tell):
     """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes."""
     verdict = "altered"
@@ -229,7 +228,6 @@ def check_signature(p7s, sums, roots, devices, tell):
         require(not devices or name in devices)
     except NO:
         tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
-
 def journal_lines(segments):
     """journal.jsonl as the signed fragments say it must be: canonical JSON, each line chained to the one before."""
     def moment(boot, told):
@@ -255,11 +253,14 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
     photos = [(place.name, place.read_bytes()) for place in sorted(folder.glob("photo-*.jpg"))]
     if photos: tell("complete", f"{len(photos)} photos: only their sums are judged here, not the signature in each 照片只核对清单，不判各自的签名")
     found = {name: sha(data).hex() for name, data in [*files.items(), *photos, *([] if journal is None else [("journal.jsonl", journal)])]}
+    for segment in (it for it in segments if it["unstamped"]):  # the list is of the files as they were sealed
+        data, at, whole = memoryview(files[segment["name"]]), segment["at"], hashlib.sha256()
+        for piece in (data[:at], segment["unstamped"], data[at + MANIFEST_BYTES:]): whole.update(piece)
+        found[segment["name"]] = whole.hexdigest()
     for name in sorted(found.keys() | (told := {line[2]: line[1] for line in lines}).keys()):
         if found.get(name) != told.get(name): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
     devices = {segment["opening"]["device"] for segment in segments}
     if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
-
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, whole = [], path.is_dir()
@@ -296,5 +297,4 @@ def main():
     except (OSError, ValueError) as error:
         parser.exit(2 if isinstance(error, ValueError) else 4, f"{error}\n")
     sys.exit(code)
-
 if __name__ == "__main__": main()
