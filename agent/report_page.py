@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from agent.adapters.thumbnails import Thumbnail
 from agent.evidence.certificates import common_name
+from agent.evidence.health import readings
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import Reason
 from agent.evidence.places import Examined, clock_text, named, wall_text
@@ -25,6 +26,7 @@ from agent.evidence.segment_findings import KIND_NAMES
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
 
 TEMPLATES = Path(__file__).with_name("templates")
+MAX_READINGS = 48  # ours: the trail of four hours; all of it stands in journal.jsonl
 MAX_PLACES = 200  # ours; --json gives all
 LAYER_NAMES = {"integrity": "完整性", "trust": "信任", "time": "时间", "completeness": "齐全", "duty": "履职"}
 STATUS_NAMES = {
@@ -80,6 +82,7 @@ class Section:
     stretch: str
     signers: tuple[Signer, ...]
     health: tuple[str, ...]
+    readings: tuple[tuple[str, str], ...]
     line: Timeline | None
     places: tuple[str, ...]
     hidden_places: int
@@ -111,6 +114,7 @@ def section(
         _stretch(readable),
         _signers(readable),
         _health(readable),
+        _readings(readable),
         timeline(readable, report.places),
         tuple(_place(place) for place in report.places[:MAX_PLACES]),
         max(0, len(report.places) - MAX_PLACES),
@@ -201,6 +205,13 @@ def _where(positions: Sequence[Position | None]) -> list[str]:
     origin = "（模拟定位，不是实测）" if any(it.simulated for it in known) else ""
     count = f"{len(positions)} 个片段中 {len(known)} 个带有卫星定位{origin}"
     return [f"{count}：从北纬、东经 {known[0]} 到 {known[-1]}（WGS-84）"]
+
+
+def _readings(segments: Sequence[Examined]) -> tuple[tuple[str, str], ...]:
+    """When the device measured itself, and what; the first and the last ones where there are many."""
+    found = readings(segments)
+    kept = found if len(found) <= MAX_READINGS else [*found[: MAX_READINGS // 2], *found[-MAX_READINGS // 2 :]]
+    return tuple((clock_text(event.at), reading.chinese) for event, reading in kept)
 
 
 def _place(place: Place) -> str:

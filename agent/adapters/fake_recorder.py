@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from agent.clock import Clock
-from agent.control.effects import Indicate, MarkRecording, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteHealth, StartRecording, TakePhoto
 from agent.control.messages import (
     ButtonPressed,
     Event,
@@ -28,6 +28,8 @@ class FakeRecorder:
         self.orders: list[StartRecording] = []
         self.marks: list[MarkRecording] = []
         self.shown: list[Indicate] = []
+        self.readings: list[str] = []
+        self.bitrates: list[int] = []
         self.fails = False
         self._running: RecordingId | None = None
         self._sequence = 0
@@ -86,6 +88,14 @@ class FakeRecorder:
     def indicate(self, order: Indicate) -> None:
         """Remember what is to be shown."""
         self.shown.append(order)
+
+    def note_health(self, order: NoteHealth) -> None:
+        """Remember the reading."""
+        self.readings.append(order.reading)
+
+    def set_bitrate(self, percent: int) -> None:
+        """Remember the rate."""
+        self.bitrates.append(percent)
 
     def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - a seal of nothing takes no time
         """Seal what runs, as a shutdown."""

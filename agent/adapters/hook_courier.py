@@ -6,7 +6,8 @@ from agent.adapters.line_courier import REOPEN_S, Died, LineCourier, Lost
 from agent.clock import Clock
 from agent.control.acts import Act
 from agent.control.effects import Indicate
-from agent.control.messages import BatteryTold, ButtonPressed, CasingChanged, DockChanged, HookEvent, OfficerActed
+from agent.control.health import HealthRead
+from agent.control.messages import ButtonPressed, CasingChanged, DockChanged, HookEvent, OfficerActed
 from agent.evidence.reasons import Cause
 from firmware_hooks.device_link import DeviceLink
 from firmware_hooks.frames import (
@@ -95,8 +96,8 @@ class HookCourier:
             case Asked(action, cause, counter):
                 self._last_counter = counter
                 self._deliver(OfficerActed(ACTIONS[action], CAUSES[cause], now))
-            case Battery(percent, millivolt):
-                self._deliver(BatteryTold(percent, millivolt, now))
+            case Battery(percent):
+                self._deliver(HealthRead(now, battery_percent=percent))
             case Tamper(opened):
                 self._deliver(CasingChanged(opened, now))
             case Dock(docked):

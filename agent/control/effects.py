@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.control.acts import Act
-from agent.control.signs import Cue, Light
+from agent.control.lights import Cue, Light
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
@@ -57,7 +57,14 @@ class TrustSeen:
     version: int
 
 
-Note = RecordingEnded | DisclosureSeen | TrustSeen
+@dataclass(frozen=True)
+class HealthSeen:
+    """Note to the store: the last reading of the device's own state, as `agent.evidence.health` writes it."""
+
+    reading: str
+
+
+Note = RecordingEnded | DisclosureSeen | TrustSeen | HealthSeen
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,26 @@ class Indicate:
 
     light: Light
     cue: Cue
+
+
+@dataclass(frozen=True)
+class NoteHealth:
+    """Sign `reading` (`agent.evidence.health`) into the running recording."""
+
+    reading: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class SetBitrate:
+    """Code pictures at `percent` of the configured rate from now on."""
+
+    percent: int
+
+
+@dataclass(frozen=True)
+class SyncDisks:
+    """Bring everything that any program wrote to the disks: the power may end."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +245,9 @@ Effect = (
     | MarkRecording
     | TakePhoto
     | Indicate
+    | NoteHealth
+    | SetBitrate
+    | SyncDisks
     | OpenConnection
     | CloseConnection
     | Subscribe

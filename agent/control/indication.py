@@ -1,23 +1,24 @@
 """Follows what happens to a recorder and says what its lamp, buzzer and voice are to tell (`signs.py` is the table)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from agent.control import messages as happened
 from agent.control.acts import Act
+from agent.control.alarms import Alarm
 from agent.control.backoff import NANOSECONDS
 from agent.control.effects import Effect, Indicate
+from agent.control.lights import SILENT, Cue, Light
 from agent.control.messages import Event
 from agent.control.recording import State
 from agent.control.signs import (
     ACT_NOTICES,
-    FAULTS,
     GAP_FAULTS,
+    MILD,
     MODES,
     NOTICES,
-    SILENT,
-    Cue,
+    TROUBLES,
     Fault,
-    Light,
     Mode,
     Notice,
 )
@@ -25,7 +26,7 @@ from agent.evidence.reasons import Reason
 from agent.wire.instant import Instant
 
 REMINDER_NS = 120 * NANOSECONDS  # reference REC-07: remind every two minutes that recording is on
-CAPTURE_FAULTS = frozenset(GAP_FAULTS.values()) - {None, Fault.SOUND_LOST}
+CAPTURE_FAULTS = frozenset(it for it in GAP_FAULTS.values() if it is not None) - {Fault.SOUND_LOST}
 STATES = {
     State.IDLE: Mode.READY,
     State.STARTING: Mode.STARTING,
@@ -34,17 +35,52 @@ STATES = {
 }
 
 
+UNDER_WAY = frozenset({Mode.STARTING, Mode.RECORDING, Mode.SOUND_ONLY, Mode.MUTED, Mode.PAUSED})
+
+
 @dataclass(frozen=True)
 class Showing:
     """What the lamp shows, and why."""
 
     mode: Mode
-    fault: Fault | None
+    troubles: Collection[Fault | Alarm]
 
     @property
     def light(self) -> Light:
-        """The gravest fault, and what is being done where nothing is wrong."""
-        return MODES[self.mode][0] if self.fault is None else FAULTS[self.fault][0]
+        """The gravest trouble, and what is being done where nothing is wrong."""
+        lights = [light for trouble, (light, _) in TROUBLES.items() if trouble in self.troubles]
+        shown = [light for light in lights if light != MILD or self.mode not in UNDER_WAY]
+        return shown[0] if shown else MODES[self.mode][0]
+
+
+class Troubles:
+    """The faults that hold, each since a monotonic nanosecond, and the alarms beside them."""
+
+    def __init__(self) -> None:
+        self._faults: dict[Fault, int] = {}
+        self._alarms: frozenset[Alarm] = frozenset()
+
+    @property
+    def held(self) -> Collection[Fault | Alarm]:
+        """All of them."""
+        return {*self._faults, *self._alarms}
+
+    def begin(self, fault: Fault, since_ns: int) -> list[Cue]:
+        """A fault holds; what is to be heard of it, once."""
+        news = fault not in self._faults
+        self._faults[fault] = since_ns
+        return [TROUBLES[fault][1]] if news else []
+
+    def end(self, fault: Fault, at_ns: int | None = None) -> None:
+        """A fault is over, if it did not begin after `at_ns`."""
+        if fault in self._faults and (at_ns is None or at_ns >= self._faults[fault]):
+            del self._faults[fault]
+
+    def follow(self, alarms: Collection[Alarm]) -> list[Cue]:
+        """These alarms hold now; what is to be heard of the new ones."""
+        news = [cue for trouble, (_, cue) in TROUBLES.items() if trouble in alarms and trouble not in self._alarms]
+        self._alarms = frozenset(alarms)
+        return news
 
 
 class Indicator:
@@ -53,7 +89,7 @@ class Indicator:
     def __init__(self, *, sound_only: bool = False) -> None:
         self._sound_only = sound_only
         self._muted = self._paused = False
-        self._faults: dict[Fault, int] = {}
+        self._troubles = Troubles()
         self._cues: list[Cue] = []
         self._mode = Mode.OFF
         self._shown: Light | None = None
@@ -69,22 +105,23 @@ class Indicator:
             case happened.OfficerActed(act):
                 self._acted(act, before)
             case happened.ButtonPressed():
-                self._end(Fault.RECORDING_FAILED)
+                self._troubles.end(Fault.RECORDING_FAILED)
             case happened.PhotoTaken():
                 self._notice(Notice.PHOTO_TAKEN)
             case happened.FragmentStored(captured=captured):
-                for fault in [it for it in self._faults if it in CAPTURE_FAULTS]:
-                    self._end(fault, captured.monotonic_ns)
+                for fault in CAPTURE_FAULTS:
+                    self._troubles.end(fault, captured.monotonic_ns)
             case happened.GapOpened(_, reason, at):
-                self._begin(GAP_FAULTS[Reason(reason)], at.monotonic_ns)
+                self._interrupted(Reason(reason), at)
             case happened.RecordingSealed():
-                self._end(Fault.SOUND_LOST)
+                self._troubles.end(Fault.SOUND_LOST)
             case _:
                 self._hear_device(event)
 
-    def next(self, state: State, now: Instant) -> list[Effect]:
+    def next(self, state: State, alarms: Collection[Alarm], now: Instant) -> list[Effect]:
         """What is to be shown and heard now; nothing when nothing has changed."""
-        showing = Showing(self._follow(state, now), min(self._faults, key=list(Fault).index, default=None))
+        self._cues += self._troubles.follow(alarms)
+        showing = Showing(self._follow(state, now), self._troubles.held)
         cues, self._cues = self._cues, []
         if showing.light == self._shown and not cues:
             return []
@@ -99,15 +136,15 @@ class Indicator:
     def _hear_device(self, event: Event) -> None:
         match event:
             case happened.RecordingFailed():
-                self._begin(Fault.RECORDING_FAILED, 0)
+                self._hold(Fault.RECORDING_FAILED, 0, begins=True)
             case happened.EventNotStored():
-                self._begin(Fault.EVENTS_NOT_STORED, 0)
+                self._hold(Fault.EVENTS_NOT_STORED, 0, begins=True)
             case happened.EventStored():
-                self._end(Fault.EVENTS_NOT_STORED)
+                self._troubles.end(Fault.EVENTS_NOT_STORED)
             case happened.CasingChanged(opened, at):
-                self._hold(Fault.CASING_OPENED, at, begins=opened)
+                self._hold(Fault.CASING_OPENED, at.monotonic_ns, begins=opened)
             case happened.ClockDisputed(apart_ms, at):
-                self._hold(Fault.CLOCK_DISPUTED, at, begins=apart_ms != 0)
+                self._hold(Fault.CLOCK_DISPUTED, at.monotonic_ns, begins=apart_ms != 0)
             case happened.CardShown():
                 self._notice(Notice.CARD_READ)
             case happened.WorkFailed():
@@ -161,18 +198,13 @@ class Indicator:
     def _notice(self, notice: Notice) -> None:
         self._cues.append(NOTICES[notice])
 
-    def _hold(self, fault: Fault, at: Instant, *, begins: bool) -> None:
+    def _hold(self, fault: Fault, at_ns: int, *, begins: bool) -> None:
         if begins:
-            self._begin(fault, at.monotonic_ns)
+            self._cues += self._troubles.begin(fault, at_ns)
         else:
-            self._end(fault)
+            self._troubles.end(fault)
 
-    def _begin(self, fault: Fault | None, since_ns: int) -> None:
+    def _interrupted(self, reason: Reason, at: Instant) -> None:
+        fault = GAP_FAULTS[reason]
         if fault is not None:
-            if fault not in self._faults:
-                self._cues.append(FAULTS[fault][1])
-            self._faults[fault] = since_ns
-
-    def _end(self, fault: Fault, at_ns: int | None = None) -> None:
-        if fault in self._faults and (at_ns is None or at_ns >= self._faults[fault]):
-            del self._faults[fault]
+            self._hold(fault, at.monotonic_ns, begins=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.effects import StoreEvent
+from agent.control.health import HealthRead as HealthRead
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -14,15 +15,6 @@ from agent.wire.trust import TrustList
 class ButtonPressed:
     """A short press of the record button."""
 
-    at: Instant
-
-
-@dataclass(frozen=True)
-class BatteryTold:
-    """The MCU measured the battery."""
-
-    percent: int
-    millivolt: int
     at: Instant
 
 
@@ -58,7 +50,7 @@ class ClockDisputed:
     at: Instant
 
 
-HookEvent = ButtonPressed | OfficerActed | BatteryTold | CasingChanged | DockChanged | CardShown | ClockDisputed
+HookEvent = ButtonPressed | OfficerActed | HealthRead | CasingChanged | DockChanged | CardShown | ClockDisputed
 
 
 @dataclass(frozen=True)

@@ -1,64 +1,16 @@
-"""What a recorder shows, sounds and says: the one table of every state, notice and fault.
+"""What a recorder shows, sounds and says: the one table of every state, notice, fault and alarm.
 
 Colours after GA/T 947 as it is reported (reference: domain, section 1.5): on is green, sound yellow, picture red. Light
 tells what is so, buzzer and vibration what has just happened. The README shows the same table.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.control.acts import Act
+from agent.control.alarms import Alarm
+from agent.control.lights import Colour, Cue, Light, Pattern, Pulse
 from agent.evidence.reasons import Reason
-
-
-class Colour(StrEnum):
-    """Of the lamp."""
-
-    OFF = "灭"
-    GREEN = "绿"
-    YELLOW = "黄"
-    RED = "红"
-
-
-class Pattern(StrEnum):
-    """How the lamp shows it: one second on and off, a fifth of a second, two flashes and a pause."""
-
-    STEADY = "常亮"
-    SLOW = "慢闪"
-    FAST = "快闪"
-    DOUBLE = "双闪"
-
-
-class Pulse(StrEnum):
-    """What buzzer or vibration do once."""
-
-    NONE = "无"
-    SHORT = "一短"
-    TWICE = "两短"
-    LONG = "一长"
-    ALARM = "急促"
-
-
-@dataclass(frozen=True)
-class Light:
-    """The lamp, until the next one."""
-
-    colour: Colour
-    pattern: Pattern = Pattern.STEADY
-
-
-@dataclass(frozen=True)
-class Cue:
-    """What is heard and felt once. `name` is that of the spoken file, `words` what it says."""
-
-    buzzer: Pulse = Pulse.NONE
-    vibration: Pulse = Pulse.NONE
-    name: str = ""
-    words: str = ""
-
-
-SILENT = Cue()
 
 
 class Mode(StrEnum):
@@ -94,11 +46,12 @@ class Notice(StrEnum):
 
 
 class Fault(StrEnum):
-    """What is wrong with recording itself, gravest first; it holds until it is over."""
+    """What is wrong with recording itself; it holds until it is over. `Alarm` is what the governor says."""
 
     RECORDING_FAILED = "recording-failed"
     CAMERA_LOST = "camera-lost"
     ENCODER_STALLED = "encoder-stalled"
+    PICTURE_FROZEN = "picture-frozen"
     STORAGE_FAILED = "storage-failed"
     SOUND_LOST = "sound-lost"
     FRAMES_DROPPED = "frames-dropped"
@@ -135,47 +88,41 @@ NOTICES: Mapping[Notice, Cue] = {
     Notice.CARD_READ: Cue(Pulse.SHORT, Pulse.SHORT, "card-read", "已读卡。"),
     Notice.WORK_FAILED: Cue(Pulse.ALARM, Pulse.SHORT, "work-failed", "设备有故障，请查看设备状态。"),
 }
-FAULTS: Mapping[Fault, tuple[Light, Cue]] = {
-    Fault.RECORDING_FAILED: (
-        Light(Colour.YELLOW, Pattern.FAST),
-        Cue(Pulse.ALARM, Pulse.ALARM, "recording-failed", "录制失败，请重新开始录制。"),
-    ),
-    Fault.CAMERA_LOST: (
-        Light(Colour.RED, Pattern.FAST),
-        Cue(Pulse.ALARM, Pulse.ALARM, "camera-lost", "摄像头已断开，正在重试。"),
-    ),
-    Fault.ENCODER_STALLED: (
-        Light(Colour.RED, Pattern.FAST),
-        Cue(Pulse.ALARM, Pulse.ALARM, "encoder-stalled", "画面停滞，正在重试。"),
-    ),
-    Fault.STORAGE_FAILED: (
-        Light(Colour.RED, Pattern.FAST),
-        Cue(Pulse.ALARM, Pulse.ALARM, "storage-failed", "存储故障，请检查存储卡。"),
-    ),
-    Fault.SOUND_LOST: (
-        Light(Colour.RED, Pattern.FAST),
-        Cue(Pulse.ALARM, Pulse.SHORT, "sound-lost", "没有声音，请检查麦克风。"),
-    ),
-    Fault.FRAMES_DROPPED: (
-        Light(Colour.RED, Pattern.FAST),
-        Cue(Pulse.NONE, Pulse.SHORT, "frames-dropped", "画面有丢失，已记录。"),
-    ),
+STOPPED = Light(Colour.YELLOW, Pattern.FAST)
+"""Nothing is recorded, though somebody wanted it."""
+BROKEN = Light(Colour.RED, Pattern.FAST)
+"""A recording goes on, and something is missing in it."""
+MILD = Light(Colour.YELLOW, Pattern.DOUBLE)
+"""Shown only while nothing is recorded: the bearer must see that it is."""
+
+TROUBLES: Mapping[Fault | Alarm, tuple[Light, Cue]] = {
+    Fault.RECORDING_FAILED: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "recording-failed", "录制失败，请重新开始录制。")),
+    Alarm.BATTERY_EMPTY: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "battery-empty", "电量将尽，录制已停止。")),
+    Alarm.TOO_HOT: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "too-hot", "设备过热，录制已停止。")),
+    Alarm.STORAGE_FULL: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "storage-full", "存储空间已用尽，录像已封存。")),
+    Fault.CAMERA_LOST: (BROKEN, Cue(Pulse.ALARM, Pulse.ALARM, "camera-lost", "摄像头已断开，正在重试。")),
+    Fault.ENCODER_STALLED: (BROKEN, Cue(Pulse.ALARM, Pulse.ALARM, "encoder-stalled", "画面停滞，正在重试。")),
+    Fault.PICTURE_FROZEN: (BROKEN, Cue(Pulse.ALARM, Pulse.SHORT, "picture-frozen", "画面静止不动，请检查摄像头。")),
+    Fault.STORAGE_FAILED: (BROKEN, Cue(Pulse.ALARM, Pulse.ALARM, "storage-failed", "存储故障，请检查存储卡。")),
+    Fault.SOUND_LOST: (BROKEN, Cue(Pulse.ALARM, Pulse.SHORT, "sound-lost", "没有声音，请检查麦克风。")),
+    Fault.FRAMES_DROPPED: (BROKEN, Cue(Pulse.NONE, Pulse.SHORT, "frames-dropped", "画面有丢失，已记录。")),
+    Alarm.STORAGE_SHORT: (MILD, Cue(Pulse.ALARM, Pulse.ALARM, "storage-short", "存储空间即将用尽。")),
+    Alarm.BATTERY_LOW: (MILD, Cue(Pulse.ALARM, Pulse.ALARM, "battery-low", "电量低，请尽快充电。")),
+    Alarm.HOT: (MILD, Cue(Pulse.ALARM, Pulse.SHORT, "hot", "设备温度高，请移到阴凉处。")),
     Fault.EVENTS_NOT_STORED: (
-        Light(Colour.YELLOW, Pattern.FAST),
+        MILD,
         Cue(Pulse.ALARM, Pulse.SHORT, "events-not-stored", "事件暂未入库，请检查存储空间。"),
     ),
-    Fault.CASING_OPENED: (
-        Light(Colour.YELLOW, Pattern.DOUBLE),
-        Cue(Pulse.ALARM, Pulse.ALARM, "casing-opened", "机壳已打开，已记录。"),
-    ),
-    Fault.CLOCK_DISPUTED: (
-        Light(Colour.YELLOW, Pattern.DOUBLE),
-        Cue(Pulse.SHORT, Pulse.SHORT, "clock-disputed", "卫星时间与网络时间不一致，请核对。"),
-    ),
+    Fault.CASING_OPENED: (MILD, Cue(Pulse.ALARM, Pulse.ALARM, "casing-opened", "机壳已打开，已记录。")),
+    Fault.CLOCK_DISPUTED: (MILD, Cue(Pulse.SHORT, Pulse.SHORT, "clock-disputed", "卫星时间与网络时间不一致，请核对。")),
+    Alarm.STORAGE_LOW: (MILD, Cue(Pulse.SHORT, Pulse.SHORT, "storage-low", "存储空间偏少，请尽快导出录像。")),
 }
+"""Gravest first."""
+
 GAP_FAULTS: Mapping[Reason, Fault | None] = dict.fromkeys(Reason) | {
     Reason.CAMERA_LOST: Fault.CAMERA_LOST,
     Reason.ENCODER_STALLED: Fault.ENCODER_STALLED,
+    Reason.PICTURE_FROZEN: Fault.PICTURE_FROZEN,
     Reason.STORAGE_FAILED: Fault.STORAGE_FAILED,
     Reason.SOUND_LOST: Fault.SOUND_LOST,
     Reason.FRAMES_DROPPED: Fault.FRAMES_DROPPED,

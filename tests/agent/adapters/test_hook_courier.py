@@ -7,11 +7,13 @@ import pytest
 from agent.adapters.hook_courier import ACTIONS, NAME, PRESSES, HookCourier
 from agent.control.acts import Act
 from agent.control.effects import Indicate
+from agent.control.health import HealthRead
+from agent.control.lights import Colour as LightColour
+from agent.control.lights import Light
+from agent.control.lights import Pattern as LightPattern
+from agent.control.lights import Pulse as CuePulse
 from agent.control.messages import ButtonPressed
-from agent.control.signs import NOTICES, Light, Notice
-from agent.control.signs import Colour as LightColour
-from agent.control.signs import Pattern as LightPattern
-from agent.control.signs import Pulse as CuePulse
+from agent.control.signs import NOTICES, Notice
 from firmware_hooks.frames import (
     Action,
     Battery,
@@ -67,7 +69,7 @@ def test_battery_casing_and_dock_are_told():
             mcu.send(frame)
         eventually(lambda: len(inbox.presses) == 4, "everything")
     battery, opened, closed, dock = inbox.presses
-    assert (battery.percent, battery.millivolt) == (50, 3700)
+    assert battery == HealthRead(battery.at, battery_percent=50)
     assert (opened.opened, closed.opened, dock.docked) == (True, False, True)
 
 

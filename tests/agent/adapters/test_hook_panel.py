@@ -11,8 +11,9 @@ from agent.adapters.hook_panel import PanelCourier, gpio_panel, sounder
 from agent.config import HooksConfig
 from agent.control.acts import Act
 from agent.control.effects import Indicate
+from agent.control.lights import SILENT
 from agent.control.messages import ButtonPressed, OfficerActed
-from agent.control.signs import FAULTS, MODES, NOTICES, SILENT, Fault, Mode, Notice
+from agent.control.signs import MODES, NOTICES, TROUBLES, Fault, Mode, Notice
 from firmware_hooks.gpio_panel import GpioPanel, Pins, simulated_board
 from tests.agent.adapters.recording_bench import eventually
 from tests.support.clocks import SteppedClock
@@ -91,7 +92,7 @@ def test_board_that_is_not_there_is_told_once_and_a_missing_loudspeaker_too() ->
     courier = PanelCourier(second, speaker, SteppedClock(), lambda _: None, lambda *_: None, losses.append)
     courier.start()
     for _ in range(3):
-        courier.show(Indicate(*FAULTS[Fault.CAMERA_LOST]))
+        courier.show(Indicate(*TROUBLES[Fault.CAMERA_LOST]))
     eventually(lambda: len(losses) == 2, "both losses")
     courier.close(5)
     first.close()

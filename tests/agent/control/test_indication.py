@@ -7,24 +7,22 @@ import pytest
 
 from agent.control import messages as happened
 from agent.control.acts import Act
+from agent.control.alarms import Alarm
 from agent.control.effects import Indicate
 from agent.control.indication import REMINDER_NS, STATES, Indicator
+from agent.control.lights import SILENT, Colour, Cue, Light, Pattern, Pulse
 from agent.control.recording import State
 from agent.control.signs import (
     ACT_NOTICES,
-    FAULTS,
     GAP_FAULTS,
+    MILD,
     MODES,
     NOTICES,
-    SILENT,
-    Colour,
-    Cue,
+    STOPPED,
+    TROUBLES,
     Fault,
-    Light,
     Mode,
     Notice,
-    Pattern,
-    Pulse,
 )
 from agent.evidence.reasons import Reason
 from agent.wire.device_events import GENESIS
@@ -41,13 +39,14 @@ class Bearer:
     def __init__(self, *, sound_only: bool = False) -> None:
         self.clock, self.indicator, self.state = SteppedClock(), Indicator(sound_only=sound_only), State.IDLE
         self.light: Light | None = None
+        self.alarms: set[Alarm] = set()
         self.heard: list[Cue] = []
         self.turn(happened.TimePassed(), State.IDLE)
 
     def turn(self, event: happened.Event, state: State | None = None) -> list[Cue]:
         before, self.state = self.state, state or self.state
         self.indicator.hear(event, before)
-        return self.take(self.indicator.next(self.state, self.clock.read()))
+        return self.take(self.indicator.next(self.state, self.alarms, self.clock.read()))
 
     def take(self, effects: list) -> list[Cue]:
         for effect in effects:
@@ -132,8 +131,8 @@ def test_act_without_a_recording_is_answered_with_a_no() -> None:
 def test_interruption_alarms_once_and_until_the_next_fragment(reason: Reason) -> None:
     bearer, fault = Bearer(), GAP_FAULTS[reason]
     bearer.record()
-    assert bearer.gap(reason) == [FAULTS[fault][1]]
-    assert bearer.light == FAULTS[fault][0]
+    assert bearer.gap(reason) == [TROUBLES[fault][1]]
+    assert bearer.light == TROUBLES[fault][0]
     assert bearer.gap(reason) == []
     bearer.fragment()
     assert bearer.light == Light(Colour.RED)
@@ -146,28 +145,54 @@ def test_fragment_that_was_captured_before_the_interruption_does_not_end_the_ala
     bearer.clock.step(1)
     bearer.gap(Reason.CAMERA_LOST)
     bearer.turn(happened.FragmentStored(RECORDING, 1, 2, GENESIS, captured, 500, 9))
-    assert bearer.light == FAULTS[Fault.CAMERA_LOST][0]
+    assert bearer.light == TROUBLES[Fault.CAMERA_LOST][0]
 
 
-def test_gravest_fault_is_shown_and_the_others_behind_it() -> None:
+def test_gravest_trouble_is_shown_and_the_others_behind_it() -> None:
     bearer = Bearer()
     bearer.record()
-    bearer.turn(happened.CasingChanged(True, bearer.clock.read()))
-    assert bearer.light == FAULTS[Fault.CASING_OPENED][0]
+    bearer.gap(Reason.SOUND_LOST)
+    bearer.clock.step(1)
     bearer.gap(Reason.CAMERA_LOST)
-    assert bearer.light == FAULTS[Fault.CAMERA_LOST][0]
-    bearer.fragment()
-    assert bearer.light == FAULTS[Fault.CASING_OPENED][0]
-    bearer.turn(happened.CasingChanged(False, bearer.clock.read()))
+    bearer.press(State.IDLE)
+    bearer.turn(happened.RecordingFailed(RECORDING, "坏", bearer.clock.read()))
+    assert bearer.light == TROUBLES[Fault.RECORDING_FAILED][0]
+    bearer.record()
+    assert bearer.light == TROUBLES[Fault.SOUND_LOST][0]
+
+
+def test_what_is_mild_is_heard_at_once_and_hides_no_running_recording() -> None:
+    bearer = Bearer()
+    bearer.record()
+    opened = happened.CasingChanged(True, bearer.clock.read())
+    assert bearer.turn(opened) == [TROUBLES[Fault.CASING_OPENED][1]]
     assert bearer.light == Light(Colour.RED)
+    bearer.press(State.IDLE)
+    assert bearer.light == MILD
+    bearer.turn(happened.CasingChanged(False, bearer.clock.read()))
+    assert bearer.light == Light(Colour.GREEN)
+
+
+def test_alarm_of_the_governor_is_heard_once_and_seen_as_long_as_it_holds() -> None:
+    bearer = Bearer()
+    bearer.record()
+    bearer.alarms = {Alarm.BATTERY_LOW}
+    assert bearer.turn(happened.TimePassed()) == [TROUBLES[Alarm.BATTERY_LOW][1]]
+    assert bearer.turn(happened.TimePassed()) == []
+    bearer.alarms = {Alarm.BATTERY_EMPTY}
+    assert bearer.turn(happened.TimePassed(), State.IDLE)[0] == TROUBLES[Alarm.BATTERY_EMPTY][1]
+    assert bearer.light == STOPPED
+    bearer.alarms = set()
+    bearer.turn(happened.TimePassed())
+    assert bearer.light == Light(Colour.GREEN)
 
 
 def test_failed_recording_alarms_until_the_next_press() -> None:
     bearer = Bearer()
     bearer.press(State.STARTING)
     failed = happened.RecordingFailed(RECORDING, "坏", bearer.clock.read())
-    assert bearer.turn(failed, State.IDLE) == [FAULTS[Fault.RECORDING_FAILED][1]]
-    assert bearer.light == FAULTS[Fault.RECORDING_FAILED][0]
+    assert bearer.turn(failed, State.IDLE) == [TROUBLES[Fault.RECORDING_FAILED][1]]
+    assert bearer.light == TROUBLES[Fault.RECORDING_FAILED][0]
     bearer.press(State.STARTING)
     assert bearer.light == Light(Colour.RED, Pattern.SLOW)
 
@@ -180,22 +205,22 @@ def test_lamp_goes_dark_when_nobody_keeps_it_any_more() -> None:
     assert bearer.indicator.deadline() is None
 
 
-def test_every_state_notice_fault_reason_and_act_has_its_sign() -> None:
+def test_every_state_notice_fault_alarm_reason_and_act_has_its_sign() -> None:
     assert set(MODES) == set(Mode)
     assert set(NOTICES) == set(Notice)
-    assert set(FAULTS) == set(Fault)
+    assert set(TROUBLES) == {*Fault, *Alarm}
     assert set(GAP_FAULTS) == set(Reason)
     assert set(ACT_NOTICES) == set(Act)
     assert set(STATES) == set(State)
     assert set(GAP_FAULTS.values()) - {None} < set(Fault)
-    cues = [*NOTICES.items(), *((fault, cue) for fault, (_, cue) in FAULTS.items())]
+    cues = [*NOTICES.items(), *((fault, cue) for fault, (_, cue) in TROUBLES.items())]
     assert all(cue.name == key.value and cue.words for key, cue in cues)
     assert len({light for light, _ in MODES.values()}) == len(MODES)
 
 
 def test_every_fault_is_felt_and_none_looks_like_all_is_well() -> None:
     well = {MODES[mode][0] for mode in Mode}
-    for light, cue in FAULTS.values():
+    for light, cue in TROUBLES.values():
         assert light not in well
         assert cue.vibration is not Pulse.NONE
 
@@ -207,7 +232,7 @@ def test_readme_shows_the_same_table() -> None:
     wanted += [(it.value, "—", "", cue.buzzer.value, cue.vibration.value, cue.words) for it, cue in NOTICES.items()]
     wanted += [
         (it.value, *words(light), cue.buzzer.value, cue.vibration.value, cue.words)
-        for it, (light, cue) in FAULTS.items()
+        for it, (light, cue) in TROUBLES.items()
     ]
     assert shown == wanted
 
