@@ -14,6 +14,7 @@ from agent.clock import Clock
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.controller import Identity
+from agent.control.damage import damage_alarm, declare_damage
 from agent.control.effects import Effect
 from agent.control.messages import Event
 from agent.errors import EnvironmentFault
@@ -24,6 +25,8 @@ from agent.wire.identifiers import Digest
 from agent.wire.signing import CertifiedSigner
 from agent.wire.status import STATUS_TYPE, DeviceStatus
 from agent.wire.topics import EVENTS, STATE, device_topic
+
+CHECKED_ROWS = 10_000  # ours: what a start looks through; the rest is looked at when it is sent
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +102,10 @@ class Performer:
         match effect:
             case asked.StoreEvent():
                 return [self._put(effect)]
-            case asked.SendEvents():
-                return [self._send(effect)]
+            case asked.SendEvents(_, after):
+                return [*self._mend(after, MAX_BATCH_EVENTS), self._send(effect)]
+            case asked.CheckEvents(after):
+                return self._mend(after, CHECKED_ROWS)
             case asked.CompareReceipt(receipt):
                 return [happened.ReceiptCompared(receipt, self._store.hash_of(receipt.upto))]
             case asked.OpenConnection():
@@ -146,6 +151,14 @@ class Performer:
         logger.info("stored %s as %d", effect.draft.event_id, devseq)
         return happened.EventStored(devseq)
 
+    def _mend(self, after: int, rows: int) -> list[Event]:
+        """Declare what is damaged among the next waiting events."""
+        stored = []
+        for run in self._store.damage(after, rows):
+            self._carry_out_silently(asked.RaiseAlarm(damage_alarm(run)))
+            stored.append(self._put(declare_damage(run, self._room.clock.read())))
+        return stored
+
     def _send(self, effect: asked.SendEvents) -> Event:
         waiting = self._store.waiting(effect.after, MAX_BATCH_EVENTS, effect.max_bytes)
         if not waiting:
@@ -154,7 +167,8 @@ class Performer:
         envelope = seal(EVENTS_TYPE, payload, [self._room.signer])
         mid = self._room.link.publish(self._topic(EVENTS), envelope)
         logger.debug("sent %d..%d as message %s", waiting[0][0], waiting[-1][0], mid)
-        return happened.EventsSent(effect.connection, mid, waiting[0][0], waiting[-1][0])
+        first, last, ahead = min(waiting)[0], waiting[-1][0], max(waiting)[0]
+        return happened.EventsSent(effect.connection, mid, first, last, ahead if ahead > last else 0)
 
     def _open_connection(self) -> Event:
         session = self._memory.next_session()

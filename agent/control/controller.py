@@ -8,6 +8,7 @@ from agent.control.backoff import NANOSECONDS
 from agent.control.disclosure_desk import DisclosureDesk, Floor, Key
 from agent.control.effects import (
     DETAIL_LENGTH,
+    CheckEvents,
     CloseConnection,
     Effect,
     EventDraft,
@@ -139,10 +140,11 @@ class Controller:
         drafts = [EventDraft(f"started/{moment}", EventType.DEVICE_STARTED, event.at, version)]
         loss = event.loss
         if loss is not None:
-            told = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail[:DETAIL_LENGTH]}
-            drafts.insert(0, EventDraft(f"store-lost/{moment}", EventType.STORAGE_FAILED, event.at, told))
+            data = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail[:DETAIL_LENGTH]}
+            drafts.insert(0, EventDraft(f"store-lost/{moment}", EventType.STORAGE_FAILED, event.at, data))
         # The list found at the start counts as seen, too: an older one may not follow it at the next start.
-        return [*(StoreEvent(draft) for draft in drafts), StoreNote(TrustSeen(self._trust.version))]
+        told: list[Effect] = [StoreEvent(draft) for draft in drafts]
+        return [*told, CheckEvents(self._uplink.acked), StoreNote(TrustSeen(self._trust.version))]
 
     def _came_up(self, event: happened.LinkUp, now: Instant) -> list[Effect]:
         effects = self._uplink.handle(event, now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.control.acts import Act
-from agent.wire.device_events import EventType
+from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -56,7 +56,14 @@ class TrustSeen:
     version: int
 
 
-Note = RecordingEnded | DisclosureSeen | TrustSeen
+@dataclass(frozen=True)
+class EventsDamaged:
+    """Note to the store: the waiting events of `run` are damaged and are put aside; the event beside this says so."""
+
+    run: DamagedRun
+
+
+Note = RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,14 @@ class SendEvents:
 
 
 @dataclass(frozen=True)
+class CheckEvents:
+    """Look whether the next events after number `after` are still what was stored; damaged ones are put aside and
+    declared, each run answered by `EventStored`."""
+
+    after: int
+
+
+@dataclass(frozen=True)
 class CompareReceipt:
     """Look up our own hash of the event a receipt names; answered by `ReceiptCompared`."""
 
@@ -213,6 +228,7 @@ Effect = (
     | Subscribe
     | PublishStatus
     | SendEvents
+    | CheckEvents
     | CompareReceipt
     | Acknowledge
     | ShowDisclosure

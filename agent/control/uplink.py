@@ -29,6 +29,11 @@ class Uplink:
         """Whether the broker has accepted the current connection."""
         return self._connection.up
 
+    @property
+    def acked(self) -> int:
+        """The last event that the centre has receipted."""
+        return self._outbox.acked
+
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `wake` has something to do."""
         times = (self._connection.deadline(), self._outbox.deadline())
