@@ -150,7 +150,7 @@ def _room(
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
     return Room(
-        Identity(config.district, config.device, config.unit, software_version(), audience),
+        Identity(config.district, config.device, config.unit, software_version(), audience, config.duty.partner_id),
         clock,
         signer,
         database,

@@ -86,6 +86,18 @@ class HooksConfig:
 
 
 @dataclass(frozen=True)
+class DutyConfig:
+    """`[duty]`, for recorders: the second officer's recorder, whose heads this one countersigns; empty for none."""
+
+    partner: str = ""
+
+    @property
+    def partner_id(self) -> DeviceId | None:
+        """The partner, None where there is none."""
+        return device_id(self.partner) if self.partner else None
+
+
+@dataclass(frozen=True)
 class DisclosureConfig:
     """`[disclosure]`, for kiosk hosts: the hall whose publications are shown besides those for everyone."""
 
@@ -104,6 +116,7 @@ class AgentConfig:
     state_dir: Path = Path("state")
     capture: CaptureConfig = field(default_factory=CaptureConfig)
     hooks: HooksConfig = field(default_factory=HooksConfig)
+    duty: DutyConfig = field(default_factory=DutyConfig)
     disclosure: DisclosureConfig | None = None
 
     @property
@@ -117,6 +130,7 @@ SECTIONS: Mapping[str, type] = {
     "broker": BrokerConfig,
     "capture": CaptureConfig,
     "hooks": HooksConfig,
+    "duty": DutyConfig,
     "disclosure": DisclosureConfig,
 }
 NEEDED = ("identity", "broker")
@@ -168,8 +182,11 @@ def _checked(config: AgentConfig) -> AgentConfig:
         device_id(config.device)
         if config.disclosure is not None:
             label(config.disclosure.audience)
+        partner = config.duty.partner_id
     except SenderFault as fault:
         raise OperatorFault(f"agent.toml：{fault}") from fault
+    if partner is not None and (partner == config.device or device_kind(partner) is not DeviceKind.RECORDER):
+        raise OperatorFault("agent.toml：duty.partner 应是另一台执法记录仪的编号，不能是本机。请改正或删去。")
     if not config.records and config.disclosure is None:
         raise OperatorFault('agent.toml：大厅终端缺少 [disclosure] 一节。请写上 audience = "hall-1" 之类的大厅代号。')
     if config.records and config.disclosure is not None:

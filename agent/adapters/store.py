@@ -6,11 +6,12 @@ from agent.adapters.damaged_rows import declarations, find_damage, quarantine, q
 from agent.adapters.database import Database
 from agent.control.controller import Memory
 from agent.control.disclosure_desk import Floor
-from agent.control.effects import DisclosureSeen, EventDraft, EventsDamaged, Note, RecordingEnded, TrustSeen
+from agent.control.effects import DisclosureSeen, EventDraft, EventsDamaged, HeadSeen, Note, RecordingEnded, TrustSeen
 from agent.control.recording import RecordingMemory
+from agent.control.witness_desk import WitnessFloor
 from agent.errors import EnvironmentFault
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
-from agent.wire.identifiers import DeviceId, Digest, District
+from agent.wire.identifiers import DeviceId, Digest, District, device_id
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
 REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
@@ -166,7 +167,11 @@ class DeviceMemory:
         )
         rows = store.run("SELECT kind, id, version, digest, withdrawn FROM disclosure")
         floors = {(kind, name): Floor(version, digest, bool(gone)) for kind, name, version, digest, gone in rows}
-        return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors)
+        return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed())
+
+    def _witnessed(self) -> dict[DeviceId, WitnessFloor]:
+        rows = self._database.run("SELECT name, value FROM counter WHERE name LIKE 'witnessed/%'")
+        return {device_id(name.partition("/")[2]): WitnessFloor(*map(int, value.split())) for name, value in rows}
 
     def open_recordings(self) -> tuple[int, ...]:
         """Numbers of recordings whose end was never stored."""
@@ -191,5 +196,7 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
         case DisclosureSeen(kind, name, version, digest, withdrawn):
             sql = "INSERT OR REPLACE INTO disclosure(kind, id, version, digest, withdrawn) VALUES (?, ?, ?, ?, ?)"
             database.run(sql, (kind, name, version, digest, int(withdrawn)))
+        case HeadSeen(partner, number, recording, sequence):
+            database.set(f"witnessed/{partner}", f"{number} {recording} {sequence}")
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

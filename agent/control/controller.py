@@ -26,6 +26,7 @@ from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
 from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink
+from agent.control.witness_desk import WitnessDesk, WitnessFloor
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
@@ -41,13 +42,15 @@ FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this device is. `audience` is None on recorders, which show nothing."""
+    """Who this device is. `audience` is None on recorders, which show nothing; `partner` is the recorder whose heads it
+    countersigns."""
 
     district: District
     device: DeviceId
     unit: str
     version: str
     audience: str | None = None
+    partner: DeviceId | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Memory:
     acked: int
     recordings: RecordingMemory
     floors: Mapping[Key, Floor] = field(default_factory=dict)
+    witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
 
 
 class Controller:
@@ -71,7 +75,9 @@ class Controller:
         self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
-        self._uplink = Uplink(identity.device, filters, Outbox(memory.stored, memory.acked, random), random)
+        self._witness = _witness_desk(identity, memory)
+        extra = () if self._witness is None else (self._witness.topic,)
+        self._uplink = Uplink(identity.device, filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
@@ -155,6 +161,8 @@ class Controller:
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if event.topic == self._receipts:
             return self._uplink.receipt(event.payload, self._trust, now)
+        if self._witness is not None and event.topic == self._witness.topic:
+            return self._witness.arrived(event.payload, self._trust, now)
         if self._desk is None:
             return [RaiseAlarm(f"收到未订阅主题 {event.topic[:120]} 的消息，已忽略。")]
         return self._desk.arrived(event.topic, event.payload, self._trust, now)
@@ -193,3 +201,10 @@ class Controller:
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
         return [StoreEvent(stopped), *status, flushed, Finish(self._exit_code, self._end_by_ns)]
+
+
+def _witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:
+    partner = identity.partner
+    if partner is None or partner == identity.device:
+        return None
+    return WitnessDesk(identity.district, partner, memory.witnessed.get(partner, WitnessFloor()))

@@ -63,7 +63,18 @@ class EventsDamaged:
     run: DamagedRun
 
 
-Note = RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged
+@dataclass(frozen=True)
+class HeadSeen:
+    """Note to the store: nothing that `partner` tells at or below its event `devseq`, or up to fragment `sequence` of
+    recording number `recording`, is countersigned again."""
+
+    partner: DeviceId
+    devseq: int
+    recording: int
+    sequence: int
+
+
+Note = RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen
 
 
 @dataclass(frozen=True)

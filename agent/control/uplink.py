@@ -18,10 +18,17 @@ NOT_AUTHORISED = 0x87  # MQTT 5 section 2.4
 
 
 class Uplink:
-    """Sends `device`'s chain; `filters` are the topics to hear on every connection."""
+    """Sends `device`'s chain; `filters` are the topics to hear on every connection, `extra` those it can do without."""
 
-    def __init__(self, device: DeviceId, filters: tuple[str, ...], outbox: Outbox, random: Callable[[], float]) -> None:
-        self._device, self._filters, self._outbox = device, filters, outbox
+    def __init__(
+        self,
+        device: DeviceId,
+        filters: tuple[str, ...],
+        extra: tuple[str, ...],
+        outbox: Outbox,
+        random: Callable[[], float],
+    ) -> None:
+        self._device, self._filters, self._needed, self._outbox = device, (*filters, *extra), len(filters), outbox
         self._connection = Connection(random)
 
     @property
@@ -106,6 +113,8 @@ class Uplink:
         refused = [code for code in event.codes if code >= FAILURE]
         if event.connection != self._connection.current or not refused:
             return []
+        if not any(code >= FAILURE for code in event.codes[: self._needed]):
+            return [RaiseAlarm("消息服务器不许接收搭档设备的事件，不能为其见证。请重新生成服务器配置（--pair）。")]
         self._outbox.disconnected()
         alarm = RaiseAlarm(f"消息服务器不许订阅本机主题（原因码 0x{refused[0]:02x}），请检查服务器授权。")
         return [alarm, *self._connection.give_up(now.monotonic_ns, NOT_AUTHORISED)]

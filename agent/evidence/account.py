@@ -28,7 +28,7 @@ from agent.wire.envelope import MAX_TRUST_LIST_BYTES, open_archived, open_trust_
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_device
 from agent.wire.receipts import RECEIPT_TYPE, Receipt, parse_receipt
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList
-from agent.wire.witness import WITNESS_ROLES, WITNESS_TYPE, Witness, parse_witness
+from agent.wire.witness import WITNESS_ROLES, WITNESS_TYPE, Witness, countersigned, parse_witness
 
 MAX_EVENTS = 1_000_000  # ours; a recorder that records eight hours a day makes 700 000 in a year
 
@@ -138,10 +138,19 @@ def _take_batch(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -
     for event, body in decode_batch(opened.payload):
         if signer.role not in (Role.RECORDER, Role.KIOSK) or signer.subject != event.device:
             raise SenderFault(f"{event.device} 的事件由 {signer.subject} 签名，已拒绝。")
+        _take_countersigned(sheets, event, signer)
         links = _sheet(sheets, event.device).links
         if len(links) >= MAX_EVENTS:
             raise SenderFault(f"一台设备的事件超过 {MAX_EVENTS} 个，请分段导出。")
         links[event_hash(body)] = _Link(event.devseq, event.prev, event if _tells(event) else None)
+
+
+def _take_countersigned(sheets: dict[DeviceId, _Sheet], event: DeviceEvent, signer: Credential) -> None:
+    """A second recorder's word on another one's head: its own signature carries it, no receipt is needed."""
+    witness = countersigned(event)
+    if witness is not None and signer.role in WITNESS_ROLES:
+        signer.valid_at(witness.at)
+        _sheet(sheets, recording_device(witness.recording)).witnesses.append(witness)
 
 
 def _take_receipt(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -> None:

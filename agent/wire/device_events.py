@@ -38,6 +38,7 @@ class EventType(StrEnum):
     RECORDING_SEALED = "liuhen.recording.sealed.v1"
     RECORDING_RECOVERED = "liuhen.recording.recovered.v1"
     RECORDING_REFUSED = "liuhen.recording.refused.v1"
+    RECORDING_COUNTERSIGNED = "liuhen.recording.countersigned.v1"
     PHOTO_TAKEN = "liuhen.photo.taken.v1"
     DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
     DISCLOSURE_REFUSED = "liuhen.disclosure.refused.v1"

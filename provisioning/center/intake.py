@@ -57,6 +57,12 @@ class SealedKind(StrEnum):
     WITNESS = "witness"
 
 
+def countersigned_by(device: DeviceId) -> str:
+    """The kind of a batch of `device`, by its first number, that is kept for another device whose heads it
+    countersigns."""
+    return f"by-{device}"
+
+
 @dataclass(frozen=True)
 class Alarm:
     """Something about one device that no honest device does; `digest` is the event it is about, or empty."""

@@ -45,7 +45,7 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`."""
+    `[capture]` table, `mcu` that of `[hooks]`, `partner` that of `[duty]`."""
 
     device: str
     unit: str
@@ -53,6 +53,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    partner: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
     }
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
+        document |= {"duty": {"partner": order.partner}} if order.partner else {}
     else:
         document |= {"disclosure": {"audience": _audience(order.kiosk)}}
     return toml_text(document)

@@ -31,7 +31,7 @@ from agent.errors import EnvironmentFault
 from agent.log import OneLine
 from agent.settings import PORTS, Settings, read_toml
 from agent.wire.identifiers import district
-from provisioning.center.access import AccessRules, permitted
+from provisioning.center.access import AccessRules, pair_text, parse_pair, permitted
 
 WEAKER_THAN_MOSQUITTO = """\
 内置消息服务器只供单机演练，弱于 Mosquitto 之处：
@@ -44,7 +44,7 @@ WEAKER_THAN_MOSQUITTO = """\
 PLUGIN = "provisioning.rehearsal.embedded_broker.DistrictAccess"
 LISTENER = "default"
 WHERE = "embedded.toml"
-KEYS = ("bind", "port", "district", "receivers", "revoked", "log")
+KEYS = ("bind", "port", "district", "receivers", "revoked", "pairs", "log")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class DistrictAccess(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
         district: str
         receivers: str
         revoked: str
+        pairs: str = ""
 
     def __init__(self, context: Any) -> None:
         super().__init__(context)
@@ -166,7 +167,7 @@ def read_embedded_config(path: Path) -> EmbeddedConfig:
         folder,
         settings.text("bind"),
         settings.integer("port", PORTS),
-        AccessRules(district(settings.text("district")), settings.words("receivers"), settings.words("revoked")),
+        _rules({name: settings.text(name, "") for name in ("district", "receivers", "revoked", "pairs")}),
         settings.path("log", folder),
     )
 
@@ -204,7 +205,8 @@ def _run(path: Path) -> None:
 
 def _rules(values: dict[str, Any]) -> AccessRules:
     receivers, revoked = tuple(values["receivers"].split()), tuple(values["revoked"].split())
-    return AccessRules(district(values["district"]), receivers, revoked)
+    pairs = tuple(parse_pair(text) for text in values.get("pairs", "").split())
+    return AccessRules(district(values["district"]), receivers, revoked, pairs)
 
 
 def _broker_config(config: EmbeddedConfig) -> BrokerConfig:
@@ -217,6 +219,7 @@ def _broker_config(config: EmbeddedConfig) -> BrokerConfig:
     )
     rules = config.rules
     names = {"receivers": " ".join(rules.receivers), "revoked": " ".join(rules.revoked)}
+    names |= {"pairs": " ".join(map(pair_text, rules.pairs))}
     return BrokerConfig(listeners={LISTENER: listener}, plugins={PLUGIN: {"district": rules.district, **names}})
 
 

@@ -219,6 +219,11 @@ class Chain:
         facts = {"recording": name, "segment": 1, "sequence": sequence, "head": head, "size": 1}
         return self._append(f"{recording}/head/{sequence}", EventType.RECORDING_HEAD_ADVANCED, facts)
 
+    def add_countersigned(self, recording: str, sequence: int, head: str) -> bytes:
+        """An event that countersigns another device's head."""
+        facts = {"recording": recording, "sequence": sequence, "head": head}
+        return self._append(f"countersigned/{recording}/{sequence}", EventType.RECORDING_COUNTERSIGNED, facts)
+
     def add_damage(self, first: int, last: int) -> bytes:
         """A declaration that the events `first` to `last` of this chain are damaged."""
         before = event_hash(self.bodies[first - 2]) if first > 1 else GENESIS

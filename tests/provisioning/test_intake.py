@@ -15,7 +15,7 @@ from agent.evidence.account import open_accounts
 from agent.wire.canonical import decode
 from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, open_envelope, parse_envelope, seal
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, parse_recording_id
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import KeySigner
 from agent.wire.trust import Role, TrustList
@@ -477,6 +477,24 @@ def test_a_head_that_waited_behind_a_gap_is_witnessed_when_it_is_committed(cente
     center.send(*started)
     witness = parse_witness(parse_envelope(center.store.account(A)[-1]).payload)
     assert witness.at == NOW + timedelta(minutes=1)
+
+
+def test_a_batch_that_countersigns_another_devices_head_goes_into_that_devices_account(center: Center) -> None:
+    chain = Chain(B)
+    chain.add(1)
+    batch = sealed_batch(center.b, [*chain.bodies, chain.add_countersigned("REC-0001-R000001", 6, "ab" * 32)])
+    for _ in range(2):
+        center.take(batch, events_topic(B))
+    assert center.store.account(A) == (batch,)
+    opened = open_accounts(center.store.account(A), [], center.trust).devices[A]
+    (head,) = opened.recordings[parse_recording_id("REC-0001-R000001")].heads
+    assert (head.sequence, head.witness) == (6, B)
+
+
+def test_a_device_that_countersigns_itself_adds_nothing_to_its_account(center: Center) -> None:
+    center.send(center.chain.add_countersigned("REC-0001-R000001", 6, "ab" * 32))
+    assert len(center.store.account(A)) == 1
+    assert open_accounts(center.store.account(A), [], center.trust).devices[A].recordings == {}
 
 
 def sealed_kept(center: Center) -> list[bytes]:
