@@ -88,6 +88,7 @@ class TestDistrict:
     port: int
     protocol: str = "5"
     moment: Callable[[], datetime] = today
+    pairs: tuple[str, ...] = ()
     authority: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +113,7 @@ class TestDistrict:
 
     def broker(self, engine: str = "mosquitto") -> Path:
         listener = Listener("127.0.0.1", self.port, current_user())
-        order = BrokerOrder(listener, engine)
+        order = BrokerOrder(listener, engine, pairs=self.pairs)
         return write_broker_folder(self.authority, order, self.base / "broker", self.moment())[0]
 
 
