@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from agent.adapters.database import Database, snapshot
@@ -114,6 +115,8 @@ class Performer:
                 return self._start_recording(effect)
             case asked.ShowDisclosure(kind, name, envelope):
                 self._show(kind, name, envelope)
+            case asked.HideDisclosure(kind, name) if self._room.disclosed is not None:
+                self._room.worker.ask(partial(self._room.disclosed.hide, kind, name))
             case asked.ReadTrustList():
                 self._room.worker.ask(self._room.read_trust)
             case _:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
 from agent.adapters.database import Database
 from agent.control.controller import Memory
-from agent.control.disclosure_desk import Floor
 from agent.control.effects import DisclosureSeen, EventDraft, EventsDamaged, HeadSeen, Note, RecordingEnded, TrustSeen
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
+from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
 from agent.wire.identifiers import DeviceId, Digest, District, device_id

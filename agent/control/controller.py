@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
-from agent.control.disclosure_desk import DisclosureDesk, Floor, Key
+from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.effects import (
     DETAIL_LENGTH,
     CheckEvents,
@@ -27,6 +27,7 @@ from agent.control.recording import RecordingMachine, RecordingMemory, State, ga
 from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
+from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
@@ -115,7 +116,8 @@ class Controller:
             case happened.RecordingFailed():
                 return self._recording.failed(event)
             case happened.DeviceStarted():
-                return [*self._started(event), *self._uplink.open(now)]
+                rolled_back = [] if self._desk is None else self._desk.started(now)
+                return [*self._started(event), *rolled_back, *self._uplink.open(now)]
             case happened.EventNotStored():
                 return self._unstored.keep(event, now.monotonic_ns)
             case happened.MessageArrived():

@@ -207,6 +207,14 @@ class ShowDisclosure:
 
 
 @dataclass(frozen=True)
+class HideDisclosure:
+    """Take a file out of the kiosk's folder that is older than what was accepted."""
+
+    kind: str
+    disclosure_id: str
+
+
+@dataclass(frozen=True)
 class ReadTrustList:
     """Read and verify the trust list file again; answered by `TrustListRead` or `WorkFailed`."""
 
@@ -243,6 +251,7 @@ Effect = (
     | CompareReceipt
     | Acknowledge
     | ShowDisclosure
+    | HideDisclosure
     | ReadTrustList
     | RaiseAlarm
     | Finish
