@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from agent.adapters.hook_courier import HookCourier
-from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
+from agent.adapters.orders import ActAsked
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.sources import CaptureSettings, source_maker
@@ -64,7 +64,7 @@ class CameraPart:
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once."""
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, order.context))
+        self._recorder.start(order)
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -76,7 +76,7 @@ class CameraPart:
 
     def photograph(self, order: TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
-        self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
+        self._recorder.act(order)
 
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""

@@ -1,6 +1,7 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
 from agent.adapters.database import Database
@@ -10,6 +11,7 @@ from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
+from agent.wire import canonical
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
 from agent.wire.identifiers import DeviceId, Digest, District, device_id
 
@@ -152,10 +154,10 @@ class DeviceMemory:
             self._database.set("session", session)
         return session
 
-    def record_fault(self, text: str) -> None:
-        """Keep `text` as the device's last error; raises `EnvironmentFault`."""
+    def record_fault(self, text: str, at: datetime) -> None:
+        """Keep `text` as the device's last error, told at `at`; raises `EnvironmentFault`."""
         with self._database.transaction():
-            self._database.set("last_error", text)
+            self._database.set("last_error", f"{canonical.timestamp(at)} {text}")
 
     def recall(self) -> Memory:
         """What the controller starts from."""

@@ -25,7 +25,7 @@ from agent.control.messages import Event
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
 from agent.control.unstored import Unstored
-from agent.control.uplink import Uplink
+from agent.control.uplink import Uplink, compare_receipt
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
 from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
@@ -78,7 +78,7 @@ class Controller:
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._witness = _witness_desk(identity, memory)
         extra = () if self._witness is None else (self._witness.topic,)
-        self._uplink = Uplink(identity.device, filters, extra, Outbox(memory.stored, memory.acked, random), random)
+        self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
@@ -152,7 +152,7 @@ class Controller:
             drafts.insert(0, EventDraft(f"store-lost/{moment}", EventType.STORAGE_FAILED, event.at, data))
         # The list found at the start counts as seen, too: an older one may not follow it at the next start.
         told: list[Effect] = [StoreEvent(draft) for draft in drafts]
-        return [*told, CheckEvents(self._uplink.acked), StoreNote(TrustSeen(self._trust.version))]
+        return [*told, CheckEvents(), StoreNote(TrustSeen(self._trust.version))]
 
     def _came_up(self, event: happened.LinkUp, now: Instant) -> list[Effect]:
         effects = self._uplink.handle(event, now)
@@ -162,7 +162,7 @@ class Controller:
 
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if event.topic == self._receipts:
-            return self._uplink.receipt(event.payload, self._trust, now)
+            return compare_receipt(self._identity.device, event.payload, self._trust, now)
         if self._witness is not None and event.topic == self._witness.topic:
             return self._witness.arrived(event.payload, self._trust, now)
         if self._desk is None:

@@ -1,7 +1,7 @@
 """Everything that the controller can ask for, in the imperative, and the notes that the store keeps beside events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.acts import Act
@@ -101,12 +101,13 @@ class ReserveRecording:
 
 @dataclass(frozen=True)
 class StartRecording:
-    """Begin `recording`, linked to `previous`, the head of the recording before (genesis for the first)."""
+    """Begin `recording`, linked to `previous`, the head of the recording before (genesis for the first); `context` is
+    signed into every segment."""
 
     recording: RecordingId
     unit: str
     previous: Digest
-    context: Mapping[str, str | int | bool]
+    context: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,8 @@ class SendEvents:
 
 @dataclass(frozen=True)
 class CheckEvents:
-    """Look whether the next events after number `after` are still what was stored; damaged ones are put aside and
-    declared, each run answered by `EventStored`."""
-
-    after: int
+    """Look whether the next waiting events are still what was stored; damaged ones are put aside and declared, each run
+    answered by `EventStored`."""
 
 
 @dataclass(frozen=True)
