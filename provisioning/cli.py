@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from agent.cli_frame import run_app
 from agent.clock import system_clock
-from agent.command import run_command
 from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
@@ -182,7 +182,7 @@ app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 
 def main() -> None:
     """Entry point."""
-    run_command(app)
+    run_app(app)
 
 
 def _embedded_command(entry: Path) -> str:

@@ -71,7 +71,7 @@ class PhotoDesk:
         self._bench.spool.check_room(self._bench.settings.reserve_bytes)
         folder = durable.make_directory(self._bench.spool.photos)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
-        durable.write_bytes(folder / f"{moment}-{_digest(data)[:8]}.jpg", data)
+        durable.write_bytes(folder / f"{moment}-{_digest(data)[:8]}.jpg", data, durable.SHARED)
 
 
 def _digest(data: bytes) -> Digest:

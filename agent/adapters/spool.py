@@ -93,13 +93,13 @@ class Spool:
         the SHA-256 of sealed segments by file name, which are then not read again."""
         folder = self.folder(recording)
         journal = sidecars.journal_lines(records)
-        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
+        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
         digests = {sidecars.JOURNAL_NAME: Digest(hashlib.sha256(journal).hexdigest())}
         for place in self.segments(recording):
             digests[place.name] = known.get(place.name) or sha256_of(place)
         sums = sidecars.sha256sums(digests)
-        durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
-        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
+        durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)
+        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer), durable.SHARED)
 
 
 def sha256_of(path: Path) -> Digest:
