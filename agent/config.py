@@ -13,6 +13,8 @@ from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
+from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
@@ -32,11 +34,11 @@ def _matching(pattern: str, words: str, default: str, *, address: bool = False) 
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """`[identity]`: the pinned root, the trust list, and the evidence key with its certificates."""
+    """`[identity]`: the pinned root, the trust list, the evidence key (see `agent.key_places`) and its certificates."""
 
     root: Path
     trust_list: Path
-    evidence_key: Path = field(metadata={"secret": True})
+    evidence_key: KeyPlace = field(metadata={"secret": True})
     evidence_chain: Path
 
 
@@ -79,6 +81,15 @@ class CaptureConfig:
 
 
 @dataclass(frozen=True)
+class EvidenceConfig:
+    """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
+    recording."""
+
+    profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
+    sm2_key: Path | None = field(default=None, metadata={"secret": True})
+
+
+@dataclass(frozen=True)
 class HooksConfig:
     """`[hooks]`: the serial device of the MCU that carries the button; empty for none."""
 
@@ -115,6 +126,7 @@ class AgentConfig:
     broker: BrokerConfig
     state_dir: Path = Path("state")
     capture: CaptureConfig = field(default_factory=CaptureConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     hooks: HooksConfig = field(default_factory=HooksConfig)
     duty: DutyConfig = field(default_factory=DutyConfig)
     disclosure: DisclosureConfig | None = None
@@ -129,6 +141,7 @@ SECTIONS: Mapping[str, type] = {
     "identity": IdentityConfig,
     "broker": BrokerConfig,
     "capture": CaptureConfig,
+    "evidence": EvidenceConfig,
     "hooks": HooksConfig,
     "duty": DutyConfig,
     "disclosure": DisclosureConfig,
@@ -167,7 +180,7 @@ def _shown(part: Any) -> dict[str, Any]:
         value = getattr(part, item.name)
         if is_dataclass(value):
             lines[item.name] = _shown(value)
-        elif item.metadata.get("secret"):
+        elif item.metadata.get("secret") and value is not None:
             lines[item.name] = f"{value}{HIDDEN}"
         elif item.metadata.get("address"):
             lines[item.name] = masked(value)
@@ -187,6 +200,8 @@ def _checked(config: AgentConfig) -> AgentConfig:
         raise OperatorFault(f"agent.toml：{fault}") from fault
     if partner is not None and (partner == config.device or device_kind(partner) is not DeviceKind.RECORDER):
         raise OperatorFault("agent.toml：duty.partner 应是另一台执法记录仪的编号，不能是本机。请改正或删去。")
+    if (config.evidence.profile == GM_PROFILE) != (config.evidence.sm2_key is not None):
+        raise OperatorFault('agent.toml：evidence.profile = "gm" 与 evidence.sm2_key 须同时写，或都不写。')
     if not config.records and config.disclosure is None:
         raise OperatorFault('agent.toml：大厅终端缺少 [disclosure] 一节。请写上 audience = "hall-1" 之类的大厅代号。')
     if config.records and config.disclosure is not None:
@@ -215,17 +230,29 @@ def _value(item: Field[Any], kind: Any, settings: Settings, folder: Path) -> Any
             return settings.matching(name, pattern, words, default, masked if address else repr)
         case {"host": True}:
             return settings.host(name, default)
-    if kind is Path:
+    if kind is KeyPlace:
+        return _key_place(settings.text(name), folder)
+    if kind == Path | None and not settings.given(name):
+        return None
+    if kind is Path or kind == Path | None:
         return settings.path(name, folder, None if default is None else str(default))
     if kind is bool:
         return settings.flag(name, default)
     return settings.text(name, default)
 
 
+def _key_place(text: str, folder: Path) -> KeyPlace:
+    try:
+        return parse_key_place(text, folder)
+    except OperatorFault as fault:
+        raise OperatorFault(f"{WHERE}：identity.evidence_key：{fault}") from fault
+
+
 def _files(config: AgentConfig) -> dict[str, Path]:
-    return {
+    named = {
         f"{section}.{item.name}": getattr(part, item.name)
-        for section, part in (("identity", config.identity), ("broker", config.broker))
+        for section, part in (("identity", config.identity), ("broker", config.broker), ("evidence", config.evidence))
         for item in fields(part)
-        if isinstance(getattr(part, item.name), Path)
     }
+    files = {name: value.path if isinstance(value, KeyFile) else value for name, value in named.items()}
+    return {name: value for name, value in files.items() if isinstance(value, Path)}

@@ -1,31 +1,41 @@
 """A recorder's camera side put together: spool, recorder, button. Kiosk hosts have none of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
+from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
+from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
+from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
 from agent.control.effects import MarkRecording, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
+from agent.evidence import gm_sums
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import Reason
+from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
 HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
+OFFICER = "officer"  # the key of a recording's context with the officer's number, where somebody has signed in
 
 logger = logging.getLogger(__name__)
 
 
 class CameraPart:
-    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`."""
+    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`. `labels` are signed into every
+    recording beside what is ordered."""
 
     def __init__(
         self,
@@ -35,9 +45,12 @@ class CameraPart:
         recovery: SpoolRecovery,
         recorder: Recorder,
         hooks: HookCourier | None,
+        caption: Caption,
+        labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
-        self._recorder, self._hooks = recorder, hooks
+        self._recorder, self._hooks, self._caption = recorder, hooks, caption
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
@@ -63,8 +76,10 @@ class CameraPart:
             self._hooks.start()
 
     def start(self, order: StartRecording) -> None:
-        """Begin a recording; returns at once."""
-        self._recorder.start(order)
+        """Begin a recording; returns at once. Who records stands in its pictures from here on."""
+        self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
+        context = {**order.context, **self.labels}
+        self._recorder.start(replace(order, context=context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -99,15 +114,36 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    spool = Spool(config.state_dir / RECORDINGS)
+    gm, labels = _gm_profile(config)
+    spool = Spool(config.state_dir / RECORDINGS, gm=gm)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
     )
-    recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
+    if font_file() is None:
+        logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
+    caption = Caption(config.device, config.unit)
+    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report))
+    hooks = _hooks(config, clock, report)
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels)
+
+
+def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:
+    """The SM2 signer and what recordings are labelled with. A device that cannot do SM2 records all the same."""
+    if config.evidence.sm2_key is None:
+        return None, {}
+    from agent.adapters.libcrypto_sm import load_sm2_signer
+
+    pem = read_private(config.evidence.sm2_key)
+    try:
+        gm = load_sm2_signer(pem)
+        gm.sign(PROOF)
+    except EnvironmentFault as fault:
+        logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+        return None, gm_sums.labels(None)
+    return gm, gm_sums.labels(gm.key_id)
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

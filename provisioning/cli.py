@@ -63,6 +63,7 @@ def add_device(
     camera: Annotated[str, typer.Option(help="auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test")] = "auto",
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
     partner: Annotated[str, typer.Option(help="搭档的记录仪，本机为其链头见证；另须 broker-config --pair")] = "",
+    gm: Annotated[bool, typer.Option("--gm", help="记录仪：另加 SM3 清单与 SM2 设备完整性签名")] = False,
     hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
     audience: Annotated[str | None, typer.Option(help="窗口终端：大厅标识，如 hall-1")] = None,
     listen: Annotated[str, typer.Option(help="窗口终端：本机网页地址")] = KIOSK_LISTEN,
@@ -74,7 +75,7 @@ def add_device(
     if any(said) and not all(said):
         raise OperatorFault("窗口终端须同时写明 --hall、--audience 与 --complaint-phone。请补上。")
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm=gm)
     outcome = write_device_folder(open_authority(authority), order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
 

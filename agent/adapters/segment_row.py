@@ -72,12 +72,12 @@ class SegmentRow:
         self._order, self._bench, self._gaps = order, bench, gaps
         self._session = SessionKey.generate()
         self._tracks: Sequence[StreamInfo] = ()
-        self._source: Mapping[str, str | bool] = {}
+        self._source: dict[str, str | bool] = {}
         self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
         self._broken: dict[Path, Break] = {}
-        self._sums = SegmentSums()
+        self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
         self.trouble = ""
 
@@ -87,6 +87,8 @@ class SegmentRow:
         self._tracks = tracks
         sound = any(not track.is_video for track in tracks)
         self._source = {"source": source.name, "synthetic": source.synthetic, CONTEXT_SOUND: sound}
+        if source.watermark_font:
+            self._source["watermark_font"] = source.watermark_font
         if pre_event_ms:
             heard = self._bench.settings.pre_event.sound
             self._pre_event = {"pre_event_ms": pre_event_ms, "pre_event_sound": heard}

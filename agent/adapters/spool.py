@@ -1,11 +1,11 @@
 """The recordings on this device's disk: where they stand and how much room is left.
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
+                        with the gm profile also SM3SUMS  SM3SUMS.sm2  sm2.pub
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,23 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agent import durable
+from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import JournalRecord
-from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
+from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
 
 
 class Spool:
-    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it."""
+    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it. `gm`
+    signs the SM3 sums of the gm profile, where that is chosen."""
 
-    def __init__(self, root: Path) -> None:
-        self._root, self.photos = root, root.with_name("photos")
+    def __init__(self, root: Path, gm: GmSigner | None = None) -> None:
+        self._root, self.photos, self._gm = root, root.with_name("photos"), gm
 
     def recordings(self) -> tuple[RecordingId, ...]:
         """Every recording that has a folder, oldest first; raises `EnvironmentFault`."""
@@ -87,22 +90,22 @@ class Spool:
         recording: RecordingId,
         records: Sequence[JournalRecord],
         signer: CertifiedSigner,
-        known: Mapping[str, Digest] = MappingProxyType({}),
+        known: Mapping[str, FileSums] = MappingProxyType({}),
     ) -> None:
         """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
-        the SHA-256 of sealed segments by file name, which are then not read again."""
+        the sums of sealed segments by file name, which are then not read again."""
         folder = self.folder(recording)
         journal = sidecars.journal_lines(records)
         durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
-        digests = {sidecars.JOURNAL_NAME: Digest(hashlib.sha256(journal).hexdigest())}
+        listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
         for place in self.segments(recording):
-            digests[place.name] = known.get(place.name) or sha256_of(place)
-        sums = sidecars.sha256sums(digests)
+            listed[place.name] = known.get(place.name) or self.sums_of(place)
+        sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)
+        if self._gm is not None:
+            write_gm_files(folder, listed, self._gm)
         durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer), durable.SHARED)
 
-
-def sha256_of(path: Path) -> Digest:
-    """The SHA-256 of a file on the disk; raises `EnvironmentFault`."""
-    with durable.disk_errors(path), path.open("rb") as file:
-        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+    def sums_of(self, segment: Path) -> FileSums:
+        """The sums of a sealed segment that its sidecars will need; raises `EnvironmentFault`."""
+        return sums_of_file(segment, sm3=self._gm is not None)

@@ -8,6 +8,8 @@ from agent.wire.identifiers import District, label
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
+SM2_KEY_NAME, SM2_PUBLIC_NAME = "sm2.key", "sm2.pub"
+
 
 @dataclass(frozen=True)
 class BrokerAddress:
@@ -45,7 +47,7 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`, `partner` that of `[duty]`."""
+    `[capture]` table, `mcu` that of `[hooks]`, `partner` that of `[duty]`; `gm` adds an SM2 key for SM3 sums."""
 
     device: str
     unit: str
@@ -54,6 +56,7 @@ class DeviceOrder:
     mcu: str = ""
     kiosk: KioskOrder | None = None
     partner: str = ""
+    gm: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    if order.gm:
+        document |= {"evidence": {"profile": "gm", "sm2_key": SM2_KEY_NAME}}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
         document |= {"duty": {"partner": order.partner}} if order.partner else {}

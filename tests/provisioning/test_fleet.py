@@ -2,6 +2,7 @@
 
 import stat
 import tomllib
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def test_device_folder_is_complete_and_its_keys_are_private(district: TestDistri
     signer = load_signer(folder, "evidence")
     assert district.authority.trust().credentials[signer.key_id].subject == "REC-0001"
     assert load_signer(folder, "tls").key_id not in district.authority.trust().credentials
+
+
+def test_recorder_of_the_gm_profile_gets_an_sm2_key_and_a_kiosk_does_not(
+    district: TestDistrict, tmp_path: Path
+) -> None:
+    order = replace(RECORDER, gm=True)
+    folder = write_device_folder(district.authority, order, tmp_path / "d", NOW).folder
+    found = tomllib.loads((folder / "agent.toml").read_text(encoding="utf-8"))
+    assert found["evidence"] == {"profile": "gm", "sm2_key": "sm2.key"}
+    assert stat.S_IMODE((folder / "sm2.key").stat().st_mode) == 0o600
+    assert not write_device_folder(district.authority, order, tmp_path / "d", NOW).changed
+    with pytest.raises(OperatorFault, match="不录像"):
+        write_device_folder(district.authority, replace(KIOSK, gm=True), tmp_path / "k", NOW)
 
 
 def test_kiosk_host_gets_both_configurations(district: TestDistrict, tmp_path: Path) -> None:
