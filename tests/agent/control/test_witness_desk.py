@@ -76,6 +76,7 @@ def test_the_partners_newest_head_is_countersigned_with_our_own_time(pair: Pair)
 
 def test_a_forged_head_is_not_countersigned(pair: Pair) -> None:
     assert refused(pair.hear(pair.head(1, 6), signer=pair.stranger.signer))
+    assert refused(pair.hear(pair.head(1, 6), signer=pair.keys[C].signer))  # another recorder, in the partner's name
 
 
 def test_a_replayed_batch_is_not_countersigned_again_also_after_a_restart(pair: Pair) -> None:
