@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agent.control.acts import Act
 from agent.control.effects import StartRecording, TakePhoto
-from agent.evidence.journal import Reason
+from agent.evidence.journal import JournalEvent, Reason
 from agent.wire.instant import Instant
 
 RecordingOrder = StartRecording  # what the source is, and what the pre-event ring held, are added to its context
@@ -40,4 +40,18 @@ class CloseAsked:
     """The recorder's thread is to end; nothing is recorded afterwards."""
 
 
-Asked = StartAsked | StopAsked | ActAsked | PhotoAsked | CloseAsked
+@dataclass(frozen=True)
+class BitrateAsked:
+    """Pictures are to be coded at this rate from now on, also by cameras that are opened later."""
+
+    bits_per_second: int
+
+
+@dataclass(frozen=True)
+class NoteAsked:
+    """`event` is to be signed into the running recording; without one it is nobody's."""
+
+    event: JournalEvent
+
+
+Asked = StartAsked | StopAsked | ActAsked | PhotoAsked | BitrateAsked | NoteAsked | CloseAsked

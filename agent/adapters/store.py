@@ -6,7 +6,16 @@ from datetime import datetime
 from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
 from agent.adapters.database import Database
 from agent.control.controller import Memory
-from agent.control.effects import DisclosureSeen, EventDraft, EventsDamaged, HeadSeen, Note, RecordingEnded, TrustSeen
+from agent.control.effects import (
+    DisclosureSeen,
+    EventDraft,
+    EventsDamaged,
+    HeadSeen,
+    HealthSeen,
+    Note,
+    RecordingEnded,
+    TrustSeen,
+)
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
@@ -72,14 +81,16 @@ class EventStore:
         rows = self._database.run("SELECT hash FROM outbox WHERE devseq = ?", (devseq,))
         return Digest(rows[0][0]) if rows else quarantined_hash(self._database, devseq)
 
-    def acknowledge(self, upto: int) -> None:
-        """Let the events up to `upto`, which the centre has receipted, leave; raises `EnvironmentFault`."""
+    def acknowledge(self, upto: int, at: str = "") -> None:
+        """Let the events up to `upto`, which the centre has receipted, leave; `at` is remembered as when the last
+        receipt came. Raises `EnvironmentFault`."""
         head = self.hash_of(upto)
         if head is None:
             raise EnvironmentFault(f"本机没有第 {upto} 号事件，不能按回执清理。请检查 agent.db。")
         with self._database.transaction():
             self._database.set("acked", upto)
             self._database.set("acked_head", head)
+            self._database.set("acked_at", at)
         while self._forget_batch(upto) == DELETE_ROWS:
             pass
 
@@ -200,5 +211,7 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.run(sql, (kind, name, version, digest, int(withdrawn)))
         case HeadSeen(partner, number, recording, sequence):
             database.set(f"witnessed/{partner}", f"{number} {recording} {sequence}")
+        case HealthSeen(reading):
+            database.set("health", reading)
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

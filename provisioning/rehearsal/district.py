@@ -110,7 +110,15 @@ def _receiver(wishes: Wishes, district: District) -> ReceiverOrder:
 
 def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
     recorders = [
-        DeviceOrder(name, UNIT, _address(wishes), wishes.camera, str(district.button(name).absolute()), partner=partner)
+        DeviceOrder(
+            name,
+            UNIT,
+            _address(wishes),
+            wishes.camera,
+            str(district.button(name).absolute()),
+            partner=partner,
+            own_sensors=False,
+        )
         for name, partner in zip(RECORDERS, reversed(RECORDERS), strict=True)
     ]
     kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, PHONE, f"{LOOPBACK}:0"))
