@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
-from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
@@ -87,7 +88,7 @@ class CameraPart:
         """Begin a recording; returns at once. Who records stands in its pictures from here on."""
         self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
         context = {**order.context, **self.labels}
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
+        self._recorder.start(replace(order, context=context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -99,7 +100,7 @@ class CameraPart:
 
     def photograph(self, order: TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
-        self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
+        self._recorder.act(order)
 
     def note_health(self, order: NoteHealth) -> None:
         """Sign a reading into the running recording; returns at once."""

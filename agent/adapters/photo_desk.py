@@ -73,7 +73,7 @@ class PhotoDesk:
         spool = self._bench.spool
         folder = durable.make_directory(spool.photos) if place is None else spool.folder(place.recording)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
-        durable.write_bytes(folder / f"photo-{moment}-{_digest(data)[:8]}.jpg", data)
+        durable.write_bytes(folder / f"photo-{moment}-{_digest(data)[:8]}.jpg", data, durable.SHARED)
 
 
 def _digest(data: bytes) -> Digest:

@@ -118,15 +118,15 @@ class Spool:
         the sums of sealed segments by file name, which are then not read again."""
         folder = self.folder(recording)
         journal = sidecars.journal_lines(records)
-        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
+        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
         listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
         for place in (*self.segments(recording), *sorted(folder.glob(sidecars.PHOTOS))):
             listed[place.name] = known.get(place.name) or self.sums_of(place)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
-        durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
+        durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)
         if self._gm is not None:
             write_gm_files(folder, listed, self._gm)
-        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
+        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer), durable.SHARED)
 
     def sums_of(self, segment: Path) -> FileSums:
         """The sums of a sealed segment that its sidecars will need; raises `EnvironmentFault`."""
