@@ -68,7 +68,7 @@ class PhotoDesk:
         return sign_photo(photo_of(packet.data), statement, bench.signer)
 
     def _write(self, data: bytes, captured: Instant) -> None:
-        self._bench.spool.check_room(self._bench.settings.reserve_bytes)
+        self._bench.spool.room.check(self._bench.settings.reserve_bytes)
         folder = durable.make_directory(self._bench.spool.photos)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
         durable.write_bytes(folder / f"{moment}-{_digest(data)[:8]}.jpg", data)
