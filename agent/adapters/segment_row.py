@@ -1,6 +1,6 @@
 """The segments of one recording: opened at a keyframe, cut by time, given up when the disk fails."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from agent.wire.signing import CertifiedSigner
 
 RecordingEvent = FragmentStored | GapOpened | PhotoTaken | RecordingSealed | RecordingFailed | WorkFailed
 SECOND_NS = 10**9
+BATCH_BYTES = 8 * 2**20  # ours; a pre-event ring reaches the disk in steps of so much
+CHECK_BYTES = 2**18  # ours; a ring's packets ask the disk for its room once in so much, live ones every time
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class SegmentRow:
         self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
+        self._batch_bytes = self._unchecked = 0
         self._broken: dict[Path, Break] = {}
         self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
@@ -110,8 +113,20 @@ class SegmentRow:
         if packet.keyframe and packet.stream == 0:
             self._turn(float(seconds(packet, self._tracks)), packet)
         segment = self._open
-        if segment is not None and self._has_room(segment):
+        if segment is not None and self._has_room(segment, packet):
+            segment.batch_bytes = self._batch_bytes
             self._carry_out(segment, lambda: segment.write(packet, self._gaps))
+
+    def write_at_once(self, packets: Iterable[Packet]) -> None:
+        """Take many packets that came before this moment; they reach the disk in a few large steps."""
+        self._batch_bytes = BATCH_BYTES
+        for packet in packets:
+            self.write(packet)
+        self._batch_bytes = 0
+        segment = self._open
+        if segment is not None:
+            segment.batch_bytes = 0
+            self._carry_out(segment, segment.sync)
 
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
@@ -169,8 +184,11 @@ class SegmentRow:
             self._ends = time + 60 * self._bench.settings.segment_minutes
             self._gaps.close(packet.captured)
 
-    def _has_room(self, segment: SegmentWriter) -> bool:
+    def _has_room(self, segment: SegmentWriter, packet: Packet) -> bool:
         """Whether there is room to go on. When there is none left, the segment is closed and sealed in the reserve."""
+        self._unchecked -= len(packet.data)
+        if self._batch_bytes and self._unchecked >= 0:
+            return True
         try:
             self._bench.spool.room.check(self._bench.settings.reserve_bytes)
         except NoRoom as fault:
@@ -180,6 +198,7 @@ class SegmentRow:
         except EnvironmentFault as fault:
             self._give_up(segment, fault)
             return False
+        self._unchecked = CHECK_BYTES
         return True
 
     def _carry_out(self, segment: SegmentWriter, step: Callable[[], Iterator[FragmentStored]]) -> bool:
@@ -209,6 +228,7 @@ class SegmentRow:
         now, self.trouble = self._bench.clock.read(), str(fault)
         if self._gaps.open(_reason(fault), now, self.trouble):
             self._bench.report(GapOpened(self._order.recording, _reason(fault), now))
+        self._unchecked = 0
         self._retry_ns = now.monotonic_ns + int(self._bench.settings.retry_s * SECOND_NS)
 
     def _new_segment(self) -> SegmentWriter:
