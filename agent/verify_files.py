@@ -21,7 +21,8 @@ from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import verify_photo
 from agent.evidence.places import Examined
 from agent.evidence.report import Report
-from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
 from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
 from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
@@ -158,7 +159,8 @@ def _sidecars(folder: Path, desk: OneOpenFile) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
-    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes)
+    photos = {place.name: desk.source(place) for place in sorted(folder.glob(PHOTO_FILES))[:MAX_SUMS]}
+    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, photos)
 
 
 def _content(path: Path) -> bytes | None:

@@ -2,6 +2,7 @@
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
                         with the gm profile also SM3SUMS  SM3SUMS.sm2  sm2.pub
+photo-20261122T020000000Z-0a1b2c3d.jpg   taken during the recording; others are in photos/ beside recordings/
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
 """
@@ -80,13 +81,13 @@ class Spool:
         signer: CertifiedSigner,
         known: Mapping[str, FileSums] = MappingProxyType({}),
     ) -> None:
-        """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
+        """Write journal, sums (of the photos too) and, last, their signature; raises `EnvironmentFault`. `known` are
         the sums of sealed segments by file name, which are then not read again."""
         folder = self.folder(recording)
         journal = sidecars.journal_lines(records)
         durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
         listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
-        for place in self.segments(recording):
+        for place in (*self.segments(recording), *sorted(folder.glob(sidecars.PHOTOS))):
             listed[place.name] = known.get(place.name) or self.sums_of(place)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)

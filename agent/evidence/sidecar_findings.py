@@ -22,12 +22,13 @@ SIDECAR = "sidecar"
 @dataclass(frozen=True)
 class Sidecars:
     """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
-    `notes` are the files of `notes/` by name."""
+    `notes` are the files of `notes/` by name, `photos` those taken during the recording."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
     signature: bytes | None = None
     notes: Mapping[str, bytes] = field(default_factory=dict)
+    photos: Mapping[str, Source] = field(default_factory=dict)
 
 
 def sidecar_findings(
@@ -65,6 +66,7 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
 
 def _digests(sidecars: Sidecars, segments: Sequence[Examined]) -> dict[str, Digest]:
     digests = {segment.file.name: _digest(_as_sealed(segment)) for segment in segments}
+    digests |= {name: _digest(photo) for name, photo in sidecars.photos.items()}
     if sidecars.journal is not None:
         digests[JOURNAL_NAME] = _digest(_journal(sidecars.journal))
     return digests
