@@ -7,7 +7,7 @@ from types import MappingProxyType
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
-from agent.adapters.pre_event import PreEventSettings
+from agent.adapters.pre_event import PreEventSettings, ring_bytes
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
@@ -115,10 +115,11 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     )
     gm, labels = _gm_profile(config)
     spool = Spool(config.state_dir / RECORDINGS, gm=gm)
+    room = ring_bytes(capture.pre_event_s, capture.video_kbps)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
-        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
+        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound, room),
     )
     if font_file() is None:
         logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
