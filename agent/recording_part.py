@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
-from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
 from agent.adapters.positions import PositionLog
-from agent.adapters.pre_event import PreEventSettings
+from agent.adapters.pre_event import PreEventSettings, ring_bytes
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
@@ -19,7 +20,7 @@ from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
 from agent.clock import Clock, GuidedClock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import Indicate, MarkRecording, NoteHealth, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
@@ -61,7 +62,7 @@ class CameraPart:
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
-        self._spool.use_reserve()
+        self._spool.room.use_reserve()
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
@@ -87,7 +88,7 @@ class CameraPart:
         """Begin a recording; returns at once. Who records stands in its pictures from here on."""
         self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
         context = {**order.context, **self.labels}
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
+        self._recorder.start(replace(order, context=context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -99,19 +100,17 @@ class CameraPart:
 
     def photograph(self, order: TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
-        self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
+        self._recorder.act(order)
 
-    def indicate(self, order: Indicate) -> None:
-        """Show, sound and say it; returns at once."""
-        self._hooks.show(order)
-
-    def note_health(self, order: NoteHealth) -> None:
-        """Sign a reading into the running recording; returns at once."""
-        self._recorder.act(NoteAsked(JournalEvent(HEALTH, order.at, None, order.reading)))
-
-    def set_bitrate(self, percent: int) -> None:
-        """Code pictures at so many percent of the configured rate; returns at once."""
-        self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+    def obey(self, order: NoteHealth | SetBitrate | Indicate) -> None:
+        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
+        match order:
+            case NoteHealth(reading, at):
+                self._recorder.act(NoteAsked(JournalEvent(HEALTH, at, None, reading)))
+            case SetBitrate(percent):
+                self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+            case Indicate():
+                self._hooks.show(order)
 
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
@@ -140,11 +139,12 @@ def equip(
     storage, (gm, labels) = config.storage_policy, _gm_profile(config)
     reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
     spool = Spool(config.state_dir / RECORDINGS, reserve, gm)
+    room = ring_bytes(capture.pre_event_s, capture.video_kbps)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
         reserve_bytes=storage.reserve_bytes,
-        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
+        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound, room),
     )
     if font_file() is None:
         logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
