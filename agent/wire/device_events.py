@@ -38,6 +38,7 @@ class EventType(StrEnum):
     RECORDING_RECOVERED = "liuhen.recording.recovered.v1"
     RECORDING_REFUSED = "liuhen.recording.refused.v1"
     PHOTO_TAKEN = "liuhen.photo.taken.v1"
+    FILE_COLLECTED = "liuhen.file.collected.v1"
     DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
     DISCLOSURE_REFUSED = "liuhen.disclosure.refused.v1"
 
