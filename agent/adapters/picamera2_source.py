@@ -7,6 +7,7 @@ never met a real camera.
 import importlib.util
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -67,6 +68,10 @@ class Picamera2Source:
             raise EnvironmentFault(f"树莓派摄像头已停止：{error}。请检查排线后重新录制。") from error
         finally:
             self._camera.close()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Taken when the camera is opened next: its encoder keeps the rate it was started with."""
+        self._encoding = replace(self._encoding, video_kbps=max(1, bits_per_second // 1000))
 
     def close(self) -> None:
         """End `run`."""

@@ -120,9 +120,9 @@ class Finding:
 @dataclass(frozen=True)
 class Report:
     """The outcome of one verification. `first_bad` is the first place in the files that fails integrity. `recovered`: a
-    segment was closed by a later start of the device. `collected`: material of another recorder, not a recording of ours.
-    `device` and `recording` are None when nothing signed could be
-    read."""
+    segment was closed by a later start of the device. `health` are Chinese lines of what the device measured of itself.
+    `collected`: material of another recorder, not a recording of ours. `device` and `recording` are None when nothing
+    signed could be read."""
 
     verdict: Verdict
     integrity: Layer
@@ -140,6 +140,7 @@ class Report:
     fragments: int
     duration_s: float
     recovered: bool
+    health: tuple[str, ...] = ()
     collected: bool = False
 
     @property
@@ -175,6 +176,7 @@ class Report:
             "fragments": self.fragments,
             "duration_s": self.duration_s,
             "recovered": self.recovered,
+            "health": list(self.health),
             "collected": self.collected,
             "layers": layers,
             "places": [_place_json(place) for place in self.places],

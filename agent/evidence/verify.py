@@ -20,6 +20,7 @@ from agent.evidence.account_findings import Compared, compare, first_seen
 from agent.evidence.certificates import trust_chain
 from agent.evidence.continuity import clock_lines, recording_findings
 from agent.evidence.flat_hash import NewHash
+from agent.evidence.health import health_lines
 from agent.evidence.interruptions import interruption_findings
 from agent.evidence.note_findings import judge_notes, note_lines
 from agent.evidence.places import Examined, SegmentFile
@@ -222,6 +223,7 @@ def _report(
         fragments=len(records),
         duration_s=sum(record.entry.moment.duration_ms for record in records) / 1000,
         recovered=any(segment.seal is not None and segment.seal.closing.recovered for segment in readable),
+        health=tuple(health_lines(readable)) if readable else (),
     )
 
 

@@ -110,7 +110,9 @@ def _receiver(wishes: Wishes, district: District) -> ReceiverOrder:
 
 def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
     recorders = [
-        DeviceOrder(name, UNIT, _address(wishes), wishes.camera, str(district.button(name).absolute()))
+        DeviceOrder(
+            name, UNIT, _address(wishes), wishes.camera, str(district.button(name).absolute()), own_sensors=False
+        )
         for name in RECORDERS
     ]
     kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, PHONE, f"{LOOPBACK}:0"))

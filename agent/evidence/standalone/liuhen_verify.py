@@ -25,7 +25,7 @@ NAMES = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0"
 PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, NORMAL, EPOCH = 1000, ("stopped", "continued"), datetime(1970, 1, 1, tzinfo=UTC)
-BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
+BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
 EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420")
 
