@@ -126,6 +126,12 @@ class PyAVSource:
         for fault in self._faults:
             raise fault
 
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Code pictures at this rate from the next one on."""
+        self._encoding = replace(self._encoding, video_kbps=max(1, bits_per_second // 1000))
+        for feed in self._feeds:
+            feed.set_bitrate(bits_per_second)
+
     def close(self) -> None:
         """End `run`, whose thread then frees the inputs; a source that never ran is freed here."""
         self._closed.set()
@@ -189,6 +195,10 @@ class _Feed:
                 deliver(packet)
             if self._closed.is_set():
                 return
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        if self._video is not None:
+            self._video.set_bitrate(bits_per_second)
 
     def close(self) -> None:
         if self._media is not None:

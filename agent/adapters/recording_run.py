@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from agent.adapters.camera_feed import CameraFeed
 from agent.adapters.gap_log import GapLog
 from agent.adapters.officer_marks import OfficerMarks
-from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder, StopAsked
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder, StopAsked
 from agent.adapters.packet_flow import Dropped, Item, PacketQueue, SourceEnded
 from agent.adapters.packets import Packet
 from agent.adapters.photo_desk import PhotoDesk
@@ -66,6 +66,10 @@ class RecordingRun:
                 self._act(item)
             case PhotoAsked():
                 self._photos.ask(item)
+            case BitrateAsked(bits_per_second):
+                self._feed.set_bitrate(bits_per_second)
+            case NoteAsked(event):
+                self._gaps.note(event)
 
     def _take(self, packet: Packet) -> None:
         due, shift = self._feed.push(muted(packet, self._feed.tracks) if self._marks.muted else packet)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.durable import disk_errors, remove, sync_directory
+from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
 
-SEGMENT_MODE = 0o640
+SEGMENT_MODE = SHARED
 
 
 class SegmentFile:

@@ -20,10 +20,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import capture, figures
+from tests.benchmarks import boot, capture, figures
 from tests.benchmarks.figures import Bench, Row
 
-FIGURES = {**figures.FIGURES, **capture.FIGURES}
+FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ("agent/evidence", "agent/adapters", "agent/wire", "agent/verify_files.py", "tests/benchmarks")
 
