@@ -103,7 +103,7 @@ def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
         _start(config, room, part, inbox, stack, stop_time)
         systemd.tell(READY)
         logger.info("%s is ready", config.device)
-        watchdog = Watchdog(systemd, clock, controller.frames_progress, database.takes_writes)
+        watchdog = Watchdog(systemd, clock, controller.frames.progresses, database.takes_writes)
         finish = Loop(inbox, controller, Performer(room).perform, clock, watchdog.feed).run(first)
         stop_time.ends_at(finish.by_ns)
         systemd.tell(STOPPING)

@@ -43,11 +43,8 @@ class RecorderPort(Protocol):
     def photograph(self, order: asked.TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
 
-    def note_health(self, order: asked.NoteHealth) -> None:
-        """Sign a reading into the running recording; returns at once."""
-
-    def set_bitrate(self, percent: int) -> None:
-        """Code pictures at so many percent of the configured rate; returns at once."""
+    def obey(self, order: asked.NoteHealth | asked.SetBitrate) -> None:
+        """Sign a reading into the running recording, or code pictures at another rate; returns at once."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +137,8 @@ class Performer:
                 self._room.recorder.mark(effect)
             case asked.TakePhoto() if self._room.recorder is not None:
                 self._room.recorder.photograph(effect)
-            case asked.NoteHealth() if self._room.recorder is not None:
-                self._room.recorder.note_health(effect)
-            case asked.SetBitrate(percent) if self._room.recorder is not None:
-                self._room.recorder.set_bitrate(percent)
+            case asked.NoteHealth() | asked.SetBitrate() if self._room.recorder is not None:
+                self._room.recorder.obey(effect)
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):

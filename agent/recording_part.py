@@ -20,7 +20,7 @@ from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
+from agent.control.effects import MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
@@ -61,7 +61,7 @@ class CameraPart:
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
-        self._spool.use_reserve()
+        self._spool.room.use_reserve()
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
@@ -102,13 +102,13 @@ class CameraPart:
         """Keep the next picture as a photo; returns at once."""
         self._recorder.act(order)
 
-    def note_health(self, order: NoteHealth) -> None:
-        """Sign a reading into the running recording; returns at once."""
-        self._recorder.act(NoteAsked(JournalEvent(HEALTH, order.at, None, order.reading)))
-
-    def set_bitrate(self, percent: int) -> None:
-        """Code pictures at so many percent of the configured rate; returns at once."""
-        self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+    def obey(self, order: NoteHealth | SetBitrate) -> None:
+        """Sign a reading into the running recording, or code pictures at another rate; returns at once."""
+        match order:
+            case NoteHealth(reading, at):
+                self._recorder.act(NoteAsked(JournalEvent(HEALTH, at, None, reading)))
+            case SetBitrate(percent):
+                self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
 
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""

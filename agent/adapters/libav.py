@@ -65,7 +65,7 @@ class MediaInput:
 
     def open(self) -> None:
         """Open it; raises `EnvironmentFault` when it cannot be read."""
-        if self._format == "alsa":  # the wheel's own libasound looks for its configuration where it was built
+        if self._format == "alsa":  # the sound library in PyAV's wheels looks where it was built, and finds nothing
             os.environ.setdefault("ALSA_CONFIG_PATH", ALSA_CONFIG)
         with media_errors(self.address):
             self._container = av.open(self.address, format=self._format, options=self._options, timeout=self._timeout)

@@ -69,7 +69,8 @@ class Memory:
 
 
 class Controller:
-    """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`."""
+    """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`. `health` tells
+    the alarms that hold, `frames` whether what should be recorded is recorded."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Controller:
         self._identity, self._trust = identity, trust
         context = {CONTEXT_VERSION: identity.version}
         self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
-        self.health, self._frames = HealthDesk(self._recording, storage), FrameWatch()
+        self.health, self.frames = HealthDesk(self._recording, storage), FrameWatch()
         audience = identity.audience
         self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
@@ -106,14 +107,11 @@ class Controller:
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
+        self.health.count(event)
         decided = [*self.health.accompany(self._decide(event, now), now)]
-        self._frames.see(event, self._recording.state, now)
+        self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
         return [*decided, *([] if paused else self._uplink.next(now)), *self._finish_when_quiet(now)]
-
-    def frames_progress(self, now: Instant) -> bool:
-        """Whether what should be recorded is recorded."""
-        return self._frames.progresses(now)
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
@@ -126,7 +124,6 @@ class Controller:
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():
-                self.health.interrupted()
                 return gap_opened(event)
             case happened.HealthRead():
                 return self.health.read(event, now)
@@ -135,7 +132,6 @@ class Controller:
             case happened.RecordingSealed():
                 return self._recording.sealed(event)
             case happened.RecordingFailed():
-                self.health.failed()
                 return self._recording.failed(event)
             case happened.DeviceStarted():
                 rolled_back = [] if self._desk is None else self._desk.started(now)
@@ -203,7 +199,6 @@ class Controller:
         return [seen, *self._uplink.subscribe_again()]
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
-        self.health.failed()
         if event.disclosure is not None and self._desk is not None:
             self._desk.forget(event.disclosure)
         return [RaiseAlarm(event.detail)]
