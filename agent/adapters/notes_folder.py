@@ -50,7 +50,7 @@ def add_note(spool: Spool, recording: RecordingId, draft: NoteDraft, signer: Cer
         device, head = recording_device(recording), found.head
         words = (draft.cause, draft.text, draft.author)
         note = RecordingNote(recording, number, first, last, *words, device, now, head, previous)
-        return durable.write_bytes(folder / note_name(number), seal_note(note, signer))
+        return durable.write_bytes(folder / note_name(number), seal_note(note, signer), durable.SHARED)
 
 
 def _last_segment(spool: Spool, recording: RecordingId) -> Examination:

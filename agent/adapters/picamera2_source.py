@@ -117,6 +117,10 @@ class Picamera2Source:
             beside.join()
         beside.check()
 
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Taken when the camera is opened next: its encoder keeps the rate it was started with."""
+        self._encoding = replace(self._encoding, video_kbps=max(1, bits_per_second // 1000))
+
     def close(self) -> None:
         """End `run`, whose thread then frees the camera; a source that never ran is freed here."""
         self._closed.set()

@@ -1,20 +1,23 @@
-"""One growing segment on the disk: append and sync, nothing else; after a failure the descriptor is not used again."""
+"""One growing segment on the disk: write and sync, nothing else; after a failure the descriptor is not used again."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from agent.durable import disk_errors, remove, sync_directory
+from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
 
-SEGMENT_MODE = 0o640
+SEGMENT_MODE = SHARED
 
 
 class SegmentFile:
-    """A new file under its final name. Every method raises `EnvironmentFault` when the disk fails."""
+    """A new file under its final name. Every method raises `EnvironmentFault` when the disk fails. `size` is what is on
+    the disk for certain."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.size = 0
+        self.size = self._written = 0
         self._descriptor = -1
         self._failed = self._made = False
 
@@ -28,15 +31,30 @@ class SegmentFile:
 
     def append(self, data: bytes) -> None:
         """Add `data` at the end; it is on the disk when this returns."""
+        self.write(data)
+        self.sync()
+
+    def write(self, data: bytes) -> None:
+        """Add `data` at the end; `sync` brings it to the disk."""
+        with self._step():
+            write_all(self._descriptor, data, self._written)
+        self._written += len(data)
+
+    def sync(self) -> None:
+        """Everything written is on the disk when this returns."""
+        with self._step():
+            os.fdatasync(self._descriptor)
+        self.size = self._written
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
         # A failed fdatasync forgets the pages: the next one would succeed without the bytes being on the disk.
         if self._failed or self._descriptor < 0:
             raise EnvironmentFault(f"{self.path} 写入失败过，不再续写。请检查存储卡，录像将转入新的一段。")
         self._failed = True
         with disk_errors(self.path):
-            write_all(self._descriptor, data, self.size)
-            os.fdatasync(self._descriptor)
+            yield
         self._failed = False
-        self.size += len(data)
 
     def close(self) -> None:
         """Let the file go; what was appended is durable already."""

@@ -72,7 +72,7 @@ def heal(segment: Path, signer: CertifiedSigner, clock: Clock, broken: Break) ->
         slot.claim(found.manifest)
         patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
         if found.torn_bytes:
-            durable.write_bytes(_torn(segment), whole.read_at(found.intact_bytes, found.torn_bytes))
+            durable.write_bytes(_torn(segment), whole.read_at(found.intact_bytes, found.torn_bytes), durable.SHARED)
     seal_segment(segment, found.intact_bytes, patch)
     return Healed(found.head, found.torn_bytes)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.effects import StoreEvent
+from agent.control.health import HealthRead as HealthRead
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -154,12 +155,14 @@ class SubscriptionAnswered:
 
 @dataclass(frozen=True)
 class EventsSent:
-    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them."""
+    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them.
+    `ahead` is the highest number that went along ahead of its turn, 0 for none."""
 
     connection: int
     mid: int | None
     first: int
     last: int
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,7 @@ class CourierDied:
 Event = (
     ButtonPressed
     | OfficerActed
+    | HealthRead
     | FragmentStored
     | GapOpened
     | PhotoTaken

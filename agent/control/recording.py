@@ -101,7 +101,7 @@ class RecordingMemory:
 
 
 class RecordingMachine:
-    """Follows the device's one recording at a time."""
+    """Follows the device's one recording at a time. `refusal` is one Chinese line while none may begin, else empty."""
 
     def __init__(
         self, device: DeviceId, unit: str, memory: RecordingMemory, context: Mapping[str, str | int | bool]
@@ -110,6 +110,7 @@ class RecordingMachine:
         self._number, self._head_number, self._head = memory.last_number, memory.head_number, memory.head
         self._next_head_ms = 0
         self._again = self._closing = False
+        self.refusal = ""
         self.state = State.IDLE
 
     @property
@@ -119,6 +120,8 @@ class RecordingMachine:
 
     def pressed(self, at: Instant) -> list[Effect]:
         """The record button: start, stop, or start again after the seal. Ignored once the device shuts down."""
+        if self.refusal:
+            return [RaiseAlarm(self.refusal)]
         return [] if self._closing else self._move(Trigger.PRESSED, at)
 
     def acted(self, event: OfficerActed) -> list[Effect]:
@@ -132,14 +135,15 @@ class RecordingMachine:
             return []
         return [MarkRecording(recording_id(self._device, self._number), event.act, event.cause, event.at)]
 
-    def shut_down(self, at: Instant) -> list[Effect]:
-        """The device is about to stop: close what runs, begin nothing any more."""
-        self._closing, self._again = True, False
-        return self._move(Trigger.SHUT_DOWN, at, SHUTDOWN)
+    def shut_down(self, at: Instant, reason: str = SHUTDOWN, refusal: str = "") -> list[Effect]:
+        """The device is about to stop: close what runs, begin nothing any more; with a `refusal`, until that is taken
+        back."""
+        self._closing, self._again, self.refusal = self._closing or not refusal, False, refusal
+        return self._move(Trigger.SHUT_DOWN, at, reason)
 
     def fragment_stored(self, event: FragmentStored) -> list[Effect]:
         """A signed fragment is on the disk: the first head at once, then one before `HEAD_INTERVAL_MS` is over."""
-        self._remember_head(event.recording, event.head)
+        self.found(event)
         if event.recording != self.current:
             return []
         self._move(Trigger.FRAGMENT, event.captured)
@@ -152,14 +156,15 @@ class RecordingMachine:
         kind = EventType.RECORDING_HEAD_ADVANCED
         return [_store(event.recording, f"head/{event.sequence}", kind, event.captured, data)]
 
-    def found(self, event: RecordingFound) -> list[Effect]:
-        """A recording of an earlier run: the next one is linked to it."""
-        self._remember_head(event.recording, event.head)
+    def found(self, event: RecordingFound | FragmentStored | RecordingSealed) -> list[Effect]:
+        """A recording stands up to a head, now or since an earlier run: the next one is linked to it."""
+        if recording_number(event.recording) >= self._head_number:
+            self._head_number, self._head = recording_number(event.recording), event.head
         return []
 
     def sealed(self, event: RecordingSealed) -> list[Effect]:
         """A recording is closed, now or by a later start of the device."""
-        self._remember_head(event.recording, event.head)
+        self.found(event)
         kind = EventType.RECORDING_RECOVERED if event.recovered else EventType.RECORDING_SEALED
         data = {
             "segments": event.segments,
@@ -211,10 +216,6 @@ class RecordingMachine:
             StartRecording(recording, self._unit, self._head, self._context),
             _store(recording, "started", EventType.RECORDING_STARTED, at, {"previous": self._head}),
         ]
-
-    def _remember_head(self, recording: RecordingId, head: Digest) -> None:
-        if recording_number(recording) >= self._head_number:
-            self._head_number, self._head = recording_number(recording), head
 
 
 def gap_opened(event: GapOpened) -> list[Effect]:

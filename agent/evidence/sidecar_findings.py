@@ -22,12 +22,13 @@ SIDECAR = "sidecar"
 @dataclass(frozen=True)
 class Sidecars:
     """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
-    `notes` are the files of `notes/` by name."""
+    `notes` are the files of `notes/` by name, `photos` those taken during the recording."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
     signature: bytes | None = None
     notes: Mapping[str, bytes] = field(default_factory=dict)
+    photos: Mapping[str, Source] = field(default_factory=dict)
 
 
 def sidecar_findings(
@@ -41,15 +42,26 @@ def sidecar_findings(
             yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
     if sidecars.sums is None:
         return
+    devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
+    yield from sums_findings(sidecars.sums, sidecars.signature, _digests(sidecars, segments), roots, devices)
+
+
+def sums_findings(
+    content: bytes,
+    signature: bytes | None,
+    digests: Mapping[str, Digest],
+    roots: Sequence[x509.Certificate],
+    devices: set[DeviceId],
+) -> Iterator[Finding]:
+    """What `SHA256SUMS` and its signature say against files that hash to `digests`, by name, of one of `devices`."""
     try:
-        sums = parse_sums(sidecars.sums)
+        sums = parse_sums(content)
     except SenderFault:
         yield _altered(SUMS_NAME, "格式不对，无法读取")
         return
-    yield from _compare(sums, _digests(sidecars, segments))
-    if sidecars.signature is not None:
-        devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
-        yield from _signature(sidecars.signature, sidecars.sums, roots, devices)
+    yield from _compare(sums, digests)
+    if signature is not None:
+        yield from _signature(signature, content, roots, devices)
 
 
 def sidecar_lines(sidecars: Sidecars) -> list[str]:
@@ -65,6 +77,7 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
 
 def _digests(sidecars: Sidecars, segments: Sequence[Examined]) -> dict[str, Digest]:
     digests = {segment.file.name: _digest(_as_sealed(segment)) for segment in segments}
+    digests |= {name: _digest(photo) for name, photo in sidecars.photos.items()}
     if sidecars.journal is not None:
         digests[JOURNAL_NAME] = _digest(_journal(sidecars.journal))
     return digests

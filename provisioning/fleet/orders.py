@@ -47,7 +47,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`; `gm` adds an SM2 key for SM3 sums."""
+    `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
+    `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal."""
 
     device: str
     unit: str
@@ -55,7 +56,9 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    partner: str = ""
     gm: bool = False
+    own_sensors: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         document |= {"evidence": {"profile": "gm", "sm2_key": SM2_KEY_NAME}}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
+        duty: dict[str, str | int] = {"partner": order.partner} if order.partner else {}
+        duty |= {} if order.own_sensors else {"sensors": "none"}
+        document |= {"duty": duty} if duty else {}
     else:
         document |= {"disclosure": {"audience": _audience(order.kiosk)}}
     return toml_text(document)

@@ -100,7 +100,7 @@ def build_district(place: Path, wishes: Wishes, now: datetime) -> tuple[District
 
 def _broker(authority: Authority, wishes: Wishes, district: District, now: datetime) -> Path:
     listener = Listener(LOOPBACK, wishes.port, current_user())
-    order = BrokerOrder(listener, wishes.engine)
+    order = BrokerOrder(listener, wishes.engine, pairs=(":".join(RECORDERS),))
     return write_broker_folder(authority, order, district.place / "broker", now)[0]
 
 
@@ -110,8 +110,16 @@ def _receiver(wishes: Wishes, district: District) -> ReceiverOrder:
 
 def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
     recorders = [
-        DeviceOrder(name, UNIT, _address(wishes), wishes.camera, str(district.button(name).absolute()))
-        for name in RECORDERS
+        DeviceOrder(
+            name,
+            UNIT,
+            _address(wishes),
+            wishes.camera,
+            str(district.button(name).absolute()),
+            partner=partner,
+            own_sensors=False,
+        )
+        for name, partner in zip(RECORDERS, reversed(RECORDERS), strict=True)
     ]
     kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, PHONE, f"{LOOPBACK}:0"))
     return [*recorders, kiosk]

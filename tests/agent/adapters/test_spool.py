@@ -68,6 +68,7 @@ def test_killed_recording_is_recovered_with_every_stored_fragment(tmp_path):
     assert verdict(spool.folder(FIRST)) == "explained-gap"
     assert sum(decoded_frames(place)["video"] for place in spool.segments(FIRST)) == sealed.duration_ms * 30 // 1000
     assert recover(spool, SIGNER, CLOCK) == []
+    assert {path.stat().st_mode & 0o777 for path in spool.folder(FIRST).iterdir() if path.is_file()} == {0o640}
 
 
 @pytest.fixture

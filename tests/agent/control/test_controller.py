@@ -9,11 +9,13 @@ from agent.control.controller import STOP_GRACE_NS, STOP_NS, Controller, Identit
 from agent.control.disclosure_desk import REFUSALS_TOLD
 from agent.control.effects import (
     DETAIL_LENGTH,
+    CheckEvents,
     CloseConnection,
     CompareReceipt,
     Effect,
     EventDraft,
     Finish,
+    NoteHealth,
     OpenConnection,
     PublishStatus,
     RaiseAlarm,
@@ -67,7 +69,7 @@ class Bench:
 def test_a_start_tells_its_story_and_connects() -> None:
     bench = Bench()
     effects = bench.handle(happened.DeviceStarted(bench.clock.read()))
-    assert [type(effect) for effect in effects] == [StoreEvent, StoreNote, OpenConnection]
+    assert [type(effect) for effect in effects] == [StoreEvent, CheckEvents, StoreNote, OpenConnection]
 
 
 def test_the_trust_list_found_at_the_start_is_remembered_against_an_older_one() -> None:
@@ -103,7 +105,7 @@ def test_a_stop_waits_for_the_seal_and_then_ends() -> None:
     bench.handle(happened.ButtonPressed(bench.clock.read()))
     begun_ns = bench.clock.read().monotonic_ns
     recording = recording_id(KEYS.device, 1)
-    assert bench.handle(happened.StopRequested()) == [StopRecording(recording, "shutdown")]
+    assert bench.handle(happened.StopRequested())[1:] == [StopRecording(recording, "shutdown")]
     sealed = happened.RecordingSealed(recording, 1, 1, GENESIS, 500, 9, "shutdown", False, 0, bench.clock.read())
     effects = bench.handle(sealed)
     kinds = [type(effect) for effect in effects]
@@ -129,7 +131,7 @@ def test_a_dead_courier_seals_the_recording_and_ends_the_process() -> None:
     bench = Bench()
     bench.handle(happened.ButtonPressed(bench.clock.read()))
     effects = bench.handle(happened.CourierDied("paho", "ValueError"))
-    assert [type(effect) for effect in effects] == [RaiseAlarm, StopRecording]
+    assert [type(effect) for effect in effects] == [RaiseAlarm, NoteHealth, StopRecording]
     ended = happened.RecordingFailed(None, "线程没了", bench.clock.read())
     assert bench.handle(ended)[-1] == Finish(4, bench.clock.read().monotonic_ns + STOP_NS)
 
