@@ -59,7 +59,7 @@ class CollectedShelf:
     def open(self, used: int) -> None:
         """Read what stands here; no number up to `used` is given again. Raises `EnvironmentFault`."""
         with durable.disk_errors(durable.make_directory(self.root)):
-            names = os.listdir(self.root)
+            names = [it.name for it in self.root.iterdir()]
         for name in names:
             if name.startswith(".") and name.endswith(".new"):
                 shutil.rmtree(self.root / name, ignore_errors=True)
@@ -116,9 +116,7 @@ class CollectedShelf:
             look = collected.look_at(Source(seen.size, Window(stream.fileno()).read_at))
         origin = self.origin
         who = (item, origin.device, origin.unit, origin.source)
-        stated = CollectedStatement(
-            *who, seen.path, modified, seen.size, digest, look.structure, now, origin.version
-        )
+        stated = CollectedStatement(*who, seen.path, modified, seen.size, digest, look.structure, now, origin.version)
         store = collected.sign_collected(stated, look, self._signer)
         self._write_sums(place, digest, store)
         durable.move(place.parent, self.root / item)

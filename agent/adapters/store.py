@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent.adapters.database import Database
 from agent.control.controller import Memory
 from agent.control.disclosure_desk import Floor
-from agent.control.effects import DisclosureSeen, EventDraft, HealthSeen, Note, RecordingEnded, TrustSeen
+from agent.control.effects import CollectedTold, DisclosureSeen, EventDraft, HealthSeen, Note, RecordingEnded, TrustSeen
 from agent.control.recording import RecordingMemory
 from agent.errors import EnvironmentFault
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DeviceEvent, event_hash
@@ -166,6 +166,10 @@ class DeviceMemory:
         rows = self._database.run("SELECT number FROM open_recording ORDER BY number")
         return tuple(number for (number,) in rows)
 
+    def collected(self) -> int:
+        """The highest number of a collected file that was ever stored as an event."""
+        return self._database.integer("collected")
+
     def trust_version(self) -> int:
         """The highest trust list version ever accepted."""
         return self._database.integer("trust_version")
@@ -184,5 +188,7 @@ def write_note(database: Database, note: Note) -> None:
             database.run(sql, (kind, name, version, digest, int(withdrawn)))
         case HealthSeen(reading):
             database.set("health", reading)
+        case CollectedTold(number):
+            database.set("collected", max(number, database.integer("collected")))
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

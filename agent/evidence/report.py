@@ -62,9 +62,7 @@ NO_ROOTS = (
 )
 WHAT_A_SIGNATURE_PROVES = "签名只证明：自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。"
 
-WHAT_A_COLLECTION_PROVES = (
-    "签名只证明：自该设备采集之后内容未被改动；此前是谁、何时、如何摄录，是否改过，一概不证明。"
-)
+WHAT_A_COLLECTION_PROVES = "签名只证明：自该设备采集之后内容未被改动；此前是谁、何时、如何摄录，是否改过，一概不证明。"
 
 
 class Status(StrEnum):
