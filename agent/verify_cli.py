@@ -68,7 +68,7 @@ Paths = list[Path] | None
 def verify(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="录制文件夹、采集件文件夹或其上级，或单个 .mp4 分段、.jpg 照片"),
+        typer.Argument(metavar="PATH...", help="录制或采集件的文件夹、其上级，或单个 .mp4、.jpg"),
     ],
     roots: Annotated[
         Paths, typer.Option(help="从本区另行取得的根证书 PEM，可多次给出；缺省：不判断出自何人，即不可信")
@@ -199,11 +199,8 @@ def _show(console: Console, path: Path, report: Report) -> None:
         what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
-        told = (
-            "采集件 collected（非本设备摄录）"
-            if report.collected
-            else f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
-        )
+        told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
+        told = "采集件 collected，非本设备摄录" if report.collected else told
         _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():
         word, style = _STATUS_NAMES[layer.status]
