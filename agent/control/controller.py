@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
+from agent.control.collecting import file_collected
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.effects import (
     DETAIL_LENGTH,
@@ -136,6 +137,8 @@ class Controller:
                 return hook_desk.told(event)
             case happened.PhotoTaken():
                 return photo_taken(event)
+            case happened.FileCollected():
+                return file_collected(event)
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():

@@ -42,15 +42,26 @@ def sidecar_findings(
             yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
     if sidecars.sums is None:
         return
+    devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
+    yield from sums_findings(sidecars.sums, sidecars.signature, _digests(sidecars, segments), roots, devices)
+
+
+def sums_findings(
+    content: bytes,
+    signature: bytes | None,
+    digests: Mapping[str, Digest],
+    roots: Sequence[x509.Certificate],
+    devices: set[DeviceId],
+) -> Iterator[Finding]:
+    """What `SHA256SUMS` and its signature say against files that hash to `digests`, by name, of one of `devices`."""
     try:
-        sums = parse_sums(sidecars.sums)
+        sums = parse_sums(content)
     except SenderFault:
         yield _altered(SUMS_NAME, "格式不对，无法读取")
         return
-    yield from _compare(sums, _digests(sidecars, segments))
-    if sidecars.signature is not None:
-        devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
-        yield from _signature(sidecars.signature, sidecars.sums, roots, devices)
+    yield from _compare(sums, digests)
+    if signature is not None:
+        yield from _signature(signature, content, roots, devices)
 
 
 def sidecar_lines(sidecars: Sidecars) -> list[str]:

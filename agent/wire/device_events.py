@@ -48,6 +48,7 @@ class EventType(StrEnum):
     CLOCK_DISPUTED = "liuhen.device.clock-disputed.v1"
     RECORDING_COUNTERSIGNED = "liuhen.recording.countersigned.v1"
     PHOTO_TAKEN = "liuhen.photo.taken.v1"
+    FILE_COLLECTED = "liuhen.file.collected.v1"
     DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
     DISCLOSURE_REFUSED = "liuhen.disclosure.refused.v1"
 
