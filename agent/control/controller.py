@@ -119,13 +119,11 @@ class Controller:
         self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
         sent = [] if paused else self._uplink.next(now)
-        return [*decided, *sent, *self._indicate(event, before, now), *self._finish_when_quiet(now)]
-
-    def _indicate(self, event: Event, before: State, now: Instant) -> list[Effect]:
-        if self._indicator is None:
-            return []
-        self._indicator.hear(event, before)
-        return self._indicator.next(self._recording.state, self.health.alarms, now)
+        shown: list[Effect] = []
+        if self._indicator is not None:
+            self._indicator.hear(event, before)
+            shown = self._indicator.next(self._recording.state, self.health.alarms, now)
+        return [*decided, *sent, *shown, *self._finish_when_quiet(now)]
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:

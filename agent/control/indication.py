@@ -111,8 +111,8 @@ class Indicator:
             case happened.FragmentStored(captured=captured):
                 for fault in CAPTURE_FAULTS:
                     self._troubles.end(fault, captured.monotonic_ns)
-            case happened.GapOpened(_, reason, at):
-                self._interrupted(Reason(reason), at)
+            case happened.GapOpened(_, reason, at) if (fault := GAP_FAULTS[Reason(reason)]) is not None:
+                self._hold(fault, at.monotonic_ns, begins=True)
             case happened.RecordingSealed():
                 self._troubles.end(Fault.SOUND_LOST)
             case _:
@@ -203,8 +203,3 @@ class Indicator:
             self._cues += self._troubles.begin(fault, at_ns)
         else:
             self._troubles.end(fault)
-
-    def _interrupted(self, reason: Reason, at: Instant) -> None:
-        fault = GAP_FAULTS[reason]
-        if fault is not None:
-            self._hold(fault, at.monotonic_ns, begins=True)
