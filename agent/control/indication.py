@@ -111,8 +111,8 @@ class Indicator:
             case happened.FragmentStored(captured=captured):
                 for fault in CAPTURE_FAULTS:
                     self._troubles.end(fault, captured.monotonic_ns)
-            case happened.GapOpened(_, reason, at) if (fault := GAP_FAULTS[Reason(reason)]) is not None:
-                self._hold(fault, at.monotonic_ns, begins=True)
+            case happened.GapOpened(_, reason, at) if (broken := GAP_FAULTS[Reason(reason)]) is not None:
+                self._hold(broken, at.monotonic_ns, begins=True)
             case happened.RecordingSealed():
                 self._troubles.end(Fault.SOUND_LOST)
             case _:
