@@ -10,6 +10,7 @@ from agent.adapters.gap_log import GapLog
 from agent.adapters.orders import RecordingOrder
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.packets import CaptureSource, MediaFault, Packet, SourceDescription, StreamInfo, seconds
+from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_recovery import Break
@@ -58,7 +59,8 @@ class RecorderSettings:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every recording of a device is made with; `report` is called in the recorder's thread and must not wait."""
+    """What every recording of a device is made with; `report` is called in the recorder's thread and must not wait;
+    `positions` is filled by whoever hears a GNSS receiver."""
 
     spool: Spool
     signer: CertifiedSigner
@@ -66,6 +68,7 @@ class Bench:
     make_source: Callable[[], CaptureSource]
     report: Callable[[RecordingEvent], None]
     settings: RecorderSettings
+    positions: PositionLog = field(default_factory=PositionLog)
 
 
 class SegmentRow:
@@ -251,7 +254,9 @@ class SegmentRow:
         )
         file = SegmentFile(path)
         emitter = SegmentEmitter(origin, bench.signer, self._session)
-        return SegmentWriter(origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock)
+        return SegmentWriter(
+            origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock, bench.positions
+        )
 
 
 def _reason(fault: EnvironmentFault) -> Reason:

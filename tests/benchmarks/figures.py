@@ -173,7 +173,30 @@ def random_cuts(bench: Bench) -> list[Row]:
     return [Row("random cuts", ours, ">= 1 000 cuts, 0 lost", fine, peer, note=note)]
 
 
+def gnss_garbage(bench: Bench) -> list[Row]:
+    """Order C's figure: a line whose antenna cable is broken."""
+    lines, wanted = 50_000 if bench.quick else 1_000_000, "0 exceptions, 0 false fixes in 1 M lines"
+    found = bench.job("gnss_garbage", bench.folder, lines)
+    fine = found["fixes"] == 0 and found["heard_after"] and (bench.quick or lines >= 1_000_000)
+    ours = f"0 exceptions, {found['fixes']} false fixes in {lines:,} lines"
+    note = (
+        f"{found['sound']:,} of them passed the one-byte checksum; {found['per_s']:,.0f} lines/s; "
+        "the next sound second is heard"
+    )
+    return [Row("GNSS garbage", ours, wanted, fine, note=note)]
+
+
 FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     figure.__name__: figure
-    for figure in (overhead_2_s, overhead_half_s, signing_cpu, seal, memory, verify, recovery, random_cuts)
+    for figure in (
+        overhead_2_s,
+        overhead_half_s,
+        signing_cpu,
+        seal,
+        memory,
+        verify,
+        recovery,
+        random_cuts,
+        gnss_garbage,
+    )
 }

@@ -6,6 +6,7 @@ Prints one JSON object: what the job says of itself, and `peak_mb` (VmHWM), `cpu
 import hashlib
 import json
 import os
+import random
 import shutil
 import statistics
 import sys
@@ -107,8 +108,23 @@ def c2pa_read(path: Path, root: str) -> dict[str, Any]:
         return {"read_s": time.perf_counter() - begin, "state": state}
 
 
+def gnss_garbage(_: Path, lines: str) -> dict[str, Any]:
+    """Damaged lines to the reader, then two sound seconds."""
+    from firmware_hooks.nmea import NmeaReader
+    from firmware_hooks.simulated_gnss import SECOND, sentences
+    from tests.firmware_hooks.garbage import NOON, garbage_lines
+
+    reader, fixes, seconds = NmeaReader(), 0, 0.0
+    for line in garbage_lines(random.Random(947), int(lines)):
+        begin = time.perf_counter()
+        fixes += len(reader.feed(line))
+        seconds += time.perf_counter() - begin
+    sound, heard = reader.sentences, [reader.feed(sentences(NOON + step * SECOND, 39.9, 116.4)) for step in (0, 1)]
+    return {"fixes": fixes, "sound": sound, "per_s": int(lines) / seconds, "heard_after": [*map(len, heard)] == [0, 1]}
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
-    job.__name__: job for job in (record, verify, verify_once, recover, plain_twin, c2pa_sign, c2pa_read)
+    job.__name__: job for job in (record, verify, verify_once, recover, plain_twin, c2pa_sign, c2pa_read, gnss_garbage)
 }
 
 
