@@ -80,6 +80,14 @@ class CaptureConfig:
 
 
 @dataclass(frozen=True)
+class EvidenceConfig:
+    """`[evidence]`, for recorders. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted at
+    rest for the centre's archive, and this device cannot read them once sealed; without it they stay in the clear."""
+
+    archive_key: Path | None = None
+
+
+@dataclass(frozen=True)
 class HooksConfig:
     """`[hooks]`: the serial device of the MCU that carries the button; empty for none."""
 
@@ -104,6 +112,7 @@ class AgentConfig:
     broker: BrokerConfig
     state_dir: Path = Path("state")
     capture: CaptureConfig = field(default_factory=CaptureConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     hooks: HooksConfig = field(default_factory=HooksConfig)
     disclosure: DisclosureConfig | None = None
 
@@ -117,6 +126,7 @@ SECTIONS: Mapping[str, type] = {
     "identity": IdentityConfig,
     "broker": BrokerConfig,
     "capture": CaptureConfig,
+    "evidence": EvidenceConfig,
     "hooks": HooksConfig,
     "disclosure": DisclosureConfig,
 }
@@ -210,7 +220,9 @@ def _check_complete(items: Mapping[str, Field[Any]], raw: Mapping[str, Any], pre
 
 
 def _value(name: str, item: Field[Any], kind: Any, value: Any, folder: Path) -> Any:
-    if kind is Path:
+    if kind == Path | None and value is None:
+        return None
+    if kind is Path or kind == Path | None:
         if isinstance(value, Path | str) and str(value):
             return folder / value
         raise OperatorFault(f"agent.toml：{name} = {value!r} 应是一个文件路径（加引号）。")
@@ -239,7 +251,7 @@ def _suggestion(name: str, known: list[str]) -> str:
 def _files(config: AgentConfig) -> dict[str, Path]:
     return {
         f"{section}.{item.name}": getattr(part, item.name)
-        for section, part in (("identity", config.identity), ("broker", config.broker))
+        for section, part in (("identity", config.identity), ("broker", config.broker), ("evidence", config.evidence))
         for item in fields(part)
         if isinstance(getattr(part, item.name), Path)
     }

@@ -71,6 +71,24 @@ def write_stream(path: Path, pieces: Iterable[bytes], mode: int = PUBLIC) -> Pat
     return path
 
 
+def overwrite(path: Path, offset: int, data: bytes) -> Path:
+    """Write `data` over what stands at `offset` of `path`; it is on the disk when this returns.
+
+    Not atomic: after a power cut the stretch may hold old and new bytes. Keep either of them elsewhere first.
+    """
+    with disk_errors(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            view = memoryview(data)
+            while view:
+                written = os.pwrite(descriptor, view, offset)
+                view, offset = view[written:], offset + written
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return path
+
+
 def move(source: Path, target: Path) -> Path:
     """Rename within one file system; both directories are durable when this returns."""
     with disk_errors(target):

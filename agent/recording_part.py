@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
 from agent.adapters.pre_event import PreEventSettings
@@ -19,6 +20,7 @@ from agent.evidence.journal import Reason
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
+KEYS = "keys"  # beside the recordings
 HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
 
 logger = logging.getLogger(__name__)
@@ -50,10 +52,18 @@ class CameraPart:
         now = self._clock.read()
         lost = [recording for recording in unreported if recording not in own]
         return [
+            *self._tidied(unreported),
             *self._recovery.seal(own, unreported),
             *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost),
             *(WorkFailed(f"录像目录中有别的设备的录制 {it}，未作处理；请移出核查。") for it in there if it not in own),
         ]
+
+    def _tidied(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+        try:
+            self._spool.tidy_keys(unreported)
+        except EnvironmentFault as fault:
+            return [WorkFailed(f"已封存录制的数据密钥未能清除：{fault}")]
+        return []
 
     def open(self) -> None:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
@@ -99,7 +109,8 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    spool = Spool(config.state_dir / RECORDINGS)
+    keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
+    spool = Spool(config.state_dir / RECORDINGS, keys)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,

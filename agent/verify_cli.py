@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from agent.errors import OperatorFault
 from agent.evidence.device_chain import ChainLink
 from agent.evidence.places import clock_text, wall_text
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status, Verdict, worst
+from agent.key_files import read_private_key
 from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
     Basis,
@@ -56,6 +58,8 @@ PATH 可以是一个 .mp4、一次录制的文件夹，或存放多次录制的�
 
   liuhen-verify segment-0001.mp4 --roots root.pem --json
 
+  liuhen-verify REC-0001-R000001 --roots root.pem --key archive.key
+
   liuhen-verify state/recordings --roots root.pem --receipts REC-0001.receipts.jsonl --report report.html
 """
 
@@ -70,6 +74,7 @@ def verify(
     ],
     roots: Annotated[Paths, typer.Option(help="根证书 PEM，可多次给出；缺省用 PATH 旁边或上级的 root.pem")] = None,
     receipts: Annotated[Paths, typer.Option(help="中心导出的设备凭据（liuhen-center export），可多次给出")] = None,
+    key: Annotated[Path | None, typer.Option(help="存档私钥 archive.key，检验加密文件（.enc）用；不落盘")] = None,
     trust: Annotated[Paths, typer.Option(help="信任清单 trust.dsse，用于查吊销，可多次给出")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
     report: Annotated[Path | None, typer.Option(help="另写一份可打印的报告（一个独立的 HTML 文件）")] = None,
@@ -77,6 +82,8 @@ def verify(
     """Verify every path, print its report, and exit with the code of the worst verdict."""
     parts = {path: parts_of(path) for path in paths}
     basis = read_basis(roots or default_roots(paths[0]), trust or [], receipts or [], datetime.now(UTC))
+    if key is not None:
+        basis = replace(basis, archive=read_private_key(key))
     console = Console(highlight=False, soft_wrap=True)
     tell = _tell_json if as_json else lambda judged: _show(console, judged.path, judged.report)
     session = _Session(basis, tell, keep=report is not None)

@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.adapters.background_hash import background_hashing
-from agent.adapters.window import Window
+from agent.adapters.window import WINDOW_BYTES, Window
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
 from agent.evidence.bmff import Source
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
+from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
+from agent.evidence.encrypted_reading import decrypted_segment
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import MAX_PHOTO_BYTES
-from agent.evidence.photo_report import verify_photo
+from agent.evidence.photo_report import damaged_photo, verify_photo
 from agent.evidence.places import Examined
 from agent.evidence.report import Report
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
@@ -33,7 +37,7 @@ from agent.wire.trust import TrustList
 
 ROOT_NAME = "root.pem"
 SEGMENTS = "segment-*.mp4"
-PHOTOS = (".jpg", ".jpeg")
+PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
 MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
 MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 
@@ -57,6 +61,7 @@ class Basis:
     roots: tuple[x509.Certificate, ...]
     grounds: Grounds
     now: datetime
+    archive: ec.EllipticCurvePrivateKey | None = None
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -67,7 +72,7 @@ def parts_of(path: Path) -> list[Path]:
     with reading(path):
         if not path.exists():
             raise OperatorFault(f"找不到 {path}，请检查路径。")
-        if not path.is_dir() or any(path.glob(SEGMENTS)):
+        if not path.is_dir() or _segments(path):
             return [path]
         found = [place for place in path.iterdir() if place.is_dir() and RECORDING_PATTERN.fullmatch(place.name)]
     return sorted(found) or [path]
@@ -82,10 +87,10 @@ def size_of(path: Path) -> int:
 def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspect: Inspect | None = None) -> Judged:
     """Verify one file, photo or recording's folder; `inspect` sees the outcome while the files are still open. Raises
     `OperatorFault` when something cannot be read."""
-    if path.suffix.lower() in PHOTOS and not path.is_dir():
+    if path.name.lower().endswith(PHOTOS) and not path.is_dir():
         return _judge_photo(path, basis)
     with ExitStack() as stack, reading(path):
-        files = [_segment(stack.enter_context(_open(name)), name) for name in _segments(path)]
+        files = [_segment(stack.enter_context(_open(name)), name, basis.archive) for name in _segments(path)]
         sidecars = _sidecars(path, stack) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
@@ -96,8 +101,13 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
 
 def _judge_photo(path: Path, basis: Basis) -> Judged:
     with reading(path), _open(path) as stream:
-        data = stream.read(MAX_PHOTO_BYTES)
-    return Judged(path, verify_photo(path.name, data, basis.roots, basis.now), ())
+        data = stream.read(MAX_ENCRYPTED_BYTES if path.suffix == SUFFIX else MAX_PHOTO_BYTES)
+    name = path.name.removesuffix(SUFFIX)
+    try:
+        photo = decrypt_photo(data, _archive(path, basis.archive)) if path.suffix == SUFFIX else data
+    except SenderFault as fault:
+        return Judged(path, damaged_photo(name, str(fault)), ())
+    return Judged(path, verify_photo(name, photo, basis.roots, basis.now), ())
 
 
 def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:
@@ -152,11 +162,20 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def _segments(path: Path) -> list[Path]:
-    return sorted(path.glob(SEGMENTS)) if path.is_dir() else [path]
+    return sorted([*path.glob(SEGMENTS), *path.glob(SEGMENTS + SUFFIX)]) if path.is_dir() else [path]
 
 
-def _segment(stream: BinaryIO, path: Path) -> SegmentFile:
-    return SegmentFile(path.name, _source(stream, path))
+def _segment(stream: BinaryIO, path: Path, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
+    if path.suffix != SUFFIX:
+        return SegmentFile(path.name, _source(stream, path))
+    plain_name, key = path.name.removesuffix(SUFFIX), _archive(path, archive)
+    return decrypted_segment(plain_name, _source(stream, path, window_bytes=0), key)
+
+
+def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.EllipticCurvePrivateKey:
+    if archive is None:
+        raise OperatorFault(f"{path} 是加密的。请用 --key 指明中心的存档私钥。")
+    return archive
 
 
 def _open(path: Path) -> BinaryIO:
@@ -168,15 +187,16 @@ def _open(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def _source(stream: BinaryIO, path: Path) -> Source:
-    return Source(path.stat().st_size, Window(stream.fileno()).read_at)
+def _source(stream: BinaryIO, path: Path, window_bytes: int = WINDOW_BYTES) -> Source:
+    return Source(path.stat().st_size, Window(stream.fileno(), window_bytes).read_at)
 
 
 def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = _source(stack.enter_context(_open(journal)), journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
-    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes)
+    inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
+    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, inside)
 
 
 def _content(path: Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Photos: the next keyframe of whatever camera runs, signed and written to `photos/`."""
+"""Photos: the next keyframe of whatever camera runs, signed and put into `photos/`, encrypted where recordings are."""
 
 import hashlib
 
@@ -71,7 +71,8 @@ class PhotoDesk:
         self._bench.spool.check_room(self._bench.settings.reserve_bytes)
         folder = durable.make_directory(self._bench.spool.photos)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
-        durable.write_bytes(folder / f"{moment}-{_digest(data)[:8]}.jpg", data)
+        name, content = self._bench.spool.keys.photo_file(f"{moment}-{_digest(data)[:8]}.jpg", data)
+        durable.write_bytes(folder / name, content)
 
 
 def _digest(data: bytes) -> Digest:

@@ -1,19 +1,24 @@
-"""One growing segment on the disk: append and sync, nothing else; after a failure the descriptor is not used again."""
+"""One growing segment on the disk, in the clear or encrypted: append and sync, nothing else; after a failure the
+descriptor is not used again."""
 
 import os
 from pathlib import Path
 
+from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.durable import disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
+from agent.evidence.encrypted_stream import StreamWriter
+from agent.wire.identifiers import RecordingId
 
 SEGMENT_MODE = 0o640
 
 
 class SegmentFile:
-    """A new file under its final name. Every method raises `EnvironmentFault` when the disk fails."""
+    """A new file under its final name, to be sealed later with `keys`. Every method raises `EnvironmentFault` when the
+    disk fails."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, keys: DataKeys = NO_KEYS) -> None:
+        self.path, self.keys = path, keys
         self.size = 0
         self._descriptor = -1
         self._failed = self._made = False
@@ -28,15 +33,18 @@ class SegmentFile:
 
     def append(self, data: bytes) -> None:
         """Add `data` at the end; it is on the disk when this returns."""
+        self._write(data, self.size)
+        self.size += len(data)
+
+    def _write(self, data: bytes, offset: int) -> None:
         # A failed fdatasync forgets the pages: the next one would succeed without the bytes being on the disk.
         if self._failed or self._descriptor < 0:
             raise EnvironmentFault(f"{self.path} 写入失败过，不再续写。请检查存储卡，录像将转入新的一段。")
         self._failed = True
         with disk_errors(self.path):
-            write_all(self._descriptor, data, self.size)
+            write_all(self._descriptor, data, offset)
             os.fdatasync(self._descriptor)
         self._failed = False
-        self.size += len(data)
 
     def close(self) -> None:
         """Let the file go; what was appended is durable already."""
@@ -50,6 +58,31 @@ class SegmentFile:
         if self._made:
             remove(self.path)
             self._made = False
+
+
+class EncryptedSegmentFile(SegmentFile):
+    """The same over an encrypted file; `size` is that of the plaintext. Every append is one record and one sync."""
+
+    def create(self) -> None:
+        """Make the recording's data key, then the file."""
+        recording = RecordingId(self.path.parent.name)
+        self.keys.create(recording)
+        key, header = self.keys.fresh_stream(recording)
+        self._stream, self._begun = StreamWriter(key, header), b""
+        super().create()
+        self._begun = self._stream.opening()
+
+    def append(self, data: bytes) -> None:
+        """Encrypt and add `data`; the header goes before the first."""
+        offset = self._stream.size - len(self._begun)
+        self._write(self._begun + self._stream.append(data), offset)
+        self._begun = b""
+        self.size += len(data)
+
+
+def new_segment_file(path: Path, keys: DataKeys) -> SegmentFile:
+    """The file at `path`, to be created and written; its name says whether it is encrypted."""
+    return EncryptedSegmentFile(path, keys) if is_encrypted(path) else SegmentFile(path, keys)
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:

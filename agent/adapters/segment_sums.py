@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys
 from agent.adapters.spool import sha256_of
 from agent.errors import EnvironmentFault
 from agent.wire.identifiers import Digest
@@ -11,7 +12,8 @@ from agent.wire.identifiers import Digest
 class SegmentSums:
     """One short-lived thread "sums" for each segment; the recorder never waits for it before the recording ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: DataKeys) -> None:
+        self._keys = keys
         self._digests: dict[str, Digest] = {}
         self._threads: list[threading.Thread] = []
 
@@ -29,6 +31,6 @@ class SegmentSums:
 
     def _read(self, segment: Path) -> None:
         try:
-            self._digests[segment.name] = sha256_of(segment)
+            self._digests[segment.name] = sha256_of(segment, self._keys)
         except EnvironmentFault:  # not known, so that it is read again at the end, where the fault is told
             self._digests.pop(segment.name, None)

@@ -3,30 +3,36 @@
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
+segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypted at rest, see `data_keys`. The sums
+                        speak of the files that the archive decrypts; journal.jsonl is one of them, and only there
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from agent import durable
+from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
-SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
+SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 
 class Spool:
-    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it."""
+    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it. `keys`
+    decide whether new recordings are encrypted at rest; by default they are not."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keys: DataKeys | None = None) -> None:
         self._root, self.photos = root, root.with_name("photos")
+        self.keys = keys or DataKeys(root.with_name("keys"), None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
         """Every recording that has a folder, oldest first; raises `EnvironmentFault`."""
@@ -48,7 +54,7 @@ class Spool:
 
     def segment(self, recording: RecordingId, number: int) -> Path:
         """The file of its `number`-th segment, from 1."""
-        return self.folder(recording) / sidecars.segment_name(number)
+        return self.folder(recording) / (sidecars.segment_name(number) + (SUFFIX if self.keys.encrypts else ""))
 
     def segments(self, recording: RecordingId) -> list[Path]:
         """Its segment files in order; raises `EnvironmentFault`."""
@@ -65,6 +71,12 @@ class Spool:
     def is_finished(self, recording: RecordingId) -> bool:
         """Whether its signed sums stand; a disk that does not say has none."""
         return os.path.lexists(self.folder(recording) / sidecars.SIGNATURE_NAME)
+
+    def tidy_keys(self, expected: Collection[RecordingId]) -> None:
+        """At a start, before anything else: erase data keys that a power cut left to finished recordings, see
+        `DataKeys.tidy`. Raises `EnvironmentFault`."""
+        there = self.recordings()
+        self.keys.tidy(set(there), set(filter(self.is_finished, there)), set(expected))
 
     def free_bytes(self) -> int:
         """Room left for this process on the disk of the recordings; raises `EnvironmentFault`."""
@@ -90,19 +102,27 @@ class Spool:
         known: Mapping[str, Digest] = MappingProxyType({}),
     ) -> None:
         """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
-        the SHA-256 of sealed segments by file name, which are then not read again."""
-        folder = self.folder(recording)
+        the SHA-256 of sealed segments by file name, which are then not read again. The journal of an encrypted
+        recording, which tells where the officer was, is listed only: the archive writes it out of the segments."""
+        folder, segments = self.folder(recording), self.segments(recording)
         journal = sidecars.journal_lines(records)
-        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
+        if not any(map(is_encrypted, segments)):
+            durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
         digests = {sidecars.JOURNAL_NAME: Digest(hashlib.sha256(journal).hexdigest())}
-        for place in self.segments(recording):
-            digests[place.name] = known.get(place.name) or sha256_of(place)
+        for place in segments:
+            digests[place.name.removesuffix(SUFFIX)] = known.get(place.name) or sha256_of(place, self.keys)
         sums = sidecars.sha256sums(digests)
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
         durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
 
 
-def sha256_of(path: Path) -> Digest:
-    """The SHA-256 of a file on the disk; raises `EnvironmentFault`."""
+def sha256_of(path: Path, keys: DataKeys = NO_KEYS) -> Digest:
+    """The SHA-256 of a file on the disk, of the plaintext if it is encrypted; raises `EnvironmentFault`."""
+    if is_encrypted(path):
+        whole = hashlib.sha256()
+        with keys.plain(path) as source:
+            for chunk in source.chunks(0, source.size):
+                whole.update(chunk)
+        return Digest(whole.hexdigest())
     with durable.disk_errors(path), path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())

@@ -21,12 +21,14 @@ SIDECAR = "sidecar"
 @dataclass(frozen=True)
 class Sidecars:
     """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
-    `notes` are the files of `notes/` by name."""
+    `notes` are the files of `notes/` by name. `journal_inside`: the recording is encrypted, its journal is listed in
+    the sums and stands nowhere but in the segments."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
     signature: bytes | None = None
     notes: Mapping[str, bytes] = field(default_factory=dict)
+    journal_inside: bool = False
 
 
 def sidecar_findings(
@@ -45,7 +47,13 @@ def sidecar_findings(
     except SenderFault:
         yield _altered(SUMS_NAME, "格式不对，无法读取")
         return
-    yield from _compare(sums, _digests(sidecars, segments))
+    digests = _digests(sidecars, segments)
+    if sidecars.journal_inside and intact:
+        records = (record for segment in segments for record in segment.found.fragments)
+        digests[JOURNAL_NAME] = _sha256(iterate_journal_lines(records))
+    elif sidecars.journal_inside:  # what the segments tell by themselves need not be told again
+        sums.pop(JOURNAL_NAME, None)
+    yield from _compare(sums, digests)
     if sidecars.signature is not None:
         devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
         yield from _signature(sidecars.signature, sidecars.sums, roots, devices)
@@ -59,6 +67,8 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
         SIGNATURE_NAME: sidecars.signature,
     }
     absent = [name for name, content in present.items() if content is None]
+    if sidecars.journal_inside:
+        absent.remove(JOURNAL_NAME)
     return [f"没有旁证文件 {'、'.join(absent)}，不影响录像自身的签名。"] if absent else []
 
 

@@ -104,7 +104,7 @@ def judge(
 ) -> Report:
     """The report on segments that were examined; the second half of `verify_recording`."""
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
-    findings = [finding for entry in segments for finding in segment_findings(entry)]
+    findings = [finding for entry in segments for finding in (*segment_findings(entry), *entry.file.besides())]
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)

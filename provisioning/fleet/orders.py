@@ -8,6 +8,8 @@ from agent.wire.identifiers import District, label
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
+ARCHIVE_NAME = "archive.pub"
+
 
 @dataclass(frozen=True)
 class BrokerAddress:
@@ -45,7 +47,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`."""
+    `[capture]` table, `mcu` that of `[hooks]`; `archive` is the PEM public key that recordings are encrypted for,
+    None to leave them in the clear."""
 
     device: str
     unit: str
@@ -53,6 +56,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    archive: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    if order.archive is not None:
+        document |= {"evidence": {"archive_key": ARCHIVE_NAME}}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
     else:

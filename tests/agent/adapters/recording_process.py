@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
@@ -16,7 +17,7 @@ from agent.wire.device_events import GENESIS
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, UNIT
 
 
-def main(root: str, segment_seconds: str, fragments: str = "0") -> None:
+def main(root: str, segment_seconds: str, fragments: str = "0", archive: str = "") -> None:
     enough, stored = threading.Event(), itertools.count(1)
 
     def say(event: object) -> None:
@@ -25,8 +26,9 @@ def main(root: str, segment_seconds: str, fragments: str = "0") -> None:
             enough.set()
 
     settings = RecorderSettings(segment_minutes=float(segment_seconds) / 60, retry_s=0.2, reserve_bytes=0)
+    keys = DataKeys(Path(root).parent / "keys", read_archive_key(Path(archive))) if archive else None
     maker = source_maker(CaptureSettings(camera="test", width=320, height=192), CLOCK)
-    recorder = Recorder(Spool(Path(root)), SIGNER, CLOCK, maker, say, settings)
+    recorder = Recorder(Spool(Path(root), keys), SIGNER, CLOCK, maker, say, settings)
     recorder.start(RecordingOrder(FIRST, UNIT, GENESIS))
     enough.wait()
     recorder.stop(Reason.STOPPED)
