@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.packets import Deliver, Packet
 from agent.adapters.recorder import PreEventSettings, Recorder, RecorderSettings, RecordingOrder
 from agent.adapters.sources import CaptureSettings, make_source
@@ -39,13 +40,14 @@ def say(word: str, number: int) -> None:
     os.write(1, f"{word} {number}\n".encode())
 
 
-def main(root: str, camera: str) -> None:
+def main(root: str, camera: str, archive: str = "") -> None:
     def report(event: object) -> None:
         if isinstance(event, FragmentStored):
             say("stored", event.sequence)
 
     settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, pre_event=PreEventSettings(RING_S))
-    recorder = Recorder(Spool(Path(root)), SIGNER, CLOCK, lambda: Tapped(camera), report, settings)
+    keys = DataKeys(Path(root).with_name("keys"), read_archive_key(Path(archive))) if archive else None
+    recorder = Recorder(Spool(Path(root), keys), SIGNER, CLOCK, lambda: Tapped(camera), report, settings)
     recorder.open()
     sys.stdin.readline()
     recorder.start(RecordingOrder(FIRST, UNIT, GENESIS))

@@ -118,12 +118,12 @@ def test_a_cut_anywhere_leaves_every_whole_chunk(cut: int) -> None:
 
 def _bits() -> Iterator[int]:
     begin = len(HEADER.encode())
-    yield from range(0, begin, 7)
-    yield from range(begin, begin + SLOT_BYTES, 997)
+    yield from range(0, begin, 11)
+    yield from range(begin, begin + SLOT_BYTES, 3989)
     at = begin + SLOT_BYTES
     for size in (*SIZES, 0):
         yield from range(at, at + HEAD_BYTES)  # every byte of every head
-        yield from range(at + HEAD_BYTES, at + record_bytes(size), 9973)
+        yield from range(at + HEAD_BYTES, at + record_bytes(size), 39_989)
         yield at + record_bytes(size) - 1
         at += record_bytes(size)
 
