@@ -50,7 +50,7 @@ class Bench:
         return place
 
     def job(self, name: str, *arguments: object, masked: bool = False) -> dict[str, Any]:
-        """Run a job of `tests.benchmarks.jobs` in its own process; `masked`: OpenSSL sees a processor without AES-NI."""
+        """Run a job of `tests.benchmarks.jobs` in its own process; `masked`: OpenSSL sees no AES-NI."""
         self.tell(name)
         command = [sys.executable, "-m", "tests.benchmarks.jobs", name, *map(str, arguments)]
         done = subprocess.run(

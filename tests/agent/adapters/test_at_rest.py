@@ -392,6 +392,7 @@ def test_device_folder_with_an_archive_key_records_encrypted(tmp_path):
     assert verdict(clear(state)) == "complete"
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny disk needs root")
 def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archive(tmp_path):
     disk = tmp_path / "disk"

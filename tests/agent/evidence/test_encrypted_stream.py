@@ -116,6 +116,9 @@ def test_a_cut_anywhere_leaves_every_whole_chunk(cut: int) -> None:
     assert bool(segment.damage) == (cut not in ends | {len(WHOLE)})
 
 
+BLOCK = 4096
+
+
 def _bits() -> Iterator[int]:
     begin = len(HEADER.encode())
     yield from range(0, begin, 11)
@@ -143,8 +146,8 @@ def test_every_flipped_bit_is_found_and_the_rest_stays_readable(bit: int) -> Non
         assert len(got) == len(plain)
         places = [(damage.offset, damage.offset + damage.size) for damage in segment.damage]
         assert any(first <= at < last for first, last in places), (at, segment.damage)
-        wrong = sum(a != b for a, b in zip(got, plain, strict=True))
-        assert wrong <= max(CHUNK_BYTES, RESERVED_BYTES)
+        wrong = sum(got[at : at + BLOCK] != plain[at : at + BLOCK] for at in range(0, len(plain), BLOCK))
+        assert (wrong - 1) * BLOCK <= max(CHUNK_BYTES, RESERVED_BYTES)
 
 
 def _header_noticed(data: bytes) -> bool:
