@@ -4,10 +4,8 @@ Paths are relative to the folder of the file. `parse_config` reads text and touc
 file and looks whether what it names is there.
 """
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -15,9 +13,10 @@ from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
 from agent.errors import OperatorFault, SenderFault
+from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
-TYPE_NAMES: Mapping[type, str] = {int: "整数", bool: " true 或 false", str: "加引号的文字"}
+WHERE = "agent.toml"
 DATABASE, RECORDINGS = "agent.db", "recordings"  # in the state folder
 HIDDEN = "（内容不显示）"
 CAMERA = r"auto|none|picamera2|test|(v4l2|rtsp|file):.+"  # what `[capture] camera` may be
@@ -45,13 +44,13 @@ class IdentityConfig:
 class BrokerConfig:
     """`[broker]`: address, protocol and TLS files. `server_name` must stand in the broker's certificate."""
 
-    host: str
+    host: str = field(metadata={"host": True})
     ca: Path
     certificate: Path
     key: Path = field(metadata={"secret": True})
     port: int = _within(1, 65_535, 8883)
     protocol: str = _matching(r"5|3\.1\.1", '"5" 或 "3.1.1"', "5")
-    server_name: str = "localhost"
+    server_name: str = field(default="localhost", metadata={"host": True})
     keepalive_s: int = _within(5, 120, 30)  # 120: the broker's max_keepalive, reference/mqtt.md section 4
 
 
@@ -130,16 +129,12 @@ SECTIONS: Mapping[str, type] = {
     "hooks": HooksConfig,
     "disclosure": DisclosureConfig,
 }
+NEEDED = ("identity", "broker")
 
 
 def read_config(path: Path) -> AgentConfig:
     """Read the file at `path`; raises `OperatorFault` for what is wrong in it, or with the files it names."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorFault(
-            f"无法读取配置 {path}（{_cause(error)}）。请用 --config 指明设备文件夹中的 agent.toml。"
-        ) from error
+    text = read_text(path, "请用 --config 指明设备文件夹中的 agent.toml。")
     config = parse_config(text, path.resolve().parent)
     for name, file in _files(config).items():
         if not os.access(file, os.R_OK) or not file.is_file():
@@ -149,14 +144,11 @@ def read_config(path: Path) -> AgentConfig:
 
 def parse_config(text: str, folder: Path) -> AgentConfig:
     """The configuration that `text` holds, paths resolved against `folder`; raises `OperatorFault`."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise OperatorFault(f"agent.toml 不是正确的 TOML（{error}）。请改正该行。") from error
-    values = _section(AgentConfig, raw, "", folder)
+    top = Settings(WHERE, parse_toml(text, WHERE), _names(AgentConfig))
+    values = _values(AgentConfig, top, folder)
     for name, kind in SECTIONS.items():
-        if name in raw:
-            values[name] = kind(**_section(kind, raw[name], f"{name}.", folder))
+        if top.given(name) or name in NEEDED:
+            values[name] = kind(**_values(kind, top.table(name, _names(kind)), folder))
     return _checked(AgentConfig(**values))
 
 
@@ -195,57 +187,34 @@ def _checked(config: AgentConfig) -> AgentConfig:
     return config
 
 
-def _section(kind: type, raw: Any, prefix: str, folder: Path) -> dict[str, Any]:
+def _names(kind: type) -> list[str]:
+    return [item.name for item in fields(kind)]
+
+
+def _values(kind: type, settings: Settings, folder: Path) -> dict[str, Any]:
     """The checked values of one table, without the tables inside it."""
-    if not isinstance(raw, dict):
-        raise OperatorFault(f"agent.toml：{prefix.rstrip('.')} 应是一节（写作 [{prefix.rstrip('.')}]）。")
-    items = {item.name: item for item in fields(kind)}
-    for name in raw:
-        if name not in items:
-            raise OperatorFault(f"agent.toml：没有名为 {prefix}{name} 的配置项。{_suggestion(name, list(items))}")
-    hints = get_type_hints(kind)
-    inner = SECTIONS if kind is AgentConfig else {}
-    _check_complete(items, raw, prefix)
+    hints, inner = get_type_hints(kind), SECTIONS if kind is AgentConfig else {}
     return {
-        name: _value(f"{prefix}{name}", items[name], hints[name], raw.get(name, items[name].default), folder)
-        for name in items
-        if name not in inner
+        item.name: _value(item, hints[item.name], settings, folder) for item in fields(kind) if item.name not in inner
     }
 
 
-def _check_complete(items: Mapping[str, Field[Any]], raw: Mapping[str, Any], prefix: str) -> None:
-    for name, item in items.items():
-        if name not in raw and item.default is MISSING and item.default_factory is MISSING:
-            raise OperatorFault(f"agent.toml：缺少 {prefix}{name}。请补上，或重新发放设备文件夹。")
-
-
-def _value(name: str, item: Field[Any], kind: Any, value: Any, folder: Path) -> Any:
-    if kind == Path | None and value is None:
+def _value(item: Field[Any], kind: Any, settings: Settings, folder: Path) -> Any:
+    name, default = item.name, None if item.default is MISSING else item.default
+    match item.metadata:
+        case {"range": bounds}:
+            return settings.integer(name, bounds, default)
+        case {"pattern": pattern, "words": words, "address": address}:
+            return settings.matching(name, pattern, words, default, masked if address else repr)
+        case {"host": True}:
+            return settings.host(name, default)
+    if kind == Path | None and not settings.given(name):
         return None
     if kind is Path or kind == Path | None:
-        if isinstance(value, Path | str) and str(value):
-            return folder / value
-        raise OperatorFault(f"agent.toml：{name} = {value!r} 应是一个文件路径（加引号）。")
-    wanted = kind if kind in TYPE_NAMES else str
-    if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-        raise OperatorFault(f"agent.toml：{name} = {value!r} 应是{TYPE_NAMES[wanted]}。")
-    return _in_range(name, item, value)
-
-
-def _in_range(name: str, item: Field[Any], value: Any) -> Any:
-    if "range" in item.metadata:
-        lowest, highest = item.metadata["range"]
-        if not lowest <= value <= highest:
-            raise OperatorFault(f"agent.toml：{name} = {value} 超出范围，应在 {lowest} 至 {highest} 之间。")
-    if "pattern" in item.metadata and not item.metadata["pattern"].fullmatch(value):
-        told = masked(value) if item.metadata.get("address") else value
-        raise OperatorFault(f"agent.toml：{name} = {told!r} 不对，应是 {item.metadata['words']}。")
-    return value
-
-
-def _suggestion(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"是否想写 {near[0]}？" if near else f"可用的有：{'、'.join(known)}。"
+        return settings.path(name, folder, None if default is None else str(default))
+    if kind is bool:
+        return settings.flag(name, default)
+    return settings.text(name, default)
 
 
 def _files(config: AgentConfig) -> dict[str, Path]:
@@ -255,7 +224,3 @@ def _files(config: AgentConfig) -> dict[str, Path]:
         for item in fields(part)
         if isinstance(getattr(part, item.name), Path)
     }
-
-
-def _cause(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "不是 UTF-8 文本"

@@ -1,7 +1,8 @@
-"""The serial line to the MCU: opened, read, and opened again after it was unplugged. The only import of pyserial."""
+"""A serial line: opened, read, and opened again after it was unplugged. The only import of pyserial."""
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Generic, Protocol, Self, TypeVar
 
 import serial
 
@@ -9,48 +10,76 @@ from firmware_hooks.frames import Frame, FrameReader
 
 BAUD = 115_200  # ours; the MCU's firmware is set to the same
 READ_BYTES = 256
+WRITE_TIMEOUT_S = 0.5  # ours; nobody may wait longer for a device that takes nothing
+
+Told = TypeVar("Told", covariant=True)
+
+
+class Reader(Protocol[Told]):
+    """Makes something of a line's bytes: `agent`-free and without IO, one for each kind of device."""
+
+    def feed(self, data: bytes) -> list[Told]:
+        """What `data` completes, in order; never raises."""
+
+    def quiet(self) -> list[Told]:
+        """The line fell silent: what stood behind an unfinished beginning."""
 
 
 class LineLost(OSError):
     """The serial device is missing, was unplugged or may not be used; `str()` is the system's own words."""
 
 
-class DeviceLink:
-    """One serial line. Use it as a context, or call `close`. Nothing is opened before `open`."""
+class SerialLink(Generic[Told]):
+    """One serial line. Use it as a context, or call `close`. Nothing is opened before `open`. One thread uses it."""
 
-    def __init__(self, device: str, read_timeout_s: float = 0.2) -> None:
-        self._device, self._timeout = device, read_timeout_s
+    def __init__(
+        self, device: str, make_reader: Callable[[], Reader[Told]], baud: int, read_timeout_s: float = 0.2
+    ) -> None:
+        self._device, self._make_reader, self._baud, self._timeout = device, make_reader, baud, read_timeout_s
         self._line: serial.Serial | None = None
-        self._reader = FrameReader()
+        self._reader = make_reader()
 
     def open(self) -> None:
         """Open the line; what an earlier opening left half read is forgotten. Raises `LineLost`."""
-        self._reader = FrameReader()
+        self._reader = self._make_reader()
         try:
-            self._line = serial.Serial(self._device, BAUD, timeout=self._timeout, exclusive=True)
+            self._line = serial.Serial(
+                self._device, self._baud, timeout=self._timeout, write_timeout=WRITE_TIMEOUT_S, exclusive=True
+            )
         except (serial.SerialException, OSError, ValueError) as error:
             raise LineLost(f"{self._device}: {error}") from error
 
-    def read(self) -> list[Frame]:
-        """The frames that arrived within the read timeout, perhaps none; raises `LineLost`."""
-        if self._line is None:
-            raise LineLost(f"{self._device}: not open")
+    def read(self) -> list[Told]:
+        """What arrived within the read timeout, perhaps nothing; raises `LineLost`."""
+        line = self._open_line()
         try:
-            data = self._line.read(max(1, min(READ_BYTES, self._line.in_waiting)))
+            data = line.read(max(1, min(READ_BYTES, line.in_waiting)))
             return self._reader.feed(data) if data else self._reader.quiet()
-        except (
-            serial.SerialException,
-            OSError,
-            TypeError,
-        ) as error:  # pyserial trips over a descriptor gone (TypeError)
+        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial over a descriptor gone
             self.close()
             raise LineLost(f"{self._device}: {error}") from error
+
+    def write(self, data: bytes) -> bool:
+        """Send `data`; returns whether the device took it in time. Raises `LineLost`."""
+        try:
+            self._open_line().write(data)
+        except serial.SerialTimeoutException:
+            return False
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise LineLost(f"{self._device}: {error}") from error
+        return True
 
     def close(self) -> None:
         """Let the line go."""
         line, self._line = self._line, None
         if line is not None:
             line.close()
+
+    def _open_line(self) -> serial.Serial:
+        line = self._line
+        if line is None:
+            raise LineLost(f"{self._device}: not open")
+        return line
 
     def __enter__(self) -> Self:
         self.open()
@@ -60,3 +89,10 @@ class DeviceLink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class DeviceLink(SerialLink[Frame]):
+    """The serial line to the MCU."""
+
+    def __init__(self, device: str, read_timeout_s: float = 0.2) -> None:
+        super().__init__(device, FrameReader, BAUD, read_timeout_s)

@@ -1,4 +1,4 @@
-"""Frames between the MCU and the computer: bytes in, frames out; garbage is skipped and counted, never an error.
+"""Frames between the MCU and the computer, both ways: bytes in, frames out; garbage is counted and never an error.
 
     0xA5 0x5A | length (1 byte: of kind + payload) | kind (1 byte) | payload | CRC-16 (2 bytes, big-endian)
 
@@ -25,6 +25,7 @@ class Kind(IntEnum):
     TAMPER = 0x03
     DOCK = 0x04
     ACTION = 0x05
+    SHOW = 0x81
 
 
 class Action(IntEnum):
@@ -88,7 +89,45 @@ class Dock:
     docked: bool
 
 
-Frame = Button | Asked | Battery | Tamper | Dock
+class Colour(IntEnum):
+    """What the recorder's lamp shows; GA/T 947 as reported: green on, yellow sound, red picture."""
+
+    OFF = 0
+    GREEN = 1
+    YELLOW = 2
+    RED = 3
+
+
+class Pattern(IntEnum):
+    """How the lamp shows it."""
+
+    STEADY = 0
+    SLOW = 1
+    FAST = 2
+    DOUBLE = 3
+
+
+class Pulse(IntEnum):
+    """What buzzer or vibration do once."""
+
+    NONE = 0
+    SHORT = 1
+    TWICE = 2
+    LONG = 3
+    ALARM = 4
+
+
+@dataclass(frozen=True)
+class Show:
+    """From the computer to the MCU: the lamp from now on, buzzer and vibration once."""
+
+    colour: Colour
+    pattern: Pattern
+    buzzer: Pulse
+    vibration: Pulse
+
+
+Frame = Button | Asked | Battery | Tamper | Dock | Show
 
 
 class FrameReader:
@@ -160,7 +199,16 @@ def parse_body(body: bytes) -> Frame | None:
         return Battery(payload[0], int.from_bytes(payload[1:]))
     if kind in {Kind.TAMPER, Kind.DOCK} and payload in {b"\0", b"\1"}:
         return Tamper(payload == b"\1") if kind == Kind.TAMPER else Dock(payload == b"\1")
+    if kind == Kind.SHOW and len(payload) == 4:
+        return _parse_show(payload)
     return None
+
+
+def _parse_show(payload: bytes) -> Show | None:
+    try:
+        return Show(Colour(payload[0]), Pattern(payload[1]), Pulse(payload[2]), Pulse(payload[3]))
+    except ValueError:
+        return None
 
 
 def encode(frame: Frame) -> bytes:
@@ -176,6 +224,8 @@ def encode(frame: Frame) -> bytes:
             body = bytes((Kind.TAMPER, opened))
         case Dock(docked):
             body = bytes((Kind.DOCK, docked))
+        case Show(colour, pattern, buzzer, vibration):
+            body = bytes((Kind.SHOW, colour, pattern, buzzer, vibration))
     checked = bytes((len(body),)) + body
     return MARK + checked + checksum(checked)
 

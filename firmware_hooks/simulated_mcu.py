@@ -1,31 +1,24 @@
 """An MCU for tests and rehearsals: a pseudo-terminal that talks like the real one. Never a default."""
 
 import argparse
-import os
-import pty
 import sys
-import tty
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from firmware_hooks.frames import Action, Asked, Button, Frame, Press, encode
+from firmware_hooks.frames import Action, Asked, Button, Frame, FrameReader, Press, Show, encode
+from firmware_hooks.pseudo_terminal import PseudoTerminal
 
 
-class SimulatedMcu:
+class SimulatedMcu(PseudoTerminal):
     """Open it as a context; `device` is then the serial device to configure (`[hooks] mcu`)."""
 
     def __init__(self) -> None:
-        self.device = ""
-        self._ours = self._theirs = -1
+        super().__init__()
         self._presses = 0
+        self._told = FrameReader()
 
-    def open(self) -> Self:
-        """Make the pseudo-terminal."""
-        self._ours, self._theirs = pty.openpty()
-        tty.setraw(self._theirs)
-        self.device = os.ttyname(self._theirs)
-        return self
+    def shown(self, wait_s: float = 0.0) -> list[Show]:
+        """What the recorder wants shown, since the last call."""
+        return [frame for frame in self._told.feed(self.received(wait_s)) if isinstance(frame, Show)]
 
     def press(self, press: Press = Press.SHORT) -> None:
         """Send one press of the record button."""
@@ -40,25 +33,6 @@ class SimulatedMcu:
     def send(self, frame: Frame) -> None:
         """Send any frame."""
         self.send_bytes(encode(frame))
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send bytes as they are, garbage too."""
-        os.write(self._ours, data)
-
-    def unplug(self) -> None:
-        """Take the device away."""
-        for descriptor in (self._ours, self._theirs):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._ours = self._theirs = -1
-
-    def __enter__(self) -> Self:
-        return self.open()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.unplug()
 
 
 def obey(mcu: SimulatedMcu, words: list[str]) -> None:

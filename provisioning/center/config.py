@@ -72,12 +72,12 @@ def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
 def _broker(top: Settings, folder: Path) -> BrokerSettings:
     names = ("host", "port", "protocol", "server_name", "ca", "certificate", "key", "keepalive_s")
     table = top.table("broker", names)
-    host = table.text("host")
+    host = table.host("host")
     return BrokerSettings(
         host,
         table.integer("port", PORTS, 8883),
         table.one_of("protocol", PROTOCOLS, PROTOCOLS[0]),
-        table.text("server_name", host),
+        table.host("server_name", host),
         table.path("ca", folder),
         table.path("certificate", folder),
         table.path("key", folder),

@@ -13,9 +13,13 @@ from firmware_hooks.frames import (
     Asked,
     Battery,
     Button,
+    Colour,
     Dock,
     FrameReader,
+    Pattern,
     Press,
+    Pulse,
+    Show,
     Tamper,
     checksum,
     encode,
@@ -29,6 +33,7 @@ FRAMES = st.one_of(
     st.builds(Battery, st.integers(0, 100), st.integers(0, 65_535)),
     st.builds(Tamper, st.booleans()),
     st.builds(Dock, st.booleans()),
+    st.builds(Show, st.sampled_from(Colour), st.sampled_from(Pattern), st.sampled_from(Pulse), st.sampled_from(Pulse)),
 )
 # garbage that likes to look like frames
 GARBAGE = st.lists(st.one_of(st.binary(max_size=8), st.just(MARK), st.just(MARK[:1]), st.just(MARK + b"\x21"))).map(
@@ -83,11 +88,11 @@ def test_stray_mark_does_not_hold_a_press_back():
 
 def test_unknown_kinds_and_values_are_counted_not_guessed():
     reader = FrameReader()
-    for body in (b"\x7fx", b"\x01\x09\x01", b"\x02\x65\0\0", b"\x03\x02"):
+    for body in (b"\x7fx", b"\x01\x09\x01", b"\x02\x65\0\0", b"\x03\x02", b"\x81\x01\x01\x01\x09"):
         assert parse_body(body) is None
         checked = bytes([len(body)]) + body
         assert reader.feed(MARK + checked + checksum(checked)) == []
-    assert reader.unknown == 4
+    assert reader.unknown == 5
 
 
 def test_the_frame_shown_in_the_readme_is_the_frame():

@@ -153,7 +153,7 @@ def test_too_many_events_in_a_batch_are_refused(center: Center) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_garbage_is_refused_and_never_a_crash(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     center = Center(tmp_path_factory.mktemp("garbage"))
     try:
@@ -447,7 +447,7 @@ def test_a_head_of_something_that_is_not_the_devices_own_is_not_witnessed(center
 
 
 @given(st.permutations(range(8)), st.integers(1, 4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_order_of_arrival_makes_the_same_chain(order: list[int], size: int) -> None:
     links = [_link(number + 1, CHAIN) for number in range(8)]
     head, stored, parked, known = EMPTY_CHAIN, {}, {}, {}

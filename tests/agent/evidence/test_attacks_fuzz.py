@@ -55,7 +55,7 @@ def _refused(data: bytes) -> None:
     assert counted.read <= MAX_READ * max(len(data), 100_000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, len(TOP) - 1), st.sampled_from(SIZES))
 def test_box_with_another_size_is_never_sound(number: int, size: int) -> None:
     at = TOP[number][0]
@@ -64,7 +64,7 @@ def test_box_with_another_size_is_never_sound(number: int, size: int) -> None:
         _refused(changed)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, len(TOP) - 1), st.sampled_from(LARGE_SIZES), st.booleans())
 def test_box_with_a_64_bit_size_is_never_sound(number: int, size: int, honest: bool) -> None:
     """`honest`: the size is right, only written in the long form, which changes every offset after it."""
@@ -73,7 +73,7 @@ def test_box_with_a_64_bit_size_is_never_sound(number: int, size: int, honest: b
     _refused(SEALED[:at] + b"\0\0\0\1" + SEALED[at + 4 : at + 8] + length.to_bytes(8) + SEALED[at + 8 :])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([b"moov", b"moof", b"free", b"uuid", b"meta", b"styp"]), st.integers(1, 5000), st.integers(0, 1))
 def test_boxes_nested_thousands_deep_are_never_sound(kind: bytes, depth: int, inside: int) -> None:
     nested = b"".join((8 * (depth - level)).to_bytes(4) + kind for level in range(depth))
@@ -82,13 +82,13 @@ def test_boxes_nested_thousands_deep_are_never_sound(kind: bytes, depth: int, in
     _refused(nested)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([SEALED, LIVE]), st.data())
 def test_truncated_anywhere_is_never_sound(original: bytes, data: st.DataObject) -> None:
     _refused(original[: data.draw(st.integers(0, len(original) - 1))])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.sampled_from(SIZES), st.binary(min_size=4, max_size=4), st.binary(max_size=64)), max_size=30)
 )

@@ -61,7 +61,7 @@ def test_hostile_file_gets_a_bad_verdict_in_bounded_memory(name: str) -> None:
         tracemalloc.stop()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=3000))
 def test_random_bytes_never_break_the_reader(data: bytes) -> None:
     assert _verdict(data) in BAD
@@ -69,7 +69,7 @@ def test_random_bytes_never_break_the_reader(data: bytes) -> None:
     assert _verdict(SEALED + data + b"!") in BAD
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from([SEALED, LIVE]), st.data())
 def test_mutated_bytes_are_never_complete(original: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(original) - 1))
