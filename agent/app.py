@@ -14,6 +14,7 @@ from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
 from agent.adapters.systemd_notify import ALIVE, READY, STOPPING, systemd_notify
 from agent.adapters.worker import Worker
@@ -22,7 +23,6 @@ from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
-from agent.key_files import read_signer
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.performer import Performer, RecorderPort, Room
 from agent.version import software_version
@@ -132,7 +132,7 @@ def read_trust_list(config: AgentConfig) -> TrustList:
 
 def own_signer(config: AgentConfig) -> CertifiedSigner:
     """The evidence key; raises `OperatorFault` when it is not certified for the configured device."""
-    signer = read_signer(config.identity.evidence_key, config.identity.evidence_chain)
+    signer = open_signer(config.identity.evidence_key, config.identity.evidence_chain)
     leaf = x509.load_der_x509_certificate(signer.chain[0])
     names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [config.device]:

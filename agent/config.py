@@ -13,6 +13,8 @@ from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
+from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
@@ -32,11 +34,11 @@ def _matching(pattern: str, words: str, default: str, *, address: bool = False) 
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """`[identity]`: the pinned root, the trust list, and the evidence key with its certificates."""
+    """`[identity]`: the pinned root, the trust list, the evidence key (see `agent.key_places`) and its certificates."""
 
     root: Path
     trust_list: Path
-    evidence_key: Path = field(metadata={"secret": True})
+    evidence_key: KeyPlace = field(metadata={"secret": True})
     evidence_chain: Path
 
 
@@ -80,9 +82,12 @@ class CaptureConfig:
 
 @dataclass(frozen=True)
 class EvidenceConfig:
-    """`[evidence]`, for recorders. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted at
-    rest for the centre's archive, and this device cannot read them once sealed; without it they stay in the clear."""
+    """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
+    recording. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted for the archive, and
+    this device cannot read them once they are sealed; without it they stay in the clear."""
 
+    profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
+    sm2_key: Path | None = field(default=None, metadata={"secret": True})
     archive_key: Path | None = None
 
 
@@ -163,7 +168,7 @@ def _shown(part: Any) -> dict[str, Any]:
         value = getattr(part, item.name)
         if is_dataclass(value):
             lines[item.name] = _shown(value)
-        elif item.metadata.get("secret"):
+        elif item.metadata.get("secret") and value is not None:
             lines[item.name] = f"{value}{HIDDEN}"
         elif item.metadata.get("address"):
             lines[item.name] = masked(value)
@@ -180,6 +185,8 @@ def _checked(config: AgentConfig) -> AgentConfig:
             label(config.disclosure.audience)
     except SenderFault as fault:
         raise OperatorFault(f"agent.toml：{fault}") from fault
+    if (config.evidence.profile == GM_PROFILE) != (config.evidence.sm2_key is not None):
+        raise OperatorFault('agent.toml：evidence.profile = "gm" 与 evidence.sm2_key 须同时写，或都不写。')
     if not config.records and config.disclosure is None:
         raise OperatorFault('agent.toml：大厅终端缺少 [disclosure] 一节。请写上 audience = "hall-1" 之类的大厅代号。')
     if config.records and config.disclosure is not None:
@@ -208,6 +215,8 @@ def _value(item: Field[Any], kind: Any, settings: Settings, folder: Path) -> Any
             return settings.matching(name, pattern, words, default, masked if address else repr)
         case {"host": True}:
             return settings.host(name, default)
+    if kind is KeyPlace:
+        return _key_place(settings.text(name), folder)
     if kind == Path | None and not settings.given(name):
         return None
     if kind is Path or kind == Path | None:
@@ -217,10 +226,18 @@ def _value(item: Field[Any], kind: Any, settings: Settings, folder: Path) -> Any
     return settings.text(name, default)
 
 
+def _key_place(text: str, folder: Path) -> KeyPlace:
+    try:
+        return parse_key_place(text, folder)
+    except OperatorFault as fault:
+        raise OperatorFault(f"{WHERE}：identity.evidence_key：{fault}") from fault
+
+
 def _files(config: AgentConfig) -> dict[str, Path]:
-    return {
+    named = {
         f"{section}.{item.name}": getattr(part, item.name)
         for section, part in (("identity", config.identity), ("broker", config.broker), ("evidence", config.evidence))
         for item in fields(part)
-        if isinstance(getattr(part, item.name), Path)
     }
+    files = {name: value.path if isinstance(value, KeyFile) else value for name, value in named.items()}
+    return {name: value for name, value in files.items() if isinstance(value, Path)}

@@ -1,13 +1,15 @@
 """A recorder's camera side put together: spool, recorder, button. Kiosk hosts have none of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
+from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
@@ -16,7 +18,10 @@ from agent.config import RECORDINGS, AgentConfig
 from agent.control.effects import MarkRecording, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
+from agent.evidence import gm_sums
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import Reason
+from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
@@ -27,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 class CameraPart:
-    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`."""
+    """Implements `agent.app.RecordingPart` over the real recorder; made by `equip`. `labels` are signed into every
+    recording beside what is ordered."""
 
     def __init__(
         self,
@@ -37,7 +43,9 @@ class CameraPart:
         recovery: SpoolRecovery,
         recorder: Recorder,
         hooks: HookCourier | None,
+        labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
         self._recorder, self._hooks = recorder, hooks
 
@@ -74,7 +82,8 @@ class CameraPart:
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once."""
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, order.context))
+        context = {**order.context, **self.labels}
+        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -109,8 +118,9 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
+    gm, labels = _gm_profile(config)
     keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
-    spool = Spool(config.state_dir / RECORDINGS, keys)
+    spool = Spool(config.state_dir / RECORDINGS, keys, gm)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
@@ -118,7 +128,23 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     )
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report))
+    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report), labels)
+
+
+def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:
+    """The SM2 signer and what recordings are labelled with. A device that cannot do SM2 records all the same."""
+    if config.evidence.sm2_key is None:
+        return None, {}
+    from agent.adapters.libcrypto_sm import load_sm2_signer
+
+    pem = read_private(config.evidence.sm2_key)
+    try:
+        gm = load_sm2_signer(pem)
+        gm.sign(PROOF)
+    except EnvironmentFault as fault:
+        logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+        return None, gm_sums.labels(None)
+    return gm, gm_sums.labels(gm.key_id)
 
 
 def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:

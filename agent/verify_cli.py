@@ -1,6 +1,7 @@
 """`liuhen-verify`: is this recording whole, unchanged and ours? For anyone, with nothing but the files and a root."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
@@ -23,7 +25,6 @@ from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
     Basis,
     Judged,
-    default_roots,
     judge_devices,
     judge_path,
     link_of,
@@ -72,19 +73,22 @@ def verify(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="录制文件夹或其上级，或单个 .mp4 分段、.jpg 照片")
     ],
-    roots: Annotated[Paths, typer.Option(help="根证书 PEM，可多次给出；缺省用 PATH 旁边或上级的 root.pem")] = None,
+    roots: Annotated[
+        Paths, typer.Option(help="从本区另行取得的根证书 PEM，可多次给出；缺省：不判断出自何人，即不可信")
+    ] = None,
     receipts: Annotated[Paths, typer.Option(help="中心导出的设备凭据（liuhen-center export），可多次给出")] = None,
     key: Annotated[Path | None, typer.Option(help="存档私钥 archive.key，检验加密文件（.enc）用；不落盘")] = None,
     trust: Annotated[Paths, typer.Option(help="信任清单 trust.dsse，用于查吊销，可多次给出")] = None,
+    tsa_root: Annotated[Paths, typer.Option(help="时间戳服务的根证书，用于核验事后加盖的时间戳，可多次给出")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
     report: Annotated[Path | None, typer.Option(help="另写一份可打印的报告（一个独立的 HTML 文件）")] = None,
 ) -> None:
     """Verify every path, print its report, and exit with the code of the worst verdict."""
     parts = {path: parts_of(path) for path in paths}
-    basis = read_basis(roots or default_roots(paths[0]), trust or [], receipts or [], datetime.now(UTC))
+    basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
     if key is not None:
         basis = replace(basis, archive=read_private_key(key))
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     tell = _tell_json if as_json else lambda judged: _show(console, judged.path, judged.report)
     session = _Session(basis, tell, keep=report is not None)
     for path, places in parts.items():
@@ -201,23 +205,29 @@ def _show(console: Console, path: Path, report: Report) -> None:
         what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
-        console.print(
-            Text(
-                f"  {what}设备 {report.device}，{_plain(report.unit)}；"
-                f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
-            )
-        )
+        told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
+        _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():
         word, style = _STATUS_NAMES[layer.status]
         console.print(Text.assemble(f"  {_LAYER_NAMES[name]} {name}: ", (word, style)))
-        for line in layer.lines[:PLACES_SHOWN]:
-            console.print(Text(f"    {_plain(line)}"))
-    for place in report.places[:PLACES_SHOWN]:
-        console.print(Text(f"  ✗ {_place(place)}", style="red"))
-    hidden = len(report.places) - PLACES_SHOWN
-    if hidden > 0:
-        console.print(Text(f"  …另有 {hidden} 处，见 --json。"))
-    console.print(Text(f"  {WHAT_A_SIGNATURE_PROVES}", style="dim"))
+        _show_lines(console, [Text(_plain(line)) for line in layer.lines], 4, "句")
+    _show_lines(console, [Text(f"✗ {_place(place)}", style="red") for place in report.places], 2, "处")
+    _indented(console, Text(WHAT_A_SIGNATURE_PROVES, style="dim"), 2)
+
+
+def _show_lines(console: Console, lines: Sequence[Text], indent: int, unit: str) -> None:
+    for line in lines[:PLACES_SHOWN]:
+        _indented(console, line, indent)
+    if len(lines) > PLACES_SHOWN:
+        _indented(console, Text(f"…另有 {len(lines) - PLACES_SHOWN} {unit}，见 --json。"), indent)
+
+
+def _indented(console: Console, text: Text, indent: int) -> None:
+    """On a terminal, lines that are too long go on under their beginning; elsewhere they stay whole, for grep."""
+    if console.soft_wrap:
+        console.print(Text(" " * indent).append_text(text))
+    else:
+        console.print(Padding(text, (0, 0, 0, indent), expand=False))
 
 
 def _place(place: Place) -> str:

@@ -3,23 +3,19 @@
 A path is a segment file, the folder of one recording, or a folder of recordings (as `state/recordings` on a device).
 """
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.adapters.background_hash import background_hashing
-from agent.adapters.window import WINDOW_BYTES, Window
+from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
-from agent.evidence.bmff import Source
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
 from agent.evidence.encrypted_reading import decrypted_segment
@@ -30,12 +26,12 @@ from agent.evidence.photo_report import damaged_photo, verify_photo
 from agent.evidence.places import Examined
 from agent.evidence.report import Report
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
 from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
 from agent.wire.notes import MAX_NOTES
 from agent.wire.trust import TrustList
 
-ROOT_NAME = "root.pem"
 SEGMENTS = "segment-*.mp4"
 PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
 MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
@@ -87,11 +83,14 @@ def size_of(path: Path) -> int:
 def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspect: Inspect | None = None) -> Judged:
     """Verify one file, photo or recording's folder; `inspect` sees the outcome while the files are still open. Raises
     `OperatorFault` when something cannot be read."""
-    if path.name.lower().endswith(PHOTOS) and not path.is_dir():
+    with reading(path):
+        is_photo = path.name.lower().endswith(PHOTOS) and not path.is_dir()
+    if is_photo:
         return _judge_photo(path, basis)
     with ExitStack() as stack, reading(path):
-        files = [_segment(stack.enter_context(_open(name)), name, basis.archive) for name in _segments(path)]
-        sidecars = _sidecars(path, stack) if path.is_dir() else None
+        desk = stack.enter_context(OneOpenFile())
+        files = [_segment(name, desk, basis.archive) for name in _segments(path)]
+        sidecars = _sidecars(path, desk) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
@@ -100,7 +99,7 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
 
 
 def _judge_photo(path: Path, basis: Basis) -> Judged:
-    with reading(path), _open(path) as stream:
+    with reading(path), open_regular(path) as stream:
         data = stream.read(MAX_ENCRYPTED_BYTES if path.suffix == SUFFIX else MAX_PHOTO_BYTES)
     name = path.name.removesuffix(SUFFIX)
     try:
@@ -128,28 +127,28 @@ def link_of(judged: Judged) -> ChainLink | None:
     return chain_link(judged.segments)
 
 
-def read_basis(paths: Sequence[Path], trusts: Sequence[Path], accounts: Sequence[Path], now: datetime) -> Basis:
-    """Roots from PEM files, the newest of the trust lists, and the accounts; raises `OperatorFault` for any file that
-    cannot be read or is not what it must be."""
-    roots = tuple(certificate for path in paths for certificate in _certificates(path))
+def read_basis(
+    paths: Sequence[Path],
+    trusts: Sequence[Path],
+    accounts: Sequence[Path],
+    now: datetime,
+    tsa_roots: Sequence[Path] = (),
+) -> Basis:
+    """Roots from PEM files, the newest of the trust lists, the accounts, and the roots of time-stamping authorities;
+    raises `OperatorFault` for any file that cannot be read or is not what it must be."""
+    roots = tuple(certificate for path in paths for certificate in _certificates(path, "--roots 指定本区的 root.pem"))
+    stamps = _token_reader(
+        [it for path in tsa_roots for it in _certificates(path, "--tsa-root 指定时间戳服务的根证书")]
+    )
     trust = _trust(trusts, roots)
     if not accounts:
-        return Basis(roots, Grounds(trust), now)
+        return Basis(roots, Grounds(trust, stamps=stamps), now)
     names = "、".join(map(str, accounts))
     try:
         opened = open_accounts((line for path in accounts for line in _lines(path)), roots, trust)
     except SenderFault as fault:
         raise OperatorFault(f"{names}：{fault}") from fault
-    return Basis(roots, Grounds(opened.trust, opened.devices), now)
-
-
-def default_roots(path: Path) -> list[Path]:
-    """The root.pem beside `path` or above it; raises `OperatorFault` when there is none."""
-    place = path.absolute()
-    for folder in (place, *place.parents):
-        if (folder / ROOT_NAME).is_file():
-            return [folder / ROOT_NAME]
-    raise OperatorFault(f"在 {path} 旁边和上级都没有找到 root.pem，请用 --roots 指定本区的根证书。")
+    return Basis(roots, Grounds(opened.trust, opened.devices, stamps), now)
 
 
 @contextmanager
@@ -165,11 +164,10 @@ def _segments(path: Path) -> list[Path]:
     return sorted([*path.glob(SEGMENTS), *path.glob(SEGMENTS + SUFFIX)]) if path.is_dir() else [path]
 
 
-def _segment(stream: BinaryIO, path: Path, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
+def _segment(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
     if path.suffix != SUFFIX:
-        return SegmentFile(path.name, _source(stream, path))
-    plain_name, key = path.name.removesuffix(SUFFIX), _archive(path, archive)
-    return decrypted_segment(plain_name, _source(stream, path, window_bytes=0), key)
+        return SegmentFile(path.name, desk.source(path))
+    return decrypted_segment(path.name.removesuffix(SUFFIX), desk.source(path), _archive(path, archive))
 
 
 def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.EllipticCurvePrivateKey:
@@ -178,22 +176,9 @@ def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.Ellip
     return archive
 
 
-def _open(path: Path) -> BinaryIO:
-    """The file at `path`; a pipe or device, which would make us wait or read for ever, is an `OperatorFault`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OperatorFault(f"{path} 不是普通文件，无法核验。请检查路径。")
-    return os.fdopen(descriptor, "rb")
-
-
-def _source(stream: BinaryIO, path: Path, window_bytes: int = WINDOW_BYTES) -> Source:
-    return Source(path.stat().st_size, Window(stream.fileno(), window_bytes).read_at)
-
-
-def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
+def _sidecars(folder: Path, desk: OneOpenFile) -> Sidecars:
     journal = folder / JOURNAL_NAME
-    opened = _source(stack.enter_context(_open(journal)), journal) if journal.exists() else None
+    opened = desk.source(journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
     return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, inside)
@@ -202,17 +187,26 @@ def _sidecars(folder: Path, stack: ExitStack) -> Sidecars:
 def _content(path: Path) -> bytes | None:
     if not path.exists():
         return None
-    with _open(path) as stream:
+    with open_regular(path) as stream:
         return stream.read(MAX_SIDECAR_BYTES)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def _certificates(path: Path, instead: str) -> list[x509.Certificate]:
     with reading(path):
         content = path.read_bytes()
     try:
         return x509.load_pem_x509_certificates(content)
     except ValueError as error:
-        raise OperatorFault(f"{path} 不是 PEM 证书，请用 --roots 指定本区的 root.pem。") from error
+        raise OperatorFault(f"{path} 不是 PEM 证书，请用 {instead}。") from error
+
+
+def _token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:
+    def read(token: bytes, message: bytes) -> Witnessed:
+        from agent.adapters.time_stamp_tokens import token_reader  # loaded for recordings that bear a time-stamp
+
+        return token_reader(roots)(token, message)
+
+    return read
 
 
 def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustList | None:

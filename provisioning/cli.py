@@ -79,6 +79,7 @@ def add_device(
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
     archive: Annotated[Path | None, typer.Option(help="记录仪：存档公钥；缺省用机构目录的 archive.pub")] = None,
     no_archive: Annotated[bool, typer.Option("--no-archive", help="记录仪：录像与照片不加密，以明文存卡")] = False,
+    gm: Annotated[bool, typer.Option("--gm", help="记录仪：另加 SM3 清单与 SM2 设备完整性签名")] = False,
     hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
     audience: Annotated[str | None, typer.Option(help="窗口终端：大厅标识，如 hall-1")] = None,
     listen: Annotated[str, typer.Option(help="窗口终端：本机网页地址")] = KIOSK_LISTEN,
@@ -92,7 +93,7 @@ def add_device(
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
     source = open_authority(authority)
     pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, pem)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, gm, pem)
     outcome = write_device_folder(source, order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
 

@@ -1,72 +1,168 @@
-"""SHA-256 on another core: hashlib lets go of the interpreter while it works, so one thread more is one core more."""
+"""SHA-256 on every core: hashlib lets go of the interpreter while it works, so one thread more is one core more.
+
+Each hash takes its pieces in order, in one thread at a time; different hashes go on side by side. Who asks for a digest
+that is not done, or has handed over more than may wait, lends a hand instead of waiting.
+"""
 
 import hashlib
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Queue
-from threading import Thread
+from threading import Condition, Thread
 
-WAITING_BLOCKS = 16  # ours; at most so many MiB wait (bmff.CHUNK_BYTES each)
+MAX_WAITING_BYTES = 24 << 20  # ours; a verification hashes every byte three times, so this is 8 MiB of a film
 SMALL_BYTES = 16 * 1024  # ours; less is not worth waking a thread for
+MAX_THREADS = 3  # ours; as many hashes as a verification takes of every byte
 
 
 class BackgroundHash:
-    """A hash like hashlib's whose work is done by the thread behind `work`, in the order asked for."""
+    """A hash like hashlib's whose work is done by a crew, in the order asked for. It belongs to the thread that made
+    the crew."""
 
-    def __init__(self, work: "Queue[Callable[[], None] | None]") -> None:
-        self._work = work
-        self._hash = hashlib.sha256()
-        self._waiting = bytearray()
+    def __init__(self, crew: "_Crew", origin: "BackgroundHash | None" = None) -> None:
+        self._crew, self._hash = crew, hashlib.sha256()
+        self._origin = origin  # a copy begins with a step of the hash that it was copied from
+        self._later: list[bytes | BackgroundHash] = []
+        self._small_bytes = 0
+        self.steps: list[bytes | BackgroundHash] = []  # the crew's, as the next
+        self.taken = False
 
     def update(self, data: bytes, /) -> None:
         """Take more bytes, soon."""
-        if len(data) < SMALL_BYTES:
-            self._waiting += data
-            if len(self._waiting) < SMALL_BYTES:
-                return
-            data = b""
-        self._hand_over(data)
+        self._later.append(data)
+        self._small_bytes += len(data)
+        if self._small_bytes >= SMALL_BYTES:
+            self._hand_over()
 
     def copy(self) -> "BackgroundHash":
         """The same state, to go on from apart."""
-        twin = BackgroundHash(self._work)
-        self._hand_over(b"")
-        self._work.put(lambda: twin._take(self._hash.copy()))
+        twin = BackgroundHash(self._crew, self)
+        self._later.append(twin)
         return twin
 
     def digest(self) -> bytes:
         """The hash so far, once everything asked for is done."""
-        self._hand_over(b"")
-        self._work.join()
+        self._hand_over()
+        self._begin()
+        self._crew.finish(self)
         return self._hash.digest()
 
-    def _hand_over(self, data: bytes) -> None:
-        before, self._waiting = bytes(self._waiting), bytearray()
-        if before or data:
-            self._work.put(lambda: self._update(before, data))
+    def take(self, steps: "list[bytes | BackgroundHash]") -> int:
+        """For the crew: more bytes, and copies that begin between them; returns how many bytes."""
+        self._begin()
+        for step in steps:
+            if isinstance(step, BackgroundHash):
+                step._hash, step._origin = self._hash.copy(), None
+            else:
+                self._hash.update(step)
+        return _size(steps)
 
-    def _update(self, before: bytes, data: bytes) -> None:
-        self._hash.update(before)
-        self._hash.update(data)
+    def _begin(self) -> None:
+        if (origin := self._origin) is not None:
+            self._crew.finish(origin)
 
-    def _take(self, state: "hashlib._Hash") -> None:
-        self._hash = state
+    def _hand_over(self) -> None:
+        if (origin := self._origin) is not None:
+            origin._hand_over()
+        if self._later:
+            self._crew.ask(self, self._later)
+            self._later, self._small_bytes = [], 0
+
+
+class _Crew:
+    """The threads, and the hashes that one of them should take on."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._ready: deque[BackgroundHash] = deque()
+        self._waiting_bytes = 0
+        self._closed = False
+
+    def ask(self, asking: BackgroundHash, steps: "list[bytes | BackgroundHash]") -> None:
+        """Have `steps` done after those asked for before; helps when too much waits."""
+        with self._changed:
+            asking.steps += steps
+            self._waiting_bytes += _size(steps)
+            if not asking.taken and asking not in self._ready:
+                self._ready.append(asking)
+                self._changed.notify()
+            crowded = self._waiting_bytes > MAX_WAITING_BYTES
+        if crowded:
+            self._help()
+
+    def finish(self, wanted: BackgroundHash) -> None:
+        """Return when every step of `wanted` is done."""
+        with self._changed:
+            while wanted.taken:
+                self._changed.wait()
+            if not wanted.steps:
+                return
+            self._ready.remove(wanted)
+            wanted.taken = True
+        self._work(wanted)
+
+    def run(self) -> None:
+        """What each thread does until `close`."""
+        while (chosen := self._next()) is not None:
+            self._work(chosen)
+
+    def close(self) -> None:
+        """Let the threads end when nothing waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _next(self) -> BackgroundHash | None:
+        with self._changed:
+            while not self._ready and not self._closed:
+                self._changed.wait()
+            return self._choose()
+
+    def _help(self) -> None:
+        with self._changed:
+            while not self._ready and self._waiting_bytes > MAX_WAITING_BYTES:
+                self._changed.wait()
+            chosen = self._choose()
+        if chosen is not None:
+            self._work(chosen)
+
+    def _choose(self) -> BackgroundHash | None:
+        if not self._ready:
+            return None
+        chosen = self._ready.popleft()
+        chosen.taken = True
+        return chosen
+
+    def _work(self, chosen: BackgroundHash) -> None:
+        """Do all steps of a hash that this thread has taken."""
+        done = 0
+        while True:
+            with self._changed:
+                self._waiting_bytes -= done
+                steps, chosen.steps = chosen.steps, []
+                if not steps:
+                    chosen.taken = False
+                    self._changed.notify_all()
+                    return
+            done = chosen.take(steps)
 
 
 @contextmanager
 def background_hashing() -> Iterator[Callable[[], BackgroundHash]]:
-    """What makes such hashes; the thread ends with the block."""
-    work: Queue[Callable[[], None] | None] = Queue(WAITING_BLOCKS)
-    thread = Thread(target=_run, args=(work,), name="hashing", daemon=True)
-    thread.start()
+    """What makes such hashes; the threads end with the block."""
+    crew = _Crew()
+    count = max(1, min(MAX_THREADS, len(os.sched_getaffinity(0)) - 1))
+    threads = [Thread(target=crew.run, name="hashing", daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
     try:
-        yield lambda: BackgroundHash(work)
+        yield lambda: BackgroundHash(crew)
     finally:
-        work.put(None)
-        thread.join()
+        crew.close()
+        for thread in threads:
+            thread.join()
 
 
-def _run(work: "Queue[Callable[[], None] | None]") -> None:
-    while (step := work.get()) is not None:
-        step()
-        work.task_done()
+def _size(steps: "list[bytes | BackgroundHash]") -> int:
+    return sum(len(step) for step in steps if isinstance(step, bytes))

@@ -67,16 +67,14 @@ class DataKeys:
         header = Header(wrapped, os.urandom(SALT_BYTES))
         return StreamKey(data_key, header), header
 
-    def stream(self, recording: RecordingId, header: Header) -> StreamKey:
-        """The key of a file that has `header`; raises `EnvironmentFault` when this device may not read it any more."""
-        return StreamKey(self._read(recording)[0], header)
-
     @contextmanager
-    def opened(self, path: Path) -> Iterator[EncryptedSegment]:
-        """An encrypted segment in the folder of its recording; raises `EnvironmentFault` and `SenderFault`."""
+    def opened(self, path: Path) -> Iterator[tuple[EncryptedSegment, StreamKey]]:
+        """An encrypted segment in the folder of its recording, and its key; raises `EnvironmentFault` (also when this
+        device may not read it any more) and `SenderFault`."""
         data_key, _ = self._read(RecordingId(path.parent.name))
         with opened_file(path, window_bytes=0) as source:  # the reader of the plaintext keeps what it needs
-            yield open_encrypted(source, data_key)
+            opened = open_encrypted(source, data_key)
+            yield opened, StreamKey(data_key, opened.header)
 
     @contextmanager
     def plain(self, path: Path) -> Iterator[Source]:
@@ -86,13 +84,6 @@ class DataKeys:
         with opened_file(path, window_bytes=0) as source:
             yield _plaintext(source, data_key)
 
-    def torn_tail(self, path: Path, intact: int) -> bytes:
-        """What stands in an encrypted segment after the first `intact` bytes of its plaintext, as it stands there;
-        raises `EnvironmentFault` and `SenderFault`."""
-        with self.opened(path) as opened, opened_file(path) as source:
-            begin = opened.boundary(intact)
-            return source.read_at(begin, source.size - begin)
-
     def forget(self, sealed: RecordingSealed) -> None:
         """Remove the data key of a recording that is whole on the disk, if it is encrypted; `sealed` is kept to be told
         again. Raises `EnvironmentFault`."""
@@ -100,7 +91,7 @@ class DataKeys:
         if not self._file(recording, KEY_SUFFIX).exists():
             return
         durable.write_bytes(self._file(recording, END_SUFFIX), encode_end(sealed))
-        self._erase(recording)
+        _erase(self._file(recording, KEY_SUFFIX))
 
     def end(self, recording: RecordingId) -> RecordingSealed | None:
         """What `forget` was given, None for a recording that was not forgotten."""
@@ -114,14 +105,9 @@ class DataKeys:
             recording = RecordingId(place.stem)
             forgotten = self._file(recording, END_SUFFIX).exists()
             if place.suffix == KEY_SUFFIX and (forgotten or recording in finished - expected):
-                self._erase(recording)
+                _erase(place)
             elif place.suffix == END_SUFFIX and recording not in there:
                 durable.remove(place)
-
-    def _erase(self, recording: RecordingId) -> None:
-        place = self._file(recording, KEY_SUFFIX)
-        durable.overwrite(place, 0, bytes(place.stat().st_size))
-        durable.remove(place)
 
     def _read(self, recording: RecordingId) -> tuple[bytes, WrappedKey]:
         place = self._file(recording, KEY_SUFFIX)
@@ -135,6 +121,11 @@ class DataKeys:
 
     def _file(self, recording: RecordingId, suffix: str) -> Path:
         return self._folder / f"{recording}{suffix}"
+
+
+def _erase(place: Path) -> None:
+    durable.overwrite(place, 0, bytes(place.stat().st_size))
+    durable.remove(place)
 
 
 def _plaintext(source: Source, data_key: bytes) -> Source:

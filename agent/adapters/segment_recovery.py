@@ -73,7 +73,7 @@ def heal(
         slot.claim(found.manifest)
         torn = whole.read_at(found.intact_bytes, found.torn_bytes)
     if is_encrypted(segment):
-        torn = keys.torn_tail(segment, found.intact_bytes)
+        torn = _encrypted_tail(segment, found.intact_bytes, keys)
         found = replace(found, size=found.intact_bytes + len(torn))
     patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
     if torn:
@@ -115,6 +115,13 @@ def _examined(whole: Source, broken: Break) -> Examination:
         # Written but never synced: the recorder did not count it and went on in the next segment without it.
         found = examine(Source(ends[0], whole.read_at))
     return replace(found, size=whole.size)
+
+
+def _encrypted_tail(segment: Path, intact: int, keys: DataKeys) -> bytes:
+    """What stands in the file after the first `intact` bytes of the segment, as it stands there."""
+    with keys.opened(segment) as (encrypted, _), opened_file(segment) as source:
+        begin = encrypted.boundary(intact)
+        return source.read_at(begin, source.size - begin)
 
 
 def _checked_draft(segment: Path, size: int, patch: Patch, slot: SegmentSlot, keys: DataKeys) -> Patch:

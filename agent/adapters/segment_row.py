@@ -77,7 +77,7 @@ class SegmentRow:
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
         self._broken: dict[Path, Break] = {}
-        self._sums = SegmentSums(bench.spool.keys)
+        self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
         self.trouble = ""
 

@@ -89,10 +89,9 @@ def _carry_out(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
 
 def _close_stream(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
     """The seal goes into its slot before the stream is finished: a finished stream without a seal is a forgery."""
-    with keys.opened(segment) as opened:
-        header, end = opened.header, opened.boundary(size)
-    key = keys.stream(header.wrapped.recording, header)
-    _overwrite(segment, end, len(header.encode()), key.lock_slot(patch.offset, patch.data))
+    with keys.opened(segment) as (opened, key):
+        slot_at, end = len(opened.header.encode()), opened.boundary(size)
+    _overwrite(segment, end, slot_at, key.lock_slot(patch.offset, patch.data))
     _overwrite(segment, end, end, final_record(key, end))
 
 

@@ -1,20 +1,20 @@
-"""The SHA-256 of every sealed segment, read once, right after its seal, while the recording goes on."""
+"""The sums of every sealed segment, read once, right after its seal, while the recording goes on."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from agent.adapters.data_keys import DataKeys
-from agent.adapters.spool import sha256_of
+from agent.adapters.sidecar_files import FileSums
 from agent.errors import EnvironmentFault
-from agent.wire.identifiers import Digest
 
 
 class SegmentSums:
-    """One short-lived thread "sums" for each segment; the recorder never waits for it before the recording ends."""
+    """One short-lived thread "sums" for each segment; the recorder never waits for it before the recording ends.
+    `sums_of` reads one; it raises `EnvironmentFault`."""
 
-    def __init__(self, keys: DataKeys) -> None:
-        self._keys = keys
-        self._digests: dict[str, Digest] = {}
+    def __init__(self, sums_of: Callable[[Path], FileSums]) -> None:
+        self._sums_of = sums_of
+        self._found: dict[str, FileSums] = {}
         self._threads: list[threading.Thread] = []
 
     def add(self, segment: Path) -> None:
@@ -23,14 +23,14 @@ class SegmentSums:
         self._threads.append(thread)
         thread.start()
 
-    def take(self) -> dict[str, Digest]:
+    def take(self) -> dict[str, FileSums]:
         """What was read, by file name; waits for what is being read."""
         while self._threads:
             self._threads.pop().join()
-        return self._digests
+        return self._found
 
     def _read(self, segment: Path) -> None:
         try:
-            self._digests[segment.name] = sha256_of(segment, self._keys)
+            self._found[segment.name] = self._sums_of(segment)
         except EnvironmentFault:  # not known, so that it is read again at the end, where the fault is told
-            self._digests.pop(segment.name, None)
+            self._found.pop(segment.name, None)

@@ -1,13 +1,13 @@
 """The recordings on this device's disk: where they stand and how much room is left.
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
+                        with the gm profile also SM3SUMS  SM3SUMS.sm2  sm2.pub
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
 segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypted at rest, see `data_keys`. The sums
                         speak of the files that the archive decrypts; journal.jsonl is one of them, and only there
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -15,12 +15,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agent import durable
-from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
+from agent.adapters.data_keys import DataKeys, is_encrypted
+from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
 from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import JournalRecord
-from agent.wire.identifiers import RECORDING_PATTERN, Digest, RecordingId, recording_number
+from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
@@ -28,10 +30,11 @@ SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 class Spool:
     """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it. `keys`
-    decide whether new recordings are encrypted at rest; by default they are not."""
+    decide whether new recordings are encrypted at rest; by default they are not. `gm` signs the SM3 sums of the gm
+    profile, where that is chosen."""
 
-    def __init__(self, root: Path, keys: DataKeys | None = None) -> None:
-        self._root, self.photos = root, root.with_name("photos")
+    def __init__(self, root: Path, keys: DataKeys | None = None, gm: GmSigner | None = None) -> None:
+        self._root, self.photos, self._gm = root, root.with_name("photos"), gm
         self.keys = keys or DataKeys(root.with_name("keys"), None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
@@ -99,30 +102,25 @@ class Spool:
         recording: RecordingId,
         records: Sequence[JournalRecord],
         signer: CertifiedSigner,
-        known: Mapping[str, Digest] = MappingProxyType({}),
+        known: Mapping[str, FileSums] = MappingProxyType({}),
     ) -> None:
         """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
-        the SHA-256 of sealed segments by file name, which are then not read again. The journal of an encrypted
-        recording, which tells where the officer was, is listed only: the archive writes it out of the segments."""
+        the sums of sealed segments by file name, which are then not read again. The journal of an encrypted recording,
+        which tells where the officer was, is listed only: the archive writes it out of the segments."""
         folder, segments = self.folder(recording), self.segments(recording)
         journal = sidecars.journal_lines(records)
         if not any(map(is_encrypted, segments)):
             durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
-        digests = {sidecars.JOURNAL_NAME: Digest(hashlib.sha256(journal).hexdigest())}
+        listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
         for place in segments:
-            digests[place.name.removesuffix(SUFFIX)] = known.get(place.name) or sha256_of(place, self.keys)
-        sums = sidecars.sha256sums(digests)
+            listed[place.name.removesuffix(SUFFIX)] = known.get(place.name) or self.sums_of(place)
+        sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
+        if self._gm is not None:
+            write_gm_files(folder, listed, self._gm)
         durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
 
-
-def sha256_of(path: Path, keys: DataKeys = NO_KEYS) -> Digest:
-    """The SHA-256 of a file on the disk, of the plaintext if it is encrypted; raises `EnvironmentFault`."""
-    if is_encrypted(path):
-        whole = hashlib.sha256()
-        with keys.plain(path) as source:
-            for chunk in source.chunks(0, source.size):
-                whole.update(chunk)
-        return Digest(whole.hexdigest())
-    with durable.disk_errors(path), path.open("rb") as file:
-        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+    def sums_of(self, segment: Path) -> FileSums:
+        """The sums of a sealed segment that its sidecars will need, of its plaintext if it is encrypted; raises
+        `EnvironmentFault`."""
+        return sums_of_file(segment, self.keys, sm3=self._gm is not None)

@@ -15,6 +15,8 @@ CHUNK_BYTES = 1 << 20  # ours; what is held of a box at a time
 MAX_LOADED_BYTES = 1 << 20  # ours; the largest box ever held whole: a moov of ours is below 4 KiB
 MAX_BOXES = 4_000_000  # ours; a day of 0.5 s fragments has 864 000
 
+PRINTABLE = bytes(range(0x20, 0x7F))
+
 C2PA_BOX = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481")  # C2PA 2.4 appendix A.5.1
 JOURNAL_BOX = UUID("6c697568-656e-4a4f-8152-4e414c763031")  # ours: "liuhenJO·RNALv01"
 
@@ -70,7 +72,10 @@ class Box:
         """The whole box; raises `BrokenBox` when it is larger than `MAX_LOADED_BYTES`."""
         if self.size > MAX_LOADED_BYTES:
             raise BrokenBox(self.offset)
-        return b"".join(self.source.chunks(self.offset, self.size))
+        data = self.source.read_at(self.offset, self.size)
+        if len(data) < self.size:
+            raise BrokenBox(self.offset + len(data), beyond=True)
+        return data
 
     def payload(self) -> bytes:
         """What follows the header; limited as `raw`."""
@@ -96,7 +101,7 @@ def box_at(source: Source, offset: int) -> Box:
     if size == 1 and len(head) == LARGE_HEADER:
         header, size = LARGE_HEADER, int.from_bytes(head[HEADER:])
     kind = head[4:HEADER]
-    if size < header or not all(0x20 <= letter < 0x7F for letter in kind):
+    if size < header or kind.translate(None, PRINTABLE):
         raise BrokenBox(offset)
     if size > source.size - offset:
         raise BrokenBox(offset, beyond=True)

@@ -68,27 +68,51 @@ def _check(data: bytes) -> None:
         left, items = left - 1, items + 1
         if position >= end:
             raise _refusal("不完整")
-        major, argument = data[position] >> 5, data[position] & 31
-        position += 1
-        if argument >= 24 and major != 7:
-            argument, position = _argument(data, position, argument)
-        if major in (2, 3) and argument <= end - position:
-            position += argument
-        elif major in (4, 5) or (major == 6 and argument in TAGS):
+        head = data[position]
+        if step := _WHOLE[head]:
+            position += step
+        elif head < _FIRST_NESTED and (head >> 5) & 2:
+            length, position = _argument(data, position + 1, head & 31)
+            position += length
+        else:
             outer.append(left)
-            left = argument * (major - 3) if major != 6 else 1  # a map has two items an entry, a tag one
-        elif major not in (0, 1) and (major != 7 or argument not in SIMPLE_VALUES):
-            raise _refusal("含有不允许的类型或长度")
+            left, position = _nested(data, position, head)
         if items > MAX_ITEMS or len(outer) >= MAX_DEPTH:
             raise _refusal("嵌套过深或条目过多")
     if position != end:
-        raise _refusal("末尾有多余字节")
+        raise _refusal("不完整或末尾有多余字节")
+
+
+def _whole(head: int) -> int:
+    """How many bytes an item takes that its first byte tells all about, else 0: numbers, short strings, constants."""
+    major, argument = head >> 5, head & 31
+    if major in (0, 1) and argument < 28:
+        return 1 + _SIZES.get(argument, 0)
+    if major in (2, 3) and argument < 24:
+        return 1 + argument
+    return int(major == 7 and argument in SIMPLE_VALUES)
+
+
+_SIZES = {24: 1, 25: 2, 26: 4, 27: 8}  # RFC 8949 section 3
+_WHOLE = tuple(map(_whole, range(256)))
+_FIRST_NESTED = 4 << 5
+
+
+def _nested(data: bytes, position: int, head: int) -> tuple[int, int]:
+    """How many items follow the head of an array, a map or an allowed tag, and where."""
+    major = head >> 5
+    argument, position = _argument(data, position + 1, head & 31)
+    if major in (4, 5):
+        return argument * (major - 3), position  # a map has two items an entry
+    if major != 6 or argument not in TAGS:
+        raise _refusal("含有不允许的类型或长度")
+    return 1, position
 
 
 def _argument(data: bytes, position: int, minor: int) -> tuple[int, int]:
     if minor < 24:
         return minor, position
-    size = {24: 1, 25: 2, 26: 4, 27: 8}.get(minor, 0)
+    size = _SIZES.get(minor, 0)
     if not size or position + size > len(data):
         raise _refusal("含有不定长度或不完整")
     return int.from_bytes(data[position : position + size]), position + size

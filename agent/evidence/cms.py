@@ -1,7 +1,11 @@
 """Detached CMS signatures (RFC 5652) over a small file, for `openssl cms -verify -binary`; ES256 only.
 
-Built by hand because a signing key may sit in a chip: libraries that build CMS want the private key itself. The reader
-accepts the one shape that is written here.
+Built by hand. `PKCS7SignatureBuilder` of cryptography 50 does sign through an `ec.EllipticCurvePrivateKey` that hands
+the work to a `Signer` (tried, and `openssl cms -verify` accepts the result), but it was not taken: it writes a signing
+time from the clock of the machine, which a device may have unset and which no caller can give it; without signed
+attributes it writes none, but then the signature stands over the bare file, and nothing binds it to being a CMS. It
+reads nothing either: there is no function that verifies, so the reader below would remain, and it needs the leaf first,
+where the library sorts. The reader accepts the one shape that is written here.
 """
 
 import hashlib

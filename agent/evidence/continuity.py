@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
+from agent.evidence.excerpt_findings import excerpt_findings, is_excerpt
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalRecord, Reason
 from agent.evidence.places import MISSING, Examined, clock_text
@@ -16,7 +17,7 @@ NO_INTERRUPTION = frozenset({Reason.STOPPED, Reason.CONTINUED})
 def recording_findings(segments: Sequence[Examined], *, whole: bool) -> list[Finding]:
     """Everything that only shows across fragments and segments, but for `interruptions`. `segments` have readable
     manifests and stand in the order of their numbers; `whole` says that they are meant to be all of one recording."""
-    findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments)]
+    findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments, whole=whole)]
     for before, after in itertools.pairwise(segments):
         findings += _link(before, after)
     return [*findings, *_holes(segments)]
@@ -73,9 +74,13 @@ def _link(before: Examined, after: Examined) -> Iterator[Finding]:
     yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "swapped", after.number))
 
 
-def _seals(segments: Sequence[Examined]) -> Iterator[Finding]:
+def _seals(segments: Sequence[Examined], *, whole: bool) -> Iterator[Finding]:
+    if not whole:
+        yield from excerpt_findings(segments)
     for segment in segments:
         name, seal = segment.file.name, segment.seal
+        if seal is None and not whole and is_excerpt(segment):
+            continue
         if seal is None:
             # Every fragment verifies, but nobody signed where the segment ends: what followed may be gone.
             text = f"{name}：未封存，结尾没有签名说明。请在原设备上重新启动以恢复封存。"
@@ -118,15 +123,15 @@ def _explained(segment: Examined, before: JournalRecord, other: Examined, after:
     return any(event.kind in (GAP_OPENED, GAP_CLOSED) and event.reason is not None for event in events)
 
 
-def clock_lines(segments: Sequence[Examined]) -> list[str]:
-    """What the device's own clock said, in Chinese: stretch, trust states, jumps."""
+def clock_lines(segments: Sequence[Examined], *, witnessed: bool = False) -> list[str]:
+    """What the device's own clock said, in Chinese: stretch, trust states, jumps. `witnessed`: others say when too."""
     moments = [record.entry.moment.captured for segment in segments for record in segment.found.fragments]
     if not moments:
         return ["没有可读的时间。"]
     states = "、".join(sorted({moment.state.value for moment in moments}))
     lines = [
         f"设备自报时间：{clock_text(moments[0])} 至 {clock_text(moments[-1])}（北京时间），时钟状态 {states}，"
-        f"误差界 {_error_text(moments)}；尚无可信时间戳佐证。"
+        f"误差界 {_error_text(moments)}{'' if witnessed else '；尚无可信时间戳佐证'}。"
     ]
     jumps = sum(_jumped(before, after) for before, after in itertools.pairwise(moments))
     if jumps:

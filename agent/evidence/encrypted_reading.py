@@ -125,6 +125,9 @@ def _unfinished(name: str, opened: EncryptedSegment) -> list[Finding]:
 
 
 def _slot(opened: EncryptedSegment, key: StreamKey, slot: bytes, offset: int) -> tuple[int, bytes] | None:
+    if len(slot) < SLOT_BYTES:  # cut off before the first record
+        opened.damage.append(EncryptedDamage(TAIL_KIND, offset, len(slot)))
+        return None
     try:
         patch = key.unlock_slot(slot)
     except SenderFault:

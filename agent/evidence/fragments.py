@@ -1,7 +1,7 @@
 """Reading one signed fragment from a file that may be damaged: what it is, and which of its boxes does not verify."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.errors import SenderFault
 from agent.evidence import bmff, journal, vsi
@@ -19,9 +19,10 @@ _AFTER_SIGN = b"emsg" + bytes(vsi.VERSION_AND_FLAGS) + vsi.SCHEME  # four bytes 
 
 @dataclass(frozen=True)
 class Fragment:
-    """A fragment at `offset`, up to `end`. `fault` is None when it verifies: then `info`, `entry` and `head` are there
-    and signed, and `media` has seen moof and mdat, to be compared with what `entry` says of them. Otherwise it names
-    the first box found wrong, and they are what could still be read."""
+    """A fragment at `offset`, up to `end`. `fault` is None while nothing speaks against it: then `info`, `entry` and
+    `head` are there and signed, `covered` has seen everything that `info` covers (`settled` compares them), and `media`
+    moof and mdat, to be compared with what `entry` says of them. Otherwise it names the first box found wrong, and they
+    are what could still be read."""
 
     offset: int
     end: int
@@ -30,6 +31,7 @@ class Fragment:
     entry: JournalEntry | None = None
     head: Digest | None = None
     media_offset: int = 0
+    covered: FragmentHash | None = None
     media: Hash | None = None
 
     def record(self) -> JournalRecord:
@@ -63,12 +65,23 @@ def read_fragment(
     new_hash: NewHash = hashlib.sha256,
 ) -> Fragment:
     """The fragment at `offset`; its boxes are added to `flat` as they are read. A fragment that does not verify comes
-    back with its fault, not as an error; its `end` is then only how far it was read."""
+    back with its fault, not as an error; its `end` is then only how far it was read. What only its hashes can show is
+    for `settled` to say, when they are done."""
     reading = _Reading(source, offset, session, live_manifest, flat, new_hash)
     try:
         return reading.read()
     except BrokenBox:
         return reading.broken()
+
+
+def settled(fragment: Fragment) -> Fragment:
+    """`fragment` once its hash is compared with the one that was signed: as it was, or with the fault it has."""
+    info, entry, covered, media = fragment.info, fragment.entry, fragment.covered, fragment.media
+    if fragment.fault is not None or info is None or entry is None or covered is None or media is None:
+        return fragment
+    if info.digest == covered.digest():
+        return fragment
+    return replace(fragment, fault=MDAT if entry.media != media.digest().hex() else JOURNAL)
 
 
 class _Reading:
@@ -84,9 +97,8 @@ class _Reading:
         new_hash: NewHash,
     ) -> None:
         self._source, self._offset, self._session, self._flat = source, offset, session, flat
-        self._media = new_hash()
+        self._media, self._covered = new_hash(), FragmentHash(new_hash)
         self._live_manifest = live_manifest
-        self._covered = FragmentHash()
         self._at, self._expected = offset, STRUCTURE
         self._suspect: str | None = None  # the first box whose own content is wrong
         self._info: SegmentInfo | None = None
@@ -104,8 +116,11 @@ class _Reading:
             self._suspects(MOOF)
         self._media.update(moof)
         self._stream_mdat()
-        fault = self._fault()
-        return Fragment(self._offset, self._at, fault, self._info, self._entry, self._head, media_offset, self._media)
+        known = (self._info, self._entry, self._head, media_offset, self._covered, self._media)
+        if self._suspect is not None or self._agreed():
+            return Fragment(self._offset, self._at, self._suspect, *known)
+        found = settled(Fragment(self._offset, self._at, None, *known))
+        return replace(found, fault=found.fault or JOURNAL)
 
     def broken(self) -> Fragment:
         """A box of the walk is no box: what is known so far."""
@@ -167,11 +182,10 @@ class _Reading:
         except SenderFault:
             self._suspects(JOURNAL)
 
-    def _fault(self) -> str | None:
+    def _agreed(self) -> bool:
+        """Whether the signature and the entry speak of the same fragment of this segment."""
         info, entry = self._info, self._entry
-        if info is None or entry is None or info.digest != self._covered.digest():
-            changed = MDAT if entry is not None and entry.media != self._media.digest().hex() else JOURNAL
-            return self._suspect or changed
+        if info is None or entry is None:
+            return False
         told = (entry.sequence, entry.moment.duration_ms)
-        agreed = told == (info.sequence, info.duration_ms) and info.manifest == self._live_manifest
-        return self._suspect if agreed else JOURNAL
+        return told == (info.sequence, info.duration_ms) and info.manifest == self._live_manifest

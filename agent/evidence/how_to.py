@@ -4,7 +4,7 @@ Every number in it is that of the recording it lies beside. Lines that begin wit
 recording's folder one after the other; a line that begins with `  = ` is what the command before it must print.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -48,25 +48,29 @@ class Step:
     answer: str = ""
 
 
+LISTED = Step("文件的散列值与清单一致。", "The files are those of the list.", f"sha256sum -c --quiet {SUMS_NAME}")
+
+
 def how_to_verify(
     file: SegmentFile,
     found: Examination,
     root: x509.Certificate,
     sidecars: Mapping[str, bytes | None],
     excerpt: Excerpt | None = None,
+    sums: Iterable[Step] = (LISTED,),
 ) -> str:
     """The page for the recording whose segment `file` was examined as `found`; `sidecars` by name, None where absent.
-    With `excerpt` it is the page of an exact cut: `file` and nothing else.
+    With `excerpt` it is the page of an exact cut: `file` and nothing else. `sums`
+    compare its files with SHA256SUMS.
 
     Raises `SenderFault` when the segment has no manifest or no fragment that verifies: then nothing can be checked.
     """
     origin = found.origin
     if found.manifest is None or origin is None or not found.fragments:
         raise SenderFault(f"{file.name} 中没有可验证的片段，无法说明如何检验。")
-    steps = [*_root(root), *_sums(sidecars, found), *_fragment(file, found), *_certificate(file, found)]
+    steps = [*_root(root), *_sums(sidecars, found, sums), *_fragment(file, found), *_certificate(file, found)]
     steps.append(_alone("." if excerpt is None else file.name))
-    note = _UNSEALED if sidecars.get(SIGNATURE_NAME) is None else []
-    note = note if excerpt is None else _of_excerpt(excerpt)
+    note = _of_excerpt(excerpt) if excerpt else _UNSEALED if sidecars.get(SIGNATURE_NAME) is None else []
     lines = [
         f"录制 {origin.recording} 检验办法    HOW TO VERIFY this recording    设备 device {origin.device}",
         "",
@@ -114,9 +118,9 @@ def _root(root: x509.Certificate) -> Iterator[Step]:
     )
 
 
-def _sums(sidecars: Mapping[str, bytes | None], found: Examination) -> Iterator[Step]:
+def _sums(sidecars: Mapping[str, bytes | None], found: Examination, sums: Iterable[Step]) -> Iterator[Step]:
     if sidecars.get(SUMS_NAME) is not None:
-        yield Step("文件的散列值与清单一致。", "The files are those of the list.", f"sha256sum -c --quiet {SUMS_NAME}")
+        yield from sums
     if sidecars.get(SIGNATURE_NAME) is not None:
         yield Step(
             "清单由该设备签名（CMS）。",
@@ -169,15 +173,15 @@ def _chain(
 
 
 def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
-    manifest = found.manifest
-    if manifest is None or len(manifest.chain) < 2:
+    opened = found.manifest
+    if opened is None or len(opened.chain) < 2:
         return
     head = file.source.read_at(found.manifest_at, bmff.CHUNK_BYTES)
     leaf, issuing = (
         Stretch(file.name, found.manifest_at + head.index(certificate), len(certificate))
-        for certificate in manifest.chain[:2]
+        for certificate in opened.chain[:2]
     )
-    device = common_name(x509.load_der_x509_certificate(manifest.chain[0]))
+    device = common_name(x509.load_der_x509_certificate(opened.chain[0]))
     yield Step(
         "取出录像中所附的证书：设备的与签发机构的。",
         "Take out the certificates in the file: the device's and its issuer's.",
@@ -195,12 +199,11 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
 
 
 def _of_excerpt(excerpt: Excerpt) -> list[str]:
-    told = "unexplained-gap (11)" if excerpt.first == 1 else "missing (12)"
     return [
         f"注意：这是第 {excerpt.segment} 段的截取，只有第 {excerpt.first} 至 {excerpt.last} 片段，保留设备的原签名。",
-        f"最后一步应说 {told}，因为其余片段不在这里；不应说 altered 或 untrusted。范围由 export.dsse 说明。",
+        "最后一步应说 unexplained-gap（11），因为其余片段不在这里；不应更差。范围由 export.dsse 说明。",
         f"Note: an exact cut of segment {excerpt.segment}, fragments {excerpt.first} to {excerpt.last}, all under",
-        f"the device's own signatures. The last step must say {told}, as others are not here, and nothing worse.",
+        "the device's own signatures. The last step must say unexplained-gap (11), as others are not here.",
     ]
 
 
@@ -214,10 +217,10 @@ def _alone(target: str) -> Step:
 
 def _signed_at(found: Examination) -> int:
     """Seconds since 1970 at which the certificates have to be in date: the seal, or else the opening."""
-    manifest = found.manifest
-    if manifest is None:
+    opened = found.manifest
+    if opened is None:
         raise ValueError("no manifest")
-    moment = manifest.opening.origin.opened if manifest.seal is None else manifest.seal.closing.at
+    moment = opened.opening.origin.opened if opened.seal is None else opened.seal.closing.at
     return int(moment.wall.timestamp())
 
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.errors import SenderFault
-from agent.evidence import bmff, cbor, cose, jumbf, manifest
+from agent.evidence import bmff, cbor, cose, jumbf, manifest, time_stamps
 from agent.evidence.flat_hash import EXCLUSIONS
 from agent.evidence.journal import DIGEST_BYTES
 from agent.evidence.session import SESSION_KEYS_LABEL, CertifiedSession, parse_session_keys
@@ -21,14 +21,27 @@ from agent.evidence.statements import RECORDING_LABEL, SEAL_LABEL, Opening, Seal
 from agent.wire.signing import certificate_key
 
 MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA
-UNPROTECTED = frozenset({"pad", "sigTst2"})  # C2PA 2.4 sections 13.2, 15.8: padding and later time-stamps
+UNPROTECTED = frozenset({time_stamps.PAD, time_stamps.HEADER})  # C2PA 2.4 sections 13.2, 15.8: padding, later stamps
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The one manifest of a store, its signature and assertions verified. `signature` is r || s over the claim.
+    `token` is a time-stamp that was put in afterwards, about `countersigned`; it is not verified here."""
+
+    label: str
+    chain: tuple[bytes, ...]
+    assertions: Mapping[str, bytes]
+    signature: bytes
+    countersigned: bytes
+    token: bytes | None
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A manifest whose signature and assertions were verified. `chain` are its DER certificates, leaf first;
-    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded;
-    `signature` is r || s over the claim."""
+    `assertions` the CBOR bytes by label; `seal` is None while the segment is being recorded; the last three as in
+    `Stored`."""
 
     label: str
     chain: tuple[bytes, ...]
@@ -38,6 +51,8 @@ class Manifest:
     session: CertifiedSession
     seal: Seal | None
     signature: bytes = b""
+    countersigned: bytes = b""
+    token: bytes | None = None
 
     @property
     def leaf_key(self) -> ec.EllipticCurvePublicKey:
@@ -51,30 +66,31 @@ def read_manifest(box: bytes) -> Manifest:
     store_at = preamble + len(manifest.PREAMBLE)
     if len(box) != manifest.RESERVED_BYTES or box[preamble:store_at] != manifest.PREAMBLE:
         raise SenderFault("文件中没有本系统的签名凭证，已拒绝。")
-    return _content(*read_store(box[store_at:]))
+    return _content(read_store(box[store_at:]))
 
 
-def read_store(data: bytes) -> tuple[str, tuple[bytes, ...], dict[str, bytes], bytes]:
-    """Label, certificates (DER, leaf first), assertions (CBOR by label) and signature (r || s) of the one manifest in a
-    store; raises `SenderFault` unless it is whole and signed by its leaf certificate. What it is bound to is yet to
-    be compared."""
+def read_store(data: bytes) -> Stored:
+    """The one manifest in a store; raises `SenderFault` unless it is whole and signed by its leaf certificate. What it
+    is bound to is yet to be compared."""
     store = jumbf.parse_superbox(data)
     if (store.kind, store.label, len(store.children)) != (jumbf.STORE, manifest.STORE_LABEL, 1):
         raise SenderFault("凭证库结构不对，已拒绝。")
     return _verified(store.children[0])
 
 
-def _verified(found: jumbf.Superbox) -> tuple[str, tuple[bytes, ...], dict[str, bytes], bytes]:
+def _verified(found: jumbf.Superbox) -> Stored:
     if found.kind != jumbf.MANIFEST or len(found.children) != 3 or found.content:
         raise SenderFault("签名凭证结构不对，已拒绝。")
     claim = found.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
-    signed = cose.parse(found.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content())
+    encoded = found.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content()
+    signed = cose.parse(encoded)
     chain = _chain(signed)
     fields = cbor.decode_map(signed.verify(_key(chain[0]), claim))
     if fields.get("signature") != manifest.signature_url(found.label):
         raise SenderFault("签名凭证的声明与其标签不符，已拒绝。")
     assertions = _assertions(found.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL), fields)
-    return found.label, chain, assertions, signed.signature
+    token = time_stamps.token_of(signed, encoded)
+    return Stored(found.label, chain, assertions, signed.signature, time_stamps.to_be_stamped(signed), token)
 
 
 def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
@@ -84,7 +100,7 @@ def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
         raise SenderFault("签名凭证没有附带证书，已拒绝。")
     if signed.payload is not None or not UNPROTECTED.issuperset(signed.unprotected):
         raise SenderFault("签名凭证的签名结构不对，已拒绝。")
-    padding = signed.unprotected.get("pad", b"")
+    padding = signed.unprotected.get(time_stamps.PAD, b"")
     if not isinstance(padding, bytes) or padding.strip(b"\0"):
         raise SenderFault("签名凭证的填充区藏有内容，已拒绝。")
     return chain
@@ -110,11 +126,12 @@ def _assertions(store: jumbf.Superbox, claim: Mapping[Any, Any]) -> dict[str, by
     return found
 
 
-def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, bytes], signature: bytes) -> Manifest:
+def _content(stored: Stored) -> Manifest:
+    assertions = stored.assertions
     try:
         hashed = cbor.decode_map(assertions[manifest.HASH_LABEL])
         opening = parse_opening(assertions[RECORDING_LABEL])
-        session = parse_session_keys(assertions[SESSION_KEYS_LABEL], chain[0])
+        session = parse_session_keys(assertions[SESSION_KEYS_LABEL], stored.chain[0])
     except KeyError as error:
         raise SenderFault(f"签名凭证缺少断言 {error}，已拒绝。") from error
     if hashed.get("exclusions") != EXCLUSIONS or hashed.get("alg") != "sha256":
@@ -123,4 +140,15 @@ def _content(label: str, chain: tuple[bytes, ...], assertions: Mapping[str, byte
     if not isinstance(flat_hash, bytes) or len(flat_hash) != DIGEST_BYTES:
         raise SenderFault("签名凭证的媒体散列不合规定，已拒绝。")
     seal = parse_seal(assertions[SEAL_LABEL]) if SEAL_LABEL in assertions else None
-    return Manifest(label, chain, assertions, flat_hash, opening, session, seal, signature)
+    return Manifest(
+        stored.label,
+        stored.chain,
+        assertions,
+        flat_hash,
+        opening,
+        session,
+        seal,
+        stored.signature,
+        stored.countersigned,
+        stored.token,
+    )

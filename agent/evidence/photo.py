@@ -105,9 +105,9 @@ def open_photo(data: bytes) -> Photo:
     does not verify or belongs to other bytes."""
     placed = jpeg.find_store(data)
     try:
-        _, chain, assertions, _ = read_store(placed.store)
-        statement = parse_statement(assertions[PHOTO_LABEL])
-        hashed = cbor.decode_map(assertions[HASH_LABEL])
+        stored = read_store(placed.store)
+        statement = parse_statement(stored.assertions[PHOTO_LABEL])
+        hashed = cbor.decode_map(stored.assertions[HASH_LABEL])
     except (SenderFault, KeyError) as fault:
         raise AlteredPhoto("照片的签名凭证被改动或残缺，无法读取。") from fault
     rest = data[: placed.offset] + data[placed.offset + placed.size :]
@@ -116,7 +116,7 @@ def open_photo(data: bytes) -> Photo:
         raise AlteredPhoto("照片签名所覆盖的范围不合规定。")
     if hashed.get("hash") != hashlib.sha256(rest).digest():
         raise AlteredPhoto("照片内容与签名时不一致，已被改动。")
-    return Photo(statement, chain)
+    return Photo(statement, stored.chain)
 
 
 def parse_statement(data: bytes) -> PhotoStatement:

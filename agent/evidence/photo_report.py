@@ -9,9 +9,23 @@ from agent.errors import SenderFault
 from agent.evidence.certificates import TrustedChain, trust_chain
 from agent.evidence.photo import AlteredPhoto, Photo, open_photo
 from agent.evidence.places import clock_text
-from agent.evidence.report import INTEGRITY, TIME, TRUST, Finding, Layer, Place, Report, Status, Verdict, worst
+from agent.evidence.report import (
+    INTEGRITY,
+    NO_ROOTS,
+    TIME,
+    TRUST,
+    Finding,
+    Layer,
+    Place,
+    Report,
+    Status,
+    Verdict,
+    not_judged_without_roots,
+    worst,
+)
 from agent.wire.instant import TimeState
 
+_TRUSTED = "签名证书属于所给的根证书。"
 _NOT_JUDGED = Layer(Status.NOT_JUDGED, ("照片不评判此项。",))
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
 
@@ -34,6 +48,9 @@ def damaged_photo(name: str, why: str) -> Report:
 
 
 def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:
+    if not roots:
+        yield Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)
+        return
     try:
         chain = trust_chain(photo.chain, roots)
     except SenderFault as fault:
@@ -64,7 +81,7 @@ def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
     return Report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ["照片与签名时一致。", *where]),
-        trust=_UNREADABLE if photo is None else _layer(TRUST, findings, ["签名证书属于所给的根证书。"]),
+        trust=_UNREADABLE if photo is None else not_judged_without_roots(_layer(TRUST, findings, [_TRUSTED])),
         time=_UNREADABLE if photo is None else _layer(TIME, findings, time),
         completeness=_NOT_JUDGED,
         duty=_NOT_JUDGED,

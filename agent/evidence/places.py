@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.evidence.bmff import Source
+from agent.evidence.fragment_walk import APPENDED, Damage
 from agent.evidence.fragments import JOURNAL, MDAT, MOOF, SIGNATURE
 from agent.evidence.journal import JournalRecord
-from agent.evidence.recovery import APPENDED, Damage, Examination
+from agent.evidence.recovery import Examination
 from agent.evidence.report import Finding, Place
 from agent.evidence.statements import Seal
 from agent.wire.instant import BEIJING, Instant

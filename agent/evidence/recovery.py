@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from agent.errors import SenderFault
 from agent.evidence import bmff, manifest, segment, session, statements
 from agent.evidence.bmff import Box, BrokenBox, Source
-from agent.evidence.flat_hash import FlatHash, Hash, NewHash, is_excluded
-from agent.evidence.fragments import JOURNAL, STRUCTURE, Fragment, find_fragment, read_fragment
+from agent.evidence.flat_hash import FlatHash, NewHash
+from agent.evidence.fragment_walk import Damage, walk_fragments
+from agent.evidence.fragments import find_fragment
 from agent.evidence.journal import JournalEvent, JournalRecord, Reason
 from agent.evidence.manifest_reading import Manifest, read_manifest
 from agent.evidence.segment import Patch
@@ -23,20 +24,7 @@ from agent.wire.identifiers import Digest
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner, key_id_of
 
-MAX_DAMAGE = 1000  # ours; a file with more damaged stretches is one damaged stretch from there on
-MAX_WASTE = 4  # ours; how often a hostile file may have its own length read in vain
-MANIFEST, FTYP, MOOV, APPENDED = "manifest", "ftyp", "moov", "appended"
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A stretch that does not verify. `kind` is `ftyp`, `manifest`, `moov`, `appended` (a foreign box) or one of
-    `agent.evidence.fragments`; `fragment` is what could be read of the fragment there."""
-
-    offset: int
-    size: int
-    kind: str
-    fragment: Fragment | None = None
+MANIFEST, FTYP, MOOV = "manifest", "ftyp", "moov"
 
 
 @dataclass(frozen=True)
@@ -83,20 +71,19 @@ class Examination:
 def examine(
     source: Source, progress: Callable[[int], None] | None = None, new_hash: NewHash = hashlib.sha256
 ) -> Examination:
-    """Read `source` once. `progress` is told the bytes behind us now and then. Never raises for damaged content.
+    """Read `source` once, twice when a fragment was changed in place. `progress` is told the bytes behind us now and
+    then. Never raises for damaged content.
 
-    `new_hash` makes the SHA-256 over the whole file and over the media of each fragment, two of the three that every
-    byte goes through: a shell that hands in one that works on another processor halves the time.
+    `new_hash` makes the three SHA-256 that every byte goes through: over the whole file, over what the signature of
+    each fragment covers, and over its media. They are compared some fragments later, so that a shell can hand in one
+    that works on other processors meanwhile. When one does not agree, where the next fragment begins was a guess:
+    everything is read again, and each is compared before the next is looked for.
     """
     head = _read_head(source, new_hash)
     if head.manifest is None:
         known = head.manifest_at > 0 or find_fragment(source, 0) < source.size
         return Examination(source.size, None, head.manifest_at, known, (), head.end, head.damage, (), b"", b"")
-    body = _Body(head.flat, head.end)
-    for fragment in _fragments(source, head, body, new_hash):
-        if progress is not None:
-            progress(fragment.end)
-    body.compare_media()
+    body = walk_fragments(source, head.manifest, head.end, head.flat, progress, new_hash)
     damage, tail = head.damage + tuple(body.damage), tuple(body.pending)
     return Examination(
         source.size,
@@ -158,35 +145,6 @@ class _Head:
     flat: FlatHash = field(default_factory=FlatHash)
 
 
-class _Body:
-    """What the walk over the fragments gathers; `flat` runs ahead, `intact_flat` stands after the last verified one."""
-
-    def __init__(self, flat: FlatHash, end: int) -> None:
-        self.flat, self.intact_flat, self.intact_end = flat, flat.copy(), end
-        self.records: list[JournalRecord] = []
-        self._media: list[tuple[Fragment, Hash]] = []
-        self.damage: list[Damage] = []
-        self.pending: list[Damage] = []
-
-    def verified(self, fragment: Fragment) -> None:
-        """Damage before a fragment that verifies lies inside the file."""
-        self.damage += self.pending
-        self.pending = []
-        self.records.append(fragment.record())
-        if fragment.media is not None:
-            self._media.append((fragment, fragment.media))
-        self.intact_flat, self.intact_end = self.flat.copy(), fragment.end
-
-    def compare_media(self) -> None:
-        """Fragments whose entry tells another hash of their media than they have, although both are signed, go from
-        the records to the damage: checking by hand would call them changed."""
-        told = {record.offset: record.entry.media for record in self.records}
-        for fragment, media in self._media:
-            if media.digest().hex() != told[fragment.offset]:
-                self.records = [record for record in self.records if record.offset != fragment.offset]
-                self.damage.append(Damage(fragment.offset, fragment.end - fragment.offset, JOURNAL, fragment))
-
-
 def _read_head(source: Source, new_hash: NewHash) -> _Head:
     boxes: list[Box] = []
     broken = False
@@ -214,52 +172,3 @@ def _head_damage(boxes: list[Box], found: Manifest, ftyp: bytes, moov: bytes) ->
     for box, data, expected in ((boxes[0], ftyp, found.opening.ftyp), (boxes[2], moov, found.opening.moov)):
         if hashlib.sha256(data).hexdigest() != expected:
             yield Damage(box.offset, box.size, box.kind.decode("ascii"))
-
-
-def _fragments(source: Source, head: _Head, body: _Body, new_hash: NewHash) -> Iterator[Fragment]:
-    found = head.manifest
-    if found is None:
-        return
-    live = found.label if found.seal is None else found.seal.live_manifest
-    offset, wasted = head.end, 0
-    while offset < source.size:
-        before = body.flat.copy() if body.pending else None
-        fragment = read_fragment(source, offset, found.session, live, body.flat, new_hash)
-        if fragment.fault is None:
-            body.verified(fragment)
-            offset = fragment.end
-        else:
-            wasted += fragment.end - offset
-            hopeless = wasted > MAX_WASTE * source.size or len(body.damage) + len(body.pending) >= MAX_DAMAGE
-            end = source.size if hopeless else find_fragment(source, offset + 1)
-            body.flat = before or body.intact_flat.copy()
-            _add_stretch(source, offset, end, body.flat)
-            body.pending.append(Damage(offset, end - offset, _kind(source, fragment), fragment))
-            offset = end
-        yield fragment
-
-
-def _kind(source: Source, fragment: Fragment) -> str:
-    if fragment.fault != STRUCTURE or fragment.info is not None:
-        return fragment.fault or STRUCTURE
-    try:
-        bmff.box_at(source, fragment.offset)
-    except BrokenBox:
-        return STRUCTURE
-    return APPENDED
-
-
-def _add_stretch(source: Source, offset: int, end: int, flat: FlatHash) -> None:
-    """Hash a stretch that holds no verified fragment: box by box as a foreign reader would, the rest in one piece."""
-    bounded = Source(end, source.read_at)
-    try:
-        for box in bmff.walk(bounded, offset):
-            if not is_excluded(box):
-                flat.add(box.offset)
-                for chunk in box.chunks():
-                    flat.update(chunk)
-            offset = box.end
-    except BrokenBox:
-        flat.add(offset)
-        for chunk in source.chunks(offset, end - offset):
-            flat.update(chunk)

@@ -56,6 +56,10 @@ _CHINESE = {
     Verdict.UNTRUSTED: "不可信",
 }
 _SEVERITY = {verdict: rank for rank, verdict in enumerate(Verdict)}
+NO_ROOTS = (
+    "未评判：没有给出根证书（not judged: no roots given），不知出自何人。请用 --roots 指定从本区另行取得的 root.pem；"
+    "与录像放在一起的 root.pem 不算数，谁都可以放。"
+)
 WHAT_A_SIGNATURE_PROVES = "签名只证明：自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。"
 
 
@@ -171,6 +175,11 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The gravest of `verdicts`; complete when there are none. Altered is graver than untrusted: an alteration is a
     fact whoever signed."""
     return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.COMPLETE)
+
+
+def not_judged_without_roots(trust: Layer) -> Layer:
+    """`trust`, which is not failed but not judged where it says `NO_ROOTS`."""
+    return Layer(Status.NOT_JUDGED, (NO_ROOTS,)) if NO_ROOTS in trust.lines else trust
 
 
 def _layer_json(layer: Layer) -> dict[str, Any]:

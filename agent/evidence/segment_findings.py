@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.evidence.bmff import BrokenBox, box_at
+from agent.evidence.excerpt_findings import is_excerpt
+from agent.evidence.fragment_walk import Damage
 from agent.evidence.fragments import JOURNAL, STRUCTURE
 from agent.evidence.journal import JournalRecord
 from agent.evidence.places import MISSING, Examined, located, named, nearest, timed
-from agent.evidence.recovery import Damage
 from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
 from agent.evidence.statements import Seal
 from agent.wire.identifiers import Digest
@@ -29,11 +30,13 @@ KIND_NAMES = {
 }
 
 
-def segment_findings(segment: Examined) -> list[Finding]:
-    """Everything wrong inside one segment file."""
+def segment_findings(segment: Examined, *, whole: bool = True) -> list[Finding]:
+    """Everything wrong inside one segment file. Without `whole` it was given by itself, and may be an excerpt."""
     found = segment.found
     if found.manifest is None:
         return [_unreadable(segment)]
+    if not whole and is_excerpt(segment):
+        return []
     places = list(_damaged(segment)) + list(_order(segment))
     if segment.seal is not None and not places and found.whole_hash != found.manifest.flat_hash:
         places.append(_altered(Place(segment.file.name, STRUCTURE, segment.number)))

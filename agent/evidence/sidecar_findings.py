@@ -13,6 +13,7 @@ from agent.evidence.certificates import trust_chain
 from agent.evidence.places import MISSING, Examined
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TRUST, Finding, Place, Verdict
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME, iterate_journal_lines, parse_sums
+from agent.evidence.time_stamps import as_sealed
 from agent.wire.identifiers import DeviceId, Digest
 
 SIDECAR = "sidecar"
@@ -73,10 +74,18 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
 
 
 def _digests(sidecars: Sidecars, segments: Sequence[Examined]) -> dict[str, Digest]:
-    digests = {segment.file.name: _digest(segment.file.source) for segment in segments}
+    digests = {segment.file.name: _digest(_as_sealed(segment)) for segment in segments}
     if sidecars.journal is not None:
         digests[JOURNAL_NAME] = _digest(_journal(sidecars.journal))
     return digests
+
+
+def _as_sealed(segment: Examined) -> Source:
+    """The file that the device listed: without a time-stamp that was put in later."""
+    found = segment.found.manifest
+    if found is None or found.token is None:
+        return segment.file.source
+    return as_sealed(segment.file.source, segment.found.manifest_at)
 
 
 def _journal(journal: Source | bytes) -> Source:

@@ -9,7 +9,7 @@ not missing: nothing shows that anything followed, but nobody signed that it was
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -17,7 +17,7 @@ from cryptography import x509
 from agent.errors import SenderFault
 from agent.evidence.account import Account
 from agent.evidence.account_findings import Compared, compare, first_seen
-from agent.evidence.certificates import TrustedChain, trust_chain
+from agent.evidence.certificates import trust_chain
 from agent.evidence.continuity import clock_lines, recording_findings
 from agent.evidence.flat_hash import NewHash
 from agent.evidence.interruptions import interruption_findings
@@ -27,6 +27,7 @@ from agent.evidence.recovery import examine
 from agent.evidence.report import (
     COMPLETENESS,
     INTEGRITY,
+    NO_ROOTS,
     TIME,
     TRUST,
     Finding,
@@ -35,13 +36,15 @@ from agent.evidence.report import (
     Report,
     Status,
     Verdict,
+    not_judged_without_roots,
     worst,
 )
 from agent.evidence.revocation import revocation_findings
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
+from agent.evidence.time_findings import Testimony, date_findings, testimony, witness_lines
+from agent.evidence.time_stamps import TokenReader
 from agent.wire.identifiers import DeviceId
-from agent.wire.instant import Instant, TimeState
 from agent.wire.signing import key_id_of
 from agent.wire.trust import TrustList
 
@@ -60,11 +63,12 @@ _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判
 
 @dataclass(frozen=True)
 class Grounds:
-    """What a verifier may bring along beside roots: a trust list that a root signed, for revocations; and the accounts
-    of devices, for what should be there."""
+    """What a verifier may bring along beside roots: a trust list that a root signed, for revocations; the accounts of
+    devices, for what should be there; and who reads time-stamps that were put in later."""
 
     trust: TrustList | None = None
     accounts: Mapping[DeviceId, Account] = field(default_factory=dict)
+    stamps: TokenReader | None = None
 
 
 NO_GROUNDS = Grounds()
@@ -102,9 +106,11 @@ def judge(
     sidecars: Sidecars | None = None,
     grounds: Grounds = NO_GROUNDS,
 ) -> Report:
-    """The report on segments that were examined; the second half of `verify_recording`."""
+    """The report on segments that were examined; the second half of `verify_recording`. Without `roots` nothing is
+    trusted, and the report says that it was not asked."""
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
-    findings = [finding for entry in segments for finding in (*segment_findings(entry), *entry.file.besides())]
+    findings = [finding for entry in segments for finding in segment_findings(entry, whole=sidecars is not None)]
+    findings += [finding for entry in segments for finding in entry.file.besides()]
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)
@@ -115,9 +121,18 @@ def judge(
     files_of_notes = {} if sidecars is None else sidecars.notes
     noted = judge_notes(files_of_notes, readable, roots, intact=not _is_damaged(findings))
     findings += [*noted.findings, *interruption_findings(readable, noted.notes), *compared.findings]
-    findings += [finding for entry in readable for finding in _trust_findings(entry, roots, now)]
-    findings += [finding for entry in readable for finding in _revocations(entry, readable, grounds)]
-    return _report(segments, readable, findings, sidecars, compared, note_lines(noted.notes))
+    said = [testimony(entry, grounds.stamps) for entry in readable]
+    findings += [finding for told in said for finding in told.findings]
+    if roots:
+        findings += [
+            it for entry, told in zip(readable, said, strict=True) for it in _trust_findings(entry, roots, now, told)
+        ]
+    else:
+        findings = [it for it in findings if it.layer != TRUST] + [Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)]
+    for at in range(len(readable)):
+        # Who saw the head of a later segment saw, through the chain, this one as well.
+        findings += _revocations(readable[at:], said[at:], grounds)
+    return _report(segments, readable, findings, sidecars, compared, note_lines(noted.notes), witness_lines(said))
 
 
 def _compared(readable: Sequence[Examined], grounds: Grounds, *, whole: bool) -> Compared:
@@ -126,17 +141,17 @@ def _compared(readable: Sequence[Examined], grounds: Grounds, *, whole: bool) ->
     return Compared((), (), ()) if account is None else compare(readable, account, whole=whole)
 
 
-def _revocations(segment: Examined, readable: Sequence[Examined], grounds: Grounds) -> Iterator[Finding]:
+def _revocations(following: Sequence[Examined], said: Sequence[Testimony], grounds: Grounds) -> Iterator[Finding]:
+    """About the first of `following`, the segments from it on, of which witnesses and time-stamps `said` something."""
+    segment = following[0]
     found, origin = segment.found.manifest, segment.found.origin
     if found is None or origin is None or grounds.trust is None:
         return
     account = grounds.accounts.get(origin.device)
     told = None if account is None else account.recordings.get(origin.recording)
     signed = origin.opened if segment.seal is None else segment.seal.closing.at
-    # Who saw the head of a later segment saw, through the chain, this one as well.
-    following = [entry for entry in readable if (entry.number or 0) >= (segment.number or 0)]
-    moments = [moment for moment in (first_seen([entry], told) for entry in following) if moment is not None]
-    seen = min(moments, default=None)
+    moments = [*(first_seen([entry], told) for entry in following), *(word.at for word in said)]
+    seen = min((moment for moment in moments if moment is not None), default=None)
     yield from revocation_findings(segment.file.name, key_id_of(found.leaf_key), signed, seen, grounds.trust)
 
 
@@ -158,7 +173,9 @@ def _is_damaged(findings: Sequence[Finding]) -> bool:
     return any(finding.verdict in (Verdict.ALTERED, Verdict.MISSING, Verdict.UNTRUSTED) for finding in findings)
 
 
-def _trust_findings(segment: Examined, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:
+def _trust_findings(
+    segment: Examined, roots: Sequence[x509.Certificate], now: datetime, said: Testimony
+) -> Iterator[Finding]:
     found, origin = segment.found.manifest, segment.found.origin
     if found is None or origin is None:
         return
@@ -171,20 +188,7 @@ def _trust_findings(segment: Examined, roots: Sequence[x509.Certificate], now: d
     if chain.subject != origin.device:
         text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {origin.device}，不予信任。"
         yield Finding(Verdict.UNTRUSTED, TRUST, text)
-    signed = origin.opened if segment.seal is None else segment.seal.closing.at
-    for moment in {origin.opened, signed}:
-        yield from _dates(name, chain, moment, now)
-
-
-def _dates(name: str, chain: TrustedChain, moment: Instant, now: datetime) -> Iterator[Finding]:
-    if chain.covers(moment.wall):
-        return
-    if moment.state is TimeState.UNSET and chain.covers(now):
-        text = f"{name}：设备时钟当时未校准，自报时间不在证书有效期内；证书今日有效。"
-        yield Finding(Verdict.COMPLETE, TIME, text)
-        return
-    text = f"{name}：自报的签名时间不在证书有效期内，不予信任。"
-    yield Finding(Verdict.UNTRUSTED, TIME, text)
+    yield from date_findings(segment, chain, now, said)
 
 
 def _report(
@@ -194,6 +198,7 @@ def _report(
     sidecars: Sidecars | None,
     compared: Compared,
     told: Sequence[str],
+    witnesses: Sequence[str],
 ) -> Report:
     origin = readable[0].found.origin if readable else None
     records = [record for segment in readable for record in segment.found.fragments]
@@ -204,8 +209,8 @@ def _report(
     return Report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ()),
-        trust=_layer(TRUST, findings, ()) if readable else _UNREADABLE,
-        time=_layer(TIME, findings, (*clock_lines(readable), *compared.time)) if readable else _UNREADABLE,
+        trust=not_judged_without_roots(_layer(TRUST, findings, ())) if readable else _UNREADABLE,
+        time=_time_layer(readable, findings, witnesses, compared) if readable else _UNREADABLE,
         completeness=_layer(COMPLETENESS, findings, notes) if readable or not segments else _UNREADABLE,
         duty=_DUTY,
         first_bad=_first_bad(findings),
@@ -225,6 +230,16 @@ def _first_bad(findings: Sequence[Finding]) -> Place | None:
     places = [it.place for it in findings if it.layer == INTEGRITY and it.place is not None]
     # A sidecar that disagrees has no offset: it comes after the place in the film that it disagrees about.
     return min(places, key=lambda it: (it.offset is None, it.segment or 0, it.file, it.offset or 0), default=None)
+
+
+def _time_layer(
+    readable: Sequence[Examined], findings: Sequence[Finding], witnesses: Sequence[str], compared: Compared
+) -> Layer:
+    """Passed only when every segment was witnessed and nothing speaks against it: a device's own word is a note."""
+    notes = [*witnesses, *clock_lines(readable, witnessed=bool(witnesses)), *compared.time]
+    layer = _layer(TIME, findings, notes)
+    quiet = not any(finding.layer == TIME for finding in findings)
+    return replace(layer, status=Status.PASSED) if quiet and len(witnesses) == len(readable) else layer
 
 
 def _layer(name: str, findings: Sequence[Finding], notes: Sequence[str]) -> Layer:

@@ -13,6 +13,7 @@ from typing import Any
 from agent.errors import SenderFault
 from agent.evidence import cbor, cose
 from agent.evidence.bmff import HEADER, encode_box
+from agent.evidence.flat_hash import NewHash
 from agent.evidence.journal import MAX_NUMBER
 from agent.evidence.session import CertifiedSession, SessionKey
 from agent.wire.signing import Signer
@@ -31,8 +32,8 @@ _NAMES = b"".join((bytes(VERSION_AND_FLAGS), SCHEME, b"\0", VALUE, b"\0"))
 class FragmentHash:
     """SHA-256 over (offset, box) pairs of one fragment; `skip` passes over the emsg."""
 
-    def __init__(self) -> None:
-        self._hash, self._offset = hashlib.sha256(), 0
+    def __init__(self, new_hash: NewHash = hashlib.sha256) -> None:
+        self._hash, self._offset = new_hash(), 0
 
     def skip(self, size: int) -> None:
         """A box that is not covered."""

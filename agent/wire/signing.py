@@ -21,7 +21,8 @@ RAW_SIGNATURE_BYTES = 64
 
 
 class Signer(Protocol):
-    """A private P-256 key somewhere: a file, a token, a firmware."""
+    """A private P-256 key somewhere: a file, a token, a firmware. It signs twice per segment and once per recording
+    (the sums), besides envelopes; every fragment in between is signed by a session key in RAM."""
 
     @property
     def key_id(self) -> KeyId:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from cryptography import x509
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -165,9 +166,46 @@ def decrypt(
         raise SenderFault("有的加密文件被改动或不完整，读得出的部分已写出。请用 liuhen-verify 检验。")
 
 
+_TIMESTAMP_EXAMPLES = """例：
+
+liuhen-center timestamp recordings/REC-0001-R000001 --tsa http://tsa.example/ --tsa-root tsa-root.pem
+
+liuhen-center timestamp recordings/* --tsa-root tsa-root.pem --tsa-command 'openssl ts -reply -config tsa.cnf
+-queryfile /dev/stdin'"""
+
+
+@app.command(epilog=_TIMESTAMP_EXAMPLES)
+def timestamp(
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="录制文件夹")],
+    tsa_root: Annotated[list[Path], typer.Option(help="时间戳服务的根证书 PEM，可多次给出")],
+    tsa: Annotated[str, typer.Option(help="时间戳服务的地址（RFC 3161，HTTP）")] = "",
+    tsa_command: Annotated[str, typer.Option(help="或以命令代替：标准输入收请求，标准输出给回答")] = "",
+    as_json: Json = False,
+) -> None:
+    """给已封存的录像加盖可信时间戳：大小与签名不变，可重复运行 (RFC 3161, in place)."""
+    from provisioning.center.stamping_authority import by_command, over_http
+    from provisioning.center.time_stamping import Authority, stamp_recording
+
+    if bool(tsa) == bool(tsa_command):
+        raise OperatorFault("请用 --tsa 或 --tsa-command 之一指明时间戳服务。")
+    roots = [certificate for place in tsa_root for certificate in _certificates(place)]
+    authority = Authority(over_http(tsa) if tsa else by_command(tsa_command), roots)
+    done = [outcome for folder in recordings for outcome in stamp_recording(folder, authority)]
+    lines = [f"{each.file}  {f'已加盖 {each.at:%Y-%m-%d %H:%M:%S} UTC' if each.at else '已有时间戳'}" for each in done]
+    facts = [{"file": str(each.file), "at": each.at and each.at.isoformat()} for each in done]
+    tell("\n".join(lines), {"files": facts}, as_json=as_json)
+
+
 def main() -> None:
     """Entry point."""
     run_command(app)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise OperatorFault(f"无法读取证书 {path}（{error}）。请检查 --tsa-root。") from error
 
 
 def _store(config: CenterConfig) -> "Store":

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.evidence import clip, how_to, sidecars
+from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.note_findings import NOTES
 from agent.evidence.places import SegmentFile
@@ -43,11 +43,13 @@ from provisioning.center.export_certificate import ExportCertificate, Kind, Resp
 from provisioning.center.export_ledger import LEDGER_NAME, add_line
 from provisioning.center.export_page import certificate_page
 from provisioning.center.masked_clip import Mask, write_masked
+from provisioning.center.time_stamping import RESPONSE
 
 ALONE = Path(how_to.__file__).parent / "standalone" / how_to.ALONE_NAME
 CERTIFICATE_NAME, PAGE_NAME = "export.dsse", "export.html"
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 SIDECAR_NAMES = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
+STAMP_NAME = sidecars.SIGNATURE_NAME + RESPONSE
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ def _take(segments: list[_Segment], recording: Path, draft: Path, wish: Wish, of
 
 
 def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Office) -> Iterator[Taken]:
-    beside = {name: _content(recording / name) for name in SIDECAR_NAMES}
+    beside = {name: _content(recording / name) for name in (*SIDECAR_NAMES, STAMP_NAME, *gm_sums.NAMES)}
+    stamped = [_keep_sealed(it, draft) for it in segments if it.found.manifest and it.found.manifest.token]
     for segment in segments:
         source = segment.file.source
         durable.write_stream(draft / segment.path.name, source.chunks(0, source.size))
@@ -161,9 +164,23 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
         if content is not None:
             durable.write_bytes(draft / name, content)
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
+    gm_key = None if beside[gm_sums.SM3SUMS_NAME] is None else _gm_key(segments[0])
+    steps = how_to_sums.sums_steps(len(stamped), gm_key, len(segments) + 1)
     readable = next((it for it in segments if it.found.fragments), segments[0])
-    page = how_to.how_to_verify(readable.file, readable.found, office.root, beside)
+    page = how_to.how_to_verify(readable.file, readable.found, office.root, beside, sums=steps)
     durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
+
+
+def _gm_key(segment: _Segment) -> str | None:
+    origin = segment.found.origin
+    key = None if origin is None else origin.context.get(gm_sums.KEY_LABEL)
+    return None if key is None else str(key)
+
+
+def _keep_sealed(segment: _Segment, draft: Path) -> Path:
+    """The manifest box as the device sealed it, beside a segment that was time-stamped later: for checks by hand."""
+    box = segment.file.source.read_at(segment.found.manifest_at, manifest.RESERVED_BYTES)
+    return durable.write_bytes(draft / (segment.path.name + how_to_sums.UNSTAMPED), time_stamps.unstamped(box))
 
 
 def _exact(segment: _Segment, draft: Path, begin: datetime, end: datetime) -> Taken:

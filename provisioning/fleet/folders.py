@@ -10,6 +10,7 @@ from agent.errors import OperatorFault
 from agent.wire.trust import Role
 from provisioning.authority.authority import Authority
 from provisioning.authority.subjects import PERSON_ROLES, checked_subject, device_role
+from provisioning.fleet.gm_key import write_sm2_key
 from provisioning.fleet.identity_files import (
     EVIDENCE,
     TLS,
@@ -42,6 +43,8 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
         )
     if order.archive is not None and role is Role.KIOSK:
         raise OperatorFault("窗口终端不录像，不需要存档公钥。请删去 --archive。")
+    if order.gm and role is Role.KIOSK:
+        raise OperatorFault("窗口终端不录像，不需要 --gm。请删去该参数。")
     place = authority.register().district
     files = {AGENT_TOML: agent_toml(order, place)}
     if order.archive is not None:
@@ -51,6 +54,8 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
     refuse_second_home(authority, folder, order.device, EVIDENCE)
     durable.make_directory(folder, 0o700)
     changed = [write_missing(folder, files)]
+    if order.gm:
+        changed.append(write_sm2_key(folder))
     changed += _identities(authority, folder, order.device, role, EVIDENCE, now)
     changed.append(write_trust(folder, authority))
     return FolderOutcome(folder, any(changed))

@@ -8,6 +8,7 @@ from agent.wire.identifiers import District, label
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
+SM2_KEY_NAME, SM2_PUBLIC_NAME = "sm2.key", "sm2.pub"
 ARCHIVE_NAME = "archive.pub"
 
 
@@ -47,8 +48,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`; `archive` is the PEM public key that recordings are encrypted for,
-    None to leave them in the clear."""
+    `[capture]` table, `mcu` that of `[hooks]`; `gm` adds an SM2 key for SM3 sums; `archive` is the PEM public key that
+    recordings are encrypted for, None to leave them in the clear."""
 
     device: str
     unit: str
@@ -56,6 +57,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    gm: bool = False
     archive: bytes | None = None
 
 
@@ -93,8 +95,11 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    evidence: dict[str, str | int] = {"profile": "gm", "sm2_key": SM2_KEY_NAME} if order.gm else {}
     if order.archive is not None:
-        document |= {"evidence": {"archive_key": ARCHIVE_NAME}}
+        evidence |= {"archive_key": ARCHIVE_NAME}
+    if evidence:
+        document |= {"evidence": evidence}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
     else:

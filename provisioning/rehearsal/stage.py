@@ -89,8 +89,9 @@ class Stage:
         return target / encrypted[0].name / "segment-0001.mp4"
 
     def verify(self, path: Path) -> dict[str, Any]:
-        """The report of `liuhen-verify` on one recording or file."""
-        argv: list[str | Path] = [command("liuhen-verify"), path, "--roots", self.district.root, "--json"]
+        """The report of `liuhen-verify` on one recording or file, encrypted or not."""
+        key = self.district.authority / ARCHIVE_KEY
+        argv: list[str | Path] = [command("liuhen-verify"), path, "--roots", self.district.root, "--key", key, "--json"]
         return _object(run(argv, accept=VERDICT_EXITS))
 
     def found_office(self) -> None:

@@ -34,6 +34,13 @@ def test_defaults_and_paths_relative_to_the_file() -> None:
         ('host = "127.0.0.1"', "host = 127", "broker.host = 127 不对，应是加引号的非空文字"),
         ('host = "127.0.0.1"\n', "", "缺少 broker.host"),
         ('protocol = "5"', 'protocol = "4"', '应是 "5" 或 "3.1.1"'),
+        ('"evidence.key"', '"tpm2:1"', "identity.evidence_key：不认识的密钥位置 tpm2"),
+        ("[broker]", '[evidence]\nprofile = "gm"\n[broker]', "须同时写"),
+        (
+            "[broker]",
+            '[evidence]\nprofile = "sm9"\n[broker]',
+            'evidence.profile = \'sm9\' 不对，应是 "default" 或 "gm"',
+        ),
         ('root = "root.pem"', 'root = ""', "identity.root = '' 不对，应是加引号的非空文字"),
         ('"REC-0001"', '"rec-1"', "应形如 REC-0001"),
         ('"xinghe"', '"星河"', "应形如 xinghe"),

@@ -16,6 +16,7 @@ from agent.wire.identifiers import Digest
 from tests.agent.evidence.bench import NOW, START, Authority, Bench, flipped, make_authority
 from tests.agent.evidence.telling import Centre
 from tests.support.media import make_media
+from tests.support.terminal import on_terminal
 
 MAX_RSS_BYTES = 100 * 1024 * 1024
 # ru_maxrss would count the parent's memory before exec; the high-water mark of the process itself does not.
@@ -26,7 +27,6 @@ lines = open("/proc/self/status")
 atexit.register(lambda: sys.stderr.write(next(line for line in lines if line.startswith("VmHWM"))))
 main()
 """
-NO_ROOT = "没有找到 root.pem"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,14 @@ def _write(folder: Path, bench: Bench, segments: list[bytes]) -> None:
 
 
 def _verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """As asked, under the root that stands in or above the first path unless told otherwise."""
+    first = Path(arguments[0]).absolute()
+    root = next((place / "root.pem" for place in (first, *first.parents) if (place / "root.pem").exists()), None)
+    given = [] if root is None or "--roots" in arguments else ["--roots", root]
+    return _verify_exactly(*arguments, *given)
+
+
+def _verify_exactly(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agent.verify_cli", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=Path.cwd())
     assert "Traceback" not in done.stdout + done.stderr
@@ -115,7 +123,6 @@ def test_mistakes_of_the_operator_are_one_line_and_2(place: Path, tmp_path_facto
     (apart / "not.pem").write_text("not a certificate")
     for arguments, words in (
         ([place / "nowhere"], "找不到"),
-        ([apart / "x.mp4"], NO_ROOT),
         ([apart / "x.mp4", "--roots", apart / "not.pem"], "不是 PEM 证书"),
     ):
         done = _verify(*arguments)
@@ -239,7 +246,11 @@ def test_large_file_is_verified_in_little_memory(tmp_path: Path, authority: Auth
     bench.media = type(bench.media)(bench.media.init, (large,) * 16)
     (tmp_path / "root.pem").write_bytes(authority.root_pem)
     (tmp_path / "segment-0001.mp4").write_bytes(bench.sealed())
-    command = [sys.executable, "-c", WATCHED, str(tmp_path / "segment-0001.mp4")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    asked = [str(tmp_path / "segment-0001.mp4"), "--roots", str(tmp_path / "root.pem")]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *asked], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split()[1]) * 1024 < MAX_RSS_BYTES
+    code, screen = on_terminal([sys.executable, "-m", "agent.verify_cli", *asked], 80)
+    assert (code, "检验" in screen, "134.3/134.3 MB" in screen) == (0, True, True), screen

@@ -60,6 +60,19 @@ def test_recorder_for_an_archive_gets_its_public_key_and_a_kiosk_does_not(
         write_device_folder(district.authority, replace(KIOSK, archive=b"PEM"), tmp_path / "k", NOW)
 
 
+def test_recorder_of_the_gm_profile_gets_an_sm2_key_and_a_kiosk_does_not(
+    district: TestDistrict, tmp_path: Path
+) -> None:
+    order = replace(RECORDER, gm=True)
+    folder = write_device_folder(district.authority, order, tmp_path / "d", NOW).folder
+    found = tomllib.loads((folder / "agent.toml").read_text(encoding="utf-8"))
+    assert found["evidence"] == {"profile": "gm", "sm2_key": "sm2.key"}
+    assert stat.S_IMODE((folder / "sm2.key").stat().st_mode) == 0o600
+    assert not write_device_folder(district.authority, order, tmp_path / "d", NOW).changed
+    with pytest.raises(OperatorFault, match="不录像"):
+        write_device_folder(district.authority, replace(KIOSK, gm=True), tmp_path / "k", NOW)
+
+
 def test_kiosk_host_gets_both_configurations(district: TestDistrict, tmp_path: Path) -> None:
     folder = write_device_folder(district.authority, KIOSK, tmp_path / "d", NOW).folder
     agent = tomllib.loads((folder / "agent.toml").read_text(encoding="utf-8"))

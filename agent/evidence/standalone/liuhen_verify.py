@@ -32,7 +32,6 @@ SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70
 class Beyond(Exception): """A box that ends after the end of the file."""
 NO = (Beyond, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, InvalidSignature,
       UnsupportedAlgorithm, cbor2.CBORError, x509.ExtensionNotFound, x509.DuplicateExtension)
-
 def require(condition):
     if not condition: raise ValueError("not as the format says")
 def sha(data): return hashlib.sha256(data).digest()
@@ -40,7 +39,6 @@ def es256(key, signature, signed, raw=True):
     require(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) and (not raw or len(signature) == 64))
     encoded = utils.encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:])) if raw else signature
     key.verify(encoded, signed, ec.ECDSA(hashes.SHA256()))
-
 def walk(data, at=0):
     """Type, begin, begin of the content and end of every box from `at` on."""
     while at < len(data):
@@ -52,14 +50,12 @@ def walk(data, at=0):
         at += size
 def boxes(data): return [(kind, data[inside:end]) for kind, _, inside, end in walk(data)]
 def cbor(data): return cbor2.loads(data) if len(data) <= MAX_CBOR else require(condition=False)
-
 def sign1(value, key=None, payload=None):
     """The parts of a COSE_Sign1 (RFC 9052), ES256; verified when a key is given."""
     require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7)
     protected, _, inside, signature = value.value
     if key is not None: es256(key, signature, cbor2.dumps(["Signature1", protected, b"", inside if payload is None else payload]))
     return value.value
-
 def superbox(data):
     """Kind, label, hashed bytes, CBOR contents and children of a JUMBF superbox."""
     parts = boxes(data)
@@ -67,6 +63,15 @@ def superbox(data):
     children = [superbox(inner) for kind, inner in parts[1:] if kind == b"jumb"]
     return parts[0][1][:4], parts[0][1][17:-1].decode("ascii"), data, [inner for kind, inner in parts[1:] if kind == b"cbor"], children
 
+def without_stamp(box, signature):
+    """The box as the device sealed it if a time-stamp (RFC 3161, not judged here) was put in later, else None; nothing may hide beside it."""
+    protected, header, _, raw = cbor(signature).value
+    if "sigTst2" not in header: return None
+    made = lambda extra, padding=256: cbor2.dumps(cbor2.CBORTag(18, [protected, {**extra, "pad": bytes(padding)}, None, raw]))
+    filled, token = lambda extra: made(extra, 256 + len(signature) - len(made(extra))), header["sigTst2"]["tstTokens"][0]["val"]
+    require(isinstance(token, bytes) and len(token) <= 8192 and box.endswith(signature))
+    require(filled({"sigTst2": {"tstTokens": [{"val": token}]}}) == signature)
+    return box[:-len(signature)] + filled({})
 def read_manifest(box):
     """The C2PA manifest in its reserved box, its signature and its assertions verified."""
     require(len(box) == MANIFEST_BYTES and box[24:24 + len(PREAMBLE)] == PREAMBLE)
@@ -89,9 +94,8 @@ def read_manifest(box):
     key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
     sign1(session["signerBinding"], key, chain[0])
     named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
-    return {"chain": chain, "flat": hashed["hash"], "opening": found["cn.liuhen.recording"], "seal": seal, "key": key, "key_id": named,
+    return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": found["cn.liuhen.recording"], "seal": seal, "key": key, "key_id": named,
             "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
-
 def read_fragment(data, at, manifest, read):
     """The journal entry of the fragment `styp emsg uuid moof mdat` at `at`, everything verified; raises otherwise."""
     start, found, whole = at, {}, hashlib.sha256()
@@ -112,9 +116,8 @@ def read_fragment(data, at, manifest, read):
     require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4)
     require(entry["moof"] == sha(moof)[:8])
     return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
-def next_fragment(data, at):
-    return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
-def read_segment(name, data, tell):
+def next_fragment(data, at): return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
+def read_segment(name, data, whole, tell):
     """All that one file shows by itself; what is wrong goes to `tell`."""
     heads, manifest_at = [], None
     try:
@@ -142,7 +145,9 @@ def read_segment(name, data, tell):
     for place in damage:
         before = max((row["seq"] for row in rows if place[0] == row["end"]), default=None)
         tell("altered", f"{name}: {'-'.join(map(str, place))} altered 被改" + (f", after fragment 前一片段 {before}" if before else ""))
-    bad, seen, highest = bool(damage), {first - 1: opening["prior_head"]}, first - 1
+    if excerpt := rows and not (whole or seal or damage or tail) and rows[0]["seq"] > first and all(after["prev"] == before["head"] and after["seq"] == before["seq"] + 1 for before, after in itertools.pairwise(rows)):
+        first = tell("unexplained-gap", f"{name}: excerpt, original signatures hold 节选，原签名有效: {opening['recording']} {rows[0]['seq']}-{rows[-1]['seq']}") or rows[0]["seq"]
+    bad, seen, highest = bool(damage), {first - 1: rows[0]["prev"] if excerpt else opening["prior_head"]}, first - 1
     for row in rows:
         if row["seq"] in seen or row["seq"] < highest or seen.get(row["seq"] - 1, row["prev"]) != row["prev"]:
             bad = tell("altered", f"{name}: fragment 片段 {row['seq']} repeated, swapped or foreign 重复、换序或不属于此链") or True
@@ -152,8 +157,8 @@ def read_segment(name, data, tell):
         if after > before + 1: bad = tell("missing", f"{name}: fragments 片段 {before + 1}-{after - 1} missing 缺失") or True
     head = rows[-1]["head"] if rows else opening["prior_head"]
     if seal and not bad and (flat_hash(data) != manifest["flat"] or head != seal["head"]): tell("altered", f"{name}: the seal does not fit the file 封存与文件内容不符")
-    return manifest | {"name": name, "number": opening["segment"], "first": first, "last": last, "head": seal["head"] if seal else head, "rows": rows}
-
+    if manifest["unstamped"]: tell("complete", f"{name}: bears a time-stamp, not judged here 带有时间戳，此处不核验；liuhen-verify --tsa-root")
+    return manifest | {"name": name, "at": manifest_at, "number": opening["segment"], "first": first, "last": last, "head": seal["head"] if seal else head, "rows": rows}
 def flat_hash(data):
     """C2PA 2.4 section 9.2.4: every box but ftyp, mfra and the manifest's, each after its offset."""
     whole = hashlib.sha256()
@@ -183,7 +188,6 @@ def check_recording(segments, whole, tell):
         if after["seq"] == before["seq"] + 1 and not told and (passed is None or passed > HOLE_MS):
             tell("unexplained-gap", f"{segment['name']}: {clock(before['cap'])} then a hole 之后无说明中断 {passed} ms")
 def clock(moment): return f"{EPOCH + timedelta(milliseconds=moment[0], hours=8):%Y-%m-%d %H:%M:%S}+08"
-
 def trusted_path(chain, roots):
     """Common name of the leaf and the dates of the whole path from DER `chain` (leaf first) to one of `roots`."""
     require(1 <= len(chain) <= 4)
@@ -191,24 +195,19 @@ def trusted_path(chain, roots):
     path.append(next(root for root in [*roots, None] if root is None or root.subject == path[-1].issuer))
     part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value
     usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
-    require(usage.digital_signature and not usage.key_cert_sign and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
-    require(not part(path[0], x509.BasicConstraints).ca)
+    require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
-        certificate.verify_directly_issued_by(issuer)
-        limits = part(issuer, x509.BasicConstraints)
+        limits = certificate.verify_directly_issued_by(issuer) or part(issuer, x509.BasicConstraints)
         require(limits.ca and part(issuer, x509.KeyUsage).key_cert_sign and (limits.path_length is None or depth <= limits.path_length))
     return path[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value, max(it.not_valid_before_utc for it in path), min(it.not_valid_after_utc for it in path)
-
 def check_trust(segment, roots, tell):
     try:
         name, begin, end = trusted_path(segment["chain"], roots)
         require(name == segment["opening"]["device"])
         for _, wall, _, state, _ in (segment["opening"]["opened"], (segment["seal"] or {}).get("at", segment["opening"]["opened"])):
-            inside = begin <= EPOCH + timedelta(milliseconds=wall) <= end
-            require(inside or (state == "unset" and begin <= datetime.now(UTC) <= end))
+            require(begin <= EPOCH + timedelta(milliseconds=wall) <= end or (state == "unset" and begin <= datetime.now(UTC) <= end))
     except NO:
         tell("untrusted", f"{segment['name']}: no certificate path to the given root, or out of date 证书不属于所给的根证书或已过期")
-
 def der(data):
     at, found = 0, []  # (content, whole) of every element
     while at < len(data):
@@ -217,7 +216,6 @@ def der(data):
         require(begin + length <= len(data))
         at, found = begin + length, [*found, (data[begin:begin + length], data[at:begin + length])]
     return found
-
 def check_signature(p7s, sums, roots, devices, tell):
     """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes."""
     verdict = "altered"
@@ -231,7 +229,6 @@ def check_signature(p7s, sums, roots, devices, tell):
         require(not devices or name in devices)
     except NO:
         tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
-
 def journal_lines(segments):
     """journal.jsonl as the signed fragments say it must be: canonical JSON, each line chained to the one before."""
     def moment(boot, told):
@@ -247,7 +244,6 @@ def journal_lines(segments):
         text = json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         before = sha(text).hex()
         yield text + b"\n"
-
 def check_sidecars(folder, files, segments, roots, intact, tell):
     beside = {name: (folder / name).read_bytes() for name in ("journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s") if (folder / name).exists()}
     journal, sums = beside.get("journal.jsonl"), beside.get("SHA256SUMS")
@@ -256,6 +252,10 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
     lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("latin-1").splitlines()]
     if not lines or None in lines: return tell("altered", "SHA256SUMS: not in its form 格式不对")
     found = {name: sha(data).hex() for name, data in [*files.items(), *([] if journal is None else [("journal.jsonl", journal)])]}
+    for segment in (it for it in segments if it["unstamped"]):  # the list is of the files as they were sealed
+        data, at, whole = memoryview(files[segment["name"]]), segment["at"], hashlib.sha256()
+        for piece in (data[:at], segment["unstamped"], data[at + MANIFEST_BYTES:]): whole.update(piece)
+        found[segment["name"]] = whole.hexdigest()
     for name in sorted(found.keys() | (told := {line[2]: line[1] for line in lines}).keys()):
         if found.get(name) != told.get(name): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
     devices = {segment["opening"]["device"] for segment in segments}
@@ -264,11 +264,12 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, whole = [], path.is_dir()
+    if not whole and path.suffix.lower() in (".jpg", ".jpeg"): raise ValueError(f"{path}: photos are not judged here, use liuhen-verify 此程序不判照片")
     tell = lambda verdict, text: findings.append((verdict, text))
     with contextlib.ExitStack() as stack:
         streams = {place.name: stack.enter_context(place.open("rb")) for place in (sorted(path.glob("segment-*.mp4")) if whole else [path])}
         files = {name: mmap.mmap(it.fileno(), 0, access=mmap.ACCESS_READ) if it.seek(0, 2) else b"" for name, it in streams.items()}
-        segments = sorted(filter(None, (read_segment(name, data, tell) for name, data in files.items())), key=lambda it: it["number"])
+        segments = sorted(filter(None, (read_segment(name, data, whole, tell) for name, data in files.items())), key=lambda it: it["number"])
         if whole and not files: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
         try:
             check_recording(segments, whole, tell)
@@ -296,5 +297,4 @@ def main():
     except (OSError, ValueError) as error:
         parser.exit(2 if isinstance(error, ValueError) else 4, f"{error}\n")
     sys.exit(code)
-
 if __name__ == "__main__": main()

@@ -23,6 +23,7 @@ from agent.evidence.recovery import Examination, examine
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import RecordingId, recording_id
+from agent.wire.signing import CertifiedSigner
 from tests.agent.evidence.bench import BOOT, DEVICE, START, UNIT, make_authority
 
 AUTHORITY = make_authority()
@@ -77,13 +78,14 @@ class RecordingBench:
     sources: Iterator[CaptureSource]
     settings: RecorderSettings = field(default_factory=lambda: RecorderSettings(retry_s=0.2, reserve_bytes=0))
     clock: Clock = CLOCK
+    signer: CertifiedSigner = SIGNER
     keys: DataKeys | None = None
     events: list[RecordingEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.root, self.keys)
         self.recorder = Recorder(
-            self.spool, SIGNER, self.clock, lambda: next(self.sources), self.events.append, self.settings
+            self.spool, self.signer, self.clock, lambda: next(self.sources), self.events.append, self.settings
         )
 
     def start(self, recording: RecordingId = FIRST) -> None:

@@ -4,11 +4,11 @@ import hashlib
 import random
 from dataclasses import replace
 
-from agent.adapters.background_hash import background_hashing
+from agent.adapters.background_hash import MAX_WAITING_BYTES, background_hashing
 from agent.evidence.bmff import Source
 from agent.evidence.recovery import examine
 from tests.agent.evidence.attacks import recordings
-from tests.agent.evidence.bench import Bench, flipped, make_authority
+from tests.agent.evidence.bench import Bench, flipped, make_authority, patched
 
 AUTHORITY = make_authority()
 
@@ -46,3 +46,46 @@ def test_signed_journal_entry_that_lies_about_its_media_is_damage():
     found = examine(Source.of_bytes(recordings()["signed lie about media"]["segment-0001.mp4"]))
     assert [damage.kind for damage in found.damage] == ["journal"]
     assert [record.entry.sequence for record in found.fragments] == [1, 2, 3, 4, 5]
+
+
+def test_copies_of_copies_used_in_any_order_keep_their_own_bytes():
+    """A copy that is asked before, after and instead of the hash that it was copied from, with every thread at work."""
+    chance = random.Random(11)
+    with background_hashing() as new_hash:
+        pairs = [(new_hash(), hashlib.sha256())]
+        for _ in range(600):
+            ours, plain = chance.choice(pairs)
+            piece = chance.randbytes(chance.choice((3, 900, 70_000)))
+            ours.update(piece)
+            plain.update(piece)
+            if chance.random() < 0.2:
+                pairs.append((ours.copy(), plain.copy()))
+        chance.shuffle(pairs)
+        assert all(ours.digest() == plain.digest() for ours, plain in pairs)
+
+
+def test_more_bytes_than_may_wait_are_hashed_by_who_hands_them_over():
+    """Memory stays bounded however slow the threads are."""
+    piece = bytes(MAX_WAITING_BYTES // 8)
+    with background_hashing() as new_hash:
+        hashes = [new_hash() for _ in range(4)]
+        for _ in range(6):
+            for one in hashes:
+                one.update(piece)
+        wanted = hashlib.sha256(piece * 6).digest()
+        assert [one.digest() for one in hashes] == [wanted] * 4
+
+
+def test_change_in_place_makes_the_file_be_read_again_and_finds_what_hides_behind_it():
+    """The size of a changed fragment is a guess until its hash is compared: the fragment that begins inside the size it
+    claims is found all the same."""
+    bench = Bench(AUTHORITY.signer())
+    _, data = bench.live()
+    hit, behind = bench.records[1], bench.records[2]
+    mdat = data.index(b"mdat", hit.media_offset) - 4
+    swallowed = patched(data, mdat, (behind.offset + behind.size - mdat).to_bytes(4))
+    for changed in (swallowed, flipped(data, mdat + 40)):
+        with background_hashing() as new_hash:
+            found = examine(Source.of_bytes(changed), new_hash=new_hash)
+        assert [record.entry.sequence for record in found.fragments] == [1, 3, 4, 5, 6]
+        assert [(it.offset, it.size) for it in found.damage] == [(hit.offset, hit.size)]

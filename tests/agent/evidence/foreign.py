@@ -32,11 +32,17 @@ def c2pa_manifest(data: bytes) -> dict[str, object]:
     return report["manifests"][report["active_manifest"]]
 
 
-def encypher_accepts(data: bytes, root_pem: bytes) -> bool:
-    """Whether encypher-c2pa finds content, signature and trust in order."""
+def encypher_accepts(data: bytes, root_pem: bytes, tsa_pem: bytes | None = None) -> bool:
+    """Whether encypher-c2pa finds content, signature and trust in order; `tsa_pem` anchors time-stamps."""
     try:
         report = encypher_c2pa.verify(
-            data, "video/mp4", trust_pem=root_pem.decode(), no_default_trust=True, telemetry=False, online=False
+            data,
+            "video/mp4",
+            trust_pem=root_pem.decode(),
+            tsa_trust_pem=None if tsa_pem is None else tsa_pem.decode(),
+            no_default_trust=True,
+            telemetry=False,
+            online=False,
         )
     except ValueError:  # a file that it cannot even take apart
         return False

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import SenderFault
@@ -92,6 +92,8 @@ def test_the_archive_alone_unwraps_the_key() -> None:
     assert again.wrap != HEADER.wrapped.wrap  # an ephemeral key for every recording
 
 
+@example(len(HEADER.encode()))
+@example(len(HEADER.encode()) + 100)
 @given(st.integers(0, len(WHOLE)))
 @settings(deadline=None, max_examples=150)
 def test_a_cut_anywhere_leaves_every_whole_chunk(cut: int) -> None:

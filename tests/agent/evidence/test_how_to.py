@@ -33,7 +33,7 @@ def _exported(place: Path, folder: Folder) -> Path:
     return place
 
 
-def _follow(place: Path) -> dict[str, tuple[int, bool]]:
+def follow(place: Path) -> dict[str, tuple[int, bool]]:
     """What every command of the page ended with, and whether it printed what it must."""
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # python3 with cryptography and cbor2
     results = {}
@@ -49,7 +49,7 @@ def _of(results: dict[str, tuple[int, bool]], word: str) -> list[tuple[int, bool
 
 
 def test_sealed_recording_verifies_by_the_page_alone(tmp_path: Path) -> None:
-    results = _follow(_exported(tmp_path, RECORDINGS["three segments"]))
+    results = follow(_exported(tmp_path, RECORDINGS["three segments"]))
     assert list(results.values()) == [(0, True)] * 10
     for tool in ("openssl cms", "openssl verify", "sha256sum -c", "| sha256sum", "| od", ALONE_NAME):
         assert _of(results, tool), tool
@@ -59,7 +59,7 @@ def test_sealed_recording_verifies_by_the_page_alone(tmp_path: Path) -> None:
 def test_unsealed_recording_of_a_dead_device_verifies_by_the_page_alone(tmp_path: Path, name: str, code: int) -> None:
     place = _exported(tmp_path, RECORDINGS[name])
     assert "没有签名的散列清单" in (place / HOW_TO_NAME).read_text(encoding="utf-8")
-    *by_hand, alone = _follow(place).values()
+    *by_hand, alone = follow(place).values()
     assert by_hand == [(0, True)] * 7
     assert alone == (code, True)
 
@@ -69,7 +69,7 @@ def test_changed_fragment_is_noticed_by_hand(tmp_path: Path) -> None:
     place = _exported(tmp_path, folder)
     record = examine(Source.of_bytes(folder["segment-0001.mp4"])).fragments[2]
     (place / "segment-0001.mp4").write_bytes(flipped(folder["segment-0001.mp4"], record.media_offset + 900))
-    results = _follow(place)
+    results = follow(place)
     assert _of(results, "sha256sum -c") == [(1, True)]
     assert _of(results, f"skip={record.media_offset} ") == [(0, False)]
     assert _of(results, ALONE_NAME) == [(13, True)]
@@ -78,7 +78,7 @@ def test_changed_fragment_is_noticed_by_hand(tmp_path: Path) -> None:
 def test_another_root_is_noticed_at_the_first_step(tmp_path: Path) -> None:
     place = _exported(tmp_path, RECORDINGS["one segment"])
     (place / "root.pem").write_bytes(make_authority("beidou").root_pem)
-    results = _follow(place)
+    results = follow(place)
     assert _of(results, "-fingerprint") == [(0, False)]
     assert all(code != 0 for code, _ in [*_of(results, "openssl cms"), *_of(results, "openssl verify")])
     assert _of(results, ALONE_NAME) == [(14, True)]

@@ -1,0 +1,65 @@
+"""What the files beside a recording are made from: sums of its segments, read once; and the files of the gm profile."""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import durable
+from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
+from agent.errors import EnvironmentFault
+from agent.evidence import gm_sums
+from agent.evidence.bmff import CHUNK_BYTES
+from agent.evidence.gm_sums import GmSigner
+from agent.wire.identifiers import Digest
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FileSums:
+    """SHA-256 and, for the gm profile, SM3 of one file, in hex."""
+
+    sha256: Digest
+    sm3: str | None = None
+
+
+def sums_of_bytes(data: bytes, *, sm3: bool) -> FileSums:
+    """The sums of `data`."""
+    return FileSums(Digest(hashlib.sha256(data).hexdigest()), gm_sums.sm3([data]) if sm3 else None)
+
+
+def sums_of_file(path: Path, keys: DataKeys = NO_KEYS, *, sm3: bool) -> FileSums:
+    """The sums of a file on the disk, of the plaintext if it is encrypted; it is read once. Raises
+    `EnvironmentFault`."""
+    if is_encrypted(path):
+        with keys.plain(path) as source:
+            return _sums_of_chunks(source.chunks(0, source.size), sm3=sm3)
+    with durable.disk_errors(path), path.open("rb") as file:
+        if not sm3:
+            return FileSums(Digest(hashlib.file_digest(file, "sha256").hexdigest()))
+        return _sums_of_chunks(iter(lambda: file.read(CHUNK_BYTES), b""), sm3=True)
+
+
+def _sums_of_chunks(chunks: Iterable[bytes], *, sm3: bool) -> FileSums:
+    first, second = hashlib.sha256(), gm_sums.new_sm3() if sm3 else None
+    for chunk in chunks:
+        first.update(chunk)
+        if second is not None:
+            second.update(chunk)
+    return FileSums(Digest(first.hexdigest()), None if second is None else second.finalize().hex())
+
+
+def write_gm_files(folder: Path, sums: Mapping[str, FileSums], gm: GmSigner) -> None:
+    """`SM3SUMS`, its SM2 signature and the public key, for `sums` by file name; raises `EnvironmentFault` when the disk
+    refuses. A key that does not sign is told in the log: the recording is evidence without it, and lacks it openly."""
+    listed = gm_sums.sm3sums({name: entry.sm3 for name, entry in sums.items() if entry.sm3 is not None}, gm.key_id)
+    try:
+        signature = gm.sign(listed)
+    except EnvironmentFault as fault:
+        logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
+        return
+    durable.write_bytes(folder / gm_sums.SM3SUMS_NAME, listed)
+    durable.write_bytes(folder / gm_sums.SM2_PUBLIC_NAME, gm_sums.public_pem(gm.public_key))
+    durable.write_bytes(folder / gm_sums.SM2_SIGNATURE_NAME, signature)

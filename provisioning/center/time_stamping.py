@@ -1,0 +1,126 @@
+"""Putting RFC 3161 time-stamps into sealed recordings at the centre or a depot, in place; never on a device.
+
+    segment-0001.mp4.unstamped   the 16 384 bytes that the device wrote where the stamped manifest stands now
+    SHA256SUMS.p7s.tsr           a time-stamp of the sums' signature, for `openssl ts -verify`
+
+`SHA256SUMS` stays as the device signed it and speaks of the files without their tokens (`agent.evidence.time_stamps`).
+The box that is overwritten is kept first, so an interruption loses nothing: the next run puts it back and goes on.
+The only file of this package that knows rfc3161-client.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, VerificationError, VerifierBuilder
+from rfc3161_client import decode_timestamp_response as decoded
+
+from agent import durable
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.evidence import bmff, manifest, time_stamps
+from agent.evidence.how_to_sums import UNSTAMPED
+from agent.evidence.manifest_reading import Manifest, read_manifest
+from agent.evidence.sidecars import SIGNATURE_NAME
+
+RESPONSE = ".tsr"
+MAX_RESPONSE_BYTES = 64 * 1024  # ours; a response with three certificates is below 6 KiB
+
+Ask = Callable[[bytes], bytes]
+"""A DER TimeStampReq to a DER TimeStampResp; raises `EnvironmentFault` when the authority cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A time-stamping authority: how it is asked, and the certificates under which its answer must verify."""
+
+    ask: Ask
+    roots: Sequence[x509.Certificate]
+
+    def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+        """The response about `message`, verified, and its time; raises `SenderFault` or `EnvironmentFault`."""
+        request = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256).build()
+        answer = self.ask(request.as_bytes())
+        if len(answer) > MAX_RESPONSE_BYTES:
+            raise SenderFault("时间戳服务的回答过大，已拒绝。请检查 --tsa 是否写对。")
+        try:
+            response = decoded(answer)
+            verifier = VerifierBuilder(roots=list(self.roots), nonce=request.nonce).build()
+            verifier.verify_message(response, message)
+        except (ValueError, VerificationError) as error:
+            raise SenderFault(f"时间戳服务的回答没有通过核验（{str(error)[:100]}），未作改动。") from error
+        return answer, response.tst_info.gen_time
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done to one file: `at` is the time of the new stamp, None where there was one already."""
+
+    file: Path
+    at: datetime | None
+
+
+def stamp_recording(folder: Path, authority: Authority) -> list[Outcome]:
+    """Stamp every segment of the recording in `folder` and the signature of its sums, those that are not stamped yet.
+
+    Raises `OperatorFault` when there is nothing to stamp or a segment is not sealed, `SenderFault` when the authority's
+    answer does not verify, `EnvironmentFault` when it cannot be asked or the disk fails; what was done stays done.
+    """
+    segments = sorted(folder.glob("segment-*.mp4"))
+    if not segments:
+        raise OperatorFault(f"{folder} 中没有分段文件 segment-*.mp4。请指明录制文件夹。")
+    done = [Outcome(segment, stamp_segment(segment, authority)) for segment in segments]
+    signature = folder / SIGNATURE_NAME
+    beside = signature.with_name(signature.name + RESPONSE)
+    if signature.exists() and not beside.exists():
+        answer, at = authority.stamp(signature.read_bytes())
+        durable.write_bytes(beside, answer)
+        done.append(Outcome(signature, at))
+    return done
+
+
+def stamp_segment(segment: Path, authority: Authority) -> datetime | None:
+    """Put a token into the sealed `segment`; None when it bears one already. Faults as `stamp_recording`."""
+    kept = segment.with_name(segment.name + UNSTAMPED)
+    offset = _manifest_offset(segment)
+    found, box = _read(segment, offset, kept)
+    if found.token is not None:
+        return None
+    if found.seal is None:
+        raise OperatorFault(f"{segment} 尚未封存，不能加盖时间戳。请先在设备上恢复，或由中心确认后再试。")
+    answer, at = authority.stamp(found.countersigned)
+    with_token = time_stamps.stamped(box, decoded(answer).time_stamp_token())
+    read_manifest(with_token)  # what is written must read back
+    durable.write_bytes(kept, box)
+    durable.overwrite(segment, offset, with_token)
+    return at
+
+
+def _read(segment: Path, offset: int, kept: Path) -> tuple[Manifest, bytes]:
+    with durable.disk_errors(segment), segment.open("rb") as file:
+        file.seek(offset)
+        box = file.read(manifest.RESERVED_BYTES)
+    try:
+        return read_manifest(box), box
+    except SenderFault as fault:
+        if not kept.exists():
+            raise SenderFault(f"{segment}：{fault}") from fault
+    whole = kept.read_bytes()
+    found = read_manifest(whole)
+    durable.overwrite(segment, offset, whole)  # an earlier run was cut off while it wrote
+    return found, whole
+
+
+def _manifest_offset(segment: Path) -> int:
+    with durable.disk_errors(segment), segment.open("rb") as file:
+        head = file.read(bmff.MAX_LOADED_BYTES)
+    try:
+        return bmff.box_at(bmff.Source(segment.stat().st_size, lambda at, length: head[at : at + length]), 0).end
+    except SenderFault as fault:
+        raise SenderFault(f"{segment} 不是录像文件：{fault}") from fault
+
+
+def refused(error: str) -> EnvironmentFault:
+    """The authority could not be asked."""
+    return EnvironmentFault(f"时间戳服务没有回答：{error[:120]}。请检查网络与 --tsa、--tsa-command 后重试。")
