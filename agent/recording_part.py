@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from agent.adapters.data_keys import DataKeys, read_archive_key
+from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
 from agent.adapters.pre_event import PreEventSettings
@@ -13,6 +14,7 @@ from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
+from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
 from agent.control.effects import MarkRecording, StartRecording, TakePhoto
@@ -27,6 +29,7 @@ from agent.wire.signing import CertifiedSigner
 
 KEYS = "keys"  # beside the recordings
 HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
+OFFICER = "officer"  # the key of a recording's context with the officer's number, where somebody has signed in
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +46,12 @@ class CameraPart:
         recovery: SpoolRecovery,
         recorder: Recorder,
         hooks: HookCourier | None,
+        caption: Caption,
         labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
-        self._recorder, self._hooks = recorder, hooks
+        self._recorder, self._hooks, self._caption = recorder, hooks, caption
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
@@ -81,7 +85,8 @@ class CameraPart:
             self._hooks.start()
 
     def start(self, order: StartRecording) -> None:
-        """Begin a recording; returns at once."""
+        """Begin a recording; returns at once. Who records stands in its pictures from here on."""
+        self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
         context = {**order.context, **self.labels}
         self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
 
@@ -126,9 +131,13 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         segment_minutes=capture.segment_minutes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
     )
-    recorder = Recorder(spool, signer, clock, source_maker(settings, clock), report, pace)
+    if font_file() is None:
+        logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
+    caption = Caption(config.device, config.unit)
+    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, _hooks(config, clock, report), labels)
+    hooks = _hooks(config, clock, report)
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels)
 
 
 def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:

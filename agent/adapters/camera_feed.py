@@ -35,7 +35,10 @@ class CameraFeed:
 
     @property
     def quiet_s(self) -> float:
-        """Seconds since the last picture, or since the camera was opened, closed or tried in vain."""
+        """Seconds since the last picture, or since the camera was opened, closed or tried in vain. A disk that hangs is
+        not the camera's silence: pictures that wait in the queue count."""
+        if self._queue.holds_pictures:
+            return 0.0
         return (self._clock.read().monotonic_ns - self._quiet_since_ns) / SECOND_NS
 
     def open(self) -> None:

@@ -16,7 +16,7 @@ class GapLog:
     def __init__(self) -> None:
         self._pending: list[JournalEvent] = []
         self._open: Reason | None = None
-        self._silent = False
+        self._impaired: set[Reason] = set()
         self._last: Instant | None = None
         self._beyond: JournalEvent | None = None
         self._beyond_count = 0
@@ -36,12 +36,13 @@ class GapLog:
         """Something that is no gap of the media: silence, an explanation, a mark."""
         self._add(event)
 
-    def sound(self, *, lost: bool, at: Instant) -> bool:
-        """Whether sound comes; returns whether it was lost just now. Pictures go on, so it is apart from other gaps."""
-        if lost is self._silent:
+    def impaired(self, reason: Reason, *, lost: bool, at: Instant) -> bool:
+        """Whether something is missing while capture goes on: sound, or pictures that move. Apart from other gaps, one
+        state for each `reason`; returns whether it was lost just now."""
+        if lost is (reason in self._impaired):
             return False
-        self._silent = lost
-        self._add(JournalEvent(GAP_OPENED if lost else GAP_CLOSED, at, Reason.SOUND_LOST))
+        self._impaired ^= {reason}
+        self._add(JournalEvent(GAP_OPENED if lost else GAP_CLOSED, at, reason))
         return lost
 
     def open(self, reason: Reason, at: Instant, note: str = "") -> bool:

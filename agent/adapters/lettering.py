@@ -1,10 +1,26 @@
-"""Letters for pictures without any font file: a tiny bitmap alphabet, drawn straight into the planes of YUV 4:2:0."""
+"""Letters for pictures without any font file: a tiny bitmap alphabet of capitals, digits and four Chinese letters."""
 
-from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Protocol
 
 ROWS = 16  # height of every glyph in dots
-WHITE, BLACK, GREY = 235, 16, 128  # ITU-R BT.601 limited-range luma; 128 is colourless chroma
+WHITE, BLACK = 235, 16  # ITU-R BT.601 limited-range luma
+
+
+class Alphabet(Protocol):
+    """Where a watermark's letters come from."""
+
+    @property
+    def name(self) -> str:
+        """What it is, as it is signed into the recording."""
+
+    @property
+    def chinese(self) -> bool:
+        """Whether it has Chinese characters in general."""
+
+    def glyph(self, character: str) -> tuple[bytes, ...]:
+        """`character` as rows of luma from top to bottom, all of one width; a box where it is not known."""
+
 
 # 5 x 7 dots, one number a row, most significant dot left; doubled to 16 rows when drawn.
 _SMALL = {
@@ -23,15 +39,39 @@ _SMALL = {
     ".": (0, 0, 0, 0, 0, 12, 12),
     "+": (0, 4, 4, 31, 4, 4, 0),
     " ": (0, 0, 0, 0, 0, 0, 0),
+    "A": (14, 17, 17, 31, 17, 17, 17),
+    "B": (30, 17, 17, 30, 17, 17, 30),
     "C": (14, 17, 16, 16, 16, 17, 14),
+    "D": (30, 17, 17, 17, 17, 17, 30),
     "E": (31, 16, 16, 30, 16, 16, 31),
+    "F": (31, 16, 16, 30, 16, 16, 16),
+    "G": (14, 17, 16, 23, 17, 17, 15),
     "H": (17, 17, 17, 31, 17, 17, 17),
     "I": (14, 4, 4, 4, 4, 4, 14),
+    "J": (7, 2, 2, 2, 2, 18, 12),
+    "K": (17, 18, 20, 24, 20, 18, 17),
+    "L": (16, 16, 16, 16, 16, 16, 31),
+    "M": (17, 27, 21, 21, 17, 17, 17),
     "N": (17, 17, 25, 21, 19, 17, 17),
+    "O": (14, 17, 17, 17, 17, 17, 14),
+    "P": (30, 17, 17, 30, 16, 16, 16),
+    "Q": (14, 17, 17, 17, 21, 18, 13),
+    "R": (30, 17, 17, 30, 20, 18, 17),
     "S": (15, 16, 16, 14, 1, 1, 30),
     "T": (31, 4, 4, 4, 4, 4, 4),
+    "U": (17, 17, 17, 17, 17, 17, 14),
+    "V": (17, 17, 17, 17, 17, 10, 4),
+    "W": (17, 17, 17, 21, 21, 21, 10),
+    "X": (17, 17, 10, 4, 10, 17, 17),
     "Y": (17, 17, 17, 10, 4, 4, 4),
+    "Z": (31, 1, 2, 4, 8, 16, 31),
+    "/": (0, 1, 2, 4, 8, 16, 0),
+    "_": (0, 0, 0, 0, 0, 0, 31),
+    "(": (2, 4, 8, 8, 8, 4, 2),
+    ")": (8, 4, 2, 2, 2, 4, 8),
+    "±": (4, 4, 31, 4, 4, 0, 31),
 }
+_UNKNOWN = (31, 17, 17, 17, 17, 17, 31)
 # 16 x 16 dots, two bytes a row, most significant dot left.
 _LARGE = {
     "合": bytes.fromhex("0180 03c0 0660 1818 6006 8ff1 0000 0000 3ffc 300c 300c 300c 300c 3ffc 300c 0000"),
@@ -41,26 +81,17 @@ _LARGE = {
 }
 
 
-def draw(planes: Sequence[memoryview], strides: Sequence[int], lines: Iterable[str], scale: int) -> None:
-    """Write `lines` at the top left of one picture: planes Y, U, V as writable bytes, with their strides in bytes.
+class BuiltInAlphabet:
+    """The alphabet of this file, every dot as a square of `scale` pixels; small letters look like capitals."""
 
-    A dot becomes `scale` x `scale` pixels, white on black. Raises `KeyError` for a character outside the alphabet.
-    """
-    top = 0
-    for text in lines:
-        rows = [row for row in bitmap(text, scale) for _ in range(scale)]
-        for number, row in enumerate(rows, top):
-            _put(planes[0], number * strides[0], row, strides[0])
-        for number in range(top // 2, (top + len(rows)) // 2):
-            for plane, stride in zip(planes[1:], strides[1:], strict=True):
-                _put(plane, number * stride, bytes((GREY,)) * (len(rows[0]) // 2), stride)
-        top += len(rows)
+    name, chinese = "built-in", False
 
+    def __init__(self, scale: int) -> None:
+        self._scale = scale
 
-def bitmap(text: str, scale: int) -> list[bytes]:
-    """The `ROWS` rows of `text` as luma, every dot repeated `scale` times along the row."""
-    glyphs = [_glyph(character, scale) for character in text]
-    return [b"".join(glyph[row] for glyph in glyphs) for row in range(ROWS)]
+    def glyph(self, character: str) -> tuple[bytes, ...]:
+        """As `Alphabet`."""
+        return tuple(row for row in _glyph(character.upper(), self._scale) for _ in range(self._scale))
 
 
 @cache
@@ -68,16 +99,11 @@ def _glyph(character: str, scale: int) -> tuple[bytes, ...]:
     if character in _LARGE:
         large = _LARGE[character]
         return tuple(_dots(int.from_bytes(large[at : at + 2]), 16, scale) for at in range(0, 2 * ROWS, 2))
-    small = [_dots(row << 1, 6, 2 * scale) for row in _SMALL[character]]
-    blank = _dots(0, 6, 2 * scale)
+    # 8 dots wide, half as wide as the large ones
+    small = [_dots(row << 2, 8, scale) for row in _SMALL.get(character, _UNKNOWN)]
+    blank = _dots(0, 8, scale)
     return (blank, *(row for row in small for _ in range(2)), blank)
 
 
 def _dots(row: int, width: int, scale: int) -> bytes:
     return b"".join(bytes((WHITE if row >> shift & 1 else BLACK,)) * scale for shift in range(width - 1, -1, -1))
-
-
-def _put(plane: memoryview, start: int, row: bytes, stride: int) -> None:
-    clipped = row[:stride]
-    if start + len(clipped) <= len(plane):
-        plane[start : start + len(clipped)] = clipped

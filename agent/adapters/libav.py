@@ -27,6 +27,7 @@ AAC_FRAME = 1024  # samples an access unit, ISO/IEC 14496-3 section 4.5.1.1
 AUDIO_BIT_RATE = 64_000
 ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's cores alone
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
+RAW = frozenset({"rawvideo", "wrapped_avframe"})  # decoders that hand out what they were given
 JPEG_QUALITY = 2  # FFmpeg's finest quantiser but one
 NEW_EXTRADATA = 1  # AV_PKT_DATA_NEW_EXTRADATA
 
@@ -72,6 +73,12 @@ class MediaInput:
         return (video[0].width, video[0].height) if video else None
 
     @property
+    def shares_pictures(self) -> bool:
+        """Whether its decoder may still need a picture that it has handed out, to predict later ones from."""
+        video = self._opened().streams.video
+        return bool(video) and video[0].codec_context.name not in RAW
+
+    @property
     def has_sound(self) -> bool:
         """Whether it has a sound track."""
         return bool(self._opened().streams.audio)
@@ -115,9 +122,14 @@ class H264Encoder:
         with media_errors("libx264"):
             self._encoder = _h264_encoder((width, height), fps, kbps * 1000, max(1, round(fps * keyframe_s)))
 
-    def ready(self, picture: Picture) -> Picture:
-        """`picture` in the size and pixel format of the track."""
-        return picture.reformat(width=self.info.width, height=self.info.height, format="yuv420p")
+    def ready(self, picture: Picture, *, shared: bool = True) -> Picture:
+        """`picture` in the size and pixel format of the track, free to be drawn on; a decoder may still need a `shared`
+        one, which is then copied."""
+        ready = picture.reformat(width=self.info.width, height=self.info.height, format="yuv420p")
+        if shared and ready is picture:
+            with media_errors("libx264"):
+                ready.make_writable()
+        return ready
 
     def encode(self, picture: Picture, at: Fraction, captured: Instant) -> Iterator[Packet]:
         """The packets of a `ready` picture shown `at` seconds; raises `EnvironmentFault` when the encoder fails."""

@@ -104,11 +104,17 @@ class PacketQueue:
     def __init__(self, limit_bytes: int = QUEUE_BYTES) -> None:
         self._limit = limit_bytes
         self._items: deque[Item] = deque()
-        self._bytes = 0
+        self._bytes = self._pictures = 0
         self._dropped = 0
         self._since: Instant | None = None
         self._broken: set[int] = set()
         self._changed = threading.Condition()
+
+    @property
+    def holds_pictures(self) -> bool:
+        """Whether a picture waits: then the camera lives, however long nobody took one."""
+        with self._changed:
+            return self._pictures > 0
 
     def put(self, packet: Packet) -> None:
         """Queue `packet`, or drop and count it when the queue is full."""
@@ -117,8 +123,10 @@ class PacketQueue:
                 self._drop(packet)
                 return
             self._broken.discard(packet.stream)
-            self._tell_dropped()
+            if not self._broken:  # sound that finds room between dropped pictures does not make many gaps of one
+                self._tell_dropped()
             self._bytes += len(packet.data)
+            self._pictures += packet.stream == 0
             self._items.append(packet)
             self._changed.notify()
 
@@ -133,7 +141,7 @@ class PacketQueue:
         """Drop everything that came from a camera which is closed now; what was asked for stays."""
         with self._changed:
             self._items = deque(item for item in self._items if isinstance(item, Asked))
-            self._bytes, self._dropped, self._since = 0, 0, None
+            self._bytes, self._pictures, self._dropped, self._since = 0, 0, 0, None
             self._broken.clear()
 
     def take(self, timeout: float | None) -> Item | None:
@@ -145,6 +153,7 @@ class PacketQueue:
             item = self._items.popleft()
             if isinstance(item, Packet):
                 self._bytes -= len(item.data)
+                self._pictures -= item.stream == 0
             return item
 
     def _drop(self, packet: Packet) -> None:

@@ -56,14 +56,18 @@ class Packet:
     keyframe: bool
     data: bytes
     captured: Instant
+    still: bool = False
+    """The picture is the same as all before it for so long that the camera must have frozen (`still_watch`)."""
 
 
 @dataclass(frozen=True)
 class SourceDescription:
-    """What the picture comes from, as it is signed into the recording; `synthetic` pictures show no scene."""
+    """What the picture comes from, as it is signed into the recording; `synthetic` pictures show no scene.
+    `watermark_font` is what time and officer are burned in with, empty where nothing is burned in."""
 
     name: str
     synthetic: bool
+    watermark_font: str = ""
 
 
 class MediaFault(EnvironmentFault):

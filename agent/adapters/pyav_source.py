@@ -7,12 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.lettering import draw
 from agent.adapters.packets import Deliver, MediaFault, Packet, SourceDescription, StreamInfo
 from agent.adapters.source_address import masked
+from agent.adapters.still_watch import StillWatch
+from agent.adapters.watermark import Caption, Watermark
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
-from agent.wire.instant import BEIJING, Instant
+from agent.wire.instant import Instant
 
 if TYPE_CHECKING:
     from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput, Picture, Sound
@@ -21,13 +22,12 @@ READ_TIMEOUT_S = 3.0  # ours: an RTSP camera silent for so long is lost
 MAX_LATE = Fraction(1)  # seconds a paced input may lag before it gives up catching up
 MAX_AHEAD = Fraction(5)  # ours; what FFmpeg read while it probed a live input comes in a burst, but not more than this
 MAX_KEYFRAME_S = Fraction(1)
-CLOCK_DOTS = 23 * 12  # the width of the clock line; it is scaled to fill about two thirds of the picture
 
 
 @dataclass(frozen=True)
 class Input:
     """One thing to open. `live` inputs tell the pace themselves; others are paced in real time and begin again at
-    their end. `scene` draws the synthetic mark and the clock on every picture; a `file` must be a regular one."""
+    their end. `scene` adds the synthetic mark to every picture's watermark; a `file` must be a regular one."""
 
     address: str
     format_name: str = ""
@@ -59,13 +59,20 @@ class Encoding:
 
 
 class PyAVSource:
-    """A `CaptureSource` over one input with pictures and at most one with sound, or over one with sound alone."""
+    """A `CaptureSource` over one input with pictures and at most one with sound, or over one with sound alone. Every
+    picture gets the watermark of `caption`."""
 
     def __init__(
-        self, description: SourceDescription, inputs: Sequence[Input], encoding: Encoding, clock: Clock
+        self,
+        description: SourceDescription,
+        inputs: Sequence[Input],
+        encoding: Encoding,
+        clock: Clock,
+        caption: Caption | None = None,
     ) -> None:
         self.description = description
         self._inputs, self._encoding, self._clock = inputs, encoding, clock
+        self._caption = caption or Caption()
         self._closed = threading.Event()
         self._running = False
         self._feeds: list[_Feed] = []
@@ -84,16 +91,20 @@ class PyAVSource:
         return tracks
 
     def _opened(self, wanted: Input, first_track: int) -> list[StreamInfo]:
-        feed = _Feed(wanted, self._encoding, self._clock, self._closed)
+        watermark = Watermark(self._caption, synthetic=wanted.scene)
+        feed = _Feed(wanted, self._encoding, self._clock, self._closed, watermark)
         self._feeds.append(feed)
         try:
-            return feed.open(first_track)
+            tracks = feed.open(first_track)
         except EnvironmentFault:
             if wanted.pictures or len(self._inputs) == 1:
                 raise
             self._feeds.pop()
             self.description = replace(self.description, name=f"{self.description.name} (no sound)")
             return []
+        if watermark.font:
+            self.description = replace(self.description, watermark_font=watermark.font)
+        return tracks
 
     def run(self, deliver: Deliver) -> None:
         """Read the first input here and the second in a thread "microphone"; ends with `close` or a fault of either."""
@@ -136,11 +147,15 @@ class PyAVSource:
 class _Feed:
     """One input, its encoders and its place on the common time line."""
 
-    def __init__(self, wanted: Input, encoding: Encoding, clock: Clock, closed: threading.Event) -> None:
+    def __init__(
+        self, wanted: Input, encoding: Encoding, clock: Clock, closed: threading.Event, watermark: Watermark
+    ) -> None:
         self._wanted, self._encoding, self._clock, self._closed = wanted, encoding, clock, closed
+        self._watermark, self._still = watermark, StillWatch()
         self._media: MediaInput | None = None
         self._video: H264Encoder | None = None
         self._audio: AacEncoder | None = None
+        self._shared = True
         self._shift: Fraction | None = None
         self._end = Fraction(0)
         self._latest: dict[type[Picture | Sound], Fraction] = {}
@@ -157,10 +172,12 @@ class _Feed:
         self._media = MediaInput(wanted.address, wanted.format_name, wanted.options, READ_TIMEOUT_S)
         self._media.open()
         if wanted.pictures:
+            self._shared = self._media.shares_pictures
             if self._media.size is None:
                 raise EnvironmentFault(f"音视频来源 {wanted.name} 中没有画面。请检查配置 [capture] camera。")
             fps, kbps = encoding.frames_per_second, encoding.video_kbps
             self._video = H264Encoder(first_track, self._media.size, fps, kbps, encoding.keyframe_s)
+            self._watermark.fit(self._video.info.height)
         if wanted.sound and self._media.has_sound:
             self._audio = AacEncoder(first_track + bool(self._video))
         return [coder.info for coder in (self._video, self._audio) if coder is not None]
@@ -202,10 +219,12 @@ class _Feed:
     def _picture(self, frame: "Picture", at: Fraction, captured: Instant) -> Iterator[Packet]:
         if self._video is None:
             return iter(())
-        ready = self._video.ready(frame)
-        if self._wanted.scene:
-            draw_scene(ready, captured)
-        return self._video.encode(ready, at, captured)
+        ready = self._video.ready(frame, shared=self._shared)
+        luma, stride = memoryview(ready.planes[0]), ready.planes[0].line_size
+        frozen = self._still.look(luma, stride, at)
+        self._watermark.draw(luma, stride, captured)
+        packets = self._video.encode(ready, at, captured)
+        return (replace(packet, still=True) for packet in packets) if frozen else packets
 
     def _place(self, frame: "Picture | Sound") -> Fraction:
         """Seconds since the origin: the input's own clock, anchored where its first frame arrived or the last ended."""
@@ -241,11 +260,3 @@ class _Feed:
             self._end -= early
             return at - early
         return at
-
-
-def draw_scene(picture: "Picture", captured: Instant) -> None:
-    """The mark 合成画面 SYNTHETIC and the wall clock (Beijing time) on the top left of a picture in YUV 4:2:0."""
-    clock = captured.wall.astimezone(BEIJING)
-    lines = ("合成画面 SYNTHETIC", f"{clock:%Y-%m-%d %H:%M:%S}.{clock.microsecond // 1000:03d}")
-    scale = max(1, 2 * picture.width // (3 * CLOCK_DOTS))
-    draw([memoryview(plane) for plane in picture.planes], [plane.line_size for plane in picture.planes], lines, scale)

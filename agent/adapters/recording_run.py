@@ -71,8 +71,10 @@ class RecordingRun:
             now = self._bench.clock.read()
             self._gaps.passed(Reason.FRAMES_DROPPED, packet.captured, now, f"timestamps moved by {float(shift):.3f} s")
             self._tell_gap(Reason.FRAMES_DROPPED)
-        if self._gaps.sound(lost=self._feed.sound_lost, at=packet.captured):
+        if self._gaps.impaired(Reason.SOUND_LOST, lost=self._feed.sound_lost, at=packet.captured):
             self._tell_gap(Reason.SOUND_LOST)
+        if packet.stream == 0 and self._gaps.impaired(Reason.PICTURE_FROZEN, lost=packet.still, at=packet.captured):
+            self._tell_gap(Reason.PICTURE_FROZEN)
         self._write(due)
 
     def _write(self, packets: Iterable[Packet]) -> None:

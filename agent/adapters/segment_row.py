@@ -72,7 +72,7 @@ class SegmentRow:
         self._order, self._bench, self._gaps = order, bench, gaps
         self._session = SessionKey.generate()
         self._tracks: Sequence[StreamInfo] = ()
-        self._source: Mapping[str, str | bool] = {}
+        self._source: dict[str, str | bool] = {}
         self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
@@ -87,6 +87,8 @@ class SegmentRow:
         self._tracks = tracks
         sound = any(not track.is_video for track in tracks)
         self._source = {"source": source.name, "synthetic": source.synthetic, CONTEXT_SOUND: sound}
+        if source.watermark_font:
+            self._source["watermark_font"] = source.watermark_font
         if pre_event_ms:
             heard = self._bench.settings.pre_event.sound
             self._pre_event = {"pre_event_ms": pre_event_ms, "pre_event_sound": heard}

@@ -8,6 +8,7 @@ from agent.adapters.packets import CaptureSource, SourceDescription
 from agent.adapters.picamera2_source import Picamera2Source, camera_present
 from agent.adapters.pyav_source import Encoding, Input, PyAVSource
 from agent.adapters.source_address import masked
+from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.errors import OperatorFault
 
@@ -38,8 +39,9 @@ class CaptureSettings:
         return Encoding(self.frames_per_second, self.video_kbps, self.fragment_ms)
 
 
-def make_source(settings: CaptureSettings, clock: Clock) -> CaptureSource:
-    """A new source as `settings` say; raises `OperatorFault` for words it does not know. Opens nothing.
+def make_source(settings: CaptureSettings, clock: Clock, caption: Caption | None = None) -> CaptureSource:
+    """A new source as `settings` say, its pictures marked with `caption`; raises `OperatorFault` for words it does not
+    know. Opens nothing.
 
     `auto` takes the Pi's camera, else /dev/video0, else the test scene. Sound of a stream or file is its own where it
     has any; `audio = "test"` puts the tone in its place, and a file without sound gets none.
@@ -54,12 +56,14 @@ def make_source(settings: CaptureSettings, clock: Clock) -> CaptureSource:
     pictures = _pictures(kind, where, settings)
     inputs = [pictures, *_sound(pictures, settings.audio)]
     name = f"{kind}:{Path(where).name}" if kind == "file" else settings.camera if kind != "test" else "test"
-    return PyAVSource(SourceDescription(masked(name), pictures.scene), inputs, settings.encoding, clock)
+    return PyAVSource(SourceDescription(masked(name), pictures.scene), inputs, settings.encoding, clock, caption)
 
 
-def source_maker(settings: CaptureSettings, clock: Clock) -> Callable[[], CaptureSource]:
+def source_maker(
+    settings: CaptureSettings, clock: Clock, caption: Caption | None = None
+) -> Callable[[], CaptureSource]:
     """`make_source` for the recorder, which opens a source anew whenever the camera was lost."""
-    return lambda: make_source(settings, clock)
+    return lambda: make_source(settings, clock, caption)
 
 
 def _present() -> tuple[str, str]:

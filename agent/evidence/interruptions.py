@@ -24,6 +24,7 @@ REASON_NAMES = {
     Reason.PAUSED: "人为暂停",
     Reason.MUTED: "人为静音",
     Reason.SOUND_LOST: "声音中断",
+    Reason.PICTURE_FROZEN: "画面静止",
 }
 SOUNDLESS = frozenset({Reason.MUTED, Reason.SOUND_LOST})
 BEGINS = frozenset({MUTE_ON, GAP_OPENED})

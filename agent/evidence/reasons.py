@@ -11,10 +11,10 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why capture ended or broke off, as far as a device can know: the code that is signed.
 
-    Under the causes of the rules: CAMERA_LOST, SOUND_LOST, ENCODER_STALLED, FRAMES_DROPPED and DEVICE_RESTART are
-    设备故障 (a restart may also be 电量不足), STORAGE_FAILED is 设备故障 or 存储空间不足, CLOCK_JUMPED and SHUTDOWN
-    其他. PAUSED and MUTED are an officer's act and need his cause. STOPPED (the button) and CONTINUED (the next segment
-    follows) are no interruption.
+    Under the causes of the rules: CAMERA_LOST, SOUND_LOST, ENCODER_STALLED, FRAMES_DROPPED, PICTURE_FROZEN and
+    DEVICE_RESTART are 设备故障 (a restart may also be 电量不足), STORAGE_FAILED is 设备故障 or 存储空间不足,
+    CLOCK_JUMPED and SHUTDOWN 其他. PAUSED and MUTED are an officer's act and need his cause. STOPPED (the button) and
+    CONTINUED (the next segment follows) are no interruption.
     """
 
     STOPPED = "stopped"
@@ -29,6 +29,7 @@ class Reason(StrEnum):
     PAUSED = "paused"
     MUTED = "muted"
     SOUND_LOST = "sound-lost"
+    PICTURE_FROZEN = "picture-frozen"
 
 
 class Explained(StrEnum):
@@ -54,9 +55,11 @@ EXPLANATION: Mapping[Reason, Explained] = {
     Reason.PAUSED: Explained.BY_PERSON,
     Reason.MUTED: Explained.BY_PERSON,
     Reason.SOUND_LOST: Explained.BY_PERSON,
+    Reason.PICTURE_FROZEN: Explained.BY_DEVICE,
 }
 """The one table. REC-10 asks for a statement on resuming and a written explanation wherever an officer was there to see
-that nothing is recorded; a restart or a dropped frame may pass unnoticed, so the device's account has to do."""
+that nothing is recorded; a restart, a dropped frame or a frozen picture may pass unnoticed, so the device's account has
+to do."""
 
 
 class Cause(StrEnum):

@@ -5,6 +5,7 @@ from pathlib import Path
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
+from agent.adapters.watermark import Caption
 from agent.control.controller import Controller, Identity, Memory
 from agent.control.effects import StartRecording
 from agent.control.messages import (
@@ -29,7 +30,9 @@ from tests.support.device import DistrictKeys
 def camera_part(root: Path, events: list[Event]) -> CameraPart:
     spool = Spool(root)
     recorder = Recorder(spool, SIGNER, CLOCK, lambda: None, events.append, RecorderSettings())  # type: ignore[arg-type, return-value]
-    return CameraPart(DEVICE, spool, CLOCK, SpoolRecovery(spool, SIGNER, CLOCK, events.append), recorder, None)
+    return CameraPart(
+        DEVICE, spool, CLOCK, SpoolRecovery(spool, SIGNER, CLOCK, events.append), recorder, None, Caption()
+    )
 
 
 def test_recording_folder_of_another_device_does_not_end_a_recording_of_ours(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """A process that records the test scene into the folder it is given and says every event on its standard output. It
-runs until it is killed, or until so many fragments are stored."""
+runs until it is killed, or until so many fragments are stored. `queue_bytes` is the room between camera and disk."""
 
 import itertools
 import os
@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from agent.adapters.data_keys import DataKeys, read_archive_key
+from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
@@ -17,7 +18,9 @@ from agent.wire.device_events import GENESIS
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, UNIT
 
 
-def main(root: str, segment_seconds: str, fragments: str = "0", archive: str = "") -> None:
+def main(
+    root: str, segment_seconds: str, fragments: str = "0", queue_bytes: str = str(QUEUE_BYTES), archive: str = ""
+) -> None:
     enough, stored = threading.Event(), itertools.count(1)
 
     def say(event: object) -> None:
@@ -25,7 +28,8 @@ def main(root: str, segment_seconds: str, fragments: str = "0", archive: str = "
         if isinstance(event, FragmentStored) and next(stored) == int(fragments):
             enough.set()
 
-    settings = RecorderSettings(segment_minutes=float(segment_seconds) / 60, retry_s=0.2, reserve_bytes=0)
+    minutes, room = float(segment_seconds) / 60, int(queue_bytes)
+    settings = RecorderSettings(segment_minutes=minutes, retry_s=0.2, reserve_bytes=0, queue_bytes=room)
     keys = DataKeys(Path(root).parent / "keys", read_archive_key(Path(archive))) if archive else None
     maker = source_maker(CaptureSettings(camera="test", width=320, height=192), CLOCK)
     recorder = Recorder(Spool(Path(root), keys), SIGNER, CLOCK, maker, say, settings)

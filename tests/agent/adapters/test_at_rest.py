@@ -20,6 +20,7 @@ from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.notes_folder import NoteDraft, add_note
 from agent.adapters.orders import PhotoAsked
+from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.sources import CaptureSettings, make_source
 from agent.adapters.spool import Spool
@@ -291,7 +292,7 @@ def test_file_without_a_header_is_set_aside(cut):
 def test_killed_recorder_loses_no_stored_fragment(tmp_path):
     write_keys(tmp_path)
     root = tmp_path / "recordings"
-    command = [sys.executable, "-m", SCRIPT, str(root), "2", "0", str(tmp_path / "archive.pub")]
+    command = [sys.executable, "-m", SCRIPT, str(root), "2", "0", str(QUEUE_BYTES), str(tmp_path / "archive.pub")]
     said = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
         for line in process.stdout:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.fragment_muxer import BoxCutter, FragmentMuxer
-from agent.adapters.lettering import BLACK, WHITE, bitmap, draw
 from agent.adapters.libav import MediaInput
 from agent.adapters.packet_flow import Interleaver, TimestampGuard
 from agent.adapters.packets import Codec, SourceDescription, seconds
@@ -230,14 +229,3 @@ def test_times_rise_strictly_whatever_the_source_says():
     assert sum(shift > 0 for _, shift in admitted) > 0
     untouched = TimestampGuard(tracks)
     assert [untouched.admit(packet) for packet in packets] == [(packet, 0) for packet in packets]
-
-
-def test_letters_are_drawn_white_on_black_and_clipped():
-    planes = [bytearray(64 * 32), bytearray(32 * 16), bytearray(32 * 16)]
-    draw([memoryview(plane) for plane in planes], [64, 32, 32], ["合12"], 1)
-    rows = ["".join("#" if dot == WHITE else "." for dot in row) for row in bitmap("合", 1)]
-    assert rows[0] == ".......##......."
-    assert bytes(planes[0][:16]) == bytes(WHITE if dot == "#" else BLACK for dot in rows[0])
-    draw([memoryview(plane) for plane in planes], [64, 32, 32], ["0123456789" * 9], 9)
-    with pytest.raises(KeyError):
-        bitmap("Ж", 1)

@@ -11,6 +11,7 @@ from agent.adapters.libcrypto_sm import Sm2Signer, load_sm2_signer
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery, recover
+from agent.adapters.watermark import Caption
 from agent.clock import system_clock
 from agent.config import read_config
 from agent.control.effects import StartRecording
@@ -98,7 +99,7 @@ def record(root: Path, gm: gm_sums.GmSigner | None, labels: dict[str, str]) -> S
     source = FakeSource(*footage(2))
     recorder = Recorder(spool, SIGNER, CLOCK, lambda: source, events.append, RecorderSettings(reserve_bytes=0))
     recovery = SpoolRecovery(spool, SIGNER, CLOCK, events.append)
-    part = CameraPart(DEVICE, spool, CLOCK, recovery, recorder, None, labels)
+    part = CameraPart(DEVICE, spool, CLOCK, recovery, recorder, None, Caption(DEVICE, UNIT), labels)
     part.start(StartRecording(FIRST, UNIT, GENESIS, {}))
     eventually(lambda: len(events) >= 2, "fragments")
     part.stop(Reason.STOPPED.value)

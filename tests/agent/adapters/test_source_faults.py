@@ -1,0 +1,153 @@
+"""What cameras and disks do in the field, each through the real recorder and judged as `liuhen-verify` judges it: every
+fault ends in a signed gap, and the recording goes on behind it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.fake_source import UNPLUGGED, FakeSource, backwards, frozen, repeated, stalled, unplugged
+from agent.adapters.packets import SourceDescription
+from agent.adapters.pyav_source import Encoding, Input, PyAVSource
+from agent.adapters.recorder import RecorderSettings
+from agent.adapters.spool import Spool
+from agent.control.messages import GapOpened, RecordingSealed
+from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, Reason
+from agent.evidence.verify import Grounds
+from agent.verify_files import Basis, judge_path
+from tests.agent.adapters.recording_bench import (
+    AUTHORITY,
+    CLOCK,
+    FIRST,
+    RecordingBench,
+    chained,
+    decoded_frames,
+    eventually,
+    examined,
+    footage,
+)
+
+REPOSITORY = Path(__file__).parents[3]
+SCRIPT = "tests.agent.adapters.recording_process"
+
+
+def judged(folder: Path) -> str:
+    """The word `liuhen-verify` ends with."""
+    basis = Basis((AUTHORITY.root,), Grounds(), datetime.now(UTC))
+    return judge_path(folder, basis, [].append).report.verdict.value
+
+
+def events(folder: Path) -> list[tuple[str, Reason | None]]:
+    """The gaps that are signed into the fragments and seals of a recording, in order."""
+    segments = [examined(place) for place in sorted(folder.glob("segment-*.mp4"))]
+    chained(segments)
+    found: list[JournalEvent] = []
+    for segment in segments:
+        assert segment.sealed
+        found += [event for record in segment.fragments for event in record.entry.moment.events]
+    return [(event.kind, event.reason) for event in found if event.kind in {GAP_OPENED, GAP_CLOSED}]
+
+
+def recorded(root: Path, sources: Iterable[FakeSource], enough: int, segment: int = 1, **settings) -> RecordingBench:
+    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    bench = RecordingBench(root / "recordings", iter(sources), made)
+    bench.start()
+    eventually(lambda: sum(it.segment == segment for it in bench.stored()) >= enough, "enough fragments")
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    return bench
+
+
+def test_unplugged_camera_is_a_signed_gap_and_a_resumed_recording(tmp_path):
+    tracks, packets = footage(2)
+    gone = [FakeSource(tracks, [], opening_fault=UNPLUGGED)] * 2
+    bench = recorded(tmp_path, [FakeSource(tracks, unplugged(packets)), *gone, FakeSource(tracks, packets)], 3, 2)
+    folder = bench.spool.folder(FIRST)
+    assert events(folder) == [(GAP_OPENED, Reason.CAMERA_LOST), (GAP_CLOSED, Reason.CAMERA_LOST)]
+    assert judged(folder) == "unexplained-gap"  # an officer has to say why; the device only that
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 20
+
+
+def test_stalled_camera_is_a_signed_gap_and_a_resumed_recording(tmp_path):
+    tracks, packets = footage(4)
+    sources = [FakeSource(tracks, stalled(packets, tracks, Fraction(2))), FakeSource(tracks, packets)]
+    folder = recorded(tmp_path, sources, 3, 2, stall_s=0.3).spool.folder(FIRST)
+    assert (GAP_OPENED, Reason.ENCODER_STALLED) in events(folder)
+    assert (GAP_CLOSED, Reason.ENCODER_STALLED) in events(folder)
+    assert judged(folder) == "unexplained-gap"
+
+
+def test_frozen_picture_is_a_signed_gap_while_the_recording_goes_on(tmp_path):
+    tracks, packets = footage(6)
+    source = FakeSource(tracks, frozen(packets, tracks, Fraction(2), Fraction(4)))
+    bench = recorded(tmp_path, [source], 10)
+    folder = bench.spool.folder(FIRST)
+    assert events(folder) == [(GAP_OPENED, Reason.PICTURE_FROZEN), (GAP_CLOSED, Reason.PICTURE_FROZEN)]
+    assert [event.reason for event in bench.events if isinstance(event, GapOpened)] == [Reason.PICTURE_FROZEN]
+    assert judged(folder) == "explained-gap"
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 60
+
+
+def test_source_that_sees_the_same_picture_for_long_says_so(tmp_path):
+    """Bites when nobody looks before the clock is drawn: the clock alone makes every picture another."""
+    film = tmp_path / "still.y4m"
+    picture = b"FRAME\n" + bytes(range(96)) * 160 + bytes([128]) * (160 * 96 // 2)
+    film.write_bytes(b"YUV4MPEG2 W160 H96 F10:1 C420\n" + picture * 80)
+    source = PyAVSource(SourceDescription("still", synthetic=True), [Input(str(film))], Encoding(10), CLOCK)
+    packets = []
+
+    def deliver(packet):
+        packets.append(packet)
+        if len(packets) == 80:
+            source.close()
+
+    source.open()
+    source.run(deliver)
+    assert [packet.still for packet in packets].index(True) in range(50, 56)
+    assert packets[-1].still
+
+
+@pytest.mark.parametrize("by", [Fraction(1, 2), Fraction(3)])
+def test_times_that_step_back_are_repaired_counted_and_signed(tmp_path, by):
+    tracks, packets = footage(6, sound=False)
+    bench = recorded(tmp_path, [FakeSource(tracks, backwards(packets, tracks, Fraction(3), by))], 8)
+    folder = bench.spool.folder(FIRST)
+    found = events(folder)
+    assert {reason for _, reason in found} == {Reason.FRAMES_DROPPED}
+    assert found[:2] == [(GAP_OPENED, Reason.FRAMES_DROPPED), (GAP_CLOSED, Reason.FRAMES_DROPPED)]
+    assert judged(folder) == "explained-gap"
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 60
+
+
+def test_times_that_repeat_are_repaired_counted_and_signed(tmp_path):
+    tracks, packets = footage(6, sound=False)
+    bench = recorded(tmp_path, [FakeSource(tracks, repeated(packets, 20))], 11)
+    folder = bench.spool.folder(FIRST)
+    assert events(folder) == [(GAP_OPENED, Reason.FRAMES_DROPPED), (GAP_CLOSED, Reason.FRAMES_DROPPED)] * 3
+    assert judged(folder) == "explained-gap"
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 60
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize(("room", "gaps", "verdict"), [(32 * 2**20, 0, "complete"), (200_000, 1, "explained-gap")])
+def test_disk_that_hangs_for_three_seconds_loses_nothing_or_says_what(tmp_path, room, gaps, verdict):
+    """The queue bridges it; where the queue is too small for the hang, what was dropped is a signed gap."""
+    root = tmp_path / "recordings"
+    slow = "inject=fdatasync:delay_enter=3s:when=4"
+    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fdatasync", "-e", slow]
+    command += [sys.executable, "-m", SCRIPT, str(root), "600", "10", str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True, timeout=60)
+    assert not done.stderr, done.stderr
+    folder = Spool(root).folder(FIRST)
+    assert events(folder) == [(GAP_OPENED, Reason.FRAMES_DROPPED), (GAP_CLOSED, Reason.FRAMES_DROPPED)] * gaps
+    assert judged(folder) == verdict
+    (film,) = Spool(root).segments(FIRST)
+    moments = [record.entry.moment for record in examined(film).fragments]
+    assert max(moment.signed.monotonic_ns - moment.captured.monotonic_ns for moment in moments) > 3 * 10**9
