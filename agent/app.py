@@ -16,7 +16,8 @@ from agent.adapters.folder_watch import FolderWatch
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
-from agent.adapters.systemd_notify import ALIVE, READY, STOPPING, systemd_notify
+from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
+from agent.adapters.watchdog import Watchdog
 from agent.adapters.worker import Worker
 from agent.clock import Clock
 from agent.config import DATABASE, AgentConfig
@@ -96,12 +97,14 @@ def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
         part = equip(config, signer, clock, inbox.put) if config.records else None
         first = [DeviceStarted(clock.read(), loss), *_recover(part, memory, config.device)]
         room = _room(config, clock, signer, database, inbox, part)
-        controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random)
+        policy = config.storage_policy if config.records else None
+        controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random, policy)
         _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
         _start(config, room, part, inbox, stack, stop_time)
         systemd.tell(READY)
         logger.info("%s is ready", config.device)
-        finish = Loop(inbox, controller, Performer(room).perform, clock, lambda: systemd.tell(ALIVE)).run(first)
+        watchdog = Watchdog(systemd, clock, controller.frames_progress, database.takes_writes)
+        finish = Loop(inbox, controller, Performer(room).perform, clock, watchdog.feed).run(first)
         stop_time.ends_at(finish.by_ns)
         systemd.tell(STOPPING)
     logger.info("%s stopped with exit code %d", config.device, finish.exit_code)

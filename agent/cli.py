@@ -13,7 +13,7 @@ from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
 from agent.command import log_from, run_command
 from agent.config import DATABASE, RECORDINGS, AgentConfig, read_config, shown
-from agent.errors import OperatorFault
+from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.identifiers import parse_recording_id
 
 HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
@@ -24,6 +24,8 @@ HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场�
 
   liuhen-agent status --config /etc/liuhen/agent.toml --json
 
+  liuhen-agent check --config /etc/liuhen/agent.toml
+
   liuhen-agent config --config /etc/liuhen/agent.toml
 
   liuhen-agent note REC-0001-R000001 --config /etc/liuhen/agent.toml --reason secrecy --text "…" --author 示例-000001
@@ -33,6 +35,7 @@ application = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False,
 output = Console()
 ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+LEVELS = {"pass": "[合格]", "attention": "[注意]", "fail": "[不合格]"}
 LABELS = {
     "device": "设备",
     "unit": "单位",
@@ -75,6 +78,30 @@ def status(config: ConfigOption, as_json: JsonOption = False) -> None:
             LABELS[name], {True: "是", False: "否"}.get(value, str(value)) if isinstance(value, bool) else str(value)
         )
     output.print(table)
+
+
+@application.command()
+def check(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """出勤前自检：电量、存储、温度、时钟、摄像头、麦克风、证书、同步；有一项不合格即以 4 结束。 Check before duty.
+
+    示例： liuhen-agent check --config /etc/liuhen/agent.toml
+    """
+    from agent.checkup import observe
+    from agent.clock import system_clock
+    from agent.control.self_check import Level, self_check, worst
+
+    found = read_config(config)
+    if not found.records:
+        raise OperatorFault("自检只用于执法记录仪；大厅终端请用 liuhen-agent status。")
+    items = self_check(observe(found, system_clock()))
+    if as_json:
+        listed = [{"item": it.name, "level": it.level.value, "text": it.text} for it in items]
+        told = {"device": found.device, "level": worst(items).value, "items": listed}
+        output.out(json.dumps(told, ensure_ascii=False, indent=2), highlight=False)
+    else:
+        for item in items:
+            output.out(f"{LEVELS[item.level]}  {item.text}", highlight=False)
+    raise typer.Exit(EnvironmentFault.exit_code if worst(items) is Level.FAIL else 0)
 
 
 @application.command()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
+from agent.control.storage_policy import StoragePolicy
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
@@ -20,6 +21,8 @@ from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, de
 
 WHERE = "agent.toml"
 DATABASE, RECORDINGS = "agent.db", "recordings"  # in the state folder
+MARGIN_BYTES = 8 * 2**20  # ours: left free for a last fragment, its seal and the outbox, beside the reserve
+SOUND_BITS = 64_000  # a second of AAC, as `agent.adapters.libav` codes it
 HIDDEN = "（内容不显示）"
 CAMERA = r"auto|none|picamera2|test|(v4l2|rtsp|file):.+"  # what `[capture] camera` may be
 
@@ -99,6 +102,31 @@ class HooksConfig:
 
 
 @dataclass(frozen=True)
+class StorageConfig:
+    """`[storage]`, for recorders. `reserve_mb` are taken so that what runs can always be closed; alarms come when less
+    than `low_hours` and `short_minutes` of recording fit. A full disk ends a recording; nothing is ever deleted."""
+
+    reserve_mb: int = _within(0, 4096, 32)
+    low_hours: int = _within(1, 240, 4)
+    short_minutes: int = _within(1, 600, 30)
+
+
+@dataclass(frozen=True)
+class DutyConfig:
+    """`[duty]`: how long a duty is planned to last and how long a full battery lasts while recording; `sensors` is the
+    kernel's tree with battery and heat, "none" where they are not this device's (a rehearsal on some computer)."""
+
+    planned_hours: int = _within(1, 24, 8)
+    battery_hours: int = _within(1, 48, 8)  # reference/domain.md: what units ask of a recorder
+    sensors: str = _matching(r"none|/.+", '"none" 或内核目录，如 "/sys"', "/sys")
+
+    @property
+    def sysfs(self) -> Path | None:
+        """Where the sensors are, None where there are none."""
+        return None if self.sensors == "none" else Path(self.sensors)
+
+
+@dataclass(frozen=True)
 class DisclosureConfig:
     """`[disclosure]`, for kiosk hosts: the hall whose publications are shown besides those for everyone."""
 
@@ -118,7 +146,16 @@ class AgentConfig:
     capture: CaptureConfig = field(default_factory=CaptureConfig)
     evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     hooks: HooksConfig = field(default_factory=HooksConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    duty: DutyConfig = field(default_factory=DutyConfig)
     disclosure: DisclosureConfig | None = None
+
+    @property
+    def storage_policy(self) -> StoragePolicy:
+        """`[storage]` as the controller uses it."""
+        rate = self.capture.video_kbps * 1000 + SOUND_BITS
+        storage = self.storage
+        return StoragePolicy(MARGIN_BYTES, rate, storage.low_hours, storage.short_minutes / 60)
 
     @property
     def records(self) -> bool:
@@ -132,6 +169,8 @@ SECTIONS: Mapping[str, type] = {
     "capture": CaptureConfig,
     "evidence": EvidenceConfig,
     "hooks": HooksConfig,
+    "storage": StorageConfig,
+    "duty": DutyConfig,
     "disclosure": DisclosureConfig,
 }
 NEEDED = ("identity", "broker")

@@ -1,6 +1,7 @@
 """Carries out what the controller asks for, one effect at a time, on the loop's thread."""
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,6 +43,12 @@ class RecorderPort(Protocol):
 
     def photograph(self, order: asked.TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
+
+    def note_health(self, order: asked.NoteHealth) -> None:
+        """Sign a reading into the running recording; returns at once."""
+
+    def set_bitrate(self, percent: int) -> None:
+        """Code pictures at so many percent of the configured rate; returns at once."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +129,19 @@ class Performer:
             case asked.ReserveRecording(number):
                 self._memory.reserve_recording(number)
             case asked.Acknowledge(upto):
-                self._store.acknowledge(upto)
+                self._store.acknowledge(upto, canonical.timestamp(self._room.clock.read().wall))
             case asked.StopRecording(_, reason) if self._room.recorder is not None:
                 self._room.recorder.stop(reason)
             case asked.MarkRecording() if self._room.recorder is not None:
                 self._room.recorder.mark(effect)
             case asked.TakePhoto() if self._room.recorder is not None:
                 self._room.recorder.photograph(effect)
+            case asked.NoteHealth() if self._room.recorder is not None:
+                self._room.recorder.note_health(effect)
+            case asked.SetBitrate(percent) if self._room.recorder is not None:
+                self._room.recorder.set_bitrate(percent)
+            case asked.SyncDisks():
+                self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
             case asked.PublishStatus(online):

@@ -6,10 +6,13 @@ from types import MappingProxyType
 
 from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.glyph_font import PACKAGE, font_file
+from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
-from agent.adapters.orders import ActAsked, PhotoAsked, RecordingOrder
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
+from agent.adapters.reserve_file import NAME as RESERVE
+from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.signer import PROOF
 from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
@@ -17,12 +20,12 @@ from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, StartRecording, TakePhoto
+from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
 from agent.evidence.gm_sums import GmSigner
-from agent.evidence.journal import Reason
+from agent.evidence.journal import HEALTH, JournalEvent, Reason
 from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
@@ -48,14 +51,18 @@ class CameraPart:
         hooks: HookCourier | None,
         caption: Caption,
         labels: Mapping[str, str] = MappingProxyType({}),
+        health: HealthCourier | None = None,
+        bits_per_second: int = 4_000_000,
     ) -> None:
         self.labels = labels
         self._device, self._spool, self._clock, self._recovery = device, spool, clock, recovery
-        self._recorder, self._hooks, self._caption = recorder, hooks, caption
+        self._recorder, self._hooks, self._caption, self._health = recorder, hooks, caption, health
+        self._bits_per_second = bits_per_second
 
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
+        self._spool.use_reserve()
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
@@ -81,6 +88,8 @@ class CameraPart:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
         self._recorder.open()
         self._recovery.start()
+        if self._health is not None:
+            self._health.start()
         if self._hooks is not None:
             self._hooks.start()
 
@@ -102,10 +111,20 @@ class CameraPart:
         """Keep the next picture as a photo; returns at once."""
         self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
 
+    def note_health(self, order: NoteHealth) -> None:
+        """Sign a reading into the running recording; returns at once."""
+        self._recorder.act(NoteAsked(JournalEvent(HEALTH, order.at, None, order.reading)))
+
+    def set_bitrate(self, percent: int) -> None:
+        """Code pictures at so many percent of the configured rate; returns at once."""
+        self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
         ends_ns = self._clock.read().monotonic_ns + int(timeout_s * 1e9)
         self._recovery.close(0)
+        if self._health is not None:
+            self._health.close(min(HOOK_CLOSE_S, timeout_s))
         if self._hooks is not None:
             self._hooks.close(min(HOOK_CLOSE_S, timeout_s))
         return self._recorder.close(max(0, ends_ns - self._clock.read().monotonic_ns) / 1e9)
@@ -123,12 +142,14 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
         capture.audio,
         capture.fragment_ms,
     )
-    gm, labels = _gm_profile(config)
+    storage, (gm, labels) = config.storage_policy, _gm_profile(config)
+    reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
     keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
-    spool = Spool(config.state_dir / RECORDINGS, keys, gm)
+    spool = Spool(config.state_dir / RECORDINGS, reserve, gm, keys)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
+        reserve_bytes=storage.reserve_bytes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
     )
     if font_file() is None:
@@ -136,8 +157,9 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     caption = Caption(config.device, config.unit)
     recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
     recovery = SpoolRecovery(spool, signer, clock, report)
-    hooks = _hooks(config, clock, report)
-    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels)
+    health = HealthCourier(config.duty.sysfs, spool, clock, report)
+    hooks, rate = _hooks(config, clock, report), capture.video_kbps * 1000
+    return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels, health, rate)
 
 
 def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from agent.adapters.thumbnails import Thumbnail
 from agent.evidence.certificates import common_name
+from agent.evidence.health import readings
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import Reason
 from agent.evidence.places import Examined, clock_text, named, wall_text
@@ -24,6 +25,7 @@ from agent.evidence.segment_findings import KIND_NAMES
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
 
 TEMPLATES = Path(__file__).with_name("templates")
+MAX_READINGS = 48  # ours: the trail of four hours; all of it stands in journal.jsonl
 MAX_PLACES = 200  # ours; --json gives all
 LAYER_NAMES = {"integrity": "完整性", "trust": "信任", "time": "时间", "completeness": "齐全", "duty": "履职"}
 STATUS_NAMES = {
@@ -79,6 +81,7 @@ class Section:
     stretch: str
     signers: tuple[Signer, ...]
     health: tuple[str, ...]
+    readings: tuple[tuple[str, str], ...]
     line: Timeline | None
     places: tuple[str, ...]
     hidden_places: int
@@ -110,6 +113,7 @@ def section(
         _stretch(readable),
         _signers(readable),
         _health(readable),
+        _readings(readable),
         timeline(readable, report.places),
         tuple(_place(place) for place in report.places[:MAX_PLACES]),
         max(0, len(report.places) - MAX_PLACES),
@@ -189,6 +193,13 @@ def _health(segments: Sequence[Examined]) -> tuple[str, ...]:
     if len(boots) > 1:
         lines.append(f"录制期间设备重新启动 {len(boots) - 1} 次")
     return tuple(lines)
+
+
+def _readings(segments: Sequence[Examined]) -> tuple[tuple[str, str], ...]:
+    """When the device measured itself, and what; the first and the last ones where there are many."""
+    found = readings(segments)
+    kept = found if len(found) <= MAX_READINGS else [*found[: MAX_READINGS // 2], *found[-MAX_READINGS // 2 :]]
+    return tuple((clock_text(event.at), reading.chinese) for event, reading in kept)
 
 
 def _place(place: Place) -> str:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from agent.evidence.continuity import NO_INTERRUPTION, TIME_HOLE_MS
 from agent.evidence.interruptions import REASON_NAMES
-from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, MARKER, JournalEvent, JournalRecord
+from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, HEALTH, MARKER, JournalEvent, JournalRecord
 from agent.evidence.places import Examined, clock_text, wall_text
 from agent.evidence.report import Place
 from agent.evidence.statements import Seal
@@ -79,7 +79,7 @@ def timeline(segments: Sequence[Examined], places: Sequence[Place]) -> Timeline 
     unexplained = {place.sequence for place in places if place.kind == TIME_HOLE}
     seals = {it.found.fragments[-1].entry.sequence: it.seal for it in ordered if it.found.fragments}
     bars = [*_runs(records, axis), *_holes(records, axis, unexplained, seals), *_damage(places, axis)]
-    events = [event for segment in ordered for event in _events(segment)]
+    events = [event for segment in ordered for event in _events(segment) if event.kind != HEALTH]
     happenings = [_happening(number, event, axis) for number, event in enumerate(events[:MAX_HAPPENINGS], start=1)]
     cuts = tuple(axis.x(it.found.fragments[0].entry.sequence) for it in ordered[1:] if it.found.fragments)
     return Timeline(tuple(bars), cuts, tuple(axis.ticks()), tuple(happenings), len(events) - len(happenings))

@@ -211,6 +211,8 @@ def _show(console: Console, path: Path, report: Report) -> None:
         word, style = _STATUS_NAMES[layer.status]
         console.print(Text.assemble(f"  {_LAYER_NAMES[name]} {name}: ", (word, style)))
         _show_lines(console, [Text(_plain(line)) for line in layer.lines], 4, "句")
+    for line in report.health:
+        _indented(console, Text(f"设备状况 health: {_plain(line)}"), 2)
     _show_lines(console, [Text(f"✗ {_place(place)}", style="red") for place in report.places], 2, "处")
     _indented(console, Text(WHAT_A_SIGNATURE_PROVES, style="dim"), 2)
 

@@ -16,8 +16,9 @@ from agent.adapters.background_hash import background_hashing
 from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
+from agent.evidence.bmff import Source
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
-from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
+from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
 from agent.evidence.encrypted_reading import decrypted_segment
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.note_findings import NOTES
@@ -25,7 +26,8 @@ from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import damaged_photo, verify_photo
 from agent.evidence.places import Examined
 from agent.evidence.report import Report
-from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
 from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
 from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
@@ -90,7 +92,7 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
     with ExitStack() as stack, reading(path):
         desk = stack.enter_context(OneOpenFile())
         files = [_segment(name, desk, basis.archive) for name in _segments(path)]
-        sidecars = _sidecars(path, desk) if path.is_dir() else None
+        sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
@@ -176,12 +178,19 @@ def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.Ellip
     return archive
 
 
-def _sidecars(folder: Path, desk: OneOpenFile) -> Sidecars:
+def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    places = [*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)]
+    photos = {it.name.removesuffix(SUFFIX): _photo(it, desk, archive) for it in sorted(places)[:MAX_SUMS]}
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
-    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, inside)
+    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, photos, inside)
+
+
+def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Source:
+    source = desk.source(path)
+    return source if path.suffix != SUFFIX else decrypted_photo(source, _archive(path, archive))
 
 
 def _content(path: Path) -> bytes | None:

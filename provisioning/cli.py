@@ -93,7 +93,7 @@ def add_device(
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
     source = open_authority(authority)
     pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, gm, pem)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, gm, archive=pem)
     outcome = write_device_folder(source, order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
 

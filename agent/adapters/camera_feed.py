@@ -25,6 +25,7 @@ class CameraFeed:
         self._guard, self._interleaver = TimestampGuard(()), Interleaver(())
         self._filler = SilenceFiller(())
         self._quiet_since_ns = 0
+        self._bitrate: int | None = None
         self.tracks: Sequence[StreamInfo] = ()
         self.description = SourceDescription("", synthetic=False)
 
@@ -47,6 +48,8 @@ class CameraFeed:
         if self._last is not None and self._last.is_opening:  # one thread that hangs in a driver is enough
             raise MediaFault("摄像头仍没有响应上一次打开。请检查连接，必要时重新插拔或重启设备。")
         line = self._last = CameraLine(self._make_source(), self._queue, self._open_s)
+        if self._bitrate is not None:
+            line.set_bitrate(self._bitrate)
         try:
             self.tracks = line.open()
         finally:
@@ -54,6 +57,12 @@ class CameraFeed:
         self._line, self.description = line, line.description
         self._guard, self._interleaver = TimestampGuard(self.tracks), Interleaver(self.tracks)
         self._filler = SilenceFiller(self.tracks)
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Ask this camera, and every one after it, for another rate."""
+        self._bitrate = bits_per_second
+        if self._line is not None:
+            self._line.set_bitrate(bits_per_second)
 
     def push(self, packet: Packet) -> tuple[list[Packet], Fraction]:
         """Take a packet from the queue; return those whose turn has come, and by how many seconds this one had to be

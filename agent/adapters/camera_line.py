@@ -42,6 +42,10 @@ class CameraLine:
             raise self._opening_fault
         return self._tracks
 
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Ask the source for another rate."""
+        self._source.set_bitrate(bits_per_second)
+
     def close(self) -> None:
         """Stop the source; returns after `CLOSE_S` at the latest."""
         self._closed.set()

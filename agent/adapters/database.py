@@ -27,6 +27,7 @@ from agent.wire.device_events import GENESIS
 QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
 PAGE_BYTES = 4096
 BUSY_S = 5.0  # ours: only `status` reads beside us
+PROBE_S = 0.2  # ours: a checkpoint is over by then
 UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SYNCHRONOUS_FULL = 2
 SCHEMA = Migrations("agent")
@@ -64,6 +65,19 @@ class Database:
         """Every row that `sql` gives; raises `EnvironmentFault`."""
         with _store_errors():
             return self._tables.conn.execute(sql, values).fetchall()
+
+    def takes_writes(self) -> bool:
+        """Whether a transaction could begin just now; writes nothing."""
+        connection = self._tables.conn
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(PROBE_S * 1000)}")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+        except sqlite3.Error:
+            return False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+        return True
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -105,6 +119,8 @@ class Snapshot:
     recording: int
     open_recordings: int
     last_error: str
+    acked_at: str
+    health: str
 
 
 def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database, StoreLoss | None]:
@@ -153,6 +169,8 @@ def _figures(run: Callable[[str], list[tuple[Any, ...]]]) -> Snapshot:
         recording=int(counters.get("recording", 0)),
         open_recordings=run("SELECT count(*) FROM open_recording")[0][0],
         last_error=counters.get("last_error", ""),
+        acked_at=counters.get("acked_at", ""),
+        health=counters.get("health", ""),
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from agent.clock import Clock
-from agent.control.effects import MarkRecording, StartRecording, TakePhoto
+from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
 from agent.control.messages import (
     ButtonPressed,
     Event,
@@ -27,6 +27,8 @@ class FakeRecorder:
         self._clock, self._report, self._leftovers = clock, report, leftovers
         self.orders: list[StartRecording] = []
         self.marks: list[MarkRecording] = []
+        self.readings: list[str] = []
+        self.bitrates: list[int] = []
         self.fails = False
         self._running: RecordingId | None = None
         self._sequence = 0
@@ -81,6 +83,14 @@ class FakeRecorder:
         """Take a photo of nothing."""
         digest = Digest(hashlib.sha256(repr(order).encode()).hexdigest())
         self._report(PhotoTaken(digest, FRAGMENT_BYTES, self._running, order.at))
+
+    def note_health(self, order: NoteHealth) -> None:
+        """Remember the reading."""
+        self.readings.append(order.reading)
+
+    def set_bitrate(self, percent: int) -> None:
+        """Remember the rate."""
+        self.bitrates.append(percent)
 
     def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - a seal of nothing takes no time
         """Seal what runs, as a shutdown."""

@@ -27,6 +27,7 @@ class FakeSource:
         self.description = SourceDescription("fake", synthetic=True)
         self._tracks, self._script, self._opening_fault = tracks, script, opening_fault
         self._closed = threading.Event()
+        self.bitrates: list[int] = []
 
     def open(self) -> Sequence[StreamInfo]:
         """The scripted tracks; raises the scripted opening fault."""
@@ -46,6 +47,10 @@ class FakeSource:
             else:
                 self._closed.wait(step)
         self._closed.wait()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Remember what was asked for; scripted packets keep their size."""
+        self.bitrates.append(bits_per_second)
 
     def close(self) -> None:
         """End `run`."""

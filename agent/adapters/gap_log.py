@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, JournalEvent, Reason, overflow_event
+from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, HEALTH, JournalEvent, Reason, overflow_event
 from agent.wire.instant import Instant
 
 MAX_PENDING = 64  # ours; with notes of this length they fit a journal entry, 32 KiB. Further events become one
 NOTE_CHARACTERS = 100  # ours, of three bytes each; sixteen such notes also fit a seal
+MAX_READINGS = 4  # ours
 JUMP_MS = 1000  # ours; the wall clock and the monotonic clock may drift apart so much between two fragments
 
 
@@ -33,7 +34,12 @@ class GapLog:
         self._beyond, self._beyond_count = None, 0
 
     def note(self, event: JournalEvent) -> None:
-        """Something that is no gap of the media: silence, an explanation, a mark."""
+        """Something that is no gap of the media: silence, an explanation, a mark, a reading of the device's state. Of
+        readings that no fragment takes along for long, the first ones and the last are kept: a seal has little room,
+        and all of them are events of the device as well."""
+        waiting = [it for it in self._pending if it.kind == HEALTH]
+        if event.kind == HEALTH and len(waiting) >= MAX_READINGS:
+            self._pending.remove(waiting[-1])
         self._add(event)
 
     def impaired(self, reason: Reason, *, lost: bool, at: Instant) -> bool:

@@ -5,6 +5,7 @@ Import it where it is used: it costs 0.07 s and 40 MB.
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's core
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
 RAW = frozenset({"rawvideo", "wrapped_avframe"})  # decoders that hand out what they were given
 JPEG_QUALITY = 2  # FFmpeg's finest quantiser but one
+ALSA_CONFIG = "/usr/share/alsa/alsa.conf"  # where every distribution keeps it
 NEW_EXTRADATA = 1  # AV_PKT_DATA_NEW_EXTRADATA
 
 
@@ -63,6 +65,8 @@ class MediaInput:
 
     def open(self) -> None:
         """Open it; raises `EnvironmentFault` when it cannot be read."""
+        if self._format == "alsa":  # the sound library in PyAV's wheels looks where it was built, and finds nothing
+            os.environ.setdefault("ALSA_CONFIG_PATH", ALSA_CONFIG)
         with media_errors(self.address):
             self._container = av.open(self.address, format=self._format, options=self._options, timeout=self._timeout)
 
@@ -116,11 +120,17 @@ class H264Encoder:
     def __init__(self, track: int, size: tuple[int, int], fps: int, kbps: int, keyframe_s: Fraction) -> None:
         self._track, self._keyframe_s = track, keyframe_s
         width, height = size[0] & ~1, size[1] & ~1  # 4:2:0 halves both
+        self._fps, self._bit_rate = fps, kbps * 1000
         self.info = StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=width, height=height)
         self._duration = int(1 / (fps * VIDEO_TIME_BASE))
         self._next_key = Fraction(0)
-        with media_errors("libx264"):
-            self._encoder = _h264_encoder((width, height), fps, kbps * 1000, max(1, round(fps * keyframe_s)))
+        self._wanted_rate = self._bit_rate
+        self._encoder = self._new_encoder()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Code the pictures from the next one on at this rate. x264 changes a rate only under a VBV, so a new encoder
+        takes over: with a keyframe and the same parameter sets. From any thread."""
+        self._wanted_rate = bits_per_second
 
     def ready(self, picture: Picture, *, shared: bool = True) -> Picture:
         """`picture` in the size and pixel format of the track, free to be drawn on; a decoder may still need a `shared`
@@ -134,6 +144,9 @@ class H264Encoder:
     def encode(self, picture: Picture, at: Fraction, captured: Instant) -> Iterator[Packet]:
         """The packets of a `ready` picture shown `at` seconds; raises `EnvironmentFault` when the encoder fails."""
         picture.pts, picture.time_base = int(at / VIDEO_TIME_BASE), VIDEO_TIME_BASE
+        if self._wanted_rate != self._bit_rate:
+            self._bit_rate, self._next_key = self._wanted_rate, at
+            self._encoder = self._new_encoder()
         # A decoded picture says what it was coded as, and the encoder would obey: every lavfi frame a keyframe.
         picture.pict_type = PictureType.I if at >= self._next_key else PictureType.NONE
         if at >= self._next_key:
@@ -141,6 +154,11 @@ class H264Encoder:
         with media_errors("libx264"):
             for packet in self._encoder.encode(picture):
                 yield _ours(packet, self._track, self._duration, captured)
+
+    def _new_encoder(self) -> av.VideoCodecContext:
+        size, group = (self.info.width, self.info.height), max(1, round(self._fps * self._keyframe_s))
+        with media_errors("libx264"):
+            return _h264_encoder(size, self._fps, self._bit_rate, group)
 
 
 class AacEncoder:

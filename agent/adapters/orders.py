@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.control.acts import Act
-from agent.evidence.journal import Reason
+from agent.evidence.journal import JournalEvent, Reason
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
 
@@ -58,4 +58,18 @@ class PhotoAsked:
     at: Instant
 
 
-Asked = StartAsked | StopAsked | ActAsked | PhotoAsked | CloseAsked
+@dataclass(frozen=True)
+class BitrateAsked:
+    """Pictures are to be coded at this rate from now on, also by cameras that are opened later."""
+
+    bits_per_second: int
+
+
+@dataclass(frozen=True)
+class NoteAsked:
+    """`event` is to be signed into the running recording; without one it is nobody's."""
+
+    event: JournalEvent
+
+
+Asked = StartAsked | StopAsked | ActAsked | PhotoAsked | BitrateAsked | NoteAsked | CloseAsked

@@ -91,6 +91,9 @@ class CaptureSource(Protocol):
         """Deliver packets until `close`, from this thread and helpers that end with it; raises `EnvironmentFault`
         when the device fails. `deliver` never blocks."""
 
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Code pictures at this rate as soon as the device can, at the latest when it is opened; from any thread."""
+
     def close(self) -> None:
         """Make `run` return soon and free the device; may be called from any thread, and more than once."""
 

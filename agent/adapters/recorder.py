@@ -4,7 +4,16 @@ import threading
 from collections.abc import Callable
 
 from agent.adapters.camera_feed import CameraFeed
-from agent.adapters.orders import ActAsked, CloseAsked, PhotoAsked, RecordingOrder, StartAsked, StopAsked
+from agent.adapters.orders import (
+    ActAsked,
+    BitrateAsked,
+    CloseAsked,
+    NoteAsked,
+    PhotoAsked,
+    RecordingOrder,
+    StartAsked,
+    StopAsked,
+)
 from agent.adapters.packet_flow import PacketQueue
 from agent.adapters.packets import CaptureSource
 from agent.adapters.photo_desk import PhotoDesk
@@ -53,8 +62,9 @@ class Recorder:
         self._queue.signal(StartAsked(order))
         self.open()
 
-    def act(self, asked: ActAsked | PhotoAsked) -> None:
-        """An officer's act in the recording that runs, without one it is nobody's; a photo is taken at any time."""
+    def act(self, asked: ActAsked | PhotoAsked | BitrateAsked | NoteAsked) -> None:
+        """An officer's act, or a note, in the recording that runs, without one it is nobody's; a photo is taken, and
+        another bit rate holds, at any time."""
         self._queue.signal(asked)
         self.open()
 

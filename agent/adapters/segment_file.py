@@ -1,7 +1,9 @@
-"""One growing segment on the disk, in the clear or encrypted: append and sync, nothing else; after a failure the
+"""One growing segment on the disk, in the clear or encrypted: write and sync, nothing else; after a failure the
 descriptor is not used again."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
@@ -15,11 +17,11 @@ SEGMENT_MODE = 0o640
 
 class SegmentFile:
     """A new file under its final name, to be sealed later with `keys`. Every method raises `EnvironmentFault` when the
-    disk fails."""
+    disk fails. `size` is what is on the disk for certain."""
 
     def __init__(self, path: Path, keys: DataKeys = NO_KEYS) -> None:
         self.path, self.keys = path, keys
-        self.size = 0
+        self.size = self._written = 0
         self._descriptor = -1
         self._failed = self._made = False
 
@@ -33,17 +35,32 @@ class SegmentFile:
 
     def append(self, data: bytes) -> None:
         """Add `data` at the end; it is on the disk when this returns."""
-        self._write(data, self.size)
-        self.size += len(data)
+        self.write(data)
+        self.sync()
 
-    def _write(self, data: bytes, offset: int) -> None:
+    def write(self, data: bytes) -> None:
+        """Add `data` at the end; `sync` brings it to the disk."""
+        with self._step():
+            self._put(data)
+        self._written += len(data)
+
+    def sync(self) -> None:
+        """Everything written is on the disk when this returns."""
+        with self._step():
+            os.fdatasync(self._descriptor)
+        self.size = self._written
+
+    def _put(self, data: bytes) -> None:
+        write_all(self._descriptor, data, self._written)
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
         # A failed fdatasync forgets the pages: the next one would succeed without the bytes being on the disk.
         if self._failed or self._descriptor < 0:
             raise EnvironmentFault(f"{self.path} 写入失败过，不再续写。请检查存储卡，录像将转入新的一段。")
         self._failed = True
         with disk_errors(self.path):
-            write_all(self._descriptor, data, offset)
-            os.fdatasync(self._descriptor)
+            yield
         self._failed = False
 
     def close(self) -> None:
@@ -61,7 +78,7 @@ class SegmentFile:
 
 
 class EncryptedSegmentFile(SegmentFile):
-    """The same over an encrypted file; `size` is that of the plaintext. Every append is one record and one sync."""
+    """The same over an encrypted file; `size` is that of the plaintext. Every write is one record."""
 
     def create(self) -> None:
         """Make the recording's data key, then the file."""
@@ -72,12 +89,11 @@ class EncryptedSegmentFile(SegmentFile):
         super().create()
         self._begun = self._stream.opening()
 
-    def append(self, data: bytes) -> None:
-        """Encrypt and add `data`; the header goes before the first."""
+    def _put(self, data: bytes) -> None:
+        """Encrypt and write `data`; the header goes before the first."""
         offset = self._stream.size - len(self._begun)
-        self._write(self._begun + self._stream.append(data), offset)
+        write_all(self._descriptor, self._begun + self._stream.append(data), offset)
         self._begun = b""
-        self.size += len(data)
 
 
 def new_segment_file(path: Path, keys: DataKeys) -> SegmentFile:

@@ -1,6 +1,6 @@
 """The segments of one recording: opened at a keyframe, cut by time, given up when the disk fails."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from agent.adapters.segment_file import new_segment_file
 from agent.adapters.segment_recovery import Break
 from agent.adapters.segment_sums import SegmentSums
 from agent.adapters.segment_writer import SegmentWriter
-from agent.adapters.spool import Spool
+from agent.adapters.spool import NoRoom, Spool
 from agent.adapters.spool_recovery import seal_broken
 from agent.clock import Clock
 from agent.control.messages import (
@@ -35,6 +35,8 @@ from agent.wire.signing import CertifiedSigner
 
 RecordingEvent = FragmentStored | GapOpened | PhotoTaken | RecordingSealed | RecordingFailed | WorkFailed
 SECOND_NS = 10**9
+BATCH_BYTES = 8 * 2**20  # ours; a pre-event ring reaches the disk in steps of so much
+CHECK_BYTES = 2**18  # ours; a ring's packets ask the disk for its room once in so much, live ones every time
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class RecorderSettings:
     stall_s: float = 3.0
     open_s: float = 10.0
     queue_bytes: int = QUEUE_BYTES
-    reserve_bytes: int = 32 * 2**20
+    reserve_bytes: int = 8 * 2**20
     pre_event: PreEventSettings = field(default_factory=PreEventSettings)
 
 
@@ -76,6 +78,7 @@ class SegmentRow:
         self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
+        self._batch_bytes = self._unchecked = 0
         self._broken: dict[Path, Break] = {}
         self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
@@ -109,11 +112,24 @@ class SegmentRow:
         if packet.keyframe and packet.stream == 0:
             self._turn(float(seconds(packet, self._tracks)), packet)
         segment = self._open
+        if segment is not None and self._has_room(segment, packet):
+            segment.batch_bytes = self._batch_bytes
+            self._carry_out(segment, lambda: segment.write(packet, self._gaps))
+
+    def write_at_once(self, packets: Iterable[Packet]) -> None:
+        """Take many packets that came before this moment; they reach the disk in a few large steps."""
+        self._batch_bytes = BATCH_BYTES
+        for packet in packets:
+            self.write(packet)
+        self._batch_bytes = 0
+        segment = self._open
         if segment is not None:
-            self._carry_out(segment, lambda: self._with_room(segment, packet))
+            segment.batch_bytes = 0
+            self._carry_out(segment, segment.sync)
 
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
+        self._bench.spool.use_reserve()
         segment, self._open = self._open, None
         if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
             return
@@ -136,6 +152,7 @@ class SegmentRow:
         """
         spool, signer, clock = self._bench.spool, self._bench.signer, self._bench.clock
         recording, last = self._order.recording, self.done[-1].path
+        spool.use_reserve()
         if last in self._broken:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
         discarded = seal_broken(self._broken, signer, clock, spool.keys)
@@ -168,9 +185,22 @@ class SegmentRow:
             self._ends = time + 60 * self._bench.settings.segment_minutes
             self._gaps.close(packet.captured)
 
-    def _with_room(self, segment: SegmentWriter, packet: Packet) -> Iterator[FragmentStored]:
-        self._bench.spool.check_room(self._bench.settings.reserve_bytes)
-        yield from segment.write(packet, self._gaps)
+    def _has_room(self, segment: SegmentWriter, packet: Packet) -> bool:
+        """Whether there is room to go on. When there is none left, the segment is closed and sealed in the reserve."""
+        self._unchecked -= len(packet.data)
+        if self._batch_bytes and self._unchecked >= 0:
+            return True
+        try:
+            self._bench.spool.check_room(self._bench.settings.reserve_bytes)
+        except NoRoom as fault:
+            self._break_off(fault)
+            self.finish(Reason.STORAGE_FULL)
+            return False
+        except EnvironmentFault as fault:
+            self._give_up(segment, fault)
+            return False
+        self._unchecked = CHECK_BYTES
+        return True
 
     def _carry_out(self, segment: SegmentWriter, step: Callable[[], Iterator[FragmentStored]]) -> bool:
         try:
@@ -199,10 +229,12 @@ class SegmentRow:
         now, self.trouble = self._bench.clock.read(), str(fault)
         if self._gaps.open(_reason(fault), now, self.trouble):
             self._bench.report(GapOpened(self._order.recording, _reason(fault), now))
+        self._unchecked = 0
         self._retry_ns = now.monotonic_ns + int(self._bench.settings.retry_s * SECOND_NS)
 
     def _new_segment(self) -> SegmentWriter:
         order, bench, number = self._order, self._bench, len(self.done) + 1
+        bench.spool.take_reserve(bench.settings.reserve_bytes)
         path = bench.spool.segment(order.recording, number)
         if path in self._broken:
             durable.remove(path)
@@ -224,5 +256,7 @@ class SegmentRow:
 
 
 def _reason(fault: EnvironmentFault) -> Reason:
-    """What is signed: a muxer that refuses is no failing disk."""
+    """What is signed: a muxer that refuses is no failing disk, and neither is a full one."""
+    if isinstance(fault, NoRoom):
+        return Reason.STORAGE_FULL
     return Reason.ENCODER_STALLED if isinstance(fault, MediaFault) else Reason.STORAGE_FAILED

@@ -2,6 +2,7 @@
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
                         with the gm profile also SM3SUMS  SM3SUMS.sm2  sm2.pub
+photo-20261122T020000000Z-0a1b2c3d.jpg   taken during the recording; others are in photos/ beside recordings/
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
 segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypted at rest, see `data_keys`. The sums
@@ -16,6 +17,8 @@ from types import MappingProxyType
 
 from agent import durable
 from agent.adapters.data_keys import DataKeys, is_encrypted
+from agent.adapters.reserve_file import NAME as RESERVE
+from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
@@ -25,16 +28,28 @@ from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
+CLOSING_BYTES = 8 * 2**20  # ours: a last fragment at 50 Mbit/s, the seal and the sidecars
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 
-class Spool:
-    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it. `keys`
-    decide whether new recordings are encrypted at rest; by default they are not. `gm` signs the SM3 sums of the gm
-    profile, where that is chosen."""
+class NoRoom(EnvironmentFault):
+    """The disk works and is full."""
 
-    def __init__(self, root: Path, keys: DataKeys | None = None, gm: GmSigner | None = None) -> None:
+
+class Spool:
+    """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it, and so
+    does `reserve`, the room for closing. `gm` signs the SM3 sums of the gm profile, where that is chosen. `keys` decide
+    whether new recordings are encrypted at rest; by default they are not."""
+
+    def __init__(
+        self,
+        root: Path,
+        reserve: ReserveFile | None = None,
+        gm: GmSigner | None = None,
+        keys: DataKeys | None = None,
+    ) -> None:
         self._root, self.photos, self._gm = root, root.with_name("photos"), gm
+        self.reserve = reserve or ReserveFile(root.with_name(RESERVE), 0)
         self.keys = keys or DataKeys(root.with_name("keys"), None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
@@ -89,13 +104,26 @@ class Spool:
         return found.f_bavail * found.f_frsize
 
     def check_room(self, reserve: int) -> int:
-        """`free_bytes`, unless less than `reserve` is left (`EnvironmentFault`)."""
+        """`free_bytes`, unless less than `reserve` is left (`NoRoom`)."""
         free = self.free_bytes()
         if free < reserve:
-            raise EnvironmentFault(
-                f"存储空间不足（剩余 {free // 2**20} MB），录像暂停写入。请导出已回执的录像或更换存储卡。"
-            )
+            raise NoRoom(f"存储空间不足（剩余 {free // 2**20} MB），录像暂停写入。请导出已回执的录像或更换存储卡。")
         return free
+
+    def take_reserve(self, reserve: int) -> None:
+        """Hold the room for closing and see that `reserve` is left beside it; raises `NoRoom` or `EnvironmentFault`."""
+        if not self.reserve.ensure():
+            raise NoRoom("存储空间不足，连封存所需的空间也留不出，未录制。请导出已回执的录像或更换存储卡。")
+        self.check_room(reserve)
+
+    def use_reserve(self) -> None:
+        """Something is to be closed: give the reserve back where there is not enough room without it."""
+        try:
+            short = self.free_bytes() < CLOSING_BYTES
+        except EnvironmentFault:  # what is to be closed meets the same and says so
+            return
+        if short:
+            self.reserve.release()
 
     def write_sidecars(
         self,
@@ -104,7 +132,7 @@ class Spool:
         signer: CertifiedSigner,
         known: Mapping[str, FileSums] = MappingProxyType({}),
     ) -> None:
-        """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
+        """Write journal, sums (of the photos too) and, last, their signature; raises `EnvironmentFault`. `known` are
         the sums of sealed segments by file name, which are then not read again. The journal of an encrypted recording,
         which tells where the officer was, is listed only: the archive writes it out of the segments."""
         folder, segments = self.folder(recording), self.segments(recording)
@@ -112,7 +140,8 @@ class Spool:
         if not any(map(is_encrypted, segments)):
             durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
         listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
-        for place in segments:
+        photos = [*folder.glob(sidecars.PHOTOS), *folder.glob(sidecars.PHOTOS + SUFFIX)]
+        for place in (*segments, *sorted(photos)):
             listed[place.name.removesuffix(SUFFIX)] = known.get(place.name) or self.sums_of(place)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums)

@@ -1,7 +1,7 @@
 """The recorder between recordings: the camera runs on where a pre-event ring is kept, and waits for the order."""
 
 from agent.adapters.camera_feed import CameraFeed
-from agent.adapters.orders import CloseAsked, PhotoAsked, RecordingOrder, StartAsked
+from agent.adapters.orders import BitrateAsked, CloseAsked, PhotoAsked, RecordingOrder, StartAsked
 from agent.adapters.packet_flow import Dropped, Item, PacketQueue, SourceEnded
 from agent.adapters.packets import Packet
 from agent.adapters.photo_desk import PhotoDesk
@@ -57,6 +57,8 @@ class Standby:
                     self.ring.put(packet)
             case PhotoAsked():
                 self._photos.ask(item)
+            case BitrateAsked(bits_per_second):
+                self._feed.set_bitrate(bits_per_second)
             case Dropped():
                 self.ring.clear()
             case SourceEnded(fault) if self._feed.is_open:

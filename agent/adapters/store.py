@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent.adapters.database import Database
 from agent.control.controller import Memory
 from agent.control.disclosure_desk import Floor
-from agent.control.effects import DisclosureSeen, EventDraft, Note, RecordingEnded, TrustSeen
+from agent.control.effects import DisclosureSeen, EventDraft, HealthSeen, Note, RecordingEnded, TrustSeen
 from agent.control.recording import RecordingMemory
 from agent.errors import EnvironmentFault
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DeviceEvent, event_hash
@@ -60,14 +60,16 @@ class EventStore:
         rows = self._database.run("SELECT hash FROM outbox WHERE devseq = ?", (devseq,))
         return Digest(rows[0][0]) if rows else None
 
-    def acknowledge(self, upto: int) -> None:
-        """Let the events up to `upto`, which the centre has receipted, leave; raises `EnvironmentFault`."""
+    def acknowledge(self, upto: int, at: str = "") -> None:
+        """Let the events up to `upto`, which the centre has receipted, leave; `at` is remembered as when the last
+        receipt came. Raises `EnvironmentFault`."""
         head = self.hash_of(upto)
         if head is None:
             raise EnvironmentFault(f"本机没有第 {upto} 号事件，不能按回执清理。请检查 agent.db。")
         with self._database.transaction():
             self._database.set("acked", upto)
             self._database.set("acked_head", head)
+            self._database.set("acked_at", at)
         while self._forget_batch(upto) == DELETE_ROWS:
             pass
 
@@ -180,5 +182,7 @@ def write_note(database: Database, note: Note) -> None:
         case DisclosureSeen(kind, name, version, digest, withdrawn):
             sql = "INSERT OR REPLACE INTO disclosure(kind, id, version, digest, withdrawn) VALUES (?, ?, ?, ?, ?)"
             database.run(sql, (kind, name, version, digest, int(withdrawn)))
+        case HealthSeen(reading):
+            database.set("health", reading)
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

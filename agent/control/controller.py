@@ -20,9 +20,12 @@ from agent.control.effects import (
     TrustSeen,
     moment_name,
 )
+from agent.control.frame_watch import FrameWatch
+from agent.control.health_desk import HealthDesk
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
+from agent.control.storage_policy import StoragePolicy
 from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink
 from agent.errors import EnvironmentFault
@@ -62,10 +65,18 @@ class Memory:
 class Controller:
     """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`."""
 
-    def __init__(self, identity: Identity, memory: Memory, trust: TrustList, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        memory: Memory,
+        trust: TrustList,
+        random: Callable[[], float],
+        storage: StoragePolicy | None = None,
+    ) -> None:
         self._identity, self._trust = identity, trust
         context = {CONTEXT_VERSION: identity.version}
         self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
+        self.health, self._frames = HealthDesk(self._recording, storage), FrameWatch()
         audience = identity.audience
         self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
@@ -87,7 +98,14 @@ class Controller:
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
-        return [*self._decide(event, now), *self._uplink.next(now), *self._finish_when_quiet(now)]
+        decided = [*self.health.accompany(self._decide(event, now), now)]
+        self._frames.see(event, self._recording.state, now)
+        paused = self.health.uploads_paused(now) and self._exit_code is None
+        return [*decided, *([] if paused else self._uplink.next(now)), *self._finish_when_quiet(now)]
+
+    def frames_progress(self, now: Instant) -> bool:
+        """Whether what should be recorded is recorded."""
+        return self._frames.progresses(now)
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
@@ -100,12 +118,16 @@ class Controller:
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():
+                self.health.interrupted()
                 return gap_opened(event)
+            case happened.HealthRead():
+                return self.health.read(event, now)
             case happened.RecordingFound():
                 return self._recording.found(event)
             case happened.RecordingSealed():
                 return self._recording.sealed(event)
             case happened.RecordingFailed():
+                self.health.failed()
                 return self._recording.failed(event)
             case happened.DeviceStarted():
                 return [*self._started(event), *self._uplink.open(now)]
@@ -169,6 +191,7 @@ class Controller:
         return [seen, *self._uplink.subscribe_again()]
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
+        self.health.failed()
         if event.disclosure is not None and self._desk is not None:
             self._desk.forget(event.disclosure)
         return [RaiseAlarm(event.detail)]

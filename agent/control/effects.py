@@ -56,7 +56,14 @@ class TrustSeen:
     version: int
 
 
-Note = RecordingEnded | DisclosureSeen | TrustSeen
+@dataclass(frozen=True)
+class HealthSeen:
+    """Note to the store: the last reading of the device's own state, as `agent.evidence.health` writes it."""
+
+    reading: str
+
+
+Note = RecordingEnded | DisclosureSeen | TrustSeen | HealthSeen
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,26 @@ class TakePhoto:
     device: DeviceId
     unit: str
     at: Instant
+
+
+@dataclass(frozen=True)
+class NoteHealth:
+    """Sign `reading` (`agent.evidence.health`) into the running recording."""
+
+    reading: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class SetBitrate:
+    """Code pictures at `percent` of the configured rate from now on."""
+
+    percent: int
+
+
+@dataclass(frozen=True)
+class SyncDisks:
+    """Bring everything that any program wrote to the disks: the power may end."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +235,9 @@ Effect = (
     | StopRecording
     | MarkRecording
     | TakePhoto
+    | NoteHealth
+    | SetBitrate
+    | SyncDisks
     | OpenConnection
     | CloseConnection
     | Subscribe

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.effects import StoreEvent
+from agent.control.health import HealthRead as HealthRead
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -232,6 +233,7 @@ class CourierDied:
 Event = (
     ButtonPressed
     | OfficerActed
+    | HealthRead
     | FragmentStored
     | GapOpened
     | PhotoTaken

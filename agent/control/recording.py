@@ -101,7 +101,7 @@ class RecordingMemory:
 
 
 class RecordingMachine:
-    """Follows the device's one recording at a time."""
+    """Follows the device's one recording at a time. `refusal` is one Chinese line while none may begin, else empty."""
 
     def __init__(
         self, device: DeviceId, unit: str, memory: RecordingMemory, context: Mapping[str, str | int | bool]
@@ -110,6 +110,7 @@ class RecordingMachine:
         self._number, self._head_number, self._head = memory.last_number, memory.head_number, memory.head
         self._next_head_ms = 0
         self._again = self._closing = False
+        self.refusal = ""
         self.state = State.IDLE
 
     @property
@@ -119,6 +120,8 @@ class RecordingMachine:
 
     def pressed(self, at: Instant) -> list[Effect]:
         """The record button: start, stop, or start again after the seal. Ignored once the device shuts down."""
+        if self.refusal:
+            return [RaiseAlarm(self.refusal)]
         return [] if self._closing else self._move(Trigger.PRESSED, at)
 
     def acted(self, event: OfficerActed) -> list[Effect]:
@@ -132,10 +135,11 @@ class RecordingMachine:
             return []
         return [MarkRecording(recording_id(self._device, self._number), event.act, event.cause, event.at)]
 
-    def shut_down(self, at: Instant) -> list[Effect]:
-        """The device is about to stop: close what runs, begin nothing any more."""
-        self._closing, self._again = True, False
-        return self._move(Trigger.SHUT_DOWN, at, SHUTDOWN)
+    def shut_down(self, at: Instant, reason: str = SHUTDOWN, refusal: str = "") -> list[Effect]:
+        """The device is about to stop: close what runs, begin nothing any more; with a `refusal`, until that is taken
+        back."""
+        self._closing, self._again, self.refusal = self._closing or not refusal, False, refusal
+        return self._move(Trigger.SHUT_DOWN, at, reason)
 
     def fragment_stored(self, event: FragmentStored) -> list[Effect]:
         """A signed fragment is on the disk: the first head at once, then one before `HEAD_INTERVAL_MS` is over."""

@@ -25,6 +25,9 @@ REASON_NAMES = {
     Reason.MUTED: "人为静音",
     Reason.SOUND_LOST: "声音中断",
     Reason.PICTURE_FROZEN: "画面静止",
+    Reason.LOW_BATTERY: "电量不足",
+    Reason.OVERHEATED: "设备过热",
+    Reason.STORAGE_FULL: "存储空间不足",
 }
 SOUNDLESS = frozenset({Reason.MUTED, Reason.SOUND_LOST})
 BEGINS = frozenset({MUTE_ON, GAP_OPENED})

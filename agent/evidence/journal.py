@@ -19,7 +19,7 @@ the next entry carries as `prev`, across segments and to the end of the recordin
 
 An `explanation` says that an officer explained aloud, in the fragments it names, why the recording had broken off;
 `mute-on` and `mute-off` that silence stands in the place of sound between them; `photo` has the SHA-256 of a photo
-taken at that moment as its note.
+taken at that moment as its note; `health` has one reading of the device's own state (`agent.evidence.health`).
 """
 
 import hashlib
@@ -42,8 +42,8 @@ MAX_DURATION_MS = 3_600_000  # ours; a fragment is half a second
 MAX_MONOTONIC_NS = 2**63 - 1  # a kernel's clock
 MAX_NOTE_CHARACTERS = 200  # ours; longer notes are cut when written
 GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED = "gap-opened", "gap-closed", "marker", "clock-jumped"
-MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO = "mute-on", "mute-off", "explanation", "photo"
-EVENT_KINDS = frozenset({GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO})
+MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH = "mute-on", "mute-off", "explanation", "photo", "health"
+EVENT_KINDS = frozenset({GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -13,8 +13,9 @@ class Reason(StrEnum):
 
     Under the causes of the rules: CAMERA_LOST, SOUND_LOST, ENCODER_STALLED, FRAMES_DROPPED, PICTURE_FROZEN and
     DEVICE_RESTART are 设备故障 (a restart may also be 电量不足), STORAGE_FAILED is 设备故障 or 存储空间不足,
-    CLOCK_JUMPED and SHUTDOWN 其他. PAUSED and MUTED are an officer's act and need his cause. STOPPED (the button) and
-    CONTINUED (the next segment follows) are no interruption.
+    CLOCK_JUMPED and SHUTDOWN 其他. LOW_BATTERY, OVERHEATED and STORAGE_FULL (电量不足, 设备故障, 存储空间不足) are the
+    device's own end of a recording, after alarms and with the figures in its health trail. PAUSED and MUTED are an
+    officer's act and need his cause. STOPPED (the button) and CONTINUED (the next segment follows) are no interruption.
     """
 
     STOPPED = "stopped"
@@ -30,6 +31,9 @@ class Reason(StrEnum):
     MUTED = "muted"
     SOUND_LOST = "sound-lost"
     PICTURE_FROZEN = "picture-frozen"
+    LOW_BATTERY = "low-battery"
+    OVERHEATED = "overheated"
+    STORAGE_FULL = "storage-full"
 
 
 class Explained(StrEnum):
@@ -56,6 +60,9 @@ EXPLANATION: Mapping[Reason, Explained] = {
     Reason.MUTED: Explained.BY_PERSON,
     Reason.SOUND_LOST: Explained.BY_PERSON,
     Reason.PICTURE_FROZEN: Explained.BY_DEVICE,
+    Reason.LOW_BATTERY: Explained.BY_DEVICE,
+    Reason.OVERHEATED: Explained.BY_DEVICE,
+    Reason.STORAGE_FULL: Explained.BY_PERSON,
 }
 """The one table. REC-10 asks for a statement on resuming and a written explanation wherever an officer was there to see
 that nothing is recorded; a restart, a dropped frame or a frozen picture may pass unnoticed, so the device's account has

@@ -117,7 +117,8 @@ class Finding:
 @dataclass(frozen=True)
 class Report:
     """The outcome of one verification. `first_bad` is the first place in the files that fails integrity. `recovered`: a
-    segment was closed by a later start of the device. `device` and `recording` are None when nothing signed could be
+    segment was closed by a later start of the device. `health` are Chinese lines of what the device measured of itself.
+    `device` and `recording` are None when nothing signed could be
     read."""
 
     verdict: Verdict
@@ -136,6 +137,7 @@ class Report:
     fragments: int
     duration_s: float
     recovered: bool
+    health: tuple[str, ...] = ()
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -165,6 +167,7 @@ class Report:
             "fragments": self.fragments,
             "duration_s": self.duration_s,
             "recovered": self.recovered,
+            "health": list(self.health),
             "layers": layers,
             "places": [_place_json(place) for place in self.places],
             "statement": WHAT_A_SIGNATURE_PROVES,

@@ -22,13 +22,14 @@ SIDECAR = "sidecar"
 @dataclass(frozen=True)
 class Sidecars:
     """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
-    `notes` are the files of `notes/` by name. `journal_inside`: the recording is encrypted, its journal is listed in
-    the sums and stands nowhere but in the segments."""
+    `notes` are the files of `notes/` by name, `photos` those taken during the recording. `journal_inside`: the
+    recording is encrypted, its journal is listed in the sums and stands nowhere but in the segments."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
     signature: bytes | None = None
     notes: Mapping[str, bytes] = field(default_factory=dict)
+    photos: Mapping[str, Source] = field(default_factory=dict)
     journal_inside: bool = False
 
 
@@ -75,6 +76,7 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
 
 def _digests(sidecars: Sidecars, segments: Sequence[Examined]) -> dict[str, Digest]:
     digests = {segment.file.name: _digest(_as_sealed(segment)) for segment in segments}
+    digests |= {name: _digest(photo) for name, photo in sidecars.photos.items()}
     if sidecars.journal is not None:
         digests[JOURNAL_NAME] = _digest(_journal(sidecars.journal))
     return digests

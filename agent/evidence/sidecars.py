@@ -19,6 +19,7 @@ from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
 
 JOURNAL_NAME, SUMS_NAME, SIGNATURE_NAME = "journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s"
+PHOTOS = "photo-*.jpg"  # photos taken during the recording, beside its segments
 MAX_SUMS = 4096  # ours; a day in segments of ten minutes has 144
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 

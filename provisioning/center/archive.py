@@ -9,14 +9,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import durable
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
 from agent.evidence.encrypted_reading import EncryptedSegment, encryption_findings, open_with_archive_key
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.note_findings import NOTES
 from agent.evidence.recovery import examine
-from agent.evidence.sidecars import JOURNAL_NAME, iterate_journal_lines
+from agent.evidence.sidecars import JOURNAL_NAME, PHOTOS, iterate_journal_lines
 
 ENCRYPTED = "segment-*.mp4" + SUFFIX
 
@@ -52,6 +52,8 @@ def decrypt_recording(folder: Path, key: ec.EllipticCurvePrivateKey, out: Path) 
         opened = [(segment, stack.enter_context(_opened(segment, key))) for segment in segments]
         done = [_write(found, out / segment.name.removesuffix(SUFFIX)) for segment, found in opened]
         _write_journal([found for _, found in opened], out / JOURNAL_NAME)
+    photos = sorted(folder.glob(PHOTOS + SUFFIX))
+    done += [_photo_beside(photo, key, out / photo.name.removesuffix(SUFFIX)) for photo in photos]
     for beside in _beside(folder):
         _copy(beside, out / beside.relative_to(folder))
     return done
@@ -80,10 +82,17 @@ def _decrypt_photo(photo: Path, key: ec.EllipticCurvePrivateKey, target: Path) -
     return Decrypted(target, len(plain), ())
 
 
+def _photo_beside(photo: Path, key: ec.EllipticCurvePrivateKey, target: Path) -> Decrypted:
+    try:
+        return _decrypt_photo(photo, key, target)
+    except SenderFault as fault:
+        return Decrypted(target, 0, (f"{photo.name}：{fault}",))
+
+
 def _beside(folder: Path) -> Iterator[Path]:
     """Sums, their signature, a journal if one stands there, torn tails, notes; nothing that is decrypted."""
     places = [*folder.iterdir(), *(folder / NOTES).glob("*.dsse")]
-    yield from (place for place in sorted(places) if place.is_file() and not place.match(ENCRYPTED))
+    yield from (place for place in sorted(places) if place.is_file() and place.suffix != SUFFIX)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -48,7 +48,8 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`; `gm` adds an SM2 key for SM3 sums; `archive` is the PEM public key that
+    `[capture]` table, `mcu` that of `[hooks]`; `gm` adds an SM2 key for SM3 sums. `own_sensors`: the battery and the
+    heat of the computer it runs on are this device's; not so in a rehearsal. `archive` is the PEM public key that
     recordings are encrypted for, None to leave them in the clear."""
 
     device: str
@@ -58,6 +59,7 @@ class DeviceOrder:
     mcu: str = ""
     kiosk: KioskOrder | None = None
     gm: bool = False
+    own_sensors: bool = True
     archive: bytes | None = None
 
 
@@ -102,6 +104,7 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         document |= {"evidence": evidence}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
+        document |= {} if order.own_sensors else {"duty": {"sensors": "none"}}
     else:
         document |= {"disclosure": {"audience": _audience(order.kiosk)}}
     return toml_text(document)

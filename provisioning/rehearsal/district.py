@@ -117,7 +117,15 @@ def _receiver(wishes: Wishes, district: District) -> ReceiverOrder:
 def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
     archive = read_archive_public(district.authority / ARCHIVE_PUBLIC)
     recorders = [
-        DeviceOrder(name, UNIT, _address(wishes), wishes.camera, str(district.button(name).absolute()), archive=archive)
+        DeviceOrder(
+            name,
+            UNIT,
+            _address(wishes),
+            wishes.camera,
+            str(district.button(name).absolute()),
+            own_sensors=False,
+            archive=archive,
+        )
         for name in RECORDERS
     ]
     kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, PHONE, f"{LOOPBACK}:0"))

@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "missing": 12, "untrusted": 14, "altered": 13}
 RANK = list(CODES)  # from good to bad: an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031")
@@ -25,7 +24,7 @@ NAMES = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0"
 PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, NORMAL, EPOCH = 1000, ("stopped", "continued"), datetime(1970, 1, 1, tzinfo=UTC)
-BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
+BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
 EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420")
 
@@ -251,7 +250,9 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
     if sums is None: return
     lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("latin-1").splitlines()]
     if not lines or None in lines: return tell("altered", "SHA256SUMS: not in its form 格式不对")
-    found = {name: sha(data).hex() for name, data in [*files.items(), *([] if journal is None else [("journal.jsonl", journal)])]}
+    photos = [(place.name, place.read_bytes()) for place in sorted(folder.glob("photo-*.jpg"))]
+    if photos: tell("complete", f"{len(photos)} photos: only their sums are judged here, not the signature in each 照片只核对清单，不判各自的签名")
+    found = {name: sha(data).hex() for name, data in [*files.items(), *photos, *([] if journal is None else [("journal.jsonl", journal)])]}
     for segment in (it for it in segments if it["unstamped"]):  # the list is of the files as they were sealed
         data, at, whole = memoryview(files[segment["name"]]), segment["at"], hashlib.sha256()
         for piece in (data[:at], segment["unstamped"], data[at + MANIFEST_BYTES:]): whole.update(piece)
@@ -260,7 +261,6 @@ def check_sidecars(folder, files, segments, roots, intact, tell):
         if found.get(name) != told.get(name): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
     devices = {segment["opening"]["device"] for segment in segments}
     if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
-
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, whole = [], path.is_dir()

@@ -19,6 +19,7 @@ from agent.adapters.spool import Spool
 from agent.clock import Clock, SystemClock
 from agent.control.messages import FragmentStored, RecordingFailed, RecordingSealed
 from agent.evidence import sidecars
+from agent.evidence.bmff import Source
 from agent.evidence.recovery import Examination, examine
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
@@ -83,7 +84,7 @@ class RecordingBench:
     events: list[RecordingEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.spool = Spool(self.root, self.keys)
+        self.spool = Spool(self.root, keys=self.keys)
         self.recorder = Recorder(
             self.spool, self.signer, self.clock, lambda: next(self.sources), self.events.append, self.settings
         )
@@ -116,7 +117,8 @@ def verdict(folder: Path) -> str:
         places = sorted(folder.glob("segment-*.mp4"))
         files = [SegmentFile(place.name, stack.enter_context(opened(place))) for place in places]
         names = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
-        beside = Sidecars(*((folder / name).read_bytes() for name in names))
+        photos = {place.name: Source.of_bytes(place.read_bytes()) for place in folder.glob(sidecars.PHOTOS)}
+        beside = Sidecars(*((folder / name).read_bytes() for name in names), photos=photos)
         report = verify_recording(files, [AUTHORITY.root], datetime.now(UTC), beside)
     return report.verdict.value
 

@@ -29,6 +29,7 @@ from agent.config import read_config
 from agent.control.effects import StartRecording
 from agent.control.messages import GapOpened, PhotoTaken, RecordingFailed, RecordingSealed
 from agent.errors import EnvironmentFault, OperatorFault
+from agent.evidence.encrypted_photo import photo_digest
 from agent.evidence.journal import Reason
 from agent.evidence.reasons import Cause
 from agent.recording_part import equip
@@ -181,7 +182,7 @@ def test_end_cut_off_at_a_record_is_missing_or_altered_and_the_rest_is_read(seal
 
 
 def test_torn_tail_stays_encrypted_and_nothing_whole_is_lost(cut):
-    spool = Spool(cut / "recordings", keys_in(cut))
+    spool = Spool(cut / "recordings", keys=keys_in(cut))
     (end,) = recover(spool, SIGNER, CLOCK)
     assert (end.recovered, end.reason) == (True, "device-restart")
     assert end.discarded_bytes > 0
@@ -199,7 +200,7 @@ def test_recovery_goes_on_when_encryption_was_switched_off_meanwhile(cut):
 
 
 def test_recovery_twice_changes_nothing_and_the_end_is_told_again_without_the_key(cut):
-    spool = Spool(cut / "recordings", keys_in(cut))
+    spool = Spool(cut / "recordings", keys=keys_in(cut))
     (end,) = recover(spool, SIGNER, CLOCK)
     after = tree(cut)
     (again,) = recover(spool, SIGNER, CLOCK, expected=[FIRST])
@@ -215,7 +216,7 @@ def test_recovery_twice_changes_nothing_and_the_end_is_told_again_without_the_ke
 def test_unfinished_recording_without_its_key_is_reported_and_left_alone(cut):
     (cut / "keys" / f"{FIRST}.key").unlink()
     before = tree(cut / "recordings")
-    (end,) = recover(Spool(cut / "recordings", keys_in(cut)), SIGNER, CLOCK)
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
     assert isinstance(end, RecordingFailed)
     assert "存档密钥" in end.detail
     assert tree(cut / "recordings") == before
@@ -241,7 +242,7 @@ def test_sums_that_list_another_journal_are_altered(sealed):
 
 
 def test_written_note_beside_a_recording_that_the_device_cannot_read(sealed):
-    spool = Spool(sealed / "recordings", keys_in(sealed))
+    spool = Spool(sealed / "recordings", keys=keys_in(sealed))
     draft = NoteDraft(Cause.EQUIPMENT_FAILURE.value, "存储卡松动，已重新插好。", "示例-000001")
     add_note(spool, FIRST, draft, SIGNER, CLOCK.read().wall)
     done = verify(spool.folder(FIRST), "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
@@ -266,9 +267,32 @@ def test_photo_is_read_by_the_archive_alone_and_a_flipped_bit_is_altered(tmp_pat
     assert verify(*asked).returncode == 2
     assert verify(*asked, "--key", tmp_path / "archive.key").returncode == 0
     (done,) = decrypt(photo, ARCHIVE, tmp_path / "clear")
-    assert hashlib.sha256(done.file.read_bytes()).hexdigest().startswith(photo.name[-16:-8])
+    assert hashlib.sha256(done.file.read_bytes()).hexdigest() == photo_digest(photo.read_bytes())
     photo.write_bytes(flipped(photo.read_bytes(), 3000))
     assert verify(*asked, "--key", tmp_path / "archive.key").returncode == 13
+
+
+def test_photo_in_a_recording_is_listed_and_judged_with_it(tmp_path):
+    write_keys(tmp_path)
+    source = make_source(CaptureSettings(camera="test", width=320, height=192), CLOCK)
+    bench = RecordingBench(tmp_path / "recordings", iter([source]), keys=keys_in(tmp_path))
+    bench.start()
+    bench.wait_for_fragments(1)
+    bench.recorder.act(PhotoAsked(DEVICE, UNIT, CLOCK.read()))
+    eventually(lambda: any(isinstance(event, PhotoTaken) for event in bench.events), "a photo")
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    folder = bench.spool.folder(FIRST)
+    (photo,) = folder.glob("photo-*.jpg.enc")
+    asked = [folder, "--roots", tmp_path / "root.pem", "--key", tmp_path / "archive.key"]
+    done = verify(*asked)
+    assert (done.returncode, "照片 1 张" in done.stdout) == (0, True), done.stdout
+    out = clear(tmp_path)
+    assert subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0
+    assert verify(out, "--roots", tmp_path / "root.pem").returncode == 0
+    photo.write_bytes(flipped(photo.read_bytes(), 3000))
+    assert verify(*asked).returncode == 13
 
 
 def test_card_of_a_dead_recorder_is_read_by_the_archive_as_it_is(cut):
@@ -283,7 +307,7 @@ def test_card_of_a_dead_recorder_is_read_by_the_archive_as_it_is(cut):
 def test_file_without_a_header_is_set_aside(cut):
     segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
     os.truncate(segment, 0)
-    (end,) = recover(Spool(cut / "recordings", keys_in(cut)), SIGNER, CLOCK)
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
     assert isinstance(end, RecordingSealed)
     assert end.segments == 1
     assert segment.with_name(segment.name + ".torn").exists()
@@ -299,7 +323,7 @@ def test_killed_recorder_loses_no_stored_fragment(tmp_path):
             said.append(int(line.split()[1]))
             if len(said) == 5:
                 process.send_signal(signal.SIGKILL)
-    (end,) = recover(Spool(root, keys_in(tmp_path)), SIGNER, CLOCK)
+    (end,) = recover(Spool(root, keys=keys_in(tmp_path)), SIGNER, CLOCK)
     assert end.fragments >= len(said) == 5
     out = tmp_path / "clear"
     assert [it.problems for it in decrypt_recording(root / FIRST, ARCHIVE, out)] == [()] * end.segments

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.adapters.gap_log import MAX_PENDING, GapLog
-from agent.evidence.journal import Reason
+from agent.evidence.journal import HEALTH, JournalEvent, Reason
 from tests.agent.evidence.bench import START
 
 LATER = replace(START, wall=START.wall + timedelta(seconds=5), monotonic_ns=START.monotonic_ns + 5 * 10**9)
@@ -63,3 +63,13 @@ def test_stepped_wall_clock_is_told_and_a_steady_one_is_not():
     log.tick(replace(LATER, wall=LATER.wall - timedelta(days=3650)))
     (event,) = log.pending
     assert (event.kind, event.reason, event.note) == ("clock-jumped", Reason.CLOCK_JUMPED, "-315360000000 ms")
+
+
+def test_readings_of_a_long_interruption_do_not_crowd_the_interruption_out_of_the_seal() -> None:
+    log = GapLog()
+    log.open(Reason.PAUSED, START)
+    for number in range(40):
+        log.note(JournalEvent(HEALTH, START, None, f"why=interval clk=ntp gap={number} flt=0 cut=0"))
+    kept = [event.note for event in log.pending if event.kind == HEALTH]
+    assert [note.split()[2] for note in kept] == ["gap=0", "gap=1", "gap=2", "gap=39"]
+    assert log.pending[0].reason is Reason.PAUSED

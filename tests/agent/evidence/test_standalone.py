@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from cryptography import x509
 
 from agent.evidence.bmff import Source
+from agent.evidence.reasons import EXPLANATION, Explained
 from agent.evidence.report import Verdict
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from tests.agent.evidence.attacks import AUTHORITY, Folder, recordings
@@ -86,3 +88,10 @@ def test_it_runs_alone_isolated_from_the_house(tmp_path: Path) -> None:
 
 def test_it_is_short_enough_to_be_read() -> None:
     assert len(ALONE.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_it_asks_nobody_to_explain_what_the_one_table_leaves_to_the_device() -> None:
+    by_device = {reason.value for reason, needs in EXPLANATION.items() if needs is Explained.BY_DEVICE}
+    line = re.search(r"^BY_DEVICE = \((.*?)\)", ALONE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert line is not None
+    assert set(re.findall(r'"([a-z-]+)"', line[1])) == by_device

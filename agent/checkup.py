@@ -1,0 +1,90 @@
+"""Looks at a device for its self-check, whether its agent runs or not; opens no camera and changes nothing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from agent.adapters.database import Snapshot, read_snapshot
+from agent.adapters.health_courier import read_health
+from agent.adapters.picamera2_source import camera_present
+from agent.adapters.sources import FIRST_CAMERA, SOUND_CARDS
+from agent.adapters.spool import Spool
+from agent.clock import Clock
+from agent.config import DATABASE, RECORDINGS, AgentConfig, CaptureConfig
+from agent.control.self_check import Observed, Presence
+from agent.errors import OperatorFault
+from agent.evidence.health import HealthReading, parse_reading
+from agent.wire import canonical
+
+
+def observe(config: AgentConfig, clock: Clock) -> Observed:
+    """What `agent.control.self_check` judges. Charge and heat are the kernel's, else the agent's own last reading (a
+    battery behind the MCU is seen by the agent alone). Raises `OperatorFault` or `EnvironmentFault`."""
+    read = read_health(config.duty.sysfs, Spool(config.state_dir / RECORDINGS), clock)
+    told = _snapshot(config)
+    last = None if told is None else parse_reading(told.health)
+    certificates = _certificates([config.identity.evidence_chain, config.broker.certificate])
+    return Observed(
+        read.at,
+        _measured(read.battery_percent, last, "battery_percent"),
+        read.charging if last is None or read.charging is not None else last.charging,
+        read.free_bytes,
+        _measured(read.temperature_mc, last, "temperature_mc"),
+        _camera(config.capture),
+        _microphone(config.capture),
+        max(it.not_valid_before_utc for it in certificates),
+        min(it.not_valid_after_utc for it in certificates),
+        _moment(told.acked_at) if told is not None else None,
+        0 if told is None else told.waiting,
+        config.duty.planned_hours,
+        config.duty.battery_hours,
+        config.storage_policy,
+    )
+
+
+def _snapshot(config: AgentConfig) -> Snapshot | None:
+    store = config.state_dir / DATABASE
+    return read_snapshot(store) if store.is_file() else None
+
+
+def _measured(now: int | None, last: HealthReading | None, name: str) -> int | None:
+    found: int | None = now if now is not None or last is None else getattr(last, name)
+    return found
+
+
+def _moment(text: str) -> datetime | None:
+    return canonical.parse_timestamp(text) if text else None
+
+
+def _certificates(chains: Sequence[Path]) -> list[x509.Certificate]:
+    try:
+        return [it for chain in chains for it in x509.load_pem_x509_certificates(chain.read_bytes())]
+    except (OSError, ValueError) as error:
+        raise OperatorFault(f"本机证书无法读取（{error}）。请重新发放设备文件夹。") from error
+
+
+def _camera(capture: CaptureConfig) -> Presence:
+    kind, _, where = capture.camera.partition(":")
+    if kind == "none":
+        return Presence.UNWANTED
+    if kind == "rtsp":
+        return Presence.UNKNOWN
+    if kind in {"v4l2", "file"}:
+        return Presence.THERE if Path(where).exists() else Presence.MISSING
+    if kind == "picamera2":
+        return Presence.THERE if camera_present() else Presence.MISSING
+    there = kind == "auto" and (camera_present() or FIRST_CAMERA.exists())
+    return Presence.THERE if there else Presence.SYNTHETIC
+
+
+def _microphone(capture: CaptureConfig) -> Presence:
+    kind = capture.audio.partition(":")[0]
+    if kind == "none":
+        return Presence.UNWANTED
+    if kind == "test":
+        return Presence.SYNTHETIC
+    if kind == "auto" and capture.camera.partition(":")[0] in {"rtsp", "file"}:
+        return Presence.UNKNOWN
+    return Presence.THERE if SOUND_CARDS.exists() else Presence.MISSING

@@ -1,0 +1,92 @@
+"""What the device gives up when it grows hot or its battery empties: uploads first, then bit rate, recording last.
+
+One table, with a distance between the value at which a thing is given up and the one at which it is taken back, and at
+least a minute between two changes. Only the last step does not wait: what is to be saved then is the seal.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from agent.control.backoff import NANOSECONDS
+
+CHANGE_NS = 60 * NANOSECONDS  # reference/reliability.md, fault 25: at most one switch a minute
+
+
+class Measure(IntEnum):
+    """What has been given up, each with everything before it."""
+
+    NONE = 0
+    UPLOADS_PAUSED = 1
+    BITRATE_LOWERED = 2
+    RECORDING_STOPPED = 3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """`measure` holds from `hot_mc` (millidegrees Celsius) up until below `cool_mc`, and from `low_percent` of battery
+    down until above `charged_percent` or on external power."""
+
+    measure: Measure
+    hot_mc: int
+    cool_mc: int
+    low_percent: int
+    charged_percent: int
+
+
+LADDER = (
+    Rung(Measure.UPLOADS_PAUSED, 80_000, 75_000, 10, 15),  # faults 25 and 26: 80 and 85 degrees, 10 and 2 percent
+    Rung(Measure.BITRATE_LOWERED, 85_000, 80_000, 5, 10),
+    # Ours: ten degrees above the one at which a Pi throttles itself to its lowest clock.
+    Rung(Measure.RECORDING_STOPPED, 95_000, 85_000, 2, 5),
+)
+
+
+@dataclass(frozen=True)
+class Strain:
+    """The last known values; None for what was never measured. A sensor that falls silent keeps its last value."""
+
+    temperature_mc: int | None = None
+    battery_percent: int | None = None
+    charging: bool | None = None
+
+    @property
+    def battery_counts(self) -> bool:
+        """Whether the device lives on its battery."""
+        return self.battery_percent is not None and not self.charging
+
+
+def decide(held: Measure, strain: Strain) -> Measure:
+    """What is to be given up, when `held` is so far: a rung is entered at one value and left at another."""
+    reached = [rung.measure for rung in LADDER if (_stays if rung.measure <= held else _enters)(rung, strain)]
+    return max(reached, default=Measure.NONE)
+
+
+def is_empty(strain: Strain) -> bool:
+    """Whether it is the battery that ends a recording, and not the heat."""
+    return strain.battery_counts and (strain.battery_percent or 0) <= LADDER[-1].charged_percent
+
+
+class Governor:
+    """Holds what is given up at the moment; `follow` once for every reading."""
+
+    def __init__(self) -> None:
+        self.held = Measure.NONE
+        self._changed_ns: int | None = None
+
+    def follow(self, strain: Strain, now_ns: int) -> Measure:
+        """What holds from now on."""
+        wanted = decide(self.held, strain)
+        waits = self._changed_ns is not None and now_ns - self._changed_ns < CHANGE_NS
+        if wanted != self.held and (not waits or wanted is Measure.RECORDING_STOPPED):
+            self.held, self._changed_ns = wanted, now_ns
+        return self.held
+
+
+def _enters(rung: Rung, strain: Strain) -> bool:
+    hot = strain.temperature_mc is not None and strain.temperature_mc >= rung.hot_mc
+    return hot or (strain.battery_counts and (strain.battery_percent or 0) <= rung.low_percent)
+
+
+def _stays(rung: Rung, strain: Strain) -> bool:
+    hot = strain.temperature_mc is not None and strain.temperature_mc >= rung.cool_mc
+    return hot or (strain.battery_counts and (strain.battery_percent or 0) <= rung.charged_percent)

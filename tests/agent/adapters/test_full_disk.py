@@ -1,0 +1,133 @@
+"""A disk that fills up while recording, on a real ext4: what stands is sealed, in room that was kept; nothing goes."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.fake_source import FakeSource
+from agent.adapters.recorder import RecorderSettings
+from agent.adapters.reserve_file import ReserveFile
+from agent.adapters.spool import NoRoom, Spool
+from agent.control.messages import GapOpened, RecordingSealed
+from agent.evidence.journal import Reason
+from tests.agent.adapters.recording_bench import FIRST, RecordingBench, chained, eventually, footage
+
+MIB = 2**20
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk image needs root")
+
+
+@contextmanager
+def ext4_disk(folder: Path, size: int) -> Iterator[Path]:
+    """A real ext4 of `size` bytes on a loop device; skips where the kernel has none."""
+    image, place = folder / "disk.img", folder / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True, capture_output=True)
+    mounted = subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no loop device here: {mounted.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def bench_on(disk: Path, source: FakeSource, reserve: int, margin: int) -> RecordingBench:
+    bench = RecordingBench(disk / "recordings", iter([source]), RecorderSettings(retry_s=0.2, reserve_bytes=margin))
+    bench.spool.reserve = ReserveFile(disk / "reserve.bin", reserve)
+    return bench
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """A file that leaves `leave` bytes of the disk."""
+    ballast, found = disk / "ballast", os.statvfs(disk)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - leave)
+    return ballast
+
+
+def slow(packets, head: int):
+    return chain(packets[:head], chain.from_iterable((packet, 0.005) for packet in packets[head:]))
+
+
+@as_root
+def test_a_disk_that_fills_while_recording_leaves_a_sealed_file_before_anybody_stops_it(tmp_path):
+    with ext4_disk(tmp_path, 24 * MIB) as disk:
+        tracks, packets = footage(60)
+        bench = bench_on(disk, FakeSource(tracks, slow(packets, 200)), reserve=4 * MIB, margin=MIB)
+        bench.start()
+        bench.wait_for_fragments(3)
+        fill(disk, MIB + 16_000)
+        eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
+        eventually(lambda: bench.segments()[0].sealed, "the segment sealed, in the room that was kept")
+        (gap,) = [event for event in bench.events if isinstance(event, GapOpened)]
+        bench.recorder.stop(Reason.STOPPED)
+        assert isinstance(bench.wait_for_end(), RecordingSealed)
+        assert bench.recorder.close(5)
+        assert gap.reason == "storage-full"
+        (segment,) = bench.segments()
+        assert (segment.manifest.seal.closing.reason, segment.manifest.seal.closing.recovered) == (
+            "storage-full",
+            False,
+        )
+        assert bench.verdict() == "unexplained-gap", "an officer has to say what was missed"
+        assert chained([segment]) == [event.sequence for event in bench.stored()]
+
+
+@as_root
+def test_a_recording_goes_on_by_itself_when_room_is_made_and_takes_its_reserve_back(tmp_path):
+    with ext4_disk(tmp_path, 24 * MIB) as disk:
+        tracks, packets = footage(120)
+        bench = bench_on(disk, FakeSource(tracks, slow(packets, 200)), reserve=4 * MIB, margin=MIB)
+        bench.start()
+        bench.wait_for_fragments(3)
+        ballast = fill(disk, MIB + 16_000)
+        eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
+        eventually(lambda: not (disk / "reserve.bin").exists(), "the reserve given back")
+        before = len(bench.stored())
+        ballast.unlink()
+        eventually(lambda: len(bench.stored()) > before + 1, "fragments after room was made")
+        assert (disk / "reserve.bin").stat().st_size == 4 * MIB
+        bench.recorder.stop(Reason.STOPPED)
+        assert isinstance(bench.wait_for_end(), RecordingSealed)
+        assert bench.recorder.close(5)
+        assert chained(bench.segments()) == [event.sequence for event in bench.stored()]
+
+
+@as_root
+def test_a_disk_that_others_fill_to_the_last_byte_still_takes_the_seal(tmp_path):
+    with ext4_disk(tmp_path, 24 * MIB) as disk:
+        tracks, packets = footage(3)
+        bench = bench_on(disk, FakeSource(tracks, chain(packets, repeat(0.01, 10**6))), reserve=4 * MIB, margin=0)
+        bench.start()
+        bench.wait_for_fragments(5)  # the sixth is with the muxer until the end
+        fill(disk, 0)
+        bench.recorder.stop(Reason.STOPPED)
+        sealed = bench.wait_for_end()
+        assert bench.recorder.close(5)
+        assert isinstance(sealed, RecordingSealed)
+        assert bench.verdict() == "complete"
+        assert (bench.spool.folder(FIRST) / "SHA256SUMS.p7s").is_file()
+
+
+@as_root
+def test_the_reserve_is_of_real_blocks_and_refuses_where_there_are_none(tmp_path):
+    with ext4_disk(tmp_path, 16 * MIB) as disk:
+        reserve = ReserveFile(disk / "reserve.bin", 4 * MIB)
+        free = Spool(disk / "recordings").free_bytes()
+        assert reserve.ensure()
+        assert Spool(disk / "recordings").free_bytes() <= free - 4 * MIB
+        fill(disk, 0)
+        assert reserve.ensure(), "held already"
+        reserve.release()
+        assert Spool(disk / "recordings").free_bytes() >= 4 * MIB
+        (disk / "more").write_bytes(bytes(2 * MIB))
+        assert not reserve.ensure()
+        with pytest.raises(NoRoom, match="封存"):
+            Spool(disk / "recordings", reserve).take_reserve(0)

@@ -1,0 +1,207 @@
+"""Heat and an empty battery: uploads go first, then bit rate, recording last, and nothing flutters."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.control import messages as happened
+from agent.control.alarms import ALARM_TEXTS, Alarm
+from agent.control.backoff import NANOSECONDS
+from agent.control.controller import Controller, Identity, Memory
+from agent.control.effects import (
+    Effect,
+    NoteHealth,
+    RaiseAlarm,
+    SendEvents,
+    SetBitrate,
+    StartRecording,
+    StopRecording,
+    StoreEvent,
+    SyncDisks,
+)
+from agent.control.governor import CHANGE_NS, LADDER, Governor, Measure, Strain, decide
+from agent.control.health import INTERVAL_NS, HealthRead
+from agent.control.health_desk import LAST_WORD_NS
+from agent.control.recording import RecordingMemory
+from agent.control.storage_policy import StoragePolicy
+from agent.evidence.health import parse_reading
+from agent.wire.device_events import GENESIS, EventType
+from agent.wire.identifiers import recording_id
+from tests.support.clocks import SteppedClock
+from tests.support.device import DistrictKeys
+
+KEYS = DistrictKeys()
+FIRST = recording_id(KEYS.device, 1)
+POLICY = StoragePolicy(8 * 2**20, 4_064_000, 4, 0.5)
+GIB = 2**30
+STRAINS = st.builds(
+    Strain,
+    st.none() | st.integers(20_000, 110_000),
+    st.none() | st.integers(0, 100),
+    st.none() | st.booleans(),
+)
+
+
+class Field:
+    """A recorder's controller whose sensors the test sets; the broker is there."""
+
+    def __init__(self) -> None:
+        self.clock = SteppedClock()
+        identity = Identity(KEYS.authority.district, KEYS.device, "星河区综合行政执法局", "0.1.0")
+        memory = Memory(0, 0, RecordingMemory(0, 0, GENESIS))
+        self.controller = Controller(identity, memory, KEYS.trust, lambda: 0.0, POLICY)
+
+    def handle(self, event: happened.Event) -> list[Effect]:
+        return self.controller.handle(event, self.clock.read())
+
+    def press(self) -> list[Effect]:
+        return self.handle(happened.ButtonPressed(self.clock.read()))
+
+    def fragment(self, sequence: int = 1) -> list[Effect]:
+        now = self.clock.read()
+        return self.handle(happened.FragmentStored(FIRST, 1, sequence, GENESIS, now, 500, 1000))
+
+    def sealed(self, reason: str) -> list[Effect]:
+        now = self.clock.read()
+        return self.handle(happened.RecordingSealed(FIRST, 1, 1, GENESIS, 500, 1000, reason, False, 0, now))
+
+    def read(self, seconds: float = 61, **measured: int | bool) -> list[Effect]:
+        self.clock.step(seconds)
+        return self.handle(HealthRead(self.clock.read(), **measured))  # type: ignore[arg-type]
+
+
+def of(kind: type, effects: list[Effect]) -> list[Effect]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def types(effects: list[Effect]) -> list[EventType]:
+    return [effect.draft.type for effect in effects if isinstance(effect, StoreEvent)]
+
+
+@pytest.mark.parametrize(
+    ("heat", "measure"),
+    [(79_999, 0), (80_000, 1), (84_999, 1), (85_000, 2), (94_999, 2), (95_000, 3)],
+)
+def test_heat_gives_up_uploads_before_bit_rate_before_recording(heat: int, measure: int) -> None:
+    assert decide(Measure.NONE, Strain(heat)) == measure
+
+
+@pytest.mark.parametrize(("percent", "measure"), [(11, 0), (10, 1), (6, 1), (5, 2), (3, 2), (2, 3), (0, 3)])
+def test_an_emptying_battery_does_likewise_unless_it_charges(percent: int, measure: int) -> None:
+    assert decide(Measure.NONE, Strain(None, percent)) == measure
+    assert decide(Measure.NONE, Strain(None, percent, charging=True)) is Measure.NONE
+
+
+def test_the_ladder_gives_up_in_one_order_and_takes_back_later_than_it_gave_up() -> None:
+    assert [rung.measure for rung in LADDER] == [1, 2, 3]
+    assert all(rung.cool_mc < rung.hot_mc and rung.charged_percent > rung.low_percent for rung in LADDER)
+    assert [rung.hot_mc for rung in LADDER] == sorted(rung.hot_mc for rung in LADDER)
+    assert [rung.low_percent for rung in LADDER] == sorted((rung.low_percent for rung in LADDER), reverse=True)
+
+
+@given(st.lists(st.tuples(STRAINS, st.integers(1, 40)), max_size=60))
+def test_a_swinging_sensor_changes_something_once_a_minute_at_most_but_never_delays_the_seal(
+    history: list[tuple[Strain, int]],
+) -> None:
+    governor, now_ns, changed_ns = Governor(), 0, None
+    for strain, seconds in history:
+        now_ns += seconds * NANOSECONDS
+        before = governor.held
+        held = governor.follow(strain, now_ns)
+        if decide(before, strain) is Measure.RECORDING_STOPPED:
+            assert held is Measure.RECORDING_STOPPED
+        elif held is not before:
+            assert changed_ns is None or now_ns - changed_ns >= CHANGE_NS
+        changed_ns = now_ns if held is not before else changed_ns
+
+
+@given(STRAINS, st.sampled_from(Measure))
+def test_nothing_is_taken_back_that_would_be_given_up_again_at_once(strain: Strain, held: Measure) -> None:
+    assert decide(decide(held, strain), strain) == decide(held, strain)
+
+
+def test_an_empty_battery_closes_syncs_and_sends_its_last_word_and_then_is_silent() -> None:
+    field = Field()
+    field.handle(happened.DeviceStarted(field.clock.read()))
+    field.handle(happened.LinkOpening(1))
+    field.handle(happened.LinkUp(1, 100, 10**6))
+    field.press()
+    field.fragment()
+    effects = field.read(battery_percent=2, charging=False, temperature_mc=40_000)
+    kinds = [type(effect) for effect in effects]
+    (stop,) = of(StopRecording, effects)
+    assert stop == StopRecording(FIRST, "low-battery")
+    assert kinds.index(SetBitrate) < kinds.index(StopRecording)
+    assert kinds.index(NoteHealth) < kinds.index(StopRecording), "the last reading is inside the seal"
+    assert EventType.MEASURE_CHANGED in types(effects)
+    assert of(SendEvents, field.handle(happened.EventStored(9))) == [], "uploads are paused while it closes"
+    closed = field.sealed("low-battery")
+    assert of(SyncDisks, closed)
+    assert of(SendEvents, closed), "the last message goes out"
+    assert field.controller.health.alarms == {Alarm.BATTERY_EMPTY}
+    field.clock.step(LAST_WORD_NS / NANOSECONDS + 1)
+    field.handle(happened.EventsSent(1, 1, 1, 9))
+    assert of(SendEvents, field.handle(happened.EventStored(11))) == []
+
+
+def test_nobody_can_start_on_an_empty_battery_and_everybody_can_once_it_charges() -> None:
+    field = Field()
+    field.read(battery_percent=2, charging=False)
+    assert field.press() == [RaiseAlarm(ALARM_TEXTS[Alarm.BATTERY_EMPTY])]
+    effects = field.read(charging=True)
+    assert of(SetBitrate, effects) == [SetBitrate(100)]
+    assert of(StartRecording, field.press())
+    assert field.controller.health.alarms == frozenset()
+
+
+def test_heat_ends_a_recording_last_and_says_so() -> None:
+    field = Field()
+    field.press()
+    field.fragment()
+    assert field.controller.health.uploads_paused(field.clock.read()) is False
+    assert of(StopRecording, field.read(temperature_mc=81_000)) == []
+    assert field.controller.health.uploads_paused(field.clock.read()) is True
+    assert of(SetBitrate, field.read(temperature_mc=86_000)) == [SetBitrate(50)]
+    assert of(StopRecording, field.read(temperature_mc=96_000)) == [StopRecording(FIRST, "overheated")]
+    assert of(SyncDisks, field.sealed("overheated")) == []
+    assert field.controller.health.alarms == {Alarm.TOO_HOT}
+
+
+def test_a_sensor_that_falls_silent_does_not_take_a_measure_back() -> None:
+    field = Field()
+    field.read(temperature_mc=86_000)
+    assert of(SetBitrate, field.read(battery_percent=80)) == []
+    assert field.controller.health.alarms == {Alarm.HOT}
+
+
+def test_room_that_ends_is_told_hours_before_it_does_and_every_tier_is_an_event() -> None:
+    field = Field()
+    assert types(field.read(free_bytes=40 * GIB)) == [EventType.HEALTH_REPORTED]
+    seen = []
+    for gib in (6, 0.5, 0):
+        effects = field.read(free_bytes=int(gib * GIB))
+        seen += [effect.text for effect in effects if isinstance(effect, RaiseAlarm)]
+        assert EventType.STORAGE_TIER_CHANGED in types(effects)
+    assert [text.partition("（")[0] for text in seen] == [
+        ALARM_TEXTS[it] for it in (Alarm.STORAGE_LOW, Alarm.STORAGE_SHORT, Alarm.STORAGE_FULL)
+    ]
+    assert "3 小时" in seen[0]
+    assert field.controller.health.alarms == {Alarm.STORAGE_FULL}
+    assert of(RaiseAlarm, field.read(free_bytes=40 * GIB)) == []
+
+
+def test_every_recording_begins_and_ends_with_a_reading_and_one_comes_every_five_minutes() -> None:
+    field = Field()
+    field.read(battery_percent=80, temperature_mc=41_000, free_bytes=20 * GIB)
+    (start,) = of(NoteHealth, field.press())
+    field.fragment()
+    assert of(NoteHealth, field.read(5)) == []
+    (later,) = of(NoteHealth, field.read(INTERVAL_NS / NANOSECONDS))
+    (fallen,) = of(NoteHealth, field.read(battery_percent=69))
+    field.handle(happened.GapOpened(FIRST, "frames-dropped", field.clock.read()))
+    (end,) = of(NoteHealth, field.press())
+    told = [parse_reading(note.reading) for note in (start, later, fallen, end)]  # type: ignore[attr-defined]
+    assert [reading and reading.why for reading in told] == ["start", "interval", "change", "end"]
+    assert [reading and reading.gaps for reading in told] == [0, 0, 0, 1]
+    assert told[0] is not None
+    assert (told[0].battery_percent, told[0].temperature_mc, told[0].free_mib) == (80, 41_000, 20 * 1024)
