@@ -103,7 +103,7 @@ def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
         _start(config, room, part, inbox, stack, stop_time)
         systemd.tell(READY)
         logger.info("%s is ready", config.device)
-        watchdog = Watchdog(systemd, clock, controller.frames_progress, database.takes_writes)
+        watchdog = Watchdog(systemd, clock, controller.frames.progresses, database.takes_writes)
         finish = Loop(inbox, controller, Performer(room).perform, clock, watchdog.feed).run(first)
         stop_time.ends_at(finish.by_ns)
         systemd.tell(STOPPING)
@@ -128,6 +128,10 @@ def read_trust_list(config: AgentConfig) -> TrustList:
         trust = open_trust_list(paths.trust_list.read_bytes(), root)
     except (OSError, ValueError) as error:
         raise OperatorFault(f"根证书或信任清单无法读取（{error}）。请重新发放设备文件夹。") from error
+    except SenderFault as fault:
+        raise SenderFault(
+            f"信任清单 {paths.trust_list}：{fault}请用 liuhen-provision trust --install 换上。"
+        ) from fault
     if trust.district != config.district:
         raise SenderFault(f"信任清单属于区域 {trust.district}，本机属于 {config.district}，已拒绝。")
     return trust
@@ -153,7 +157,7 @@ def _room(
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
     return Room(
-        Identity(config.district, config.device, config.unit, software_version(), audience),
+        Identity(config.district, config.device, config.unit, software_version(), audience, config.duty.partner_id),
         clock,
         signer,
         database,

@@ -114,11 +114,18 @@ class StorageConfig:
 @dataclass(frozen=True)
 class DutyConfig:
     """`[duty]`: how long a duty is planned to last and how long a full battery lasts while recording; `sensors` is the
-    kernel's tree with battery and heat, "none" where they are not this device's (a rehearsal on some computer)."""
+    kernel's tree with battery and heat, "none" where they are not this device's (a rehearsal on some computer).
+    `partner` is the second officer's recorder, whose heads this one countersigns; empty for none."""
 
     planned_hours: int = _within(1, 24, 8)
     battery_hours: int = _within(1, 48, 8)  # reference/domain.md: what units ask of a recorder
     sensors: str = _matching(r"none|/.+", '"none" 或内核目录，如 "/sys"', "/sys")
+    partner: str = ""
+
+    @property
+    def partner_id(self) -> DeviceId | None:
+        """The partner, None where there is none."""
+        return device_id(self.partner) if self.partner else None
 
     @property
     def sysfs(self) -> Path | None:
@@ -222,8 +229,11 @@ def _checked(config: AgentConfig) -> AgentConfig:
         device_id(config.device)
         if config.disclosure is not None:
             label(config.disclosure.audience)
+        partner = config.duty.partner_id
     except SenderFault as fault:
         raise OperatorFault(f"agent.toml：{fault}") from fault
+    if partner is not None and (partner == config.device or device_kind(partner) is not DeviceKind.RECORDER):
+        raise OperatorFault("agent.toml：duty.partner 应是另一台执法记录仪的编号，不能是本机。请改正或删去。")
     if (config.evidence.profile == GM_PROFILE) != (config.evidence.sm2_key is not None):
         raise OperatorFault('agent.toml：evidence.profile = "gm" 与 evidence.sm2_key 须同时写，或都不写。')
     if not config.records and config.disclosure is None:

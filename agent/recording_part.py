@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
-from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
@@ -20,7 +21,7 @@ from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
+from agent.control.effects import MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
@@ -62,7 +63,7 @@ class CameraPart:
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
-        self._spool.use_reserve()
+        self._spool.room.use_reserve()
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
@@ -97,7 +98,7 @@ class CameraPart:
         """Begin a recording; returns at once. Who records stands in its pictures from here on."""
         self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
         context = {**order.context, **self.labels}
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
+        self._recorder.start(replace(order, context=context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -109,15 +110,15 @@ class CameraPart:
 
     def photograph(self, order: TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
-        self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
+        self._recorder.act(order)
 
-    def note_health(self, order: NoteHealth) -> None:
-        """Sign a reading into the running recording; returns at once."""
-        self._recorder.act(NoteAsked(JournalEvent(HEALTH, order.at, None, order.reading)))
-
-    def set_bitrate(self, percent: int) -> None:
-        """Code pictures at so many percent of the configured rate; returns at once."""
-        self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+    def obey(self, order: NoteHealth | SetBitrate) -> None:
+        """Sign a reading into the running recording, or code pictures at another rate; returns at once."""
+        match order:
+            case NoteHealth(reading, at):
+                self._recorder.act(NoteAsked(JournalEvent(HEALTH, at, None, reading)))
+            case SetBitrate(percent):
+                self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
 
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
 from agent.adapters.thumbnails import thumbnails
-from agent.command import run_command
+from agent.cli_frame import run_app
 from agent.errors import OperatorFault
 from agent.evidence.device_chain import ChainLink
 from agent.evidence.places import clock_text, wall_text
@@ -170,7 +170,7 @@ class _Session:
 
 def main() -> None:
     """The command."""
-    run_command(app)
+    run_app(app)
 
 
 def _basis_lines(basis: Basis) -> Iterator[str]:

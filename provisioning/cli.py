@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from agent.cli_frame import run_app
 from agent.clock import system_clock
-from agent.command import run_command
 from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
@@ -79,6 +79,7 @@ def add_device(
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
     archive: Annotated[Path | None, typer.Option(help="记录仪：存档公钥；缺省用机构目录的 archive.pub")] = None,
     no_archive: Annotated[bool, typer.Option("--no-archive", help="记录仪：录像与照片不加密，以明文存卡")] = False,
+    partner: Annotated[str, typer.Option(help="搭档的记录仪，本机为其链头见证；另须 broker-config --pair")] = "",
     gm: Annotated[bool, typer.Option("--gm", help="记录仪：另加 SM3 清单与 SM2 设备完整性签名")] = False,
     hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
     audience: Annotated[str | None, typer.Option(help="窗口终端：大厅标识，如 hall-1")] = None,
@@ -93,7 +94,7 @@ def add_device(
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
     source = open_authority(authority)
     pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, gm, archive=pem)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm, archive=pem)
     outcome = write_device_folder(source, order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
 
@@ -184,11 +185,12 @@ def broker_config(
     bind: Annotated[str, typer.Option(help="监听地址；演练用 127.0.0.1")] = "0.0.0.0",  # noqa: S104
     host: Annotated[list[str] | None, typer.Option(help="设备连接所用的名称或地址，可重复")] = None,
     user: Annotated[str, typer.Option(help="root 启动时 Mosquitto 改用的用户，目录须归其所有；默认为本人")] = "",
+    pair: Annotated[list[str] | None, typer.Option(help="互为见证的两台记录仪 REC-0001:REC-0002，可重复")] = None,
     as_json: Json = False,
 ) -> None:
     """生成消息服务器的配置、证书与访问规则；增减接收端或吊销后再运行一次 (broker folder)."""
     known = BrokerOrder(Listener(bind, port, user or current_user()), engine)
-    order = BrokerOrder(known.listener, engine, known.subject, tuple(host or known.hosts))
+    order = BrokerOrder(known.listener, engine, known.subject, tuple(host or known.hosts), tuple(pair or ()))
     entry, changed = write_broker_folder(open_authority(authority), order, out, _now())
     start = f"mosquitto -c {entry}" if engine == "mosquitto" else _embedded_command(entry)
     message = f"{out} {'已写好' if changed else '没有变化'}。下一步：{start}"
@@ -200,7 +202,7 @@ app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 
 def main() -> None:
     """Entry point."""
-    run_command(app)
+    run_app(app)
 
 
 def _embedded_command(entry: Path) -> str:

@@ -15,6 +15,7 @@ STANDALONE = (
 )
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
+    "agent.cli_frame",
     "agent.tls",
 }  # fmt: skip
 
@@ -26,6 +27,7 @@ ARROWS = {
     "agent.clock": {"agent.wire"},
     "agent.log": set(),
     "agent.command": {"agent.errors", "agent.log"},
+    "agent.cli_frame": {"agent.command", "agent.errors"},
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.wire": {"agent.errors"},

@@ -50,7 +50,7 @@ def add_note(spool: Spool, recording: RecordingId, draft: NoteDraft, signer: Cer
         device = recording_device(recording)
         words = (draft.cause, draft.text, draft.author)
         note = RecordingNote(recording, number, first, last, *words, device, now, head, previous)
-        return durable.write_bytes(folder / note_name(number), seal_note(note, signer))
+        return durable.write_bytes(folder / note_name(number), seal_note(note, signer), durable.SHARED)
 
 
 def _end(spool: Spool, recording: RecordingId) -> tuple[Digest, int]:

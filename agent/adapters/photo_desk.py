@@ -69,12 +69,12 @@ class PhotoDesk:
         return sign_photo(photo_of(packet.data), statement, bench.signer)
 
     def _write(self, data: bytes, captured: Instant, place: PhotoPlace | None) -> None:
-        self._bench.spool.check_room(self._bench.settings.reserve_bytes)
+        self._bench.spool.room.check(self._bench.settings.reserve_bytes)
         spool = self._bench.spool
         folder = durable.make_directory(spool.photos) if place is None else spool.folder(place.recording)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
         name, content = spool.keys.photo_file(f"photo-{moment}-{_digest(data)[:8]}.jpg", data)
-        durable.write_bytes(folder / name, content)
+        durable.write_bytes(folder / name, content, durable.SHARED)
 
 
 def _digest(data: bytes) -> Digest:

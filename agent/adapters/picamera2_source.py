@@ -31,10 +31,12 @@ from agent.errors import EnvironmentFault
 
 HARDWARE_ENCODER = Path("/dev/video11")  # bcm2835-codec; picamera2 takes every machine without it for an old Pi
 ENCODER_THREADS = 2  # every further one of libx264's holds one more picture back, and a Pi has other work
+PICTURE_TYPE_I = 1  # AV_PICTURE_TYPE_I
 CHECK_S = 0.2  # ours; how soon `close` and a dead event loop are seen
 STOP_S = 1.5  # ours; below the 2 s a camera line waits
 
-CAMERA_ERRORS = (RuntimeError, OSError, ValueError, LookupError)  # what picamera2, libcamera and PyAV raise
+CAMERA_ERRORS = (RuntimeError, OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What picamera2, libcamera and PyAV have been seen to raise."""
 
 
 def camera_present() -> bool:
@@ -185,16 +187,46 @@ def _camera_errors(what: str, next_step: str) -> Iterator[None]:
 
 def _encoder(encoding: Encoding) -> Any:
     """The hardware's H.264 where there is one (up to the Pi 4), libx264 else."""
-    from picamera2.encoders import H264Encoder, LibavH264Encoder
+    from picamera2.encoders import H264Encoder
 
     fps = encoding.frames_per_second
     group = max(1, round(fps * encoding.keyframe_s * 2))  # keyframes are asked for by time; this is if they are not
     settings = {"bitrate": encoding.video_kbps * 1000, "repeat": True, "iperiod": group, "framerate": fps}
-    if HARDWARE_ENCODER.exists():
-        return H264Encoder(**settings)
-    encoder = LibavH264Encoder(**settings)
+    return H264Encoder(**settings) if HARDWARE_ENCODER.exists() else _software_encoder(settings)
+
+
+def _software_encoder(settings: dict[str, Any]) -> Any:
+    """libx264; keyframes are forced here, because picamera2 0.3.38 asks PyAV for them by a letter, which it refuses."""
+    from picamera2.encoders import LibavH264Encoder
+
+    class Encoder(LibavH264Encoder):  # type: ignore[misc]  # picamera2 has no types
+        def _start(self) -> None:
+            super()._start()
+            self._stream: Any = _KeyedStream(self._stream)
+
+        def force_key_frame(self) -> None:
+            self._stream.key_due = True
+
+    encoder = Encoder(**settings)
     encoder.threads = ENCODER_THREADS
     return encoder
+
+
+class _KeyedStream:
+    """A PyAV stream whose next picture becomes a keyframe when `key_due`."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.key_due = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def encode(self, *pictures: Any) -> Any:
+        """Encode as PyAV does; without a picture: what is left."""
+        if self.key_due and pictures:
+            pictures[0].pict_type, self.key_due = PICTURE_TYPE_I, False
+        return self._stream.encode(*pictures)
 
 
 def _marking(flow: SensorFlow, encoder: Any, granted: dict[str, Any]) -> Callable[[Any], None]:
@@ -216,7 +248,7 @@ def _output(encoder: Any, flow: SensorFlow) -> Any:
     """picamera2's output that hands every packet on; times are microseconds from the encoder's first picture."""
     from picamera2.outputs import Output
 
-    class Tap(Output):  # type: ignore[misc]  # picamera2 has no types
+    class Tap(Output):  # type: ignore[misc]
         def outputframe(self, frame: Any, keyframe: bool = True, timestamp: Any = None, *_: Any, **__: Any) -> None:
             flow.encoded(bytes(frame), encoder.firsttimestamp + (timestamp or 0), keyframe=keyframe)
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
-from agent.durable import disk_errors, remove, sync_directory
+from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
 from agent.evidence.encrypted_stream import StreamWriter
 from agent.wire.identifiers import RecordingId
 
-SEGMENT_MODE = 0o640
+SEGMENT_MODE = SHARED
 
 
 class SegmentFile:

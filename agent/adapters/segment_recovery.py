@@ -77,7 +77,7 @@ def heal(
         found = replace(found, size=found.intact_bytes + len(torn))
     patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
     if torn:
-        durable.write_bytes(_torn(segment), torn)
+        durable.write_bytes(_torn(segment), torn, durable.SHARED)
     seal_segment(segment, found.intact_bytes, patch, keys)
     return Healed(found.head, found.torn_bytes)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.disk_room import NoRoom
 from agent.adapters.gap_log import GapLog
 from agent.adapters.orders import RecordingOrder
 from agent.adapters.packet_flow import QUEUE_BYTES
@@ -14,7 +15,7 @@ from agent.adapters.segment_file import new_segment_file
 from agent.adapters.segment_recovery import Break
 from agent.adapters.segment_sums import SegmentSums
 from agent.adapters.segment_writer import SegmentWriter
-from agent.adapters.spool import NoRoom, Spool
+from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import seal_broken
 from agent.clock import Clock
 from agent.control.messages import (
@@ -129,7 +130,7 @@ class SegmentRow:
 
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
-        self._bench.spool.use_reserve()
+        self._bench.spool.room.use_reserve()
         segment, self._open = self._open, None
         if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
             return
@@ -152,7 +153,7 @@ class SegmentRow:
         """
         spool, signer, clock = self._bench.spool, self._bench.signer, self._bench.clock
         recording, last = self._order.recording, self.done[-1].path
-        spool.use_reserve()
+        spool.room.use_reserve()
         if last in self._broken:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
         discarded = seal_broken(self._broken, signer, clock, spool.keys)
@@ -191,7 +192,7 @@ class SegmentRow:
         if self._batch_bytes and self._unchecked >= 0:
             return True
         try:
-            self._bench.spool.check_room(self._bench.settings.reserve_bytes)
+            self._bench.spool.room.check(self._bench.settings.reserve_bytes)
         except NoRoom as fault:
             self._break_off(fault)
             self.finish(Reason.STORAGE_FULL)
@@ -234,7 +235,7 @@ class SegmentRow:
 
     def _new_segment(self) -> SegmentWriter:
         order, bench, number = self._order, self._bench, len(self.done) + 1
-        bench.spool.take_reserve(bench.settings.reserve_bytes)
+        bench.spool.room.hold_reserve(bench.settings.reserve_bytes)
         path = bench.spool.segment(order.recording, number)
         if path in self._broken:
             durable.remove(path)

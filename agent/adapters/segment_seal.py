@@ -38,7 +38,7 @@ def seal_segment(segment: Path, size: int, patch: Patch, keys: DataKeys = NO_KEY
     """Cut `segment` to `size` bytes (of plaintext, if it is encrypted) and write `patch` into it, through a new
     descriptor; raises `EnvironmentFault`, and then nothing is lost."""
     draft = patch.offset.to_bytes(NUMBER_BYTES) + size.to_bytes(NUMBER_BYTES) + zlib.compress(patch.data)
-    durable.write_bytes(draft_path(segment), draft)
+    durable.write_bytes(draft_path(segment), draft, durable.SHARED)
     _carry_out(segment, size, patch, keys)
 
 

@@ -75,6 +75,6 @@ def write_gm_files(folder: Path, sums: Mapping[str, FileSums], gm: GmSigner) -> 
     except EnvironmentFault as fault:
         logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
         return
-    durable.write_bytes(folder / gm_sums.SM3SUMS_NAME, listed)
-    durable.write_bytes(folder / gm_sums.SM2_PUBLIC_NAME, gm_sums.public_pem(gm.public_key))
-    durable.write_bytes(folder / gm_sums.SM2_SIGNATURE_NAME, signature)
+    durable.write_bytes(folder / gm_sums.SM3SUMS_NAME, listed, durable.SHARED)
+    durable.write_bytes(folder / gm_sums.SM2_PUBLIC_NAME, gm_sums.public_pem(gm.public_key), durable.SHARED)
+    durable.write_bytes(folder / gm_sums.SM2_SIGNATURE_NAME, signature, durable.SHARED)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from agent import durable
 from agent.adapters.data_keys import DataKeys, is_encrypted
+from agent.adapters.disk_room import DiskRoom
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
@@ -28,18 +29,13 @@ from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
-CLOSING_BYTES = 8 * 2**20  # ours: a last fragment at 50 Mbit/s, the seal and the sidecars
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
-
-
-class NoRoom(EnvironmentFault):
-    """The disk works and is full."""
 
 
 class Spool:
     """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it, and so
-    does `reserve`, the room for closing. `gm` signs the SM3 sums of the gm profile, where that is chosen. `keys` decide
-    whether new recordings are encrypted at rest; by default they are not."""
+    does `reserve`; `room` is what the disk has. `gm` signs the SM3 sums of the gm profile, where that is chosen. `keys`
+    decide whether new recordings are encrypted at rest; by default they are not."""
 
     def __init__(
         self,
@@ -49,7 +45,7 @@ class Spool:
         keys: DataKeys | None = None,
     ) -> None:
         self._root, self.photos, self._gm = root, root.with_name("photos"), gm
-        self.reserve = reserve or ReserveFile(root.with_name(RESERVE), 0)
+        self.room = DiskRoom(root, reserve or ReserveFile(root.with_name(RESERVE), 0))
         self.keys = keys or DataKeys(root.with_name("keys"), None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
@@ -96,35 +92,6 @@ class Spool:
         there = self.recordings()
         self.keys.tidy(set(there), set(filter(self.is_finished, there)), set(expected))
 
-    def free_bytes(self) -> int:
-        """Room left for this process on the disk of the recordings; raises `EnvironmentFault`."""
-        with durable.disk_errors(self._root):
-            place = next(place for place in (self._root, *self._root.parents) if place.exists())
-            found = os.statvfs(place)
-        return found.f_bavail * found.f_frsize
-
-    def check_room(self, reserve: int) -> int:
-        """`free_bytes`, unless less than `reserve` is left (`NoRoom`)."""
-        free = self.free_bytes()
-        if free < reserve:
-            raise NoRoom(f"存储空间不足（剩余 {free // 2**20} MB），录像暂停写入。请导出已回执的录像或更换存储卡。")
-        return free
-
-    def take_reserve(self, reserve: int) -> None:
-        """Hold the room for closing and see that `reserve` is left beside it; raises `NoRoom` or `EnvironmentFault`."""
-        if not self.reserve.ensure():
-            raise NoRoom("存储空间不足，连封存所需的空间也留不出，未录制。请导出已回执的录像或更换存储卡。")
-        self.check_room(reserve)
-
-    def use_reserve(self) -> None:
-        """Something is to be closed: give the reserve back where there is not enough room without it."""
-        try:
-            short = self.free_bytes() < CLOSING_BYTES
-        except EnvironmentFault:  # what is to be closed meets the same and says so
-            return
-        if short:
-            self.reserve.release()
-
     def write_sidecars(
         self,
         recording: RecordingId,
@@ -138,16 +105,16 @@ class Spool:
         folder, segments = self.folder(recording), self.segments(recording)
         journal = sidecars.journal_lines(records)
         if not any(map(is_encrypted, segments)):
-            durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
+            durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
         listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
         photos = [*folder.glob(sidecars.PHOTOS), *folder.glob(sidecars.PHOTOS + SUFFIX)]
         for place in (*segments, *sorted(photos)):
             listed[place.name.removesuffix(SUFFIX)] = known.get(place.name) or self.sums_of(place)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
-        durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
+        durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)
         if self._gm is not None:
             write_gm_files(folder, listed, self._gm)
-        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
+        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer), durable.SHARED)
 
     def sums_of(self, segment: Path) -> FileSums:
         """The sums of a sealed segment that its sidecars will need, of its plaintext if it is encrypted; raises

@@ -155,12 +155,14 @@ class SubscriptionAnswered:
 
 @dataclass(frozen=True)
 class EventsSent:
-    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them."""
+    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them.
+    `ahead` is the highest number that went along ahead of its turn, 0 for none."""
 
     connection: int
     mid: int | None
     first: int
     last: int
+    ahead: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +12,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from agent import durable
+from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
-from agent.command import log_from, run_command
+from agent.command import log_from
 from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
@@ -198,7 +199,7 @@ def timestamp(
 
 def main() -> None:
     """Entry point."""
-    run_command(app)
+    run_app(app)
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:
@@ -233,13 +234,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     }
     for title in columns.values():
         table.add_column(title, no_wrap=True)
-    for row in rows:
-        seen = (row["last_seen"] or "—")[:16].replace("T", " ")
-        shown = row | {"online": "是" if row["online"] else "否", "last_seen": seen}
-        table.add_row(*(str(shown[name]) for name in columns))
-    out.print(table)
+    print_rows(out, table, tuple(columns.values()), [_cells(row, columns) for row in rows])
     if not rows:
         out.print("还没有任何设备的事件。请先启动接收端（liuhen-center receive）和设备。", markup=False)
+
+
+def _cells(row: dict[str, Any], names: Iterable[str]) -> list[str]:
+    seen = (row["last_seen"] or "—")[:16].replace("T", " ")
+    shown = row | {"online": "是" if row["online"] else "否", "last_seen": seen}
+    return [str(shown[name]) for name in names]
 
 
 if __name__ == "__main__":

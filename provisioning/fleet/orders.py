@@ -48,9 +48,9 @@ class KioskOrder:
 @dataclass(frozen=True)
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
-    `[capture]` table, `mcu` that of `[hooks]`; `gm` adds an SM2 key for SM3 sums. `own_sensors`: the battery and the
-    heat of the computer it runs on are this device's; not so in a rehearsal. `archive` is the PEM public key that
-    recordings are encrypted for, None to leave them in the clear."""
+    `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
+    `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal.
+    `archive` is the PEM public key that recordings are encrypted for, None to leave them in the clear."""
 
     device: str
     unit: str
@@ -58,6 +58,7 @@ class DeviceOrder:
     camera: str = "auto"
     mcu: str = ""
     kiosk: KioskOrder | None = None
+    partner: str = ""
     gm: bool = False
     own_sensors: bool = True
     archive: bytes | None = None
@@ -104,7 +105,9 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         document |= {"evidence": evidence}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
-        document |= {} if order.own_sensors else {"duty": {"sensors": "none"}}
+        duty: dict[str, str | int] = {"partner": order.partner} if order.partner else {}
+        duty |= {} if order.own_sensors else {"sensors": "none"}
+        document |= {"duty": duty} if duty else {}
     else:
         document |= {"disclosure": {"audience": _audience(order.kiosk)}}
     return toml_text(document)

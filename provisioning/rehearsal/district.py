@@ -106,7 +106,7 @@ def build_district(place: Path, wishes: Wishes, now: datetime) -> tuple[District
 
 def _broker(authority: Authority, wishes: Wishes, district: District, now: datetime) -> Path:
     listener = Listener(LOOPBACK, wishes.port, current_user())
-    order = BrokerOrder(listener, wishes.engine)
+    order = BrokerOrder(listener, wishes.engine, pairs=(":".join(RECORDERS),))
     return write_broker_folder(authority, order, district.place / "broker", now)[0]
 
 
@@ -123,10 +123,11 @@ def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
             _address(wishes),
             wishes.camera,
             str(district.button(name).absolute()),
+            partner=partner,
             own_sensors=False,
             archive=archive,
         )
-        for name in RECORDERS
+        for name, partner in zip(RECORDERS, reversed(RECORDERS), strict=True)
     ]
     kiosk = DeviceOrder(KIOSK, UNIT, _address(wishes), kiosk=KioskOrder(HALL, AUDIENCE, PHONE, f"{LOOPBACK}:0"))
     return [*recorders, kiosk]

@@ -17,6 +17,7 @@ from provisioning.rehearsal.terminal import Teller
 
 FILM = "recordings/*/segment-0001.mp4.enc"
 START_SECONDS = 30.0  # a role imports and opens its files; generous for a small Pi
+PEOPLE = f"{EDITOR} + {REVIEWER}"  # who sign disclosures
 VERDICT_EXITS = (0, 10, 11, 12, 13, 14)
 
 
@@ -112,10 +113,6 @@ class Stage:
             key, chain = folder / f"{role.value}.key", folder / f"{role.value}.pem"
             run([tool, "sign", *names, *office, "--key", key, "--chain", chain, "--as", role.value])
         run([tool, "release", *names, *office])
-
-    def people(self) -> str:
-        """The two who sign disclosures."""
-        return f"{EDITOR} + {REVIEWER}"
 
     def wait_for_receipts(self, devices: list[str], seconds: float) -> None:
         """Until no device has an event left that the centre has not receipted."""

@@ -53,6 +53,8 @@ def test_defaults_and_paths_relative_to_the_file() -> None:
         ('host = "127.0.0.1"', 'host = "broker..example"', "应是主机名或 IP 地址"),
         ('host = "127.0.0.1"', 'host = "broker\\u0000"', "应是主机名或 IP 地址"),
         ("[broker]", "[broker", "不是有效的 TOML"),
+        ("[duty]", '[duty]\npartner = "REC-0001"', "duty.partner 应是另一台执法记录仪"),
+        ("[duty]", '[duty]\npartner = "KSK-0001"', "duty.partner 应是另一台执法记录仪"),
         ('district = "xinghe"', 'district = "xinghe"\nhooks = 3', "hooks = 3 不对，应是一节"),
         ('district = "xinghe"', 'district = "xinghe"\ndistrict = "b"', "不是有效的 TOML"),
     ],

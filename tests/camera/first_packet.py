@@ -38,6 +38,7 @@ def main(started_ns: int, duration_s: float) -> None:
     thread.start()
     threading.Event().wait(duration_s)
     after = resource.getrusage(resource.RUSAGE_SELF)
+    missed = cameras[0].camera.missed
     source.close()
     thread.join()
     length = 90_000 // FPS
@@ -48,7 +49,7 @@ def main(started_ns: int, duration_s: float) -> None:
                 "first_packet_s": (first[0] - started_ns) / 10**9,
                 "pictures": len(packets),
                 "not_recorded": span - len(packets),
-                "no_free_buffer": cameras[0].camera.missed,
+                "no_free_buffer": missed,
                 "cpu_cores": (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / duration_s,
                 "rss_mb": after.ru_maxrss / 1024,
             }

@@ -16,6 +16,7 @@ from agent.adapters.packets import CaptureSource, Codec, Packet, seconds
 from agent.adapters.picamera2_source import Picamera2Source, camera_present, first_camera, opened_camera
 from agent.adapters.pyav_source import Encoding
 from agent.adapters.sources import CaptureSettings, make_source
+from agent.control.messages import GapOpened
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from tests.agent.adapters.recording_bench import AUTHORITY, CLOCK, FIRST, RecordingBench, eventually
@@ -228,16 +229,22 @@ def test_cable_off_is_a_fault_and_not_a_silent_recording(camera):
     assert not camera.opened[0].is_open
 
 
-def test_encoder_that_fails_in_the_event_loop_is_a_fault_and_frees_the_camera(camera):
-    def fail_at_ten(packet: Packet) -> None:
-        if len(run.packets) == 10:
-            raise OSError("device gone")
+@pytest.mark.parametrize("picture", [1, 10])
+@pytest.mark.parametrize("error", [OSError("device gone"), ArithmeticError("foreseen by nobody")])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_fails_in_the_event_loop_is_a_fault_and_frees_the_camera(camera, error, picture):
+    def fail(packet: Packet) -> None:
+        if len(run.packets) == picture:
+            raise error
 
-    run = Run(camera.source(), fail_at_ten)
+    run = Run(camera.source(), fail)
     run.thread.join(15)
     assert not run.thread.is_alive()
-    assert "device gone" in str(run.fault)
+    assert str(run.fault).startswith("树莓派摄像头已停止")
     assert not camera.opened[0].is_open
+    again = Run(camera.source())
+    again.until(3)
+    again.close()
 
 
 def recorded(bench: RecordingBench, fragments: int) -> None:
@@ -252,6 +259,7 @@ def test_recording_is_complete_and_trusted_by_foreign_software(camera, tmp_path)
 
     bench = RecordingBench(tmp_path, iter([camera.source(tone())]))
     recorded(bench, 8)
+    assert [event.reason for event in bench.events if isinstance(event, GapOpened)] == []
     (place,) = bench.spool.segments(FIRST)
     (tmp_path / "root.pem").write_bytes(AUTHORITY.root_pem)
     command = [sys.executable, "-m", "agent.verify_cli", str(place.parent), "--roots", str(tmp_path / "root.pem")]

@@ -3,6 +3,7 @@ within 0.7 s of what the camera had delivered. Ten kills here; fifty in the slow
 
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,7 @@ def killed(
             after += word == "delivered" and seen["stored"] >= stored
             if after > more:
                 process.kill()
+    assert process.returncode == -signal.SIGKILL, "the recorder wanted more than may be lost before it stored anything"
     return seen["delivered"], seen["stored"]
 
 

@@ -9,6 +9,7 @@ from agent.control.controller import STOP_GRACE_NS, STOP_NS, Controller, Identit
 from agent.control.disclosure_desk import REFUSALS_TOLD
 from agent.control.effects import (
     DETAIL_LENGTH,
+    CheckEvents,
     CloseConnection,
     CompareReceipt,
     Effect,
@@ -68,7 +69,7 @@ class Bench:
 def test_a_start_tells_its_story_and_connects() -> None:
     bench = Bench()
     effects = bench.handle(happened.DeviceStarted(bench.clock.read()))
-    assert [type(effect) for effect in effects] == [StoreEvent, StoreNote, OpenConnection]
+    assert [type(effect) for effect in effects] == [StoreEvent, CheckEvents, StoreNote, OpenConnection]
 
 
 def test_the_trust_list_found_at_the_start_is_remembered_against_an_older_one() -> None:
