@@ -20,6 +20,7 @@ from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
 from agent.adapters.watchdog import Watchdog
 from agent.adapters.worker import Worker
 from agent.clock import Clock
+from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
@@ -185,6 +186,10 @@ def _start(
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()
+    collector = make_collector(config, room.signer, room.clock, inbox.put, DeviceMemory(room.database).collected())
+    if collector is not None:
+        stack.callback(stop_time.close, "collector", collector.close)
+        collector.open()
 
 
 def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:

@@ -58,12 +58,13 @@ def write_bytes(path: Path, data: bytes, mode: int = PUBLIC) -> Path:
     return write_stream(path, (data,), mode)
 
 
-def write_stream(path: Path, pieces: Iterable[bytes], mode: int = PUBLIC) -> Path:
-    """As `write_bytes`, for content that is not held whole."""
+def write_stream(path: Path, pieces: Iterable[bytes], mode: int = PUBLIC, sync_bytes: int = 0) -> Path:
+    """As `write_bytes`, for content that is not held whole. With `sync_bytes` it goes to the disk that many bytes at a
+    time, so that nobody else's fsync has to wait for all of it."""
     draft = path.with_name(f".{path.name}.new")
     with disk_errors(path), _locked_draft(draft) as descriptor:
         try:
-            _write_synced(descriptor, pieces, mode)
+            _write_synced(descriptor, pieces, mode, sync_bytes)
             draft.replace(path)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -138,12 +139,17 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _write_synced(descriptor: int, pieces: Iterable[bytes], mode: int) -> None:
+def _write_synced(descriptor: int, pieces: Iterable[bytes], mode: int, sync_bytes: int) -> None:
     os.fchmod(descriptor, PRIVATE)  # what a power cut left may have had another mode
     os.ftruncate(descriptor, 0)
+    unsynced = 0
     for piece in pieces:
         view = memoryview(piece)
         while view:
             view = view[os.write(descriptor, view) :]
+        unsynced += len(piece)
+        if 0 < sync_bytes <= unsynced:
+            os.fdatasync(descriptor)
+            unsynced = 0
     os.fchmod(descriptor, mode)
     os.fsync(descriptor)

@@ -10,7 +10,7 @@ from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
 from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
-from agent.adapters.pre_event import PreEventSettings
+from agent.adapters.pre_event import PreEventSettings, ring_bytes
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
@@ -147,11 +147,12 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
     keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
     spool = Spool(config.state_dir / RECORDINGS, reserve, gm, keys)
+    room = ring_bytes(capture.pre_event_s, capture.video_kbps)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
         reserve_bytes=storage.reserve_bytes,
-        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
+        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound, room),
     )
     if font_file() is None:
         logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)

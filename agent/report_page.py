@@ -20,7 +20,7 @@ from agent.evidence.health import readings
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import Reason
 from agent.evidence.places import Examined, clock_text, named, wall_text
-from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status
+from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
 
@@ -140,7 +140,7 @@ def render(page: Page) -> str:
         status_names=STATUS_NAMES,
         answers=ANSWERS,
         meanings=MEANINGS,
-        statement=WHAT_A_SIGNATURE_PROVES,
+        statement=" ".join(dict.fromkeys(it.report.statement for it in page.sections)),
         width=WIDTH,
     )
 

@@ -19,7 +19,7 @@ from agent.cli_frame import run_app
 from agent.errors import OperatorFault
 from agent.evidence.device_chain import ChainLink
 from agent.evidence.places import clock_text, wall_text
-from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Place, Report, Status, Verdict, worst
+from agent.evidence.report import Place, Report, Status, Verdict, worst
 from agent.key_files import read_private_key
 from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
@@ -71,7 +71,8 @@ Paths = list[Path] | None
 @app.command(help=_HELP)
 def verify(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="录制文件夹或其上级，或单个 .mp4 分段、.jpg 照片")
+        list[Path],
+        typer.Argument(metavar="PATH...", help="录制或采集件的文件夹、其上级，或单个 .mp4、.jpg"),
     ],
     roots: Annotated[
         Paths, typer.Option(help="从本区另行取得的根证书 PEM，可多次给出；缺省：不判断出自何人，即不可信")
@@ -206,6 +207,7 @@ def _show(console: Console, path: Path, report: Report) -> None:
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
         told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
+        told = "采集件 collected，非本设备摄录" if report.collected else told
         _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():
         word, style = _STATUS_NAMES[layer.status]
@@ -214,7 +216,7 @@ def _show(console: Console, path: Path, report: Report) -> None:
     for line in report.health:
         _indented(console, Text(f"设备状况 health: {_plain(line)}"), 2)
     _show_lines(console, [Text(f"✗ {_place(place)}", style="red") for place in report.places], 2, "处")
-    _indented(console, Text(WHAT_A_SIGNATURE_PROVES, style="dim"), 2)
+    _indented(console, Text(report.statement, style="dim"), 2)
 
 
 def _show_lines(console: Console, lines: Sequence[Text], indent: int, unit: str) -> None:

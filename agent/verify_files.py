@@ -1,6 +1,7 @@
 """What `liuhen-verify` is given: paths, roots, trust lists, accounts; read here, judged in `agent.evidence`.
 
-A path is a segment file, the folder of one recording, or a folder of recordings (as `state/recordings` on a device).
+A path is a segment file, the folder of one recording or of one collected file, or a folder of those (as
+`state/recordings` and `state/collected` on a device).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.adapters.background_hash import background_hashing
 from agent.adapters.one_open_file import OneOpenFile, open_regular
+from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
 from agent.evidence.bmff import Source
+from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
 from agent.evidence.encrypted_reading import decrypted_segment
@@ -30,7 +33,7 @@ from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS
 from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
 from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
-from agent.wire.identifiers import RECORDING_PATTERN, DeviceId
+from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId
 from agent.wire.notes import MAX_NOTES
 from agent.wire.trust import TrustList
 
@@ -72,19 +75,23 @@ def parts_of(path: Path) -> list[Path]:
             raise OperatorFault(f"找不到 {path}，请检查路径。")
         if not path.is_dir() or _segments(path):
             return [path]
-        found = [place for place in path.iterdir() if place.is_dir() and RECORDING_PATTERN.fullmatch(place.name)]
+        found = [place for place in path.iterdir() if place.is_dir() and _is_part(place.name)]
     return sorted(found) or [path]
 
 
 def size_of(path: Path) -> int:
     """How many bytes of segments `judge_path` will read there; raises `OperatorFault`."""
     with reading(path):
-        return sum(name.stat().st_size for name in _segments(path))
+        files = path.iterdir() if path.is_dir() and collected_folder(path) is not None else _segments(path)
+        return sum(name.stat().st_size for name in files)
 
 
 def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspect: Inspect | None = None) -> Judged:
     """Verify one file, photo or recording's folder; `inspect` sees the outcome while the files are still open. Raises
     `OperatorFault` when something cannot be read."""
+    item = collected_folder(path)
+    if item is not None:
+        return _judge_collected(item, basis)
     with reading(path):
         is_photo = path.name.lower().endswith(PHOTOS) and not path.is_dir()
     if is_photo:
@@ -109,6 +116,16 @@ def _judge_photo(path: Path, basis: Basis) -> Judged:
     except SenderFault as fault:
         return Judged(path, damaged_photo(name, str(fault)), ())
     return Judged(path, verify_photo(name, photo, basis.roots, basis.now), ())
+
+
+def _judge_collected(folder: Path, basis: Basis) -> Judged:
+    with OneOpenFile() as desk, reading(folder):
+        files = read_collected(folder, desk)
+        return Judged(folder, verify_collected(files, basis.roots, basis.now, basis.grounds.trust), ())
+
+
+def _is_part(name: str) -> bool:
+    return bool(RECORDING_PATTERN.fullmatch(name) or COLLECTED_PATTERN.fullmatch(name))
 
 
 def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:

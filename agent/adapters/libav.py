@@ -29,8 +29,8 @@ AUDIO_BIT_RATE = 64_000
 ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's cores alone
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
 RAW = frozenset({"rawvideo", "wrapped_avframe"})  # decoders that hand out what they were given
+ALSA_CONFIG = "/usr/share/alsa/alsa.conf"  # Debian's libasound2-data
 JPEG_QUALITY = 2  # FFmpeg's finest quantiser but one
-ALSA_CONFIG = "/usr/share/alsa/alsa.conf"  # where every distribution keeps it
 NEW_EXTRADATA = 1  # AV_PKT_DATA_NEW_EXTRADATA
 
 

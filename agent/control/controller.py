@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
+from agent.control.collecting import file_collected
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.effects import (
     DETAIL_LENGTH,
@@ -121,6 +122,8 @@ class Controller:
                 return self._recording.acted(event)
             case happened.PhotoTaken():
                 return photo_taken(event)
+            case happened.FileCollected():
+                return file_collected(event)
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():

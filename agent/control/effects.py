@@ -81,7 +81,14 @@ class HealthSeen:
     reading: str
 
 
-Note = RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+@dataclass(frozen=True)
+class CollectedTold:
+    """Note to the store: the collected file `number`, and those before it, are events."""
+
+    number: int
+
+
+Note = CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
+from agent.control.collecting import FileCollected as FileCollected
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.wire.identifiers import Digest, RecordingId
@@ -239,6 +240,7 @@ Event = (
     | FragmentStored
     | GapOpened
     | PhotoTaken
+    | FileCollected
     | RecordingFound
     | RecordingSealed
     | RecordingFailed

@@ -98,11 +98,17 @@ def _claim(draft: Draft, hashed: Assertion) -> tuple[bytes, bytes]:
     return cbor.encode(claim), jumbf.encode_superbox(jumbf.ASSERTIONS, ASSERTIONS_LABEL, *boxes)
 
 
+def reference_to(assertion: Assertion) -> Mapping[str, Any]:
+    """A hashed URI (C2PA 2.4 section 8.4.2), by which something in a manifest refers to an assertion of its own."""
+    return _reference(assertion, jumbf.encode_cbor_superbox(jumbf.CBOR, assertion.label, assertion.content))
+
+
 def _references(assertions: Sequence[Assertion], boxes: Sequence[bytes]) -> list[Mapping[str, Any]]:
-    return [
-        {"url": assertion_url(entry.label), "hash": hashlib.sha256(box[bmff.HEADER :]).digest()}
-        for entry, box in zip(assertions, boxes, strict=True)
-    ]
+    return [_reference(entry, box) for entry, box in zip(assertions, boxes, strict=True)]
+
+
+def _reference(assertion: Assertion, box: bytes) -> Mapping[str, Any]:
+    return {"url": assertion_url(assertion.label), "hash": hashlib.sha256(box[bmff.HEADER :]).digest()}
 
 
 def assertion_url(label: str) -> str:

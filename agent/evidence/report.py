@@ -62,6 +62,8 @@ NO_ROOTS = (
 )
 WHAT_A_SIGNATURE_PROVES = "签名只证明：自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。"
 
+WHAT_A_COLLECTION_PROVES = "签名只证明：自该设备采集之后内容未被改动；此前是谁、何时、如何摄录，是否改过，一概不证明。"
+
 
 class Status(StrEnum):
     """How a layer stands."""
@@ -118,8 +120,8 @@ class Finding:
 class Report:
     """The outcome of one verification. `first_bad` is the first place in the files that fails integrity. `recovered`: a
     segment was closed by a later start of the device. `health` are Chinese lines of what the device measured of itself.
-    `device` and `recording` are None when nothing signed could be
-    read."""
+    `collected`: material of another recorder, not a recording of ours. `device` and `recording` are None when nothing
+    signed could be read."""
 
     verdict: Verdict
     integrity: Layer
@@ -138,6 +140,12 @@ class Report:
     duration_s: float
     recovered: bool
     health: tuple[str, ...] = ()
+    collected: bool = False
+
+    @property
+    def statement(self) -> str:
+        """The one sentence under every report: what the signature proves, and what not."""
+        return WHAT_A_COLLECTION_PROVES if self.collected else WHAT_A_SIGNATURE_PROVES
 
     @property
     def layers(self) -> Mapping[str, Layer]:
@@ -168,9 +176,10 @@ class Report:
             "duration_s": self.duration_s,
             "recovered": self.recovered,
             "health": list(self.health),
+            "collected": self.collected,
             "layers": layers,
             "places": [_place_json(place) for place in self.places],
-            "statement": WHAT_A_SIGNATURE_PROVES,
+            "statement": self.statement,
         }
 
 

@@ -1,7 +1,7 @@
 """Whether the files beside the segments agree with them and are signed by a trusted device."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -44,21 +44,34 @@ def sidecar_findings(
             yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
     if sidecars.sums is None:
         return
-    try:
-        sums = parse_sums(sidecars.sums)
-    except SenderFault:
-        yield _altered(SUMS_NAME, "格式不对，无法读取")
-        return
-    digests = _digests(sidecars, segments)
+    devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
+    digests, unread = _digests(sidecars, segments), set[str]()
     if sidecars.journal_inside and intact:
         records = (record for segment in segments for record in segment.found.fragments)
         digests[JOURNAL_NAME] = _sha256(iterate_journal_lines(records))
     elif sidecars.journal_inside:  # what the segments tell by themselves need not be told again
-        sums.pop(JOURNAL_NAME, None)
-    yield from _compare(sums, digests)
-    if sidecars.signature is not None:
-        devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
-        yield from _signature(sidecars.signature, sidecars.sums, roots, devices)
+        unread.add(JOURNAL_NAME)
+    yield from sums_findings(sidecars.sums, sidecars.signature, digests, roots, devices, unread)
+
+
+def sums_findings(
+    content: bytes,
+    signature: bytes | None,
+    digests: Mapping[str, Digest],
+    roots: Sequence[x509.Certificate],
+    devices: set[DeviceId],
+    unread: Collection[str] = (),
+) -> Iterator[Finding]:
+    """What `SHA256SUMS` and its signature say against files that hash to `digests`, by name, of one of `devices`; of
+    those `unread` it says nothing."""
+    try:
+        sums = parse_sums(content)
+    except SenderFault:
+        yield _altered(SUMS_NAME, "格式不对，无法读取")
+        return
+    yield from _compare({name: listed for name, listed in sums.items() if name not in unread}, digests)
+    if signature is not None:
+        yield from _signature(signature, content, roots, devices)
 
 
 def sidecar_lines(sidecars: Sidecars) -> list[str]:

@@ -43,6 +43,7 @@ class EventType(StrEnum):
     RECORDING_REFUSED = "liuhen.recording.refused.v1"
     RECORDING_COUNTERSIGNED = "liuhen.recording.countersigned.v1"
     PHOTO_TAKEN = "liuhen.photo.taken.v1"
+    FILE_COLLECTED = "liuhen.file.collected.v1"
     DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
     DISCLOSURE_REFUSED = "liuhen.disclosure.refused.v1"
 

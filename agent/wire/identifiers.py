@@ -12,6 +12,9 @@ DeviceId = NewType("DeviceId", str)
 RecordingId = NewType("RecordingId", str)
 """`REC-0001-R000001`: device and its own recording number, +1 each time and never reused."""
 
+CollectedId = NewType("CollectedId", str)
+"""`REC-0001-C000001`: device and the number of a file that it collected from another recorder, never reused."""
+
 District = NewType("District", str)
 """Lower-case short name of a district as it stands in topics, such as `xinghe`."""
 
@@ -23,6 +26,7 @@ Digest = NewType("Digest", str)
 
 DEVICE_PATTERN = re.compile(r"(REC|KSK)-[0-9]{4,6}")
 RECORDING_PATTERN = re.compile(r"((?:REC|KSK)-[0-9]{4,6})-R([0-9]{6,9})")
+COLLECTED_PATTERN = re.compile(r"((?:REC|KSK)-[0-9]{4,6})-C([0-9]{6,9})")
 DISTRICT_PATTERN = re.compile(r"[a-z][a-z0-9-]{1,31}")
 LABEL_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
@@ -63,6 +67,21 @@ def recording_device(recording: RecordingId) -> DeviceId:
 def recording_number(recording: RecordingId) -> int:
     """The recording's own number on its device, from 1."""
     return int(recording.rpartition("-R")[2])
+
+
+def collected_id(device: DeviceId, number: int) -> CollectedId:
+    """The `number`-th (from 1) file that `device` collected."""
+    return parse_collected_id(f"{device}-C{number:06d}")
+
+
+def parse_collected_id(text: str) -> CollectedId:
+    """Return `text` as the id of a collected file; raises `SenderFault` when it is not one."""
+    return CollectedId(_matched(COLLECTED_PATTERN, text, "采集编号", "REC-0001-C000001"))
+
+
+def collected_number(item: CollectedId) -> int:
+    """The file's own number on the device that collected it, from 1."""
+    return int(item.rpartition("-C")[2])
 
 
 def district(text: str) -> District:
