@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
 from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
@@ -32,6 +33,7 @@ from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
 HEALTH_CLOSE_S = 0.5  # ours: sensors are read in milliseconds
+KEYS = "keys"  # beside the recordings
 OFFICER = "officer"  # the key of a recording's context with the officer's number, where somebody has signed in
 
 logger = logging.getLogger(__name__)
@@ -71,10 +73,18 @@ class CameraPart:
         now = self._clock.read()
         lost = [recording for recording in unreported if recording not in own]
         return [
+            *self._tidied(unreported),
             *self._recovery.seal(own, unreported),
             *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost),
             *(WorkFailed(f"录像目录中有别的设备的录制 {it}，未作处理；请移出核查。") for it in there if it not in own),
         ]
+
+    def _tidied(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+        try:
+            self._spool.tidy_keys(unreported)
+        except EnvironmentFault as fault:
+            return [WorkFailed(f"已封存录制的数据密钥未能清除：{fault}")]
+        return []
 
     def open(self) -> None:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
@@ -138,7 +148,8 @@ def equip(
     )
     storage, (gm, labels) = config.storage_policy, _gm_profile(config)
     reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
-    spool = Spool(config.state_dir / RECORDINGS, reserve, gm)
+    keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
+    spool = Spool(config.state_dir / RECORDINGS, reserve, gm, keys)
     room = ring_bytes(capture.pre_event_s, capture.video_kbps)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
