@@ -17,6 +17,7 @@ UNSEALED = {
 }
 ENCRYPTED = ("已加密", "quiet", "封存后已加密，本机不能再读；送达中心后由中心检验、播放。")
 WAITING = ("等待检验", "quiet", "空闲时自动检验，无需操作。")
+SYNTHETIC = "合成画面，不是摄像头拍摄。"
 STOPPED = "记录仪程序没有运行，现在不能录制。请重新开机，仍不行请找技术员。"
 SURE, UNSURE = "", "＊"  # as in the watermark: the clock was not set
 
@@ -111,7 +112,7 @@ def _standing(found: FoundRecording, told: Mapping[str, Any] | None) -> tuple[st
 def _lines(told: Mapping[str, Any] | None) -> list[str]:
     if told is None:
         return []
-    synthetic = ["合成画面，不是摄像头拍摄。"] if told.get("synthetic") else []
+    synthetic = [SYNTHETIC] if told.get("synthetic") else []
     recovered = ["曾断电，由下次启动封存。"] if told.get("recovered") else []
     return [*synthetic, *recovered, *(str(line) for line in told.get("lines", []))]
 
