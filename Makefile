@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench test-faults lint clean
+.PHONY: help demo test bench test-faults test-camera test-arm64 test-hardware lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,12 +25,22 @@ test-faults: .venv/test.installed ## the slow tier: many kills and faults in a r
 	@sh tests/system-packages.sh
 	$(BIN)/pytest -m faults -s $(ARGS)
 
+test-camera: .venv/bin/python ## real picamera2 on a virtual camera, in a Debian userland; needs root
+	@sh tests/camera/tier.sh $(ARGS)
+
+test-arm64: .venv/bin/python ## the fast tests and a recording in an emulated aarch64 userland; needs root
+	@sh tests/arm64/tier.sh $(ARGS)
+
+test-hardware: .venv/bin/python ## the camera's tests on a real Raspberry Pi
+	@sh tests/camera/hardware.sh $(ARGS)
+
 lint: .venv/test.installed ## style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 clean: ## remove what the other targets made
+	rm -rf --one-file-system .cache
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis rehearsal-* bench.json
 
 .venv/%.installed: pyproject.toml constraints.txt | .venv/bin/python

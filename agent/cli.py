@@ -13,7 +13,8 @@ from rich.table import Table
 
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
-from agent.command import log_from, run_command
+from agent.cli_frame import run_app
+from agent.command import log_from
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.identifiers import parse_recording_id
@@ -195,4 +196,4 @@ def _lines(part: dict[str, Any], prefix: str) -> list[str]:
 
 def main() -> None:
     """The command; a fault is one line on stderr and the exit code of its root."""
-    run_command(application)
+    run_app(application)

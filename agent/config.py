@@ -16,6 +16,7 @@ from agent.control.storage_policy import StoragePolicy
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
+from agent.evidence.reasons import Cause
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
@@ -87,17 +88,34 @@ class CaptureConfig:
 @dataclass(frozen=True)
 class EvidenceConfig:
     """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
-    recording."""
+    recording. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted for the archive, and
+    this device cannot read them once they are sealed; without it they stay in the clear."""
 
     profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
     sm2_key: Path | None = field(default=None, metadata={"secret": True})
+    archive_key: Path | None = None
 
 
 @dataclass(frozen=True)
 class HooksConfig:
-    """`[hooks]`: the serial device of the MCU that carries the button; empty for none."""
+    """`[hooks]`, for recorders: serial devices of the MCU, the GNSS receiver and the card reader, and the ALSA device
+    of the loudspeaker; each empty for none. `voices` is a folder of spoken notices, `{notice}.wav`; without one they
+    are beeped. `gpio`: button and lamps are on pins of this computer (BCM numbers, -1: not there). `mute_cause` is the
+    reason that the mute slide on a pin stands for."""
 
     mcu: str = ""
+    gnss: str = ""
+    card: str = ""
+    speaker: str = ""
+    voices: Path = Path("voices")
+    gpio: bool = False
+    gpio_button: int = _within(-1, 27, 17)
+    gpio_mute: int = _within(-1, 27, 27)
+    gpio_red: int = _within(-1, 27, 5)
+    gpio_green: int = _within(-1, 27, 6)
+    gpio_buzzer: int = _within(-1, 27, 13)
+    gpio_vibration: int = _within(-1, 27, 19)
+    mute_cause: str = _matching("|".join(["", *Cause]), f"{'、'.join(Cause)} 或空", "")
 
 
 @dataclass(frozen=True)
@@ -113,11 +131,18 @@ class StorageConfig:
 @dataclass(frozen=True)
 class DutyConfig:
     """`[duty]`: how long a duty is planned to last and how long a full battery lasts while recording; `sensors` is the
-    kernel's tree with battery and heat, "none" where they are not this device's (a rehearsal on some computer)."""
+    kernel's tree with battery and heat, "none" where they are not this device's (a rehearsal on some computer).
+    `partner` is the second officer's recorder, whose heads this one countersigns; empty for none."""
 
     planned_hours: int = _within(1, 24, 8)
     battery_hours: int = _within(1, 48, 8)  # reference/domain.md: what units ask of a recorder
     sensors: str = _matching(r"none|/.+", '"none" 或内核目录，如 "/sys"', "/sys")
+    partner: str = ""
+
+    @property
+    def partner_id(self) -> DeviceId | None:
+        """The partner, None where there is none."""
+        return device_id(self.partner) if self.partner else None
 
     @property
     def sysfs(self) -> Path | None:
@@ -241,8 +266,11 @@ def _checked(config: AgentConfig) -> AgentConfig:
         device_id(config.device)
         if config.disclosure is not None:
             label(config.disclosure.audience)
+        partner = config.duty.partner_id
     except SenderFault as fault:
         raise OperatorFault(f"agent.toml：{fault}") from fault
+    if partner is not None and (partner == config.device or device_kind(partner) is not DeviceKind.RECORDER):
+        raise OperatorFault("agent.toml：duty.partner 应是另一台执法记录仪的编号，不能是本机。请改正或删去。")
     if (config.evidence.profile == GM_PROFILE) != (config.evidence.sm2_key is not None):
         raise OperatorFault('agent.toml：evidence.profile = "gm" 与 evidence.sm2_key 须同时写，或都不写。')
     if not config.records and config.disclosure is None:

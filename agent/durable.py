@@ -13,6 +13,7 @@ from pathlib import Path
 from agent.errors import EnvironmentFault
 
 PRIVATE = 0o600
+SHARED = 0o640  # recordings and what lies beside them: people are in them; a group may collect them
 PUBLIC = 0o644
 LOCK = ".lock"
 

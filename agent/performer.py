@@ -4,11 +4,12 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from agent.adapters.database import Database, snapshot
+from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
-from agent.adapters.mqtt_link import LastWill, MqttLink
+from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.adapters.worker import Worker
 from agent.clock import Clock
@@ -18,13 +19,11 @@ from agent.control.controller import Identity
 from agent.control.effects import Effect
 from agent.control.messages import Event
 from agent.errors import EnvironmentFault
+from agent.post import Post
 from agent.wire import canonical
-from agent.wire.device_events import EVENTS_TYPE, MAX_BATCH_EVENTS, encode_batch
-from agent.wire.envelope import seal
-from agent.wire.identifiers import Digest
 from agent.wire.signing import CertifiedSigner
-from agent.wire.status import STATUS_TYPE, DeviceStatus
-from agent.wire.topics import EVENTS, STATE, device_topic
+
+CHECKED_ROWS = 10_000  # ours: what a start looks through; the rest is looked at when it is sent
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +43,8 @@ class RecorderPort(Protocol):
     def photograph(self, order: asked.TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
 
-    def note_health(self, order: asked.NoteHealth) -> None:
-        """Sign a reading into the running recording; returns at once."""
-
-    def set_bitrate(self, percent: int) -> None:
-        """Code pictures at so many percent of the configured rate; returns at once."""
+    def obey(self, order: asked.NoteHealth | asked.SetBitrate | asked.Indicate) -> None:
+        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,7 @@ class Performer:
         self._room = room
         self._store = EventStore(room.database, room.identity.district, room.identity.device)
         self._memory = DeviceMemory(room.database)
+        self._post = Post(room, self._store, self._memory)
 
     def perform(self, effect: Effect) -> list[Event]:
         """Carry out `effect`; what it led to at once. A full or failing disk is an event, never an exception: what runs
@@ -107,15 +104,19 @@ class Performer:
             case asked.StoreEvent():
                 return [self._put(effect)]
             case asked.SendEvents():
-                return [self._send(effect)]
+                return self._post.send(effect)
+            case asked.CheckEvents():
+                return self._post.mend(self._room.database.integer("acked"), CHECKED_ROWS)
             case asked.CompareReceipt(receipt):
                 return [happened.ReceiptCompared(receipt, self._store.hash_of(receipt.upto))]
             case asked.OpenConnection():
-                return [self._open_connection()]
+                return [self._post.open_connection()]
             case asked.StartRecording():
                 return self._start_recording(effect)
             case asked.ShowDisclosure(kind, name, envelope):
                 self._show(kind, name, envelope)
+            case asked.HideDisclosure(kind, name) if self._room.disclosed is not None:
+                self._room.worker.ask(partial(self._room.disclosed.hide, kind, name))
             case asked.ReadTrustList():
                 self._room.worker.ask(self._room.read_trust)
             case _:
@@ -136,21 +137,19 @@ class Performer:
                 self._room.recorder.mark(effect)
             case asked.TakePhoto() if self._room.recorder is not None:
                 self._room.recorder.photograph(effect)
-            case asked.NoteHealth() if self._room.recorder is not None:
-                self._room.recorder.note_health(effect)
-            case asked.SetBitrate(percent) if self._room.recorder is not None:
-                self._room.recorder.set_bitrate(percent)
+            case asked.NoteHealth() | asked.SetBitrate() | asked.Indicate() if self._room.recorder is not None:
+                self._room.recorder.obey(effect)
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
             case asked.PublishStatus(online):
-                self._room.link.publish(self._topic(STATE), self._status(online=online), retain=True)
+                self._post.publish_status(online=online)
             case asked.CloseConnection(flush_by_ns):
-                self._close_connection(flush_by_ns)
+                self._post.close_connection(flush_by_ns)
             case asked.RaiseAlarm(text):
                 logger.warning("alarm: %s", text)
-                self._memory.record_fault(f"{canonical.timestamp(self._room.clock.read().wall)} {text}")
+                self._memory.record_fault(text, self._room.clock.read().wall)
             case _:
                 raise TypeError(f"unknown effect {type(effect).__name__}")
 
@@ -158,28 +157,6 @@ class Performer:
         devseq = self._store.put(effect.draft, effect.note)
         logger.info("stored %s as %d", effect.draft.event_id, devseq)
         return happened.EventStored(devseq)
-
-    def _send(self, effect: asked.SendEvents) -> Event:
-        waiting = self._store.waiting(effect.after, MAX_BATCH_EVENTS, effect.max_bytes)
-        if not waiting:
-            return happened.EventsSent(effect.connection, None, effect.after, effect.after)
-        payload = encode_batch([body for _, body in waiting])
-        envelope = seal(EVENTS_TYPE, payload, [self._room.signer])
-        mid = self._room.link.publish(self._topic(EVENTS), envelope)
-        logger.debug("sent %d..%d as message %s", waiting[0][0], waiting[-1][0], mid)
-        return happened.EventsSent(effect.connection, mid, waiting[0][0], waiting[-1][0])
-
-    def _open_connection(self) -> Event:
-        session = self._memory.next_session()
-        will = LastWill(self._topic(STATE), self._status(online=False))
-        self._room.link.connect(session, will)
-        return happened.LinkOpening(session)
-
-    def _close_connection(self, flush_by_ns: int | None) -> None:
-        now_ns = self._room.clock.read().monotonic_ns
-        timeout_s = 0.0 if flush_by_ns is None else max(0, flush_by_ns - now_ns) / 1e9
-        if not self._room.link.close(timeout_s) and timeout_s:
-            logger.warning("the connection has not ended within %s s", timeout_s)
 
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:
@@ -192,22 +169,3 @@ class Performer:
         disclosed = self._room.disclosed
         if disclosed is not None:
             self._room.worker.ask(lambda: disclosed.show(kind, name, envelope))
-
-    def _status(self, *, online: bool) -> bytes:
-        figures, now = snapshot(self._room.database), self._room.clock.read()
-        identity = self._room.identity
-        status = DeviceStatus(
-            identity.device,
-            online,
-            figures.session,
-            now.boot,
-            identity.version,
-            figures.waiting,
-            figures.acked,
-            Digest(figures.head),
-            now.wall,
-        )
-        return seal(STATUS_TYPE, status.encode(), [self._room.signer])
-
-    def _topic(self, channel: str) -> str:
-        return device_topic(self._room.identity.district, self._room.identity.device, channel)

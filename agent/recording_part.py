@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
-from agent.adapters.hook_courier import HookCourier
-from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder
-from agent.adapters.pre_event import PreEventSettings
+from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
+from agent.adapters.positions import PositionLog
+from agent.adapters.pre_event import PreEventSettings, ring_bytes
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
@@ -17,19 +19,21 @@ from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
-from agent.clock import Clock
+from agent.clock import Clock, GuidedClock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
 from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import HEALTH, JournalEvent, Reason
+from agent.hook_part import HookPart, equip_hooks
 from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
-HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
+HEALTH_CLOSE_S = 0.5  # ours: sensors are read in milliseconds
+KEYS = "keys"  # beside the recordings
 OFFICER = "officer"  # the key of a recording's context with the officer's number, where somebody has signed in
 
 logger = logging.getLogger(__name__)
@@ -46,7 +50,7 @@ class CameraPart:
         clock: Clock,
         recovery: SpoolRecovery,
         recorder: Recorder,
-        hooks: HookCourier | None,
+        hooks: HookPart,
         caption: Caption,
         labels: Mapping[str, str] = MappingProxyType({}),
         health: HealthCourier | None = None,
@@ -60,7 +64,7 @@ class CameraPart:
     def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
         of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
-        self._spool.use_reserve()
+        self._spool.room.use_reserve()
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
@@ -69,10 +73,18 @@ class CameraPart:
         now = self._clock.read()
         lost = [recording for recording in unreported if recording not in own]
         return [
+            *self._tidied(unreported),
             *self._recovery.seal(own, unreported),
             *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost),
             *(WorkFailed(f"录像目录中有别的设备的录制 {it}，未作处理；请移出核查。") for it in there if it not in own),
         ]
+
+    def _tidied(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+        try:
+            self._spool.tidy_keys(unreported)
+        except EnvironmentFault as fault:
+            return [WorkFailed(f"已封存录制的数据密钥未能清除：{fault}")]
+        return []
 
     def open(self) -> None:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
@@ -80,14 +92,13 @@ class CameraPart:
         self._recovery.start()
         if self._health is not None:
             self._health.start()
-        if self._hooks is not None:
-            self._hooks.start()
+        self._hooks.start()
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once. Who records stands in its pictures from here on."""
         self._caption.unit, self._caption.officer = order.unit, str(order.context.get(OFFICER, ""))
         context = {**order.context, **self.labels}
-        self._recorder.start(RecordingOrder(order.recording, order.unit, order.previous, context))
+        self._recorder.start(replace(order, context=context))
 
     def stop(self, reason: str) -> None:
         """End it; returns at once."""
@@ -99,28 +110,31 @@ class CameraPart:
 
     def photograph(self, order: TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
-        self._recorder.act(PhotoAsked(order.device, order.unit, order.at))
+        self._recorder.act(order)
 
-    def note_health(self, order: NoteHealth) -> None:
-        """Sign a reading into the running recording; returns at once."""
-        self._recorder.act(NoteAsked(JournalEvent(HEALTH, order.at, None, order.reading)))
-
-    def set_bitrate(self, percent: int) -> None:
-        """Code pictures at so many percent of the configured rate; returns at once."""
-        self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+    def obey(self, order: NoteHealth | SetBitrate | Indicate) -> None:
+        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
+        match order:
+            case NoteHealth(reading, at):
+                self._recorder.act(NoteAsked(JournalEvent(HEALTH, at, None, reading)))
+            case SetBitrate(percent):
+                self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+            case Indicate():
+                self._hooks.show(order)
 
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
         ends_ns = self._clock.read().monotonic_ns + int(timeout_s * 1e9)
         self._recovery.close(0)
         if self._health is not None:
-            self._health.close(min(HOOK_CLOSE_S, timeout_s))
-        if self._hooks is not None:
-            self._hooks.close(min(HOOK_CLOSE_S, timeout_s))
+            self._health.close(min(HEALTH_CLOSE_S, timeout_s))
+        self._hooks.close(timeout_s)
         return self._recorder.close(max(0, ends_ns - self._clock.read().monotonic_ns) / 1e9)
 
 
-def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Callable[[Event], None]) -> CameraPart:
+def equip(
+    config: AgentConfig, signer: CertifiedSigner, clock: GuidedClock, report: Callable[[Event], None]
+) -> CameraPart:
     """The camera side that `config` describes; opens nothing yet."""
     capture = config.capture
     settings = CaptureSettings(
@@ -134,20 +148,23 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     )
     storage, (gm, labels) = config.storage_policy, _gm_profile(config)
     reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
-    spool = Spool(config.state_dir / RECORDINGS, reserve, gm)
+    keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
+    spool = Spool(config.state_dir / RECORDINGS, reserve, gm, keys)
+    room = ring_bytes(capture.pre_event_s, capture.video_kbps)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
         reserve_bytes=storage.reserve_bytes,
-        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound),
+        pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound, room),
     )
     if font_file() is None:
         logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
+    positions = PositionLog()
     caption = Caption(config.device, config.unit)
-    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
+    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace, positions)
     recovery = SpoolRecovery(spool, signer, clock, report)
+    hooks, rate = equip_hooks(config.hooks, clock, positions, report), capture.video_kbps * 1000
     health = HealthCourier(config.duty.sysfs, spool, clock, report)
-    hooks, rate = _hooks(config, clock, report), capture.video_kbps * 1000
     return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels, health, rate)
 
 
@@ -165,13 +182,3 @@ def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]
         logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
         return None, gm_sums.labels(None)
     return gm, gm_sums.labels(gm.key_id)
-
-
-def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:
-    def died(name: str, error: BaseException | None) -> None:
-        # The thread's exception reaches `threading.excepthook` as well, which ends the process.
-        logger.error("%s ended: %r", name, error)
-
-    if not config.hooks.mcu:
-        return None
-    return HookCourier(config.hooks.mcu, clock, report, died, lambda line: logger.warning("button line: %s", line))

@@ -65,10 +65,6 @@ class Settings:
             raise self._wrong(key, "加引号的非空文字")
         return str(value)
 
-    def words(self, key: str) -> tuple[str, ...]:
-        """A text that may be blank, cut at spaces."""
-        return tuple(self._value(key, str, "以空格分隔的文字").split())
-
     def integer(self, key: str, bounds: tuple[int, int], default: int | None = None) -> int:
         """An integer within `bounds`, ends included."""
         value = self._value(key, int, "整数", default)

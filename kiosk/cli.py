@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agent.cli_frame import run_app
 from agent.clock import system_clock
-from agent.command import log_from, run_command
+from agent.command import log_from
 
 app = typer.Typer(
     help="服务大厅公示屏 (service-hall kiosk)。\n\n示例：liuhen-kiosk serve --config kiosk.toml",
@@ -40,7 +41,7 @@ def serve(
 
 def main() -> None:
     """Run `liuhen-kiosk`."""
-    run_command(app)
+    run_app(app)
 
 
 if __name__ == "__main__":

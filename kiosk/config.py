@@ -12,13 +12,14 @@ from agent.wire.identifiers import DeviceId, District, device_id, district, labe
 
 WHERE = "kiosk.toml"
 KEYS = (
-    "district", "device", "hall", "audience", "listen", "disclosed", "root", "trust_list", "complaint_phone",
+    "district", "device", "hall", "audience", "listen", "disclosed", "state", "root", "trust_list", "complaint_phone",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class KioskConfig:
-    """`hall` is the hall's name as shown; `audience` its label in topics; port 0 asks for any free port."""
+    """`hall` is the hall's name as shown; `audience` its label in topics; port 0 asks for any free port; `state` is
+    the screen's own folder, which nobody else writes to."""
 
     district: District
     device: DeviceId
@@ -27,6 +28,7 @@ class KioskConfig:
     host: str
     port: int
     disclosed: Path
+    state: Path
     root: Path
     trust_list: Path
     complaint_phone: str
@@ -49,6 +51,7 @@ def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
         host,
         port,
         settings.path("disclosed", folder, "state/disclosed"),
+        settings.path("state", folder, "kiosk-state"),
         settings.path("root", folder, "root.pem"),
         settings.path("trust_list", folder, "trust.dsse"),
         settings.text("complaint_phone"),

@@ -63,7 +63,7 @@ class Display:
 
     def proof(self) -> str:
         """What this screen shows and by whose word."""
-        view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint)
+        view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint, self._feed.remark)
         return self._pages.proof(self._frame("verify", "核验"), view)
 
     def missing(self) -> str:

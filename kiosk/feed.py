@@ -17,10 +17,11 @@ from watchdog.events import FileClosedEvent, FileMovedEvent, FileSystemEvent, Fi
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from agent.errors import EnvironmentFault, LiuhenFault
+from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
+from kiosk.memory import Remembered, ShownFile
 from kiosk.shelf import Shelf, restock
 from kiosk.trust_store import read_root, read_trust_list
 
@@ -34,7 +35,10 @@ log = logging.getLogger(__name__)
 class Feed:
     """The documents of `folder` for one audience. `open` reads, `watch` starts the observer, `check` looks after it."""
 
-    def __init__(self, folder: Path, root: Path, trust_list: Path, district: District, audience: str) -> None:
+    def __init__(
+        self, folder: Path, root: Path, trust_list: Path, state: Path, district: District, audience: str
+    ) -> None:
+        self._memory, self.remark = ShownFile(state), ""
         self._folder, self._root_path, self._trust_path = folder, root, trust_list
         self._district, self._audience = district, audience
         self._observer: BaseObserver | None = None
@@ -54,6 +58,13 @@ class Feed:
         self.root = read_root(self._root_path)
         self._trust_seen = _signature(self._trust_path)
         self.trust = read_trust_list(self._trust_path, self.root, self._district)
+        remembered, self.remark = self._memory.read()
+        if self.trust.version < remembered.trust_version:
+            text = (
+                f"是第 {self.trust.version} 版，本屏已用过第 {remembered.trust_version} 版。请换上最新的 trust.dsse。"
+            )
+            raise OperatorFault(f"信任清单 {self._trust_path} {text}")
+        self.shelf = Shelf(floors=remembered.floors)
         self.reload(now)
 
     def believed(self, wall: datetime) -> datetime:
@@ -64,7 +75,7 @@ class Feed:
         """Look at every file again; what is refused is logged and what was shown stays."""
         self._reload_trust()
         before = set(self.shelf.refused)
-        self.shelf = restock(
+        fresh = restock(
             self.shelf,
             _files(self._folder),
             trust=self.trust,
@@ -72,8 +83,17 @@ class Feed:
             district=self._district,
             audience=self._audience,
         )
+        self._remember(fresh)
+        self.shelf = fresh
         for refusal in set(self.shelf.refused) - before:
             log.warning("disclosure %s refused, last good kept: %s", refusal.name, refusal.reason)
+
+    def _remember(self, shelf: Shelf) -> None:
+        """Before it is shown. A full disk does not end the display; it is tried again with every look."""
+        try:
+            self._memory.keep(Remembered(self.trust.version, shelf.floors))
+        except EnvironmentFault as fault:
+            log.error("what was shown cannot be remembered: %s", fault)  # noqa: TRY400 - a traceback says no more
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Start the observer; `changed` is called on its thread and must only enqueue."""

@@ -37,7 +37,8 @@ class DocumentProof:
 
 @dataclass(frozen=True)
 class Proof:
-    """The whole page; `root` is the SHA-256 fingerprint of the pinned root certificate."""
+    """The whole page; `root` is the SHA-256 fingerprint of the pinned root certificate, `remark` one line about this
+    screen itself."""
 
     documents: tuple[DocumentProof, ...]
     refused: tuple[Refusal, ...]
@@ -45,12 +46,14 @@ class Proof:
     trust_issued: str
     root: str
     checked: str
+    remark: str = ""
 
 
-def proof(shelf: Shelf, now: datetime, trust: TrustList, root: str) -> Proof:
-    """What is shown, what was refused and by whose word."""
+def proof(shelf: Shelf, now: datetime, trust: TrustList, root: str, remark: str = "") -> Proof:
+    """What is shown, what was refused and by whose word; `remark` is one line about this screen itself."""
     documents = tuple(_document(one, now) for _, one in sorted(shelf.shown.items()))
-    return Proof(documents, shelf.refused, trust.version, minute_text(trust.issued_at), root, minute_text(now))
+    listed = (trust.version, minute_text(trust.issued_at))
+    return Proof(documents, shelf.refused, *listed, root, minute_text(now), remark)
 
 
 def _document(one: Shown, now: datetime) -> DocumentProof:

@@ -54,7 +54,7 @@ def serve_kiosk(
 
 def make_feed(config: KioskConfig) -> Feed:
     """The feed of a configuration, not yet opened."""
-    return Feed(config.disclosed, config.root, config.trust_list, config.district, config.audience)
+    return Feed(config.disclosed, config.root, config.trust_list, config.state, config.district, config.audience)
 
 
 async def run(

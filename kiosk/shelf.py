@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from agent.duty.disclosure_rules import judge, open_two_signatures
+from agent.duty.floors import Floor, above, floor_of
 from agent.errors import SenderFault
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.envelope import Opened
@@ -56,12 +57,13 @@ class Refusal:
 @dataclass(frozen=True)
 class Shelf:
     """`shown` and `newest` by name `kind.id`; `newest` outlives a document whose signer was revoked, so that an older
-    version cannot slip into its place."""
+    version cannot slip into its place; `floors` is what outlives even the process."""
 
     trust_version: int = 0
     shown: Mapping[str, Shown] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
     newest: Mapping[str, Disclosure] = field(default_factory=dict)
+    floors: Mapping[str, Floor] = field(default_factory=dict)
 
     def of(self, *kinds: DisclosureKind) -> list[Shown]:
         """The documents of these kinds, in the order of `kinds`, then by id."""
@@ -89,7 +91,7 @@ def restock(
     A file that is refused, or gone, leaves what was shown in its place. A newer trust list is put to every document
     again: one whose signer it revokes is shown no longer.
     """
-    shown, newest = dict(shelf.shown), dict(shelf.newest)
+    shown, newest, floors = dict(shelf.shown), dict(shelf.newest), dict(shelf.floors)
     refused: list[Refusal] = []
     if trust.version != shelf.trust_version:
         shown, refused = _still_trusted(shelf, trust, now)
@@ -97,12 +99,14 @@ def restock(
         if name in shown and shown[name].envelope == envelope:
             continue
         try:
-            shown[name] = _admit(name, envelope, newest.get(name), trust, now, district, audience)
+            admitted = _admit(name, envelope, newest.get(name), trust, now, district, audience)
+            above(floors.get(name), admitted.document)
         except SenderFault as fault:
             refused.append(Refusal(name, str(fault)))
         else:
-            newest[name] = shown[name].document
-    return Shelf(trust.version, shown, tuple({refusal.name: refusal for refusal in refused}.values()), newest)
+            shown[name], newest[name] = admitted, admitted.document
+            floors[name] = floor_of(admitted.document)
+    return Shelf(trust.version, shown, tuple({refusal.name: refusal for refusal in refused}.values()), newest, floors)
 
 
 def _admit(

@@ -29,7 +29,10 @@ def read_trust_list(path: Path, root: x509.Certificate, district: District) -> T
         data = path.read_bytes()
     except OSError as error:
         raise OperatorFault(f"无法读取信任清单 {path}：{error.strerror}。请检查配置中的 trust_list。") from error
-    trust = open_trust_list(data, root)
+    try:
+        trust = open_trust_list(data, root)
+    except SenderFault as fault:
+        raise SenderFault(f"信任清单 {path}：{fault}请换上本区最新的 trust.dsse。") from fault
     if trust.district != district:
         raise SenderFault(f"信任清单属于区域 {trust.district}，配置的区域是 {district}。请换用本区的信任清单。")
     return trust

@@ -15,6 +15,7 @@ STANDALONE = (
 )
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
+    "agent.cli_frame",
     "agent.tls",
 }  # fmt: skip
 
@@ -26,6 +27,7 @@ ARROWS = {
     "agent.clock": {"agent.wire"},
     "agent.log": set(),
     "agent.command": {"agent.errors", "agent.log"},
+    "agent.cli_frame": {"agent.command", "agent.errors"},
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.wire": {"agent.errors"},
@@ -55,7 +57,8 @@ ARROWS = {
     },
 }
 FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one for each courier
-    "agent.adapters.hook_courier", "agent.adapters.health_courier",
+    "agent.adapters.hook_courier", "agent.adapters.hook_gnss", "agent.adapters.hook_card", "agent.adapters.hook_panel",
+    "agent.adapters.health_courier",
 }  # fmt: skip
 
 PURE = (

@@ -9,10 +9,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 
 MAX_WAITING_BYTES = 24 << 20  # ours; a verification hashes every byte three times, so this is 8 MiB of a film
 SMALL_BYTES = 16 * 1024  # ours; less is not worth waking a thread for
+WORTH_WAKING = 4  # ours; so many hashes wait before a thread is woken: waking costs as much as hashing 20 KiB
 MAX_THREADS = 3  # ours; as many hashes as a verification takes of every byte
 
 
@@ -74,28 +75,30 @@ class _Crew:
     """The threads, and the hashes that one of them should take on."""
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        self._lock = Lock()
+        self._done, self._wanted = Condition(self._lock), Condition(self._lock)  # steps were done; threads are wanted
         self._ready: deque[BackgroundHash] = deque()
         self._waiting_bytes = 0
         self._closed = False
 
     def ask(self, asking: BackgroundHash, steps: "list[bytes | BackgroundHash]") -> None:
         """Have `steps` done after those asked for before; helps when too much waits."""
-        with self._changed:
+        with self._lock:
             asking.steps += steps
             self._waiting_bytes += _size(steps)
             if not asking.taken and asking not in self._ready:
                 self._ready.append(asking)
-                self._changed.notify()
+                if len(self._ready) >= WORTH_WAKING:
+                    self._wanted.notify()
             crowded = self._waiting_bytes > MAX_WAITING_BYTES
         if crowded:
             self._help()
 
     def finish(self, wanted: BackgroundHash) -> None:
         """Return when every step of `wanted` is done."""
-        with self._changed:
+        with self._lock:
             while wanted.taken:
-                self._changed.wait()
+                self._done.wait()
             if not wanted.steps:
                 return
             self._ready.remove(wanted)
@@ -109,20 +112,20 @@ class _Crew:
 
     def close(self) -> None:
         """Let the threads end when nothing waits."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._wanted.notify_all()
 
     def _next(self) -> BackgroundHash | None:
-        with self._changed:
+        with self._lock:
             while not self._ready and not self._closed:
-                self._changed.wait()
+                self._wanted.wait()
             return self._choose()
 
     def _help(self) -> None:
-        with self._changed:
+        with self._lock:
             while not self._ready and self._waiting_bytes > MAX_WAITING_BYTES:
-                self._changed.wait()
+                self._done.wait()
             chosen = self._choose()
         if chosen is not None:
             self._work(chosen)
@@ -138,12 +141,12 @@ class _Crew:
         """Do all steps of a hash that this thread has taken."""
         done = 0
         while True:
-            with self._changed:
+            with self._lock:
                 self._waiting_bytes -= done
                 steps, chosen.steps = chosen.steps, []
                 if not steps:
                     chosen.taken = False
-                    self._changed.notify_all()
+                    self._done.notify_all()
                     return
             done = chosen.take(steps)
 

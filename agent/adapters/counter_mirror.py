@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent import durable
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 
 BLOCK = 1000  # ours: what a lost database skips at most, against one fsync in so many events
+MOST = 2**40  # ours: a thousand events a second for thirty years; the centre refuses numbers beyond it
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class CounterMirror:
                 f"无法读取计数镜像 {self.path}（{error.strerror or error}）。请检查权限与存储卡。"
             ) from error
         fields = Fields("计数镜像", canonical.decode(content))
-        self.written = Ceilings(*(fields.integer(name) for name in ("devseq", "session", "recording")))
+        numbers = [fields.integer(name) for name in ("devseq", "session", "recording")]
+        if max(numbers) > MOST:
+            raise SenderFault(f"计数镜像中的 {max(numbers)} 大于上限 {MOST}，已损坏。")
+        self.written = Ceilings(*numbers)
         return self.written
 
     def cover_event(self, devseq: int) -> None:

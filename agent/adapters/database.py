@@ -51,6 +51,13 @@ def withdrawn_disclosures(database: SqliteUtils) -> None:
     database.table("disclosure").add_column("withdrawn", int, not_null_default=0)
 
 
+@SCHEMA()
+def quarantined_rows(database: SqliteUtils) -> None:
+    """Damaged events by number: what is left of them, what they hashed to, which event declares them lost."""
+    columns = {"devseq": int, "hash": str, "body": bytes, "declared_by": int}
+    database.table("quarantined").create(columns, pk="devseq")
+
+
 class Database:
     """An open file, used by one thread; made by `open_database`."""
 

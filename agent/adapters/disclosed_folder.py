@@ -34,6 +34,14 @@ class DisclosedFolder:
             return WorkFailed(str(fault), (kind, disclosure_id))
         return None
 
+    def hide(self, kind: str, disclosure_id: str) -> Event | None:
+        """Take the document's file out; an event only when that failed."""
+        try:
+            durable.remove(self._directory / f"{kind}.{disclosure_id}{SUFFIX}")
+        except EnvironmentFault as fault:
+            return WorkFailed(str(fault), (kind, disclosure_id))
+        return None
+
 
 def _envelope(path: Path) -> bytes | None:
     try:

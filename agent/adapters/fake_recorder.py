@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from agent.clock import Clock
-from agent.control.effects import MarkRecording, NoteHealth, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import (
     ButtonPressed,
     Event,
@@ -16,6 +16,7 @@ from agent.control.messages import (
 )
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.instant import Instant
 
 FRAGMENT_MS, FRAGMENT_BYTES = 500, 250_000
 
@@ -27,8 +28,7 @@ class FakeRecorder:
         self._clock, self._report, self._leftovers = clock, report, leftovers
         self.orders: list[StartRecording] = []
         self.marks: list[MarkRecording] = []
-        self.readings: list[str] = []
-        self.bitrates: list[int] = []
+        self.obeyed: list[NoteHealth | SetBitrate | Indicate] = []
         self.fails = False
         self._running: RecordingId | None = None
         self._sequence = 0
@@ -73,7 +73,7 @@ class FakeRecorder:
         """Seal what runs."""
         recording, self._running = self._running, None
         if recording is not None:
-            self._report(self._sealed(recording, reason))
+            self._report(_sealed(recording, self._sequence, self._head, reason, self._clock.read()))
 
     def mark(self, order: MarkRecording) -> None:
         """Remember the act."""
@@ -84,29 +84,26 @@ class FakeRecorder:
         digest = Digest(hashlib.sha256(repr(order).encode()).hexdigest())
         self._report(PhotoTaken(digest, FRAGMENT_BYTES, self._running, order.at))
 
-    def note_health(self, order: NoteHealth) -> None:
-        """Remember the reading."""
-        self.readings.append(order.reading)
-
-    def set_bitrate(self, percent: int) -> None:
-        """Remember the rate."""
-        self.bitrates.append(percent)
+    def obey(self, order: NoteHealth | SetBitrate | Indicate) -> None:
+        """Remember the order."""
+        self.obeyed.append(order)
 
     def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - a seal of nothing takes no time
         """Seal what runs, as a shutdown."""
         self.stop("shutdown")
         return True
 
-    def _sealed(self, recording: RecordingId, reason: str) -> RecordingSealed:
-        return RecordingSealed(
-            recording=recording,
-            segments=1,
-            fragments=self._sequence,
-            head=self._head,
-            duration_ms=self._sequence * FRAGMENT_MS,
-            size=self._sequence * FRAGMENT_BYTES,
-            reason=reason,
-            recovered=False,
-            discarded_bytes=0,
-            at=self._clock.read(),
-        )
+
+def _sealed(recording: RecordingId, fragments: int, head: Digest, reason: str, at: Instant) -> RecordingSealed:
+    return RecordingSealed(
+        recording=recording,
+        segments=1,
+        fragments=fragments,
+        head=head,
+        duration_ms=fragments * FRAGMENT_MS,
+        size=fragments * FRAGMENT_BYTES,
+        reason=reason,
+        recovered=False,
+        discarded_bytes=0,
+        at=at,
+    )

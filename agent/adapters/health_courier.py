@@ -53,7 +53,7 @@ class HealthCourier:
 def read_health(sysfs: Path | None, spool: Spool, clock: Clock) -> HealthRead:
     """One reading of every sensor there is."""
     try:
-        free = spool.free_bytes()
+        free = spool.room.free_bytes()
     except EnvironmentFault:  # the recorder meets the same and says so
         free = None
     supply, heat = (None, None) if sysfs is None else (battery(sysfs), hottest(sysfs))

@@ -5,6 +5,7 @@ Import it where it is used: it costs 0.07 s and 40 MB.
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ AUDIO_BIT_RATE = 64_000
 ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's cores alone
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
 RAW = frozenset({"rawvideo", "wrapped_avframe"})  # decoders that hand out what they were given
+ALSA_CONFIG = "/usr/share/alsa/alsa.conf"  # Debian's libasound2-data
 JPEG_QUALITY = 2  # FFmpeg's finest quantiser but one
 NEW_EXTRADATA = 1  # AV_PKT_DATA_NEW_EXTRADATA
 
@@ -63,6 +65,8 @@ class MediaInput:
 
     def open(self) -> None:
         """Open it; raises `EnvironmentFault` when it cannot be read."""
+        if self._format == "alsa":  # the sound library in PyAV's wheels looks where it was built, and finds nothing
+            os.environ.setdefault("ALSA_CONFIG_PATH", ALSA_CONFIG)
         with media_errors(self.address):
             self._container = av.open(self.address, format=self._format, options=self._options, timeout=self._timeout)
 

@@ -1,23 +1,14 @@
 """What the controller orders of the recorder, on its way through the recorder's queue between the packets."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.control.acts import Act
+from agent.control.effects import StartRecording, TakePhoto
 from agent.evidence.journal import JournalEvent, Reason
-from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
 
-
-@dataclass(frozen=True)
-class RecordingOrder:
-    """What is to be recorded: `previous` is the head of the recording before on this device (GENESIS for the first),
-    `context` is signed into every segment; what the source is, and what the pre-event ring held, are added to it."""
-
-    recording: RecordingId
-    unit: str
-    previous: Digest
-    context: Mapping[str, str | int | bool] = field(default_factory=dict)
+RecordingOrder = StartRecording  # what the source is, and what the pre-event ring held, are added to its context
+PhotoAsked = TakePhoto
 
 
 @dataclass(frozen=True)
@@ -47,15 +38,6 @@ class ActAsked:
 @dataclass(frozen=True)
 class CloseAsked:
     """The recorder's thread is to end; nothing is recorded afterwards."""
-
-
-@dataclass(frozen=True)
-class PhotoAsked:
-    """The next keyframe is to be kept as a photo; `at` is when it was pressed."""
-
-    device: DeviceId
-    unit: str
-    at: Instant
 
 
 @dataclass(frozen=True)

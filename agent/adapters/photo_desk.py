@@ -1,4 +1,5 @@
-"""Photos: the next keyframe of whatever camera runs, signed and written to `photos/`."""
+"""Photos: the next keyframe of whatever camera runs, signed and written beside the segments of the
+recording that runs, whose signed sums then list it, or to `photos/` when none does; encrypted where recordings are."""
 
 import hashlib
 
@@ -47,7 +48,7 @@ class PhotoDesk:
             return None
         try:
             data = self._signed(self._asked, packet, feed, place)
-            self._write(data, packet.captured)
+            self._write(data, packet.captured, place)
         except EnvironmentFault as fault:
             self.give_up(str(fault))
             return None
@@ -67,11 +68,13 @@ class PhotoDesk:
         )
         return sign_photo(photo_of(packet.data), statement, bench.signer)
 
-    def _write(self, data: bytes, captured: Instant) -> None:
-        self._bench.spool.check_room(self._bench.settings.reserve_bytes)
-        folder = durable.make_directory(self._bench.spool.photos)
+    def _write(self, data: bytes, captured: Instant, place: PhotoPlace | None) -> None:
+        self._bench.spool.room.check(self._bench.settings.reserve_bytes)
+        spool = self._bench.spool
+        folder = durable.make_directory(spool.photos) if place is None else spool.folder(place.recording)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
-        durable.write_bytes(folder / f"{moment}-{_digest(data)[:8]}.jpg", data)
+        name, content = spool.keys.photo_file(f"photo-{moment}-{_digest(data)[:8]}.jpg", data)
+        durable.write_bytes(folder / name, content, durable.SHARED)
 
 
 def _digest(data: bytes) -> Digest:

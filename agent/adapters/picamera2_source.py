@@ -1,20 +1,42 @@
-"""The Raspberry Pi's camera through picamera2: its own H.264 encoder (hardware up to the Pi 4), pictures only so far.
+"""The Raspberry Pi's camera through picamera2, with the sound of another source beside it.
 
-Without a Pi only the import guard and the choice can be run; the rest is written from picamera2's interface and has
-never met a real camera.
+picamera2 calls back in its own event loop: what raises there ends the camera without a word, and what waits there
+loses frames. So a callback here notes when a picture was taken or hands a packet on, and nothing else.
 """
 
+import contextlib
 import importlib.util
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from agent.adapters.packets import VIDEO_TIME_BASE, Codec, Deliver, Packet, SourceDescription, StreamInfo
+from agent.adapters.packets import (
+    VIDEO_TIME_BASE,
+    CaptureSource,
+    Codec,
+    Deliver,
+    MediaFault,
+    SourceDescription,
+    StreamInfo,
+)
 from agent.adapters.pyav_source import Encoding
+from agent.adapters.second_track import SecondTrack
+from agent.adapters.sensor_flow import SensorFlow
+from agent.adapters.watermark import Caption, Watermark
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
+
+HARDWARE_ENCODER = Path("/dev/video11")  # bcm2835-codec; picamera2 takes every machine without it for an old Pi
+ENCODER_THREADS = 2  # every further one of libx264's holds one more picture back, and a Pi has other work
+PICTURE_TYPE_I = 1  # AV_PICTURE_TYPE_I
+CHECK_S = 0.2  # ours; how soon `close` and a dead event loop are seen
+STOP_S = 1.5  # ours; below the 2 s a camera line waits
+
+CAMERA_ERRORS = (RuntimeError, OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What picamera2, libcamera and PyAV have been seen to raise."""
 
 
 def camera_present() -> bool:
@@ -28,64 +50,238 @@ def camera_present() -> bool:
     return bool(Picamera2.global_camera_info())
 
 
-class Picamera2Source:
-    """A `CaptureSource` over the first camera of the Pi."""
+def first_camera() -> Any:
+    """An opened `picamera2.Picamera2`."""
+    from picamera2 import Picamera2
 
-    def __init__(self, size: tuple[int, int], encoding: Encoding, clock: Clock) -> None:
+    return opened_camera(Picamera2)
+
+
+def opened_camera(kind: Any, *arguments: Any) -> Any:
+    """`kind(*arguments)`, a Picamera2. One whose constructor fails would leave a descriptor open at every try."""
+    camera = kind.__new__(kind)
+    try:
+        camera.__init__(*arguments)
+    except CAMERA_ERRORS:
+        camera.notifymeread.close()
+        os.close(camera.notifyme_w)
+        raise
+    return camera
+
+
+class Picamera2Source:
+    """A `CaptureSource` over the first camera of the Pi, or over the one that `make_camera` opens. Every picture gets
+    the watermark of `caption`. `sound` is a source of sound alone; one that cannot be opened is left out, and the
+    description says so.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        encoding: Encoding,
+        clock: Clock,
+        sound: CaptureSource | None = None,
+        caption: Caption | None = None,
+        make_camera: Callable[[], Any] = first_camera,
+    ) -> None:
         self.description = SourceDescription("picamera2", synthetic=False)
         self._size, self._encoding, self._clock = size, encoding, clock
+        self._sound, self._make_camera = sound, make_camera
+        self._watermark = Watermark(caption or Caption())
         self._closed = threading.Event()
+        self._running = False
         self._camera: Any = None
 
     def open(self) -> Sequence[StreamInfo]:
-        """Configure the camera; raises `EnvironmentFault` when it is missing or used by another program."""
+        """Configure camera and microphone; raises `EnvironmentFault` when the camera is missing or used by another
+        program, with nothing left open."""
         try:
-            from picamera2 import Picamera2
-
-            self._camera = Picamera2()
-            controls = {"FrameRate": self._encoding.frames_per_second}
-            main = {"size": self._size, "format": "YUV420"}
-            self._camera.configure(self._camera.create_video_configuration(main=main, controls=controls))
-        except (ImportError, RuntimeError, IndexError) as error:
-            raise EnvironmentFault(f"无法打开树莓派摄像头：{error}。请检查排线与是否有其他程序占用。") from error
-        return (StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=self._size[0], height=self._size[1]),)
+            with _camera_errors("无法打开树莓派摄像头", "请检查排线与是否有其他程序占用"):
+                pictures = self._configured()
+        except EnvironmentFault:
+            self._release()
+            raise
+        return [pictures, *self._open_sound()]
 
     def run(self, deliver: Deliver) -> None:
-        """Record until `close`; raises `EnvironmentFault` when the camera stops."""
-        from picamera2.encoders import H264Encoder
-
-        fps = self._encoding.frames_per_second
-        encoder = H264Encoder(
-            bitrate=self._encoding.video_kbps * 1000,
-            repeat=True,
-            iperiod=max(1, round(fps * self._encoding.keyframe_s)),
-        )
+        """Record until `close`; raises `EnvironmentFault` when camera or microphone stops."""
+        self._running = True
+        beside = SecondTrack(self._sound, deliver, self._closed)
+        flow = SensorFlow(deliver, self._clock, self._encoding, self._watermark)
         try:
-            self._camera.start_recording(encoder, _tap(deliver, self._clock, fps))
-            self._closed.wait()
-            self._camera.stop_recording()
-        except RuntimeError as error:
-            raise EnvironmentFault(f"树莓派摄像头已停止：{error}。请检查排线后重新录制。") from error
+            with _camera_errors("树莓派摄像头已停止", "请检查排线后重新录制"):
+                self._record(flow, beside)
         finally:
-            self._camera.close()
+            self._closed.set()
+            self._release()
+            beside.join()
+        beside.check()
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Taken when the camera is opened next: its encoder keeps the rate it was started with."""
         self._encoding = replace(self._encoding, video_kbps=max(1, bits_per_second // 1000))
 
     def close(self) -> None:
-        """End `run`."""
+        """End `run`, whose thread then frees the camera; a source that never ran is freed here."""
         self._closed.set()
+        if not self._running:
+            self._release()
+
+    def _configured(self) -> StreamInfo:
+        camera = self._camera = self._make_camera()
+        main = {"size": self._size, "format": "YUV420"}
+        controls = {"FrameRate": self._encoding.frames_per_second}
+        camera.configure(camera.create_video_configuration(main=main, controls=controls))
+        width, height = camera.camera_configuration()["main"]["size"]  # a sensor may have granted another one
+        self._watermark.fit(height)
+        name = f"picamera2:{camera.camera_properties.get('Model', '')}".rstrip(":")
+        self.description = replace(self.description, name=name, watermark_font=self._watermark.font)
+        return StreamInfo(Codec.H264, VIDEO_TIME_BASE, width=width, height=height)
+
+    def _open_sound(self) -> Sequence[StreamInfo]:
+        if self._sound is None:
+            return []
+        try:
+            return self._sound.open()
+        except EnvironmentFault:
+            self._sound = None
+            self.description = replace(self.description, name=f"{self.description.name} (no sound)")
+            return []
+
+    def _record(self, flow: SensorFlow, beside: SecondTrack) -> None:
+        camera, encoder, events = self._camera, _encoder(self._encoding), _event_loop()
+        camera.pre_callback = _marking(flow, encoder, camera.camera_configuration()["main"])
+        camera.start_preview(events)
+        encoder.output = _output(encoder, flow)
+        camera.start_encoder(encoder)
+        camera.start()
+        beside.start()
+        try:
+            while not self._closed.wait(CHECK_S):
+                events.check()
+                flow.check()
+        finally:
+            _stop(camera)
+            camera.stop_encoder()
+
+    def _release(self) -> None:
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            with _camera_errors("无法关闭树莓派摄像头", "请重启设备"):
+                camera.close()
+        if self._sound is not None and not self._running:
+            self._sound.close()
 
 
-def _tap(deliver: Deliver, clock: Clock, fps: int) -> Any:
-    """picamera2's output that hands every packet on; its timestamps are microseconds from the first frame."""
+@contextlib.contextmanager
+def _camera_errors(what: str, next_step: str) -> Iterator[None]:
+    """Turn the camera's errors into a `MediaFault` of one line."""
+    try:
+        yield
+    except EnvironmentFault:
+        raise
+    except (ImportError, *CAMERA_ERRORS) as error:
+        cause = " ".join(str(error).split()).rstrip("。.") or type(error).__name__
+        raise MediaFault(f"{what}：{cause}。{next_step}。") from error
+
+
+def _encoder(encoding: Encoding) -> Any:
+    """The hardware's H.264 where there is one (up to the Pi 4), libx264 else."""
+    from picamera2.encoders import H264Encoder
+
+    fps = encoding.frames_per_second
+    group = max(1, round(fps * encoding.keyframe_s * 2))  # keyframes are asked for by time; this is if they are not
+    settings = {"bitrate": encoding.video_kbps * 1000, "repeat": True, "iperiod": group, "framerate": fps}
+    return H264Encoder(**settings) if HARDWARE_ENCODER.exists() else _software_encoder(settings)
+
+
+def _software_encoder(settings: dict[str, Any]) -> Any:
+    """libx264; keyframes are forced here, because picamera2 0.3.38 asks PyAV for them by a letter, which it refuses."""
+    from picamera2.encoders import LibavH264Encoder
+
+    class Encoder(LibavH264Encoder):  # type: ignore[misc]  # picamera2 has no types
+        def _start(self) -> None:
+            super()._start()
+            self._stream: Any = _KeyedStream(self._stream)
+
+        def force_key_frame(self) -> None:
+            self._stream.key_due = True
+
+    encoder = Encoder(**settings)
+    encoder.threads = ENCODER_THREADS
+    return encoder
+
+
+class _KeyedStream:
+    """A PyAV stream whose next picture becomes a keyframe when `key_due`."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.key_due = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def encode(self, *pictures: Any) -> Any:
+        """Encode as PyAV does; without a picture: what is left."""
+        if self.key_due and pictures:
+            pictures[0].pict_type, self.key_due = PICTURE_TYPE_I, False
+        return self._stream.encode(*pictures)
+
+
+def _marking(flow: SensorFlow, encoder: Any, granted: dict[str, Any]) -> Callable[[Any], None]:
+    """picamera2's callback for every picture before it is encoded; `granted` is what `main` was configured to."""
+    from picamera2 import MappedArray
+
+    stride, rows = granted["stride"], granted["size"][1]
+
+    def mark(request: Any) -> None:
+        with MappedArray(request, "main", reshape=False) as mapped:
+            luma = memoryview(mapped.array)[: stride * rows]  # first in every 4:2:0 layout
+            if flow.taken(request.get_metadata()["SensorTimestamp"], luma, stride):
+                encoder.force_key_frame()
+
+    return mark
+
+
+def _output(encoder: Any, flow: SensorFlow) -> Any:
+    """picamera2's output that hands every packet on; times are microseconds from the encoder's first picture."""
     from picamera2.outputs import Output
 
-    class Tap(Output):  # type: ignore[misc]  # picamera2 has no types
+    class Tap(Output):  # type: ignore[misc]
         def outputframe(self, frame: Any, keyframe: bool = True, timestamp: Any = None, *_: Any, **__: Any) -> None:
-            at = int(Fraction(timestamp or 0, 10**6) / VIDEO_TIME_BASE)
-            length = int(1 / (fps * VIDEO_TIME_BASE))
-            deliver(Packet(0, at, at, length, keyframe, bytes(frame), clock.read()))
+            flow.encoded(bytes(frame), encoder.firsttimestamp + (timestamp or 0), keyframe=keyframe)
 
     return Tap()
+
+
+def _event_loop() -> Any:
+    """picamera2's event loop, which keeps what ended it."""
+    from picamera2.previews import NullPreview
+
+    class Events(NullPreview):  # type: ignore[misc]
+        fault: Exception | None = None
+
+        def handle_request(self, picam2: Any) -> None:
+            try:
+                picam2.process_requests(self)
+            except CAMERA_ERRORS as error:
+                self.fault = error
+                self._abort.set()
+
+        def check(self) -> None:
+            if self.fault is not None:
+                raise RuntimeError(str(self.fault)) from self.fault
+            if not self.thread.is_alive():
+                raise RuntimeError("event loop ended")
+
+    return Events()
+
+
+def _stop(camera: Any) -> None:
+    """Stop the camera in its event loop; here, when the loop does not answer any more."""
+    try:
+        camera.dispatch_functions([camera.stop_], wait=STOP_S, immediate=True)
+    except TimeoutError:
+        camera.cancel_all_and_flush()
+        camera.stop_()

@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 
 from agent.adapters.packets import Packet, StreamInfo, seconds
 
-MAX_PRE_EVENT_BYTES = 64 * 2**20  # ours: 120 s at 4 Mbit/s; more kbit/s means fewer seconds
+MAX_PRE_EVENT_BYTES = 64 * 2**20  # ours: 120 s at 4 Mbit/s
+MOST_PRE_EVENT_BYTES = 192 * 2**20  # ours: a third of what a Pi with 1 GB has left; above it fewer seconds are kept
+SOUND_KBPS = 64
+BURSTS = 1.25  # ours; an encoder is above its rate for a while
+
+
+def ring_bytes(seconds: int, video_kbps: int) -> int:
+    """How much room `seconds` of picture and sound may take."""
+    wanted = round(seconds * (video_kbps + SOUND_KBPS) * 125 * BURSTS)
+    return min(max(MAX_PRE_EVENT_BYTES, wanted), MOST_PRE_EVENT_BYTES)
 
 
 @dataclass(frozen=True)

@@ -219,9 +219,9 @@ class _Feed:
         from agent.adapters.libav import Picture
 
         at = self._place(frame)
-        if not self._wanted.live:
-            at = self._wait_for(at)
-        captured = self._clock.read()
+        captured = self._clock.read() if self._wanted.live else None
+        if captured is None:
+            at, captured = self._wait_for(at)
         if isinstance(frame, Picture):
             return self._picture(frame, at, captured)
         return iter(()) if self._audio is None else self._audio.encode(frame, at, captured)
@@ -260,13 +260,16 @@ class _Feed:
     def _elapsed(self) -> Fraction:
         return Fraction(self._clock.read().monotonic_ns - self._origin_ns, 10**9)
 
-    def _wait_for(self, at: Fraction) -> Fraction:
-        """Wait until `at`; a pace that cannot be kept moves the rest of the input later instead of racing after it."""
-        early = at - self._elapsed()
+    def _wait_for(self, at: Fraction) -> tuple[Fraction, Instant]:
+        """Wait until `at`, and tell the moment; a pace that cannot be kept moves the rest of the input later instead of
+        racing after it."""
+        now = self._clock.read()
+        early = at - Fraction(now.monotonic_ns - self._origin_ns, 10**9)
         if early > 0:
             self._closed.wait(float(early))
+            now = self._clock.read()
         elif -early > MAX_LATE and self._shift is not None:
             self._shift -= early
             self._end -= early
-            return at - early
-        return at
+            at -= early
+        return at, now

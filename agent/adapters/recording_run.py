@@ -1,6 +1,6 @@
 """One recording from its first packet to its seal, whatever happens to the camera and the disk meanwhile."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from agent.adapters.camera_feed import CameraFeed
 from agent.adapters.gap_log import GapLog
@@ -42,10 +42,12 @@ class RecordingRun:
             self._fail(str(fault))
             return
         self._row.begin(self._feed.tracks, self._feed.description, ring.span_ms)
-        self._write(ring.take())
+        self._row.write_at_once(self._offered(ring.take()))
         while self._reason is None:
-            self._handle(self._queue.take(self._bench.settings.retry_s / 4))
-            self._watch_camera()
+            item = self._queue.take(self._bench.settings.retry_s / 4)
+            self._handle(item)
+            if not (isinstance(item, Packet) and item.stream == 0):  # a picture is a camera that lives
+                self._watch_camera()
         self._close_down(self._reason)
 
     def _handle(self, item: Item | None) -> None:
@@ -82,11 +84,16 @@ class RecordingRun:
         self._write(due)
 
     def _write(self, packets: Iterable[Packet]) -> None:
+        for packet in self._offered(packets):
+            if not self._marks.paused:
+                self._row.write(packet)
+
+    def _offered(self, packets: Iterable[Packet]) -> Iterator[Packet]:
+        """`packets`, after a photo was taken of those that one is wanted of."""
         for packet in packets:
             if self._photos.wanted:
                 self._photograph(packet)
-            if not self._marks.paused:
-                self._row.write(packet)
+            yield packet
 
     def _photograph(self, packet: Packet) -> None:
         place = PhotoPlace(self._order.recording, self._row.next_sequence, self._row.head)

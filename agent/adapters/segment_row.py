@@ -1,20 +1,22 @@
 """The segments of one recording: opened at a keyframe, cut by time, given up when the disk fails."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.disk_room import NoRoom
 from agent.adapters.gap_log import GapLog
 from agent.adapters.orders import RecordingOrder
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.packets import CaptureSource, MediaFault, Packet, SourceDescription, StreamInfo, seconds
+from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings
-from agent.adapters.segment_file import SegmentFile
+from agent.adapters.segment_file import new_segment_file
 from agent.adapters.segment_recovery import Break
 from agent.adapters.segment_sums import SegmentSums
 from agent.adapters.segment_writer import SegmentWriter
-from agent.adapters.spool import NoRoom, Spool
+from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import seal_broken
 from agent.clock import Clock
 from agent.control.messages import (
@@ -35,6 +37,8 @@ from agent.wire.signing import CertifiedSigner
 
 RecordingEvent = FragmentStored | GapOpened | PhotoTaken | RecordingSealed | RecordingFailed | WorkFailed
 SECOND_NS = 10**9
+BATCH_BYTES = 8 * 2**20  # ours; a pre-event ring reaches the disk in steps of so much
+CHECK_BYTES = 2**18  # ours; a ring's packets ask the disk for its room once in so much, live ones every time
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class RecorderSettings:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every recording of a device is made with; `report` is called in the recorder's thread and must not wait."""
+    """What every recording of a device is made with; `report` is called in the recorder's thread and must not wait;
+    `positions` is filled by whoever hears a GNSS receiver."""
 
     spool: Spool
     signer: CertifiedSigner
@@ -63,6 +68,7 @@ class Bench:
     make_source: Callable[[], CaptureSource]
     report: Callable[[RecordingEvent], None]
     settings: RecorderSettings
+    positions: PositionLog = field(default_factory=PositionLog)
 
 
 class SegmentRow:
@@ -76,6 +82,7 @@ class SegmentRow:
         self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
+        self._batch_bytes = self._unchecked = 0
         self._broken: dict[Path, Break] = {}
         self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
@@ -109,12 +116,24 @@ class SegmentRow:
         if packet.keyframe and packet.stream == 0:
             self._turn(float(seconds(packet, self._tracks)), packet)
         segment = self._open
-        if segment is not None and self._has_room(segment):
+        if segment is not None and self._has_room(segment, packet):
+            segment.batch_bytes = self._batch_bytes
             self._carry_out(segment, lambda: segment.write(packet, self._gaps))
+
+    def write_at_once(self, packets: Iterable[Packet]) -> None:
+        """Take many packets that came before this moment; they reach the disk in a few large steps."""
+        self._batch_bytes = BATCH_BYTES
+        for packet in packets:
+            self.write(packet)
+        self._batch_bytes = 0
+        segment = self._open
+        if segment is not None:
+            segment.batch_bytes = 0
+            self._carry_out(segment, segment.sync)
 
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
-        self._bench.spool.use_reserve()
+        self._bench.spool.room.use_reserve()
         segment, self._open = self._open, None
         if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
             return
@@ -137,13 +156,13 @@ class SegmentRow:
         """
         spool, signer, clock = self._bench.spool, self._bench.signer, self._bench.clock
         recording, last = self._order.recording, self.done[-1].path
-        spool.use_reserve()
+        spool.room.use_reserve()
         if last in self._broken:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
-        discarded = seal_broken(self._broken, signer, clock)
+        discarded = seal_broken(self._broken, signer, clock, spool.keys)
         records = [record for segment in self.done for record in segment.records]
         spool.write_sidecars(recording, records, signer, self._sums.take())
-        return RecordingSealed(
+        sealed = RecordingSealed(
             recording,
             len(self.done),
             len(records),
@@ -155,6 +174,8 @@ class SegmentRow:
             discarded,
             clock.read(),
         )
+        spool.keys.forget(sealed)
+        return sealed
 
     def _turn(self, time: float, packet: Packet) -> None:
         if self._open is not None and time >= self._ends:
@@ -168,10 +189,13 @@ class SegmentRow:
             self._ends = time + 60 * self._bench.settings.segment_minutes
             self._gaps.close(packet.captured)
 
-    def _has_room(self, segment: SegmentWriter) -> bool:
+    def _has_room(self, segment: SegmentWriter, packet: Packet) -> bool:
         """Whether there is room to go on. When there is none left, the segment is closed and sealed in the reserve."""
+        self._unchecked -= len(packet.data)
+        if self._batch_bytes and self._unchecked >= 0:
+            return True
         try:
-            self._bench.spool.check_room(self._bench.settings.reserve_bytes)
+            self._bench.spool.room.check(self._bench.settings.reserve_bytes)
         except NoRoom as fault:
             self._break_off(fault)
             self.finish(Reason.STORAGE_FULL)
@@ -179,6 +203,7 @@ class SegmentRow:
         except EnvironmentFault as fault:
             self._give_up(segment, fault)
             return False
+        self._unchecked = CHECK_BYTES
         return True
 
     def _carry_out(self, segment: SegmentWriter, step: Callable[[], Iterator[FragmentStored]]) -> bool:
@@ -208,11 +233,12 @@ class SegmentRow:
         now, self.trouble = self._bench.clock.read(), str(fault)
         if self._gaps.open(_reason(fault), now, self.trouble):
             self._bench.report(GapOpened(self._order.recording, _reason(fault), now))
+        self._unchecked = 0
         self._retry_ns = now.monotonic_ns + int(self._bench.settings.retry_s * SECOND_NS)
 
     def _new_segment(self) -> SegmentWriter:
         order, bench, number = self._order, self._bench, len(self.done) + 1
-        bench.spool.take_reserve(bench.settings.reserve_bytes)
+        bench.spool.room.hold_reserve(bench.settings.reserve_bytes)
         path = bench.spool.segment(order.recording, number)
         if path in self._broken:
             durable.remove(path)
@@ -228,9 +254,11 @@ class SegmentRow:
             self.done[-1].head if self.done else GENESIS,
             {**order.context, **self._source, **self._pre_event},
         )
-        file = SegmentFile(path)
+        file = new_segment_file(path, bench.spool.keys)
         emitter = SegmentEmitter(origin, bench.signer, self._session)
-        return SegmentWriter(origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock)
+        return SegmentWriter(
+            origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock, bench.positions
+        )
 
 
 def _reason(fault: EnvironmentFault) -> Reason:

@@ -6,16 +6,19 @@ from pathlib import Path
 from agent.adapters.fragment_muxer import Fragment, FragmentMuxer
 from agent.adapters.gap_log import GapLog
 from agent.adapters.packets import Packet, StreamInfo
+from agent.adapters.positions import PositionLog
 from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_seal import seal_segment
 from agent.clock import Clock
 from agent.control.messages import FragmentStored
 from agent.evidence.journal import FragmentMoment, JournalRecord
-from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
+from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, SignedFragment
 
 
 class SegmentWriter:
-    """Every fragment is one append and one `fdatasync`; a fragment counts only after both.
+    """Every fragment is one append and one `fdatasync`; a fragment counts only after both. While `batch_bytes` is above
+    0, so many bytes share one `fdatasync`, and their fragments are told after it: for a pre-event ring, which has to
+    reach the disk at once and as a whole.
 
     After an `EnvironmentFault` only `abandon` may be called: what is on the disk is recovered later.
     """
@@ -28,9 +31,13 @@ class SegmentWriter:
         emitter: SegmentEmitter,
         file: SegmentFile,
         clock: Clock,
+        positions: PositionLog,
     ) -> None:
         self._origin, self._emitter, self._file, self._clock = origin, emitter, file, clock
+        self._positions = positions
         self._muxer = FragmentMuxer(tracks, fragment_ms)
+        self._unsynced: list[tuple[Fragment, SignedFragment]] = []
+        self.batch_bytes = 0
         self.head, self.duration_ms = origin.prior_head, 0
         self.records: list[JournalRecord] = []
 
@@ -47,17 +54,29 @@ class SegmentWriter:
     def write(self, packet: Packet, gaps: GapLog) -> Iterator[FragmentStored]:
         """Take one packet; yields each fragment as soon as it is on the disk. The first one carries `gaps`."""
         for fragment in self._muxer.write(packet):
-            yield self._store(fragment, gaps)
+            yield from self._store(fragment, gaps)
 
     def finish(self, gaps: GapLog) -> Iterator[FragmentStored]:
         """Store what the muxer still holds, one by one as `write` does."""
         for fragment in self._muxer.finish():
-            yield self._store(fragment, gaps)
+            yield from self._store(fragment, gaps)
+        yield from self.sync()
+
+    def sync(self) -> Iterator[FragmentStored]:
+        """End a batch: what was written is on the disk, and is told."""
+        if not self._unsynced:
+            return
+        self._file.sync()
+        unsynced, self._unsynced = self._unsynced, []
+        for fragment, signed in unsynced:
+            self.records.append(signed.record)
+            self.head, self.duration_ms = signed.head, self.duration_ms + fragment.duration_ms
+            yield self._told(fragment, signed)
 
     def seal(self, closing: Closing) -> None:
         """Close the file and overwrite the reserved box with the final manifest."""
         self._file.close()
-        seal_segment(self._file.path, self._file.size, self._emitter.seal(closing))
+        seal_segment(self._file.path, self._file.size, self._emitter.seal(closing), self._file.keys)
 
     def abandon(self) -> None:
         """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises
@@ -66,18 +85,27 @@ class SegmentWriter:
         if not self.records:
             self._file.discard()
 
-    def _store(self, fragment: Fragment, gaps: GapLog) -> FragmentStored:
+    def _store(self, fragment: Fragment, gaps: GapLog) -> Iterator[FragmentStored]:
         if not self._file.size:
             self._file.create()
             self._file.append(self._emitter.opening(self._muxer.init_segment))
         now = self._clock.read()
         gaps.tick(now)
-        moment = FragmentMoment(fragment.captured, fragment.duration_ms, now, gaps.pending)
+        carried = gaps.pending
+        moment = FragmentMoment(
+            fragment.captured, fragment.duration_ms, now, carried, self._positions.at(fragment.captured)
+        )
         signed = self._emitter.fragment(fragment.media, moment)
-        self._file.append(signed.data)
-        gaps.written()
-        self.records.append(signed.record)
-        self.head, self.duration_ms = signed.head, self.duration_ms + fragment.duration_ms
+        self._file.write(signed.data)
+        self._unsynced.append((fragment, signed))
+        if carried or sum(it.size for _, it in self._unsynced) >= self.batch_bytes:
+            stored = self.sync()
+            first = next(stored)  # the disk has it from here on
+            gaps.written()
+            yield first
+            yield from stored
+
+    def _told(self, fragment: Fragment, signed: SignedFragment) -> FragmentStored:
         origin = self._origin
         return FragmentStored(
             origin.recording,

@@ -50,7 +50,8 @@ def make_source(settings: CaptureSettings, clock: Clock, caption: Caption | None
     if kind == "auto":
         kind, where = _present()
     if kind == "picamera2":
-        return Picamera2Source((settings.width, settings.height), settings.encoding, clock)
+        size, sound = (settings.width, settings.height), _sound_beside_camera(settings, clock)
+        return Picamera2Source(size, settings.encoding, clock, sound, caption)
     if kind == "none":
         return _sound_only(settings, clock)
     pictures = _pictures(kind, where, settings)
@@ -97,6 +98,13 @@ def _sound_only(settings: CaptureSettings, clock: Clock) -> CaptureSource:
     sound = TONE if settings.audio == "test" else _microphone(settings.audio.partition(":")[2] or "default")
     description = SourceDescription(f"sound:{settings.audio}", synthetic=sound is TONE)
     return PyAVSource(description, [sound], settings.encoding, clock)
+
+
+def _sound_beside_camera(settings: CaptureSettings, clock: Clock) -> CaptureSource | None:
+    """The sound of a camera that has none of its own."""
+    sound = _sound(Input("picamera2"), settings.audio)
+    description = SourceDescription(f"sound:{settings.audio}", synthetic=False)
+    return PyAVSource(description, sound, settings.encoding, clock) if sound else None
 
 
 def _sound(pictures: Input, audio: str) -> list[Input]:

@@ -2,42 +2,51 @@
 
 recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256SUMS.p7s
                         with the gm profile also SM3SUMS  SM3SUMS.sm2  sm2.pub
+photo-20261122T020000000Z-0a1b2c3d.jpg   taken during the recording; others are in photos/ beside recordings/
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
+segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypted at rest, see `data_keys`. The sums
+                        speak of the files that the archive decrypts; journal.jsonl is one of them, and only there
 """
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from agent import durable
+from agent.adapters.data_keys import DataKeys, is_encrypted
+from agent.adapters.disk_room import DiskRoom
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
-CLOSING_BYTES = 8 * 2**20  # ours: a last fragment at 50 Mbit/s, the seal and the sidecars
-SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")
-
-
-class NoRoom(EnvironmentFault):
-    """The disk works and is full."""
+SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 
 class Spool:
     """The folder `root` of all recordings; it is made when the first recording is. `photos` stands beside it, and so
-    does `reserve`, the room for closing. `gm` signs the SM3 sums of the gm profile, where that is chosen."""
+    does `reserve`; `room` is what the disk has. `gm` signs the SM3 sums of the gm profile, where that is chosen. `keys`
+    decide whether new recordings are encrypted at rest; by default they are not."""
 
-    def __init__(self, root: Path, reserve: ReserveFile | None = None, gm: GmSigner | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        reserve: ReserveFile | None = None,
+        gm: GmSigner | None = None,
+        keys: DataKeys | None = None,
+    ) -> None:
         self._root, self.photos, self._gm = root, root.with_name("photos"), gm
-        self.reserve = reserve or ReserveFile(root.with_name(RESERVE), 0)
+        self.room = DiskRoom(root, reserve or ReserveFile(root.with_name(RESERVE), 0))
+        self.keys = keys or DataKeys(root.with_name("keys"), None)
 
     def recordings(self) -> tuple[RecordingId, ...]:
         """Every recording that has a folder, oldest first; raises `EnvironmentFault`."""
@@ -59,7 +68,7 @@ class Spool:
 
     def segment(self, recording: RecordingId, number: int) -> Path:
         """The file of its `number`-th segment, from 1."""
-        return self.folder(recording) / sidecars.segment_name(number)
+        return self.folder(recording) / (sidecars.segment_name(number) + (SUFFIX if self.keys.encrypts else ""))
 
     def segments(self, recording: RecordingId) -> list[Path]:
         """Its segment files in order; raises `EnvironmentFault`."""
@@ -77,34 +86,11 @@ class Spool:
         """Whether its signed sums stand; a disk that does not say has none."""
         return os.path.lexists(self.folder(recording) / sidecars.SIGNATURE_NAME)
 
-    def free_bytes(self) -> int:
-        """Room left for this process on the disk of the recordings; raises `EnvironmentFault`."""
-        with durable.disk_errors(self._root):
-            place = next(place for place in (self._root, *self._root.parents) if place.exists())
-            found = os.statvfs(place)
-        return found.f_bavail * found.f_frsize
-
-    def check_room(self, reserve: int) -> int:
-        """`free_bytes`, unless less than `reserve` is left (`NoRoom`)."""
-        free = self.free_bytes()
-        if free < reserve:
-            raise NoRoom(f"存储空间不足（剩余 {free // 2**20} MB），录像暂停写入。请导出已回执的录像或更换存储卡。")
-        return free
-
-    def take_reserve(self, reserve: int) -> None:
-        """Hold the room for closing and see that `reserve` is left beside it; raises `NoRoom` or `EnvironmentFault`."""
-        if not self.reserve.ensure():
-            raise NoRoom("存储空间不足，连封存所需的空间也留不出，未录制。请导出已回执的录像或更换存储卡。")
-        self.check_room(reserve)
-
-    def use_reserve(self) -> None:
-        """Something is to be closed: give the reserve back where there is not enough room without it."""
-        try:
-            short = self.free_bytes() < CLOSING_BYTES
-        except EnvironmentFault:  # what is to be closed meets the same and says so
-            return
-        if short:
-            self.reserve.release()
+    def tidy_keys(self, expected: Collection[RecordingId]) -> None:
+        """At a start, before anything else: erase data keys that a power cut left to finished recordings, see
+        `DataKeys.tidy`. Raises `EnvironmentFault`."""
+        there = self.recordings()
+        self.keys.tidy(set(there), set(filter(self.is_finished, there)), set(expected))
 
     def write_sidecars(
         self,
@@ -113,20 +99,24 @@ class Spool:
         signer: CertifiedSigner,
         known: Mapping[str, FileSums] = MappingProxyType({}),
     ) -> None:
-        """Write journal, sums and, last, their signature beside the segments; raises `EnvironmentFault`. `known` are
-        the sums of sealed segments by file name, which are then not read again."""
-        folder = self.folder(recording)
+        """Write journal, sums (of the photos too) and, last, their signature; raises `EnvironmentFault`. `known` are
+        the sums of sealed segments by file name, which are then not read again. The journal of an encrypted recording,
+        which tells where the officer was, is listed only: the archive writes it out of the segments."""
+        folder, segments = self.folder(recording), self.segments(recording)
         journal = sidecars.journal_lines(records)
-        durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal)
+        if not any(map(is_encrypted, segments)):
+            durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
         listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
-        for place in self.segments(recording):
-            listed[place.name] = known.get(place.name) or self.sums_of(place)
+        photos = [*folder.glob(sidecars.PHOTOS), *folder.glob(sidecars.PHOTOS + SUFFIX)]
+        for place in (*segments, *sorted(photos)):
+            listed[place.name.removesuffix(SUFFIX)] = known.get(place.name) or self.sums_of(place)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
-        durable.write_bytes(folder / sidecars.SUMS_NAME, sums)
+        durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)
         if self._gm is not None:
             write_gm_files(folder, listed, self._gm)
-        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer))
+        durable.write_bytes(folder / sidecars.SIGNATURE_NAME, sidecars.sign_sums(sums, signer), durable.SHARED)
 
     def sums_of(self, segment: Path) -> FileSums:
-        """The sums of a sealed segment that its sidecars will need; raises `EnvironmentFault`."""
-        return sums_of_file(segment, sm3=self._gm is not None)
+        """The sums of a sealed segment that its sidecars will need, of its plaintext if it is encrypted; raises
+        `EnvironmentFault`."""
+        return sums_of_file(segment, self.keys, sm3=self._gm is not None)

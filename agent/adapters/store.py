@@ -1,15 +1,29 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
 from dataclasses import replace
+from datetime import datetime
 
+from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
 from agent.adapters.database import Database
 from agent.control.controller import Memory
-from agent.control.disclosure_desk import Floor
-from agent.control.effects import CollectedTold, DisclosureSeen, EventDraft, HealthSeen, Note, RecordingEnded, TrustSeen
+from agent.control.effects import (
+    CollectedTold,
+    DisclosureSeen,
+    EventDraft,
+    EventsDamaged,
+    HeadSeen,
+    HealthSeen,
+    Note,
+    RecordingEnded,
+    TrustSeen,
+)
 from agent.control.recording import RecordingMemory
+from agent.control.witness_desk import WitnessFloor
+from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
-from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DeviceEvent, event_hash
-from agent.wire.identifiers import DeviceId, Digest, District
+from agent.wire import canonical
+from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
+from agent.wire.identifiers import DeviceId, Digest, District, device_id
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
 REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
@@ -35,30 +49,38 @@ class EventStore:
             if known is None:
                 self._append(draft, devseq)
             if note is not None:
-                write_note(self._database, note)
+                write_note(self._database, note, devseq)
         return devseq
+
+    def damage(self, after: int, limit: int) -> list[DamagedRun]:
+        """The lost numbers among the next `limit` events after `after` that are not declared yet."""
+        return find_damage(self._database, after, limit)
 
     def waiting(self, after: int, max_events: int, max_bytes: int) -> list[tuple[int, bytes]]:
         """Number and body of the next events after number `after`, as many as fit one payload.
 
-        An event larger than `max_bytes` comes alone: it must not block those behind it.
+        An event larger than `max_bytes` comes alone: it must not block those behind it. What declares numbers between
+        them lost goes along, ahead of its turn and before them.
         """
         sql = "SELECT devseq, body FROM outbox WHERE devseq > ? ORDER BY devseq LIMIT ?"
+        rows: list[tuple[int, bytes]] = self._database.run(sql, (after, max_events))
+        ahead = declarations(self._database, after, rows[-1][0]) if rows else []
+        rows = rows[: max(1, max_events - len(ahead))]
+        size = len(b"[]") + sum(len(body) + len(b",") for _, body in ahead)
         chosen: list[tuple[int, bytes]] = []
-        size = len(b"[]")
-        for devseq, body in self._database.run(sql, (after, max_events)):
+        for devseq, body in rows:
             size += len(body) + len(b",")
             if chosen and size > max_bytes:
                 break
             chosen.append((devseq, body))
-        return chosen
+        return [*ahead, *chosen]
 
     def hash_of(self, devseq: int) -> Digest | None:
         """Our own hash of an event that waits or was the last to be receipted; None for any other number."""
         if devseq == self._database.integer("acked"):
             return Digest(self._database.text("acked_head", GENESIS))
         rows = self._database.run("SELECT hash FROM outbox WHERE devseq = ?", (devseq,))
-        return Digest(rows[0][0]) if rows else None
+        return Digest(rows[0][0]) if rows else quarantined_hash(self._database, devseq)
 
     def acknowledge(self, upto: int, at: str = "") -> None:
         """Let the events up to `upto`, which the centre has receipted, leave; `at` is remembered as when the last
@@ -127,7 +149,7 @@ class DeviceMemory:
     def remember(self, note: Note) -> None:
         """Commit `note` alone; raises `EnvironmentFault`."""
         with self._database.transaction():
-            write_note(self._database, note)
+            write_note(self._database, note, 0)
 
     def reserve_recording(self, number: int) -> None:
         """Make recording `number` used, and open until a `RecordingEnded`; raises `EnvironmentFault`."""
@@ -144,10 +166,10 @@ class DeviceMemory:
             self._database.set("session", session)
         return session
 
-    def record_fault(self, text: str) -> None:
-        """Keep `text` as the device's last error; raises `EnvironmentFault`."""
+    def record_fault(self, text: str, at: datetime) -> None:
+        """Keep `text` as the device's last error, told at `at`; raises `EnvironmentFault`."""
         with self._database.transaction():
-            self._database.set("last_error", text)
+            self._database.set("last_error", f"{canonical.timestamp(at)} {text}")
 
     def recall(self) -> Memory:
         """What the controller starts from."""
@@ -159,7 +181,11 @@ class DeviceMemory:
         )
         rows = store.run("SELECT kind, id, version, digest, withdrawn FROM disclosure")
         floors = {(kind, name): Floor(version, digest, bool(gone)) for kind, name, version, digest, gone in rows}
-        return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors)
+        return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed())
+
+    def _witnessed(self) -> dict[DeviceId, WitnessFloor]:
+        rows = self._database.run("SELECT name, value FROM counter WHERE name LIKE 'witnessed/%'")
+        return {device_id(name.partition("/")[2]): WitnessFloor(*map(int, value.split())) for name, value in rows}
 
     def open_recordings(self) -> tuple[int, ...]:
         """Numbers of recordings whose end was never stored."""
@@ -175,9 +201,11 @@ class DeviceMemory:
         return self._database.integer("trust_version")
 
 
-def write_note(database: Database, note: Note) -> None:
-    """Keep `note`, inside a transaction."""
+def write_note(database: Database, note: Note, devseq: int) -> None:
+    """Keep `note`, inside the transaction of event `devseq` (0 for none)."""
     match note:
+        case EventsDamaged(run):
+            quarantine(database, run, devseq)
         case RecordingEnded(number, head):
             database.run("DELETE FROM open_recording WHERE number = ?", (number,))
             if head is not None and number >= database.integer("recording_head_number"):
@@ -186,6 +214,8 @@ def write_note(database: Database, note: Note) -> None:
         case DisclosureSeen(kind, name, version, digest, withdrawn):
             sql = "INSERT OR REPLACE INTO disclosure(kind, id, version, digest, withdrawn) VALUES (?, ?, ?, ?, ?)"
             database.run(sql, (kind, name, version, digest, int(withdrawn)))
+        case HeadSeen(partner, number, recording, sequence):
+            database.set(f"witnessed/{partner}", f"{number} {recording} {sequence}")
         case HealthSeen(reading):
             database.set("health", reading)
         case CollectedTold(number):

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
-from agent.control.disclosure_desk import DisclosureDesk, Floor, Key
+from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.effects import (
     DETAIL_LENGTH,
+    CheckEvents,
     CloseConnection,
     Effect,
     EventDraft,
@@ -23,12 +25,15 @@ from agent.control.effects import (
 )
 from agent.control.frame_watch import FrameWatch
 from agent.control.health_desk import HealthDesk
+from agent.control.indication import Indicator
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
 from agent.control.storage_policy import StoragePolicy
 from agent.control.unstored import Unstored
-from agent.control.uplink import Uplink
+from agent.control.uplink import Uplink, compare_receipt
+from agent.control.witness_desk import WitnessDesk, WitnessFloor
+from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
@@ -44,13 +49,16 @@ FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this device is. `audience` is None on recorders, which show nothing."""
+    """Who this device is. `audience` is None on recorders, which show nothing; `partner` is the recorder whose heads it
+    countersigns; `sound_only` ones have no camera."""
 
     district: District
     device: DeviceId
     unit: str
     version: str
     audience: str | None = None
+    partner: DeviceId | None = None
+    sound_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,12 @@ class Memory:
     acked: int
     recordings: RecordingMemory
     floors: Mapping[Key, Floor] = field(default_factory=dict)
+    witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
 
 
 class Controller:
-    """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`."""
+    """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`. `health` tells
+    the alarms that hold, `frames` whether what should be recorded is recorded."""
 
     def __init__(
         self,
@@ -77,13 +87,16 @@ class Controller:
         self._identity, self._trust = identity, trust
         context = {CONTEXT_VERSION: identity.version}
         self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
-        self.health, self._frames = HealthDesk(self._recording, storage), FrameWatch()
+        self.health, self.frames = HealthDesk(self._recording, storage), FrameWatch()
         audience = identity.audience
         self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
-        self._uplink = Uplink(identity.device, filters, Outbox(memory.stored, memory.acked, random), random)
+        self._witness = _witness_desk(identity, memory)
+        extra = () if self._witness is None else (self._witness.topic,)
+        self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
+        self._indicator = Indicator(sound_only=identity.sound_only) if audience is None else None
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -94,26 +107,32 @@ class Controller:
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
-        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns)
+        reminder = None if self._indicator is None else self._indicator.deadline()
+        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns, reminder)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
+        before = self._recording.state
+        self.health.count(event)
         decided = [*self.health.accompany(self._decide(event, now), now)]
-        self._frames.see(event, self._recording.state, now)
+        self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
-        return [*decided, *([] if paused else self._uplink.next(now)), *self._finish_when_quiet(now)]
-
-    def frames_progress(self, now: Instant) -> bool:
-        """Whether what should be recorded is recorded."""
-        return self._frames.progresses(now)
+        sent = [] if paused else self._uplink.next(now)
+        shown: list[Effect] = []
+        if self._indicator is not None:
+            self._indicator.hear(event, before)
+            shown = self._indicator.next(self._recording.state, self.health.alarms, now)
+        return [*decided, *sent, *shown, *self._finish_when_quiet(now)]
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
             case happened.ButtonPressed(at):
                 return self._recording.pressed(at)
             case happened.OfficerActed():
-                return self._recording.acted(event)
+                return hook_desk.key_marks(self._recording.acted(event))
+            case happened.CasingChanged() | happened.DockChanged() | happened.CardShown() | happened.ClockDisputed():
+                return hook_desk.told(event)
             case happened.PhotoTaken():
                 return photo_taken(event)
             case happened.FileCollected():
@@ -121,7 +140,6 @@ class Controller:
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():
-                self.health.interrupted()
                 return gap_opened(event)
             case happened.HealthRead():
                 return self.health.read(event, now)
@@ -130,10 +148,10 @@ class Controller:
             case happened.RecordingSealed():
                 return self._recording.sealed(event)
             case happened.RecordingFailed():
-                self.health.failed()
                 return self._recording.failed(event)
             case happened.DeviceStarted():
-                return [*self._started(event), *self._uplink.open(now)]
+                rolled_back = [] if self._desk is None else self._desk.started(now)
+                return [*self._started(event), *rolled_back, *self._uplink.open(now)]
             case happened.EventNotStored():
                 return self._unstored.keep(event, now.monotonic_ns)
             case happened.MessageArrived():
@@ -164,10 +182,11 @@ class Controller:
         drafts = [EventDraft(f"started/{moment}", EventType.DEVICE_STARTED, event.at, version)]
         loss = event.loss
         if loss is not None:
-            told = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail[:DETAIL_LENGTH]}
-            drafts.insert(0, EventDraft(f"store-lost/{moment}", EventType.STORAGE_FAILED, event.at, told))
+            data = {"skipped_to": loss.skipped_to, "kept_as": loss.kept_as, "detail": loss.detail[:DETAIL_LENGTH]}
+            drafts.insert(0, EventDraft(f"store-lost/{moment}", EventType.STORAGE_FAILED, event.at, data))
         # The list found at the start counts as seen, too: an older one may not follow it at the next start.
-        return [*(StoreEvent(draft) for draft in drafts), StoreNote(TrustSeen(self._trust.version))]
+        told: list[Effect] = [StoreEvent(draft) for draft in drafts]
+        return [*told, CheckEvents(), StoreNote(TrustSeen(self._trust.version))]
 
     def _came_up(self, event: happened.LinkUp, now: Instant) -> list[Effect]:
         effects = self._uplink.handle(event, now)
@@ -177,7 +196,9 @@ class Controller:
 
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if event.topic == self._receipts:
-            return self._uplink.receipt(event.payload, self._trust, now)
+            return compare_receipt(self._identity.device, event.payload, self._trust, now)
+        if self._witness is not None and event.topic == self._witness.topic:
+            return self._witness.arrived(event.payload, self._trust, now)
         if self._desk is None:
             return [RaiseAlarm(f"收到未订阅主题 {event.topic[:120]} 的消息，已忽略。")]
         return self._desk.arrived(event.topic, event.payload, self._trust, now)
@@ -194,7 +215,6 @@ class Controller:
         return [seen, *self._uplink.subscribe_again()]
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
-        self.health.failed()
         if event.disclosure is not None and self._desk is not None:
             self._desk.forget(event.disclosure)
         return [RaiseAlarm(event.detail)]
@@ -216,4 +236,12 @@ class Controller:
         stopped = EventDraft(f"stopped/{moment_name(now)}", EventType.DEVICE_STOPPED, now, data)
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
-        return [StoreEvent(stopped), *status, flushed, Finish(self._exit_code, self._end_by_ns)]
+        off = [] if self._indicator is None else self._indicator.switch_off()
+        return [StoreEvent(stopped), *status, *off, flushed, Finish(self._exit_code, self._end_by_ns)]
+
+
+def _witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:
+    partner = identity.partner
+    if partner is None or partner == identity.device:
+        return None
+    return WitnessDesk(identity.district, partner, memory.witnessed.get(partner, WitnessFloor()))

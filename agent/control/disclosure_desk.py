@@ -6,31 +6,32 @@ What a refusal leaves in the chain of events is a code and digests, never the te
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from agent.control.effects import DisclosureSeen, Effect, EventDraft, RaiseAlarm, ShowDisclosure, StoreEvent
-from agent.duty.disclosure_rules import Refusal, accept, check_not_restored
+from agent.control.effects import (
+    DisclosureSeen,
+    Effect,
+    EventDraft,
+    HideDisclosure,
+    RaiseAlarm,
+    ShowDisclosure,
+    StoreEvent,
+)
+from agent.duty.disclosure_rules import Refusal, accept
+from agent.duty.floors import Floor, above, floor_of
 from agent.errors import SenderFault
 from agent.wire.device_events import EventType, event_hash
-from agent.wire.disclosures import Disclosure
-from agent.wire.identifiers import District
+from agent.wire.disclosures import Disclosure, parse_disclosure
+from agent.wire.envelope import parse_envelope
+from agent.wire.identifiers import Digest, District
 from agent.wire.instant import Instant
 from agent.wire.topics import EVERYONE, PublicationTopic, parse_publication_topic, publications_filter
 from agent.wire.trust import TrustList
 
+ROLLED_BACK = (Refusal.OLDER_VERSION, Refusal.SAME_VERSION, Refusal.WITHDRAWN)
 REFUSALS_TOLD = 20  # ours: a flood of forgeries fills no store; each connection tells the centre of so many at most
 
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Floor:
-    """The highest version of a document ever accepted here, the digest of that version, whether it withdrew."""
-
-    version: int
-    digest: str
-    withdrawn: bool = False
 
 
 class DisclosureDesk:
@@ -41,6 +42,7 @@ class DisclosureDesk:
         self._floors = dict(floors)
         self._current: dict[Key, Disclosure] = {}
         self._told = 0
+        self._rolled_back: list[tuple[bytes, SenderFault]] = []
 
     def filters(self) -> tuple[str, ...]:
         """What to subscribe to."""
@@ -51,16 +53,30 @@ class DisclosureDesk:
         self._told = 0
 
     def restore(self, envelopes: Iterable[bytes], trust: TrustList, now: datetime) -> list[str]:
-        """Take over what an earlier run had accepted; returns one Chinese line for each that no longer holds."""
+        """Take over what an earlier run had accepted; returns one Chinese line for each that no longer holds.
+        Those that were rolled back behind our back are told of by `started`."""
         faults = []
         for envelope in envelopes:
             try:
                 document = self._accept(envelope, trust, now, None)
             except SenderFault as fault:
                 faults.append(str(fault))
+                if fault.code in ROLLED_BACK:
+                    self._rolled_back.append((envelope, fault))
             else:
                 self._current[document.key] = document
         return faults
+
+    def started(self, now: Instant) -> list[Effect]:
+        """Tell the centre of documents that somebody rolled back while we were away, and take their files out: the
+        broker sends the right ones again."""
+        effects: list[Effect] = []
+        for envelope, fault in self._rolled_back:
+            kind, name = parse_disclosure(parse_envelope(envelope).payload).key
+            place = PublicationTopic(self._place, self._audience, kind, name)
+            effects += [*self._refuse(place, envelope, fault, now), HideDisclosure(kind, name)]
+        self._rolled_back.clear()
+        return effects
 
     def arrived(self, topic: str, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         """Accept or refuse one publication. An empty one only clears the broker's memory and withdraws nothing."""
@@ -81,8 +97,7 @@ class DisclosureDesk:
 
     def _accept(self, payload: bytes, trust: TrustList, now: datetime, current: Disclosure | None) -> Disclosure:
         document = accept(payload, trust=trust, now=now, district=self._place, audience=self._audience, current=current)
-        floor = self._floors.get(document.key)
-        return document if floor is None else _above(floor, document)
+        return above(self._floors.get(document.key), document)
 
     def _matching(self, place: PublicationTopic, document: Disclosure) -> Disclosure:
         said = PublicationTopic(document.district, document.audience, *document.key)
@@ -92,16 +107,15 @@ class DisclosureDesk:
 
     def _take(self, document: Disclosure, payload: bytes, now: Instant) -> list[Effect]:
         kind, name = document.key
-        digest = event_hash(document.encode())
-        self._current[document.key] = document
-        withdrawn = document.withdrawn is not None
-        self._floors[document.key] = Floor(document.version, digest, withdrawn)
+        floor = floor_of(document)
+        self._current[document.key], self._floors[document.key] = document, floor
+        digest = Digest(floor.digest)
         data = {"kind": kind, "id": name, "version": document.version, "digest": digest}
         # The version is in the id, so a device that lost power here reports the same fact again, once.
         draft = EventDraft(
             f"disclosure/{kind}/{name}/{document.version}/{digest[:16]}", EventType.DISCLOSURE_ACCEPTED, now, data
         )
-        seen = DisclosureSeen(kind, name, document.version, digest, withdrawn)
+        seen = DisclosureSeen(kind, name, document.version, digest, floor.withdrawn)
         return [StoreEvent(draft, seen), ShowDisclosure(kind, name, payload)]
 
     def _refuse(self, place: PublicationTopic | None, payload: bytes, fault: SenderFault, now: Instant) -> list[Effect]:
@@ -113,14 +127,3 @@ class DisclosureDesk:
         data = {"digest": digest, "code": fault.code, **told}
         draft = EventDraft(f"disclosure-refused/{digest[:32]}", EventType.DISCLOSURE_REFUSED, now, data)
         return [RaiseAlarm(f"收到的公示未采用：{fault}"), StoreEvent(draft)]
-
-
-def _above(floor: Floor, document: Disclosure) -> Disclosure:
-    """Return `document` when it may follow what stands in `floor`; raises `SenderFault`."""
-    if document.version < floor.version:
-        text = f"本机已收到过第 {floor.version} 版，第 {document.version} 版较旧，已拒绝。"
-        raise SenderFault(text, Refusal.OLDER_VERSION)
-    if document.version == floor.version and event_hash(document.encode()) != floor.digest:
-        text = f"第 {document.version} 版内容与本机收到过的同一版不同，已拒绝。"
-        raise SenderFault(text, Refusal.SAME_VERSION)
-    return check_not_restored(document, withdrawn=floor.withdrawn)

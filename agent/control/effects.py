@@ -1,11 +1,12 @@
 """Everything that the controller can ask for, in the imperative, and the notes that the store keeps beside events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.acts import Act
-from agent.wire.device_events import EventType
+from agent.control.lights import Cue, Light
+from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -57,6 +58,24 @@ class TrustSeen:
 
 
 @dataclass(frozen=True)
+class EventsDamaged:
+    """Note to the store: the waiting events of `run` are damaged and are put aside; the event beside this says so."""
+
+    run: DamagedRun
+
+
+@dataclass(frozen=True)
+class HeadSeen:
+    """Note to the store: nothing that `partner` tells at or below its event `devseq`, or up to fragment `sequence` of
+    recording number `recording`, is countersigned again."""
+
+    partner: DeviceId
+    devseq: int
+    recording: int
+    sequence: int
+
+
+@dataclass(frozen=True)
 class HealthSeen:
     """Note to the store: the last reading of the device's own state, as `agent.evidence.health` writes it."""
 
@@ -70,7 +89,7 @@ class CollectedTold:
     number: int
 
 
-Note = CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | HealthSeen
+Note = CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
 
 
 @dataclass(frozen=True)
@@ -97,12 +116,13 @@ class ReserveRecording:
 
 @dataclass(frozen=True)
 class StartRecording:
-    """Begin `recording`, linked to `previous`, the head of the recording before (genesis for the first)."""
+    """Begin `recording`, linked to `previous`, the head of the recording before (genesis for the first); `context` is
+    signed into every segment."""
 
     recording: RecordingId
     unit: str
     previous: Digest
-    context: Mapping[str, str | int | bool]
+    context: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,14 @@ class TakePhoto:
     device: DeviceId
     unit: str
     at: Instant
+
+
+@dataclass(frozen=True)
+class Indicate:
+    """Show `light` from now on, and let `cue` be heard and felt once."""
+
+    light: Light
+    cue: Cue
 
 
 @dataclass(frozen=True)
@@ -192,6 +220,12 @@ class SendEvents:
 
 
 @dataclass(frozen=True)
+class CheckEvents:
+    """Look whether the next waiting events are still what was stored; damaged ones are put aside and declared, each run
+    answered by `EventStored`."""
+
+
+@dataclass(frozen=True)
 class CompareReceipt:
     """Look up our own hash of the event a receipt names; answered by `ReceiptCompared`."""
 
@@ -212,6 +246,14 @@ class ShowDisclosure:
     kind: str
     disclosure_id: str
     envelope: bytes
+
+
+@dataclass(frozen=True)
+class HideDisclosure:
+    """Take a file out of the kiosk's folder that is older than what was accepted."""
+
+    kind: str
+    disclosure_id: str
 
 
 @dataclass(frozen=True)
@@ -242,6 +284,7 @@ Effect = (
     | StopRecording
     | MarkRecording
     | TakePhoto
+    | Indicate
     | NoteHealth
     | SetBitrate
     | SyncDisks
@@ -250,9 +293,11 @@ Effect = (
     | Subscribe
     | PublishStatus
     | SendEvents
+    | CheckEvents
     | CompareReceipt
     | Acknowledge
     | ShowDisclosure
+    | HideDisclosure
     | ReadTrustList
     | RaiseAlarm
     | Finish

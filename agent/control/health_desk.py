@@ -24,6 +24,7 @@ from agent.control.effects import (
 )
 from agent.control.governor import Governor, Measure, is_empty
 from agent.control.health import HealthRead, HealthTrail, Why
+from agent.control.messages import GapOpened, RecordingFailed, WorkFailed
 from agent.control.recording import RecordingMachine, State
 from agent.control.storage_policy import StoragePolicy, Tier, tier
 from agent.evidence.reasons import Reason
@@ -60,13 +61,10 @@ class HealthDesk:
         last = self._last_word
         return last is None or now.monotonic_ns - last.monotonic_ns > LAST_WORD_NS
 
-    def interrupted(self) -> None:
-        """Capture broke off."""
-        self._trail.gaps += 1
-
-    def failed(self) -> None:
-        """A part of the device failed at something."""
-        self._trail.faults += 1
+    def count(self, event: object) -> None:
+        """Interruptions and failures of any part are counted for the trail."""
+        self._trail.gaps += isinstance(event, GapOpened)
+        self._trail.faults += isinstance(event, RecordingFailed | WorkFailed)
 
     def read(self, event: HealthRead, now: Instant) -> list[Effect]:
         """Sensors were read."""

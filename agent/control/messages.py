@@ -20,6 +20,41 @@ class ButtonPressed:
 
 
 @dataclass(frozen=True)
+class CasingChanged:
+    """The casing was opened, or closed again."""
+
+    opened: bool
+    at: Instant
+
+
+@dataclass(frozen=True)
+class DockChanged:
+    """The device was put into its docking station, or taken out."""
+
+    docked: bool
+    at: Instant
+
+
+@dataclass(frozen=True)
+class CardShown:
+    """An officer held a card to the reader; `card` is its number in hexadecimal capitals."""
+
+    card: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class ClockDisputed:
+    """GNSS and NTP tell times that are `apart_ms` apart, more than both admit; 0 when they agree again."""
+
+    apart_ms: int
+    at: Instant
+
+
+HookEvent = ButtonPressed | OfficerActed | HealthRead | CasingChanged | DockChanged | CardShown | ClockDisputed
+
+
+@dataclass(frozen=True)
 class FragmentStored:
     """A signed fragment is on the disk. `sequence` counts from 1 over the whole recording; `head` is the hash of its
     journal entry, the end of the recording's chain; `captured` is the moment of its first frame."""
@@ -156,12 +191,14 @@ class SubscriptionAnswered:
 
 @dataclass(frozen=True)
 class EventsSent:
-    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them."""
+    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them.
+    `ahead` is the highest number that went along ahead of its turn, 0 for none."""
 
     connection: int
     mid: int | None
     first: int
     last: int
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -232,9 +269,7 @@ class CourierDied:
 
 
 Event = (
-    ButtonPressed
-    | OfficerActed
-    | HealthRead
+    HookEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken

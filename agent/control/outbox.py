@@ -79,7 +79,7 @@ class Outbox:
             self._held_until_ns = now_ns + retry_after_ns(1, self._random)
             return []
         self._sent = event.last
-        self._furthest = max(self._furthest, event.last)
+        self._furthest = max(self._furthest, event.last, event.ahead)
         self._in_flight.add(event.mid)
         self._without_receipt.append(event.last)
         if self._receipt_due_ns is None:

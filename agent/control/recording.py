@@ -143,7 +143,7 @@ class RecordingMachine:
 
     def fragment_stored(self, event: FragmentStored) -> list[Effect]:
         """A signed fragment is on the disk: the first head at once, then one before `HEAD_INTERVAL_MS` is over."""
-        self._remember_head(event.recording, event.head)
+        self.found(event)
         if event.recording != self.current:
             return []
         self._move(Trigger.FRAGMENT, event.captured)
@@ -156,14 +156,15 @@ class RecordingMachine:
         kind = EventType.RECORDING_HEAD_ADVANCED
         return [_store(event.recording, f"head/{event.sequence}", kind, event.captured, data)]
 
-    def found(self, event: RecordingFound) -> list[Effect]:
-        """A recording of an earlier run: the next one is linked to it."""
-        self._remember_head(event.recording, event.head)
+    def found(self, event: RecordingFound | FragmentStored | RecordingSealed) -> list[Effect]:
+        """A recording stands up to a head, now or since an earlier run: the next one is linked to it."""
+        if recording_number(event.recording) >= self._head_number:
+            self._head_number, self._head = recording_number(event.recording), event.head
         return []
 
     def sealed(self, event: RecordingSealed) -> list[Effect]:
         """A recording is closed, now or by a later start of the device."""
-        self._remember_head(event.recording, event.head)
+        self.found(event)
         kind = EventType.RECORDING_RECOVERED if event.recovered else EventType.RECORDING_SEALED
         data = {
             "segments": event.segments,
@@ -215,10 +216,6 @@ class RecordingMachine:
             StartRecording(recording, self._unit, self._head, self._context),
             _store(recording, "started", EventType.RECORDING_STARTED, at, {"previous": self._head}),
         ]
-
-    def _remember_head(self, recording: RecordingId, head: Digest) -> None:
-        if recording_number(recording) >= self._head_number:
-            self._head_number, self._head = recording_number(recording), head
 
 
 def gap_opened(event: GapOpened) -> list[Effect]:

@@ -18,10 +18,17 @@ NOT_AUTHORISED = 0x87  # MQTT 5 section 2.4
 
 
 class Uplink:
-    """Sends `device`'s chain; `filters` are the topics to hear on every connection."""
+    """Sends the device's chain; `filters` are the topics to hear on every connection, `extra` those that may be
+    refused."""
 
-    def __init__(self, device: DeviceId, filters: tuple[str, ...], outbox: Outbox, random: Callable[[], float]) -> None:
-        self._device, self._filters, self._outbox = device, filters, outbox
+    def __init__(
+        self,
+        filters: tuple[str, ...],
+        extra: tuple[str, ...],
+        outbox: Outbox,
+        random: Callable[[], float],
+    ) -> None:
+        self._filters, self._needed, self._outbox = (*filters, *extra), len(filters), outbox
         self._connection = Connection(random)
 
     @property
@@ -68,15 +75,6 @@ class Uplink:
         """Ask for everything retained once more, on a connection that is up: it may be judged differently now."""
         return [Subscribe(self._filters)] if self.up else []
 
-    def receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
-        """Open a receipt; what it says is then compared with the store."""
-        try:
-            opened = open_envelope(payload, RECEIPT_TYPE, trust, now.wall)
-            signer, receipt = opened.signer(Role.RECEIVER), parse_receipt(opened.payload)
-            return [CompareReceipt(_meant_for(self._device, receipt, signer.subject))]
-        except SenderFault as fault:
-            return [RaiseAlarm(f"收到的回执未采用：{fault}")]
-
     def wake(self, now: Instant) -> list[Effect]:
         """What is due at `now`."""
         effects = [*self._connection.wake(now.monotonic_ns), *self._outbox.wake(now.monotonic_ns)]
@@ -101,6 +99,8 @@ class Uplink:
         refused = [code for code in event.codes if code >= FAILURE]
         if event.connection != self._connection.current or not refused:
             return []
+        if not any(code >= FAILURE for code in event.codes[: self._needed]):
+            return [RaiseAlarm("消息服务器不许接收搭档设备的事件，不能为其见证。请重新生成服务器配置（--pair）。")]
         self._outbox.disconnected()
         alarm = RaiseAlarm(f"消息服务器不许订阅本机主题（原因码 0x{refused[0]:02x}），请检查服务器授权。")
         return [alarm, *self._connection.give_up(now.monotonic_ns, NOT_AUTHORISED)]
@@ -111,6 +111,16 @@ class Uplink:
         if self._outbox.acked > before:
             self._connection.proved()
         return effects
+
+
+def compare_receipt(device: DeviceId, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
+    """Open a receipt for `device`; what it says is then compared with the store."""
+    try:
+        opened = open_envelope(payload, RECEIPT_TYPE, trust, now.wall)
+        signer, receipt = opened.signer(Role.RECEIVER), parse_receipt(opened.payload)
+        return [CompareReceipt(_meant_for(device, receipt, signer.subject))]
+    except SenderFault as fault:
+        return [RaiseAlarm(f"收到的回执未采用：{fault}")]
 
 
 def _meant_for(device: DeviceId, receipt: Receipt, subject: str) -> Receipt:

@@ -14,12 +14,21 @@ from cryptography import x509
 
 from agent.errors import SenderFault
 from agent.evidence.told import ToldHead, ToldRecording, tell_recordings
-from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, declared_loss, decode_batch, event_hash
+from agent.wire.device_events import (
+    EVENTS_TYPE,
+    GENESIS,
+    DamagedRun,
+    DeviceEvent,
+    declared_damage,
+    declared_loss,
+    decode_batch,
+    event_hash,
+)
 from agent.wire.envelope import MAX_TRUST_LIST_BYTES, open_archived, open_trust_list, parse_envelope
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_device
 from agent.wire.receipts import RECEIPT_TYPE, Receipt, parse_receipt
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList
-from agent.wire.witness import WITNESS_ROLES, WITNESS_TYPE, Witness, parse_witness
+from agent.wire.witness import WITNESS_ROLES, WITNESS_TYPE, Witness, countersigned, parse_witness
 
 MAX_EVENTS = 1_000_000  # ours; a recorder that records eight hours a day makes 700 000 in a year
 
@@ -129,10 +138,19 @@ def _take_batch(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -
     for event, body in decode_batch(opened.payload):
         if signer.role not in (Role.RECORDER, Role.KIOSK) or signer.subject != event.device:
             raise SenderFault(f"{event.device} 的事件由 {signer.subject} 签名，已拒绝。")
+        _take_countersigned(sheets, event, signer)
         links = _sheet(sheets, event.device).links
         if len(links) >= MAX_EVENTS:
             raise SenderFault(f"一台设备的事件超过 {MAX_EVENTS} 个，请分段导出。")
         links[event_hash(body)] = _Link(event.devseq, event.prev, event if _tells(event) else None)
+
+
+def _take_countersigned(sheets: dict[DeviceId, _Sheet], event: DeviceEvent, signer: Credential) -> None:
+    """A second recorder's word on another one's head: its own signature carries it, no receipt is needed."""
+    witness = countersigned(event)
+    if witness is not None and signer.role in WITNESS_ROLES:
+        signer.valid_at(witness.at)
+        _sheet(sheets, recording_device(witness.recording)).witnesses.append(witness)
 
 
 def _take_receipt(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -> None:
@@ -182,13 +200,19 @@ def _chain(links: Mapping[Digest, _Link], last: Receipt) -> list[tuple[Digest, _
 
 
 def _tells(event: DeviceEvent) -> bool:
-    return "recording" in event.data or declared_loss(event) is not None
+    declares = declared_loss(event) is not None or declared_damage(event) is not None
+    return "recording" in event.data or declares
 
 
 def _walk_back(links: Mapping[Digest, _Link], last: Receipt) -> Iterator[tuple[Digest, _Link]]:
+    damaged = _damaged(links)
     head, number = last.head, last.upto
     while number > 0:
         link = links.get(head)
+        run = damaged.get((number, head))
+        if link is None and run is not None:
+            head, number = run.prev, run.first - 1
+            continue
         if link is None or link.number != number:
             raise SenderFault(f"{last.device} 的事件链缺第 {number} 号事件，导出不完整；请向中心重新导出。")
         yield head, link
@@ -197,6 +221,12 @@ def _walk_back(links: Mapping[Digest, _Link], last: Receipt) -> Iterator[tuple[D
             head, number = _before_loss(links, number)
     if head != GENESIS:
         raise SenderFault(f"{last.device} 的事件链没有从头开始，导出不完整；请向中心重新导出。")
+
+
+def _damaged(links: Mapping[Digest, _Link]) -> Mapping[tuple[int, Digest], DamagedRun]:
+    """The runs that the device declared damaged, by the number and hash of their last event."""
+    declared = (declared_damage(link.event) for link in links.values() if link.event is not None)
+    return {(run.last, run.digest): run for run in declared if run is not None}
 
 
 def _before_loss(links: Mapping[Digest, _Link], number: int) -> tuple[Digest, int]:

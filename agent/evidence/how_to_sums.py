@@ -39,7 +39,8 @@ def _gm(key: str, count: int) -> Iterator[Step]:
     yield Step(
         "国密：文件的 SM3 与清单一致（应有这么多个；加盖了时间戳的分段除外）。",
         "gm profile: the SM3 of the files is that of the list (so many; without segments that were time-stamped).",
-        f"for f in {JOURNAL_NAME} segment-*.mp4; do [ -e $f{UNSTAMPED} ] || openssl dgst -sm3 $f; done | "
+        f"for f in {JOURNAL_NAME} segment-*.mp4 photo-*.jpg; do "
+        f"[ ! -e $f ] || [ -e $f{UNSTAMPED} ] || openssl dgst -sm3 $f; done | "
         f"sed 's/^SM3(/SM3 (/; s/)= /) = /' | grep -cxFf {SM3SUMS_NAME}",
         str(count),
     )

@@ -1,13 +1,14 @@
 """Verifying a photo: one verdict and the same layers as for a recording."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from cryptography import x509
 
 from agent.errors import SenderFault
+from agent.evidence.bmff import Source
 from agent.evidence.certificates import TrustedChain, trust_chain
-from agent.evidence.photo import AlteredPhoto, Photo, open_photo
+from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, open_photo
 from agent.evidence.places import clock_text
 from agent.evidence.report import (
     INTEGRITY,
@@ -23,6 +24,7 @@ from agent.evidence.report import (
     not_judged_without_roots,
     worst,
 )
+from agent.wire.identifiers import RecordingId
 from agent.wire.instant import TimeState
 
 _TRUSTED = "签名证书属于所给的根证书。"
@@ -33,13 +35,42 @@ _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判
 def verify_photo(name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime) -> Report:
     """The report on the photo `data`; `now` decides only where the device's clock was not set. Never raises for
     content. `segments` and `fragments` of the report are 0."""
+    return _report(*_judged(name, data, roots, now))
+
+
+def recording_photo_findings(
+    photos: Mapping[str, Source], recording: RecordingId | None, roots: Sequence[x509.Certificate], now: datetime
+) -> Iterator[Finding]:
+    """What is wrong with the photos, by name, that lie beside the segments of `recording`."""
+    for name, source in photos.items():
+        photo, findings = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now)
+        yield from findings
+        place = None if photo is None else photo.statement.place
+        if photo is not None and (place is None or place.recording != recording):
+            text = f"{name}：照片不是在这次录制中拍的，被混入。"
+            yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "photo"))
+
+
+def photo_lines(photos: Mapping[str, Source], findings: Sequence[Finding]) -> list[str]:
+    """That the photos are fine, in Chinese, when none of `findings` says otherwise."""
+    return [] if not photos or findings else [f"录制中所拍照片 {len(photos)} 张，各自的签名均与照片一致。"]
+
+
+def _judged(
+    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime
+) -> tuple[Photo | None, list[Finding]]:
     try:
         photo = open_photo(data)
     except AlteredPhoto as fault:
-        return _report(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{fault}", Place(name, "photo"))])
+        return None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{fault}", Place(name, "photo"))]
     except SenderFault as fault:
-        return _report(None, [Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{fault}")])
-    return _report(photo, list(_trust(name, photo, roots, now)))
+        return None, [Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{fault}")]
+    return photo, list(_trust(name, photo, roots, now))
+
+
+def damaged_photo(name: str, why: str) -> Report:
+    """The report on a photo whose encrypted file was changed, so that nothing of it can be read."""
+    return _report(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{why}", Place(name, "photo"))])
 
 
 def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:

@@ -14,21 +14,19 @@ from datetime import datetime
 
 from cryptography import x509
 
-from agent.errors import SenderFault
 from agent.evidence.account import Account
 from agent.evidence.account_findings import Compared, compare, first_seen
-from agent.evidence.certificates import trust_chain
 from agent.evidence.continuity import clock_lines, recording_findings
 from agent.evidence.flat_hash import NewHash
 from agent.evidence.health import health_lines
 from agent.evidence.interruptions import interruption_findings
 from agent.evidence.note_findings import judge_notes, note_lines
+from agent.evidence.photo_report import photo_lines, recording_photo_findings
 from agent.evidence.places import Examined, SegmentFile
 from agent.evidence.recovery import examine
 from agent.evidence.report import (
     COMPLETENESS,
     INTEGRITY,
-    NO_ROOTS,
     TIME,
     TRUST,
     Finding,
@@ -43,8 +41,9 @@ from agent.evidence.report import (
 from agent.evidence.revocation import revocation_findings
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
-from agent.evidence.time_findings import Testimony, date_findings, testimony, witness_lines
+from agent.evidence.time_findings import Testimony, testimony, witness_lines
 from agent.evidence.time_stamps import TokenReader
+from agent.evidence.trust_findings import with_trust
 from agent.wire.identifiers import DeviceId
 from agent.wire.signing import key_id_of
 from agent.wire.trust import TrustList
@@ -111,28 +110,29 @@ def judge(
     trusted, and the report says that it was not asked."""
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
     findings = [finding for entry in segments for finding in segment_findings(entry, whole=sidecars is not None)]
+    findings += [finding for entry in segments for finding in entry.file.besides()]
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)
     if sidecars is not None:
         given = [*readable, *(entry for entry in segments if entry.number is None)]
         findings += sidecar_findings(sidecars, given, roots, intact=not _is_damaged(findings))
+    origin = readable[0].found.origin if readable else None
+    photos = {} if sidecars is None else sidecars.photos
+    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now))
+    findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None)
     files_of_notes = {} if sidecars is None else sidecars.notes
     noted = judge_notes(files_of_notes, readable, roots, intact=not _is_damaged(findings))
     findings += [*noted.findings, *interruption_findings(readable, noted.notes), *compared.findings]
     said = [testimony(entry, grounds.stamps) for entry in readable]
     findings += [finding for told in said for finding in told.findings]
-    if roots:
-        findings += [
-            it for entry, told in zip(readable, said, strict=True) for it in _trust_findings(entry, roots, now, told)
-        ]
-    else:
-        findings = [it for it in findings if it.layer != TRUST] + [Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)]
+    findings = with_trust(findings, readable, roots, now, said)
     for at in range(len(readable)):
         # Who saw the head of a later segment saw, through the chain, this one as well.
         findings += _revocations(readable[at:], said[at:], grounds)
-    return _report(segments, readable, findings, sidecars, compared, note_lines(noted.notes), witness_lines(said))
+    told = [*note_lines(noted.notes), *photo_lines(photos, of_photos)]
+    return _report(segments, readable, findings, sidecars, compared, told, witness_lines(said))
 
 
 def _compared(readable: Sequence[Examined], grounds: Grounds, *, whole: bool) -> Compared:
@@ -171,24 +171,6 @@ def _examined(file: SegmentFile, progress: Callable[[int], None] | None, new_has
 
 def _is_damaged(findings: Sequence[Finding]) -> bool:
     return any(finding.verdict in (Verdict.ALTERED, Verdict.MISSING, Verdict.UNTRUSTED) for finding in findings)
-
-
-def _trust_findings(
-    segment: Examined, roots: Sequence[x509.Certificate], now: datetime, said: Testimony
-) -> Iterator[Finding]:
-    found, origin = segment.found.manifest, segment.found.origin
-    if found is None or origin is None:
-        return
-    name = segment.file.name
-    try:
-        chain = trust_chain(found.chain, roots)
-    except SenderFault as fault:
-        yield Finding(Verdict.UNTRUSTED, TRUST, f"{name}：{fault}")
-        return
-    if chain.subject != origin.device:
-        text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {origin.device}，不予信任。"
-        yield Finding(Verdict.UNTRUSTED, TRUST, text)
-    yield from date_findings(segment, chain, now, said)
 
 
 def _report(

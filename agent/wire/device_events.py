@@ -30,6 +30,7 @@ class EventType(StrEnum):
     DEVICE_STARTED = "liuhen.device.started.v1"
     DEVICE_STOPPED = "liuhen.device.stopped.v1"
     STORAGE_FAILED = "liuhen.device.storage-failed.v1"
+    EVENTS_LOST = "liuhen.device.events-lost.v1"
     EVENTS_DROPPED = "liuhen.device.events-dropped.v1"
     HEALTH_REPORTED = "liuhen.device.health-reported.v1"
     MEASURE_CHANGED = "liuhen.device.measure-changed.v1"
@@ -40,6 +41,12 @@ class EventType(StrEnum):
     RECORDING_SEALED = "liuhen.recording.sealed.v1"
     RECORDING_RECOVERED = "liuhen.recording.recovered.v1"
     RECORDING_REFUSED = "liuhen.recording.refused.v1"
+    KEY_MARKED = "liuhen.recording.key-marked.v1"
+    CASING_CHANGED = "liuhen.device.casing-changed.v1"
+    DOCK_CHANGED = "liuhen.device.dock-changed.v1"
+    CARD_SHOWN = "liuhen.device.card-shown.v1"
+    CLOCK_DISPUTED = "liuhen.device.clock-disputed.v1"
+    RECORDING_COUNTERSIGNED = "liuhen.recording.countersigned.v1"
     PHOTO_TAKEN = "liuhen.photo.taken.v1"
     FILE_COLLECTED = "liuhen.file.collected.v1"
     DISCLOSURE_ACCEPTED = "liuhen.disclosure.accepted.v1"
@@ -93,6 +100,34 @@ def declared_loss(event: DeviceEvent) -> int | None:
     if event.type is not EventType.STORAGE_FAILED or event.prev != GENESIS or type(skipped_to) is not int:
         return None
     return skipped_to if 0 < skipped_to == event.devseq - 1 else None
+
+
+@dataclass(frozen=True)
+class DamagedRun:
+    """Events `first` to `last` of a chain are lost: they were stored and are damaged. `prev` is the hash of the event
+    before `first`, `digest` that of the event `last`: what came before and comes behind is whole and joins up."""
+
+    first: int
+    last: int
+    prev: Digest
+    digest: Digest
+
+    def as_data(self) -> Mapping[str, Any]:
+        """What an event that declares this run carries."""
+        return {"first": self.first, "last": self.last, "before": self.prev, "digest": self.digest, "reason": "damaged"}
+
+
+def declared_damage(event: DeviceEvent) -> DamagedRun | None:
+    """The run of events before it that `event` declares damaged, None for any other event or one that says it badly."""
+    if event.type is not EventType.EVENTS_LOST:
+        return None
+    fields = Fields("丢失声明", event.data)
+    try:
+        first, last = fields.integer("first", 1), fields.integer("last", 1)
+        run = DamagedRun(first, last, digest(fields.text("before")), digest(fields.text("digest")))
+    except SenderFault:
+        return None
+    return run if first <= last < event.devseq else None
 
 
 def event_hash(body: bytes) -> Digest:

@@ -10,11 +10,35 @@ from datetime import datetime
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
-from agent.wire.identifiers import Digest, RecordingId, device_id, digest, label, parse_recording_id
+from agent.wire.device_events import DeviceEvent, EventType
+from agent.wire.identifiers import (
+    Digest,
+    RecordingId,
+    device_id,
+    digest,
+    label,
+    parse_recording_id,
+    recording_device,
+)
 from agent.wire.trust import Role
 
 WITNESS_TYPE = "application/vnd.liuhen.witness+json"
 WITNESS_ROLES = frozenset({Role.RECEIVER, Role.RECORDER})
+# Where each event has the number of the last fragment that its head covers.
+SEQUENCE_FIELDS = {
+    EventType.RECORDING_HEAD_ADVANCED: "sequence",
+    EventType.RECORDING_SEALED: "fragments",
+    EventType.RECORDING_RECOVERED: "fragments",
+}
+
+
+@dataclass(frozen=True)
+class SeenHead:
+    """Fragment `sequence` of `recording` has the head `head`, in the words of its own device."""
+
+    recording: RecordingId
+    sequence: int
+    head: Digest
 
 
 @dataclass(frozen=True)
@@ -51,6 +75,31 @@ def parse_witness(payload: bytes) -> Witness:
         _name(fields.text("witness")),
         fields.moment("at"),
     )
+
+
+def told_head(event: DeviceEvent) -> SeenHead | None:
+    """The head that a device tells of its own recording, None for any other event or one that says it badly."""
+    field = SEQUENCE_FIELDS.get(event.type)
+    head = None if field is None else _head(event, field)
+    return head if head is not None and recording_device(head.recording) == event.device else None
+
+
+def countersigned(event: DeviceEvent) -> Witness | None:
+    """The witness that a recorder bears in its own chain to another one's head, None for any other event. Nobody is a
+    witness for himself."""
+    head = _head(event, "sequence") if event.type is EventType.RECORDING_COUNTERSIGNED else None
+    if head is None or recording_device(head.recording) == event.device:
+        return None
+    return Witness(head.recording, head.sequence, head.head, event.device, event.time)
+
+
+def _head(event: DeviceEvent, sequence: str) -> SeenHead | None:
+    fields = Fields("录制事件", event.data)
+    try:
+        recording = parse_recording_id(fields.text("recording"))
+        return SeenHead(recording, fields.integer(sequence, 1), digest(fields.text("head")))
+    except SenderFault:
+        return None
 
 
 def _name(text: str) -> str:

@@ -1,15 +1,17 @@
 """`liuhen-publish`: the office drafts, two people sign, a document is released, corrected or withdrawn."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
+from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
-from agent.command import run_command
 from agent.errors import OperatorFault
 from agent.key_files import read_signer
 from agent.wire import canonical
@@ -18,14 +20,20 @@ from agent.wire.trust import Role
 from kiosk.publishing.office import Damaged, Holding, Stage, found_office, open_office
 
 EXAMPLE = """
-\b
-示例：
-  liuhen-publish init    --office 法制办 --district xinghe --root root.pem --trust-list trust.dsse
-  liuhen-publish draft   window-board.json      --office 法制办
-  liuhen-publish sign    window-board.hall-1    --office 法制办 --as editor   --key e.key --chain e.pem
-  liuhen-publish sign    window-board.hall-1    --office 法制办 --as reviewer --key r.key --chain r.pem
-  liuhen-publish release window-board.hall-1    --office 法制办
-  liuhen-publish show    --office 法制办
+
+示例 examples：
+
+liuhen-publish init --office 法制办 --district xinghe --root root.pem --trust-list trust.dsse
+
+liuhen-publish draft window-board.json --office 法制办
+
+liuhen-publish sign window-board.hall-1 --office 法制办 --as editor --key e.key --chain e.pem
+
+liuhen-publish sign window-board.hall-1 --office 法制办 --as reviewer --key r.key --chain r.pem
+
+liuhen-publish release window-board.hall-1 --office 法制办
+
+liuhen-publish show --office 法制办
 """
 
 app = typer.Typer(
@@ -33,8 +41,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
 out = Console(soft_wrap=True, highlight=False, markup=False)
+err = Console(stderr=True)
+_T = TypeVar("_T")
 
 OfficeOption = Annotated[Path, typer.Option("--office", help="法制办公室的文件夹 (office folder)")]
 NameArgument = Annotated[str, typer.Argument(metavar="ID", help="公示文件名称，形如 window-board.hall-1")]
@@ -71,7 +82,7 @@ def draft(
     as_json: JsonOption = False,
 ) -> None:
     """检查公示稿并编定版本号 (check drafts, assign their versions)。更正也由此开始：版本号自动加一。"""
-    for file in files:
+    for file in _each(files, "起草 drafting"):
         try:
             source = file.read_bytes()
         except OSError as error:
@@ -94,14 +105,14 @@ def sign(
     if role not in (Role.EDITOR.value, Role.REVIEWER.value):
         raise OperatorFault(f"--as 是 {role}，应为 editor 或 reviewer。")
     signer = read_signer(key, chain)
-    for name in names:
+    for name in _each(names, "签名 signing"):
         _tell(open_office(office).sign(name, signer, Role(role), system_clock().read().wall), as_json)
 
 
 @app.command(epilog="示例：liuhen-publish release window-board.hall-1 --office 法制办")
 def release(names: NamesArgument, office: OfficeOption, as_json: JsonOption = False) -> None:
     """核对两个签名后发布 (check both signatures, release)。"""
-    for name in names:
+    for name in _each(names, "发布 releasing"):
         _tell(open_office(office).release(name, system_clock().read().wall), as_json)
 
 
@@ -127,7 +138,8 @@ def show(
     if as_json:
         out.print(json.dumps([_json(one, name is not None) for one in held], ensure_ascii=False))
         return
-    out.print(_table(held))
+    titles = ("名称", "标题", "版本", "范围", "状态")
+    print_rows(out, Table(*titles), titles, [_row(one) for one in held])
     for one in held if name is not None else ():
         out.print(json.dumps(_json(one, True), ensure_ascii=False, indent=2))
 
@@ -149,19 +161,21 @@ def _json(held: Holding | Damaged, whole: bool) -> dict[str, Any]:
     return row | {"document": canonical.decode(document.encode())} if whole else row
 
 
-def _table(held: list[Holding | Damaged]) -> Table:
-    table = Table("名称", "标题", "版本", "范围", "状态")
-    for one in held:
-        if isinstance(one, Damaged):
-            table.add_row(one.name, "", "", "", f"损坏：{one.path}（{one.reason}）请从备份恢复")
-            continue
-        table.add_row(one.name, one.document.title, str(one.document.version), one.document.audience, one.stage.value)
-    return table
+def _row(one: Holding | Damaged) -> tuple[str, ...]:
+    if isinstance(one, Damaged):
+        return one.name, "", "", "", f"损坏：{one.path}（{one.reason}）请从备份恢复"
+    return one.name, one.document.title, str(one.document.version), one.document.audience, one.stage.value
+
+
+def _each(names: Sequence[_T], what: str) -> Iterable[_T]:
+    """One after the other, with a bar on a terminal when there are several."""
+    hidden = len(names) < 2 or not err.is_terminal
+    return track(names, what, console=err, transient=True, disable=hidden)
 
 
 def main() -> None:
     """Run `liuhen-publish`; a fault is one line on stderr and its exit code."""
-    run_command(app)
+    run_app(app)
 
 
 if __name__ == "__main__":

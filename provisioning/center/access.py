@@ -7,7 +7,8 @@ out of each other's subtrees; that an event is really the device's is decided by
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.wire.identifiers import DEVICE_PATTERN, DeviceId, District
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.identifiers import DEVICE_PATTERN, DeviceId, DeviceKind, District, device_id, device_kind
 from agent.wire.topics import (
     CENTRAL,
     COMMAND,
@@ -28,13 +29,18 @@ DEVICE_WRITES = (EVENTS, HINT, STATE, TWIN_REPORTED, f"{COMMAND}/+/{COMMAND_ANSW
 DEVICE_READS = (RECEIPT, f"{COMMAND}/+", TWIN_DESIRED)
 
 
+Pair = tuple[DeviceId, DeviceId]
+
+
 @dataclass(frozen=True)
 class AccessRules:
-    """The rules of one district: its receivers, and the subjects shut out."""
+    """The rules of one district: its receivers, the subjects shut out, and the recorders of two officers who go
+    together: each of a pair reads the other's events, to countersign its heads."""
 
     district: District
     receivers: tuple[str, ...]
     revoked: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def base(self) -> str:
@@ -67,12 +73,33 @@ class AccessRules:
         if subject in self.receivers:
             return (f"{ROOT}/{self.district}/#",)
         own = self._own(subject, DEVICE_READS)
-        return (*own, *self.common_reads) if own else ()
+        return (*own, *self.common_reads, *self.paired_reads(subject)) if own else ()
+
+    def paired_reads(self, subject: str) -> tuple[str, ...]:
+        """The events of those that `subject` goes together with."""
+        partners = [other for pair in self.pairs for other in pair if subject in pair and other != subject]
+        return tuple(device_topic(self.district, DeviceId(other), EVENTS) for other in partners)
 
     def _own(self, subject: str, channels: Iterable[str]) -> tuple[str, ...]:
         if not DEVICE_PATTERN.fullmatch(subject):
             return ()
         return tuple(device_topic(self.district, DeviceId(subject), channel) for channel in channels)
+
+
+def parse_pair(text: str) -> Pair:
+    """Two recorders written as `REC-0001:REC-0002`, in order; raises `OperatorFault`."""
+    try:
+        one, other = sorted(device_id(part) for part in text.split(":"))
+    except (ValueError, SenderFault):
+        raise OperatorFault(f"搭档“{text[:40]}”不合格式，应形如 --pair REC-0001:REC-0002。") from None
+    if one == other or {device_kind(one), device_kind(other)} != {DeviceKind.RECORDER}:
+        raise OperatorFault(f"搭档“{text[:40]}”应是两台不同的执法记录仪。请改正 --pair。")
+    return one, other
+
+
+def pair_text(pair: Pair) -> str:
+    """The inverse of `parse_pair`."""
+    return ":".join(pair)
 
 
 def covers(allowed: str, asked: str) -> bool:

@@ -68,8 +68,8 @@ connection_messages true
 
 
 def mosquitto_acl(rules: AccessRules) -> str:
-    """`access.acl`: patterns for devices (%u is the certificate's common name), then receivers, then those shut out."""
-    lines = ["# Written by liuhen-provision broker-config; order: patterns, receivers, revoked."]
+    """`access.acl`: patterns for devices (%u: the certificate's common name), then receivers, pairs, those shut out."""
+    lines = ["# Written by liuhen-provision broker-config; order: patterns, receivers, pairs, revoked."]
     lines += [f"pattern write {rules.base}/+/%u/{channel}" for channel in DEVICE_WRITES]
     lines += [f"pattern read {rules.base}/+/%u/{channel}" for channel in DEVICE_READS]
     lines += [f"pattern read {shared}" for shared in rules.common_reads]
@@ -77,6 +77,9 @@ def mosquitto_acl(rules: AccessRules) -> str:
         lines += ["", f"user {receiver}"]
         lines += [f"topic write {topic}" for topic in rules.writable(receiver)]
         lines += [f"topic read {topic}" for topic in rules.readable(receiver)]
+    for paired in sorted({each for pair in rules.pairs for each in pair} - set(rules.revoked)):
+        lines += ["", f"user {paired}"]
+        lines += [f"topic read {topic}" for topic in rules.paired_reads(paired)]
     for subject in rules.revoked:
         lines += ["", f"user {subject}", "topic deny #"]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from agent import durable
+from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
-from agent.command import log_from, run_command
-from agent.errors import OperatorFault
+from agent.command import log_from
+from agent.errors import OperatorFault, SenderFault
+from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
@@ -146,6 +148,25 @@ def export_recording(
     tell(f"已导出到 {out_folder}，已记入 {office.ledger}。请打印 export.html 由双方签字。", facts, as_json=as_json)
 
 
+@app.command(epilog="例：liuhen-center decrypt recordings/REC-0001-R000001 --key archive.key --out clear")
+def decrypt(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="录制文件夹，或加密的照片 .jpg.enc")],
+    key: Annotated[Path, typer.Option(help="存档私钥 archive.key")],
+    out_folder: Annotated[Path, typer.Option("--out", help="明文写入此目录，每次录制一个子目录")],
+    as_json: Json = False,
+) -> None:
+    """用存档私钥解密录像与照片，写到新目录；此后可手工核对、导出 (decrypt for checking by hand and export)."""
+    from provisioning.center import archive
+
+    private = read_private_key(key)
+    done = [each for path in paths for each in archive.decrypt(path, private, out_folder)]
+    lines = [f"{each.file}  {each.size} 字节" + "".join(f"\n  {problem}" for problem in each.problems) for each in done]
+    facts = [{"file": str(each.file), "size": each.size, "problems": list(each.problems)} for each in done]
+    tell("\n".join(lines), {"files": facts}, as_json=as_json)
+    if any(each.problems for each in done):
+        raise SenderFault("有的加密文件被改动或不完整，读得出的部分已写出。请用 liuhen-verify 检验。")
+
+
 _TIMESTAMP_EXAMPLES = """例：
 
 liuhen-center timestamp recordings/REC-0001-R000001 --tsa http://tsa.example/ --tsa-root tsa-root.pem
@@ -178,7 +199,7 @@ def timestamp(
 
 def main() -> None:
     """Entry point."""
-    run_command(app)
+    run_app(app)
 
 
 def _certificates(path: Path) -> list[x509.Certificate]:
@@ -213,13 +234,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     }
     for title in columns.values():
         table.add_column(title, no_wrap=True)
-    for row in rows:
-        seen = (row["last_seen"] or "—")[:16].replace("T", " ")
-        shown = row | {"online": "是" if row["online"] else "否", "last_seen": seen}
-        table.add_row(*(str(shown[name]) for name in columns))
-    out.print(table)
+    print_rows(out, table, tuple(columns.values()), [_cells(row, columns) for row in rows])
     if not rows:
         out.print("还没有任何设备的事件。请先启动接收端（liuhen-center receive）和设备。", markup=False)
+
+
+def _cells(row: dict[str, Any], names: Iterable[str]) -> list[str]:
+    seen = (row["last_seen"] or "—")[:16].replace("T", " ")
+    shown = row | {"online": "是" if row["online"] else "否", "last_seen": seen}
+    return [str(shown[name]) for name in names]
 
 
 if __name__ == "__main__":

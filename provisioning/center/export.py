@@ -104,7 +104,7 @@ def export_recording(recording: Path, target: Path, wish: Wish, office: Office, 
     with _draft(target) as draft, ExitStack() as stack:
         segments = [_segment(path, stack) for path in sorted(recording.glob("segment-*.mp4"))]
         if not segments:
-            raise OperatorFault(f"{recording} 中没有录像分段（segment-0001.mp4），请检查路径。")
+            raise OperatorFault(f"{recording} 中没有录像分段。请检查路径；加密的录像先用 liuhen-center decrypt 解密。")
         report = _report(recording, segments, office, now)
         taken = _take(segments, recording, draft, wish, office)
         certificate = _certificate(report, segments, taken, draft, wish, office, now)
@@ -163,6 +163,9 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
     for name, content in beside.items():
         if content is not None:
             durable.write_bytes(draft / name, content)
+    for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording)):
+        durable.make_directory((draft / place.relative_to(recording)).parent)
+        durable.write_bytes(draft / place.relative_to(recording), read_file(place))
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     gm_key = None if beside[gm_sums.SM3SUMS_NAME] is None else _gm_key(segments[0])
     steps = how_to_sums.sums_steps(len(stamped), gm_key, len(segments) + 1)
@@ -231,7 +234,7 @@ def _certificate(
         wish.kind,
         taken,
         {it.path.name: _digest(it.path) for it in segments if it.path.name in {entry.source for entry in taken}},
-        {path.name: _digest(path) for path in sorted(draft.iterdir())},
+        {str(path.relative_to(draft)): _digest(path) for path in sorted(draft.rglob("*")) if path.is_file()},
         report.verdict.value,
         wish.changes if wish.kind is Kind.MASKED else (),
         wish.responsibility,
@@ -242,12 +245,17 @@ def _certificate(
 
 def _report(recording: Path, segments: list[_Segment], office: Office, now: datetime) -> Report:
     journal, sums, signature = (_content(recording / name) for name in SIDECAR_NAMES)
-    notes = {path.name: read_file(path) for path in sorted((recording / NOTES).glob("*.dsse"))[:MAX_NOTES]}
-    beside = Sidecars(journal, sums, signature, notes)
+    notes = {path.name: read_file(path) for path in _notes(recording)}
+    photos = {path.name: Source.of_bytes(read_file(path)) for path in sorted(recording.glob(sidecars.PHOTOS))}
+    beside = Sidecars(journal, sums, signature, notes, photos)
     report = verify_recording([it.file for it in segments], [office.root], now, beside)
     if report.recording is None:
         raise SenderFault(f"{recording.name} 中没有可读的签名凭证，不能导出为录制。请原样保留并交技术人员核查。")
     return report
+
+
+def _notes(recording: Path) -> list[Path]:
+    return sorted((recording / NOTES).glob("*.dsse"))[:MAX_NOTES]
 
 
 def _segment(path: Path, stack: ExitStack) -> _Segment:

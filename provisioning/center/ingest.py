@@ -18,6 +18,7 @@ from provisioning.center.intake import (
     AlarmKind,
     Decision,
     SealedKind,
+    countersigned_by,
     decide,
     is_receivers_own,
     open_batch,
@@ -26,7 +27,7 @@ from provisioning.center.intake import (
 )
 from provisioning.center.receipt_desk import ReceiptDesk
 from provisioning.center.store import Ledger, Store
-from provisioning.center.witnessing import witnesses
+from provisioning.center.witnessing import countersigned_devices, witnesses
 
 log = logging.getLogger("liuhen.center")
 
@@ -83,7 +84,7 @@ class Ingest:
             for answer in answers:
                 receipt = answer.receipt
                 ledger.receipted(receipt.device, receipt.upto)
-                ledger.keep_only(receipt.device, SealedKind.RECEIPT, receipt.upto, answer.envelope)
+                ledger.keep(receipt.device, SealedKind.RECEIPT, receipt.upto, answer.envelope, only=True)
 
     def renew_trust(self, trust: TrustList, now_ms: int) -> None:
         """Judge by a newer trust list, and ask devices that were refused under the old one to send again."""
@@ -120,6 +121,8 @@ class Ingest:
         new = [link.event.devseq for link in (*decision.append, *decision.park)]
         if new:
             ledger.keep(device, SealedKind.BATCH, min(new), payload)
+        for other in countersigned_devices(link.event for link in (*decision.append, *decision.park)):
+            ledger.keep(other, countersigned_by(device), min(new), payload)
         committed = [link.event.devseq for link in decision.append] + decision.adopt
         for event, witness in witnesses(ledger.bodies(device, committed), self.receiver, now):
             envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])

@@ -8,6 +8,9 @@ A device that lost its memory says so in an event that begins its chain again (`
 are then a declared gap: recorded for ever, never asked for again. What had arrived out of that gap before is kept under
 its numbers, beside the chain; what comes later is not taken any more. A declaration at or below the head contradicts
 what the device has told already: a fork.
+
+A device that found stored events damaged declares just those (`declared_damage`): a declared gap as well, behind which
+the chain goes on unbroken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +19,16 @@ from datetime import datetime
 from enum import StrEnum
 
 from agent.errors import SenderFault
-from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, declared_loss, decode_batch, event_hash
+from agent.wire.device_events import (
+    EVENTS_TYPE,
+    GENESIS,
+    DamagedRun,
+    DeviceEvent,
+    declared_damage,
+    declared_loss,
+    decode_batch,
+    event_hash,
+)
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId, DeviceKind, Digest, District, device_kind
 from agent.wire.status import STATUS_TYPE, DeviceStatus, parse_status
@@ -43,6 +55,12 @@ class SealedKind(StrEnum):
     BATCH = "batch"
     RECEIPT = "receipt"
     WITNESS = "witness"
+
+
+def countersigned_by(device: DeviceId) -> str:
+    """The kind of a batch of `device`, by its first number, that is kept for another device whose heads it
+    countersigns."""
+    return f"by-{device}"
 
 
 @dataclass(frozen=True)
@@ -108,7 +126,8 @@ class Loss:
 class Decision:
     """What the store is to do with a batch, in one transaction: append `append`, park `park`, then move `adopt` from
     the parked to the events (the chain, or beside it what a declared gap keeps), forget `discard` and record `losses`;
-    then `head` holds. `gap_opened`: something waits now and nothing did before."""
+    then `head` holds. `gap_opened`: something waits now and nothing did before. `damage`: what the device has declared
+    damaged, used while deciding."""
 
     head: Head
     append: list[Link] = field(default_factory=list)
@@ -118,6 +137,7 @@ class Decision:
     alarms: list[Alarm] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     gap_opened: bool = False
+    damage: list[tuple[DamagedRun, Link]] = field(default_factory=list)
 
 
 def open_batch(
@@ -165,23 +185,40 @@ def decide(links: Sequence[Link], shelf: Shelf) -> Decision:
     for link in links:
         _place(link, shelf, parked, decision)
         _adopt(parked, decision)
+        while _pass_damage(decision):
+            _adopt(parked, decision)
     decision.gap_opened = bool(parked) and not shelf.parked
     return decision
 
 
 def _place(link: Link, shelf: Shelf, parked: dict[int, Waiting], decision: Decision) -> None:
-    number, head = link.event.devseq, decision.head
+    number, head, run = link.event.devseq, decision.head, declared_damage(link.event)
     taken = _digest_at(number, shelf, parked, decision)
     if taken is not None:
         if taken != link.digest:
             decision.alarms.append(_alarm(AlarmKind.FORK, link, f"第 {number} 号事件有两个不同的内容，保留先到的。"))
+            return
     elif declared_loss(link.event) is not None:
         _declare(link, parked, decision)
     elif number == head.upto + 1:
         _append(link, decision)
-    elif number > head.upto and len(parked) < MAX_PARKED:
+    elif number > head.upto and (len(parked) < MAX_PARKED or run is not None):
         parked[number] = Waiting(link.event.prev, link.digest)
         decision.park.append(link)
+    if run is not None:
+        decision.damage.append((run, link))
+
+
+def _pass_damage(decision: Decision) -> bool:
+    """Go on behind a declared run of damaged events that begins at the head; returns whether there was one."""
+    head = decision.head
+    for run, link in decision.damage:
+        if run.first <= head.upto + 1 <= run.last and (run.first <= head.upto or run.prev == head.digest):
+            loss = Loss(head.upto + 1, run.last, (), link.event.devseq, link.digest)
+            decision.losses.append(loss)
+            decision.head = Head(run.last, run.digest)
+            return True
+    return False
 
 
 def _declare(link: Link, parked: dict[int, Waiting], decision: Decision) -> None:

@@ -35,7 +35,8 @@ from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.canonical import timestamp
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.status import DeviceStatus
-from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, Link, Loss, SealedKind, Shelf, Waiting
+from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, Shelf, Waiting
+from provisioning.center.rows import Row, alarm_key, alarm_row, head_row, link_rows, loss_rows, status_values
 from provisioning.center.sqlite_file import make_durable, private_file
 from provisioning.center.summary import DeviceSummary, device_summary
 
@@ -151,13 +152,13 @@ class Ledger:
     def apply(self, device: DeviceId, decision: Decision, now: datetime) -> None:
         """Carry out a decision."""
         _touch(self._connection, device, now)
-        _insert(self._connection, _parked, device, decision.park, now)
-        _insert(self._connection, _event, device, decision.append, now)
+        _insert(self._connection, _parked, link_rows(device, decision.park, now))
+        _insert(self._connection, _event, link_rows(device, decision.append, now))
         for number in decision.adopt:
             _adopt(self._connection, device, number)
         for number in decision.discard:
             _unpark(self._connection, device, number)
-        _record(self._connection, device, decision.losses, now)
+        _insert(self._connection, _loss, loss_rows(device, decision.losses, now))
         changes: dict[str, Any] = {"upto": decision.head.upto, "hash": decision.head.digest}
         if decision.gap_opened:
             changes["gaps"] = _head.c.gaps + 1
@@ -165,13 +166,11 @@ class Ledger:
 
     def alarm(self, device: str, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; the same again only counts. Returns whether it is new."""
-        key = {"device": device, "kind": alarm.kind.value, "devseq": alarm.devseq, "hash": alarm.digest}
-        where = [_alarm.c[name] == value for name, value in key.items()]
+        where = [_alarm.c[name] == value for name, value in alarm_key(device, alarm).items()]
         again = {"times": _alarm.c.times + 1, "last_at": timestamp(now), "detail": alarm.detail[:400]}
         if self._connection.execute(update(_alarm).where(*where).values(**again)).rowcount:
             return False
-        row = {"times": 1, "detail": alarm.detail[:400], "first_at": timestamp(now), "last_at": timestamp(now)}
-        self._connection.execute(insert(_alarm).values(**key, **row))
+        self._connection.execute(insert(_alarm).values(**alarm_row(device, alarm, now)))
         return True
 
     def status(self, status: DeviceStatus, now: datetime) -> bool:
@@ -179,8 +178,7 @@ class Ledger:
         rows = _rows(self._connection, select(_status.c.session).where(_status.c.device == status.device))
         if rows and rows[0]["session"] > status.session:
             return False
-        values: dict[str, Any] = {"online": status.online, "session": status.session, "waiting": status.waiting}
-        values |= {"version": status.version[:40], "seen_at": timestamp(now)}
+        values = status_values(status, now)
         if rows:
             self._connection.execute(update(_status).where(_status.c.device == status.device).values(**values))
         else:
@@ -197,17 +195,15 @@ class Ledger:
         query = select(_event.c.body).where(_event.c.device == device, _event.c.devseq.in_(list(numbers)))
         return tuple(row["body"] for row in _rows(self._connection, query.order_by(_event.c.devseq)))
 
-    def keep(self, device: DeviceId, kind: SealedKind, number: int, envelope: bytes) -> None:
-        """Keep a signed envelope for the account of a device under the number of an event; the first one stays."""
-        where = (_sealed.c.device == device, _sealed.c.kind == kind.value, _sealed.c.number == number)
-        if not _rows(self._connection, select(_sealed.c.number).where(*where)):
-            row = {"device": device, "kind": kind.value, "number": number, "envelope": envelope}
+    def keep(self, device: DeviceId, kind: str, number: int, envelope: bytes, *, only: bool = False) -> None:
+        """Keep a signed envelope for the account of a device under the number of an event; the first one stays. `kind`
+        is a `SealedKind` or `countersigned_by`; with `only` it takes the place of every other of its kind."""
+        same = (_sealed.c.device == device, _sealed.c.kind == str(kind))
+        if only:
+            self._connection.execute(delete(_sealed).where(*same))
+        if not _rows(self._connection, select(_sealed.c.number).where(*same, _sealed.c.number == number)):
+            row = {"device": device, "kind": str(kind), "number": number, "envelope": envelope}
             self._connection.execute(insert(_sealed).values(**row))
-
-    def keep_only(self, device: DeviceId, kind: SealedKind, number: int, envelope: bytes) -> None:
-        """As `keep`, in place of every other of its kind."""
-        self._connection.execute(delete(_sealed).where(_sealed.c.device == device, _sealed.c.kind == kind.value))
-        self.keep(device, kind, number, envelope)
 
     def unanswered(self) -> tuple[DeviceId, ...]:
         """Devices with committed events that no receipt has covered."""
@@ -250,7 +246,8 @@ class Store:
             return tuple(row.body for row in connection.execute(query.order_by(_event.c.devseq).limit(limit)))
 
     def account(self, device: str) -> tuple[bytes, ...]:
-        """Every envelope kept about the device: its own batches, our last receipt, our witnesses."""
+        """Every envelope kept about the device: its own batches, our last receipt, our witnesses, and the batches in
+        which other devices countersigned its heads."""
         query = select(_sealed.c.envelope).where(_sealed.c.device == device)
         with _database_errors(), self._engine.connect() as connection:
             return tuple(row.envelope for row in connection.execute(query.order_by(_sealed.c.kind, _sealed.c.number)))
@@ -319,39 +316,12 @@ def _counts(connection: Connection, table: Table) -> dict[str, int]:
 def _touch(connection: Connection, device: DeviceId, now: datetime) -> None:
     seen = update(_head).where(_head.c.device == device).values(received_at=timestamp(now))
     if not connection.execute(seen).rowcount:
-        row: dict[str, Any] = {"upto": 0, "hash": EMPTY_CHAIN.digest, "gaps": 0}
-        row |= {"received_at": timestamp(now), "receipts": 0, "receipted": 0}
-        connection.execute(insert(_head).values(device=device, **row))
+        connection.execute(insert(_head).values(**head_row(device, now)))
 
 
-def _insert(connection: Connection, table: Table, device: DeviceId, links: list[Link], now: datetime) -> None:
-    rows = [
-        {
-            "device": device,
-            "devseq": link.event.devseq,
-            "prev": link.event.prev,
-            "hash": link.digest,
-            "event_id": link.event.event_id[:200],
-            "type": link.event.type.value,
-            "body": link.body,
-            "received_at": timestamp(now),
-        }
-        for link in links
-    ]
+def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _record(connection: Connection, device: DeviceId, losses: list[Loss], now: datetime) -> None:
-    for loss in losses:
-        row: dict[str, Any] = {
-            "declared_by": loss.declared_by,
-            "first": loss.first,
-            "last": loss.last,
-            "kept": len(loss.kept),
-        }
-        row |= {"hash": loss.digest, "declared_at": timestamp(now)}
-        connection.execute(insert(_loss).values(device=device, **row))
 
 
 def _adopt(connection: Connection, device: DeviceId, number: int) -> None:

@@ -31,20 +31,36 @@ from agent.errors import EnvironmentFault
 from agent.log import OneLine
 from agent.settings import PORTS, Settings, read_toml
 from agent.wire.identifiers import district
-from provisioning.center.access import AccessRules, permitted
+from provisioning.center.access import AccessRules, pair_text, parse_pair, permitted
 
-WEAKER_THAN_MOSQUITTO = """\
-内置消息服务器只供单机演练，弱于 Mosquitto 之处：
-1. 只有 MQTT 3.1.1：被拒绝的发布也得到 PUBACK，没有原因码；
-2. 重连时在途的 QoS 1 消息可能丢失（amqtt #401），靠设备待发箱按回执重发补齐；
-3. 不落盘：重启后保留消息与离线队列全部清空，由各方重连时重发；
-4. 不限制单条消息大小、在途条数与离线队列长度，也不限制连接速率；
-5. 5 秒内没有 PUBACK 的消息不再重发；吊销名单只在启动时读取。"""
+WEAKER_THAN_MOSQUITTO = (
+    ("内置消息服务器只供单机演练，弱于 Mosquitto 之处：", "for rehearsals on one computer; weaker than Mosquitto in:"),
+    (
+        "1. 只有 MQTT 3.1.1：被拒绝的发布也得到 PUBACK，没有原因码；",
+        "3.1.1 only: what it refuses gets a PUBACK as well",
+    ),
+    (
+        "2. 重连时在途的 QoS 1 消息可能丢失（amqtt #401），靠设备待发箱按回执重发补齐；",
+        "messages under way may be lost on a reconnect; devices send again until the receipt",
+    ),
+    (
+        "3. 不落盘：重启后保留消息与离线队列全部清空，由各方重连时重发；",
+        "nothing is on disk: its restart clears retained messages and queues; they are sent again",
+    ),
+    (
+        "4. 不限制单条消息大小、在途条数与离线队列长度，也不限制连接速率；",
+        "no limits on message size, messages under way, queues or connection rate",
+    ),
+    (
+        "5. 5 秒内没有 PUBACK 的消息不再重发；吊销名单只在启动时读取。",
+        "no second try after 5 s without a PUBACK; revocations are read at its start only",
+    ),
+)
 
 PLUGIN = "provisioning.rehearsal.embedded_broker.DistrictAccess"
 LISTENER = "default"
 WHERE = "embedded.toml"
-KEYS = ("bind", "port", "district", "receivers", "revoked", "log")
+KEYS = ("bind", "port", "district", "receivers", "revoked", "pairs", "log")
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class DistrictAccess(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
         district: str
         receivers: str
         revoked: str
+        pairs: str = ""
 
     def __init__(self, context: Any) -> None:
         super().__init__(context)
@@ -166,7 +183,7 @@ def read_embedded_config(path: Path) -> EmbeddedConfig:
         folder,
         settings.text("bind"),
         settings.integer("port", PORTS),
-        AccessRules(district(settings.text("district")), settings.words("receivers"), settings.words("revoked")),
+        _rules({name: settings.text(name, "") for name in ("district", "receivers", "revoked", "pairs")}),
         settings.path("log", folder),
     )
 
@@ -187,7 +204,10 @@ async def serve(config: EmbeddedConfig) -> None:
 
 def main() -> None:
     """Entry point of the broker's own process; everything amqtt says goes to the log file."""
-    parser = argparse.ArgumentParser(description="演练用内置消息服务器", epilog=WEAKER_THAN_MOSQUITTO)
+    parser = argparse.ArgumentParser(
+        description="演练用内置消息服务器",
+        epilog=" ".join(f"{chinese} ({english})" for chinese, english in WEAKER_THAN_MOSQUITTO),
+    )
     parser.add_argument("--config", type=Path, required=True)
     run_command(lambda: _run(parser.parse_args().config))
 
@@ -204,7 +224,8 @@ def _run(path: Path) -> None:
 
 def _rules(values: dict[str, Any]) -> AccessRules:
     receivers, revoked = tuple(values["receivers"].split()), tuple(values["revoked"].split())
-    return AccessRules(district(values["district"]), receivers, revoked)
+    pairs = tuple(parse_pair(text) for text in values.get("pairs", "").split())
+    return AccessRules(district(values["district"]), receivers, revoked, pairs)
 
 
 def _broker_config(config: EmbeddedConfig) -> BrokerConfig:
@@ -217,6 +238,7 @@ def _broker_config(config: EmbeddedConfig) -> BrokerConfig:
     )
     rules = config.rules
     names = {"receivers": " ".join(rules.receivers), "revoked": " ".join(rules.revoked)}
+    names |= {"pairs": " ".join(map(pair_text, rules.pairs))}
     return BrokerConfig(listeners={LISTENER: listener}, plugins={PLUGIN: {"district": rules.district, **names}})
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from agent.errors import EnvironmentFault
 from provisioning.rehearsal.district import KIOSK, SAMPLE
 from provisioning.rehearsal.processes import command, wait_until
-from provisioning.rehearsal.stage import START_SECONDS, Stage
+from provisioning.rehearsal.stage import PEOPLE, START_SECONDS, Stage
 
 BOARD, CORRECTION, RECORDING_LIST = "window-board.json", "window-board-correction.json", "recording-list.json"
 SCREEN, SUSPENDED = "kiosk", "暂停服务"
@@ -31,7 +31,7 @@ def open_hall(stage: Stage) -> None:
     with tell.progress("编辑、审核、发布 publishing", len(documents)) as bar:
         stage.publish(*documents)
         bar.at(len(documents))
-    tell.say(f"{len(documents)} 份公示由 {stage.people()} 两人签名发布", "two signatures each, by two people")
+    tell.say(f"{len(documents)} 份公示由 {PEOPLE} 两人签名发布", "two signatures each, by two people")
     staff = _staff(BOARD)
     roles = [stage.roles[KIOSK], screen]
     wait_until("公示屏显示窗口", lambda: _shows(stage, "/board", set(staff.values())), START_SECONDS, roles)

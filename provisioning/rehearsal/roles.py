@@ -23,8 +23,8 @@ def start_broker(stage: Stage) -> None:
         tell.say(f"内置消息代理 amqtt，双向 TLS，127.0.0.1:{findings.port}", "no Mosquitto here: embedded broker")
         from provisioning.rehearsal.embedded_broker import WEAKER_THAN_MOSQUITTO  # imports amqtt
 
-        for line in WEAKER_THAN_MOSQUITTO.splitlines():
-            tell.warn(line)
+        for chinese, english in WEAKER_THAN_MOSQUITTO:
+            tell.warn(chinese, english)
     wait_until("消息代理", lambda: listens(findings.port), START_SECONDS, [role])
 
 

@@ -175,7 +175,9 @@ def test_a_forged_or_older_trust_list_stops_the_start(site: Site) -> None:
     place = site.config.with_name("trust.dsse")
     newer = site.keys.authority.seal_trust(site.keys.trust_version(5))
     place.write_bytes(newer[:-40] + newer[-30:])
-    assert site.daemon().process.wait(20) == 3
+    garbled = site.daemon()
+    assert garbled.process.wait(20) == 3
+    assert str(place) in garbled.text()
     stranger = DistrictKeys()
     place.write_bytes(stranger.authority.seal_trust(stranger.trust))
     assert site.daemon().process.wait(20) == 3

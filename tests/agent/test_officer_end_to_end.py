@@ -46,13 +46,13 @@ def test_muted_recording_with_a_photo_is_unexplained_until_somebody_writes_why(s
     until(lambda: site.segment_bytes() > 50_000, "some fragments are on the disk")
     site.mcu.ask(Action.MUTE, 7)
     site.mcu.press(Press.DOUBLE)
-    until(lambda: list(site.state.glob("photos/*.jpg")), "a photo")
+    until(lambda: list(site.state.glob("recordings/*/photo-*.jpg")), "a photo")
     before = site.segment_bytes()
     until(lambda: site.segment_bytes() > before + 50_000, "some silence is on the disk")
     site.mcu.press()
     folder = site.state / "recordings" / RECORDING
     until(lambda: (folder / "SHA256SUMS.p7s").exists(), "the seal")
-    (photo,) = site.state.glob("photos/*.jpg")
+    (photo,) = site.state.glob("recordings/*/photo-*.jpg")
     assert verified(photo, site)["verdict"] == "complete"
     report = verified(folder, site)
     assert (report["verdict"], report["exit_code"]) == ("unexplained-gap", 11)

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: the table of order B's figures, ours and the peer's, from one run on this machine.
+"""`python -m tests.benchmarks`: the table of all figures, ours and the peer's, from one run on this machine.
 
 A run that was broken off goes on where it stopped (`--fresh` begins anew); figures of other sources, sizes or machines
 are never mixed in. Ends with 1 when a target was missed.
@@ -20,12 +20,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import boot, figures
+from tests.benchmarks import boot, capture, figures
 from tests.benchmarks.figures import Bench, Row
 
-FIGURES = {**figures.FIGURES, "boot_to_recording": boot.boot_to_recording}
+FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording}
 ROOT = Path(__file__).resolve().parents[2]
-MEASURED = ("agent/evidence", "agent/adapters", "agent/wire", "agent/verify_files.py", "tests/benchmarks")
+MEASURED = (
+    "agent/evidence",
+    "agent/adapters",
+    "agent/wire",
+    "agent/verify_files.py",
+    "firmware_hooks/nmea.py",
+    "tests/benchmarks",
+)
 
 
 def main() -> int:
@@ -94,7 +101,7 @@ def _write(out: Path, content: dict[str, Any]) -> None:
 
 
 def _show(rows: list[Row], load: float) -> None:
-    title = f"order B, {len(os.sched_getaffinity(0))} cores, load up to {load}"
+    title = f"{len(os.sched_getaffinity(0))} cores, load up to {load}"
     table = Table(title=title, show_lines=True)
     for title in ("figure", "ours", "target", "", "peer, same run", "peer : ours", "what was measured"):
         table.add_column(title, overflow="fold")

@@ -18,7 +18,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.key_files import read_signer
-from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, EventType, encode_batch, event_hash
+from agent.wire.device_events import EVENTS_TYPE, GENESIS, DamagedRun, DeviceEvent, EventType, encode_batch, event_hash
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
 from agent.wire.envelope import open_envelope, seal
 from agent.wire.identifiers import DeviceId, Digest, District
@@ -88,6 +88,7 @@ class TestDistrict:
     port: int
     protocol: str = "5"
     moment: Callable[[], datetime] = today
+    pairs: tuple[str, ...] = ()
     authority: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +113,7 @@ class TestDistrict:
 
     def broker(self, engine: str = "mosquitto") -> Path:
         listener = Listener("127.0.0.1", self.port, current_user())
-        order = BrokerOrder(listener, engine)
+        order = BrokerOrder(listener, engine, pairs=self.pairs)
         return write_broker_folder(self.authority, order, self.base / "broker", self.moment())[0]
 
 
@@ -218,6 +219,17 @@ class Chain:
         name = f"{self.device}-{recording}" if recording.startswith("R0") else recording
         facts = {"recording": name, "segment": 1, "sequence": sequence, "head": head, "size": 1}
         return self._append(f"{recording}/head/{sequence}", EventType.RECORDING_HEAD_ADVANCED, facts)
+
+    def add_countersigned(self, recording: str, sequence: int, head: str) -> bytes:
+        """An event that countersigns another device's head."""
+        facts = {"recording": recording, "sequence": sequence, "head": head}
+        return self._append(f"countersigned/{recording}/{sequence}", EventType.RECORDING_COUNTERSIGNED, facts)
+
+    def add_damage(self, first: int, last: int) -> bytes:
+        """A declaration that the events `first` to `last` of this chain are damaged."""
+        before = event_hash(self.bodies[first - 2]) if first > 1 else GENESIS
+        run = DamagedRun(first, last, before, event_hash(self.bodies[last - 1]))
+        return self._append(f"events-lost/{first}-{last}", EventType.EVENTS_LOST, dict(run.as_data()))
 
     def _append(self, fact: str, kind: EventType, facts: dict[str, Any]) -> bytes:
         number = len(self.bodies) + 1

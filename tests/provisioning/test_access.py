@@ -11,7 +11,7 @@ import pytest
 from agent.wire.identifiers import DeviceId
 from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import Role
-from provisioning.center.access import AccessRules, covers
+from provisioning.center.access import AccessRules, covers, parse_pair
 from tests.provisioning.district import (
     PLACE,
     SYSTEM_PATH,
@@ -31,7 +31,8 @@ ENGINES = [
     ),
     ("embedded", "3.1.1"),
 ]
-A, B, K, R = "REC-0001", "REC-0002", "KSK-0001", "receiver-1"
+A, B, C, K, R = "REC-0001", "REC-0002", "REC-0003", "KSK-0001", "receiver-1"
+PAIR = f"{A}:{C}"  # two officers who go together
 BASE = f"gov/{PLACE}/v1"
 MATRIX = [
     # who writes, where, who listens, does it arrive
@@ -43,6 +44,10 @@ MATRIX = [
     (R, f"{BASE}/ksk/{K}/twin/desired", K, True),
     (R, f"{BASE}/pub/hall-1/notice/n-1", K, True),
     (R, f"{BASE}/central/{R}/state", A, True),
+    (A, f"{BASE}/rec/{A}/evt", C, True),
+    (C, f"{BASE}/rec/{C}/evt", A, True),
+    (A, f"{BASE}/rec/{A}/state", C, False),
+    (C, f"{BASE}/rec/{A}/evt", R, False),
     (A, f"{BASE}/rec/{B}/evt", R, False),
     (A, f"{BASE}/rec/{B}/state", R, False),
     (A, f"{BASE}/rec/{B}/ack", B, False),
@@ -66,8 +71,8 @@ class Yard:
     """One broker and everybody connected, each listening to everything and to every exact topic."""
 
     def __init__(self, base: Path, engine: str, protocol: str) -> None:
-        self.district = TestDistrict(base, free_port(), protocol)
-        self.folders = {name: self.district.device(name) for name in (A, B, K)} | {R: self.district.receiver()}
+        self.district = TestDistrict(base, free_port(), protocol, pairs=(PAIR,))
+        self.folders = {name: self.district.device(name) for name in (A, B, C, K)} | {R: self.district.receiver()}
         self.broker: Process = broker_process(self.district, engine)
         self.clients: dict[str, Client] = {}
         self.count = 0
@@ -86,7 +91,7 @@ class Yard:
 
     def bring(self, name: str) -> None:
         """Connect `name` and listen to everything, to all it may read, and to every topic of the matrix."""
-        rules = AccessRules(PLACE, (R,))
+        rules = AccessRules(PLACE, (R,), (), (parse_pair(PAIR),))
         self.clients[name] = self.client(name).connect()
         self.clients[name].subscribe("#", f"{BASE}/#", *rules.readable(name), *sorted({row[1] for row in MATRIX}))
 

@@ -61,7 +61,8 @@ def _trust(office: Office) -> TrustList:
 def _checked(out: Path, office: Office) -> dict[str, object]:
     """The certificate's fields; every file it names is there as it says, and every file there is named."""
     told = open_certificate((out / CERTIFICATE_NAME).read_bytes(), _trust(office), EXPORTED_AT)
-    found = {it.name: hashlib.sha256(it.read_bytes()).hexdigest() for it in out.iterdir()}
+    files = {str(it.relative_to(out)): it for it in out.rglob("*") if it.is_file()}
+    found = {name: hashlib.sha256(it.read_bytes()).hexdigest() for name, it in files.items()}
     assert {name: found[name] for name in found if name not in (CERTIFICATE_NAME, PAGE_NAME)} == told["files"]
     return dict(told)
 
@@ -76,6 +77,17 @@ def test_whole_export_is_verified_by_the_page_that_lies_in_it(tmp_path: Path, of
         TOLD.approved_by,
     )
     assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 10
+
+
+def test_whole_export_carries_photos_and_notes(tmp_path: Path, office: Office) -> None:
+    recording, beside = _recording(tmp_path, "never sealed"), {"notes/0001.dsse": b"note", "photo-1.jpg": b"picture"}
+    (recording / "notes").mkdir()
+    for name, content in beside.items():
+        (recording / name).write_bytes(content)
+    out = tmp_path / "out"
+    export_recording(recording, out, Wish(TOLD), office, EXPORTED_AT)
+    assert {name: (out / name).read_bytes() for name in beside} == beside
+    assert beside.keys() <= dict(_checked(out, office)["files"]).keys()  # type: ignore[call-overload]
 
 
 def _follow(place: Path, page: Path) -> list[tuple[int, bool]]:
@@ -105,7 +117,7 @@ def test_exact_export_keeps_the_devices_signatures(tmp_path: Path, office: Offic
     assert (taken.excerpt.first, taken.excerpt.last) == (3, 4)
     *by_hand, (code, _) = _follow(out, next(out.glob(f"*.{HOW_TO_NAME}")))
     assert by_hand == [(0, True)] * 7
-    assert code == 12
+    assert code == 11
     data = (out / taken.file).read_bytes()
     assert verify_excerpt(Source.of_bytes(data), [AUTHORITY.root]) == taken.excerpt
     rows = examine(Source.of_bytes(data)).fragments

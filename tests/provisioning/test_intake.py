@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Integer
 
+from agent.errors import SenderFault
+from agent.evidence.account import open_accounts
 from agent.wire.canonical import decode
 from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, open_envelope, parse_envelope, seal
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, parse_recording_id
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import KeySigner
 from agent.wire.trust import Role, TrustList
@@ -70,6 +72,14 @@ class Center:
 
     def alarms(self) -> list[tuple[str, str, int]]:
         return [(row["device"], row["kind"], row["devseq"]) for row in self.store.alarms()]
+
+    def account(self) -> list[bytes]:
+        """What would be handed out about A, behind a receipt that reached the broker."""
+        self.clock.step(RECEIPT_INTERVAL_MS)
+        self.ingest.owe_unanswered(self.clock.monotonic_ms)
+        self.clock.step(RECEIPT_INTERVAL_MS)
+        self.ingest.delivered(self.ingest.receipts(self.clock.wall, self.clock.monotonic_ms))
+        return list(self.store.account(A))
 
     def receipt(self) -> tuple[int, bool]:
         self.clock.step(RECEIPT_INTERVAL_MS)
@@ -315,6 +325,40 @@ def test_a_storage_failure_that_does_not_name_its_own_number_declares_nothing(ce
     assert (center.receipt(), center.store.losses()) == ((3, True), ())
 
 
+def test_a_damaged_event_is_a_declared_gap_of_one_and_the_chain_goes_on_behind_it(center: Center) -> None:
+    bodies = center.chain.add(6)
+    declared = center.chain.add_damage(3, 3)
+    center.send(*bodies[:2])
+    center.send(*bodies[3:5], declared)  # it goes ahead with the batch behind the gap
+    assert center.receipt() == (5, True)
+    (loss,) = center.store.losses()
+    assert (loss["first"], loss["last"], loss["kept"], loss["declared_by"]) == (3, 3, 0, 7)
+    center.send(bodies[5], declared)
+    assert center.receipt() == (7, False)
+    assert (center.row().head, center.row().parked, center.alarms()) == (event_hash(declared), 0, [])
+    assert open_accounts(center.account(), [], center.trust).devices[A].upto == 7
+
+
+def test_a_damage_declared_with_another_history_before_it_is_no_way_round_the_chain(center: Center) -> None:
+    center.send(*center.chain.add(2))
+    other = Chain(A)
+    other.add(5, "伪")
+    center.send(*other.bodies[3:5], other.add_damage(3, 3))
+    assert (center.row().upto, center.store.losses()) == (2, ())
+
+
+def test_an_account_from_which_an_event_was_taken_is_not_excused_by_another_damage(center: Center) -> None:
+    bodies = center.chain.add(6)
+    center.send(*bodies[:1])
+    center.send(bodies[1])
+    center.send(*bodies[3:], center.chain.add_damage(3, 3))
+    lines = center.account()
+    assert open_accounts(lines, [], center.trust).devices[A].upto == 7
+    for left_out in range(3):
+        with pytest.raises(SenderFault):
+            open_accounts([*lines[:left_out], *lines[left_out + 1 :]], [], center.trust)
+
+
 def test_a_number_beyond_all_reason_is_refused(center: Center) -> None:
     center.send(lost_memory(A, intake.MAX_NUMBER + 1))
     assert (center.row().received, center.alarms()) == (0, [(A, "refused", 0)])
@@ -433,6 +477,24 @@ def test_a_head_that_waited_behind_a_gap_is_witnessed_when_it_is_committed(cente
     center.send(*started)
     witness = parse_witness(parse_envelope(center.store.account(A)[-1]).payload)
     assert witness.at == NOW + timedelta(minutes=1)
+
+
+def test_a_batch_that_countersigns_another_devices_head_goes_into_that_devices_account(center: Center) -> None:
+    chain = Chain(B)
+    chain.add(1)
+    batch = sealed_batch(center.b, [*chain.bodies, chain.add_countersigned("REC-0001-R000001", 6, "ab" * 32)])
+    for _ in range(2):
+        center.take(batch, events_topic(B))
+    assert center.store.account(A) == (batch,)
+    opened = open_accounts(center.store.account(A), [], center.trust).devices[A]
+    (head,) = opened.recordings[parse_recording_id("REC-0001-R000001")].heads
+    assert (head.sequence, head.witness) == (6, B)
+
+
+def test_a_device_that_countersigns_itself_adds_nothing_to_its_account(center: Center) -> None:
+    center.send(center.chain.add_countersigned("REC-0001-R000001", 6, "ab" * 32))
+    assert len(center.store.account(A)) == 1
+    assert open_accounts(center.store.account(A), [], center.trust).devices[A].recordings == {}
 
 
 def sealed_kept(center: Center) -> list[bytes]:

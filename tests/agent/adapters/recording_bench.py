@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys
 from agent.adapters.libav import AacEncoder, H264Encoder, Picture, Sound
 from agent.adapters.packets import CaptureSource, Packet, StreamInfo
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingEvent, RecordingOrder
@@ -18,6 +19,7 @@ from agent.adapters.spool import Spool
 from agent.clock import Clock, SystemClock
 from agent.control.messages import FragmentStored, RecordingFailed, RecordingSealed
 from agent.evidence import sidecars
+from agent.evidence.bmff import Source
 from agent.evidence.recovery import Examination, examine
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
@@ -78,10 +80,11 @@ class RecordingBench:
     settings: RecorderSettings = field(default_factory=lambda: RecorderSettings(retry_s=0.2, reserve_bytes=0))
     clock: Clock = CLOCK
     signer: CertifiedSigner = SIGNER
+    keys: DataKeys | None = None
     events: list[RecordingEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.spool = Spool(self.root)
+        self.spool = Spool(self.root, keys=self.keys)
         self.recorder = Recorder(
             self.spool, self.signer, self.clock, lambda: next(self.sources), self.events.append, self.settings
         )
@@ -114,7 +117,8 @@ def verdict(folder: Path) -> str:
         places = sorted(folder.glob("segment-*.mp4"))
         files = [SegmentFile(place.name, stack.enter_context(opened(place))) for place in places]
         names = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
-        beside = Sidecars(*((folder / name).read_bytes() for name in names))
+        photos = {place.name: Source.of_bytes(place.read_bytes()) for place in folder.glob(sidecars.PHOTOS)}
+        beside = Sidecars(*((folder / name).read_bytes() for name in names), photos=photos)
         report = verify_recording(files, [AUTHORITY.root], datetime.now(UTC), beside)
     return report.verdict.value
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.fragment_muxer import BoxCutter, FragmentMuxer
-from agent.adapters.libav import MediaInput
+from agent.adapters.libav import ALSA_CONFIG, MediaInput
 from agent.adapters.packet_flow import Interleaver, TimestampGuard
 from agent.adapters.packets import Codec, SourceDescription, seconds
 from agent.adapters.picamera2_source import Picamera2Source, camera_present
@@ -88,6 +88,13 @@ def test_file_without_sound_gets_the_tone_only_when_asked(audio, tracks):
     assert len(source.open()) == tracks
     assert source.description.name == "file:vtest.avi"
     assert not source.description.synthetic
+    source.close()
+
+
+@pytest.mark.skipif(not Path(ALSA_CONFIG).exists(), reason="libasound2-data is not installed")
+def test_sound_card_is_found_though_the_wheel_looks_for_alsa_elsewhere():
+    source = make_source(CaptureSettings(camera="test", audio="alsa:null"), CLOCK)
+    assert [track.codec for track in source.open()] == [Codec.H264, Codec.AAC]
     source.close()
 
 

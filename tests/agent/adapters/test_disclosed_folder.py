@@ -103,6 +103,13 @@ def test_what_is_no_file_in_the_folder_does_not_stop_the_start(tmp_path: Path) -
     assert folder.read() == [b"sealed"]
 
 
+def test_a_document_taken_out_is_gone_and_a_missing_one_is_no_fault(tmp_path: Path) -> None:
+    folder = DisclosedFolder(tmp_path)
+    folder.show("notice", "notice-1", b"sealed")
+    assert folder.hide("notice", "notice-1") is folder.hide("notice", "notice-1") is None
+    assert folder.read() == []
+
+
 def test_a_full_line_does_not_hold_up_the_end(tmp_path: Path) -> None:
     begun, go = threading.Event(), threading.Event()
     worker = Worker(lambda _: None)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.disk_room import DiskRoom, NoRoom
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.reserve_file import ReserveFile
-from agent.adapters.spool import NoRoom, Spool
+from agent.adapters.spool import Spool
 from agent.control.messages import GapOpened, RecordingSealed
 from agent.evidence.journal import Reason
 from tests.agent.adapters.recording_bench import FIRST, RecordingBench, chained, eventually, footage
@@ -40,7 +41,7 @@ def ext4_disk(folder: Path, size: int) -> Iterator[Path]:
 
 def bench_on(disk: Path, source: FakeSource, reserve: int, margin: int) -> RecordingBench:
     bench = RecordingBench(disk / "recordings", iter([source]), RecorderSettings(retry_s=0.2, reserve_bytes=margin))
-    bench.spool.reserve = ReserveFile(disk / "reserve.bin", reserve)
+    bench.spool.room = DiskRoom(disk / "recordings", ReserveFile(disk / "reserve.bin", reserve))
     return bench
 
 
@@ -120,14 +121,14 @@ def test_a_disk_that_others_fill_to_the_last_byte_still_takes_the_seal(tmp_path)
 def test_the_reserve_is_of_real_blocks_and_refuses_where_there_are_none(tmp_path):
     with ext4_disk(tmp_path, 16 * MIB) as disk:
         reserve = ReserveFile(disk / "reserve.bin", 4 * MIB)
-        free = Spool(disk / "recordings").free_bytes()
+        free = Spool(disk / "recordings").room.free_bytes()
         assert reserve.ensure()
-        assert Spool(disk / "recordings").free_bytes() <= free - 4 * MIB
+        assert Spool(disk / "recordings").room.free_bytes() <= free - 4 * MIB
         fill(disk, 0)
         assert reserve.ensure(), "held already"
         reserve.release()
-        assert Spool(disk / "recordings").free_bytes() >= 4 * MIB
+        assert Spool(disk / "recordings").room.free_bytes() >= 4 * MIB
         (disk / "more").write_bytes(bytes(2 * MIB))
         assert not reserve.ensure()
         with pytest.raises(NoRoom, match="封存"):
-            Spool(disk / "recordings", reserve).take_reserve(0)
+            Spool(disk / "recordings", reserve).room.hold_reserve(0)

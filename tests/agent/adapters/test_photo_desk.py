@@ -30,7 +30,7 @@ def taken(bench: RecordingBench) -> list[PhotoTaken]:
 
 
 def only_photo(bench: RecordingBench) -> bytes:
-    (place,) = bench.spool.photos.iterdir()
+    (place,) = (*bench.spool.photos.glob("*.jpg"), *bench.spool.folder(FIRST).glob("photo-*.jpg"))
     return place.read_bytes()
 
 
@@ -56,6 +56,8 @@ def test_photo_in_a_recording_is_named_in_its_journal_and_names_it(tmp_path):
     assert acts.bench.verdict() == "complete"
     lines = (acts.bench.spool.folder(FIRST) / "journal.jsonl").read_text().splitlines()
     assert event.digest in {noted["note"] for line in lines for noted in json.loads(line)["events"]}
+    (name,) = (place.name for place in acts.bench.spool.folder(FIRST).glob("photo-*.jpg"))
+    assert f"{event.digest}  {name}" in (acts.bench.spool.folder(FIRST) / "SHA256SUMS").read_text().splitlines()
 
 
 def test_photo_without_a_recording_opens_the_camera_for_it_alone(tmp_path):

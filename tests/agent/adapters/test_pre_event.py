@@ -10,7 +10,7 @@ import pytest
 
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.packets import seconds
-from agent.adapters.pre_event import PreEventRing, PreEventSettings
+from agent.adapters.pre_event import PreEventRing, PreEventSettings, ring_bytes
 from agent.adapters.recorder import RecorderSettings
 from agent.control.messages import GapOpened, WorkFailed
 from agent.errors import EnvironmentFault
@@ -218,6 +218,11 @@ def test_camera_missing_at_the_trigger_fails_the_recording_but_not_the_recorder(
     bench.wait_for_fragments(2)
     assert bench.recorder.close(5)
     assert replace(bench.wait_for_end(), at=CLOCK.read()).reason == "shutdown"
+
+
+@pytest.mark.parametrize(("kbps", "least_s"), [(400, 120), (4000, 120), (8000, 120), (50_000, 30)])
+def test_ring_has_room_for_what_was_asked_at_the_rate_that_was_asked(kbps, least_s):
+    assert least_s * kbps * 125 < ring_bytes(120, kbps) <= 192 * 2**20
 
 
 MEMORY = """

@@ -68,6 +68,7 @@ def test_killed_recording_is_recovered_with_every_stored_fragment(tmp_path):
     assert verdict(spool.folder(FIRST)) == "explained-gap"
     assert sum(decoded_frames(place)["video"] for place in spool.segments(FIRST)) == sealed.duration_ms * 30 // 1000
     assert recover(spool, SIGNER, CLOCK) == []
+    assert {path.stat().st_mode & 0o777 for path in spool.folder(FIRST).iterdir() if path.is_file()} == {0o640}
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ def test_disk_that_fails_once_costs_one_fragment_and_is_told(tmp_path, call, err
 def test_listing_sizes_and_room(tmp_path):
     spool = Spool(tmp_path / "recordings")
     assert spool.recordings() == ()
-    assert spool.free_bytes() > 0
+    assert spool.room.free_bytes() > 0
     for number in (10, 2):
         (spool.create(recording_id(DEVICE, number)) / "segment-0001.mp4").write_bytes(bytes(number))
     assert spool.recordings() == (recording_id(DEVICE, 2), recording_id(DEVICE, 10))

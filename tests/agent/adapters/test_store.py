@@ -11,8 +11,8 @@ import pytest
 from agent.adapters.counter_mirror import BLOCK
 from agent.adapters.database import Database, open_database, read_snapshot
 from agent.adapters.store import DeviceMemory, EventStore
-from agent.control.disclosure_desk import Floor
 from agent.control.effects import DisclosureSeen, EventDraft, RecordingEnded, TrustSeen
+from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
 from agent.wire import canonical
 from agent.wire.device_events import (
@@ -229,6 +229,19 @@ def test_a_damaged_counter_mirror_is_told_and_made_again(path: Path, content: by
     if content is not None:
         assert path.with_name(loss.kept_as).read_bytes() == content
     assert open_database(path)[1] is None
+
+
+def test_a_mirror_with_absurd_numbers_is_damaged_and_costs_no_numbers(path: Path) -> None:
+    """Otherwise the next event would have a number that no centre takes."""
+    with closing(open_database(path)[0]) as database:
+        store_of(database).put(draft("a"))
+    absurd = {"devseq": 2**53 - 1, "session": 1, "recording": 1}
+    path.with_name("counters.json").write_bytes(canonical.encode(absurd))
+    opened, loss = open_database(path)
+    with closing(opened):
+        assert loss is not None
+        assert "计数镜像已损坏" in loss.detail
+        assert store_of(opened).put(draft("b")) == 2
 
 
 def test_losing_store_and_mirror_is_not_taken_for_a_new_device(path: Path) -> None:

@@ -27,7 +27,7 @@ class Fed:
     def __init__(self, folder: Path, wire: socket.socket, device: RunningDevice, clock: SteppedClock) -> None:
         self.wire, self.device, self.clock = wire, device, clock
         notify = systemd_notify({"NOTIFY_SOCKET": str(folder / "notify")})
-        frames = device.controller.frames_progress
+        frames = device.controller.frames.progresses
         self.watchdog = Watchdog(notify, clock, frames, device.database.takes_writes)
 
     def told(self) -> list[bytes]:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from agent.control.disclosure_desk import REFUSALS_TOLD, DisclosureDesk, Floor
-from agent.control.effects import DisclosureSeen, Effect, RaiseAlarm, ShowDisclosure, StoreEvent
+from agent.control.disclosure_desk import REFUSALS_TOLD, DisclosureDesk
+from agent.control.effects import DisclosureSeen, Effect, HideDisclosure, RaiseAlarm, ShowDisclosure, StoreEvent
+from agent.duty.floors import Floor
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.disclosures import Disclosure
 from agent.wire.trust import Role
@@ -47,6 +48,19 @@ def test_the_same_document_on_every_connection_asks_for_nothing() -> None:
     bench = Bench()
     bench.arrive(notice(1))
     assert bench.arrive(notice(1)) == []
+
+
+def test_a_file_rolled_back_while_we_were_away_is_told_and_taken_out_and_the_right_one_taken_again() -> None:
+    right = notice(3)
+    bench = Bench({right.key: Floor(3, event_hash(right.encode()))})
+    (fault,) = bench.desk.restore([signed(notice(2), *BOTH)], TRUST, bench.now.wall)
+    assert "第 2 版较旧" in fault
+    alarm, told, hide = bench.desk.started(bench.now)
+    assert isinstance(alarm, RaiseAlarm)
+    assert code_of(told) == "older-version"
+    assert hide == HideDisclosure("notice", "notice-1")
+    assert bench.desk.started(bench.now) == []
+    assert [type(effect) for effect in bench.arrive(right)] == [StoreEvent, ShowDisclosure]
 
 
 def test_an_empty_retained_message_withdraws_nothing() -> None:

@@ -100,6 +100,17 @@ class Centre:
         document = Witness(recording_id(DEVICE, bench.number), sequence, record.head, "receiver-1", at)
         self.witnesses.append(seal(WITNESS_TYPE, replace(document, **changes).encode(), [signer]))
 
+    def countersign(self, bench: Bench, sequence: int, **changes: Any) -> bytes:
+        """The batch in which the second recorder countersigns fragment `sequence` in its own chain."""
+        record = bench.records[sequence - 1]
+        signer, head = changes.pop("by", self.second), changes.pop("head", record.head)
+        device = changes.pop("device", SECOND)
+        data = {"recording": recording_id(DEVICE, bench.number), "sequence": sequence, "head": head, "device": DEVICE}
+        at = changes.pop("at", record.entry.moment.signed.wall + timedelta(seconds=1))
+        event = DeviceEvent(PLACE, device, 7, GENESIS, f"countersigned/{sequence}", EventType.RECORDING_COUNTERSIGNED,
+                            BOOT, 1, at, TimeState.NTP, data)  # fmt: skip
+        return seal(EVENTS_TYPE, encode_batch([event.encode()]), [signer])
+
     def receipt(self, at: datetime = NOW + timedelta(hours=1), **changes: Any) -> bytes:
         signer = changes.pop("by", self.receiver)
         document = Receipt(DEVICE, len(self.bodies), self.head, "receiver-1", at)
@@ -111,13 +122,15 @@ class Centre:
     def open(self, lines: Sequence[bytes] | None = None) -> Accounts:
         return open_accounts(self.lines() if lines is None else lines, [self.authority.root], None)
 
-    def grounds(self) -> Grounds:
-        opened = self.open()
+    def grounds(self, lines: Sequence[bytes] | None = None) -> Grounds:
+        opened = self.open(lines)
         return Grounds(opened.trust, opened.devices)
 
-    def report(self, *segments: bytes, whole: bool = True) -> Report:
+    def report(self, *segments: bytes, whole: bool = True, lines: Sequence[bytes] | None = None) -> Report:
         """The report on the segments of one recording, held against this account."""
-        return judge(_examined(segments), [self.authority.root], NOW, Sidecars() if whole else None, self.grounds())
+        return judge(
+            _examined(segments), [self.authority.root], NOW, Sidecars() if whole else None, self.grounds(lines)
+        )
 
     def device_report(self, *recordings: Sequence[bytes], known: bool = True) -> Report:
         """The report on a folder of recordings, held against this account where it is `known`."""

@@ -84,6 +84,48 @@ def test_tail_that_only_a_witness_saw_is_missing(centre: Centre, bench: Bench) -
     assert any("REC-0002 于" in line for line in report.completeness.lines)
 
 
+def test_tail_cut_is_proved_by_the_second_recorder_without_any_word_of_the_centre(centre: Centre, bench: Bench) -> None:
+    data = bench.live()[1]
+    cut = data[: bench.records[4].offset]
+    lines = [centre.sealed_trust, centre.countersign(bench, 6)]
+    report = centre.report(cut, lines=lines)
+    assert (report.verdict, _missing(report)) == (Verdict.MISSING, [("segment-0001.mp4", 1, 5, 2)])
+    assert any("REC-0002 于" in line for line in report.completeness.lines)
+    whole = centre.report(data, lines=lines)
+    assert any("REC-0002 见证：第 6 片段" in line for line in whole.time.lines)
+
+
+def test_tail_cut_is_proved_by_the_second_recorder_against_a_receipt_that_hides_it(
+    centre: Centre, bench: Bench
+) -> None:
+    """The centre's own key signs that less was told."""
+    data = bench.live()[1]
+    centre.follow(bench, heads=(4,), ended=False)
+    cut = data[: bench.records[4].offset]
+    assert not _missing(centre.report(cut))
+    lines = [*centre.lines(), centre.countersign(bench, 6)]
+    assert _missing(centre.report(cut, lines=lines)) == [("segment-0001.mp4", 1, 5, 2)]
+
+
+def test_a_recording_made_again_does_not_agree_with_what_the_second_recorder_saw(centre: Centre, bench: Bench) -> None:
+    data = bench.live()[1]
+    lines = [centre.sealed_trust, centre.countersign(bench, 3, head=Digest("c" * 64))]
+    assert centre.report(data, lines=lines).verdict is Verdict.ALTERED
+
+
+def test_a_countersigned_head_that_is_not_the_second_recorders_own_word_counts_for_nothing(
+    centre: Centre, bench: Bench
+) -> None:
+    data = bench.live()[1]
+    cut = data[: bench.records[4].offset]
+    with pytest.raises(SenderFault, match="REC-0001 签名"):  # forged by the recorder that is to be watched
+        centre.open([centre.sealed_trust, centre.countersign(bench, 6, by=centre.device)])
+    own = [centre.sealed_trust, centre.countersign(bench, 6, by=centre.device, device=DEVICE)]
+    assert not _missing(centre.report(cut, lines=own))  # nobody is a witness for himself
+    with pytest.raises(SenderFault):  # by a key that was not valid yet
+        centre.open([centre.sealed_trust, centre.countersign(bench, 6, at=NOW - timedelta(days=36_500))])
+
+
 def test_last_segments_taken_away_are_counted(centre: Centre, bench: Bench) -> None:
     """The seal before them says only that something follows."""
     first, *_ = (bench.sealed(Reason.CONTINUED), bench.sealed(Reason.CONTINUED), bench.sealed())

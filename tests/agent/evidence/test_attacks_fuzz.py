@@ -8,8 +8,11 @@ import random
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +21,7 @@ from agent.evidence.report import Verdict
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from tests.agent.evidence.agreement import SOUND, Judges
 from tests.agent.evidence.bench import NOW, Bench, make_authority
+from tests.agent.evidence.test_standalone import alone as alone
 
 AUTHORITY = make_authority()
 JUDGES = Judges(AUTHORITY)
@@ -172,6 +176,14 @@ def test_mutants_of_a_fixed_seed_are_refused_by_all() -> None:
         assert tracemalloc.get_traced_memory()[1] < MAX_MEMORY
     finally:
         tracemalloc.stop()
+
+
+def test_standalone_verifier_never_calls_a_mutant_sound_and_fails_on_none(alone: ModuleType, tmp_path: Path) -> None:
+    """The third verifier, which shares no code with the first, over the same mutants as a folder of one segment."""
+    root, place = x509.load_pem_x509_certificate(AUTHORITY.root_pem), tmp_path / "segment-0001.mp4"
+    for number, data in enumerate(_mutants(SEED, ROUNDS)):
+        place.write_bytes(data)
+        assert alone.verify(tmp_path, [root])[0] not in SOUND, number
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -1,0 +1,78 @@
+"""Photos beside the segments of their recording: taken away, changed, exchanged, laid in; told by both verifiers."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
+from agent.wire.identifiers import Digest, recording_id
+from tests.agent.evidence.bench import DEVICE, Authority, Bench, flipped
+from tests.agent.evidence.photos import PLACE, photo
+from tests.agent.evidence.test_standalone import ALONE
+
+NAME = "photo-20261122T020000000Z-0a1b2c3d.jpg"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, authority: Authority) -> Path:
+    """A whole recording with one photo, which its signed sums list."""
+    bench = Bench(authority.signer())
+    files = {"segment-0001.mp4": bench.sealed(), NAME: photo(bench.signer)}
+    files["journal.jsonl"] = journal_lines(bench.records)
+    files["SHA256SUMS"] = sha256sums({name: Digest(hashlib.sha256(data).hexdigest()) for name, data in files.items()})
+    files["SHA256SUMS.p7s"] = sign_sums(files["SHA256SUMS"], bench.signer)
+    place = tmp_path / "REC-0001-R000001"
+    place.mkdir()
+    for name, data in files.items():
+        (place / name).write_bytes(data)
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    return place
+
+
+def _said(folder: Path, *, alone: bool = False) -> tuple[str, str]:
+    """The verdict, and all that was said."""
+    program, option = ([str(ALONE)], "--root") if alone else (["-m", "agent.verify_cli"], "--roots")
+    command = [sys.executable, *program, str(folder), option, str(folder.parent / "root.pem"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return json.loads(done.stdout)["verdict"], str(json.loads(done.stdout))
+
+
+def test_photo_of_the_recording_is_judged_with_it(folder: Path) -> None:
+    verdict, words = _said(folder)
+    assert (verdict, "照片 1 张，各自的签名均与照片一致" in words) == ("complete", True)
+    verdict, words = _said(folder, alone=True)
+    assert (verdict, "only their sums are judged here" in words) == ("complete", True)
+
+
+@pytest.mark.parametrize("attack", ["removed", "changed", "laid in", "of another recording"])
+def test_photo_that_is_not_as_it_was_is_told_by_both(folder: Path, authority: Authority, attack: str) -> None:
+    place, other = folder / NAME, replace(PLACE, recording=recording_id(DEVICE, 2))
+    if attack == "removed":
+        place.unlink()
+    elif attack == "changed":
+        place.write_bytes(flipped(place.read_bytes(), place.stat().st_size - 40))
+    else:
+        target = place if attack == "of another recording" else folder / NAME.replace("0a1b", "ffff")
+        target.write_bytes(photo(authority.signer(), other))
+    expected = "missing" if attack == "removed" else "altered"
+    assert [_said(folder, alone=alone)[0] for alone in (False, True)] == [expected] * 2
+
+
+def test_photo_of_another_recording_is_found_without_the_sums(folder: Path, authority: Authority) -> None:
+    """A recording from a dead device has no sums: then the statement in the photo tells."""
+    for name in ("SHA256SUMS", "SHA256SUMS.p7s"):
+        (folder / name).unlink()
+    (folder / NAME).write_bytes(photo(authority.signer(), replace(PLACE, recording=recording_id(DEVICE, 2))))
+    verdict, words = _said(folder)
+    assert (verdict, "不是在这次录制中拍的" in words) == ("altered", True)
+
+
+def test_photo_given_to_the_standalone_verifier_is_refused_in_a_line(folder: Path) -> None:
+    command = [sys.executable, str(ALONE), str(folder / NAME), "--root", str(folder.parent / "root.pem")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n"), "photos are not judged here" in done.stderr) == (2, 1, True)
