@@ -130,9 +130,15 @@ class PolicyShelf:
 
 def read_policy(document: Disclosure) -> Policy:
     """The document with its entries read; raises `SenderFault` naming what is wrong with one."""
+    return Policy(".".join(document.key), document, event_hash(document.encode()), parse_policy(document))
+
+
+def parse_policy(document: Disclosure) -> tuple[Any, ...]:
+    """What the entries say; raises `SenderFault` naming what is wrong with one."""
     parse = PARSERS.get(document.kind)
-    content = tuple(document.entries) if parse is None or document.withdrawn is not None else parse(document.entries)
-    return Policy(".".join(document.key), document, event_hash(document.encode()), content)
+    if parse is None or document.withdrawn is not None:
+        return tuple(document.entries)
+    return tuple(parse(document.entries))
 
 
 def _rules(document: Disclosure, now: datetime) -> bool:
