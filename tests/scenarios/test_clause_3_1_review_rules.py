@@ -1,4 +1,4 @@
-"""（三）1 制定具体办法: 明确法制审核主体、范围、内容和程序; two people sign them, and every recording says which held."""
+"""（三）1 制定具体办法: 明确法制审核主体、范围、内容和程序; two people sign, and every recording says what held."""
 
 import pytest
 
