@@ -65,7 +65,7 @@ PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
     "agent.page.gate", "agent.page.lockout", "agent.page.view",
     "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf",
-    "kiosk.publishing.drafting", "kiosk.publishing.countersign",
+    "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
     "provisioning.fleet.orders",
