@@ -399,6 +399,71 @@ def test_the_command_decrypts_once_and_never_over_what_is_there(sealed, tmp_path
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
 
 
+def problems_of(place: Path) -> dict[str, str]:
+    done = decrypt_recording(place / "recordings" / FIRST, ARCHIVE, place / "clear")
+    return {it.file.name: " ".join(it.problems) for it in done if it.problems}
+
+
+def test_plain_file_of_the_same_name_does_not_take_the_place_of_what_was_decrypted(sealed):
+    folder = sealed / "recordings" / FIRST
+    for name in ("segment-0001.mp4", "journal.jsonl"):
+        (folder / name).write_bytes(b"something else")
+    assert set(problems_of(sealed)) == {"segment-0001.mp4", "journal.jsonl"}
+    assert verdict(sealed / "clear") == "complete"
+
+
+def test_decryption_follows_no_link_waits_for_no_pipe_and_copies_known_names_only(sealed):
+    folder = sealed / "recordings" / FIRST
+    (sealed / "secret").write_text("of the centre")
+    (folder / "sm2.pub").symlink_to(sealed / "secret")
+    (folder / "anything.txt").write_text("stray")
+    os.mkfifo(folder / "segment-0003.mp4.enc")
+    os.mkfifo(folder / "SM3SUMS")
+    (folder / "segment-0004.mp4.enc").mkdir()
+    found = problems_of(sealed)
+    assert set(found) == {"sm2.pub", "segment-0003.mp4", "SM3SUMS", "segment-0004.mp4"}
+    assert b"of the centre" not in b"".join(it.read_bytes() for it in (sealed / "clear").iterdir())
+    assert not (sealed / "clear" / "anything.txt").exists()
+
+
+@pytest.mark.parametrize("length", [0, 100])
+def test_one_damaged_head_keeps_no_other_segment_from_being_decrypted(sealed, length):
+    os.truncate(sealed / "recordings" / FIRST / SEGMENT, length)
+    assert set(problems_of(sealed)) == {"segment-0001.mp4"}
+    written = {it.name for it in (sealed / "clear").iterdir()}
+    assert written == {"segment-0002.mp4", "journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s"}
+
+
+def test_wrong_archive_key_leaves_no_folder(sealed):
+    with pytest.raises(OperatorFault, match="另一把"):
+        decrypt_recording(sealed / "recordings" / FIRST, private_key("other"), sealed / "clear")
+    assert not (sealed / "clear").exists()
+
+
+def test_disk_that_fails_while_decrypting_leaves_nothing_half_done(sealed):
+    blocked = sealed / "clear" / ".SHA256SUMS.new"  # where its draft would go, after segments and journal
+    blocked.mkdir(parents=True)
+    with pytest.raises(EnvironmentFault):
+        decrypt_recording(sealed / "recordings" / FIRST, ARCHIVE, blocked.parent)
+    assert list(blocked.parent.iterdir()) == [blocked]
+    blocked.rmdir()
+    assert verdict(clear(sealed)) == "complete"
+
+
+def test_torn_tail_is_decrypted_too(cut):
+    sealed_segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
+    size = sealed_segment.stat().st_size
+    with sealed_segment.open("r+b") as file:  # the last fragment loses a stretch in its middle
+        file.seek(size - 2000)
+        file.write(bytes(500))
+    recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    (torn,) = sealed_segment.parent.glob("*.torn")
+    assert torn.stat().st_size > 0
+    assert problems_of(cut) == {}
+    assert (cut / "clear" / "segment-0002.mp4.torn").exists()
+    assert verdict(cut / "clear") == "explained-gap"
+
+
 def test_device_folder_with_an_archive_key_records_encrypted(tmp_path):
     """The composition that `liuhen-agent run` makes, from agent.toml to the archive's reading."""
     more = '[evidence]\narchive_key = "archive.pub"\n[capture]\ncamera = "test"\nwidth = 320\nheight = 192\n'
