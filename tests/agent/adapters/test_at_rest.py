@@ -304,6 +304,33 @@ def test_card_of_a_dead_recorder_is_read_by_the_archive_as_it_is(cut):
     assert report["fragments"] >= 5
 
 
+@pytest.mark.parametrize("at", [20_000, 30_000, 32_900])
+def test_flipped_bit_before_recovery_costs_no_sealed_segment(cut, at):
+    """In the room of the manifest, which the slot makes good: flagged by the archive, and all the rest is there."""
+    folder = cut / "recordings" / FIRST
+    (folder / SEGMENT).write_bytes(flipped((folder / SEGMENT).read_bytes(), at))
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert (type(end), end.segments) == (RecordingSealed, 2)
+    assert not list(folder.glob("segment-0001*.torn"))
+    done = verify(folder, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    report = json.loads(done.stdout)
+    assert (report["verdict"], report["fragments"]) == ("altered", end.fragments)
+    assert all(place["file"] == SEGMENT for place in report["places"] if place["kind"] == "at-rest")
+
+
+def test_sealed_segment_whose_opening_is_damaged_stays_where_it_is(cut):
+    folder = cut / "recordings" / FIRST
+    data = (folder / SEGMENT).read_bytes()
+    opening = 10 + int.from_bytes(data[8:10]) + 16440  # header and slot: ftyp is the record behind them
+    (folder / SEGMENT).write_bytes(flipped(data, opening + 10))
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingFailed)
+    assert (folder / SEGMENT).exists()
+    assert not list(folder.glob("segment-0001*.torn"))
+    done = verify(folder, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] == "altered"
+
+
 def test_file_without_a_header_is_set_aside(cut):
     segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
     os.truncate(segment, 0)
