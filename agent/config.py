@@ -16,6 +16,7 @@ from agent.control.storage_policy import StoragePolicy
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
+from agent.evidence.reasons import Cause
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
@@ -87,17 +88,34 @@ class CaptureConfig:
 @dataclass(frozen=True)
 class EvidenceConfig:
     """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
-    recording."""
+    recording. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted for the archive, and
+    this device cannot read them once they are sealed; without it they stay in the clear."""
 
     profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
     sm2_key: Path | None = field(default=None, metadata={"secret": True})
+    archive_key: Path | None = None
 
 
 @dataclass(frozen=True)
 class HooksConfig:
-    """`[hooks]`: the serial device of the MCU that carries the button; empty for none."""
+    """`[hooks]`, for recorders: serial devices of the MCU, the GNSS receiver and the card reader, and the ALSA device
+    of the loudspeaker; each empty for none. `voices` is a folder of spoken notices, `{notice}.wav`; without one they
+    are beeped. `gpio`: button and lamps are on pins of this computer (BCM numbers, -1: not there). `mute_cause` is the
+    reason that the mute slide on a pin stands for."""
 
     mcu: str = ""
+    gnss: str = ""
+    card: str = ""
+    speaker: str = ""
+    voices: Path = Path("voices")
+    gpio: bool = False
+    gpio_button: int = _within(-1, 27, 17)
+    gpio_mute: int = _within(-1, 27, 27)
+    gpio_red: int = _within(-1, 27, 5)
+    gpio_green: int = _within(-1, 27, 6)
+    gpio_buzzer: int = _within(-1, 27, 13)
+    gpio_vibration: int = _within(-1, 27, 19)
+    mute_cause: str = _matching("|".join(["", *Cause]), f"{'、'.join(Cause)} 或空", "")
 
 
 @dataclass(frozen=True)

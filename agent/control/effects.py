@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.acts import Act
+from agent.control.lights import Cue, Light
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
@@ -154,6 +155,14 @@ class TakePhoto:
 
 
 @dataclass(frozen=True)
+class Indicate:
+    """Show `light` from now on, and let `cue` be heard and felt once."""
+
+    light: Light
+    cue: Cue
+
+
+@dataclass(frozen=True)
 class NoteHealth:
     """Sign `reading` (`agent.evidence.health`) into the running recording."""
 
@@ -275,6 +284,7 @@ Effect = (
     | StopRecording
     | MarkRecording
     | TakePhoto
+    | Indicate
     | NoteHealth
     | SetBitrate
     | SyncDisks

@@ -20,6 +20,41 @@ class ButtonPressed:
 
 
 @dataclass(frozen=True)
+class CasingChanged:
+    """The casing was opened, or closed again."""
+
+    opened: bool
+    at: Instant
+
+
+@dataclass(frozen=True)
+class DockChanged:
+    """The device was put into its docking station, or taken out."""
+
+    docked: bool
+    at: Instant
+
+
+@dataclass(frozen=True)
+class CardShown:
+    """An officer held a card to the reader; `card` is its number in hexadecimal capitals."""
+
+    card: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class ClockDisputed:
+    """GNSS and NTP tell times that are `apart_ms` apart, more than both admit; 0 when they agree again."""
+
+    apart_ms: int
+    at: Instant
+
+
+HookEvent = ButtonPressed | OfficerActed | HealthRead | CasingChanged | DockChanged | CardShown | ClockDisputed
+
+
+@dataclass(frozen=True)
 class FragmentStored:
     """A signed fragment is on the disk. `sequence` counts from 1 over the whole recording; `head` is the hash of its
     journal entry, the end of the recording's chain; `captured` is the moment of its first frame."""
@@ -234,9 +269,7 @@ class CourierDied:
 
 
 Event = (
-    ButtonPressed
-    | OfficerActed
-    | HealthRead
+    HookEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken

@@ -12,7 +12,7 @@ the next entry carries as `prev`, across segments and to the end of the recordin
     boot    text      boot id of both
     ms      integer   duration
     ctr     null      hardware counter of the device; null until a device has one
-    pos     null      position; null until a device has GNSS
+    pos     array     position (`position.py`), or null where none was measured
     media   32 bytes  SHA-256 of moof and mdat, as `sha256sum` over that stretch of the file gives it
     moof    8 bytes   beginning of the SHA-256 of moof alone, only to tell which of the two was damaged
     evt     array     events: kind, boot, moment as above, reason or null, note[, first and last fragment]
@@ -32,6 +32,7 @@ from typing import Any
 
 from agent.errors import SenderFault
 from agent.evidence import bmff, cbor
+from agent.evidence.position import Position, encode_position, parse_position
 from agent.evidence.reasons import Reason as Reason
 from agent.wire.identifiers import Digest, RecordingId, parse_recording_id
 from agent.wire.instant import Instant, TimeState
@@ -68,12 +69,14 @@ class JournalEvent:
 
 @dataclass(frozen=True)
 class FragmentMoment:
-    """What the capture side knows of one fragment; `captured` is its first frame, of the same boot as `signed`."""
+    """What the capture side knows of one fragment; `captured` is its first frame, of the same boot as `signed`;
+    `position` where that was, None where nobody measured."""
 
     captured: Instant
     duration_ms: int
     signed: Instant
     events: tuple[JournalEvent, ...] = ()
+    position: Position | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class JournalEntry:
                 "boot": moment.captured.boot,
                 "ms": moment.duration_ms,
                 "ctr": None,
-                "pos": None,
+                "pos": encode_position(moment.position),
                 "media": bytes.fromhex(self.media),
                 "moof": self.moof,
                 "evt": [encode_event(event) for event in moment.events],
@@ -156,6 +159,7 @@ def parse_entry(data: bytes) -> JournalEntry:
             fields["ms"],
             _instant(fields["sig"], boot),
             tuple(parse_event(event) for event in fields["evt"]),
+            parse_position(fields["pos"]),
         )
         entry = JournalEntry(
             Digest(fields["prev"].hex()),

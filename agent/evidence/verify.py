@@ -109,6 +109,7 @@ def judge(
     trusted, and the report says that it was not asked."""
     readable = sorted((entry for entry in segments if entry.number is not None), key=lambda entry: entry.number or 0)
     findings = [finding for entry in segments for finding in segment_findings(entry, whole=sidecars is not None)]
+    findings += [finding for entry in segments for finding in entry.file.besides()]
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)
