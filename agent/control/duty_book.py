@@ -93,7 +93,7 @@ class DutyBook:
         yield from self.keep(replace(self.shift, asking=""), (told,), now)
 
     def closing(self, effect: StopRecording, now: Instant) -> Iterator[Effect]:
-        """A recording is to be closed: what is missing is asked about, and the device is to be handed in from now on."""
+        """A recording is to be closed: what is missing is asked about, and the device is to be handed in."""
         at = self.at(now)
         shift, told, alarms = duty_tasks.at_stop(replace(at, recording=effect.recording))
         if shift.out:
