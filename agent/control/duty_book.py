@@ -59,6 +59,7 @@ class DutyBook:
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._sequence = 1
         self._due_ns: int | None = None
+        self._unseen = True
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which a limit passes, or is to be looked at again; None while none runs."""
@@ -106,6 +107,7 @@ class DutyBook:
 
     def answer(self, ask: str, outcome: Outcome) -> None:
         """Keep the answer until it was read; without a text it comes later."""
+        self._unseen = True
         if outcome.text:
             self._answers[ask] = Answer(outcome.done, outcome.text, outcome.more)
         while len(self._answers) > ANSWERS_KEPT:
@@ -127,6 +129,9 @@ class DutyBook:
         stored += [StoreEvent(draft, note) for draft in drafts[-1:]]
         if note is not None and not drafts:
             stored.append(StoreNote(note))
+        if not (stored or self._unseen):
+            return []
+        self._unseen = False
         content = duty_events.shown_state(shift, at.crew, at.labels, at.recording, self._answers, now)
         return [*stored, ShowDuty(content)]
 

@@ -10,12 +10,23 @@ from dataclasses import replace
 from agent.control import duty_officers, duty_tasks
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
-from agent.control.effects import Effect, RaiseAlarm, StartRecording, StopRecording, StoreEvent
-from agent.control.messages import AsksRead, CardShown, IdentitySigned
+from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording, StoreEvent
+from agent.control.messages import (
+    AsksRead,
+    AsksSettled,
+    CardShown,
+    DeviceStarted,
+    Event,
+    FragmentStored,
+    IdentitySigned,
+    MessageArrived,
+    TimePassed,
+)
 from agent.duty.asks import Ask, What, parse_ask
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.commands import CommandKind, open_command
 from agent.wire.instant import Instant
+from agent.wire.topics import COMMAND, device_topic
 from agent.wire.trust import TrustList
 
 ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
@@ -35,12 +46,39 @@ class DutyDesk:
 
     def __init__(self, book: DutyBook) -> None:
         self.book = book
+        self._commands = f"{device_topic(book.whose.place, book.whose.device, COMMAND)}/"
 
-    def started(self, now: Instant) -> list[Effect]:
-        """The device has started: show what an earlier run left."""
-        return self.book.keep(self.book.shift, (), now)
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to: commands for this device."""
+        return (f"{self._commands}+",)
 
-    def asked(self, event: AsksRead, trust: TrustList, now: Instant) -> list[Effect]:
+    def is_for(self, topic: str) -> bool:
+        """Whether `topic` carries a command for this device."""
+        return topic.startswith(self._commands)
+
+    def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
+        """What follows for the officers from whatever happened."""
+        match event:
+            case DeviceStarted():
+                return self.book.keep(self.book.shift, (), now)
+            case AsksSettled():
+                return [ReadAsks()]
+            case AsksRead():
+                return self._asked(event, trust, now)
+            case CardShown(card, at):
+                return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
+            case IdentitySigned():
+                return self._signed(event, now)
+            case MessageArrived(_, topic, payload) if self.is_for(topic):
+                return self._command(payload, trust, now)
+            case FragmentStored():
+                self.book.fragment(event)
+            case TimePassed():
+                return self.book.wake(now)
+        return []
+
+    def _asked(self, event: AsksRead, trust: TrustList, now: Instant) -> list[Effect]:
         """Carry out every request; each is answered, a refused one with the reason."""
         effects: list[Effect] = []
         for data in event.files:
@@ -52,19 +90,14 @@ class DutyDesk:
                 effects += self._answered(ask, trust, now)
         return effects
 
-    def card(self, event: CardShown) -> list[Effect]:
-        """A card was held to the reader."""
-        outcome = duty_officers.card_shown(self.book.at(event.at), event.card)
-        return self.book.carry_out(outcome, event.at)
-
-    def command(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
+    def _command(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         """A command came: take the task that it brings, or tell why not."""
         try:
             return self.book.carry_out(self._commanded(payload, trust, now), now)
         except SenderFault as fault:
             return [RaiseAlarm(str(fault)), StoreEvent(task_refused(payload, fault, now))]
 
-    def signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
+    def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
         """A code is signed: answer with it, mark that it is shown."""
         outcome = duty_tasks.identity_shown(self.book.at(now), event.certificate, event.nonce, event.text)
         self.book.answer(event.ask, outcome)

@@ -49,7 +49,7 @@ def labelled(
 
 def taken(task: Task, source: str, digest: str, at: Instant) -> EventDraft:
     """A task was taken."""
-    left_out = ("device", "not_after")
+    left_out = ("amount", "device", "not_after")
     told = {name: value for name, value in task.as_json().items() if name not in left_out}
     return EventDraft(
         f"duty/task/{task.task}/taken", EventType.TASK_TAKEN, at, {**told, "digest": digest, "source": source}

@@ -8,19 +8,20 @@ from agent.control.effects import Effect, EventDraft
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.officers import NOT_LISTED, Demand, Listed, crew_labels, officer_fact
 from agent.duty.shift import Shift
+from agent.duty.task import Task
 from agent.wire.identifiers import DeviceId, District, RecordingId
 from agent.wire.instant import BEIJING, Instant, TimeState
 
-Requires = Callable[[str, str], tuple[tuple[str, ...], str]]
+Requires = Callable[[Task], tuple[tuple[str, ...], str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """The lists in force on this device: who may enforce, and `requires`, which gives the steps and the retention that
-    the recording list has for a category and a matter."""
+    """The lists in force on this device: who may enforce, and `requires`, which gives the steps, the retention and
+    the factors of a major decision that they have for a task."""
 
     listed: Listed = NOT_LISTED
-    requires: Requires = lambda *_: ((), "")
+    requires: Requires = lambda _: ((), "", ())
 
 
 @dataclass(frozen=True)

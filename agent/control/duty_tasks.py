@@ -9,7 +9,7 @@ from agent.duty.asks import Ask
 from agent.duty.case_facts import Label
 from agent.duty.limits import LIMIT_WORDS, Limit, begun_by
 from agent.duty.masking import check_masked
-from agent.duty.shift import MAX_WAITING, REMEMBERED_TASKS, Shift
+from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Shift
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import TAKEN, Task, for_this, parse_task, read_task, with_list
 from agent.errors import OperatorFault, SenderFault
@@ -53,7 +53,7 @@ def picked(at: Situation, ask: Ask) -> Outcome:
 
 def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
     """The task in hand, with what the list on this device asks for."""
-    task = with_list(task, *at.guidance.requires(task.category, task.matter))
+    task = with_list(task, *at.guidance.requires(task))
     waiting = tuple(one for one in at.shift.waiting if one.task != task.task)
     sheet = StepSheet(task.required)
     shift = replace(at.shift, task=task, source=source, sheet=sheet, waiting=waiting, asking="")
@@ -158,11 +158,12 @@ def missing_text(steps: tuple[str, ...]) -> str:
 
 def at_stop(at: Situation) -> tuple[Shift, tuple[EventDraft, ...], tuple[RaiseAlarm, ...]]:
     """A recording of a task is about to be closed: what is missing is told and asked about."""
-    steps, recording = at.shift.sheet.missing, at.recording or ""
-    stopped = (*at.shift.stopped, (recording, at.task, steps))
+    if at.shift.task is None:
+        return at.shift, (), ()
+    recording, unexplained = at.recording or "", at.shift.sheet.unexplained
+    stopped = (*at.shift.stopped, (recording, at.task, at.shift.sheet.missing))[-MAX_STOPPED:]
     shift = replace(at.shift, stopped=stopped)
-    unexplained = at.shift.sheet.unexplained
-    if at.shift.task is None or not unexplained:
+    if not unexplained:
         return shift, (), ()
     told = duty_events.missing(unexplained, at.task, recording, "", at.now)
     return replace(shift, asking=recording), (told,), (RaiseAlarm(missing_text(unexplained)),)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.duty.entries import Entry
+from agent.duty.major_catalogue import MajorMatter
 from agent.duty.masking import check_masked
 from agent.errors import SenderFault
 from agent.wire import canonical
@@ -27,7 +28,8 @@ MAX_STEP = 60  # characters, ours: fits a note of the journal whole
 @dataclass(frozen=True)
 class Task:
     """`officers` are certificate numbers, empty where the task leaves it open; `required` the steps in the words of the
-    recording list, empty until the list on the device is asked; `major` the factors that make it a major decision."""
+    recording list, empty until the list on the device is asked; `about` is what the catalogue of major decisions asks
+    for, `major` the factors that make it a major one."""
 
     task: str
     device: DeviceId
@@ -41,14 +43,20 @@ class Task:
     retention: str
     major: tuple[str, ...]
     not_after: datetime | None
+    about: MajorMatter
 
     def as_json(self) -> dict[str, Any]:
         """The task as it stands in a command, a file and the device's memory."""
         until = self.not_after
+        about = self.about
         return {
+            "amount": about.amount,
             "area": self.area,
             "category": self.category,
             "device": self.device,
+            "domain": about.domain,
+            "impact": about.impact,
+            "level": about.level,
             "major": list(self.major),
             "matter": self.matter,
             "not_after": None if until is None else canonical.timestamp(until),
@@ -74,13 +82,14 @@ def parse_task(value: Any) -> Task:
             entry.text("unit"),
             entry.text("category"),
             entry.text("matter"),
-            entry.optional_text("area"),
+            _optional(entry, value, "area"),
             _name(entry, "party"),
             _several(entry, value, "officers", MAX_OFFICERS),
             checked_steps(_several(entry, value, "required", MAX_STEPS)),
-            entry.optional_text("retention") if value.get("retention") else "",
+            _optional(entry, value, "retention"),
             _several(entry, value, "major", MAX_STEPS),
             None if until is None else canonical.parse_timestamp(until),
+            _about(entry, value),
         )
     except SenderFault as fault:
         raise SenderFault(f"{fault}任务未采用，录制不受影响。", MALFORMED) from fault
@@ -104,11 +113,13 @@ def for_this(task: Task, device: DeviceId, now: datetime | None) -> Task:
     return task
 
 
-def with_list(task: Task, steps: Sequence[str], retention: str) -> Task:
-    """`task` with the steps and the retention that the recording list on the device has for its matter, where the task
-    itself is silent."""
-    required = task.required or tuple(step[:MAX_STEP] for step in dict.fromkeys(steps))[:MAX_STEPS]
-    return replace(task, required=tuple(dict.fromkeys(required)), retention=task.retention or retention)
+def with_list(task: Task, steps: Sequence[str], retention: str, major: Sequence[str]) -> Task:
+    """`task` with the steps, the retention and the factors of a major decision that the lists on the device have for
+    its matter, where the task itself is silent."""
+    required = task.required or tuple(dict.fromkeys(step[:MAX_STEP] for step in steps))[:MAX_STEPS]
+    return replace(
+        task, required=required, retention=task.retention or retention, major=task.major or tuple(major)[:MAX_STEPS]
+    )
 
 
 def checked_steps(steps: tuple[str, ...]) -> tuple[str, ...]:
@@ -125,6 +136,18 @@ def _name(entry: Entry, field: str) -> str:
     if not NAME.fullmatch(text):
         raise SenderFault(f"任务的“{field}”应为字母、数字和短横，不写姓名。", MALFORMED)
     return text
+
+
+def _about(entry: Entry, value: Mapping[str, Any]) -> MajorMatter:
+    amount = value.get("amount")
+    if amount is not None and (type(amount) is not int or not 0 <= amount <= canonical.MAX_INTEGER):
+        raise SenderFault("任务的“amount”应为整数元。", MALFORMED)
+    level, domain, impact = (_optional(entry, value, name) for name in ("level", "domain", "impact"))
+    return MajorMatter(entry.text("category"), level, domain, amount, impact)
+
+
+def _optional(entry: Entry, value: Mapping[str, Any], field: str) -> str:
+    return entry.text(field) if value.get(field) else ""
 
 
 def _several(entry: Entry, value: Mapping[str, Any], field: str, limit: int) -> tuple[str, ...]:
