@@ -54,7 +54,7 @@ FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one
 
 PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
-    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf",
+    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
