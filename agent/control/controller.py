@@ -72,7 +72,7 @@ class Controller:
         extra = (*(self._duty.filters if self._duty else ()), *((self._witness.topic,) if self._witness else ()))
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
-        self._indicator = Indicator(sound_only=identity.sound_only) if self._duty else None
+        self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None

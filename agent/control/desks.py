@@ -29,6 +29,11 @@ class Identity:
     partner: DeviceId | None = None
     sound_only: bool = False
 
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether this is a recorder, which has a lamp and no screen."""
+        return self.audience in (None, DUTY_AUDIENCE)
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -61,7 +66,7 @@ def witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:
 
 def duty_desk(identity: Identity, memory: Memory, recordings: RecordingMachine, shelf: PolicyShelf) -> DutyDesk | None:
     """Follows the officers of a recorder; kiosk hosts have none."""
-    if identity.audience not in (None, DUTY_AUDIENCE):
+    if not identity.shows_nothing:
         return None
     whose = Whose(identity.district, identity.device, identity.unit)
     return DutyDesk(DutyBook(whose, recordings, memory.shift, guidance_of(shelf)))
