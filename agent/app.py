@@ -19,7 +19,8 @@ from agent.adapters.store import DeviceMemory
 from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
 from agent.adapters.watchdog import Watchdog
 from agent.adapters.worker import Worker
-from agent.clock import Clock
+from agent.clock import Clock, GuidedClock
+from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
@@ -76,14 +77,15 @@ class RecordingPart(RecorderPort, Protocol):
         """Seal what runs and end the threads; returns whether that was done in time."""
 
 
-Equip = Callable[[AgentConfig, CertifiedSigner, Clock, Callable[[Event], None]], RecordingPart]
+Equip = Callable[[AgentConfig, CertifiedSigner, GuidedClock, Callable[[Event], None]], RecordingPart]
 
 
-def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
+def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
     """Be the device until a signal or a fault ends it; returns the exit code. `equip` makes a recorder's camera side.
 
     Belongs to the main thread of a process: it blocks signals and sets `threading.excepthook`.
     """
+    clock = GuidedClock(system)
     inbox, systemd, stop_time = Inbox(), systemd_notify(), StopTime(clock)
     watch_couriers(inbox)
     watch_signals(inbox)
@@ -112,7 +114,7 @@ def run(config: AgentConfig, clock: Clock, equip: Equip) -> int:
 
 
 def equip_camera(
-    config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Callable[[Event], None]
+    config: AgentConfig, signer: CertifiedSigner, clock: GuidedClock, report: Callable[[Event], None]
 ) -> RecordingPart:
     """The real camera side. Loads its libraries, which a kiosk host neither needs nor always has."""
     from agent import recording_part
@@ -157,7 +159,15 @@ def _room(
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
     return Room(
-        Identity(config.district, config.device, config.unit, software_version(), audience, config.duty.partner_id),
+        Identity(
+            config.district,
+            config.device,
+            config.unit,
+            software_version(),
+            audience,
+            config.duty.partner_id,
+            config.capture.camera == "none",
+        ),
         clock,
         signer,
         database,
@@ -185,6 +195,10 @@ def _start(
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()
+    collector = make_collector(config, room.signer, room.clock, inbox.put, DeviceMemory(room.database).collected())
+    if collector is not None:
+        stack.callback(stop_time.close, "collector", collector.close)
+        collector.open()
 
 
 def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:

@@ -14,13 +14,15 @@ from typing import Any, get_type_hints
 from agent.adapters.source_address import masked
 from agent.control.storage_policy import StoragePolicy
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
+from agent.evidence.reasons import Cause
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
 WHERE = "agent.toml"
-DATABASE, RECORDINGS = "agent.db", "recordings"  # in the state folder
+DATABASE, RECORDINGS, COLLECTED = "agent.db", "recordings", "collected"  # in the state folder
 MARGIN_BYTES = 8 * 2**20  # ours: left free for a last fragment, its seal and the outbox, beside the reserve
 SOUND_BITS = 64_000  # a second of AAC, as `agent.adapters.libav` codes it
 HIDDEN = "（内容不显示）"
@@ -86,17 +88,34 @@ class CaptureConfig:
 @dataclass(frozen=True)
 class EvidenceConfig:
     """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
-    recording."""
+    recording. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted for the archive, and
+    this device cannot read them once they are sealed; without it they stay in the clear."""
 
     profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
     sm2_key: Path | None = field(default=None, metadata={"secret": True})
+    archive_key: Path | None = None
 
 
 @dataclass(frozen=True)
 class HooksConfig:
-    """`[hooks]`: the serial device of the MCU that carries the button; empty for none."""
+    """`[hooks]`, for recorders: serial devices of the MCU, the GNSS receiver and the card reader, and the ALSA device
+    of the loudspeaker; each empty for none. `voices` is a folder of spoken notices, `{notice}.wav`; without one they
+    are beeped. `gpio`: button and lamps are on pins of this computer (BCM numbers, -1: not there). `mute_cause` is the
+    reason that the mute slide on a pin stands for."""
 
     mcu: str = ""
+    gnss: str = ""
+    card: str = ""
+    speaker: str = ""
+    voices: Path = Path("voices")
+    gpio: bool = False
+    gpio_button: int = _within(-1, 27, 17)
+    gpio_mute: int = _within(-1, 27, 27)
+    gpio_red: int = _within(-1, 27, 5)
+    gpio_green: int = _within(-1, 27, 6)
+    gpio_buzzer: int = _within(-1, 27, 13)
+    gpio_vibration: int = _within(-1, 27, 19)
+    mute_cause: str = _matching("|".join(["", *Cause]), f"{'、'.join(Cause)} 或空", "")
 
 
 @dataclass(frozen=True)
@@ -132,6 +151,22 @@ class DutyConfig:
 
 
 @dataclass(frozen=True)
+class CollectConfig:
+    """`[collect]`: the folder or mount point of another maker's recorder, whose files are taken over, and the label
+    of where they come from, which goes to the centre."""
+
+    folder: Path
+    source: str
+
+
+@dataclass(frozen=True)
+class PageConfig:
+    """`[page]`, for recorders: where the officer's page listens, on loopback or on the device's own USB network."""
+
+    listen: str = "127.0.0.1:8471"
+
+
+@dataclass(frozen=True)
 class DisclosureConfig:
     """`[disclosure]`, for kiosk hosts: the hall whose publications are shown besides those for everyone."""
 
@@ -153,6 +188,8 @@ class AgentConfig:
     hooks: HooksConfig = field(default_factory=HooksConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     duty: DutyConfig = field(default_factory=DutyConfig)
+    collect: CollectConfig | None = None
+    page: PageConfig = field(default_factory=PageConfig)
     disclosure: DisclosureConfig | None = None
 
     @property
@@ -176,6 +213,8 @@ SECTIONS: Mapping[str, type] = {
     "hooks": HooksConfig,
     "storage": StorageConfig,
     "duty": DutyConfig,
+    "collect": CollectConfig,
+    "page": PageConfig,
     "disclosure": DisclosureConfig,
 }
 NEEDED = ("identity", "broker")
@@ -238,7 +277,19 @@ def _checked(config: AgentConfig) -> AgentConfig:
         raise OperatorFault('agent.toml：大厅终端缺少 [disclosure] 一节。请写上 audience = "hall-1" 之类的大厅代号。')
     if config.records and config.disclosure is not None:
         raise OperatorFault("agent.toml：执法记录仪不展示公示内容。请删去 [disclosure] 一节。")
+    _check_collect(config)
     return config
+
+
+def _check_collect(config: AgentConfig) -> None:
+    collect = config.collect
+    if collect is None:
+        return
+    if len(collect.source) > MAX_SOURCE or not collect.source.isprintable():
+        raise OperatorFault(f"agent.toml：collect.source 应是 {MAX_SOURCE} 字以内的一行文字。请改正。")
+    card, state = collect.folder.resolve(), config.state_dir.resolve()
+    if card == state or card in state.parents or state in card.parents:
+        raise OperatorFault("agent.toml：collect.folder 不能与 state_dir 互相包含。请写存储卡的挂载目录。")
 
 
 def _names(kind: type) -> list[str]:

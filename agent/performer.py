@@ -43,8 +43,8 @@ class RecorderPort(Protocol):
     def photograph(self, order: asked.TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
 
-    def obey(self, order: asked.NoteHealth | asked.SetBitrate) -> None:
-        """Sign a reading into the running recording, or code pictures at another rate; returns at once."""
+    def obey(self, order: asked.NoteHealth | asked.SetBitrate | asked.Indicate) -> None:
+        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Performer:
                 self._room.recorder.mark(effect)
             case asked.TakePhoto() if self._room.recorder is not None:
                 self._room.recorder.photograph(effect)
-            case asked.NoteHealth() | asked.SetBitrate() if self._room.recorder is not None:
+            case asked.NoteHealth() | asked.SetBitrate() | asked.Indicate() if self._room.recorder is not None:
                 self._room.recorder.obey(effect)
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.glyph_font import PACKAGE, font_file
 from agent.adapters.health_courier import HealthCourier
-from agent.adapters.hook_courier import HookCourier
 from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked
+from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings, ring_bytes
 from agent.adapters.recorder import Recorder, RecorderSettings
 from agent.adapters.reserve_file import NAME as RESERVE
@@ -18,19 +19,21 @@ from agent.adapters.sources import CaptureSettings, source_maker
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
-from agent.clock import Clock
+from agent.clock import Clock, GuidedClock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
 from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import HEALTH, JournalEvent, Reason
+from agent.hook_part import HookPart, equip_hooks
 from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.signing import CertifiedSigner
 
-HOOK_CLOSE_S = 0.5  # ours: the line is read with a short timeout
+HEALTH_CLOSE_S = 0.5  # ours: sensors are read in milliseconds
+KEYS = "keys"  # beside the recordings
 OFFICER = "officer"  # the key of a recording's context with the officer's number, where somebody has signed in
 
 logger = logging.getLogger(__name__)
@@ -47,7 +50,7 @@ class CameraPart:
         clock: Clock,
         recovery: SpoolRecovery,
         recorder: Recorder,
-        hooks: HookCourier | None,
+        hooks: HookPart,
         caption: Caption,
         labels: Mapping[str, str] = MappingProxyType({}),
         health: HealthCourier | None = None,
@@ -70,10 +73,18 @@ class CameraPart:
         now = self._clock.read()
         lost = [recording for recording in unreported if recording not in own]
         return [
+            *self._tidied(unreported),
             *self._recovery.seal(own, unreported),
             *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost),
             *(WorkFailed(f"录像目录中有别的设备的录制 {it}，未作处理；请移出核查。") for it in there if it not in own),
         ]
+
+    def _tidied(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+        try:
+            self._spool.tidy_keys(unreported)
+        except EnvironmentFault as fault:
+            return [WorkFailed(f"已封存录制的数据密钥未能清除：{fault}")]
+        return []
 
     def open(self) -> None:
         """Fill the pre-event ring, where one is kept, listen to the button, and finish what `recover` began."""
@@ -81,8 +92,7 @@ class CameraPart:
         self._recovery.start()
         if self._health is not None:
             self._health.start()
-        if self._hooks is not None:
-            self._hooks.start()
+        self._hooks.start()
 
     def start(self, order: StartRecording) -> None:
         """Begin a recording; returns at once. Who records stands in its pictures from here on."""
@@ -102,26 +112,29 @@ class CameraPart:
         """Keep the next picture as a photo; returns at once."""
         self._recorder.act(order)
 
-    def obey(self, order: NoteHealth | SetBitrate) -> None:
-        """Sign a reading into the running recording, or code pictures at another rate; returns at once."""
+    def obey(self, order: NoteHealth | SetBitrate | Indicate) -> None:
+        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
         match order:
             case NoteHealth(reading, at):
                 self._recorder.act(NoteAsked(JournalEvent(HEALTH, at, None, reading)))
             case SetBitrate(percent):
                 self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
+            case Indicate():
+                self._hooks.show(order)
 
     def close(self, timeout_s: float) -> bool:
         """Seal what runs and end the threads; returns whether that was done in time."""
         ends_ns = self._clock.read().monotonic_ns + int(timeout_s * 1e9)
         self._recovery.close(0)
         if self._health is not None:
-            self._health.close(min(HOOK_CLOSE_S, timeout_s))
-        if self._hooks is not None:
-            self._hooks.close(min(HOOK_CLOSE_S, timeout_s))
+            self._health.close(min(HEALTH_CLOSE_S, timeout_s))
+        self._hooks.close(timeout_s)
         return self._recorder.close(max(0, ends_ns - self._clock.read().monotonic_ns) / 1e9)
 
 
-def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Callable[[Event], None]) -> CameraPart:
+def equip(
+    config: AgentConfig, signer: CertifiedSigner, clock: GuidedClock, report: Callable[[Event], None]
+) -> CameraPart:
     """The camera side that `config` describes; opens nothing yet."""
     capture = config.capture
     settings = CaptureSettings(
@@ -135,7 +148,8 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     )
     storage, (gm, labels) = config.storage_policy, _gm_profile(config)
     reserve = ReserveFile(config.state_dir / RESERVE, config.storage.reserve_mb * 2**20)
-    spool = Spool(config.state_dir / RECORDINGS, reserve, gm)
+    keys = DataKeys(config.state_dir / KEYS, read_archive_key(config.evidence.archive_key))
+    spool = Spool(config.state_dir / RECORDINGS, reserve, gm, keys)
     room = ring_bytes(capture.pre_event_s, capture.video_kbps)
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
@@ -145,11 +159,12 @@ def equip(config: AgentConfig, signer: CertifiedSigner, clock: Clock, report: Ca
     )
     if font_file() is None:
         logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)
+    positions = PositionLog()
     caption = Caption(config.device, config.unit)
-    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace)
+    recorder = Recorder(spool, signer, clock, source_maker(settings, clock, caption), report, pace, positions)
     recovery = SpoolRecovery(spool, signer, clock, report)
+    hooks, rate = equip_hooks(config.hooks, clock, positions, report), capture.video_kbps * 1000
     health = HealthCourier(config.duty.sysfs, spool, clock, report)
-    hooks, rate = _hooks(config, clock, report), capture.video_kbps * 1000
     return CameraPart(config.device, spool, clock, recovery, recorder, hooks, caption, labels, health, rate)
 
 
@@ -167,13 +182,3 @@ def _gm_profile(config: AgentConfig) -> tuple[GmSigner | None, Mapping[str, str]
         logger.error("gm profile: %s", fault)  # noqa: TRY400 - a traceback says no more
         return None, gm_sums.labels(None)
     return gm, gm_sums.labels(gm.key_id)
-
-
-def _hooks(config: AgentConfig, clock: Clock, report: Callable[[Event], None]) -> HookCourier | None:
-    def died(name: str, error: BaseException | None) -> None:
-        # The thread's exception reaches `threading.excepthook` as well, which ends the process.
-        logger.error("%s ended: %r", name, error)
-
-    if not config.hooks.mcu:
-        return None
-    return HookCourier(config.hooks.mcu, clock, report, died, lambda line: logger.warning("button line: %s", line))

@@ -20,6 +20,7 @@ from agent.evidence.health import readings
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import Reason
 from agent.evidence.places import Examined, clock_text, named, wall_text
+from agent.evidence.position import Position
 from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
@@ -189,10 +190,21 @@ def _health(segments: Sequence[Examined]) -> tuple[str, ...]:
             lines.append(f"{segment.file.name}：{REASON_NAMES[seal.closing.reason]}，之后恢复封存，舍去 {lost} 字节")
         elif seal.closing.reason not in (Reason.STOPPED, Reason.CONTINUED):
             lines.append(f"{segment.file.name}：因{REASON_NAMES[seal.closing.reason]}结束")
+    lines += _where([record.entry.moment.position for it in segments for record in it.found.fragments])
     boots = {record.entry.moment.captured.boot for segment in segments for record in segment.found.fragments}
     if len(boots) > 1:
         lines.append(f"录制期间设备重新启动 {len(boots) - 1} 次")
     return tuple(lines)
+
+
+def _where(positions: Sequence[Position | None]) -> list[str]:
+    """Where the recording was made, as the device signed it."""
+    known = [it for it in positions if it is not None]
+    if not known:
+        return []
+    origin = "（模拟定位，不是实测）" if any(it.simulated for it in known) else ""
+    count = f"{len(positions)} 个片段中 {len(known)} 个带有卫星定位{origin}"
+    return [f"{count}：从北纬、东经 {known[0]} 到 {known[-1]}（WGS-84）"]
 
 
 def _readings(segments: Sequence[Examined]) -> tuple[tuple[str, str], ...]:

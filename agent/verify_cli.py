@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from agent.errors import OperatorFault
 from agent.evidence.device_chain import ChainLink
 from agent.evidence.places import clock_text, wall_text
 from agent.evidence.report import Place, Report, Status, Verdict, worst
+from agent.key_files import read_private_key
 from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
     Basis,
@@ -57,6 +59,8 @@ PATH 可以是一个 .mp4、一次录制的文件夹，或存放多次录制的�
 
   liuhen-verify segment-0001.mp4 --roots root.pem --json
 
+  liuhen-verify REC-0001-R000001 --roots root.pem --key archive.key
+
   liuhen-verify state/recordings --roots root.pem --receipts REC-0001.receipts.jsonl --report report.html
 """
 
@@ -68,12 +72,13 @@ Paths = list[Path] | None
 def verify(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="录制文件夹、采集件文件夹或其上级，或单个 .mp4 分段、.jpg 照片"),
+        typer.Argument(metavar="PATH...", help="录制或采集件的文件夹、其上级，或单个 .mp4、.jpg"),
     ],
     roots: Annotated[
         Paths, typer.Option(help="从本区另行取得的根证书 PEM，可多次给出；缺省：不判断出自何人，即不可信")
     ] = None,
     receipts: Annotated[Paths, typer.Option(help="中心导出的设备凭据（liuhen-center export），可多次给出")] = None,
+    key: Annotated[Path | None, typer.Option(help="存档私钥 archive.key，检验加密文件（.enc）用；不落盘")] = None,
     trust: Annotated[Paths, typer.Option(help="信任清单 trust.dsse，用于查吊销，可多次给出")] = None,
     tsa_root: Annotated[Paths, typer.Option(help="时间戳服务的根证书，用于核验事后加盖的时间戳，可多次给出")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，一行一个 PATH")] = False,
@@ -82,6 +87,8 @@ def verify(
     """Verify every path, print its report, and exit with the code of the worst verdict."""
     parts = {path: parts_of(path) for path in paths}
     basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
+    if key is not None:
+        basis = replace(basis, archive=read_private_key(key))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     tell = _tell_json if as_json else lambda judged: _show(console, judged.path, judged.report)
     session = _Session(basis, tell, keep=report is not None)
@@ -199,11 +206,8 @@ def _show(console: Console, path: Path, report: Report) -> None:
         what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
-        told = (
-            "采集件 collected（非本设备摄录）"
-            if report.collected
-            else f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
-        )
+        told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
+        told = "采集件 collected，非本设备摄录" if report.collected else told
         _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():
         word, style = _STATUS_NAMES[layer.status]

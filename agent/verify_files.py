@@ -11,17 +11,22 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.adapters.background_hash import background_hashing
 from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
+from agent.evidence.bmff import Source
 from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
+from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
+from agent.evidence.encrypted_reading import decrypted_segment
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import MAX_PHOTO_BYTES
-from agent.evidence.photo_report import verify_photo
+from agent.evidence.photo_report import damaged_photo, verify_photo
 from agent.evidence.places import Examined
 from agent.evidence.report import Report
 from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS_NAME
@@ -33,7 +38,7 @@ from agent.wire.notes import MAX_NOTES
 from agent.wire.trust import TrustList
 
 SEGMENTS = "segment-*.mp4"
-PHOTOS = (".jpg", ".jpeg")
+PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
 MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
 MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 
@@ -57,6 +62,7 @@ class Basis:
     roots: tuple[x509.Certificate, ...]
     grounds: Grounds
     now: datetime
+    archive: ec.EllipticCurvePrivateKey | None = None
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -67,7 +73,7 @@ def parts_of(path: Path) -> list[Path]:
     with reading(path):
         if not path.exists():
             raise OperatorFault(f"找不到 {path}，请检查路径。")
-        if not path.is_dir() or any(path.glob(SEGMENTS)):
+        if not path.is_dir() or _segments(path):
             return [path]
         found = [place for place in path.iterdir() if place.is_dir() and _is_part(place.name)]
     return sorted(found) or [path]
@@ -87,13 +93,13 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
     if item is not None:
         return _judge_collected(item, basis)
     with reading(path):
-        is_photo = path.suffix.lower() in PHOTOS and not path.is_dir()
+        is_photo = path.name.lower().endswith(PHOTOS) and not path.is_dir()
     if is_photo:
         return _judge_photo(path, basis)
     with ExitStack() as stack, reading(path):
         desk = stack.enter_context(OneOpenFile())
-        files = [SegmentFile(name.name, desk.source(name)) for name in _segments(path)]
-        sidecars = _sidecars(path, desk) if path.is_dir() else None
+        files = [_segment(name, desk, basis.archive) for name in _segments(path)]
+        sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
@@ -103,8 +109,13 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
 
 def _judge_photo(path: Path, basis: Basis) -> Judged:
     with reading(path), open_regular(path) as stream:
-        data = stream.read(MAX_PHOTO_BYTES)
-    return Judged(path, verify_photo(path.name, data, basis.roots, basis.now), ())
+        data = stream.read(MAX_ENCRYPTED_BYTES if path.suffix == SUFFIX else MAX_PHOTO_BYTES)
+    name = path.name.removesuffix(SUFFIX)
+    try:
+        photo = decrypt_photo(data, _archive(path, basis.archive)) if path.suffix == SUFFIX else data
+    except SenderFault as fault:
+        return Judged(path, damaged_photo(name, str(fault)), ())
+    return Judged(path, verify_photo(name, photo, basis.roots, basis.now), ())
 
 
 def _judge_collected(folder: Path, basis: Basis) -> Judged:
@@ -169,15 +180,34 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def _segments(path: Path) -> list[Path]:
-    return sorted(path.glob(SEGMENTS)) if path.is_dir() else [path]
+    return sorted([*path.glob(SEGMENTS), *path.glob(SEGMENTS + SUFFIX)]) if path.is_dir() else [path]
 
 
-def _sidecars(folder: Path, desk: OneOpenFile) -> Sidecars:
+def _segment(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
+    if path.suffix != SUFFIX:
+        return SegmentFile(path.name, desk.source(path))
+    return decrypted_segment(path.name.removesuffix(SUFFIX), desk.source(path), _archive(path, archive))
+
+
+def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.EllipticCurvePrivateKey:
+    if archive is None:
+        raise OperatorFault(f"{path} 是加密的。请用 --key 指明中心的存档私钥。")
+    return archive
+
+
+def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
-    photos = {place.name: desk.source(place) for place in sorted(folder.glob(PHOTO_FILES))[:MAX_SUMS]}
-    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, photos)
+    places = [*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)]
+    photos = {it.name.removesuffix(SUFFIX): _photo(it, desk, archive) for it in sorted(places)[:MAX_SUMS]}
+    inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
+    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, photos, inside)
+
+
+def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Source:
+    source = desk.source(path)
+    return source if path.suffix != SUFFIX else decrypted_photo(source, _archive(path, archive))
 
 
 def _content(path: Path) -> bytes | None:

@@ -12,7 +12,7 @@ BAUD = 115_200  # ours; the MCU's firmware is set to the same
 READ_BYTES = 256
 WRITE_TIMEOUT_S = 0.5  # ours; nobody may wait longer for a device that takes nothing
 
-Told = TypeVar("Told", covariant=True)
+Told = TypeVar("Told")
 
 
 class Reader(Protocol[Told]):

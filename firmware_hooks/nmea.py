@@ -4,7 +4,8 @@ Framing and checksum are ours: pynmeagps lets a cut sentence swallow the sound o
 4), here a sentence begins at the last `$` before its checksum. pynmeagps then reads the fields of sound sentences.
 
 NMEA's checksum is one byte of XOR, so one in 256 of damaged sentences passes. A `Fix` therefore needs two sentences of
-one moment that agree on the position, RMC (date, valid) and GGA (quality), and a fix shortly before it.
+one moment that agree on the position, RMC (date, valid) and GGA (quality), and a fix shortly before it; "moment" and
+"shortly" are meant by their own time and by the lines between them, for on a damaged line what is left may be days old.
 """
 
 import re
@@ -19,6 +20,7 @@ from pynmeagps.nmeamessage import NMEAMessage
 BAUD = 9600  # the default of NMEA 0183 receivers
 MAX_SENTENCE = 120  # NMEA 0183 says 82; receivers with many systems send somewhat more
 BETWEEN = timedelta(seconds=10)  # ours; receivers tell once a second, and a fix counts if one came so shortly before
+NEAR = 40  # lines, ours: a receiver of many systems sends up to thirty in a second
 SAME_PLACE = 2e-5  # degrees, ours: two metres; RMC and GGA of one moment show the same digits
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)  # ours: a receiver before it suffers from the rollover of GPS weeks
 SIMULATED = 8
@@ -49,9 +51,8 @@ class NmeaReader:
 
     def __init__(self) -> None:
         self._pending = b""
-        self._place: NMEAMessage | None = None
-        self._moment: NMEAMessage | None = None
-        self._before: datetime | None = None
+        self._told: dict[str, tuple[int, NMEAMessage]] = {}
+        self._before: tuple[int, datetime] | None = None
         self.sentences = self.garbage = 0
 
     def feed(self, data: bytes) -> list[Fix]:
@@ -71,18 +72,24 @@ class NmeaReader:
             self.garbage += 1
             return []
         self.sentences += 1
-        if message.msgID == "GGA":
-            self._place = message
-        elif message.msgID == "RMC":
-            self._moment = message
-        else:
+        if message.msgID not in ("RMC", "GGA"):
             return []
-        fix = _joined(self._moment, self._place)
+        line_number = self.sentences + self.garbage
+        self._told[message.msgID] = line_number, message
+        fix = _joined(*(self._near(kind, line_number) for kind in ("RMC", "GGA")))
         if fix is None:
             return []
-        self._place = self._moment = None
-        before, self._before = self._before, fix.utc
-        return [fix] if before is not None and timedelta(0) < fix.utc - before <= BETWEEN else []
+        self._told.clear()
+        before, self._before = self._before, (line_number, fix.utc)
+        return [fix] if before is not None and self._follows(fix, line_number, *before) else []
+
+    def _near(self, kind: str, line_number: int) -> NMEAMessage | None:
+        told = self._told.get(kind)
+        return None if told is None or line_number - told[0] > NEAR else told[1]
+
+    def _follows(self, fix: Fix, line_number: int, line_before: int, before: datetime) -> bool:
+        near = line_number - line_before <= NEAR * (BETWEEN // timedelta(seconds=1))
+        return near and timedelta(0) < fix.utc - before <= BETWEEN
 
 
 def parse_sentence(line: bytes) -> NMEAMessage | None:

@@ -3,6 +3,7 @@ Never a default."""
 
 from pathlib import Path
 
+from firmware_hooks.clocks import RTCS
 from firmware_hooks.power_and_heat import SUPPLIES, THROTTLED, ZONES
 
 
@@ -28,6 +29,10 @@ class SimulatedSysfs:
         """Set the bits of the Raspberry Pi's firmware."""
         place = Path(THROTTLED)
         self._write(str(place.parent), {place.name: f"{bits:x}"})
+
+    def clock(self, seconds: int | str, *, set_kernel: bool = True) -> None:
+        """Set the battery-backed clock."""
+        self._write(f"{RTCS}/rtc0", {"since_epoch": seconds, "hctosys": int(set_kernel)})
 
     def _write(self, folder: str, attributes: dict[str, str | int]) -> None:
         (self.root / folder).mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from agent.clock import system_clock
 from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
+from provisioning.authority.archive_key import ARCHIVE_KEY, ARCHIVE_PUBLIC, make_archive_key, read_archive_public
 from provisioning.authority.authority import init_authority, open_authority
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
@@ -44,8 +45,22 @@ def init_ca(
     """建立一个区的发证机构 (root, issuing CA, empty trust list)."""
     authority = init_authority(folder, district, name, _now())
     version = authority.trust().version
-    message = f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请离线备份 root.key。下一步：add-device。"
+    message = (
+        f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请备份 root.key 与 archive.key。下一步：add-device。"
+    )
     tell(message, {"authority": folder, "district": district, "trust_version": version}, as_json=as_json)
+
+
+@app.command("archive-key", epilog="例：liuhen-provision archive-key --authority authority")
+def archive_key(authority: AuthorityDir, as_json: Json = False) -> None:
+    """补建存档密钥（init-ca 已自动建好）：录像为它加密，只有存档处能解开 (archive key pair)."""
+    changed = make_archive_key(open_authority(authority).folder)
+    state = "已写好" if changed else "没有变化"
+    message = (
+        f"{authority / ARCHIVE_PUBLIC} {state}。下一步：add-device 会把它发给记录仪；"
+        f"把 {ARCHIVE_KEY} 移到存档处并离线备份，丢失则录像无人能读。"
+    )
+    tell(message, {"folder": authority, "changed": changed}, as_json=as_json)
 
 
 @app.command(
@@ -62,6 +77,8 @@ def add_device(
     protocol: Protocol = "5",
     camera: Annotated[str, typer.Option(help="auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test")] = "auto",
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
+    archive: Annotated[Path | None, typer.Option(help="记录仪：存档公钥；缺省用机构目录的 archive.pub")] = None,
+    no_archive: Annotated[bool, typer.Option("--no-archive", help="记录仪：录像与照片不加密，以明文存卡")] = False,
     partner: Annotated[str, typer.Option(help="搭档的记录仪，本机为其链头见证；另须 broker-config --pair")] = "",
     gm: Annotated[bool, typer.Option("--gm", help="记录仪：另加 SM3 清单与 SM2 设备完整性签名")] = False,
     hall: Annotated[str | None, typer.Option(help="窗口终端：大厅名称")] = None,
@@ -75,8 +92,10 @@ def add_device(
     if any(said) and not all(said):
         raise OperatorFault("窗口终端须同时写明 --hall、--audience 与 --complaint-phone。请补上。")
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm=gm)
-    outcome = write_device_folder(open_authority(authority), order, out, _now())
+    source = open_authority(authority)
+    pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
+    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm, archive=pem)
+    outcome = write_device_folder(source, order, out, _now())
     _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
 
 

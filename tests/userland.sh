@@ -70,6 +70,7 @@ enter() { # ROOT COMMAND: in /work, this project, read-only; /tmp and /dev of it
         mkdir -p "$root/work"
         mount --bind "$PWD" "$root/work"
         mount -o remount,bind,ro "$root/work"
+        mkdir -p "$root/var/cache/python" # what was compiled stays for the next time
         mount -t proc proc "$root/proc"
         mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
         mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -83,7 +84,7 @@ enter() { # ROOT COMMAND: in /work, this project, read-only; /tmp and /dev of it
         ln -s pts/ptmx "$root/dev/ptmx"
         ln -s /proc/self/fd "$root/dev/fd"
         exec chroot "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 \
-            PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis /bin/sh -euc "cd /work; $2"
+            PYTHONPYCACHEPREFIX=/var/cache/python HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis /bin/sh -euc "cd /work; $2"
     ' enter "$1" "$2"
 }
 

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.adapters.collected_shelf import Seen
+from agent.adapters.window import Window
 from agent.errors import EnvironmentFault
-from agent.evidence.collected import MAX_PATH_BYTES
+from agent.evidence.bmff import Source
+from agent.evidence.collected import MAX_PATH_BYTES, is_cut_short
 
 CHUNK_BYTES = 1 << 20
 MAX_DEPTH, MAX_FILES = 12, 200_000  # ours; a camera's card has DCIM/100MEDIA and some thousand files
@@ -63,6 +65,19 @@ class CardFile:
                     raise CardFault("采集在停机时中断，下次开机重新采集。")
                 yield piece
             self._check(descriptor)
+        except OSError as error:
+            raise _fault(error) from error
+        finally:
+            os.close(descriptor)
+
+    def is_cut_short(self) -> bool:
+        """Whether it is an MP4 that ends too early; reads little of it. Raises `CardFault`."""
+        try:
+            descriptor = self.open()
+        except OSError as error:
+            raise _fault(error) from error
+        try:
+            return is_cut_short(Source(self.seen.size, Window(descriptor).read_at))
         except OSError as error:
             raise _fault(error) from error
         finally:

@@ -59,7 +59,7 @@ class CollectedShelf:
     def open(self, used: int) -> None:
         """Read what stands here; no number up to `used` is given again. Raises `EnvironmentFault`."""
         with durable.disk_errors(durable.make_directory(self.root)):
-            names = os.listdir(self.root)
+            names = [it.name for it in self.root.iterdir()]
         for name in names:
             if name.startswith(".") and name.endswith(".new"):
                 shutil.rmtree(self.root / name, ignore_errors=True)

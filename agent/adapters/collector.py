@@ -23,6 +23,8 @@ from agent.evidence.collected import CollectedStatement, Structure, name_pattern
 from agent.wire.identifiers import CollectedId, Digest, collected_number
 
 SETTLE_S = 5.0  # ours: a file that nobody closed before our eyes must keep its size and time that long
+CLOSED_S = 1.0  # ours: and one that was closed, so long: some recorders open and close a file many times
+TORN_S = 60.0  # ours: and one whose end is not there; a copy may stall, but what never ends is taken as it is
 LOOK_S, LOOKS_SHARE = 2.0, 20  # ours: a look every 2 s, and at most a 20th of the time
 SMALL_BYTES = 1 << 20  # ours: so much is read into memory first, and written only when it is new
 RESERVE_BYTES = 64 * 2**20  # ours: stays free for the device's own recordings
@@ -33,18 +35,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Patience:
-    """Which files have settled: unchanged for `settle_s`, or closed by their writer since they last changed."""
+    """Since when each file is as it is."""
 
-    settle_s: float
     _since: dict[bytes, tuple[Seen, int]] = field(default_factory=dict)
 
-    def has_settled(self, seen: Seen, now_ns: int, closed: bool) -> bool:
-        """Whether the file as `seen` at `now_ns` may be read."""
+    def unchanged_s(self, seen: Seen, now_ns: int) -> float:
+        """For how many seconds the file has been as `seen`, at `now_ns`."""
         known, since_ns = self._since.get(seen.path, (None, now_ns))
         if known != seen:
             since_ns = now_ns
             self._since[seen.path] = (seen, now_ns)
-        return closed or now_ns - since_ns >= self.settle_s * 1e9
+        return (now_ns - since_ns) / 1e9
 
     def keep(self, paths: set[bytes]) -> None:
         """Forget every file that is not in `paths` any more."""
@@ -63,9 +64,10 @@ class Collector:
         report: Callable[[Event], None],
         told: int,
         settle_s: float = SETTLE_S,
+        look_s: float = LOOK_S,
     ) -> None:
         self._card, self._shelf, self._clock, self._report, self._told = card, shelf, clock, report, told
-        self._patience = Patience(settle_s)
+        self._patience, self._settle_s, self._look_s = Patience(), settle_s, look_s
         self._closed: deque[Path] = deque()  # appended to by watchdog's thread
         self._settled: set[bytes] = set()
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -120,11 +122,14 @@ class Collector:
         seen = file.seen
         if self._shelf.knows(seen):
             return False
-        now = self._clock.read()
-        if not self._patience.has_settled(seen, now.monotonic_ns, seen.path in self._settled):
+        unchanged_s = self._patience.unchanged_s(seen, self._clock.read().monotonic_ns)
+        closed = seen.path in self._settled
+        if unchanged_s < (min(CLOSED_S, self._settle_s) if closed else self._settle_s):
             return False
-        self._settled.discard(seen.path)
         try:
+            if unchanged_s < TORN_S and file.is_cut_short():
+                return False
+            self._settled.discard(seen.path)
             return self._collect(file)
         except CardChanged as fault:
             logger.info("%s: %s", readable(seen.path), fault)
@@ -194,7 +199,7 @@ class Collector:
             except EnvironmentFault as fault:
                 self._say("disk", f"第三方记录仪文件未采集：{fault}")
             taken_s = (self._clock.read().monotonic_ns - started_ns) / 1e9
-            self._wake.wait(max(LOOK_S, taken_s * LOOKS_SHARE))
+            self._wake.wait(max(self._look_s, taken_s * LOOKS_SHARE))
         self._watch.close()
 
     def _heard(self, path: Path) -> None:

@@ -1,5 +1,5 @@
 """Tells when a watched file has a new content, and when something in a watched tree was closed. Reacts to `moved` and
-`closed`, never to `created`: a file is written under another name and renamed, or is complete only when it is closed."""
+`closed`, never to `created`: a file is written under another name and renamed, or complete only when it is closed."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,22 +1,33 @@
-"""The thread "hook-courier": presses of the record button, from the MCU's serial line into the inbox.
+"""The thread "hook-courier": the MCU's serial line into the inbox, and what is to be shown back to the MCU."""
 
-The only file of the agent that knows `firmware_hooks`.
-"""
-
-import sys
-import threading
 from collections.abc import Callable, Mapping
 
+from agent.adapters.line_courier import REOPEN_S, Died, LineCourier, Lost
 from agent.clock import Clock
 from agent.control.acts import Act
-from agent.control.messages import ButtonPressed, OfficerActed
+from agent.control.effects import Indicate
+from agent.control.health import HealthRead
+from agent.control.messages import ButtonPressed, CasingChanged, DockChanged, HookEvent, OfficerActed
 from agent.evidence.reasons import Cause
-from firmware_hooks.device_link import DeviceLink, LineLost
-from firmware_hooks.frames import Action, Asked, Button, Frame, Press
+from firmware_hooks.device_link import DeviceLink
+from firmware_hooks.frames import (
+    Action,
+    Asked,
+    Battery,
+    Button,
+    Colour,
+    Dock,
+    Frame,
+    Pattern,
+    Press,
+    Pulse,
+    Show,
+    Tamper,
+    encode,
+)
 
 NAME = "hook-courier"
-REOPEN_S = 1.0  # ours
-PRESSES: Mapping[Press, Act] = {Press.LONG: Act.MUTE_TURNED, Press.DOUBLE: Act.PHOTO}
+PRESSES: Mapping[Press, Act] = {Press.LONG: Act.MARK, Press.DOUBLE: Act.PHOTO}
 ACTIONS: Mapping[Action, Act] = {
     Action.MUTE: Act.MUTE,
     Action.UNMUTE: Act.UNMUTE,
@@ -29,85 +40,73 @@ ACTIONS: Mapping[Action, Act] = {
 CAUSES = ("", *(cause.value for cause in Cause))
 """By the number in the frame; `Cause` stands in the order of the rules, as the frame's numbers do."""
 
-OPEN_WAIT_S = 1.0  # ours: a line that is there opens in milliseconds
-
 
 class HookCourier:
-    """Delivers `ButtonPressed` for every short press and `OfficerActed` for everything else that is pressed. A lost
-    line is opened again every `reopen_s` seconds, and `lost` (an English line for the log) is called when it goes or
-    cannot be opened, once for one reason. If the thread ends unasked, `died(name, error)` is called; the error is None
-    or the exception."""
+    """Delivers `ButtonPressed` for every short press, `OfficerActed` for everything else that is pressed, and what the
+    MCU tells of battery, casing and dock. `show` is given to the MCU, the last one again after the line was lost. See
+    `LineCourier` for `died` and `lost`."""
 
     def __init__(
         self,
         device: str,
         clock: Clock,
-        deliver: Callable[[ButtonPressed | OfficerActed], None],
-        died: Callable[[str, BaseException | None], None],
-        lost: Callable[[str], None] | None = None,
+        deliver: Callable[[HookEvent], None],
+        died: Died,
+        lost: Lost = lambda _: None,
         reopen_s: float = REOPEN_S,
     ) -> None:
-        self._link, self._clock, self._reopen_s = DeviceLink(device), clock, reopen_s
-        self._deliver, self._died, self._lost = deliver, died, lost
-        self._stopping, self._connected = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+        self._clock, self._deliver = clock, deliver
+        self._line: LineCourier[Frame] = LineCourier(
+            NAME, DeviceLink(device), self._tell, died, lost, reopen_s, self._opened
+        )
         self._last_counter: int | None = None
-        self._last_loss = ""
+        self._shown: Show | None = None
 
     @property
     def connected(self) -> bool:
         """Whether the line is open; what was pressed before that is not known."""
-        return self._connected.is_set()
+        return self._line.connected
 
     def start(self) -> None:
-        """Begin; the line need not be there yet. Waits shortly for it: opening it drops what was sent before, and a
-        device that says it is ready must hear the next press."""
-        self._thread.start()
-        self._connected.wait(OPEN_WAIT_S)
+        """Begin; the line need not be there yet."""
+        self._line.start()
+
+    def show(self, order: Indicate) -> None:
+        """Light, buzzer and vibration of the MCU; returns at once."""
+        self._shown = show_frame(order)
+        self._line.send(encode(self._shown))
 
     def close(self, timeout: float) -> None:
         """End the thread."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        self._line.close(timeout)
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._use_line()
-                self._stopping.wait(self._reopen_s)
-        finally:
-            self._link.close()
-            if not self._stopping.is_set():
-                self._died(NAME, sys.exception())
-
-    def _use_line(self) -> None:
-        try:
-            self._link.open()
-            self._last_counter, self._last_loss = None, ""
-            self._connected.set()
-            while not self._stopping.is_set():
-                for frame in self._link.read():
-                    self._tell(frame)
-        except LineLost as fault:
-            self._connected.clear()
-            self._tell_lost(str(fault))
-
-    def _tell_lost(self, why: str) -> None:
-        """Tell a loss once: a board that is not there would say the same every second."""
-        if self._lost is not None and why != self._last_loss:
-            self._lost(why)
-        self._last_loss = why
+    def _opened(self) -> None:
+        self._last_counter, shown = None, self._shown
+        if shown is not None:
+            self._line.send(encode(Show(shown.colour, shown.pattern, Pulse.NONE, Pulse.NONE)))
 
     def _tell(self, frame: Frame) -> None:
-        """Battery, tamper and dock frames are parsed but nobody asks for them yet; a repeated press is told once."""
-        if not isinstance(frame, Button | Asked) or frame.counter == self._last_counter:
-            return
-        self._last_counter, now = frame.counter, self._clock.read()
+        now = self._clock.read()
         match frame:
-            case Button(Press.SHORT):
-                self._deliver(ButtonPressed(now))
-            case Button(press):
-                self._deliver(OfficerActed(PRESSES[press], "", now))
-            case Asked(action, cause):
+            case Button(_, counter) | Asked(_, _, counter) if counter == self._last_counter:
+                return  # a repeated press is told once
+            case Button(press, counter):
+                self._last_counter = counter
+                self._deliver(ButtonPressed(now) if press is Press.SHORT else OfficerActed(PRESSES[press], "", now))
+            case Asked(action, cause, counter):
+                self._last_counter = counter
                 self._deliver(OfficerActed(ACTIONS[action], CAUSES[cause], now))
+            case Battery(percent):
+                self._deliver(HealthRead(now, battery_percent=percent))
+            case Tamper(opened):
+                self._deliver(CasingChanged(opened, now))
+            case Dock(docked):
+                self._deliver(DockChanged(docked, now))
+
+
+def show_frame(order: Indicate) -> Show:
+    """The frame for the MCU; both sides use the same names."""
+    light, cue = order.light, order.cue
+    return Show(
+        Colour[light.colour.name], Pattern[light.pattern.name], Pulse[cue.buzzer.name], Pulse[cue.vibration.name]
+    )

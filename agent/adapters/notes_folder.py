@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.data_keys import is_encrypted
 from agent.adapters.segment_recovery import opened
 from agent.adapters.spool import Spool
 from agent.duty.masking import check_masked
@@ -16,7 +17,7 @@ from agent.errors import OperatorFault, SenderFault
 from agent.evidence import sidecars
 from agent.evidence.note_findings import NOTES
 from agent.evidence.reasons import Cause
-from agent.evidence.recovery import Examination, examine
+from agent.evidence.recovery import examine
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId, recording_device
 from agent.wire.notes import MAX_AUTHOR, MAX_NOTES, MAX_TEXT, RecordingNote, note_digest, note_name, seal_note
@@ -40,27 +41,38 @@ def add_note(spool: Spool, recording: RecordingId, draft: NoteDraft, signer: Cer
     Raises `OperatorFault` for a recording that is not here or not finished, or a draft that says too little or too
     much; `EnvironmentFault` when the disk fails. An existing note is never replaced.
     """
-    found = _last_segment(spool, recording)
+    head, end = _end(spool, recording)
     folder = durable.make_directory(spool.folder(recording) / NOTES)
-    end = found.fragments[-1].entry.sequence if found.fragments else 1
     first, last = draft.first or 1, draft.last or end
     _check(draft, first, last, end)
     with _alone(folder):
         number, previous = _next(folder)
-        device, head = recording_device(recording), found.head
+        device = recording_device(recording)
         words = (draft.cause, draft.text, draft.author)
         note = RecordingNote(recording, number, first, last, *words, device, now, head, previous)
         return durable.write_bytes(folder / note_name(number), seal_note(note, signer), durable.SHARED)
 
 
-def _last_segment(spool: Spool, recording: RecordingId) -> Examination:
+def _end(spool: Spool, recording: RecordingId) -> tuple[Digest, int]:
+    """The head of a finished recording and the number of its last fragment."""
     folder = spool.folder(recording)
     if not folder.is_dir():
         raise OperatorFault(f"本机没有录制 {recording}。请用 liuhen-agent status 核对录制编号。")
     if not (folder / sidecars.SIGNATURE_NAME).exists():
         raise OperatorFault(f"录制 {recording} 还没有封存，不能补充说明。请先停止录制。")
-    with opened(spool.segments(recording)[-1]) as source:
-        return examine(source)
+    last = spool.segments(recording)[-1]
+    if is_encrypted(last):  # no longer to be read here
+        return _told_end(spool, recording)
+    with opened(last) as source:
+        found = examine(source)
+    return found.head, found.fragments[-1].entry.sequence if found.fragments else 1
+
+
+def _told_end(spool: Spool, recording: RecordingId) -> tuple[Digest, int]:
+    told = spool.keys.end(recording)
+    if told is None:
+        raise OperatorFault(f"录制 {recording} 已加密，本机没有它的结束记录，不能补充说明。请交中心处理。")
+    return told.head, max(1, told.fragments)
 
 
 def _next(folder: Path) -> tuple[int, Digest]:

@@ -6,6 +6,8 @@ from agent.control.acts import Act
 from agent.evidence.journal import EXPLANATION, MARKER, MUTE_OFF, MUTE_ON, JournalEvent, Reason
 from agent.wire.instant import Instant
 
+KEY_MARK = "重点标记"
+
 
 class OfficerMarks:
     """Mute, pause and spoken explanations of one recording. A second mute while muted changes nothing, and so on."""
@@ -26,8 +28,8 @@ class OfficerMarks:
             case Act.UNMUTE if self.muted:
                 self.muted = False
                 self._gaps.note(JournalEvent(MUTE_OFF, asked.at, Reason.MUTED))
-            case Act.MUTE_TURNED:
-                return self.apply(ActAsked(Act.UNMUTE if self.muted else Act.MUTE, asked.cause, asked.at), 0)
+            case Act.MARK:
+                self._gaps.note(JournalEvent(MARKER, asked.at, None, KEY_MARK))
             case Act.PAUSE if not self.paused:
                 return self._pause(asked)
             case Act.RESUME:

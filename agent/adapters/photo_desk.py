@@ -1,5 +1,5 @@
 """Photos: the next keyframe of whatever camera runs, signed and written beside the segments of the
-recording that runs, whose signed sums then list it, or to `photos/` when none does."""
+recording that runs, whose signed sums then list it, or to `photos/` when none does; encrypted where recordings are."""
 
 import hashlib
 
@@ -73,7 +73,8 @@ class PhotoDesk:
         spool = self._bench.spool
         folder = durable.make_directory(spool.photos) if place is None else spool.folder(place.recording)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"
-        durable.write_bytes(folder / f"photo-{moment}-{_digest(data)[:8]}.jpg", data, durable.SHARED)
+        name, content = spool.keys.photo_file(f"photo-{moment}-{_digest(data)[:8]}.jpg", data)
+        durable.write_bytes(folder / name, content, durable.SHARED)
 
 
 def _digest(data: bytes) -> Digest:

@@ -17,6 +17,7 @@ from agent.adapters.orders import (
 from agent.adapters.packet_flow import PacketQueue
 from agent.adapters.packets import CaptureSource
 from agent.adapters.photo_desk import PhotoDesk
+from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.recording_run import RecordingRun
 from agent.adapters.segment_row import Bench, RecorderSettings, RecordingEvent
@@ -46,8 +47,9 @@ class Recorder:
         make_source: Callable[[], CaptureSource],
         report: Callable[[RecordingEvent], None],
         settings: RecorderSettings,
+        positions: PositionLog | None = None,
     ) -> None:
-        self._bench = Bench(spool, signer, clock, make_source, report, settings)
+        self._bench = Bench(spool, signer, clock, make_source, report, settings, positions or PositionLog())
         self._queue = PacketQueue(settings.queue_bytes)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 

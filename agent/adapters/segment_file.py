@@ -1,22 +1,26 @@
-"""One growing segment on the disk: write and sync, nothing else; after a failure the descriptor is not used again."""
+"""One growing segment on the disk, in the clear or encrypted: write and sync, nothing else; after a failure the
+descriptor is not used again."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
+from agent.evidence.encrypted_stream import StreamWriter
+from agent.wire.identifiers import RecordingId
 
 SEGMENT_MODE = SHARED
 
 
 class SegmentFile:
-    """A new file under its final name. Every method raises `EnvironmentFault` when the disk fails. `size` is what is on
-    the disk for certain."""
+    """A new file under its final name, to be sealed later with `keys`. Every method raises `EnvironmentFault` when the
+    disk fails. `size` is what is on the disk for certain."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, keys: DataKeys = NO_KEYS) -> None:
+        self.path, self.keys = path, keys
         self.size = self._written = 0
         self._descriptor = -1
         self._failed = self._made = False
@@ -37,7 +41,7 @@ class SegmentFile:
     def write(self, data: bytes) -> None:
         """Add `data` at the end; `sync` brings it to the disk."""
         with self._step():
-            write_all(self._descriptor, data, self._written)
+            self._put(data)
         self._written += len(data)
 
     def sync(self) -> None:
@@ -45,6 +49,9 @@ class SegmentFile:
         with self._step():
             os.fdatasync(self._descriptor)
         self.size = self._written
+
+    def _put(self, data: bytes) -> None:
+        write_all(self._descriptor, data, self._written)
 
     @contextmanager
     def _step(self) -> Iterator[None]:
@@ -68,6 +75,30 @@ class SegmentFile:
         if self._made:
             remove(self.path)
             self._made = False
+
+
+class EncryptedSegmentFile(SegmentFile):
+    """The same over an encrypted file; `size` is that of the plaintext. Every write is one record."""
+
+    def create(self) -> None:
+        """Make the recording's data key, then the file."""
+        recording = RecordingId(self.path.parent.name)
+        self.keys.create(recording)
+        key, header = self.keys.fresh_stream(recording)
+        self._stream, self._begun = StreamWriter(key, header), b""
+        super().create()
+        self._begun = self._stream.opening()
+
+    def _put(self, data: bytes) -> None:
+        """Encrypt and write `data`; the header goes before the first."""
+        offset = self._stream.size - len(self._begun)
+        write_all(self._descriptor, self._begun + self._stream.append(data), offset)
+        self._begun = b""
+
+
+def new_segment_file(path: Path, keys: DataKeys) -> SegmentFile:
+    """The file at `path`, to be created and written; its name says whether it is encrypted."""
+    return EncryptedSegmentFile(path, keys) if is_encrypted(path) else SegmentFile(path, keys)
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:

@@ -4,8 +4,6 @@ Every step may be interrupted and is simply done again at the next start. Only s
 for the place where they stand, are touched.
 """
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,11 +11,12 @@ from pathlib import Path
 
 from agent import durable
 from agent.adapters.background_hash import background_hashing
+from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.adapters.segment_seal import finish_seal, seal_segment
-from agent.adapters.window import WINDOW_BYTES, Window
+from agent.adapters.window import WINDOW_BYTES, opened_file
 from agent.clock import Clock
-from agent.errors import EnvironmentFault
 from agent.evidence.bmff import Source
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.journal import JournalEvent, Reason
 from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.own_segment import SegmentSlot, check_draft, check_sealed, read_opening
@@ -50,63 +49,61 @@ class Healed:
     discarded_bytes: int
 
 
-def heal(segment: Path, signer: CertifiedSigner, clock: Clock, broken: Break) -> Healed | None:
+def heal(
+    segment: Path, signer: CertifiedSigner, clock: Clock, broken: Break, keys: DataKeys = NO_KEYS
+) -> Healed | None:
     """Seal `segment` unless it is sealed; None when it has no readable head and was set aside as `.torn`. Of a sealed
-    one only the head is read.
+    one only the head is read. An encrypted segment is read with `keys`; its torn tail stays encrypted.
 
     Raises `EnvironmentFault` when the disk fails or it is no file, and `SenderFault` when it is not this device's
     segment of this place; it is then left as it is.
     """
     slot = _slot(segment, signer)
-    finish_seal(segment, lambda size, patch: _checked_draft(segment, size, patch, slot))
-    with opened(segment, HEAD_WINDOW_BYTES) as head:
+    finish_seal(segment, lambda size, patch: _checked_draft(segment, size, patch, slot, keys), keys)
+    with opened(segment, HEAD_WINDOW_BYTES, keys) as head:
         begun = read_opening(head).manifest
     if begun is not None and begun.seal is not None:
         slot.claim(begun)
         return Healed(begun.seal.head, begun.seal.closing.discarded_bytes)
-    with opened(segment) as whole:
+    with opened(segment, keys=keys) as whole:
         found = _examined(whole, broken)
         if found.manifest is None:
             durable.move(segment, _torn(segment))
             return None
         slot.claim(found.manifest)
-        patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
-        if found.torn_bytes:
-            durable.write_bytes(_torn(segment), whole.read_at(found.intact_bytes, found.torn_bytes), durable.SHARED)
-    seal_segment(segment, found.intact_bytes, patch)
+        torn = whole.read_at(found.intact_bytes, found.torn_bytes)
+    if is_encrypted(segment):
+        torn = _encrypted_tail(segment, found.intact_bytes, keys)
+        found = replace(found, size=found.intact_bytes + len(torn))
+    patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
+    if torn:
+        durable.write_bytes(_torn(segment), torn, durable.SHARED)
+    seal_segment(segment, found.intact_bytes, patch, keys)
     return Healed(found.head, found.torn_bytes)
 
 
-def read_sealed(segment: Path, signer: CertifiedSigner) -> Examination:
+def read_sealed(segment: Path, signer: CertifiedSigner, keys: DataKeys = NO_KEYS) -> Examination:
     """`segment` read whole, which is as this device sealed it; raises `EnvironmentFault` or `SenderFault`."""
-    with opened(segment) as source, background_hashing() as new_hash:
+    with opened(segment, keys=keys) as source, background_hashing() as new_hash:
         found = examine(source, new_hash=new_hash)
     check_sealed(found, _slot(segment, signer))
     return found
 
 
-def prior_head(segment: Path) -> Digest | None:
+def prior_head(segment: Path, keys: DataKeys = NO_KEYS) -> Digest | None:
     """The head that `segment` goes on from, None when it does not say; raises `EnvironmentFault`."""
-    with opened(segment, HEAD_WINDOW_BYTES) as source:
+    with opened(segment, HEAD_WINDOW_BYTES, keys) as source:
         origin = read_opening(source).origin
     return None if origin is None else origin.prior_head
 
 
 @contextmanager
-def opened(path: Path, window_bytes: int = WINDOW_BYTES) -> Iterator[Source]:
-    """`path`, which must be a regular file, as a source of the evidence room, read `window_bytes` at a time; raises
-    `EnvironmentFault`."""
-    with durable.disk_errors(path):
-        # Without O_NONBLOCK a FIFO of that name would never be opened, and the device never start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        with durable.disk_errors(path):
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise EnvironmentFault(f"{path} 不是普通文件，不能读取。请移走后重新启动。")
-            yield Source(found.st_size, Window(descriptor, window_bytes).read_at)
-    finally:
-        os.close(descriptor)
+def opened(path: Path, window_bytes: int = WINDOW_BYTES, keys: DataKeys = NO_KEYS) -> Iterator[Source]:
+    """`path`, which must be a regular file, as a source of the evidence room, read `window_bytes` at a time; decrypted
+    with `keys` if it is encrypted. Raises `EnvironmentFault`."""
+    reading = keys.plain(path) if is_encrypted(path) else opened_file(path, window_bytes)
+    with reading as source:
+        yield source
 
 
 def _examined(whole: Source, broken: Break) -> Examination:
@@ -120,13 +117,20 @@ def _examined(whole: Source, broken: Break) -> Examination:
     return replace(found, size=whole.size)
 
 
-def _checked_draft(segment: Path, size: int, patch: Patch, slot: SegmentSlot) -> Patch:
-    with opened(segment) as film:
+def _encrypted_tail(segment: Path, intact: int, keys: DataKeys) -> bytes:
+    """What stands in the file after the first `intact` bytes of the segment, as it stands there."""
+    with keys.opened(segment) as (encrypted, _), opened_file(segment) as source:
+        begin = encrypted.boundary(intact)
+        return source.read_at(begin, source.size - begin)
+
+
+def _checked_draft(segment: Path, size: int, patch: Patch, slot: SegmentSlot, keys: DataKeys) -> Patch:
+    with opened(segment, keys=keys) as film:
         return check_draft(size, patch, film, slot)
 
 
 def _slot(segment: Path, signer: CertifiedSigner) -> SegmentSlot:
-    return SegmentSlot(RecordingId(segment.parent.name), segment.name, signer.key_id)
+    return SegmentSlot(RecordingId(segment.parent.name), segment.name.removesuffix(SUFFIX), signer.key_id)
 
 
 def _torn(segment: Path) -> Path:

@@ -10,8 +10,9 @@ from agent.adapters.gap_log import GapLog
 from agent.adapters.orders import RecordingOrder
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.packets import CaptureSource, MediaFault, Packet, SourceDescription, StreamInfo, seconds
+from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings
-from agent.adapters.segment_file import SegmentFile
+from agent.adapters.segment_file import new_segment_file
 from agent.adapters.segment_recovery import Break
 from agent.adapters.segment_sums import SegmentSums
 from agent.adapters.segment_writer import SegmentWriter
@@ -58,7 +59,8 @@ class RecorderSettings:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every recording of a device is made with; `report` is called in the recorder's thread and must not wait."""
+    """What every recording of a device is made with; `report` is called in the recorder's thread and must not wait;
+    `positions` is filled by whoever hears a GNSS receiver."""
 
     spool: Spool
     signer: CertifiedSigner
@@ -66,6 +68,7 @@ class Bench:
     make_source: Callable[[], CaptureSource]
     report: Callable[[RecordingEvent], None]
     settings: RecorderSettings
+    positions: PositionLog = field(default_factory=PositionLog)
 
 
 class SegmentRow:
@@ -156,10 +159,10 @@ class SegmentRow:
         spool.room.use_reserve()
         if last in self._broken:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
-        discarded = seal_broken(self._broken, signer, clock)
+        discarded = seal_broken(self._broken, signer, clock, spool.keys)
         records = [record for segment in self.done for record in segment.records]
         spool.write_sidecars(recording, records, signer, self._sums.take())
-        return RecordingSealed(
+        sealed = RecordingSealed(
             recording,
             len(self.done),
             len(records),
@@ -171,6 +174,8 @@ class SegmentRow:
             discarded,
             clock.read(),
         )
+        spool.keys.forget(sealed)
+        return sealed
 
     def _turn(self, time: float, packet: Packet) -> None:
         if self._open is not None and time >= self._ends:
@@ -249,9 +254,11 @@ class SegmentRow:
             self.done[-1].head if self.done else GENESIS,
             {**order.context, **self._source, **self._pre_event},
         )
-        file = SegmentFile(path)
+        file = new_segment_file(path, bench.spool.keys)
         emitter = SegmentEmitter(origin, bench.signer, self._session)
-        return SegmentWriter(origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock)
+        return SegmentWriter(
+            origin, self._tracks, bench.settings.fragment_ms, emitter, file, bench.clock, bench.positions
+        )
 
 
 def _reason(fault: EnvironmentFault) -> Reason:

@@ -2,7 +2,8 @@
 
 A manifest half overwritten can be read by nobody. So the seal stands whole beside the segment first, the file is then
 cut to its length and overwritten in place, and the draft is removed last; a draft found later is carried out once more,
-if it is what it should be. Nothing is cut on the word of any other file: that is set aside as `.seal.bad`.
+if it is what it should be. Nothing is cut on the word of any other file: that is set aside as `.seal.bad`. A seal of an
+encrypted segment goes into its slot, never over what was encrypted: see `agent.evidence.encrypted_stream`.
 """
 
 import logging
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.adapters.segment_file import write_all
 from agent.errors import SenderFault
+from agent.evidence.encrypted_stream import final_record
 from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.segment import Patch
 
@@ -31,15 +34,15 @@ def draft_path(segment: Path) -> Path:
     return segment.with_name(segment.name + ".seal")
 
 
-def seal_segment(segment: Path, size: int, patch: Patch) -> None:
-    """Cut `segment` to `size` bytes and write `patch` into it, through a new descriptor; raises `EnvironmentFault`,
-    and then nothing is lost."""
+def seal_segment(segment: Path, size: int, patch: Patch, keys: DataKeys = NO_KEYS) -> None:
+    """Cut `segment` to `size` bytes (of plaintext, if it is encrypted) and write `patch` into it, through a new
+    descriptor; raises `EnvironmentFault`, and then nothing is lost."""
     draft = patch.offset.to_bytes(NUMBER_BYTES) + size.to_bytes(NUMBER_BYTES) + zlib.compress(patch.data)
     durable.write_bytes(draft_path(segment), draft, durable.SHARED)
-    _carry_out(segment, size, patch)
+    _carry_out(segment, size, patch, keys)
 
 
-def finish_seal(segment: Path, check: Callable[[int, Patch], Patch]) -> None:
+def finish_seal(segment: Path, check: Callable[[int, Patch], Patch], keys: DataKeys = NO_KEYS) -> None:
     """Carry out the draft beside `segment`, if there is one; `check` gets the size and the patch in it, and raises
     `SenderFault` when it is not to be obeyed. Such a draft is set aside. Raises `EnvironmentFault`."""
     draft = draft_path(segment)
@@ -52,7 +55,7 @@ def finish_seal(segment: Path, check: Callable[[int, Patch], Patch]) -> None:
         logger.warning("a seal that is none was set aside: %s: %s", draft, fault)
         durable.move(draft, draft.with_name(draft.name + BAD_SUFFIX))
         return
-    _carry_out(segment, size, patch)
+    _carry_out(segment, size, patch, keys)
 
 
 def _read(draft: Path) -> tuple[int, Patch]:
@@ -75,10 +78,21 @@ def _unpacked(draft: Path, packed: bytes) -> bytes:
     return data
 
 
-def _carry_out(segment: Path, size: int, patch: Patch) -> None:
+def _carry_out(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
     with durable.disk_errors(segment):
-        _overwrite(segment, size, patch.offset, patch.data)
+        if is_encrypted(segment):
+            _close_stream(segment, size, patch, keys)
+        else:
+            _overwrite(segment, size, patch.offset, patch.data)
     durable.remove(draft_path(segment))
+
+
+def _close_stream(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
+    """The seal goes into its slot before the stream is finished: a finished stream without a seal is a forgery."""
+    with keys.opened(segment) as (opened, key):
+        slot_at, end = len(opened.header.encode()), opened.boundary(size)
+    _overwrite(segment, end, slot_at, key.lock_slot(patch.offset, patch.data))
+    _overwrite(segment, end, end, final_record(key, end))
 
 
 def _overwrite(segment: Path, size: int, offset: int, data: bytes) -> None:

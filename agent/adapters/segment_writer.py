@@ -6,6 +6,7 @@ from pathlib import Path
 from agent.adapters.fragment_muxer import Fragment, FragmentMuxer
 from agent.adapters.gap_log import GapLog
 from agent.adapters.packets import Packet, StreamInfo
+from agent.adapters.positions import PositionLog
 from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_seal import seal_segment
 from agent.clock import Clock
@@ -30,8 +31,10 @@ class SegmentWriter:
         emitter: SegmentEmitter,
         file: SegmentFile,
         clock: Clock,
+        positions: PositionLog,
     ) -> None:
         self._origin, self._emitter, self._file, self._clock = origin, emitter, file, clock
+        self._positions = positions
         self._muxer = FragmentMuxer(tracks, fragment_ms)
         self._unsynced: list[tuple[Fragment, SignedFragment]] = []
         self.batch_bytes = 0
@@ -73,7 +76,7 @@ class SegmentWriter:
     def seal(self, closing: Closing) -> None:
         """Close the file and overwrite the reserved box with the final manifest."""
         self._file.close()
-        seal_segment(self._file.path, self._file.size, self._emitter.seal(closing))
+        seal_segment(self._file.path, self._file.size, self._emitter.seal(closing), self._file.keys)
 
     def abandon(self) -> None:
         """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises
@@ -89,7 +92,9 @@ class SegmentWriter:
         now = self._clock.read()
         gaps.tick(now)
         carried = gaps.pending
-        moment = FragmentMoment(fragment.captured, fragment.duration_ms, now, carried)
+        moment = FragmentMoment(
+            fragment.captured, fragment.duration_ms, now, carried, self._positions.at(fragment.captured)
+        )
         signed = self._emitter.fragment(fragment.media, moment)
         self._file.write(signed.data)
         self._unsynced.append((fragment, signed))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys
 from agent.adapters.segment_recovery import Break, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
@@ -19,7 +20,7 @@ from agent.evidence.journal import Reason
 from agent.evidence.own_segment import check_row
 from agent.evidence.recovery import Examination
 from agent.evidence.statements import Seal
-from agent.wire.identifiers import RecordingId
+from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
 
@@ -66,19 +67,28 @@ class SpoolRecovery:
     def finish(self, recording: RecordingId) -> RecordingSealed | RecordingFailed:
         """Check a recording all of whose segments are sealed, write its sums and say how it ended."""
         try:
-            found = [read_sealed(it, self._signer) for it in self._spool.segments(recording)]
+            told = self._spool.keys.end(recording)
+            if told is not None:  # encrypted, whole, and no longer to be read here
+                return told
+            found = [read_sealed(it, self._signer, self._spool.keys) for it in self._spool.segments(recording)]
             check_row(found)
             records = [record for segment in found for record in segment.fragments]
             self._spool.write_sidecars(recording, records, self._signer)
-            return _ended(recording, found, self._spool.size(recording), self._clock.read())
+            sealed = _ended(recording, found, self._spool.size(recording), self._clock.read())
+            self._spool.keys.forget(sealed)
+            return sealed
         except (EnvironmentFault, SenderFault) as fault:
             return self._failed(recording, fault)
 
     def _seal(self, recording: RecordingId) -> RecordingFound | RecordingFailed:
+        keys = self._spool.keys
         try:
+            told = keys.end(recording)
+            if told is not None:
+                return RecordingFound(recording, told.head)
             segments = self._spool.segments(recording)
             healed = [
-                heal(it, self._signer, self._clock, Break(next_prior_head=None if after is None else prior_head(after)))
+                heal(it, self._signer, self._clock, Break(next_prior_head=self._prior_head(after)), keys)
                 for it, after in zip_longest(segments, segments[1:])
             ]
         except (EnvironmentFault, SenderFault) as fault:
@@ -88,6 +98,9 @@ class SpoolRecovery:
             return RecordingFound(recording, kept[-1].head)
         detail = f"录制 {recording} 中断在第一个片段之前，没有可恢复的画面；残留文件已另存为 .torn。"
         return RecordingFailed(recording, detail, self._clock.read())
+
+    def _prior_head(self, after: Path | None) -> Digest | None:
+        return None if after is None else prior_head(after, self._spool.keys)
 
     def _failed(self, recording: RecordingId, fault: Exception) -> RecordingFailed:
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", self._clock.read())
@@ -103,15 +116,16 @@ def recover(
     spool: Spool, signer: CertifiedSigner, clock: Clock, expected: Collection[RecordingId] = ()
 ) -> list[RecordingSealed | RecordingFailed]:
     """All of a `SpoolRecovery` at once; one event for each recording that was not finished or is `expected`."""
+    spool.tidy_keys(expected)
     work = SpoolRecovery(spool, signer, clock, lambda _: None)
     found = work.seal(spool.recordings(), expected)
     return [work.finish(event.recording) if isinstance(event, RecordingFound) else event for event in found]
 
 
-def seal_broken(broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock) -> int:
+def seal_broken(broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock, keys: DataKeys) -> int:
     """Seal what a failing disk left open in a recording of this very run; returns the bytes set aside. Raises
     `EnvironmentFault` when the disk still fails."""
-    healed = [heal(place, signer, clock, broken[place]) for place in sorted(broken)]
+    healed = [heal(place, signer, clock, broken[place], keys) for place in sorted(broken)]
     return sum(it.discarded_bytes for it in healed if it is not None)
 
 

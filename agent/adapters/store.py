@@ -7,6 +7,7 @@ from agent.adapters.damaged_rows import declarations, find_damage, quarantine, q
 from agent.adapters.database import Database
 from agent.control.controller import Memory
 from agent.control.effects import (
+    CollectedTold,
     DisclosureSeen,
     EventDraft,
     EventsDamaged,
@@ -191,6 +192,10 @@ class DeviceMemory:
         rows = self._database.run("SELECT number FROM open_recording ORDER BY number")
         return tuple(number for (number,) in rows)
 
+    def collected(self) -> int:
+        """The highest number of a collected file that was ever stored as an event."""
+        return self._database.integer("collected")
+
     def trust_version(self) -> int:
         """The highest trust list version ever accepted."""
         return self._database.integer("trust_version")
@@ -213,5 +218,7 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set(f"witnessed/{partner}", f"{number} {recording} {sequence}")
         case HealthSeen(reading):
             database.set("health", reading)
+        case CollectedTold(number):
+            database.set("collected", max(number, database.integer("collected")))
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

@@ -11,13 +11,13 @@ class Act(StrEnum):
 
     MUTE = "mute"
     UNMUTE = "unmute"
-    MUTE_TURNED = "mute-turned"
-    """Mute, or unmute if muted: of a button without two positions."""
     PAUSE = "pause"
     RESUME = "resume"
     EXPLAIN = "explain"
     EXPLAINED = "explained"
     PHOTO = "photo"
+    MARK = "mark"
+    """重点标记: this recording matters and must be kept (reference REC-08)."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
+from agent.control.collecting import file_collected
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.effects import (
     DETAIL_LENGTH,
@@ -23,6 +25,7 @@ from agent.control.effects import (
 )
 from agent.control.frame_watch import FrameWatch
 from agent.control.health_desk import HealthDesk
+from agent.control.indication import Indicator
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
@@ -47,7 +50,7 @@ FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other
 @dataclass(frozen=True)
 class Identity:
     """Who this device is. `audience` is None on recorders, which show nothing; `partner` is the recorder whose heads it
-    countersigns."""
+    countersigns; `sound_only` ones have no camera."""
 
     district: District
     device: DeviceId
@@ -55,6 +58,7 @@ class Identity:
     version: str
     audience: str | None = None
     partner: DeviceId | None = None
+    sound_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Controller:
         extra = () if self._witness is None else (self._witness.topic,)
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
+        self._indicator = Indicator(sound_only=identity.sound_only) if audience is None else None
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -102,25 +107,36 @@ class Controller:
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
-        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns)
+        reminder = None if self._indicator is None else self._indicator.deadline()
+        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns, reminder)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
+        before = self._recording.state
         self.health.count(event)
         decided = [*self.health.accompany(self._decide(event, now), now)]
         self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
-        return [*decided, *([] if paused else self._uplink.next(now)), *self._finish_when_quiet(now)]
+        sent = [] if paused else self._uplink.next(now)
+        shown: list[Effect] = []
+        if self._indicator is not None:
+            self._indicator.hear(event, before)
+            shown = self._indicator.next(self._recording.state, self.health.alarms, now)
+        return [*decided, *sent, *shown, *self._finish_when_quiet(now)]
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
             case happened.ButtonPressed(at):
                 return self._recording.pressed(at)
             case happened.OfficerActed():
-                return self._recording.acted(event)
+                return hook_desk.key_marks(self._recording.acted(event))
+            case happened.CasingChanged() | happened.DockChanged() | happened.CardShown() | happened.ClockDisputed():
+                return hook_desk.told(event)
             case happened.PhotoTaken():
                 return photo_taken(event)
+            case happened.FileCollected():
+                return file_collected(event)
             case happened.FragmentStored():
                 return self._recording.fragment_stored(event)
             case happened.GapOpened():
@@ -220,7 +236,8 @@ class Controller:
         stopped = EventDraft(f"stopped/{moment_name(now)}", EventType.DEVICE_STOPPED, now, data)
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
-        return [StoreEvent(stopped), *status, flushed, Finish(self._exit_code, self._end_by_ns)]
+        off = [] if self._indicator is None else self._indicator.switch_off()
+        return [StoreEvent(stopped), *status, *off, flushed, Finish(self._exit_code, self._end_by_ns)]
 
 
 def _witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.acts import Act
+from agent.control.lights import Cue, Light
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
@@ -81,7 +82,14 @@ class HealthSeen:
     reading: str
 
 
-Note = RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+@dataclass(frozen=True)
+class CollectedTold:
+    """Note to the store: the collected file `number`, and those before it, are events."""
+
+    number: int
+
+
+Note = CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,14 @@ class TakePhoto:
     device: DeviceId
     unit: str
     at: Instant
+
+
+@dataclass(frozen=True)
+class Indicate:
+    """Show `light` from now on, and let `cue` be heard and felt once."""
+
+    light: Light
+    cue: Cue
 
 
 @dataclass(frozen=True)
@@ -268,6 +284,7 @@ Effect = (
     | StopRecording
     | MarkRecording
     | TakePhoto
+    | Indicate
     | NoteHealth
     | SetBitrate
     | SyncDisks

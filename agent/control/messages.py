@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
+from agent.control.collecting import FileCollected as FileCollected
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.wire.identifiers import Digest, RecordingId
@@ -16,6 +17,41 @@ class ButtonPressed:
     """A short press of the record button."""
 
     at: Instant
+
+
+@dataclass(frozen=True)
+class CasingChanged:
+    """The casing was opened, or closed again."""
+
+    opened: bool
+    at: Instant
+
+
+@dataclass(frozen=True)
+class DockChanged:
+    """The device was put into its docking station, or taken out."""
+
+    docked: bool
+    at: Instant
+
+
+@dataclass(frozen=True)
+class CardShown:
+    """An officer held a card to the reader; `card` is its number in hexadecimal capitals."""
+
+    card: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class ClockDisputed:
+    """GNSS and NTP tell times that are `apart_ms` apart, more than both admit; 0 when they agree again."""
+
+    apart_ms: int
+    at: Instant
+
+
+HookEvent = ButtonPressed | OfficerActed | HealthRead | CasingChanged | DockChanged | CardShown | ClockDisputed
 
 
 @dataclass(frozen=True)
@@ -233,12 +269,11 @@ class CourierDied:
 
 
 Event = (
-    ButtonPressed
-    | OfficerActed
-    | HealthRead
+    HookEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken
+    | FileCollected
     | RecordingFound
     | RecordingSealed
     | RecordingFailed

@@ -1,9 +1,9 @@
-"""Material of another maker's recorder, as this device found it: a C2PA sidecar that says "collected", never "captured".
+"""Material of another maker's recorder, as this device found it: a sidecar that says "collected", never "captured".
 
 The maker's bytes stay untouched in a file of their own. Beside them stands a C2PA manifest store (`.c2pa`, C2PA 2.4
-section 11.4, external manifests) with the action `c2pa.opened` of a parent ingredient that has no provenance of its own,
-and our statement `cn.liuhen.collected`: from where, at, by. It is bound to an MP4 by `c2pa.hash.bmff.v3` and to anything
-else by `c2pa.hash.data`; the statement itself holds the SHA-256 of every byte, which is what we verify.
+section 11.4, external manifests) with the action `c2pa.opened` of a parent ingredient that has no provenance of its
+own, and our statement `cn.liuhen.collected`: from where, at, by. It is bound to an MP4 by `c2pa.hash.bmff.v3` and to
+anything else by `c2pa.hash.data`; the statement holds the SHA-256 of every byte, which is what we verify.
 """
 
 import hashlib
@@ -119,6 +119,18 @@ def look_at(material: Source) -> Look:
     return Look(Structure.WHOLE if b"moov" in kinds else Structure.TORN, flat.digest())
 
 
+def is_cut_short(material: Source) -> bool:
+    """Whether `material` begins as an MP4 and ends before a box that it announces; reads the heads of boxes only."""
+    if material.read_at(4, 4) != b"ftyp":
+        return False
+    try:
+        for _ in bmff.walk(material):
+            pass
+    except BrokenBox as broken:
+        return broken.beyond
+    return False
+
+
 def sign_collected(statement: CollectedStatement, look: Look, signer: CertifiedSigner) -> bytes:
     """The manifest store for the sidecar; signs once."""
     ingredient, stated = _ingredient(statement), Assertion(COLLECTED_LABEL, statement.encode())
@@ -141,9 +153,7 @@ def parse_statement(data: bytes) -> CollectedStatement:
     """The statement in the CBOR of `cn.liuhen.collected`; raises `SenderFault` when malformed."""
     fields = cbor.decode_map(data)
     try:
-        size, path = fields["size"], fields["path"]
-        if not isinstance(path, bytes) or type(size) is not int or not 0 <= size <= MAX_SIZE:
-            raise ValueError("not a path or a size")
+        size, path = _sized(fields["size"]), bytes(memoryview(fields["path"]))
         return CollectedStatement(
             parse_collected_id(fields["item"]),
             device_id(fields["device"]),
@@ -181,15 +191,17 @@ def extension(path: bytes) -> str:
 
 
 def _shape(letter: str) -> str:
-    if letter.isascii():
-        kinds = (
-            (letter.isdigit(), "9"),
-            (letter.isupper(), "A"),
-            (letter.islower(), "a"),
-            (letter in "-_. ()", letter),
-        )
-        return next((shape for holds, shape in kinds if holds), "?")
-    return "字" if letter.isalpha() else "?"
+    if not letter.isascii():
+        return "字" if letter.isalpha() else "?"
+    if letter.isalnum():
+        return "9" if letter.isdigit() else "A" if letter.isupper() else "a"
+    return letter if letter in "-_. ()" else "?"
+
+
+def _sized(size: Any) -> int:
+    if type(size) is not int or not 0 <= size <= MAX_SIZE:
+        raise ValueError("not a size")
+    return size
 
 
 def _opened(ingredient: Assertion) -> Assertion:

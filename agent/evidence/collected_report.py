@@ -1,4 +1,4 @@
-"""Verifying material that was collected from another recorder: one verdict, in words that claim no more than was seen."""
+"""Verifying material collected from another recorder: one verdict, in words that claim no more than was seen."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

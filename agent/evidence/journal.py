@@ -12,7 +12,7 @@ the next entry carries as `prev`, across segments and to the end of the recordin
     boot    text      boot id of both
     ms      integer   duration
     ctr     null      hardware counter of the device; null until a device has one
-    pos     null      position; null until a device has GNSS
+    pos     array     position (`position.py`), or null where none was measured
     media   32 bytes  SHA-256 of moof and mdat, as `sha256sum` over that stretch of the file gives it
     moof    8 bytes   beginning of the SHA-256 of moof alone, only to tell which of the two was damaged
     evt     array     events: kind, boot, moment as above, reason or null, note[, first and last fragment]
@@ -20,6 +20,9 @@ the next entry carries as `prev`, across segments and to the end of the recordin
 An `explanation` says that an officer explained aloud, in the fragments it names, why the recording had broken off;
 `mute-on` and `mute-off` that silence stands in the place of sound between them; `photo` has the SHA-256 of a photo
 taken at that moment as its note; `health` has one reading of the device's own state (`agent.evidence.health`).
+What the rules ask of the officers stands in the notes of `officer` (the entry of the personnel list, as it was then),
+`label` (what is not as it should be), `task`, `step-due` (a step that the recording list asks for), `step` (one that
+was marked) and `identity-shown` (the number of the certificate that was shown).
 """
 
 import hashlib
@@ -29,6 +32,7 @@ from typing import Any
 
 from agent.errors import SenderFault
 from agent.evidence import bmff, cbor
+from agent.evidence.position import Position, encode_position, parse_position
 from agent.evidence.reasons import Reason as Reason
 from agent.wire.identifiers import Digest, RecordingId, parse_recording_id
 from agent.wire.instant import Instant, TimeState
@@ -43,7 +47,11 @@ MAX_MONOTONIC_NS = 2**63 - 1  # a kernel's clock
 MAX_NOTE_CHARACTERS = 200  # ours; longer notes are cut when written
 GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED = "gap-opened", "gap-closed", "marker", "clock-jumped"
 MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH = "mute-on", "mute-off", "explanation", "photo", "health"
-EVENT_KINDS = frozenset({GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH})
+OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY = "officer", "label", "task", "step-due", "step", "identity-shown"
+DUTY_KINDS = frozenset({OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY})
+EVENT_KINDS = DUTY_KINDS | {
+    *(GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,12 +69,14 @@ class JournalEvent:
 
 @dataclass(frozen=True)
 class FragmentMoment:
-    """What the capture side knows of one fragment; `captured` is its first frame, of the same boot as `signed`."""
+    """What the capture side knows of one fragment; `captured` is its first frame, of the same boot as `signed`;
+    `position` where that was, None where nobody measured."""
 
     captured: Instant
     duration_ms: int
     signed: Instant
     events: tuple[JournalEvent, ...] = ()
+    position: Position | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class JournalEntry:
                 "boot": moment.captured.boot,
                 "ms": moment.duration_ms,
                 "ctr": None,
-                "pos": None,
+                "pos": encode_position(moment.position),
                 "media": bytes.fromhex(self.media),
                 "moof": self.moof,
                 "evt": [encode_event(event) for event in moment.events],
@@ -149,6 +159,7 @@ def parse_entry(data: bytes) -> JournalEntry:
             fields["ms"],
             _instant(fields["sig"], boot),
             tuple(parse_event(event) for event in fields["evt"]),
+            parse_position(fields["pos"]),
         )
         entry = JournalEntry(
             Digest(fields["prev"].hex()),

@@ -68,6 +68,11 @@ def _judged(
     return photo, list(_trust(name, photo, roots, now))
 
 
+def damaged_photo(name: str, why: str) -> Report:
+    """The report on a photo whose encrypted file was changed, so that nothing of it can be read."""
+    return _report(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{why}", Place(name, "photo"))])
+
+
 def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:
     if not roots:
         yield Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)

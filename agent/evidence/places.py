@@ -1,6 +1,6 @@
 """Naming the place of damage: which fragment it is and when it was captured, from its neighbours if need be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from agent.evidence.fragment_walk import APPENDED, Damage
 from agent.evidence.fragments import JOURNAL, MDAT, MOOF, SIGNATURE
 from agent.evidence.journal import JournalRecord
 from agent.evidence.recovery import Examination
-from agent.evidence.report import Place
+from agent.evidence.report import Finding, Place
 from agent.evidence.statements import Seal
 from agent.wire.instant import BEIJING, Instant
 
@@ -19,10 +19,11 @@ FARTHEST, FARTHEST_STEPS = timedelta(days=1), 200_000  # ours; a time is not inf
 
 @dataclass(frozen=True)
 class SegmentFile:
-    """A segment file by name."""
+    """A segment file by name; `besides` is asked last for what is known of it apart from `source`."""
 
     name: str
     source: Source
+    besides: Callable[[], Sequence[Finding]] = tuple
 
 
 @dataclass(frozen=True)

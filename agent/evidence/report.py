@@ -90,9 +90,10 @@ class Layer:
 @dataclass(frozen=True)
 class Place:
     """Where something is wrong. `kind`: journal, moof, mdat, signature, structure, ftyp, moov, manifest, sidecar,
-    missing, swapped, duplicated, appended, head (another one was told to the centre) or time-hole (an unexplained
-    break after that fragment). `sequence` and `captured` name the fragment as far as it can be known, from its
-    neighbours if need be (`inferred`); `count` is how many fragments; `offset` and `size` in bytes."""
+    at-rest (bytes of an encrypted file), missing, swapped, duplicated, appended, head (another one was told to the
+    centre) or time-hole (an unexplained break after that fragment). `sequence` and `captured` name the fragment as far
+    as it can be known, from its neighbours if need be (`inferred`); `count` is how many fragments; `offset` and `size`
+    in bytes."""
 
     file: str
     kind: str

@@ -1,7 +1,7 @@
 """Whether the files beside the segments agree with them and are signed by a trusted device."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -22,13 +22,15 @@ SIDECAR = "sidecar"
 @dataclass(frozen=True)
 class Sidecars:
     """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
-    `notes` are the files of `notes/` by name, `photos` those taken during the recording."""
+    `notes` are the files of `notes/` by name, `photos` those taken during the recording. `journal_inside`: the
+    recording is encrypted, its journal is listed in the sums and stands nowhere but in the segments."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
     signature: bytes | None = None
     notes: Mapping[str, bytes] = field(default_factory=dict)
     photos: Mapping[str, Source] = field(default_factory=dict)
+    journal_inside: bool = False
 
 
 def sidecar_findings(
@@ -43,7 +45,13 @@ def sidecar_findings(
     if sidecars.sums is None:
         return
     devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
-    yield from sums_findings(sidecars.sums, sidecars.signature, _digests(sidecars, segments), roots, devices)
+    digests, unread = _digests(sidecars, segments), set[str]()
+    if sidecars.journal_inside and intact:
+        records = (record for segment in segments for record in segment.found.fragments)
+        digests[JOURNAL_NAME] = _sha256(iterate_journal_lines(records))
+    elif sidecars.journal_inside:  # what the segments tell by themselves need not be told again
+        unread.add(JOURNAL_NAME)
+    yield from sums_findings(sidecars.sums, sidecars.signature, digests, roots, devices, unread)
 
 
 def sums_findings(
@@ -52,14 +60,16 @@ def sums_findings(
     digests: Mapping[str, Digest],
     roots: Sequence[x509.Certificate],
     devices: set[DeviceId],
+    unread: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """What `SHA256SUMS` and its signature say against files that hash to `digests`, by name, of one of `devices`."""
+    """What `SHA256SUMS` and its signature say against files that hash to `digests`, by name, of one of `devices`; of
+    those `unread` it says nothing."""
     try:
         sums = parse_sums(content)
     except SenderFault:
         yield _altered(SUMS_NAME, "格式不对，无法读取")
         return
-    yield from _compare(sums, digests)
+    yield from _compare({name: listed for name, listed in sums.items() if name not in unread}, digests)
     if signature is not None:
         yield from _signature(signature, content, roots, devices)
 
@@ -72,6 +82,8 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
         SIGNATURE_NAME: sidecars.signature,
     }
     absent = [name for name, content in present.items() if content is None]
+    if sidecars.journal_inside:
+        absent.remove(JOURNAL_NAME)
     return [f"没有旁证文件 {'、'.join(absent)}，不影响录像自身的签名。"] if absent else []
 
 

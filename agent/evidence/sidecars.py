@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from agent.errors import SenderFault
 from agent.evidence import cms
 from agent.evidence.journal import JournalEvent, JournalRecord
+from agent.evidence.position import Position, position_json
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest
@@ -80,6 +81,7 @@ def _line(record: JournalRecord, before: str) -> dict[str, object]:
         "head": record.head,
         "length": record.media_size,
         "offset": record.media_offset,
+        **_position(entry.moment.position),
         "previous": entry.previous,
         "previous_line": before,
         "recording": entry.recording,
@@ -88,6 +90,11 @@ def _line(record: JournalRecord, before: str) -> dict[str, object]:
         "sha256": entry.media,
         "signed": _instant(entry.moment.signed),
     }
+
+
+def _position(position: Position | None) -> dict[str, object]:
+    """Left out where nobody measured, so that recordings of devices without a receiver read as before."""
+    return {} if position is None else {"position": position_json(position)}
 
 
 def _event(event: JournalEvent) -> dict[str, object]:

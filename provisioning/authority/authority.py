@@ -3,6 +3,7 @@
     root.key root.pem issuing.key issuing.pem   keys mode 0600 from their first byte
     register.json                               every certificate given; the truth
     trust.dsse                                  follows from the register; written after it and mended from it
+    archive.key archive.pub                     what recordings are encrypted for, see `archive_key`
 
 The root key is used for the issuing CA and the trust list only. One command at a time changes the folder (flock).
 """
@@ -23,6 +24,7 @@ from agent.wire.identifiers import District, district
 from agent.wire.signing import KeySigner, key_id_of
 from agent.wire.trust import TRUST_TYPE, Role, TrustList
 from provisioning.authority import certificates, keys
+from provisioning.authority.archive_key import make_archive_key
 from provisioning.authority.certificates import Bearer, Issuer, Profile
 from provisioning.authority.register import BROKER_ROLE, Entry, Register, parse_register
 from provisioning.authority.subjects import DEVICE_ROLES, MAX_NAME_BYTES, checked_subject
@@ -133,6 +135,7 @@ def init_authority(folder: Path, place: str, name: str, now: datetime) -> Author
         else:
             _write_authorities(folder, register, now)
             durable.write_bytes(folder / REGISTER, register.encode(), durable.PRIVATE)
+    make_archive_key(folder)
     authority.settle()
     return authority
 

@@ -15,7 +15,8 @@ from agent import durable
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
 from agent.command import log_from
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
+from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
@@ -145,6 +146,25 @@ def export_recording(
     certificate = exporting.export_recording(recording, out_folder, wish, office, now)
     facts = {"folder": str(out_folder), **json.loads(certificate.encode())}
     tell(f"已导出到 {out_folder}，已记入 {office.ledger}。请打印 export.html 由双方签字。", facts, as_json=as_json)
+
+
+@app.command(epilog="例：liuhen-center decrypt recordings/REC-0001-R000001 --key archive.key --out clear")
+def decrypt(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="录制文件夹，或加密的照片 .jpg.enc")],
+    key: Annotated[Path, typer.Option(help="存档私钥 archive.key")],
+    out_folder: Annotated[Path, typer.Option("--out", help="明文写入此目录，每次录制一个子目录")],
+    as_json: Json = False,
+) -> None:
+    """用存档私钥解密录像与照片，写到新目录；此后可手工核对、导出 (decrypt for checking by hand and export)."""
+    from provisioning.center import archive
+
+    private = read_private_key(key)
+    done = [each for path in paths for each in archive.decrypt(path, private, out_folder)]
+    lines = [f"{each.file}  {each.size} 字节" + "".join(f"\n  {problem}" for problem in each.problems) for each in done]
+    facts = [{"file": str(each.file), "size": each.size, "problems": list(each.problems)} for each in done]
+    tell("\n".join(lines), {"files": facts}, as_json=as_json)
+    if any(each.problems for each in done):
+        raise SenderFault("有的加密文件被改动或不完整，读得出的部分已写出。请用 liuhen-verify 检验。")
 
 
 _TIMESTAMP_EXAMPLES = """例：

@@ -104,7 +104,7 @@ def export_recording(recording: Path, target: Path, wish: Wish, office: Office, 
     with _draft(target) as draft, ExitStack() as stack:
         segments = [_segment(path, stack) for path in sorted(recording.glob("segment-*.mp4"))]
         if not segments:
-            raise OperatorFault(f"{recording} 中没有录像分段（segment-0001.mp4），请检查路径。")
+            raise OperatorFault(f"{recording} 中没有录像分段。请检查路径；加密的录像先用 liuhen-center decrypt 解密。")
         report = _report(recording, segments, office, now)
         taken = _take(segments, recording, draft, wish, office)
         certificate = _certificate(report, segments, taken, draft, wish, office, now)

@@ -19,7 +19,7 @@ from provisioning.fleet.identity_files import (
     write_missing,
     write_trust,
 )
-from provisioning.fleet.orders import DeviceOrder, ReceiverOrder, agent_toml, center_toml, kiosk_toml
+from provisioning.fleet.orders import ARCHIVE_NAME, DeviceOrder, ReceiverOrder, agent_toml, center_toml, kiosk_toml
 
 AGENT_TOML, KIOSK_TOML, CENTER_TOML = "agent.toml", "kiosk.toml", "center.toml"
 RECEIVER = "receiver"
@@ -41,10 +41,14 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
         raise OperatorFault(
             "窗口终端（KSK-）必须写明 --hall、--audience 与 --complaint-phone，记录仪（REC-）不得写。请改正参数。"
         )
+    if order.archive is not None and role is Role.KIOSK:
+        raise OperatorFault("窗口终端不录像，不需要存档公钥。请删去 --archive。")
     if order.gm and role is Role.KIOSK:
         raise OperatorFault("窗口终端不录像，不需要 --gm。请删去该参数。")
     place = authority.register().district
     files = {AGENT_TOML: agent_toml(order, place)}
+    if order.archive is not None:
+        files[ARCHIVE_NAME] = order.archive
     if order.kiosk is not None:
         files[KIOSK_TOML] = kiosk_toml(order, order.kiosk, place)
     refuse_second_home(authority, folder, order.device, EVIDENCE)

@@ -9,6 +9,7 @@ from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.fleet.toml_text import toml_text
 
 SM2_KEY_NAME, SM2_PUBLIC_NAME = "sm2.key", "sm2.pub"
+ARCHIVE_NAME = "archive.pub"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class KioskOrder:
 class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
     `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
-    `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal."""
+    `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal.
+    `archive` is the PEM public key that recordings are encrypted for, None to leave them in the clear."""
 
     device: str
     unit: str
@@ -59,6 +61,7 @@ class DeviceOrder:
     partner: str = ""
     gm: bool = False
     own_sensors: bool = True
+    archive: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,11 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
-    if order.gm:
-        document |= {"evidence": {"profile": "gm", "sm2_key": SM2_KEY_NAME}}
+    evidence: dict[str, str | int] = {"profile": "gm", "sm2_key": SM2_KEY_NAME} if order.gm else {}
+    if order.archive is not None:
+        evidence |= {"archive_key": ARCHIVE_NAME}
+    if evidence:
+        document |= {"evidence": evidence}
     if order.kiosk is None:
         document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
         duty: dict[str, str | int] = {"partner": order.partner} if order.partner else {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent import durable
 from agent.wire.trust import Role
+from provisioning.authority.archive_key import ARCHIVE_PUBLIC, read_archive_public
 from provisioning.authority.authority import Authority, init_authority
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
@@ -43,6 +44,11 @@ class District:
         return self.place / "center"
 
     @property
+    def archive(self) -> Path:
+        """Where recordings stand in the clear: on the devices they are encrypted."""
+        return self.place / "archive"
+
+    @property
     def office(self) -> Path:
         """The publishing office's folder."""
         return self.place / "office"
@@ -57,8 +63,8 @@ class District:
         return self.place / "devices" / name
 
     def recordings(self, name: str) -> list[Path]:
-        """The recording folders of a device, oldest first."""
-        return sorted((self.device(name) / "state" / "recordings").glob("*-R*"))
+        """The recording folders of a device as the archive has decrypted them, oldest first."""
+        return sorted((self.archive / name).glob("*-R*"))
 
     def button(self, name: str) -> Path:
         """The serial line of a recorder's simulated button."""
@@ -109,6 +115,7 @@ def _receiver(wishes: Wishes, district: District) -> ReceiverOrder:
 
 
 def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
+    archive = read_archive_public(district.authority / ARCHIVE_PUBLIC)
     recorders = [
         DeviceOrder(
             name,
@@ -118,6 +125,7 @@ def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
             str(district.button(name).absolute()),
             partner=partner,
             own_sensors=False,
+            archive=archive,
         )
         for name, partner in zip(RECORDERS, reversed(RECORDERS), strict=True)
     ]

@@ -8,13 +8,14 @@ from typing import Any
 
 from agent.errors import EnvironmentFault
 from agent.wire.trust import Role
+from provisioning.authority.archive_key import ARCHIVE_KEY
 from provisioning.rehearsal.district import EDITOR, PLACE, REVIEWER, District
 from provisioning.rehearsal.findings import Findings
 from provisioning.rehearsal.processes import Processes, command, run, wait_until
 from provisioning.rehearsal.processes import Role as RunningRole
 from provisioning.rehearsal.terminal import Teller
 
-FILM = "recordings/*/segment-0001.mp4"
+FILM = "recordings/*/segment-0001.mp4.enc"
 START_SECONDS = 30.0  # a role imports and opens its files; generous for a small Pi
 PEOPLE = f"{EDITOR} + {REVIEWER}"  # who sign disclosures
 VERDICT_EXITS = (0, 10, 11, 12, 13, 14)
@@ -80,9 +81,18 @@ class Stage:
         config = self.district.center / "center.toml"
         return list(_object(run([command("liuhen-center"), "summary", "--config", config, "--json"]))["devices"])
 
+    def open_in_archive(self, device: str) -> Path:
+        """Decrypt the device's recordings as the archive does; returns the first segment in the clear."""
+        encrypted = sorted((self.district.device(device) / "state" / "recordings").glob("*-R*"))
+        target = self.district.archive / device
+        key = self.district.authority / ARCHIVE_KEY
+        run([command("liuhen-center"), "decrypt", *encrypted, "--key", key, "--out", target])
+        return target / encrypted[0].name / "segment-0001.mp4"
+
     def verify(self, path: Path) -> dict[str, Any]:
-        """The report of `liuhen-verify` on one recording or file."""
-        argv: list[str | Path] = [command("liuhen-verify"), path, "--roots", self.district.root, "--json"]
+        """The report of `liuhen-verify` on one recording or file, encrypted or not."""
+        key = self.district.authority / ARCHIVE_KEY
+        argv: list[str | Path] = [command("liuhen-verify"), path, "--roots", self.district.root, "--key", key, "--json"]
         return _object(run(argv, accept=VERDICT_EXITS))
 
     def found_office(self) -> None:

@@ -79,7 +79,9 @@ def _record(stage: Stage, seconds: int) -> None:
     stage.press(HONEST)
     stage.wait_for_file(HONEST, SEALED.format(film.parent.name), SEAL_SECONDS)
     tell.say(f"已封存 {film.parent.name}，{film.stat().st_size // 1024} KiB", "sealed in place")
-    stage.findings.source, synthetic = tampering.picture_source(film)
+    opened = stage.open_in_archive(HONEST)
+    tell.say("卡上是密文，设备自己也读不了；已用存档密钥解开", "encrypted on the card; opened with the archive's key")
+    stage.findings.source, synthetic = tampering.picture_source(opened)
     if synthetic:
         tell.warn(
             f"画面是合成的（{stage.findings.source}），不是现场",
@@ -109,7 +111,7 @@ def _kill(stage: Stage, seconds: float) -> None:
     tell.say(f"已强杀，文件停在 {film.stat().st_size // 1024} KiB，未封存", "killed; the file has no seal")
     stage.start_agent(KILLED)
     stage.wait_for_file(KILLED, SEALED.format(film.parent.name), START_SECONDS)
-    stage.findings.lost_s = (killed_ns - tampering.last_moment_ns(film)) / 1e9
+    stage.findings.lost_s = (killed_ns - tampering.last_moment_ns(stage.open_in_archive(KILLED))) / 1e9
     tell.say(f"重新启动后自动恢复并封存，丢失 {stage.findings.lost_s:.2f} 秒", "recovered and sealed at start-up")
 
 

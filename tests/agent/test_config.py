@@ -91,3 +91,13 @@ def test_shown_configuration_names_key_files_and_hides_what_is_in_them(tmp_path:
     assert lines["broker"]["port"] == 8883
     assert "disclosure" not in lines
     assert "PRIVATE" not in str(lines)
+
+
+def test_archive_key_that_is_not_there_is_told_before_anything_is_recorded(tmp_path: Path) -> None:
+    text = DistrictKeys().write_folder(tmp_path, 8883).read_text()
+    assert parse_config(text, FOLDER).evidence.archive_key is None
+    (tmp_path / "agent.toml").write_text(text + '\n[evidence]\narchive_key = "archive.pub"\n')
+    with pytest.raises(OperatorFault, match=r"evidence\.archive_key 指向的文件 .*archive\.pub 不存在"):
+        read_config(tmp_path / "agent.toml")
+    (tmp_path / "archive.pub").write_text("...")
+    assert read_config(tmp_path / "agent.toml").evidence.archive_key == tmp_path / "archive.pub"

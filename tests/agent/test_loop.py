@@ -62,6 +62,7 @@ def test_the_last_event_is_handed_to_the_link_before_the_link_closes() -> None:
         "StoreEvent",
         "SendEvents",
         "PublishStatus",
+        "Indicate",
         "CloseConnection",
     ]
 

@@ -18,6 +18,7 @@ from agent.control.messages import (
     WorkFailed,
 )
 from agent.control.recording import RecordingMemory
+from agent.hook_part import HookPart
 from agent.recording_part import CameraPart
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import District, recording_id
@@ -31,7 +32,7 @@ def camera_part(root: Path, events: list[Event]) -> CameraPart:
     spool = Spool(root)
     recorder = Recorder(spool, SIGNER, CLOCK, lambda: None, events.append, RecorderSettings())  # type: ignore[arg-type, return-value]
     return CameraPart(
-        DEVICE, spool, CLOCK, SpoolRecovery(spool, SIGNER, CLOCK, events.append), recorder, None, Caption()
+        DEVICE, spool, CLOCK, SpoolRecovery(spool, SIGNER, CLOCK, events.append), recorder, HookPart([], []), Caption()
     )
 
 

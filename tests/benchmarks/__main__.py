@@ -25,7 +25,14 @@ from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording}
 ROOT = Path(__file__).resolve().parents[2]
-MEASURED = ("agent/evidence", "agent/adapters", "agent/wire", "agent/verify_files.py", "tests/benchmarks")
+MEASURED = (
+    "agent/evidence",
+    "agent/adapters",
+    "agent/wire",
+    "agent/verify_files.py",
+    "firmware_hooks/nmea.py",
+    "tests/benchmarks",
+)
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ Prints one JSON object: what the job says of itself, and `peak_mb` (VmHWM), `cpu
 import hashlib
 import json
 import os
+import random
 import shutil
 import statistics
 import sys
@@ -66,6 +67,39 @@ def recover(path: Path) -> dict[str, Any]:
     return {"recover_s": statistics.median(seconds), "worst_s": max(seconds)}
 
 
+def at_rest(path: Path, megabytes: str) -> dict[str, Any]:
+    """Encrypt fragments of half a second at 6.5 Mbit/s into a file and read all of it again; processor time, because
+    the disk is no part of the figure."""
+    from agent.evidence.bmff import Source
+    from agent.evidence.encrypted_reading import open_encrypted
+    from agent.evidence.encrypted_stream import KEY_BYTES, Header, StreamKey, StreamWriter, final_record, wrap_key
+    from tests.agent.evidence.bench import private_key
+    from tests.benchmarks.workload import BITS_PER_SECOND, ORIGIN
+
+    data_key, fragment = bytes(KEY_BYTES), os.urandom(BITS_PER_SECOND // 8 // 2)
+    header = Header(wrap_key(data_key, ORIGIN.recording, private_key("archive").public_key()), bytes(16))
+    key, count = StreamKey(data_key, header), int(megabytes) * MEGA // len(fragment)
+    writer, wrote, plain = StreamWriter(key, header), 0.0, count * len(fragment)
+    with path.open("w+b") as file:
+        file.write(writer.opening())
+        for _ in range(count):
+            begin = time.process_time()
+            record = writer.append(fragment)
+            wrote += time.process_time() - begin
+            file.write(record)
+        file.write(final_record(key, writer.size))
+        file.flush()
+        begin = time.process_time()
+        opened = open_encrypted(Source(file.tell(), lambda at, length: os.pread(file.fileno(), length, at)), data_key)
+        same = all(chunk for chunk in opened.plain.chunks(0, opened.plain.size)) and opened.size == plain
+        took = time.process_time() - begin
+        overhead = 100 * (file.tell() - plain) / plain
+    path.unlink()
+    if not same or not opened.finished:
+        raise SystemExit("what was encrypted does not come back")
+    return {"write_mb_s": plain / wrote / MEGA, "read_mb_s": plain / took / MEGA, "overhead": overhead}
+
+
 def plain_twin(path: Path, target: str) -> dict[str, Any]:
     """The same pictures and sound in an ordinary, unsigned MP4, as the peer wants it."""
     from tests.benchmarks.peer import remux
@@ -107,8 +141,24 @@ def c2pa_read(path: Path, root: str) -> dict[str, Any]:
         return {"read_s": time.perf_counter() - begin, "state": state}
 
 
+def gnss_garbage(_: Path, lines: str) -> dict[str, Any]:
+    """Damaged lines to the reader, then two sound seconds."""
+    from firmware_hooks.nmea import NmeaReader
+    from firmware_hooks.simulated_gnss import SECOND, sentences
+    from tests.firmware_hooks.garbage import NOON, garbage_lines
+
+    reader, fixes, seconds = NmeaReader(), 0, 0.0
+    for line in garbage_lines(random.Random(947), int(lines)):
+        begin = time.perf_counter()
+        fixes += len(reader.feed(line))
+        seconds += time.perf_counter() - begin
+    sound, heard = reader.sentences, [reader.feed(sentences(NOON + step * SECOND, 39.9, 116.4)) for step in (0, 1)]
+    return {"fixes": fixes, "sound": sound, "per_s": int(lines) / seconds, "heard_after": [*map(len, heard)] == [0, 1]}
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
-    job.__name__: job for job in (record, verify, verify_once, recover, plain_twin, c2pa_sign, c2pa_read)
+    job.__name__: job
+    for job in (record, verify, verify_once, recover, at_rest, plain_twin, c2pa_sign, c2pa_read, gnss_garbage)
 }
 
 

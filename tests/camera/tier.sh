@@ -22,8 +22,8 @@ build() { # ROOT
     say "putting Python's packages into it"
     wheels "$(site_of "$1")" x86_64 -r tests/camera/requirements.txt
     PIP_CONSTRAINT="" quietly .venv/bin/python -m pip download --quiet --no-deps --no-binary=:all: --dest "$1/opt" "$PIDNG"
-    enter "$1" 'python3 -m pip install --quiet --no-index --no-deps --no-build-isolation --break-system-packages \
-        --root-user-action=ignore /opt/pidng-*.tar.gz 2>/dev/null; python3 -m compileall -q /usr/local/lib >/dev/null || true'
+    enter "$1" 'python3 -m pip install --quiet --no-compile --no-index --no-deps --no-build-isolation \
+        --break-system-packages --root-user-action=ignore /opt/pidng-*.tar.gz 2>/dev/null'
 }
 
 need_root_on_debian

@@ -78,7 +78,7 @@ class PacedCamera:
     def _tick(self) -> None:
         due = time.monotonic()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
-            due += self._interval
+            due = max(due + self._interval, time.monotonic() + self._interval / 2)  # late, but never two at once
             if self._unplugged.is_set():
                 continue
             try:

@@ -34,6 +34,8 @@ def garbage_lines(chance: Random, count: int) -> Iterator[bytes]:
 
 
 def _damaged(chance: Random, line: bytearray) -> bytes:
-    for _ in range(chance.randint(1, 6)):
-        line[chance.randrange(len(line))] = chance.choice(b"0123456789,.$*AVNSEWGR\xff\x00 -")
+    sound = bytes(line)
+    while bytes(line) == sound:
+        for _ in range(chance.randint(1, 6)):
+            line[chance.randrange(len(line))] = chance.choice(b"0123456789,.$*AVNSEWGR\xff\x00 -")
     return bytes(line)

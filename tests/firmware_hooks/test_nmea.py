@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_hooks.nmea import BAUD, BETWEEN, EARLIEST, MAX_SENTENCE, Fix, NmeaReader, checksum
+from firmware_hooks.nmea import BAUD, BETWEEN, EARLIEST, MAX_SENTENCE, NEAR, Fix, NmeaReader, checksum
 from firmware_hooks.simulated_gnss import SECOND, SimulatedGnss, sentence, sentences
 from tests.firmware_hooks.garbage import garbage_lines
 
@@ -85,6 +85,23 @@ def test_one_moment_that_follows_no_other_is_not_believed():
     assert told(reader, 1, NOON + BETWEEN + SECOND) == []
     assert told(reader, 1, NOON + BETWEEN) == []
     assert len(told(reader, 1, NOON + BETWEEN + SECOND)) == 1
+
+
+def test_sentences_of_one_moment_that_are_far_apart_on_the_line_are_no_fix():
+    """Bites when a reader remembers one half of a fix until the other half comes, whenever that is."""
+    reader = NmeaReader()
+    told(reader, 1)
+    moment, place, _ = sentences(NOON + SECOND, *HERE).splitlines(keepends=True)
+    assert reader.feed(moment + b"$garbage*00\r\n" * NEAR + place) == []
+    assert len(reader.feed(moment)) == 1
+
+
+def test_fix_does_not_follow_one_that_was_heard_long_before():
+    reader = NmeaReader()
+    told(reader, 1)
+    reader.feed(b"$garbage*00\r\n" * NEAR * 10)
+    assert told(reader, 1, NOON + SECOND) == []
+    assert len(told(reader, 1, NOON + SECOND + SECOND)) == 1
 
 
 def test_receiver_with_a_rolled_over_week_is_not_believed():

@@ -52,6 +52,28 @@ def test_a_technicians_morning(tmp_path: Path) -> None:
     assert "topic deny #" in (tmp_path / "b" / "access.acl").read_text(encoding="utf-8")
 
 
+def test_a_recorder_encrypts_unless_somebody_says_not_to(tmp_path: Path) -> None:
+    ca = tmp_path / "ca"
+    assert provision("init-ca", ca, "--district", "xinghe", "--name", "星河区").returncode == 0
+    assert (ca / "archive.key").stat().st_mode & 0o077 == 0
+    device = ["--authority", ca, "--unit", "甲", "--broker", "127.0.0.1:8883"]
+    assert provision("add-device", "REC-0001", *device, "--out", tmp_path / "r").returncode == 0
+    assert (tmp_path / "r" / "archive.pub").read_bytes() == (ca / "archive.pub").read_bytes()
+    assert provision("add-device", "REC-0002", *device, "--out", tmp_path / "p", "--no-archive").returncode == 0
+    assert "archive" not in (tmp_path / "p" / "agent.toml").read_text(encoding="utf-8")
+    (ca / "archive.pub").unlink()  # an authority made before there were archive keys
+    (ca / "archive.key").unlink()
+    refused = provision("add-device", "REC-0003", *device, "--out", tmp_path / "q")
+    assert (refused.returncode, "archive-key" in refused.stderr) == (2, True)
+    assert not (tmp_path / "q").exists()
+    for changed in (True, False):
+        made = provision("archive-key", "--authority", ca, "--json")
+        assert json.loads(made.stdout)["changed"] is changed
+    assert provision("add-device", "REC-0003", *device, "--out", tmp_path / "q").returncode == 0
+    wrong = provision("add-device", "REC-0004", *device, "--out", tmp_path / "w", "--archive", ca / "root.pem")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
 @pytest.mark.parametrize(
     "words",
     [

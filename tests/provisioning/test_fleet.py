@@ -49,6 +49,17 @@ def test_device_folder_is_complete_and_its_keys_are_private(district: TestDistri
     assert load_signer(folder, "tls").key_id not in district.authority.trust().credentials
 
 
+def test_recorder_for_an_archive_gets_its_public_key_and_a_kiosk_does_not(
+    district: TestDistrict, tmp_path: Path
+) -> None:
+    folder = write_device_folder(district.authority, replace(RECORDER, archive=b"PEM"), tmp_path / "d", NOW).folder
+    found = tomllib.loads((folder / "agent.toml").read_text(encoding="utf-8"))
+    assert found["evidence"] == {"archive_key": "archive.pub"}
+    assert (folder / "archive.pub").read_bytes() == b"PEM"
+    with pytest.raises(OperatorFault, match="不录像"):
+        write_device_folder(district.authority, replace(KIOSK, archive=b"PEM"), tmp_path / "k", NOW)
+
+
 def test_recorder_of_the_gm_profile_gets_an_sm2_key_and_a_kiosk_does_not(
     district: TestDistrict, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from provisioning.rehearsal.roles import start_broker, start_center, start_recor
 from provisioning.rehearsal.stage import Stage
 
 pytestmark = pytest.mark.xdist_group("rehearsal")
-DEVICE, FILM, SEALED = "REC-0001", "recordings/*/segment-0001.mp4", "recordings/*/SHA256SUMS.p7s"
+DEVICE, FILM, SEALED = "REC-0001", "recordings/*/segment-0001.mp4.enc", "recordings/*/SHA256SUMS.p7s"
 SECONDS = 30.0
 
 

@@ -8,8 +8,9 @@ from agent.wire.instant import Instant, TimeState
 class SteppedClock:
     """Stands still until `step`."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: TimeState = TimeState.NTP, error_ms: int | None = 10) -> None:
         self._wall, self._monotonic_ns = datetime.now(UTC), 1_000_000_000_000
+        self.state, self.error_ms = state, error_ms
 
     def step(self, seconds: float) -> Instant:
         self._wall += timedelta(seconds=seconds)
@@ -17,4 +18,4 @@ class SteppedClock:
         return self.read()
 
     def read(self) -> Instant:
-        return Instant(self._wall, self._monotonic_ns, "0b00000000000001", TimeState.NTP, 10)
+        return Instant(self._wall, self._monotonic_ns, "0b00000000000001", self.state, self.error_ms)

@@ -25,7 +25,7 @@ PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manife
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, NORMAL, EPOCH = 1000, ("stopped", "continued"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
-EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
+WHERE = ("latitude", "longitude", "quality", "satellites", "hdop", "age_ms"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420")
 
 class Beyond(Exception): """A box that ends after the end of the file."""
@@ -112,7 +112,7 @@ def read_fragment(data, at, manifest, read):
     require(emsg[8:] == exact and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP)
     require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"])
     require(signed["sequenceNumber"] == entry["seq"] >= manifest["least"] and uuid[8:24] == JOURNAL)
-    require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4)
+    require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4 and (entry["pos"] is None or [type(it) for it in entry["pos"]] == [int] * 6))
     require(entry["moof"] == sha(moof)[:8])
     return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
 def next_fragment(data, at): return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
@@ -239,7 +239,7 @@ def journal_lines(segments):
                 "events": [{"at": moment(event[1], event[2]), "kind": event[0], "note": event[4], "reason": event[3]} | ({"fragments": event[5]} if event[5:] else {}) for event in row["evt"]],
                 "file": f"segment-{row['seg']:04d}.mp4", "head": row["head"].hex(), "length": row["end"] - row["media_at"],
                 "offset": row["media_at"], "previous": row["prev"].hex(), "previous_line": before, "recording": row["rec"],
-                "segment": row["seg"], "sequence": row["seq"], "sha256": row["media"].hex()}
+                "segment": row["seg"], "sequence": row["seq"], "sha256": row["media"].hex()} | ({"position": dict(zip(WHERE, row["pos"], strict=True))} if row["pos"] else {})
         text = json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         before = sha(text).hex()
         yield text + b"\n"

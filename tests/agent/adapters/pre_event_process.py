@@ -18,6 +18,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.libav import H264Encoder, Picture
 from agent.adapters.packets import VIDEO_TIME_BASE, Deliver, Packet
 from agent.adapters.recorder import PreEventSettings, Recorder, RecorderSettings, RecordingOrder
@@ -98,7 +99,7 @@ def say(word: str, number: int) -> None:
     os.write(1, f"{word} {number}\n".encode())
 
 
-def main(root: str, camera: str, past_s: str = "0") -> None:
+def main(root: str, camera: str, past_s: str = "0", archive: str = "") -> None:
     long = int(past_s)
     stored = Stored()
 
@@ -108,7 +109,9 @@ def main(root: str, camera: str, past_s: str = "0") -> None:
             say("stored", event.sequence)
 
     settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, pre_event=PreEventSettings(RING_S + long))
-    recorder = Recorder(Spool(Path(root)), SIGNER, CLOCK, lambda: Tapped(camera, long, stored), report, settings)
+    keys = DataKeys(Path(root).with_name("keys"), read_archive_key(Path(archive))) if archive else None
+    spool = Spool(Path(root), keys=keys)
+    recorder = Recorder(spool, SIGNER, CLOCK, lambda: Tapped(camera, long, stored), report, settings)
     recorder.open()
     sys.stdin.readline()
     recorder.start(RecordingOrder(FIRST, UNIT, GENESIS))

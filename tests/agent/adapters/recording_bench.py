@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys
 from agent.adapters.libav import AacEncoder, H264Encoder, Picture, Sound
 from agent.adapters.packets import CaptureSource, Packet, StreamInfo
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingEvent, RecordingOrder
@@ -79,10 +80,11 @@ class RecordingBench:
     settings: RecorderSettings = field(default_factory=lambda: RecorderSettings(retry_s=0.2, reserve_bytes=0))
     clock: Clock = CLOCK
     signer: CertifiedSigner = SIGNER
+    keys: DataKeys | None = None
     events: list[RecordingEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.spool = Spool(self.root)
+        self.spool = Spool(self.root, keys=self.keys)
         self.recorder = Recorder(
             self.spool, self.signer, self.clock, lambda: next(self.sources), self.events.append, self.settings
         )

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingOrder
 from agent.adapters.sources import CaptureSettings, source_maker
@@ -17,7 +18,9 @@ from agent.wire.device_events import GENESIS
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, UNIT
 
 
-def main(root: str, segment_seconds: str, fragments: str = "0", queue_bytes: str = str(QUEUE_BYTES)) -> None:
+def main(
+    root: str, segment_seconds: str, fragments: str = "0", queue_bytes: str = str(QUEUE_BYTES), archive: str = ""
+) -> None:
     enough, stored = threading.Event(), itertools.count(1)
 
     def say(event: object) -> None:
@@ -27,8 +30,9 @@ def main(root: str, segment_seconds: str, fragments: str = "0", queue_bytes: str
 
     minutes, room = float(segment_seconds) / 60, int(queue_bytes)
     settings = RecorderSettings(segment_minutes=minutes, retry_s=0.2, reserve_bytes=0, queue_bytes=room)
+    keys = DataKeys(Path(root).parent / "keys", read_archive_key(Path(archive))) if archive else None
     maker = source_maker(CaptureSettings(camera="test", width=320, height=192), CLOCK)
-    recorder = Recorder(Spool(Path(root)), SIGNER, CLOCK, maker, say, settings)
+    recorder = Recorder(Spool(Path(root), keys=keys), SIGNER, CLOCK, maker, say, settings)
     recorder.start(RecordingOrder(FIRST, UNIT, GENESIS))
     enough.wait()
     recorder.stop(Reason.STOPPED)

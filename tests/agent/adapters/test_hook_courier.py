@@ -6,8 +6,26 @@ import pytest
 
 from agent.adapters.hook_courier import ACTIONS, NAME, PRESSES, HookCourier
 from agent.control.acts import Act
+from agent.control.effects import Indicate
+from agent.control.health import HealthRead
+from agent.control.lights import Colour as LightColour
+from agent.control.lights import Light
+from agent.control.lights import Pattern as LightPattern
+from agent.control.lights import Pulse as CuePulse
 from agent.control.messages import ButtonPressed
-from firmware_hooks.frames import Action, Battery, Button, Press
+from agent.control.signs import NOTICES, Notice
+from firmware_hooks.frames import (
+    Action,
+    Battery,
+    Button,
+    Colour,
+    Dock,
+    Pattern,
+    Press,
+    Pulse,
+    Show,
+    Tamper,
+)
 from firmware_hooks.simulated_mcu import SimulatedMcu, obey
 from tests.agent.adapters.recording_bench import CLOCK, eventually
 
@@ -39,16 +57,45 @@ def test_every_short_press_is_delivered_once():
         mcu.press()
         eventually(lambda: len(inbox.presses) == 1, "the first press")
         mcu.send(Button(Press.SHORT, 1))  # the same frame again
-        mcu.send(Battery(50, 3700))
         mcu.press()
         eventually(lambda: len(inbox.presses) == 2, "the second press")
         assert all(isinstance(press, ButtonPressed) for press in inbox.presses)
     assert inbox.deaths == []
 
 
+def test_battery_casing_and_dock_are_told():
+    with SimulatedMcu() as mcu, Inbox(mcu.device) as inbox:
+        for frame in (Battery(50, 3700), Tamper(True), Tamper(False), Dock(True)):
+            mcu.send(frame)
+        eventually(lambda: len(inbox.presses) == 4, "everything")
+    battery, opened, closed, dock = inbox.presses
+    assert battery == HealthRead(battery.at, battery_percent=50)
+    assert (opened.opened, closed.opened, dock.docked) == (True, False, True)
+
+
+def test_what_is_to_be_shown_reaches_the_mcu_and_again_after_it_was_unplugged(tmp_path):
+    device, red = tmp_path / "mcu", Indicate(Light(LightColour.RED), NOTICES[Notice.RECORDING_BEGAN])
+    with SimulatedMcu() as first:
+        device.symlink_to(first.device)
+        with Inbox(str(device)) as inbox:
+            inbox.courier.show(red)
+            assert first.shown(5) == [Show(Colour.RED, Pattern.STEADY, Pulse.LONG, Pulse.LONG)]
+            device.unlink()
+            first.unplug()
+            with SimulatedMcu() as second:
+                device.symlink_to(second.device)
+                assert second.shown(5) == [Show(Colour.RED, Pattern.STEADY, Pulse.NONE, Pulse.NONE)]
+    assert inbox.deaths == []
+
+
+def test_both_sides_use_the_same_names_for_lights_and_pulses():
+    for ours, theirs in ((LightColour, Colour), (LightPattern, Pattern), (CuePulse, Pulse)):
+        assert [it.name for it in ours] == [it.name for it in theirs]
+
+
 def test_every_other_press_is_the_act_of_an_officer_with_his_cause():
     wanted = [
-        (Act.MUTE_TURNED, ""),
+        (Act.MARK, ""),
         (Act.PHOTO, ""),
         (Act.MUTE, "secrecy"),
         (Act.UNMUTE, ""),

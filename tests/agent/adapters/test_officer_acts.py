@@ -80,7 +80,7 @@ def test_what_is_said_while_muted_is_nowhere_in_the_file(tmp_path):
     acts = Acts(tmp_path, 2)
     secret = [replace(packet, data=marked) if packet.stream == 1 else packet for packet in acts.gates[1]._before]
     acts.gates[1]._before = secret
-    acts.at_end_of(0, (Act.MUTE_TURNED, ""))
+    acts.at_end_of(0, (Act.MUTE, ""))
     acts.end()
     written = acts.bench.spool.segment(FIRST, 1).read_bytes()
     assert acts.tracks[1].silence in sound_of(acts.bench.spool.segment(FIRST, 1))
@@ -89,8 +89,8 @@ def test_what_is_said_while_muted_is_nowhere_in_the_file(tmp_path):
 
 def test_mute_spoken_about_afterwards_is_explained(tmp_path):
     acts = Acts(tmp_path, 4)
-    acts.at_end_of(0, (Act.MUTE_TURNED, "secrecy"))
-    acts.at_end_of(1, (Act.MUTE_TURNED, ""), (Act.EXPLAIN, "secrecy"))
+    acts.at_end_of(0, (Act.MUTE, "secrecy"))
+    acts.at_end_of(1, (Act.UNMUTE, ""), (Act.EXPLAIN, "secrecy"))
     acts.at_end_of(2, (Act.EXPLAINED, ""))
     acts.end()
     (segment,) = acts.bench.segments()
@@ -98,6 +98,16 @@ def test_mute_spoken_about_afterwards_is_explained(tmp_path):
     assert len(spans) == 1
     assert 1 < spans[0][0] < spans[0][1] < 40
     assert acts.bench.verdict() == "explained-gap"
+
+
+def test_key_mark_is_signed_where_it_was_pressed_and_breaks_nothing(tmp_path):
+    acts = Acts(tmp_path, 2)
+    acts.at_end_of(0, (Act.MARK, ""))
+    acts.end()
+    (segment,) = acts.bench.segments()
+    events = [event for record in segment.fragments for event in record.entry.moment.events]
+    assert [(event.kind, event.note) for event in events] == [("marker", "重点标记")]
+    assert acts.bench.verdict() == "complete"
 
 
 def test_pause_leaves_a_signed_gap_and_no_media(tmp_path):

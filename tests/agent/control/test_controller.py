@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from agent.control import messages as happened
+from agent.control.acts import Act
 from agent.control.controller import STOP_GRACE_NS, STOP_NS, Controller, Identity, Memory
 from agent.control.disclosure_desk import REFUSALS_TOLD
 from agent.control.effects import (
@@ -15,6 +16,8 @@ from agent.control.effects import (
     Effect,
     EventDraft,
     Finish,
+    Indicate,
+    MarkRecording,
     NoteHealth,
     OpenConnection,
     PublishStatus,
@@ -49,7 +52,9 @@ class Bench:
         self.controller = Controller(identity, memory, KEYS.trust, lambda: 0.0)
 
     def handle(self, event: happened.Event) -> list[Effect]:
-        return self.controller.handle(event, self.clock.read())
+        """What is decided; what is shown about it is in test_indication.py."""
+        effects = self.controller.handle(event, self.clock.read())
+        return [effect for effect in effects if not isinstance(effect, Indicate)]
 
     def stored(self, effects: list[Effect]) -> list[str]:
         return [effect.draft.event_id for effect in effects if isinstance(effect, StoreEvent)]
@@ -255,3 +260,37 @@ def test_a_revoked_receiver_is_no_longer_believed() -> None:
 def test_an_unknown_event_is_a_defect_not_silence() -> None:
     with pytest.raises(TypeError):
         Bench().handle("what is this")  # type: ignore[arg-type]
+
+
+def test_what_happens_to_the_device_is_told_to_the_centre() -> None:
+    bench = Bench()
+    at = bench.clock.read()
+    told = [
+        (happened.CasingChanged(True, at), EventType.CASING_CHANGED, {"opened": True}),
+        (happened.DockChanged(False, at), EventType.DOCK_CHANGED, {"docked": False}),
+        (happened.CardShown("04AABBCC", at), EventType.CARD_SHOWN, {"card": "04AABBCC"}),
+        (happened.ClockDisputed(5000, at), EventType.CLOCK_DISPUTED, {"apart_ms": 5000}),
+    ]
+    for event, kind, data in told:
+        (stored,) = bench.handle(event)
+        assert isinstance(stored, StoreEvent)
+        assert (stored.draft.type, stored.draft.data) == (kind, data)
+
+
+def test_key_mark_reaches_the_recording_and_the_centre_and_neither_without_a_recording() -> None:
+    bench = Bench()
+    mark = happened.OfficerActed(Act.MARK, "", bench.clock.read())
+    assert bench.handle(mark) == []
+    bench.handle(happened.ButtonPressed(bench.clock.read()))
+    marked, stored = bench.handle(mark)
+    assert isinstance(marked, MarkRecording)
+    assert isinstance(stored, StoreEvent)
+    assert (stored.draft.type, stored.draft.data) == (EventType.KEY_MARKED, {"recording": marked.recording})
+
+
+def test_kiosk_host_has_no_lamp() -> None:
+    identity = Identity(KEYS.authority.district, KEYS.device, "星河区综合行政执法局", "0.1.0", "hall-1")
+    clock = SteppedClock()
+    kiosk = Controller(identity, Memory(0, 0, RecordingMemory(0, 0, GENESIS)), KEYS.trust, lambda: 0.0)
+    shown = [it for it in kiosk.handle(happened.TimePassed(), clock.read()) if isinstance(it, Indicate)]
+    assert shown == []

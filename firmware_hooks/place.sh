@@ -1,0 +1,18 @@
+#!/bin/sh
+# Place units, users, folders, journal limits and device names: `sh place.sh` as root on a device, `sh place.sh ROOT` into an
+# image. Starts nothing; what to do next is printed. The programs are expected in /opt/liuhen (python3 -m venv /opt/liuhen).
+set -eu
+root=${1:-}
+here=$(dirname "$0")
+place() { install -D -m 0644 "$here/$1" "$root$2"; }
+for unit in agent kiosk screen; do place "systemd/liuhen-$unit.service" "/usr/lib/systemd/system/liuhen-$unit.service"; done
+place systemd/sysusers-liuhen.conf /usr/lib/sysusers.d/liuhen.conf
+place systemd/tmpfiles-liuhen.conf /usr/lib/tmpfiles.d/liuhen.conf
+place systemd/journald-liuhen.conf /usr/lib/systemd/journald.conf.d/liuhen.conf
+place udev/70-liuhen.rules /usr/lib/udev/rules.d/70-liuhen.rules
+cat <<'NEXT'
+已放置。下一步（执法记录仪只启用 liuhen-agent，大厅终端三个都启用）：
+  systemd-sysusers && systemd-tmpfiles --create && udevadm control --reload && systemctl daemon-reload
+  把设备文件夹的内容复制到 /var/lib/liuhen，然后 chown -R liuhen:liuhen /var/lib/liuhen
+  systemctl enable --now liuhen-agent
+NEXT

@@ -1,0 +1,450 @@
+"""A recorder that encrypts: what it loses in a power cut (nothing whole), and what it can read afterwards (nothing)."""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from agent import durable
+from agent.adapters.data_keys import DataKeys, read_archive_key
+from agent.adapters.fake_source import FakeSource
+from agent.adapters.notes_folder import NoteDraft, add_note
+from agent.adapters.orders import PhotoAsked
+from agent.adapters.packet_flow import QUEUE_BYTES
+from agent.adapters.recorder import RecorderSettings
+from agent.adapters.sources import CaptureSettings, make_source
+from agent.adapters.spool import Spool
+from agent.adapters.spool_recovery import recover
+from agent.config import read_config
+from agent.control.effects import StartRecording
+from agent.control.messages import GapOpened, PhotoTaken, RecordingFailed, RecordingSealed
+from agent.errors import EnvironmentFault, OperatorFault
+from agent.evidence.encrypted_photo import photo_digest
+from agent.evidence.journal import Reason
+from agent.evidence.reasons import Cause
+from agent.recording_part import equip
+from agent.wire.device_events import GENESIS
+from provisioning.center.archive import decrypt, decrypt_recording
+from tests.agent.adapters.recording_bench import (
+    AUTHORITY,
+    CLOCK,
+    FIRST,
+    SIGNER,
+    UNIT,
+    RecordingBench,
+    eventually,
+    footage,
+    verdict,
+)
+from tests.agent.adapters.test_spool import REPOSITORY, SCRIPT, key_files, killed_at, tree
+from tests.agent.evidence.bench import DEVICE, flipped, private_key
+from tests.agent.evidence.foreign import c2pa_state, encypher_accepts
+from tests.support.device import DistrictKeys
+
+ARCHIVE = private_key("archive")
+SEGMENT = "segment-0001.mp4.enc"
+
+
+def write_keys(folder: Path) -> None:
+    pkcs8 = ARCHIVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    durable.write_bytes(folder / "archive.key", pkcs8, durable.PRIVATE)
+    public = ARCHIVE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / "archive.pub").write_bytes(public)
+    (folder / "root.pem").write_bytes(AUTHORITY.root_pem)
+
+
+def keys_in(folder: Path) -> DataKeys:
+    return DataKeys(folder / "keys", ARCHIVE.public_key())
+
+
+def bench_in(folder: Path, seconds: int = 4, **settings) -> RecordingBench:
+    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    source = FakeSource(*footage(seconds))
+    return RecordingBench(folder / "recordings", iter([source]), made, keys=keys_in(folder))
+
+
+@pytest.fixture
+def sealed(tmp_path) -> Path:
+    """A place with keys and an encrypted recording of two segments, sealed."""
+    write_keys(tmp_path)
+    bench = bench_in(tmp_path, segment_minutes=2 / 60)
+    bench.start()
+    bench.wait_for_fragments(6)
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    return tmp_path
+
+
+@pytest.fixture
+def cut(tmp_path) -> Path:
+    """A place as a power cut leaves it: one segment sealed, one torn inside a fragment, the key still there."""
+    write_keys(tmp_path)
+    running = tmp_path / "running"
+    running.mkdir()
+    bench = bench_in(running, segment_minutes=2 / 60)
+    bench.start()
+    bench.wait_for_fragments(6)
+    place = tmp_path / "cut"
+    shutil.copytree(running / "recordings", place / "recordings")
+    shutil.copytree(running / "keys", place / "keys")
+    assert bench.recorder.close(5)
+    torn = place / "recordings" / FIRST / "segment-0002.mp4.enc"
+    os.truncate(torn, torn.stat().st_size - 100)
+    return place
+
+
+def clear(place: Path, out: str = "clear") -> Path:
+    target = place / out
+    assert [
+        each for it in decrypt_recording(place / "recordings" / FIRST, ARCHIVE, target) for each in it.problems
+    ] == []
+    return target
+
+
+def verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agent.verify_cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=REPOSITORY)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_sealed_recording_is_read_by_the_archive_and_not_by_the_device(sealed):
+    folder = sealed / "recordings" / FIRST
+    names = {"segment-0001.mp4.enc", "segment-0002.mp4.enc", "SHA256SUMS", "SHA256SUMS.p7s"}
+    assert {place.name for place in folder.iterdir()} == names
+    assert not (sealed / "keys" / f"{FIRST}.key").exists()
+    with pytest.raises(EnvironmentFault, match="没有"), keys_in(sealed).opened(folder / SEGMENT):
+        pass
+    for place in folder.glob("*.enc"):
+        assert b"mdat" not in place.read_bytes()
+    done = verify(folder, "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["fragments"] >= 6
+
+
+def test_decrypted_recording_is_checked_by_hand_and_by_strangers(sealed):
+    out = clear(sealed)
+    assert subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0
+    assert verdict(out) == "complete"
+    data = (out / "segment-0001.mp4").read_bytes()
+    assert c2pa_state(data, AUTHORITY.root_pem) == "Trusted"
+    assert encypher_accepts(data, AUTHORITY.root_pem)
+    assert (out / "segment-0001.mp4").stat().st_mode & 0o077 == 0
+
+
+def test_without_the_key_or_with_another_it_is_the_operators_fault(sealed, tmp_path):
+    folder = sealed / "recordings" / FIRST
+    assert verify(folder, "--roots", sealed / "root.pem").returncode == 2
+    other = ec.generate_private_key(ec.SECP256R1())
+    pkcs8 = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    durable.write_bytes(tmp_path / "other.key", pkcs8, durable.PRIVATE)
+    done = verify(folder, "--roots", sealed / "root.pem", "--key", tmp_path / "other.key")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "另一把存档密钥" in done.stderr
+    with pytest.raises(OperatorFault):
+        decrypt_recording(folder, other, tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("where", [0, 40, 250, 400, 9000, 0.5, 0.9, -1])
+def test_flipped_bit_is_altered_and_named(sealed, where):
+    segment = sealed / "recordings" / FIRST / SEGMENT
+    data = segment.read_bytes()
+    at = int(len(data) * where) if isinstance(where, float) else where % len(data)
+    segment.write_bytes(flipped(data, at))
+    done = verify(segment.parent, "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
+    report = json.loads(done.stdout)
+    assert report["verdict"] in ("altered", "missing")
+    named = [place for place in report["places"] if place["file"] == SEGMENT]
+    assert any(place["offset"] <= at < place["offset"] + place["size"] for place in named)
+
+
+def test_end_cut_off_at_a_record_is_missing_or_altered_and_the_rest_is_read(sealed):
+    segment = sealed / "recordings" / FIRST / "segment-0002.mp4.enc"
+    os.truncate(segment, segment.stat().st_size - 20)  # the final record alone
+    done = verify(segment.parent, "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] == "unexplained-gap"
+    os.truncate(segment, segment.stat().st_size - 500)
+    done = verify(segment.parent, "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] in ("missing", "altered")
+    problems = [each for it in decrypt_recording(segment.parent, ARCHIVE, sealed / "out") for each in it.problems]
+    assert problems
+
+
+def test_torn_tail_stays_encrypted_and_nothing_whole_is_lost(cut):
+    spool = Spool(cut / "recordings", keys=keys_in(cut))
+    (end,) = recover(spool, SIGNER, CLOCK)
+    assert (end.recovered, end.reason) == (True, "device-restart")
+    assert end.discarded_bytes > 0
+    torn = cut / "recordings" / FIRST / "segment-0002.mp4.enc.torn"
+    assert torn.stat().st_size == end.discarded_bytes
+    assert b"mdat" not in torn.read_bytes()
+    assert not (cut / "keys" / f"{FIRST}.key").exists()
+    assert verdict(clear(cut)) == "explained-gap"
+
+
+def test_recovery_goes_on_when_encryption_was_switched_off_meanwhile(cut):
+    (end,) = recover(Spool(cut / "recordings"), SIGNER, CLOCK)
+    assert isinstance(end, RecordingSealed)
+    assert verdict(clear(cut)) == "explained-gap"
+
+
+def test_recovery_twice_changes_nothing_and_the_end_is_told_again_without_the_key(cut):
+    spool = Spool(cut / "recordings", keys=keys_in(cut))
+    (end,) = recover(spool, SIGNER, CLOCK)
+    after = tree(cut)
+    (again,) = recover(spool, SIGNER, CLOCK, expected=[FIRST])
+    assert replace(again, at=end.at) == end  # moments are kept in milliseconds
+    assert tree(cut) == after
+    assert recover(spool, SIGNER, CLOCK) == []
+    assert [place.name for place in (cut / "keys").iterdir()] == [f"{FIRST}.end"]  # asked by written notes
+    shutil.rmtree(cut / "recordings" / FIRST)
+    assert recover(spool, SIGNER, CLOCK) == []
+    assert list((cut / "keys").iterdir()) == []
+
+
+def test_unfinished_recording_without_its_key_is_reported_and_left_alone(cut):
+    (cut / "keys" / f"{FIRST}.key").unlink()
+    before = tree(cut / "recordings")
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingFailed)
+    assert "存档密钥" in end.detail
+    assert tree(cut / "recordings") == before
+
+
+def test_journal_is_nowhere_in_the_clear_and_stands_again_after_decryption(sealed):
+    """It tells where the officer was; the device lists its hash, the archive writes it out of the segments."""
+    folder = sealed / "recordings" / FIRST
+    assert "journal.jsonl" in (folder / "SHA256SUMS").read_text()
+    assert b'"captured"' not in b"".join(place.read_bytes() for place in sealed.rglob("*") if place.is_file())
+    lines = (clear(sealed) / "journal.jsonl").read_text().splitlines()
+    assert [json.loads(line)["sequence"] for line in lines] == list(range(1, len(lines) + 1))
+
+
+def test_sums_that_list_another_journal_are_altered(sealed):
+    sums = sealed / "recordings" / FIRST / "SHA256SUMS"
+    first, rest = sums.read_text().split("\n", 1)
+    assert first.endswith("journal.jsonl")
+    sums.write_text("0" * 64 + first[64:] + "\n" + rest)
+    done = verify(sums.parent, "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] == "altered"
+    assert "journal.jsonl" in {place["file"] for place in json.loads(done.stdout)["places"]}
+
+
+def test_written_note_beside_a_recording_that_the_device_cannot_read(sealed):
+    spool = Spool(sealed / "recordings", keys=keys_in(sealed))
+    draft = NoteDraft(Cause.EQUIPMENT_FAILURE.value, "存储卡松动，已重新插好。", "示例-000001")
+    add_note(spool, FIRST, draft, SIGNER, CLOCK.read().wall)
+    done = verify(spool.folder(FIRST), "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
+    assert done.returncode == 0, done.stdout
+    assert verdict(clear(sealed)) == "complete"
+    assert (sealed / "clear" / "notes" / "0001.dsse").exists()
+    with pytest.raises(OperatorFault, match="片段范围"):
+        add_note(spool, FIRST, replace(draft, last=10_000), SIGNER, CLOCK.read().wall)
+
+
+def test_photo_is_read_by_the_archive_alone_and_a_flipped_bit_is_altered(tmp_path):
+    write_keys(tmp_path)
+    source = make_source(CaptureSettings(camera="test", width=320, height=192), CLOCK)
+    bench = RecordingBench(tmp_path / "recordings", iter([source]), keys=keys_in(tmp_path))
+    bench.recorder.act(PhotoAsked(DEVICE, UNIT, CLOCK.read()))
+    eventually(lambda: any(isinstance(event, PhotoTaken) for event in bench.events), "a photo")
+    assert bench.recorder.close(5)
+    (photo,) = bench.spool.photos.iterdir()
+    assert photo.name.endswith(".jpg.enc")
+    assert b"JFIF" not in photo.read_bytes()
+    asked = [photo, "--roots", tmp_path / "root.pem"]
+    assert verify(*asked).returncode == 2
+    assert verify(*asked, "--key", tmp_path / "archive.key").returncode == 0
+    (done,) = decrypt(photo, ARCHIVE, tmp_path / "clear")
+    assert hashlib.sha256(done.file.read_bytes()).hexdigest() == photo_digest(photo.read_bytes())
+    photo.write_bytes(flipped(photo.read_bytes(), 3000))
+    assert verify(*asked, "--key", tmp_path / "archive.key").returncode == 13
+
+
+def test_photo_in_a_recording_is_listed_and_judged_with_it(tmp_path):
+    write_keys(tmp_path)
+    source = make_source(CaptureSettings(camera="test", width=320, height=192), CLOCK)
+    bench = RecordingBench(tmp_path / "recordings", iter([source]), keys=keys_in(tmp_path))
+    bench.start()
+    bench.wait_for_fragments(1)
+    bench.recorder.act(PhotoAsked(DEVICE, UNIT, CLOCK.read()))
+    eventually(lambda: any(isinstance(event, PhotoTaken) for event in bench.events), "a photo")
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    folder = bench.spool.folder(FIRST)
+    (photo,) = folder.glob("photo-*.jpg.enc")
+    asked = [folder, "--roots", tmp_path / "root.pem", "--key", tmp_path / "archive.key"]
+    done = verify(*asked)
+    assert (done.returncode, "照片 1 张" in done.stdout) == (0, True), done.stdout
+    out = clear(tmp_path)
+    assert subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0
+    assert verify(out, "--roots", tmp_path / "root.pem").returncode == 0
+    photo.write_bytes(flipped(photo.read_bytes(), 3000))
+    assert verify(*asked).returncode == 13
+
+
+def test_card_of_a_dead_recorder_is_read_by_the_archive_as_it_is(cut):
+    folder = cut / "recordings" / FIRST
+    shutil.rmtree(cut / "keys")
+    done = verify(folder, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    report = json.loads(done.stdout)
+    assert report["verdict"] in ("unexplained-gap", "missing")
+    assert report["fragments"] >= 5
+
+
+def test_file_without_a_header_is_set_aside(cut):
+    segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
+    os.truncate(segment, 0)
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingSealed)
+    assert end.segments == 1
+    assert segment.with_name(segment.name + ".torn").exists()
+
+
+def test_killed_recorder_loses_no_stored_fragment(tmp_path):
+    write_keys(tmp_path)
+    root = tmp_path / "recordings"
+    command = [sys.executable, "-m", SCRIPT, str(root), "2", "0", str(QUEUE_BYTES), str(tmp_path / "archive.pub")]
+    said = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        for line in process.stdout:
+            said.append(int(line.split()[1]))
+            if len(said) == 5:
+                process.send_signal(signal.SIGKILL)
+    (end,) = recover(Spool(root, keys=keys_in(tmp_path)), SIGNER, CLOCK)
+    assert end.fragments >= len(said) == 5
+    out = tmp_path / "clear"
+    assert [it.problems for it in decrypt_recording(root / FIRST, ARCHIVE, out)] == [()] * end.segments
+    assert verdict(out) == "explained-gap"
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        ("pwrite64",),
+        pytest.param(("write", "ftruncate", "rename", "unlink", "fsync"), marks=pytest.mark.faults),
+    ],
+)
+def test_power_cut_inside_recovery_is_made_good_by_the_next_one(cut, tmp_path, calls):
+    """Before every such call, which changes the disk, the process is killed once; the next recovery must reach the same
+    end."""
+    fine = shutil.copytree(cut, tmp_path / "fine")
+    (expected,) = recover(Spool(fine / "recordings"), SIGNER, CLOCK)
+    key, certificates = key_files(tmp_path)
+    cuts = 0
+    for call in calls:
+        for number in range(1, 60):
+            place = shutil.copytree(cut, tmp_path / f"{call}-{number}")
+            if not killed_at(call, number, place / "recordings", [str(key), str(certificates)]):
+                break
+            cuts += 1
+            (end,) = recover(Spool(place / "recordings"), SIGNER, CLOCK, expected=[FIRST])
+            outcome = (end.head, end.fragments, end.size, end.discarded_bytes, end.recovered)
+            assert outcome == (expected.head, expected.fragments, expected.size, expected.discarded_bytes, True)
+            assert verdict(clear(place)) == "explained-gap", (call, number)
+            assert not (place / "keys" / f"{FIRST}.key").exists(), (call, number)
+            shutil.rmtree(place)
+    assert cuts >= 3 * len(calls), "the harness cut nothing"
+
+
+def test_key_file_is_private_and_overwritten_before_it_is_removed(tmp_path):
+    keys = keys_in(tmp_path)
+    keys.create(FIRST)
+    place = tmp_path / "keys" / f"{FIRST}.key"
+    assert place.stat().st_mode & 0o077 == 0
+    kept = tmp_path / "hard link"
+    kept.hardlink_to(place)
+    secret = kept.read_bytes()
+    end = RecordingSealed(FIRST, 1, 1, GENESIS, 500, 1000, "stopped", False, 0, CLOCK.read())
+    keys.forget(end)
+    assert kept.read_bytes() == bytes(len(secret))
+    assert not place.exists()
+
+
+def test_every_file_of_a_recording_has_its_own_key(tmp_path):
+    keys = keys_in(tmp_path)
+    keys.create(FIRST)
+    headers = [keys.fresh_stream(FIRST)[1] for _ in range(8)]
+    assert len({header.salt for header in headers}) == 8
+    assert len({header.wrapped.wrap for header in headers}) == 1  # one ephemeral key for the recording
+
+
+@pytest.mark.parametrize("content", [b"", b"no key"])
+def test_archive_key_that_is_none_is_the_operators_fault(tmp_path, content):
+    (tmp_path / "archive.pub").write_bytes(content)
+    with pytest.raises(OperatorFault, match="archive_key"):
+        read_archive_key(tmp_path / "archive.pub")
+    assert read_archive_key(None) is None
+
+
+def test_the_command_decrypts_once_and_never_over_what_is_there(sealed, tmp_path):
+    folder = sealed / "recordings" / FIRST
+    center = [sys.executable, "-m", "provisioning.center.cli", "decrypt", folder]
+    command = [*center, "--key", sealed / "archive.key", "--out", tmp_path / "out"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert verdict(tmp_path / "out" / FIRST) == "complete"
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+
+
+def test_device_folder_with_an_archive_key_records_encrypted(tmp_path):
+    """The composition that `liuhen-agent run` makes, from agent.toml to the archive's reading."""
+    more = '[evidence]\narchive_key = "archive.pub"\n[capture]\ncamera = "test"\nwidth = 320\nheight = 192\n'
+    config = DistrictKeys().write_folder(tmp_path, 8883, more=more)
+    write_keys(tmp_path)
+    events: list[object] = []
+    part = equip(read_config(config), SIGNER, CLOCK, events.append)
+    part.start(StartRecording(FIRST, UNIT, GENESIS, {}))
+    eventually(lambda: len(events) >= 3, "fragments")
+    part.stop(Reason.STOPPED.value)
+    assert part.close(10)
+    assert isinstance(events[-1], RecordingSealed)
+    state = tmp_path / "state"
+    assert (state / "recordings" / FIRST / SEGMENT).exists()
+    assert [place.suffix for place in (state / "keys").iterdir()] == [".end"]
+    assert verdict(clear(state)) == "complete"
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny disk needs root")
+def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archive(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(disk)], check=True)
+    try:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(300_000))
+        tracks, packets = footage(60)
+        rest = itertools.chain.from_iterable((packet, 0.002) for packet in packets[600:])
+        source = FakeSource(tracks, itertools.chain(packets[:600], itertools.repeat(0.02, 20), rest))
+        settings = RecorderSettings(retry_s=0.2, reserve_bytes=0)
+        bench = RecordingBench(disk / "recordings", iter([source]), settings, keys=keys_in(disk))
+        bench.start()
+        eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
+        before = len(bench.stored())
+        assert before > 0
+        ballast.unlink()
+        eventually(lambda: len(bench.stored()) > before, "a fragment after room was made")
+        bench.recorder.stop(Reason.STOPPED)
+        end = bench.wait_for_end()
+        assert bench.recorder.close(5)
+        assert isinstance(end, RecordingSealed), end
+        assert end.fragments == len(bench.stored())
+        out = tmp_path / "clear"
+        done = decrypt_recording(disk / "recordings" / FIRST, ARCHIVE, out)
+        assert [it.problems for it in done] == [()] * end.segments
+        assert verdict(out) == "unexplained-gap"  # a person has to explain a full disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

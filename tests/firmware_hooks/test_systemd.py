@@ -1,0 +1,154 @@
+"""What systemd makes of the unit files: nothing wrong, well fenced in, and nothing fenced out that recording needs."""
+
+import configparser
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import firmware_hooks
+from agent.adapters.state_lock import hold
+from agent.loop import IDLE_S
+
+HERE = Path(firmware_hooks.__file__).parent
+ROOT = HERE.parent
+UNITS = ("agent", "kiosk", "screen")
+EXPOSURE = {"agent": 2.0, "kiosk": 0.9, "screen": 1.5}  # systemd 252; 0 is a box without doors, 10 is root
+NEEDS_SYSTEMD = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """Every key of a unit with its values."""
+    found: dict[str, list[str]] = {}
+    for line in (HERE / f"systemd/liuhen-{name}.service").read_text(encoding="utf-8").splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def checkable(name: str, folder: Path) -> Path:
+    """The unit with a program that is here: systemd-analyze looks whether it is."""
+    text = (HERE / f"systemd/liuhen-{name}.service").read_text(encoding="utf-8")
+    place = folder / f"liuhen-{name}.service"
+    place.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE), encoding="utf-8")
+    return place
+
+
+@NEEDS_SYSTEMD
+def test_systemd_finds_nothing_wrong_in_any_unit(tmp_path):
+    places = [checkable(name, tmp_path) for name in UNITS]
+    told = subprocess.run(["systemd-analyze", "verify", *places], check=False, capture_output=True, text=True)
+    ours = [line for line in told.stderr.splitlines() if "liuhen" in line]
+    assert (ours, told.returncode) == ([], 0)
+
+
+@NEEDS_SYSTEMD
+def test_misspelt_setting_would_be_found(tmp_path):
+    place = checkable("agent", tmp_path)
+    place.write_text(place.read_text(encoding="utf-8").replace("ProtectHome=", "ProtectHoem="), encoding="utf-8")
+    told = subprocess.run(["systemd-analyze", "verify", place], check=False, capture_output=True, text=True)
+    assert "ProtectHoem" in told.stderr
+
+
+@NEEDS_SYSTEMD
+@pytest.mark.parametrize("name", UNITS)
+def test_unit_is_fenced_in_as_far_as_it_was(name, tmp_path):
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", checkable(name, tmp_path)]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told.stdout)
+    assert found is not None, told.stderr
+    assert float(found[1]) <= EXPOSURE[name]
+
+
+def test_agent_may_read_how_the_clock_is_disciplined():
+    """Bites with ProtectClock=yes, which forbids adjtimex(2): every recording would say that its time is unset."""
+    agent = unit("agent")
+    assert "ProtectClock" not in agent
+    assert agent["SystemCallFilter"][-1].split() == ["adjtimex", "clock_adjtime", "clock_adjtime64"]
+    assert "ProcSubset" not in agent  # the boot id is in /proc/sys
+
+
+def test_watchdog_waits_longer_than_an_idle_loop_does():
+    agent = unit("agent")
+    assert agent["Type"] == ["notify"]
+    assert int(agent["WatchdogSec"][0].rstrip("s")) >= 3 * IDLE_S
+
+
+def test_wrong_configuration_is_not_tried_for_ever_and_a_fault_is():
+    for name in ("agent", "kiosk"):
+        assert (unit(name)["Restart"], unit(name)["RestartPreventExitStatus"]) == (["always"], ["2"])
+        assert int(unit(name)["StartLimitBurst"][0]) > 1
+    assert unit("agent")["StartLimitAction"] == ["reboot"]
+
+
+def test_units_start_commands_that_are_installed():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    for name in ("agent", "kiosk"):
+        program, *words = unit(name)["ExecStart"][0].split()
+        assert Path(program).name in scripts
+        assert words[-2] == "--config"
+        assert Path(words[-1]).is_relative_to("/var/lib/liuhen")
+
+
+def test_kiosk_server_can_read_neither_recordings_nor_the_outbox():
+    hidden = unit("kiosk")["InaccessiblePaths"][0]
+    assert {"recordings", "photos", "agent.db"} <= {Path(place).name for place in hidden.split()}
+    assert unit("kiosk")["User"] != unit("agent")["User"]
+    assert unit("kiosk")["Group"] == unit("agent")["Group"]
+
+
+def test_group_of_the_kiosk_gets_through_the_state_folder(tmp_path):
+    with hold(tmp_path / "state"):
+        assert (tmp_path / "state").stat().st_mode & 0o777 == 0o750
+
+
+def test_everything_is_placed_where_systemd_and_udev_look(tmp_path):
+    told = subprocess.run(["sh", HERE / "place.sh", tmp_path], check=True, capture_output=True, text=True)
+    placed = {str(place.relative_to(tmp_path)) for place in tmp_path.rglob("*") if place.is_file()}
+    assert placed == {
+        "usr/lib/systemd/system/liuhen-agent.service",
+        "usr/lib/systemd/system/liuhen-kiosk.service",
+        "usr/lib/systemd/system/liuhen-screen.service",
+        "usr/lib/sysusers.d/liuhen.conf",
+        "usr/lib/tmpfiles.d/liuhen.conf",
+        "usr/lib/systemd/journald.conf.d/liuhen.conf",
+        "usr/lib/udev/rules.d/70-liuhen.rules",
+    }
+    assert "systemctl enable --now liuhen-agent" in told.stdout
+
+
+@NEEDS_SYSTEMD
+def test_users_of_the_units_are_made_by_sysusers(tmp_path):
+    subprocess.run(["sh", HERE / "place.sh", tmp_path], check=True, capture_output=True)
+    (tmp_path / "etc").mkdir()
+    command = ["systemd-sysusers", f"--root={tmp_path}"]
+    if shutil.which(command[0]) is None:
+        pytest.skip("systemd-sysusers is not installed")
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    if told.returncode:
+        pytest.skip(f"systemd-sysusers wants more than this machine allows: {told.stderr.strip()[-100:]}")
+    made = {line.split(":")[0] for line in (tmp_path / "etc/passwd").read_text(encoding="utf-8").splitlines()}
+    assert {unit(name)["User"][0] for name in UNITS} <= made
+
+
+def test_journal_is_bounded_and_nothing_is_ever_aged_away():
+    settings = configparser.ConfigParser()
+    settings.read(HERE / "systemd/journald-liuhen.conf", encoding="utf-8")
+    assert settings["Journal"]["SystemMaxUse"] == "64M"
+    rows = [line.split() for line in (HERE / "systemd/tmpfiles-liuhen.conf").read_text("utf-8").splitlines()]
+    assert all(row[-1] == "-" and row[0] in {"d", "z"} for row in rows if row and row[0] != "#")
+
+
+def test_names_of_serial_lines_are_those_the_readme_uses():
+    rules = (HERE / "udev/70-liuhen.rules").read_text(encoding="utf-8")
+    named = set(re.findall(r'SYMLINK\+="liuhen/([a-z-]+)"', rules))
+    assert {"mcu", "gnss", "card", "printer"} <= named
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"/dev/liuhen/([a-z-]+)", readme + rules)) <= named
+    for line in rules.splitlines():
+        if line and not line.startswith("#"):
+            assert re.fullmatch(r'([A-Z]+(\{\w+\})?(==|!=|=|\+=)"[^"]*"(, )?)+', line), line
