@@ -73,10 +73,17 @@ ROLES: Mapping[Move, Role] = {
     Move.DECIDE: Role.LEADER,
 }
 MOVE_WORDS: Mapping[Move, str] = {
-    Move.SUBMIT: "送审", Move.RETURN: "退回补正", Move.ACCEPT: "受理",
-    Move.APPROVE: "审核同意", Move.OBJECT: "提出审核意见", Move.ADOPT: "采纳意见", Move.DISSENT: "提出异议", Move.COORDINATE: "启动协调", Move.RESOLVE: "协调结果",
+    Move.SUBMIT: "送审",
+    Move.RETURN: "退回补正",
+    Move.ACCEPT: "受理",
+    Move.APPROVE: "审核同意",
+    Move.OBJECT: "提出审核意见",
+    Move.ADOPT: "采纳意见",
+    Move.DISSENT: "提出异议",
+    Move.COORDINATE: "启动协调",
+    Move.RESOLVE: "协调结果",
     Move.DECIDE: "作出决定",
-}  # fmt: skip
+}
 ROLE_WORDS = {Role.HANDLER: "承办人", Role.EXAMINER: "审核人", Role.LEADER: "负责人"}
 
 
