@@ -28,6 +28,7 @@ from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.performer import Performer, RecorderPort, Room
 from agent.version import software_version
+from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, RecordingId, recording_id
 from agent.wire.signing import CertifiedSigner
@@ -158,6 +159,8 @@ def _room(
     part: RecordingPart | None,
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
+    if config.records:
+        audience = DUTY_AUDIENCE
     return Room(
         Identity(
             config.district,

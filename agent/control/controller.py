@@ -34,9 +34,11 @@ from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink, compare_receipt
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
 from agent.duty.floors import Floor
+from agent.duty.policies import PolicyShelf
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
+from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.instant import Instant
 from agent.wire.topics import RECEIPT, device_topic
@@ -49,8 +51,9 @@ FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this device is. `audience` is None on recorders, which show nothing; `partner` is the recorder whose heads it
-    countersigns; `sound_only` ones have no camera."""
+    """Who this device is. `audience` is `DUTY_AUDIENCE` on recorders, which follow policies, a hall on kiosk hosts;
+    `partner` is the recorder whose heads it countersigns;
+    `sound_only` ones have no camera."""
 
     district: District
     device: DeviceId
@@ -74,7 +77,7 @@ class Memory:
 
 class Controller:
     """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`. `health` tells
-    the alarms that hold, `frames` whether what should be recorded is recorded."""
+    the alarms that hold, `frames` whether what should be recorded is recorded; `policies` are those accepted so far."""
 
     def __init__(
         self,
@@ -86,17 +89,20 @@ class Controller:
     ) -> None:
         self._identity, self._trust = identity, trust
         context = {CONTEXT_VERSION: identity.version}
-        self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
+        self.policies = PolicyShelf(identity.unit)
+        in_force = self.policies.in_force
+        self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context, in_force)
         self.health, self.frames = HealthDesk(self._recording, storage), FrameWatch()
-        audience = identity.audience
-        self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
+        self._desk = _disclosure_desk(identity, memory, self.policies)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._witness = _witness_desk(identity, memory)
         extra = () if self._witness is None else (self._witness.topic,)
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
-        self._indicator = Indicator(sound_only=identity.sound_only) if audience is None else None
+        self._indicator = (
+            Indicator(sound_only=identity.sound_only) if identity.audience in (None, DUTY_AUDIENCE) else None
+        )
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -238,6 +244,14 @@ class Controller:
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
         off = [] if self._indicator is None else self._indicator.switch_off()
         return [StoreEvent(stopped), *status, *off, flushed, Finish(self._exit_code, self._end_by_ns)]
+
+
+def _disclosure_desk(identity: Identity, memory: Memory, shelf: PolicyShelf) -> DisclosureDesk | None:
+    audience = identity.audience
+    if audience is None:
+        return None
+    policies = shelf if audience == DUTY_AUDIENCE else None
+    return DisclosureDesk(identity.district, audience, memory.floors, policies)
 
 
 def _witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:

@@ -93,7 +93,7 @@ class DocumentFact:
 @dataclass(frozen=True)
 class RecordingFact:
     """A recording of the task. `verdict` is a word of `liuhen-verify`; `policies` the versions of the policies in force
-    by kind; `head` the end of its chain."""
+    by name `kind.id`; `head` the end of its chain."""
 
     recording: RecordingId
     device: DeviceId

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from agent.duty.retention import Retention, parse_retention, shortens
 from agent.errors import SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.canonical import Fields
@@ -17,8 +18,7 @@ from agent.wire.identifiers import RecordingId
 from agent.wire.trust import Role
 
 LEDGER = "retention"
-SHORTEST_DAYS = 183  # reference REC-22: six months at least
-FOR_EVER: int | None = None
+SHORTEST = timedelta(days=183)  # reference REC-22: six months at least
 
 
 class Deed(StrEnum):
@@ -42,22 +42,10 @@ ROLES: Mapping[Deed, frozenset[Role]] = {
 
 
 @dataclass(frozen=True)
-class Term:
-    """A class of the list (存储期限) and its days, None for ever (永久)."""
-
-    name: str
-    days: int | None
-
-    def shorter_than(self, other: "Term") -> bool:
-        """Whether this one lets a recording go earlier."""
-        return self.days is not None and (other.days is None or self.days < other.days)
-
-
-@dataclass(frozen=True)
 class Proposal:
     """A shorter term that waits for its approval, and who proposed it."""
 
-    term: Term
+    term: Retention
     by: str
 
 
@@ -66,7 +54,7 @@ class Keeping:
     """How `recording` is kept after `acts`; `holds` by name with their reasons; `deleted` when it went."""
 
     recording: RecordingId
-    term: Term | None = None
+    term: Retention | None = None
     proposal: Proposal | None = None
     holds: Mapping[str, str] = field(default_factory=dict)
     deleted: datetime | None = None
@@ -78,10 +66,9 @@ class Keeping:
         return self.acts[-1] if self.acts else None
 
     def due(self, ended: datetime) -> datetime | None:
-        """When a recording that ended then may go, None for never: for ever, or not yet filed."""
-        if self.term is None or self.term.days is None:
-            return None
-        return ended + timedelta(days=max(self.term.days, SHORTEST_DAYS))
+        """When a recording that ended then may go, None for never: for ever, with a case file, or not yet filed."""
+        due = None if self.term is None else self.term.ends(ended)
+        return None if due is None else max(due, ended + SHORTEST)
 
 
 def keep(recording: RecordingId, acts: Iterable[SignedAct]) -> Keeping:
@@ -114,13 +101,13 @@ def step(keeping: Keeping, signed: SignedAct) -> Keeping:
     return replace(after, acts=(*keeping.acts, signed))
 
 
-def _classified(keeping: Keeping, term: Term, by: str) -> Keeping:
-    if keeping.term is not None and term.shorter_than(keeping.term):
+def _classified(keeping: Keeping, term: Retention, by: str) -> Keeping:
+    if keeping.term is not None and shortens(keeping.term, term):
         return replace(keeping, proposal=Proposal(term, by))
     return replace(keeping, term=term, proposal=None)
 
 
-def _approved(keeping: Keeping, term: Term, by: str) -> Keeping:
+def _approved(keeping: Keeping, term: Retention, by: str) -> Keeping:
     proposal = keeping.proposal
     if proposal is None or proposal.term != term:
         raise SenderFault("没有等待批准的这项缩短，已拒绝。请先由承办人提出。", "no-proposal")
@@ -145,14 +132,13 @@ def _deleted(keeping: Keeping, ended: datetime, at: datetime) -> Keeping:
         raise SenderFault(f"{keeping.recording} 已被冻结（{'、'.join(keeping.holds)}），不能删除。", "held")
     due = keeping.due(ended)
     if due is None or at <= due:
-        until = "永久保存或尚未归类" if due is None else f"须保存到 {due:%Y-%m-%d}"
+        until = "永久保存、随案卷保存或尚未归类" if due is None else f"须保存到 {due:%Y-%m-%d}"
         raise SenderFault(f"{keeping.recording} {until}，不能删除。", "too-early")
     return replace(keeping, deleted=at)
 
 
-def _term(fields: Fields) -> Term:
-    days = None if fields.is_null("days") else fields.integer("days", 1)
-    return Term(fields.text("term"), days)
+def _term(fields: Fields) -> Retention:
+    return parse_retention(fields.text("term"))
 
 
 def _deed(signed: SignedAct) -> Deed:

@@ -47,17 +47,12 @@ LIMIT_FIELDS: Mapping[Stage, str] = {
 }
 """The one table of time limits, in working days: how long a matter may stand in a stage."""
 
-TEXT_FIELDS = ("审核机构", "审核范围", "审核程序", "审核载体", "协调机制", "责任追究")
-ENTRY_FIELDS = ("审核机构", "审核人员", "审核范围", "送审材料", "审核程序", "审核载体",
-                *LIMIT_FIELDS.values(), "协调机制", "责任追究")  # fmt: skip
-
 
 @dataclass(frozen=True)
 class ReviewRules:
     """`body` is the configured review body (a name: 法制办, 司法局, 法制科), `members` the staff numbers of its
-    reviewers, `materials` what must be handed in, `limits` working days by stage; `version` of the signed document."""
+    reviewers, `materials` what must be handed in, `limits` working days by stage."""
 
-    version: int
     body: str
     members: frozenset[str]
     scope: Scope
@@ -70,14 +65,13 @@ class ReviewRules:
     calendar: WorkCalendar
 
 
-def parse_review_rules(entries: Iterable[Any], version: int) -> ReviewRules:
-    """The rules of a signed document of one entry; raises `SenderFault` naming the field."""
+def parse_review_rules(entries: Iterable[Any]) -> tuple[ReviewRules]:
+    """The rules of a signed document of one entry, alone; raises `SenderFault` naming the field."""
     found = list(entries)
     if len(found) != 1:
         raise SenderFault(f"法制审核办法应恰有 1 条，实有 {len(found)} 条，请改正。")
     entry = Entry("法制审核办法", 1, found[0])
-    return ReviewRules(
-        version,
+    rules = ReviewRules(
         entry.text("审核机构"),
         frozenset(entry.texts("审核人员")),
         Scope(entry.choice("审核范围", tuple(Scope))),
@@ -89,6 +83,7 @@ def parse_review_rules(entries: Iterable[Any], version: int) -> ReviewRules:
         entry.text("责任追究"),
         WorkCalendar(_dates(entry, "节假日"), _dates(entry, "调休上班日")),
     )
+    return (rules,)
 
 
 def _days(entry: Entry, name: str) -> int:

@@ -92,6 +92,6 @@ def case(steps: Iterable[str] = STEPS, **changes: Any) -> CaseFacts:
         "reasons": {},
         "documents": (document(),),
         "confirmation": Served.SIGNED,
-        "retention": "2 年",
+        "retention": "2年",
     }
     return CaseFacts(**{**fields, **changes})

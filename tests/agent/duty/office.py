@@ -46,7 +46,7 @@ RULES_ENTRY: Mapping[str, Any] = {
 
 
 def rules(**changes: Any) -> ReviewRules:
-    return parse_review_rules([{**RULES_ENTRY, **changes}], 1)
+    return parse_review_rules([{**RULES_ENTRY, **changes}])[0]
 
 
 def findings(**others: tuple[Finding, str]) -> tuple[Judged, ...]:

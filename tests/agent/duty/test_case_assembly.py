@@ -25,7 +25,7 @@ TASK = "T-2026-0001"
 TAKEN = {
     "task": TASK, "source": "command", "unit": UNIT, "category": "行政检查", "matter": "食品经营现场检查",
     "area": "星河区", "party": "P-0001", "officers": list(OFFICERS), "required": ["表明身份", "现场检查", "当事人确认"],
-    "retention": "2 年", "major": ["社会影响"], "digest": digest_of("task"),
+    "retention": "2年", "major": ["社会影响"], "digest": digest_of("task"),
 }  # fmt: skip
 OFFICER = {"certificate": OFFICERS[0], "unit": UNIT, "roster_version": 7, "labels": []}
 
