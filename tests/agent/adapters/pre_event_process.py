@@ -4,7 +4,8 @@ standard input, and says on its standard output what it was delivered and what i
 A machine that is busy may hold up the recorder as long as it likes: the camera waits before it is farther ahead of the
 disk than may be lost. A recorder that wants more than that before it stores anything ends the process instead.
 
-With a past of so many seconds the ring is filled at once with pictures of 1 Mbit/s that came before the scene.
+With a past of so many seconds the ring is filled at once with pictures of 1 Mbit/s that came before the scene. While
+such a ring goes to the disk the camera does not wait; that the disk has come near again is said as `near`.
 """
 
 import itertools
@@ -37,8 +38,9 @@ PATIENCE_S = 60.0
 class Stored:
     """How far the disk has got, as the recorder tells it; monotonic nanoseconds, 0 before the first fragment."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, far: bool) -> None:
         self._end_ns, self._told = 0, threading.Condition()
+        self._far = far
 
     def tell(self, event: FragmentStored) -> None:
         with self._told:
@@ -46,6 +48,11 @@ class Stored:
             self._told.notify_all()
 
     def wait_for(self, captured_ns: int) -> None:
+        if self._far:
+            if self._end_ns and captured_ns - self._end_ns <= AHEAD_NS:
+                self._far = False
+                say("near", self._end_ns)
+            return
         with self._told:
             near = self._told.wait_for(lambda: not self._end_ns or captured_ns - self._end_ns <= AHEAD_NS, PATIENCE_S)
         if not near:
@@ -101,7 +108,7 @@ def say(word: str, number: int) -> None:
 
 def main(root: str, camera: str, past_s: str = "0", archive: str = "") -> None:
     long = int(past_s)
-    stored = Stored()
+    stored = Stored(far=long > 0)
 
     def report(event: object) -> None:
         if isinstance(event, FragmentStored):

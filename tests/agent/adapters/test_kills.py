@@ -39,7 +39,7 @@ def killed(
     the last picture delivered (monotonic ns) and the last fragment said to be stored."""
     command = [sys.executable, "-m", SCRIPT, str(root), camera, str(past_s), *archive]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    seen = {"delivered": 0, "stored": 0}
+    seen = {"delivered": 0, "stored": 0, "near": 0 if past_s else 1}
     after = pictures = 0
     with subprocess.Popen(command, text=True, cwd=REPOSITORY, **pipes) as process:
         for line in process.stdout:
@@ -49,7 +49,7 @@ def killed(
             if pictures == delivered_before_trigger and word == "delivered":
                 process.stdin.write("\n")
                 process.stdin.flush()
-            after += word == "delivered" and seen["stored"] >= stored
+            after += word == "delivered" and seen["stored"] >= stored and seen["near"] > 0
             if after > more:
                 process.kill()
     assert process.returncode == -signal.SIGKILL, "the recorder wanted more than may be lost before it stored anything"
