@@ -111,8 +111,7 @@ def _recording(recording: RecordingFact) -> Line:
 
 
 def _gap(gap: GapFact) -> Line:
-    explained = "已说明" if gap.explained else "没有说明"
-    return Line(f"录像中断（{gap.reason}），{explained}。", not gap.explained, (gap.span,))
+    return Line(f"录像有中断，{'已说明原因' if gap.explained else '没有说明原因'}。", not gap.explained, (gap.span,))
 
 
 def _procedure(facts: CaseFacts) -> Iterator[Line]:

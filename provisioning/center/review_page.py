@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from agent.duty.case_facts import CaseFacts, RecordingFact, Span
+from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
 from agent.duty.review_admission import Judged, missing_materials, must_be_reviewed, parse_findings
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules
+from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES
 from agent.wire.instant import BEIJING
 
@@ -22,8 +23,9 @@ h1 + p { text-align: center; margin: 0 0 4mm } h2 { font-size: 12pt; margin: 5mm
 table { border-collapse: collapse; width: 100% } tr { break-inside: avoid }
 th, td { border: .3mm solid #777; padding: .8mm 2mm; text-align: left; vertical-align: top; overflow-wrap: anywhere }
 th { background: #f0f0f0; font-weight: 600; white-space: nowrap } .facts th { width: 30mm }
-.elements td:first-child { width: 8mm; text-align: center } .elements .q { width: 40mm; font-weight: 600 }
-.elements .p { width: 32mm } .elements .f { width: 34mm } ul { margin: 0; padding-left: 4mm }
+.elements { table-layout: fixed } .elements th:nth-child(1) { width: 5mm } .elements th:nth-child(2) { width: 28mm }
+.elements th:nth-child(4) { width: 22mm } .elements th:nth-child(5) { width: 30mm } .elements .q { font-weight: 600 }
+ul { margin: 0; padding-left: 4mm }
 .against { color: #a40000 } .human { color: #555 } .good { color: #0a5c1f } .late { color: #a40000; font-weight: 600 }
 .red { display: inline-block; border: .5mm solid #a40000; color: #a40000; padding: 0 2mm; font-weight: 700 }
 a { color: inherit } :target { background: #ffeca8 } footer { color: #444; font-size: 8.5pt; margin-top: 4mm }
@@ -116,9 +118,10 @@ def _element(element: Element, judged: Judged | None) -> str:
     lines = "".join(f"<li{_class(line)}>{escape(line.text)}{_links(line)}" for line in element.lines)
     found = '<span class="human">待审核</span>' if judged is None else f"<b>{judged.finding.value}</b>"
     note = "" if judged is None or not judged.note else f"<br>{escape(judged.note)}"
+    facts = f"<ul>{lines}</ul>" if lines else '<span class="human">签名事实对此没有记载</span>'
     prefill = f'<td class="p {PREFILL_CLASS[element.prefill]}">{element.prefill.value}'
     question = f'<tr id="e{element.number}"><td>{element.number}<td class="q">{element.question}'
-    return f'{question}<td><ul>{lines}</ul>{prefill}<td class="f">{found}{note}'
+    return f'{question}<td>{facts}{prefill}<td class="f">{found}{note}'
 
 
 def _class(line: Line) -> str:
@@ -145,7 +148,7 @@ def _recording(it: RecordingFact) -> str:
 
 def _stretches(facts: CaseFacts) -> str:
     told = [(f"环节：{step.step}", step.span) for step in facts.steps]
-    told += [(f"中断：{gap.reason}（{'已说明' if gap.explained else '没有说明'}）", gap.span) for gap in facts.gaps]
+    told += [(_gap(gap), gap.span) for gap in facts.gaps]
     told += [(f"文书：{paper.number}", paper.span) for paper in facts.documents if paper.span is not None]
     rows = [
         f'<tr id="{_anchor(span)}"><td>{escape(words)}<td>{span.recording}<td>{span.first}–{span.last}'
@@ -153,6 +156,11 @@ def _stretches(facts: CaseFacts) -> str:
         for words, span in sorted(told, key=lambda entry: (entry[1].recording, entry[1].first))
     ]
     return f"<p></p><table><tr><th>内容<th>录像<th>片段<th>时间{''.join(rows)}</table>" if rows else ""
+
+
+def _gap(gap: GapFact) -> str:
+    codes = {reason.value: words for reason, words in REASON_NAMES.items()}
+    return f"中断：{codes.get(gap.reason, gap.reason or '原因不明')}（{'已说明' if gap.explained else '没有说明'}）"
 
 
 def _documents(it: Dossier) -> str:
@@ -205,7 +213,11 @@ def _anchor(span: Span) -> str:
 
 
 def _stretch(span: Span) -> str:
-    return f"[{span.recording} 第 {span.first}–{span.last} 片段，{_clock(span.begins)}–{_clock(span.ends)}]"
+    return f"[{span.recording} {_fragments(span)}，{_clock(span.begins)}–{_clock(span.ends)}]"
+
+
+def _fragments(span: Span) -> str:
+    return f"第 {span.first} 片段" if span.first == span.last else f"第 {span.first}–{span.last} 片段"
 
 
 def _moment(moment: datetime) -> str:

@@ -49,8 +49,9 @@ def _review(office: ReviewOffice, move: Move = Move.APPROVE) -> None:
 def _packet(office: ReviewOffice, out: Path, papers: list[Path] | None = None) -> Path:
     room = office.room()
     facts, center = room.facts(TASK), office.center
-    signer = load_signer(center, "evidence") if (center / "evidence.key").exists() else load_signer(center, "receiver")
-    seal = Seal("receiver-1", signer, office.root.read_bytes(), (center / "trust.dsse").read_bytes())
+    seal = Seal(
+        "receiver-1", load_signer(center, "receiver"), office.root.read_bytes(), (center / "trust.dsse").read_bytes()
+    )
     return write_packet(
         out, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK), papers=papers or [],
         recordings=office.recordings, seal=seal, now=room.now,
