@@ -118,8 +118,10 @@ class PolicyShelf:
             self.put(document)
 
     def put(self, document: Disclosure) -> None:
-        """Take over an accepted document; other kinds, and those of other units, are passed over."""
-        if document.kind in DUTY_KINDS and document.publisher == self._unit:
+        """Take over an accepted document; other kinds, and policies of other units, are passed over. The personnel list
+        is the department's or the legal office's (the plan, 二（一）4), and names the unit of each officer itself."""
+        own = document.publisher == self._unit or document.kind is DisclosureKind.PERSONNEL_LIST
+        if document.kind in DUTY_KINDS and own:
             self._shelf[".".join(document.key)] = read_policy(document)
 
     def in_force(self, now: datetime) -> Policies:
