@@ -44,6 +44,9 @@ def _exposed(field: str, text: str) -> str | None:
 def _texts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field, value in entry.items():
         yield "字段名", field
+        if isinstance(value, str):
+            yield field, value
+            continue
         for text in _leaves(value):
             yield field, text
 
