@@ -23,6 +23,7 @@ from agent.evidence.places import Examined, clock_text, named, wall_text
 from agent.evidence.position import Position
 from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
+from agent.markup import templates
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -126,11 +127,7 @@ def section(
 
 def render(page: Page) -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = templates(TEMPLATES)
     environment.filters |= {"clock": wall_text, "jpeg": _data_url, "minutes": _minutes, "bytes": _bytes}
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html").render(

@@ -4,9 +4,11 @@ import asyncio
 from datetime import datetime
 
 from agent.clock import Clock
+from agent.wire.identifiers import District
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, board, window_board
 from kiosk.feed import Feed
+from kiosk.identity import identity_view
 from kiosk.lists import Topic, list_page
 from kiosk.page import Frame, Pages
 from kiosk.proof import proof
@@ -65,6 +67,11 @@ class Display:
         """What this screen shows and by whose word."""
         view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint, self._feed.remark)
         return self._pages.proof(self._frame("verify", "核验"), view)
+
+    def identity(self, text: str) -> str:
+        """Whether the officer's code `text` is genuine."""
+        view = identity_view(text, self._feed.shelf, self._now(), self._feed.trust, District(self._site.district))
+        return self._pages.identity(self._frame("verify", "核验执法人员身份码"), view)
 
     def missing(self) -> str:
         """The page for an address that does not exist; never a blank one."""

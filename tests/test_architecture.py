@@ -36,6 +36,15 @@ ARROWS = {
     "agent.duty": {"agent.wire", "agent.errors"},
     "agent.control": {"agent.wire", "agent.evidence", "agent.duty", "agent.errors"},
     "agent.adapters": {"agent"},
+    "agent.page": {
+        "agent.adapters.thumbnails",
+        "agent.config",
+        "agent.evidence",
+        "agent.markup",
+        "agent.verify_files",
+        "agent.wire",
+        *GROUND_FLOOR,
+    },
     "agent": {"agent"},
     "kiosk": {"agent.wire", "agent.duty", *GROUND_FLOOR},
     "firmware_hooks": set(),
@@ -54,8 +63,9 @@ FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one
 
 PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
-    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf",
-    "kiosk.publishing.drafting", "kiosk.publishing.countersign",
+    "agent.page.gate", "agent.page.lockout", "agent.page.view",
+    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
     "provisioning.fleet.orders",
@@ -183,6 +193,7 @@ def test_terminals_are_written_by_command_files_only() -> None:
         ("provisioning.cli", "import kiosk"),
         ("firmware_hooks.frames", "from agent.wire import topics"),
         ("agent.app", "import provisioning"),
+        ("agent.page.pages", "from agent.adapters.database import open_database"),
         ("agent.app", "from tests.support import broker"),
     ],
 )
@@ -201,6 +212,7 @@ def test_an_injected_wrong_arrow_is_caught(module: str, source: str) -> None:
         ("agent.wire.topics", "import logging"),
         ("agent.control.outbox", "import sqlite3"),
         ("kiosk.board", "import starlette"),
+        ("agent.page.lockout", "import time"),
         ("kiosk.shelf", "from pathlib import Path"),
         ("provisioning.center.broker_config", "from pathlib import Path"),
         ("provisioning.center.intake", "import sqlalchemy"),

@@ -37,6 +37,41 @@ class Seen:
     modified_ns: int
 
 
+class SeenFiles:
+    """The files that were read, kept in `place`, which can be lost."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._seen: set[Seen] = set()
+
+    def open(self) -> None:
+        """Read what was kept; a torn line is a file that is read again."""
+        self._seen = set(self._kept())
+
+    def knows(self, seen: Seen) -> bool:
+        """Whether this very file was read before."""
+        return seen in self._seen
+
+    def remember(self, seen: Seen) -> None:
+        """It need not be read again; raises `EnvironmentFault`."""
+        self._seen.add(seen)
+        line = json.dumps([seen.path.hex(), seen.size, seen.modified_ns]).encode() + b"\n"
+        with durable.disk_errors(self._place), self._place.open("ab") as stream:
+            stream.write(line)  # not synced: what is lost of it is read again
+
+    def _kept(self) -> Iterator[Seen]:
+        try:
+            lines = self._place.read_bytes().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            try:
+                path, size, modified_ns = json.loads(line)
+                yield Seen(bytes.fromhex(path), int(size), int(modified_ns))
+            except (ValueError, TypeError):
+                continue
+
+
 @dataclass(frozen=True)
 class Origin:
     """Who collects, and the label of where from."""
@@ -52,7 +87,7 @@ class CollectedShelf:
 
     def __init__(self, root: Path, origin: Origin, signer: CertifiedSigner) -> None:
         self.root, self.origin, self._signer = root, origin, signer
-        self._seen: set[Seen] = set()
+        self.seen = SeenFiles(root / SEEN)
         self._digests: dict[Digest, CollectedId] = {}
         self._last = 0
 
@@ -66,26 +101,15 @@ class CollectedShelf:
         items = [CollectedId(name) for name in names if COLLECTED_PATTERN.fullmatch(name)]
         self._last = max([used, *map(collected_number, items)])
         self._digests = {digest: item for item in items for digest in self._digest_of(item)}
-        self._seen = set(self._read_seen())
+        self.seen.open()
 
     def items(self, after: int) -> list[CollectedId]:
         """The items whose number is above `after`, in order."""
         return [it for it in sorted(self._digests.values(), key=collected_number) if collected_number(it) > after]
 
-    def knows(self, seen: Seen) -> bool:
-        """Whether this very file was read before."""
-        return seen in self._seen
-
     def item_of(self, digest: Digest) -> CollectedId | None:
         """The item with that content, None when there is none."""
         return self._digests.get(digest)
-
-    def remember(self, seen: Seen) -> None:
-        """It need not be read again; raises `EnvironmentFault`."""
-        self._seen.add(seen)
-        line = json.dumps([seen.path.hex(), seen.size, seen.modified_ns]).encode() + b"\n"
-        with durable.disk_errors(self.root), (self.root / SEEN).open("ab") as stream:
-            stream.write(line)  # not synced: what is lost of it is read again
 
     def draft(self, seen: Seen) -> Path:
         """An empty folder for the next item; raises `EnvironmentFault`."""
@@ -142,15 +166,3 @@ class CollectedShelf:
         except (OSError, SenderFault):
             return  # it stays as it is, and its material would be collected once more
         yield from (digest for name, digest in sums.items() if name != collected.MANIFEST_NAME)
-
-    def _read_seen(self) -> Iterator[Seen]:
-        try:
-            lines = (self.root / SEEN).read_bytes().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                path, size, modified_ns = json.loads(line)
-                yield Seen(bytes.fromhex(path), int(size), int(modified_ns))
-            except (ValueError, TypeError):
-                continue  # a torn line: that file is read again

@@ -92,7 +92,7 @@ class Collector:
         self._shelf.open(self._told)
         for item in self._shelf.items(self._told):
             try:
-                self._tell(self._shelf.statement(item))
+                self._report(_event(self._shelf.statement(item)))
             except (EnvironmentFault, SenderFault) as fault:
                 self._say("again", f"采集件 {item} 的凭证无法读取：{fault}")
 
@@ -120,7 +120,7 @@ class Collector:
 
     def _consider(self, file: CardFile) -> bool:
         seen = file.seen
-        if self._shelf.knows(seen):
+        if self._shelf.seen.knows(seen):
             return False
         unchanged_s = self._patience.unchanged_s(seen, self._clock.read().monotonic_ns)
         closed = seen.path in self._settled
@@ -147,7 +147,7 @@ class Collector:
             item, is_new = self._take(file, pieces)
             if is_new:
                 return True
-        self._shelf.remember(seen)
+        self._shelf.seen.remember(seen)
         logger.info("%s has the content of %s, collected before", readable(seen.path), item)
         return False
 
@@ -164,25 +164,9 @@ class Collector:
             stated = self._shelf.keep(place, digest, file.seen, file.modified, self._clock.read())
         finally:
             self._shelf.discard(place)
-        self._tell(stated)
-        self._shelf.remember(file.seen)
+        self._report(_event(stated))
+        self._shelf.seen.remember(file.seen)
         return stated.item, True
-
-    def _tell(self, stated: CollectedStatement) -> None:
-        if stated.structure is Structure.TORN:
-            logger.warning("%s: %s is torn; collected as it is", stated.item, readable(stated.path))
-        self._report(
-            FileCollected(
-                collected_number(stated.item),
-                stated.item,
-                stated.sha256,
-                stated.size,
-                stated.source,
-                name_pattern(stated.path),
-                stated.structure.value,
-                stated.collected,
-            )
-        )
 
     def _work(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
@@ -226,3 +210,18 @@ def _hashed(pieces: Iterator[bytes], whole: "hashlib._Hash") -> Iterator[bytes]:
 
 def _digest(whole: "hashlib._Hash") -> Digest:
     return Digest(whole.hexdigest())
+
+
+def _event(stated: CollectedStatement) -> FileCollected:
+    if stated.structure is Structure.TORN:
+        logger.warning("%s: %s is torn; collected as it is", stated.item, readable(stated.path))
+    return FileCollected(
+        collected_number(stated.item),
+        stated.item,
+        stated.sha256,
+        stated.size,
+        stated.source,
+        name_pattern(stated.path),
+        stated.structure.value,
+        stated.collected,
+    )

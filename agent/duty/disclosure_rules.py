@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from agent.duty.entries import Entry
 from agent.duty.masking import check_masked
-from agent.duty.policies import read_policy
+from agent.duty.policies import parse_policy
 from agent.duty.roster import parse_roster
 from agent.duty.windows import parse_windows
 from agent.errors import SenderFault
@@ -152,7 +152,7 @@ def _check_kind(document: Disclosure) -> None:
     elif document.kind in POLICY_KINDS:
         if document.kind not in PUBLIC_POLICIES and document.audience != DUTY_AUDIENCE:
             raise SenderFault(f"内部规则（{document.kind}）只发给执法终端，范围应为 {DUTY_AUDIENCE}，请改正。")
-        read_policy(document)
+        parse_policy(document)
 
 
 def _successor(document: Disclosure, current: Disclosure) -> Disclosure:

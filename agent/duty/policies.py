@@ -120,8 +120,10 @@ class PolicyShelf:
             self.put(document)
 
     def put(self, document: Disclosure) -> None:
-        """Take over an accepted document; other kinds, and those of other units, are passed over."""
-        if document.kind in DUTY_KINDS and document.publisher == self._unit:
+        """Take over an accepted document; other kinds, and policies of other units, are passed over. The personnel list
+        is the department's or the legal office's (the plan, 二（一）4), and names the unit of each officer itself."""
+        own = document.publisher == self._unit or document.kind is DisclosureKind.PERSONNEL_LIST
+        if document.kind in DUTY_KINDS and own:
             self._shelf[".".join(document.key)] = read_policy(document)
 
     def in_force(self, now: datetime) -> Policies:
@@ -132,9 +134,15 @@ class PolicyShelf:
 
 def read_policy(document: Disclosure) -> Policy:
     """The document with its entries read; raises `SenderFault` naming what is wrong with one."""
+    return Policy(".".join(document.key), document, event_hash(document.encode()), parse_policy(document))
+
+
+def parse_policy(document: Disclosure) -> tuple[Any, ...]:
+    """What the entries say; raises `SenderFault` naming what is wrong with one."""
     parse = PARSERS.get(document.kind)
-    content = tuple(document.entries) if parse is None or document.withdrawn is not None else parse(document.entries)
-    return Policy(".".join(document.key), document, event_hash(document.encode()), content)
+    if parse is None or document.withdrawn is not None:
+        return tuple(document.entries)
+    return tuple(parse(document.entries))
 
 
 def _rules(document: Disclosure, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from time import perf_counter, thread_time
 from agent.adapters.gap_log import GapLog
 from agent.adapters.libav import AacEncoder, H264Encoder, Picture, Sound
 from agent.adapters.packets import Packet, StreamInfo
+from agent.adapters.positions import PositionLog
 from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_writer import SegmentWriter
 from agent.evidence.journal import FragmentMoment, Reason
@@ -74,7 +75,7 @@ def record(path: Path, size: int, fragment_ms: int, *, seal: bool = True) -> Rec
     signer, clock, gaps = AUTHORITY.signer(), WorkloadClock(), GapLog()
     emitter, file = TimedEmitter(ORIGIN, signer, SessionKey.generate()), SegmentFile(path)
     tracks, group = _group()
-    writer = SegmentWriter(ORIGIN, tracks, fragment_ms, emitter, file, clock)
+    writer = SegmentWriter(ORIGIN, tracks, fragment_ms, emitter, file, clock, PositionLog())
     for packet in _packets(tracks, group):
         clock.now = packet.captured
         list(writer.write(packet, gaps))

@@ -122,6 +122,9 @@ def test_what_is_changed_after_the_collection_is_told(bench: Collecting, damage:
         data[-1 if damage == "signature" else len(data) // 20] ^= 1
         place.write_bytes(data)
     assert bench.judge().verdict is (Verdict.MISSING if damage == "gone" else Verdict.ALTERED)
+    if damage in ("material", "manifest", "swapped"):  # the sidecar alone says it, too
+        (item / "SHA256SUMS").unlink()
+        assert bench.judge().verdict is Verdict.ALTERED
 
 
 def test_a_stranger_who_collects_is_not_trusted(bench: Collecting) -> None:
@@ -136,6 +139,7 @@ def test_another_device_cannot_pass_its_find_off_as_ours(tmp_path: Path) -> None
     bench.shelf._signer = bench.authority.signer("REC-0002")
     bench.put("a.mp4", film())
     bench.look()
+    (bench.shelf_root / "REC-0001-C000001" / "SHA256SUMS").unlink()
     assert bench.judge().verdict is Verdict.UNTRUSTED
 
 
