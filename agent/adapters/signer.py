@@ -7,14 +7,13 @@ signature over `PROOF`, which is like no other bytes we sign.
 import contextlib
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent.adapters.firmware_key import FirmwareSigner
 from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_certificates, read_private, read_signer
 from agent.key_places import FirmwareKey, KeyFile, KeyPlace, TokenKey
-from agent.wire.signing import CertifiedSigner, certificate_key, verify_raw
+from agent.wire.signing import CertifiedSigner, certificate_key, load_certificate, verify_raw
 
 PROOF = b"liuhen: this key belongs to its certificate"
 
@@ -46,7 +45,7 @@ def _token_signer(key: TokenKey, chain_file: Path) -> CertifiedSigner:
 
 
 def _proven(signer: CertifiedSigner, name: str, chain_file: Path) -> CertifiedSigner:
-    key = certificate_key(x509.load_der_x509_certificate(signer.chain[0]))
+    key = certificate_key(load_certificate(signer.chain[0]))
     try:
         verify_raw(key, signer.sign(PROOF), PROOF)
     except SenderFault as fault:

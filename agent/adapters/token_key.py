@@ -9,11 +9,9 @@ import hashlib
 import threading
 from typing import Any
 
-from cryptography import x509
-
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.key_places import TokenKey
-from agent.wire.signing import certificate_key, key_id_of
+from agent.wire.signing import certificate_key, key_id_of, load_certificate
 
 try:
     import pkcs11
@@ -27,7 +25,7 @@ class TokenSigner:
     def __init__(self, place: TokenKey, pin: bytes, chain: tuple[bytes, ...]) -> None:
         self._place, self._pin = place, pin.strip()
         self.chain = chain
-        self.key_id = key_id_of(certificate_key(x509.load_der_x509_certificate(chain[0])))
+        self.key_id = key_id_of(certificate_key(load_certificate(chain[0])))
         self._lock = threading.Lock()
         self._session: pkcs11.Session | None = None
         self._key: Any = None  # pkcs11.PrivateKey; its mechanisms are mixed in at run time
