@@ -26,8 +26,8 @@ from agent.wire.device_events import GENESIS
 
 QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
 PAGE_BYTES = 4096
-BUSY_S = 5.0  # ours: only `status` reads beside us
-PROBE_S = 0.2  # ours: a checkpoint is over by then
+OPEN_BUSY_S = 5.0  # ours: at the start there is time to wait for somebody who looks
+BUSY_S = 0.25  # ours: readers keep no writer waiting, and the loop has buttons to obey; what is refused is tried again
 UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SYNCHRONOUS_FULL = 2
 SCHEMA = Migrations("agent")
@@ -77,13 +77,10 @@ class Database:
         """Whether a transaction could begin just now; writes nothing."""
         connection = self._tables.conn
         try:
-            connection.execute(f"PRAGMA busy_timeout = {int(PROBE_S * 1000)}")
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
         except sqlite3.Error:
             return False
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         return True
 
     @contextmanager
@@ -187,11 +184,12 @@ class _UnreadableStore(EnvironmentFault):
 
 def _open(path: Path, quota_bytes: int) -> SqliteUtils:
     with _store_errors():
-        tables = SqliteUtils(sqlite3.connect(path, timeout=BUSY_S), execute_plugins=False)
+        tables = SqliteUtils(sqlite3.connect(path, timeout=OPEN_BUSY_S), execute_plugins=False)
         try:
             _check_whole(tables)
             _configure(tables, quota_bytes)
             SCHEMA.apply(tables)
+            tables.conn.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         except sqlite3.Error:
             tables.close()
             raise
