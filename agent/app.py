@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from agent.adapters import state_lock
+from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
@@ -23,7 +24,7 @@ from agent.clock import Clock, GuidedClock
 from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
-from agent.control.messages import DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
+from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.performer import Performer, RecorderPort, Room
@@ -179,6 +180,7 @@ def _room(
         part,
         None if audience is None else DisclosedFolder(config.state_dir / DISCLOSED),
         lambda: _trust_again(config),
+        AskedFolder(config.state_dir) if config.records else None,
     )
 
 
@@ -195,6 +197,12 @@ def _start(
     stack.callback(stop_time.close, "trust list watch", watch.close)
     # A list that came between our reading and our watching would be heard of by nobody.
     inbox.put(FileSettled(str(config.identity.trust_list)))
+    if room.asked is not None:
+        room.asked.prepare()
+        asks = FolderWatch(room.asked.pattern, lambda _: inbox.put(AsksSettled()))
+        asks.start()
+        stack.callback(stop_time.close, "asked watch", asks.close)
+        inbox.put(AsksSettled())  # likewise
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agent import duty_cli
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
 from agent.cli_frame import run_app
@@ -30,6 +31,10 @@ HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场�
   liuhen-agent check --config /etc/liuhen/agent.toml
 
   liuhen-agent config --config /etc/liuhen/agent.toml
+
+  liuhen-agent task show --config /etc/liuhen/agent.toml
+
+  liuhen-agent step --config /etc/liuhen/agent.toml
 
   liuhen-agent pin --config /etc/liuhen/agent.toml && liuhen-agent page --config /etc/liuhen/agent.toml
 
@@ -173,6 +178,11 @@ def show_config(config: ConfigOption, as_json: JsonOption = False) -> None:
         return
     for line in _lines(lines, ""):
         output.out(line, highlight=False)
+
+
+application.add_typer(duty_cli.tasks, name="task")
+for command in (duty_cli.step, duty_cli.identity, duty_cli.enrol):
+    application.command()(command)
 
 
 def device_status(config: AgentConfig) -> dict[str, Any]:

@@ -64,15 +64,16 @@ FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one
 PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
     "agent.page.gate", "agent.page.lockout", "agent.page.view",
-    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf",
+    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
+    "provisioning.center.review_page",
     "provisioning.fleet.orders",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
-    "datetime", "enum", "functools",
+    "datetime", "enum", "functools", "html",
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
     "typing", "unicodedata", "uuid", "difflib",
 }  # fmt: skip

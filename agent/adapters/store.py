@@ -1,5 +1,6 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from agent.control.controller import Memory
 from agent.control.effects import (
     CollectedTold,
     DisclosureSeen,
+    DutyKept,
     EventDraft,
     EventsDamaged,
     HeadSeen,
@@ -22,6 +24,7 @@ from agent.control.effects import (
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
+from agent.duty.shift import Shift, parse_shift
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
@@ -29,6 +32,8 @@ from agent.wire.identifiers import DIGEST_PATTERN, DeviceId, Digest, District, d
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
 REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
+
+logger = logging.getLogger(__name__)
 
 
 class EventStore:
@@ -187,7 +192,17 @@ class DeviceMemory:
             for kind, name, version, digest, gone in rows
             if isinstance(version, int) and DIGEST_PATTERN.fullmatch(str(digest))
         }
-        return Memory(store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed())
+        return Memory(
+            store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed(), self._shift()
+        )
+
+    def _shift(self) -> Shift:
+        kept = self._database.text("shift", "")
+        try:
+            return parse_shift(kept.encode()) if kept else Shift()
+        except SenderFault as fault:
+            logger.warning("%s", fault)
+            return Shift()
 
     def _witnessed(self) -> dict[DeviceId, WitnessFloor]:
         rows = self._database.run("SELECT name, value FROM counter WHERE name LIKE 'witnessed/%'")
@@ -251,5 +266,7 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("health", reading)
         case CollectedTold(number):
             database.set("collected", max(number, database.integer("collected")))
+        case DutyKept(shift):
+            database.set("shift", shift)
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))

@@ -15,6 +15,7 @@ from agent.duty.major_catalogue import MajorCatalogue, MajorRule, parse_major_ca
 from agent.duty.reason_codes import ReasonCode, ReasonUse, parse_reason_codes
 from agent.duty.recording_list import RecordingItem, parse_recording_list
 from agent.duty.recording_rules import RecordingRule, parse_recording_rules
+from agent.duty.review_rules import parse_review_rules
 from agent.wire.device_events import event_hash
 from agent.wire.disclosures import DUTY_KINDS, Disclosure, DisclosureKind
 
@@ -28,6 +29,7 @@ PARSERS: Mapping[DisclosureKind, Any] = {
     DisclosureKind.RECORDING_RULES: parse_recording_rules,
     DisclosureKind.MAJOR_CATALOGUE: parse_major_catalogue,
     DisclosureKind.REASON_CODES: parse_reason_codes,
+    DisclosureKind.REVIEW_RULES: parse_review_rules,
 }
 """Kinds whose entries are read here; each parser raises `SenderFault` naming the entry."""
 
@@ -118,8 +120,10 @@ class PolicyShelf:
             self.put(document)
 
     def put(self, document: Disclosure) -> None:
-        """Take over an accepted document; other kinds, and those of other units, are passed over."""
-        if document.kind in DUTY_KINDS and document.publisher == self._unit:
+        """Take over an accepted document; other kinds, and policies of other units, are passed over. The personnel list
+        is the department's or the legal office's (the plan, 二（一）4), and names the unit of each officer itself."""
+        own = document.publisher == self._unit or document.kind is DisclosureKind.PERSONNEL_LIST
+        if document.kind in DUTY_KINDS and own:
             self._shelf[".".join(document.key)] = read_policy(document)
 
     def in_force(self, now: datetime) -> Policies:

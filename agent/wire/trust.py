@@ -24,7 +24,8 @@ TRUST_TYPE = "application/vnd.liuhen.trust+json"
 
 
 class Role(StrEnum):
-    """What a key is for; a key has exactly one role."""
+    """What a key is for; a key has exactly one role. Editor and reviewer answer for what is published; handler (承办),
+    examiner (法制审核) and leader (负责人) for one decision, by acts (`agent.wire.acts`)."""
 
     RECORDER = "recorder"
     KIOSK = "kiosk"
@@ -32,6 +33,9 @@ class Role(StrEnum):
     COMMANDER = "commander"
     EDITOR = "editor"
     REVIEWER = "reviewer"
+    HANDLER = "handler"
+    EXAMINER = "examiner"
+    LEADER = "leader"
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,17 @@ from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
+from provisioning.center.retention_cli import app as retention_app
+from provisioning.center.review_cli import app as review_app
 from provisioning.cli_frame import err, out, tell
 
 if TYPE_CHECKING:
     from provisioning.center.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+app.add_typer(review_app, name="review")
+app.add_typer(retention_app, name="retention")
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
