@@ -117,7 +117,7 @@ class Collector:
             return new
         self._patience.keep(present)
         self._settled &= present
-        self._say_left_out(left_out, named)
+        self._say("left out", _left_out_text(left_out, named))
         return new
 
     def _take_over(self, file: CardFile, left_out: Counter[str], named: dict[str, str]) -> bool:
@@ -205,18 +205,19 @@ class Collector:
         self._closed.append(path)
         self._wake.set()
 
-    def _say_left_out(self, left_out: Counter[str], named: dict[str, str]) -> None:
-        found = sorted((kind, count) for kind, count in left_out.items() if count)
-        kinds = "、".join(f"{kind} {count} 个{named.get(kind, '')}" for kind, count in found)
-        advice = "请导出已回执的录像后再采集。" if left_out[NO_ROOM] else "请人工查看该卡。"
-        self._say("left out", f"存储卡上有未采集的内容：{kinds}。{advice}" if kinds else "")
-
     def _say(self, about: str, text: str) -> None:
         """Tell people once, and again only when it is something else."""
         if self._said.get(about, "") != text:
             self._said[about] = text
             if text:
                 self._report(WorkFailed(text))
+
+
+def _left_out_text(left_out: Counter[str], named: dict[str, str]) -> str:
+    found = sorted((kind, count) for kind, count in left_out.items() if count)
+    kinds = "、".join(f"{kind} {count} 个{named.get(kind, '')}" for kind, count in found)
+    advice = "请导出已回执的录像后再采集。" if left_out[NO_ROOM] else "请人工查看该卡。"
+    return f"存储卡上有未采集的内容：{kinds}。{advice}" if kinds else ""
 
 
 def _hashed(pieces: Iterator[bytes], whole: "hashlib._Hash") -> Iterator[bytes]:

@@ -210,25 +210,18 @@ class DeviceMemory:
 
     def open_recordings(self) -> tuple[int, ...]:
         """Numbers of recordings whose end was never stored."""
-        return tuple(number for number in self._open() if self._possible(number))
+        return tuple(number for number in _open_numbers(self._database) if _is_possible(self._database, number))
 
     def drop_impossible(self) -> list[str]:
         """Forget open recordings that this device can never have begun: a flipped bit; one Chinese line for each.
         Raises `EnvironmentFault`."""
-        gone = [number for number in self._open() if not self._possible(number)]
+        gone = [number for number in _open_numbers(self._database) if not _is_possible(self._database, number)]
         with self._database.transaction():
             for number in gone:
                 self._database.run("DELETE FROM open_recording WHERE number IS ?", (number,))
         return [
             f"数据库中未结束的录制编号 {str(number)[:20]} 不可能存在，已忽略；录像文件不受影响。" for number in gone
         ]
-
-    def _open(self) -> list[Any]:
-        return [number for (number,) in self._database.run("SELECT number FROM open_recording ORDER BY number")]
-
-    def _possible(self, number: Any) -> bool:
-        last = max(self._database.integer("recording"), self._database.mirror.written.recording)
-        return isinstance(number, int) and 1 <= number <= last
 
     def collected(self) -> int:
         """The highest number of a collected file that was ever stored as an event."""
@@ -237,6 +230,15 @@ class DeviceMemory:
     def trust_version(self) -> int:
         """The highest trust list version ever accepted."""
         return self._database.integer("trust_version")
+
+
+def _open_numbers(database: Database) -> list[Any]:
+    return [number for (number,) in database.run("SELECT number FROM open_recording ORDER BY number")]
+
+
+def _is_possible(database: Database, number: Any) -> bool:
+    last = max(database.integer("recording"), database.mirror.written.recording)
+    return isinstance(number, int) and 1 <= number <= last
 
 
 def _witness_floor(partner: str, value: str) -> Iterator[tuple[DeviceId, WitnessFloor]]:
