@@ -213,8 +213,9 @@ def _start(
 
 
 def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
+    dropped = [WorkFailed(text) for text in memory.drop_impossible()]
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
-    return [] if part is None else part.recover(unreported)
+    return [*dropped, *([] if part is None else part.recover(unreported))]
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:

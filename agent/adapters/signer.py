@@ -22,7 +22,7 @@ def open_signer(key: KeyPlace, chain_file: Path) -> CertifiedSigner:
     """The signer of `key` with `chain_file` (PEM, leaf first).
 
     Raises `OperatorFault` when a file is missing, open to others or malformed, or when key and certificate do not
-    belong together; `EnvironmentFault` when a token or the firmware does not answer.
+    belong together, or a token refuses the PIN; `EnvironmentFault` when a token or the firmware does not answer.
     """
     match key:
         case KeyFile(path):
@@ -34,12 +34,15 @@ def open_signer(key: KeyPlace, chain_file: Path) -> CertifiedSigner:
 
 
 def _token_signer(key: TokenKey, chain_file: Path) -> CertifiedSigner:
-    from agent.adapters.token_key import TokenSigner  # an extra, and not on every device
+    from agent.adapters.token_key import PinRefused, TokenSigner  # an extra, and not on every device
 
     with contextlib.ExitStack() as stack:
         signer = TokenSigner(key, read_private(key.pin_source, "PIN"), _chain(chain_file))
         stack.callback(signer.close)
-        proven = _proven(signer, str(key), chain_file)
+        try:
+            proven = _proven(signer, str(key), chain_file)
+        except PinRefused as fault:  # exit code 2 is the one that systemd does not start again after
+            raise OperatorFault(str(fault)) from fault
         stack.pop_all()
         return proven
 

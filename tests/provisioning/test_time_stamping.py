@@ -335,6 +335,14 @@ def test_certificate_that_is_not_for_time_stamping_is_refused(tmp_path: Path) ->
         stamp_recording(recording(tmp_path / "R"), asking(wrong))
 
 
+def test_token_made_after_the_authoritys_own_certificate_ended_is_refused(tmp_path: Path) -> None:
+    folder = recording(tmp_path / "R")
+    with pytest.raises((SenderFault, subprocess.CalledProcessError)):
+        stamp_recording(folder, asking(make_tsa(tmp_path / "expired", days=-1)))
+    assert (folder / "SHA256SUMS.p7s").is_file()
+    assert report(folder).verdict is Verdict.COMPLETE
+
+
 def test_second_run_changes_nothing(tmp_path: Path, tsa: Tsa) -> None:
     folder = recording(tmp_path / "R")
     assert [outcome.at is None for outcome in stamp_recording(folder, asking(tsa))] == [False, False]

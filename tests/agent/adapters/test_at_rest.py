@@ -358,6 +358,34 @@ def test_killed_recorder_loses_no_stored_fragment(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        ("rename", 2),  # before the seal's draft stands
+        ("unlink", 1),  # the seal is written, its draft still there
+        ("rename", 4),  # the sums stand, their signature does not
+        pytest.param("rename", 3, marks=pytest.mark.faults),
+        pytest.param("rename", 5, marks=pytest.mark.faults),
+        pytest.param("unlink", 2, marks=pytest.mark.faults),
+    ],
+)
+def test_kill_inside_the_seal_of_an_encrypting_recorder_is_made_good_by_the_next_start(tmp_path, call, number):
+    write_keys(tmp_path)
+    root = tmp_path / "recordings"
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+    recorder = [sys.executable, "-m", SCRIPT, str(root), "60", "1", str(QUEUE_BYTES), str(tmp_path / "archive.pub")]
+    command = ["strace", "-f", "-qq", "-o", os.devnull, *inject, *recorder]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, timeout=60, check=False)
+    stored = done.stdout.count("FragmentStored")
+    assert stored >= 1
+    assert "RecordingSealed" not in done.stdout, "the harness cut nothing"
+    (end,) = recover(Spool(root, keys=keys_in(tmp_path)), SIGNER, CLOCK, expected=[FIRST])
+    assert isinstance(end, RecordingSealed)
+    assert end.fragments >= stored
+    assert verdict(clear(tmp_path)) in ("complete", "explained-gap")
+    assert not list((tmp_path / "keys").glob("*.key"))
+
+
+@pytest.mark.parametrize(
     "calls",
     [
         ("pwrite64",),
