@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from agent.adapters import state_lock
+from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
@@ -23,14 +23,16 @@ from agent.clock import Clock, GuidedClock
 from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
-from agent.control.messages import DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
+from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
+from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.performer import Performer, RecorderPort, Room
 from agent.version import software_version
+from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, RecordingId, recording_id
-from agent.wire.signing import CertifiedSigner
+from agent.wire.signing import CertifiedSigner, load_certificate
 from agent.wire.trust import TrustList
 
 DISCLOSED = "disclosed"
@@ -126,7 +128,7 @@ def read_trust_list(config: AgentConfig) -> TrustList:
     """The trust list of the device folder, verified with the pinned root; raises `OperatorFault` or `SenderFault`."""
     paths = config.identity
     try:
-        root = x509.load_pem_x509_certificate(paths.root.read_bytes())
+        root = read_certificates(paths.root)[0]
         trust = open_trust_list(paths.trust_list.read_bytes(), root)
     except (OSError, ValueError) as error:
         raise OperatorFault(f"根证书或信任清单无法读取（{error}）。请重新发放设备文件夹。") from error
@@ -142,7 +144,7 @@ def read_trust_list(config: AgentConfig) -> TrustList:
 def own_signer(config: AgentConfig) -> CertifiedSigner:
     """The evidence key; raises `OperatorFault` when it is not certified for the configured device."""
     signer = open_signer(config.identity.evidence_key, config.identity.evidence_chain)
-    leaf = x509.load_der_x509_certificate(signer.chain[0])
+    leaf = load_certificate(signer.chain[0])
     names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [config.device]:
         raise OperatorFault(f"证据证书属于 {'、'.join(names)}，配置的设备是 {config.device}。请换上本机的设备文件夹。")
@@ -158,6 +160,8 @@ def _room(
     part: RecordingPart | None,
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
+    if config.records:
+        audience = DUTY_AUDIENCE
     return Room(
         Identity(
             config.district,
@@ -176,6 +180,7 @@ def _room(
         part,
         None if audience is None else DisclosedFolder(config.state_dir / DISCLOSED),
         lambda: _trust_again(config),
+        AskedFolder(config.state_dir) if config.records else None,
     )
 
 
@@ -192,6 +197,12 @@ def _start(
     stack.callback(stop_time.close, "trust list watch", watch.close)
     # A list that came between our reading and our watching would be heard of by nobody.
     inbox.put(FileSettled(str(config.identity.trust_list)))
+    if room.asked is not None:
+        room.asked.prepare()
+        asks = FolderWatch(room.asked.pattern, lambda _: inbox.put(AsksSettled()))
+        asks.start()
+        stack.callback(stop_time.close, "asked watch", asks.close)
+        inbox.put(AsksSettled())  # likewise
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()
@@ -202,8 +213,9 @@ def _start(
 
 
 def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
+    dropped = [WorkFailed(text) for text in memory.drop_impossible()]
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
-    return [] if part is None else part.recover(unreported)
+    return [*dropped, *([] if part is None else part.recover(unreported))]
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:

@@ -1,6 +1,8 @@
 """`liuhen-agent`: run the device, look at its state, look at its configuration."""
 
 import json
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agent import duty_cli
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
 from agent.cli_frame import run_app
 from agent.command import log_from
-from agent.config import DATABASE, RECORDINGS, AgentConfig, read_config, shown
+from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.identifiers import parse_recording_id
 
@@ -28,6 +31,12 @@ HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场�
   liuhen-agent check --config /etc/liuhen/agent.toml
 
   liuhen-agent config --config /etc/liuhen/agent.toml
+
+  liuhen-agent task show --config /etc/liuhen/agent.toml
+
+  liuhen-agent step --config /etc/liuhen/agent.toml
+
+  liuhen-agent pin --config /etc/liuhen/agent.toml && liuhen-agent page --config /etc/liuhen/agent.toml
 
   liuhen-agent note REC-0001-R000001 --config /etc/liuhen/agent.toml --reason secrecy --text "…" --author 示例-000001
 """
@@ -106,6 +115,35 @@ def check(config: ConfigOption, as_json: JsonOption = False) -> None:
 
 
 @application.command()
+def page(
+    config: ConfigOption,
+    ready_file: Annotated[Path | None, typer.Option(help="开始服务后把网址写入此文件")] = None,
+) -> None:
+    """在回环或 USB 网络上提供执法人员页面：今日录制、播放、检验结论；没有删除。 Serve the officer's page.
+
+    示例： liuhen-agent page --config /etc/liuhen/agent.toml
+    """
+    read_config(config)
+    words = [sys.executable, "-m", "agent.page", str(config), *([str(ready_file)] if ready_file else [])]
+    # What scrypt takes for a moment (16 MiB) goes back to the system at once, mallopt(3), instead of staying for good.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
+    os.execve(sys.executable, words, environment)  # noqa: S606 - our own module, without what is loaded here
+
+
+@application.command()
+def pin(config: ConfigOption) -> None:
+    """设置执法人员页面的 PIN（只保存散列）；不在终端上时从标准输入读一行。 Set the PIN of the officer's page.
+
+    示例： liuhen-agent pin --config /etc/liuhen/agent.toml
+    """
+    from agent.page.pin import PinFile
+
+    folder = read_config(config).state_dir / PAGE
+    typed = typer.prompt("新 PIN", hide_input=True, confirmation_prompt="再输一次") if sys.stdin.isatty() else input()
+    output.out(f"已设置，散列保存在 {PinFile(folder).set(typed.strip())}", highlight=False)
+
+
+@application.command()
 def note(
     recording: Annotated[str, typer.Argument(metavar="RECORDING", help="录制编号，例如 REC-0001-R000001")],
     config: ConfigOption,
@@ -140,6 +178,11 @@ def show_config(config: ConfigOption, as_json: JsonOption = False) -> None:
         return
     for line in _lines(lines, ""):
         output.out(line, highlight=False)
+
+
+application.add_typer(duty_cli.tasks, name="task")
+for command in (duty_cli.step, duty_cli.identity, duty_cli.enrol):
+    application.command()(command)
 
 
 def device_status(config: AgentConfig) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
 WHERE = "agent.toml"
-DATABASE, RECORDINGS, COLLECTED = "agent.db", "recordings", "collected"  # in the state folder
+DATABASE, RECORDINGS, COLLECTED, PAGE = "agent.db", "recordings", "collected", "page"  # in the state folder
 MARGIN_BYTES = 8 * 2**20  # ours: left free for a last fragment, its seal and the outbox, beside the reserve
 SOUND_BITS = 64_000  # a second of AAC, as `agent.adapters.libav` codes it
 HIDDEN = "（内容不显示）"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.mqtt_link import MqttLink
@@ -18,6 +19,7 @@ from agent.control import messages as happened
 from agent.control.controller import Identity
 from agent.control.effects import Effect
 from agent.control.messages import Event
+from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
 from agent.post import Post
 from agent.wire import canonical
@@ -43,14 +45,14 @@ class RecorderPort(Protocol):
     def photograph(self, order: asked.TakePhoto) -> None:
         """Keep the next picture as a photo; returns at once."""
 
-    def obey(self, order: asked.NoteHealth | asked.SetBitrate | asked.Indicate) -> None:
+    def obey(self, order: asked.NoteHealth | asked.NoteDuty | asked.SetBitrate | asked.Indicate) -> None:
         """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What effects are carried out with. `recorder` and `disclosed` are None on devices that have no use for them;
-    `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+    """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
+    them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
     clock: Clock
@@ -61,6 +63,7 @@ class Room:
     recorder: RecorderPort | None
     disclosed: DisclosedFolder | None
     read_trust: Callable[[], Event]
+    asked: AskedFolder | None = None
 
 
 class Performer:
@@ -117,6 +120,11 @@ class Performer:
                 self._show(kind, name, envelope)
             case asked.HideDisclosure(kind, name) if self._room.disclosed is not None:
                 self._room.worker.ask(partial(self._room.disclosed.hide, kind, name))
+            case asked.SignIdentity(ask, code):
+                signed = sign_code(code, self._room.signer)
+                return [happened.IdentitySigned(ask, code.certificate, code.nonce, signed)]
+            case asked.ReadAsks() if self._room.asked is not None:
+                self._room.worker.ask(self._room.asked.take)
             case asked.ReadTrustList():
                 self._room.worker.ask(self._room.read_trust)
             case _:
@@ -137,8 +145,13 @@ class Performer:
                 self._room.recorder.mark(effect)
             case asked.TakePhoto() if self._room.recorder is not None:
                 self._room.recorder.photograph(effect)
-            case asked.NoteHealth() | asked.SetBitrate() | asked.Indicate() if self._room.recorder is not None:
+            case asked.NoteHealth() | asked.NoteDuty() | asked.SetBitrate() | asked.Indicate() if (
+                self._room.recorder is not None
+            ):
                 self._room.recorder.obey(effect)
+            case asked.ShowDuty(content):
+                if self._room.asked is not None:
+                    self._room.worker.ask(partial(self._room.asked.show, content))
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):

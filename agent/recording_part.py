@@ -21,7 +21,7 @@ from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
 from agent.clock import Clock, GuidedClock
 from agent.config import RECORDINGS, AgentConfig
-from agent.control.effects import Indicate, MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteDuty, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import Event, RecordingFailed, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
@@ -112,11 +112,13 @@ class CameraPart:
         """Keep the next picture as a photo; returns at once."""
         self._recorder.act(order)
 
-    def obey(self, order: NoteHealth | SetBitrate | Indicate) -> None:
+    def obey(self, order: NoteHealth | NoteDuty | SetBitrate | Indicate) -> None:
         """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
         match order:
             case NoteHealth(reading, at):
                 self._recorder.act(NoteAsked(JournalEvent(HEALTH, at, None, reading)))
+            case NoteDuty(kind, note, at):
+                self._recorder.act(NoteAsked(JournalEvent(kind, at, None, note)))
             case SetBitrate(percent):
                 self._recorder.act(BitrateAsked(self._bits_per_second * percent // 100))
             case Indicate():

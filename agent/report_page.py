@@ -23,7 +23,9 @@ from agent.evidence.places import Examined, clock_text, named, wall_text
 from agent.evidence.position import Position
 from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
+from agent.markup import templates
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
+from agent.wire.signing import load_certificate
 
 TEMPLATES = Path(__file__).with_name("templates")
 MAX_READINGS = 48  # ours: the trail of four hours; all of it stands in journal.jsonl
@@ -126,11 +128,7 @@ def section(
 
 def render(page: Page) -> str:
     """The page's HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = templates(TEMPLATES)
     environment.filters |= {"clock": wall_text, "jpeg": _data_url, "minutes": _minutes, "bytes": _bytes}
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html").render(
@@ -171,7 +169,7 @@ def _signers(segments: Sequence[Examined]) -> tuple[Signer, ...]:
 
 
 def _signer(leaf: bytes) -> Signer:
-    certificate = x509.load_der_x509_certificate(leaf)
+    certificate = load_certificate(leaf)
     valid = f"{wall_text(certificate.not_valid_before_utc)[:10]} 至 {wall_text(certificate.not_valid_after_utc)[:10]}"
     issuer = certificate.issuer.rfc4514_string()
     return Signer(common_name(certificate), issuer, valid, fingerprint(certificate))

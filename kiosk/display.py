@@ -4,9 +4,11 @@ import asyncio
 from datetime import datetime
 
 from agent.clock import Clock
+from agent.wire.identifiers import District
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, board, window_board
 from kiosk.feed import Feed
+from kiosk.identity import identity_view
 from kiosk.lists import Topic, list_page
 from kiosk.page import Frame, Pages
 from kiosk.proof import proof
@@ -30,12 +32,12 @@ class Display:
         generation = f"{day(now):%m%d}-{self._feed.shelf.fingerprint(now)}"
         if generation != self.generation:
             self.generation = generation
-            self._wake()
+            self._changed = _woken(self._changed)
 
     def close(self) -> None:
         """Let every open event stream end."""
         self.closed = True
-        self._wake()
+        self._changed = _woken(self._changed)
 
     async def next_generation(self, seen: str, timeout_s: float) -> str:
         """The generation as soon as it differs from `seen`, or after `timeout_s` seconds."""
@@ -66,6 +68,11 @@ class Display:
         view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint, self._feed.remark)
         return self._pages.proof(self._frame("verify", "核验"), view)
 
+    def identity(self, text: str) -> str:
+        """Whether the officer's code `text` is genuine."""
+        view = identity_view(text, self._feed.shelf, self._now(), self._feed.trust, District(self._site.district))
+        return self._pages.identity(self._frame("verify", "核验执法人员身份码"), view)
+
     def missing(self) -> str:
         """The page for an address that does not exist; never a blank one."""
         return self._pages.message(self._frame("", "没有此页"), Banner("info", "没有此页。请点按下方按钮返回。"))
@@ -76,6 +83,7 @@ class Display:
     def _now(self) -> datetime:
         return self._feed.believed(self._clock.read().wall)
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+
+def _woken(waited_for: asyncio.Event) -> asyncio.Event:
+    waited_for.set()
+    return asyncio.Event()

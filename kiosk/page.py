@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import jinja2
 
 from kiosk.board import Banner, Board, Site
+from kiosk.identity import IdentityView
 from kiosk.lists import TOPICS, ListPage
 from kiosk.proof import Proof
 
@@ -49,6 +50,10 @@ class Pages:
     def proof(self, frame: Frame, view: Proof) -> str:
         """What is shown and by whose word."""
         return self._render("verify.html", frame, view)
+
+    def identity(self, frame: Frame, view: IdentityView) -> str:
+        """Whether an officer's code is genuine, and whose it is."""
+        return self._render("identity.html", frame, view)
 
     def message(self, frame: Frame, banner: Banner) -> str:
         """A page that only says something."""

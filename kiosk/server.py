@@ -27,6 +27,7 @@ def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[
     routes = [
         *(Route(path, _page(render)) for path, render in pages.items()),
         Route("/w/{number}", _window(display)),
+        Route("/code", _scanned(display.identity)),
         Route("/events", _events(display)),
         *(Route(f"/static/{name}", _file(static[name], kind)) for name, kind in STATIC_TYPES.items()),
     ]
@@ -36,6 +37,13 @@ def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[
 def _page(render: Callable[[], str]) -> Endpoint:
     async def endpoint(_: Request) -> Response:
         return HTMLResponse(render())
+
+    return endpoint
+
+
+def _scanned(render: Callable[[str], str]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return HTMLResponse(render(request.query_params.get("c", "")))
 
     return endpoint
 

@@ -36,6 +36,15 @@ ARROWS = {
     "agent.duty": {"agent.wire", "agent.errors"},
     "agent.control": {"agent.wire", "agent.evidence", "agent.duty", "agent.errors"},
     "agent.adapters": {"agent"},
+    "agent.page": {
+        "agent.adapters.thumbnails",
+        "agent.config",
+        "agent.evidence",
+        "agent.markup",
+        "agent.verify_files",
+        "agent.wire",
+        *GROUND_FLOOR,
+    },
     "agent": {"agent"},
     "kiosk": {"agent.wire", "agent.duty", *GROUND_FLOOR},
     "firmware_hooks": set(),
@@ -44,6 +53,7 @@ ARROWS = {
         "agent.evidence",
         "agent.duty",
         "agent.config",
+        "agent.markup",
         *GROUND_FLOOR,
     },
 }
@@ -54,15 +64,17 @@ FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one
 
 PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
-    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf",
-    "kiosk.publishing.drafting", "kiosk.publishing.countersign",
+    "agent.page.gate", "agent.page.lockout", "agent.page.view",
+    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
+    "provisioning.center.review_page", "provisioning.center.report_plots",
     "provisioning.fleet.orders",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
-    "datetime", "enum", "functools",
+    "datetime", "enum", "functools", "html",
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
     "typing", "unicodedata", "uuid", "difflib",
 }  # fmt: skip
@@ -78,6 +90,7 @@ IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "uuid1", "uuid4", "getrandom", "u
 # A library outside this table may be imported by one file of a package only.
 SHARED_LIBRARIES = {"cryptography", "cbor2", "typer", "rich"}
 COMMAND_LIBRARIES = {"typer", "rich"}
+LOADS_A_CERTIFICATE = ("load_der_x509_certificate", "load_pem_x509_certificate")
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -166,6 +179,31 @@ def test_a_third_party_library_has_one_door_in_each_package() -> None:
     assert {key: files for key, files in doors.items() if len(files) > 1} == {}
 
 
+def certificate_doors() -> set[str]:
+    """The modules that hand bytes to the library's certificate parser, whose exceptions have no common root."""
+    return {
+        module
+        for module, path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute | ast.alias)
+        and (node.attr if isinstance(node, ast.Attribute) else node.name).startswith(LOADS_A_CERTIFICATE)
+    }
+
+
+def test_certificates_are_parsed_behind_one_door() -> None:
+    assert {module for module in certificate_doors() if not inside(module, STANDALONE)} == {"agent.wire.signing"}
+
+
+def test_every_exception_is_caught_where_one_recording_or_message_must_not_stop_the_rest_only() -> None:
+    found = {
+        module
+        for module, path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception"
+    }
+    assert found == {"agent.adapters.spool_recovery", "provisioning.center.mqtt"}
+
+
 def test_terminals_are_written_by_command_files_only() -> None:
     users = {file for (_, library), files in library_files().items() if library in COMMAND_LIBRARIES for file in files}
     assert {file for file in users if not file.endswith(("cli", "cli_frame", "terminal"))} == set()
@@ -183,6 +221,7 @@ def test_terminals_are_written_by_command_files_only() -> None:
         ("provisioning.cli", "import kiosk"),
         ("firmware_hooks.frames", "from agent.wire import topics"),
         ("agent.app", "import provisioning"),
+        ("agent.page.pages", "from agent.adapters.database import open_database"),
         ("agent.app", "from tests.support import broker"),
     ],
 )
@@ -201,6 +240,7 @@ def test_an_injected_wrong_arrow_is_caught(module: str, source: str) -> None:
         ("agent.wire.topics", "import logging"),
         ("agent.control.outbox", "import sqlite3"),
         ("kiosk.board", "import starlette"),
+        ("agent.page.lockout", "import time"),
         ("kiosk.shelf", "from pathlib import Path"),
         ("provisioning.center.broker_config", "from pathlib import Path"),
         ("provisioning.center.intake", "import sqlalchemy"),

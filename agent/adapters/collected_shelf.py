@@ -16,6 +16,7 @@ from pathlib import Path
 from agent import durable
 from agent.adapters.sidecar_files import sums_of_bytes
 from agent.adapters.window import Window
+from agent.control.storage_policy import StoragePolicy, Tier, tier
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence import collected, sidecars
 from agent.evidence.bmff import Source
@@ -37,6 +38,41 @@ class Seen:
     modified_ns: int
 
 
+class SeenFiles:
+    """The files that were read, kept in `place`, which can be lost."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._seen: set[Seen] = set()
+
+    def open(self) -> None:
+        """Read what was kept; a torn line is a file that is read again."""
+        self._seen = set(self._kept())
+
+    def knows(self, seen: Seen) -> bool:
+        """Whether this very file was read before."""
+        return seen in self._seen
+
+    def remember(self, seen: Seen) -> None:
+        """It need not be read again; raises `EnvironmentFault`."""
+        self._seen.add(seen)
+        line = json.dumps([seen.path.hex(), seen.size, seen.modified_ns]).encode() + b"\n"
+        with durable.disk_errors(self._place), self._place.open("ab") as stream:
+            stream.write(line)  # not synced: what is lost of it is read again
+
+    def _kept(self) -> Iterator[Seen]:
+        try:
+            lines = self._place.read_bytes().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            try:
+                path, size, modified_ns = json.loads(line)
+                yield Seen(bytes.fromhex(path), int(size), int(modified_ns))
+            except (ValueError, TypeError):
+                continue
+
+
 @dataclass(frozen=True)
 class Origin:
     """Who collects, and the label of where from."""
@@ -47,12 +83,19 @@ class Origin:
     version: str
 
 
-class CollectedShelf:
-    """The folder `root`; used by one thread. `open` reads what is there."""
+class NoRoom(EnvironmentFault):
+    """This file would take room that the device's own recordings need."""
 
-    def __init__(self, root: Path, origin: Origin, signer: CertifiedSigner) -> None:
-        self.root, self.origin, self._signer = root, origin, signer
-        self._seen: set[Seen] = set()
+
+class CollectedShelf:
+    """The folder `root`; used by one thread. `open` reads what is there. With `policy` nothing is taken that would
+    make room scarce: an officer's own hours come first."""
+
+    def __init__(
+        self, root: Path, origin: Origin, signer: CertifiedSigner, policy: StoragePolicy | None = None
+    ) -> None:
+        self.root, self.origin, self._signer, self._policy = root, origin, signer, policy
+        self.seen = SeenFiles(root / SEEN)
         self._digests: dict[Digest, CollectedId] = {}
         self._last = 0
 
@@ -66,26 +109,15 @@ class CollectedShelf:
         items = [CollectedId(name) for name in names if COLLECTED_PATTERN.fullmatch(name)]
         self._last = max([used, *map(collected_number, items)])
         self._digests = {digest: item for item in items for digest in self._digest_of(item)}
-        self._seen = set(self._read_seen())
+        self.seen.open()
 
     def items(self, after: int) -> list[CollectedId]:
         """The items whose number is above `after`, in order."""
         return [it for it in sorted(self._digests.values(), key=collected_number) if collected_number(it) > after]
 
-    def knows(self, seen: Seen) -> bool:
-        """Whether this very file was read before."""
-        return seen in self._seen
-
     def item_of(self, digest: Digest) -> CollectedId | None:
         """The item with that content, None when there is none."""
         return self._digests.get(digest)
-
-    def remember(self, seen: Seen) -> None:
-        """It need not be read again; raises `EnvironmentFault`."""
-        self._seen.add(seen)
-        line = json.dumps([seen.path.hex(), seen.size, seen.modified_ns]).encode() + b"\n"
-        with durable.disk_errors(self.root), (self.root / SEEN).open("ab") as stream:
-            stream.write(line)  # not synced: what is lost of it is read again
 
     def draft(self, seen: Seen) -> Path:
         """An empty folder for the next item; raises `EnvironmentFault`."""
@@ -94,11 +126,13 @@ class CollectedShelf:
         return durable.make_directory(folder) / f"{collected.MATERIAL}.{collected.extension(seen.path)}"
 
     def check_room(self, needed: int) -> None:
-        """Raises `EnvironmentFault` unless `needed` bytes are left on this disk."""
+        """Raises `NoRoom` unless `needed` bytes can be had of this disk, and `EnvironmentFault` when it fails."""
         with durable.disk_errors(self.root):
             found = os.statvfs(self.root)
-        if found.f_bavail * found.f_frsize < needed:
-            raise EnvironmentFault("存储空间不足，暂停采集第三方记录仪文件。请导出已回执的录像后再采集。")
+        left = found.f_bavail * found.f_frsize - needed
+        scarce = self._policy is not None and tier(max(0, left), self._policy) is not Tier.PLENTY
+        if left < 0 or scarce:
+            raise NoRoom("存储空间不足，暂停采集第三方记录仪文件。请导出已回执的录像后再采集。")
 
     def write(self, place: Path, pieces: Iterable[bytes]) -> None:
         """Write the material at `place`, which `draft` gave; raises `EnvironmentFault`."""
@@ -142,15 +176,3 @@ class CollectedShelf:
         except (OSError, SenderFault):
             return  # it stays as it is, and its material would be collected once more
         yield from (digest for name, digest in sums.items() if name != collected.MANIFEST_NAME)
-
-    def _read_seen(self) -> Iterator[Seen]:
-        try:
-            lines = (self.root / SEEN).read_bytes().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                path, size, modified_ns = json.loads(line)
-                yield Seen(bytes.fromhex(path), int(size), int(modified_ns))
-            except (ValueError, TypeError):
-                continue  # a torn line: that file is read again

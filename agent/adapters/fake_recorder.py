@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from agent.clock import Clock
-from agent.control.effects import Indicate, MarkRecording, NoteHealth, SetBitrate, StartRecording, TakePhoto
+from agent.control.effects import Indicate, MarkRecording, NoteDuty, NoteHealth, SetBitrate, StartRecording, TakePhoto
 from agent.control.messages import (
     ButtonPressed,
     Event,
@@ -28,7 +28,7 @@ class FakeRecorder:
         self._clock, self._report, self._leftovers = clock, report, leftovers
         self.orders: list[StartRecording] = []
         self.marks: list[MarkRecording] = []
-        self.obeyed: list[NoteHealth | SetBitrate | Indicate] = []
+        self.obeyed: list[NoteHealth | NoteDuty | SetBitrate | Indicate] = []
         self.fails = False
         self._running: RecordingId | None = None
         self._sequence = 0
@@ -84,7 +84,7 @@ class FakeRecorder:
         digest = Digest(hashlib.sha256(repr(order).encode()).hexdigest())
         self._report(PhotoTaken(digest, FRAGMENT_BYTES, self._running, order.at))
 
-    def obey(self, order: NoteHealth | SetBitrate | Indicate) -> None:
+    def obey(self, order: NoteHealth | NoteDuty | SetBitrate | Indicate) -> None:
         """Remember the order."""
         self.obeyed.append(order)
 

@@ -2,6 +2,7 @@
 `closed`, never to `created`: a file is written under another name and renamed, or complete only when it is closed."""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from watchdog.events import FileClosedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
@@ -15,7 +16,8 @@ TREE_CLOSE_S = 1.0  # ours; watchdog's thread looks up once a second
 
 
 class FolderWatch(FileSystemEventHandler):
-    """Watches one file by its folder; an exception in here kills watchdog's thread, which `agent.loop` reports."""
+    """Watches one file by its folder, or, with a pattern as its name, all that match. An exception in here kills
+    watchdog's thread, which `agent.loop` reports."""
 
     def __init__(self, file: Path, report: Callable[[Event], None]) -> None:
         self._file, self._report = file, report
@@ -36,7 +38,7 @@ class FolderWatch(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called in watchdog's thread."""
-        if _settled(event).name == self._file.name:
+        if fnmatchcase(_settled(event).name, self._file.name):
             self._report(FileSettled(str(_settled(event))))
 
 

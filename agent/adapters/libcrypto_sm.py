@@ -6,6 +6,7 @@ Made for OpenSSL 3; what is signed here is verified by hand with
 
 import ctypes
 import hashlib
+import threading
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_ubyte, c_void_p, create_string_buffer
 from ctypes.util import find_library
 
@@ -37,12 +38,25 @@ class Sm2Signer:
     """An SM2 key in memory; implements `agent.evidence.gm_sums.GmSigner`. Made by `load_sm2_signer`."""
 
     def __init__(self, library: ctypes.CDLL, key: int) -> None:
-        self._library, self._key = library, key
+        self._library, self._lock = library, threading.Lock()
+        self._key: int | None = key
         self.public_key = _public_key(library, key)
         self.key_id = hashlib.sha256(self.public_key).hexdigest()
 
     def sign(self, data: bytes) -> bytes:
-        """The DER of an SM2 signature with SM3 over `data`; raises `EnvironmentFault`."""
+        """The DER of an SM2 signature with SM3 over `data`; raises `EnvironmentFault`. Any thread may ask."""
+        with self._lock:
+            if self._key is None:
+                raise EnvironmentFault("SM2 私钥已关闭，没有签名。请重新启动后再录制。")
+            return self._signed(data)
+
+    def close(self) -> None:
+        """Free the key; what is asked for afterwards is refused."""
+        with self._lock:
+            self._library.EVP_PKEY_free(self._key)  # nothing where it is freed already
+            self._key = None
+
+    def _signed(self, data: bytes) -> bytes:
         library = self._library
         context, keyed = library.EVP_MD_CTX_new(), library.EVP_PKEY_CTX_new(self._key, None)
         try:
@@ -56,10 +70,6 @@ class Sm2Signer:
         finally:
             library.EVP_MD_CTX_free(context)
             library.EVP_PKEY_CTX_free(keyed)
-
-    def close(self) -> None:
-        """Free the key; nothing may be signed afterwards."""
-        self._library.EVP_PKEY_free(self._key)
 
 
 def load_sm2_signer(pem: bytes, name: str | None = None) -> Sm2Signer:

@@ -4,12 +4,14 @@ descriptor is not used again."""
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
 from agent.evidence.encrypted_stream import StreamWriter
+from agent.evidence.manifest import RESERVED_BYTES
 from agent.wire.identifiers import RecordingId
 
 SEGMENT_MODE = SHARED
@@ -91,9 +93,18 @@ class EncryptedSegmentFile(SegmentFile):
 
     def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Encrypt and write `pieces`; the header goes before the first."""
-        offset = self._stream.size - len(self._begun)
-        write_all(self._descriptor, self._begun + self._stream.append(b"".join(pieces)), offset)
+        offset, data = self._stream.size - len(self._begun), b"".join(pieces)
+        records = [self._stream.append(part) for part in (_opening_parts(data) if self._begun else [data])]
+        write_all(self._descriptor, b"".join([self._begun, *records]), offset)
         self._begun = b""
+
+
+def _opening_parts(data: bytes) -> list[bytes]:
+    """The first bytes of a segment as its records: the room of the manifest is one of its own, so that what happens to
+    it, which the slot makes good, takes neither `ftyp` nor `moov` along."""
+    begin = int.from_bytes(data[:4])  # ftyp, a box without a long size
+    cuts = (0, begin, begin + RESERVED_BYTES, len(data))
+    return [data[before:after] for before, after in pairwise(cuts) if data[before:after]]
 
 
 def new_segment_file(path: Path, keys: DataKeys) -> SegmentFile:

@@ -22,13 +22,13 @@ class Thumbnail:
     at: str
 
 
-def thumbnails(segments: Sequence[Examined]) -> tuple[Thumbnail, ...]:
-    """Up to `COUNT` pictures, evenly over the recording; a fragment that cannot be decoded gives none, which the page
+def thumbnails(segments: Sequence[Examined], count: int = COUNT) -> tuple[Thumbnail, ...]:
+    """Up to `count` pictures, evenly over the recording; a fragment that cannot be decoded gives none, which the page
     says. The segments' sources must still be open."""
     from agent.adapters.libav import first_picture
 
     found = []
-    for segment, record in _chosen(segments):
+    for segment, record in _chosen(segments, count):
         try:
             jpeg = first_picture(_film(segment, record), WIDTH)
         except (EnvironmentFault, SenderFault):
@@ -37,10 +37,10 @@ def thumbnails(segments: Sequence[Examined]) -> tuple[Thumbnail, ...]:
     return tuple(found)
 
 
-def _chosen(segments: Sequence[Examined]) -> list[tuple[Examined, JournalRecord]]:
+def _chosen(segments: Sequence[Examined], wanted: int) -> list[tuple[Examined, JournalRecord]]:
     every = [(segment, record) for segment in segments for record in segment.found.fragments]
     every = [(segment, record) for segment, record in every if record.media_size <= MAX_FRAGMENT_BYTES]
-    count = min(COUNT, len(every))
+    count = min(wanted, len(every))
     return [every[(2 * number + 1) * len(every) // (2 * count)] for number in range(count)]
 
 

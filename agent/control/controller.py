@@ -1,13 +1,14 @@
 """The device's mind: every event goes in, every decision comes out as effects. No thread, clock, file or socket."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
 from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
-from agent.control.disclosure_desk import DisclosureDesk, Key
+from agent.control.desks import Identity as Identity
+from agent.control.desks import Memory as Memory
+from agent.control.desks import disclosure_desk, duty_desk, witness_desk
 from agent.control.effects import (
     DETAIL_LENGTH,
     CheckEvents,
@@ -28,16 +29,14 @@ from agent.control.health_desk import HealthDesk
 from agent.control.indication import Indicator
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
-from agent.control.recording import RecordingMachine, RecordingMemory, State, gap_opened, photo_taken
+from agent.control.recording import RecordingMachine, State, gap_opened, photo_taken
 from agent.control.storage_policy import StoragePolicy
 from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink, compare_receipt
-from agent.control.witness_desk import WitnessDesk, WitnessFloor
-from agent.duty.floors import Floor
+from agent.duty.policies import PolicyShelf
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
-from agent.wire.identifiers import DeviceId, District
 from agent.wire.instant import Instant
 from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import TrustList
@@ -47,34 +46,9 @@ STOP_GRACE_NS = 3 * NANOSECONDS  # ours, out of them: for the last fragment and 
 FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other parts share what is left
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who this device is. `audience` is None on recorders, which show nothing; `partner` is the recorder whose heads it
-    countersigns; `sound_only` ones have no camera."""
-
-    district: District
-    device: DeviceId
-    unit: str
-    version: str
-    audience: str | None = None
-    partner: DeviceId | None = None
-    sound_only: bool = False
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the device remembers from earlier runs, as its store holds it."""
-
-    stored: int
-    acked: int
-    recordings: RecordingMemory
-    floors: Mapping[Key, Floor] = field(default_factory=dict)
-    witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
-
-
 class Controller:
     """Decides; `handle` is called with one event at a time, `deadline` says when it wants `TimePassed`. `health` tells
-    the alarms that hold, `frames` whether what should be recorded is recorded."""
+    the alarms that hold, `frames` whether what should be recorded is recorded; `policies` are those accepted so far."""
 
     def __init__(
         self,
@@ -86,17 +60,19 @@ class Controller:
     ) -> None:
         self._identity, self._trust = identity, trust
         context = {CONTEXT_VERSION: identity.version}
-        self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context)
+        self.policies = PolicyShelf(identity.unit)
+        in_force = self.policies.in_force
+        self._recording = RecordingMachine(identity.device, identity.unit, memory.recordings, context, in_force)
         self.health, self.frames = HealthDesk(self._recording, storage), FrameWatch()
-        audience = identity.audience
-        self._desk = None if audience is None else DisclosureDesk(identity.district, audience, memory.floors)
+        self._desk = disclosure_desk(identity, memory, self.policies)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
-        self._witness = _witness_desk(identity, memory)
-        extra = () if self._witness is None else (self._witness.topic,)
+        self._witness = witness_desk(identity, memory)
+        self._duty = duty_desk(identity, memory, self._recording, self.policies)
+        extra = (*(self._duty.filters if self._duty else ()), *((self._witness.topic,) if self._witness else ()))
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
-        self._indicator = Indicator(sound_only=identity.sound_only) if audience is None else None
+        self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -108,14 +84,18 @@ class Controller:
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
         reminder = None if self._indicator is None else self._indicator.deadline()
-        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns, reminder)
+        limit = None if self._duty is None else self._duty.book.deadline()
+        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns, reminder, limit)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
         before = self._recording.state
         self.health.count(event)
-        decided = [*self.health.accompany(self._decide(event, now), now)]
+        decisions: Iterable[Effect] = self._decide(event, now)
+        if self._duty is not None:
+            decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
+        decided = [*self.health.accompany(decisions, now)]
         self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
         sent = [] if paused else self._uplink.next(now)
@@ -164,6 +144,8 @@ class Controller:
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
+            case happened.AsksSettled() | happened.AsksRead() | happened.IdentitySigned():
+                return []  # the duty desk hears them
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
             case happened.StopRequested():
@@ -171,6 +153,8 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.EventStored():
+                return [*self._uplink.handle(event, now), *self._unstored.again(now)]
             case happened.ReceiptCompared():
                 acknowledged = self._uplink.handle(event, now)
                 return [*acknowledged, *self._unstored.again(now)] if acknowledged else []
@@ -195,6 +179,8 @@ class Controller:
         return effects
 
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
+        if self._duty is not None and self._duty.is_for(event.topic):
+            return []  # a command; the duty desk hears it
         if event.topic == self._receipts:
             return compare_receipt(self._identity.device, event.payload, self._trust, now)
         if self._witness is not None and event.topic == self._witness.topic:
@@ -237,11 +223,12 @@ class Controller:
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
         off = [] if self._indicator is None else self._indicator.switch_off()
-        return [StoreEvent(stopped), *status, *off, flushed, Finish(self._exit_code, self._end_by_ns)]
-
-
-def _witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:
-    partner = identity.partner
-    if partner is None or partner == identity.device:
-        return None
-    return WitnessDesk(identity.district, partner, memory.witnessed.get(partner, WitnessFloor()))
+        # What waits is tried once more, and with it everything behind it: nobody remembers it after this process.
+        return [
+            *self._unstored.again(now),
+            StoreEvent(stopped),
+            *status,
+            *off,
+            flushed,
+            Finish(self._exit_code, self._end_by_ns),
+        ]

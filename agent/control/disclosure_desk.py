@@ -17,11 +17,12 @@ from agent.control.effects import (
     ShowDisclosure,
     StoreEvent,
 )
-from agent.duty.disclosure_rules import Refusal, accept
+from agent.duty.disclosure_rules import Refusal, judge, open_two_signatures
 from agent.duty.floors import Floor, above, floor_of
+from agent.duty.policies import PolicyShelf
 from agent.errors import SenderFault
 from agent.wire.device_events import EventType, event_hash
-from agent.wire.disclosures import Disclosure, parse_disclosure
+from agent.wire.disclosures import DUTY_KINDS, Disclosure, parse_disclosure
 from agent.wire.envelope import parse_envelope
 from agent.wire.identifiers import Digest, District
 from agent.wire.instant import Instant
@@ -35,17 +36,23 @@ Key = tuple[str, str]
 
 
 class DisclosureDesk:
-    """Accepts publications for `all` and one audience of one district."""
+    """Accepts publications for `all` and one audience of one district. A recorder's has `policies`, which then follow
+    every document that it accepts."""
 
-    def __init__(self, place: District, audience: str, floors: Mapping[Key, Floor]) -> None:
-        self._place, self._audience = place, audience
+    def __init__(
+        self, place: District, audience: str, floors: Mapping[Key, Floor], policies: PolicyShelf | None = None
+    ) -> None:
+        self._place, self._audience, self._policies = place, audience, policies
         self._floors = dict(floors)
         self._current: dict[Key, Disclosure] = {}
         self._told = 0
         self._rolled_back: list[tuple[bytes, SenderFault]] = []
 
     def filters(self) -> tuple[str, ...]:
-        """What to subscribe to."""
+        """What to subscribe to: a recorder leaves alone what only a screen has use for."""
+        if self._policies is not None:
+            public = (publications_filter(self._place, EVERYONE, kind) for kind in sorted(DUTY_KINDS))
+            return (publications_filter(self._place, self._audience), *public)
         return tuple(publications_filter(self._place, audience) for audience in (EVERYONE, self._audience))
 
     def connected(self) -> None:
@@ -64,7 +71,7 @@ class DisclosureDesk:
                 if fault.code in ROLLED_BACK:
                     self._rolled_back.append((envelope, fault))
             else:
-                self._current[document.key] = document
+                self._hold(document)
         return faults
 
     def started(self, now: Instant) -> list[Effect]:
@@ -96,8 +103,17 @@ class DisclosureDesk:
         self._current.pop(key, None)
 
     def _accept(self, payload: bytes, trust: TrustList, now: datetime, current: Disclosure | None) -> Disclosure:
-        document = accept(payload, trust=trust, now=now, district=self._place, audience=self._audience, current=current)
+        opened = open_two_signatures(payload, trust, now)
+        if self._policies is not None:
+            # A rule past its end is better than none: recordings made by it are labelled.
+            now = parse_disclosure(opened.payload).issued_at
+        document = judge(opened.payload, now=now, district=self._place, audience=self._audience, current=current)
         return above(self._floors.get(document.key), document)
+
+    def _hold(self, document: Disclosure) -> None:
+        self._current[document.key] = document
+        if self._policies is not None:
+            self._policies.put(document)
 
     def _matching(self, place: PublicationTopic, document: Disclosure) -> Disclosure:
         said = PublicationTopic(document.district, document.audience, *document.key)
@@ -108,7 +124,8 @@ class DisclosureDesk:
     def _take(self, document: Disclosure, payload: bytes, now: Instant) -> list[Effect]:
         kind, name = document.key
         floor = floor_of(document)
-        self._current[document.key], self._floors[document.key] = document, floor
+        self._floors[document.key] = floor
+        self._hold(document)
         digest = Digest(floor.digest)
         data = {"kind": kind, "id": name, "version": document.version, "digest": digest}
         # The version is in the id, so a device that lost power here reports the same fact again, once.

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.control.acts import Act
 from agent.control.lights import Cue, Light
+from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
@@ -89,7 +90,14 @@ class CollectedTold:
     number: int
 
 
-Note = CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+@dataclass(frozen=True)
+class DutyKept:
+    """Note to the store: officers, task and steps as `agent.duty.shift` writes them."""
+
+    shift: str
+
+
+Note = DutyKept | CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,35 @@ class NoteHealth:
 
     reading: str
     at: Instant
+
+
+@dataclass(frozen=True)
+class NoteDuty:
+    """Sign something of duty into the running recording: `kind` is one of `agent.evidence.journal.DUTY_KINDS`."""
+
+    kind: str
+    note: str
+    at: Instant
+
+
+@dataclass(frozen=True)
+class ReadAsks:
+    """Take what was asked out of the folder `asked`; answered by `AsksRead`."""
+
+
+@dataclass(frozen=True)
+class ShowDuty:
+    """Write `content` as `duty.json`, where the officer's command and page read it."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class SignIdentity:
+    """Sign `code` for the request `ask`; answered by `IdentitySigned` or `WorkFailed`."""
+
+    ask: str
+    code: IdentityCode
 
 
 @dataclass(frozen=True)
@@ -286,6 +323,10 @@ Effect = (
     | TakePhoto
     | Indicate
     | NoteHealth
+    | NoteDuty
+    | ReadAsks
+    | ShowDuty
+    | SignIdentity
     | SetBitrate
     | SyncDisks
     | OpenConnection

@@ -251,6 +251,28 @@ class WorkFailed:
 
 
 @dataclass(frozen=True)
+class AsksSettled:
+    """Somebody asked something of the agent: a file in the folder `asked` is complete."""
+
+
+@dataclass(frozen=True)
+class AsksRead:
+    """What was asked, as it stood in the files, which are gone."""
+
+    files: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class IdentitySigned:
+    """The text of an officer's code, for the request `ask`."""
+
+    ask: str
+    certificate: str
+    nonce: str
+    text: str
+
+
+@dataclass(frozen=True)
 class TimePassed:
     """A deadline of the controller has come."""
 
@@ -268,6 +290,7 @@ class CourierDied:
     detail: str
 
 
+DutyEvent = AsksSettled | AsksRead | IdentitySigned
 Event = (
     HookEvent
     | FragmentStored
@@ -291,6 +314,7 @@ Event = (
     | TrustListRead
     | FileSettled
     | WorkFailed
+    | DutyEvent
     | TimePassed
     | StopRequested
     | CourierDied

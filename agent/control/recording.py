@@ -3,15 +3,16 @@
     idle --press--> starting --first fragment--> recording --press--> stopping --sealed--> idle
 
 Events it drafts (`data` in brackets), all with ids that name the fact:
-`R000001/started` (recording, previous), `R000001/head/12` (recording, segment, sequence, head, size),
+`R000001/started` (recording, previous, policies, labels), `R000001/head/12` (recording, segment, sequence, head, size),
 `R000001/gap/{boot}-{ms}` (recording, reason), `R000001/sealed` and `R000001/recovered` (recording, segments, fragments,
 head, duration_ms, size, reason, discarded_bytes), `R000001/failed` (recording, detail), `photo/<sha256>` (photo, size,
 recording or "").
 A failure labels a recording and never stops one that runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
@@ -39,6 +40,7 @@ from agent.control.messages import (
     RecordingFound,
     RecordingSealed,
 )
+from agent.duty.policies import Policies
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_id, recording_number
 from agent.wire.instant import Instant
@@ -101,11 +103,18 @@ class RecordingMemory:
 
 
 class RecordingMachine:
-    """Follows the device's one recording at a time. `refusal` is one Chinese line while none may begin, else empty."""
+    """Follows the device's one recording at a time; the policies `in_force` when it begins are frozen into it.
+    `refusal` is one Chinese line while none may begin, else empty."""
 
     def __init__(
-        self, device: DeviceId, unit: str, memory: RecordingMemory, context: Mapping[str, str | int | bool]
+        self,
+        device: DeviceId,
+        unit: str,
+        memory: RecordingMemory,
+        context: Mapping[str, str | int | bool],
+        in_force: Callable[[datetime], Policies],
     ) -> None:
+        self._in_force = in_force
         self._device, self._unit, self._context = device, unit, dict(context)
         self._number, self._head_number, self._head = memory.last_number, memory.head_number, memory.head
         self._next_head_ms = 0
@@ -210,11 +219,12 @@ class RecordingMachine:
     def _start(self, at: Instant) -> list[Effect]:
         self._number += 1
         self._next_head_ms = 0
-        recording = recording_id(self._device, self._number)
+        recording, policies = recording_id(self._device, self._number), self._in_force(at.wall)
+        told = {"previous": self._head, "policies": policies.versions, "labels": list(policies.labels)}
         return [
             ReserveRecording(self._number),
-            StartRecording(recording, self._unit, self._head, self._context),
-            _store(recording, "started", EventType.RECORDING_STARTED, at, {"previous": self._head}),
+            StartRecording(recording, self._unit, self._head, {**self._context, **policies.context}),
+            _store(recording, "started", EventType.RECORDING_STARTED, at, told),
         ]
 
 

@@ -9,11 +9,21 @@ from enum import StrEnum
 
 from agent.duty.entries import Entry
 from agent.duty.masking import check_masked
+from agent.duty.policies import parse_policy
 from agent.duty.roster import parse_roster
 from agent.duty.windows import parse_windows
 from agent.errors import SenderFault
 from agent.wire import canonical
-from agent.wire.disclosures import DISCLOSURE_TYPE, ENTRY_FIELDS, Disclosure, DisclosureKind, parse_disclosure
+from agent.wire.disclosures import (
+    DISCLOSURE_TYPE,
+    DUTY_AUDIENCE,
+    ENTRY_FIELDS,
+    POLICY_KINDS,
+    PUBLIC_POLICIES,
+    Disclosure,
+    DisclosureKind,
+    parse_disclosure,
+)
 from agent.wire.envelope import Opened, open_envelope
 from agent.wire.identifiers import District
 from agent.wire.topics import EVERYONE
@@ -139,6 +149,10 @@ def _check_kind(document: Disclosure) -> None:
         parse_roster(document.entries)
     elif document.kind is DisclosureKind.WINDOW_BOARD:
         parse_windows(document.entries)
+    elif document.kind in POLICY_KINDS:
+        if document.kind not in PUBLIC_POLICIES and document.audience != DUTY_AUDIENCE:
+            raise SenderFault(f"内部规则（{document.kind}）只发给执法终端，范围应为 {DUTY_AUDIENCE}，请改正。")
+        parse_policy(document)
 
 
 def _successor(document: Disclosure, current: Disclosure) -> Disclosure:

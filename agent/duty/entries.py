@@ -26,6 +26,9 @@ class Entry:
 
     def text(self, name: str) -> str:
         """A text that is not blank, or the texts of a list joined by 、."""
+        value = self._value.get(name)
+        if isinstance(value, str):
+            return self._text(name, value)
         return "、".join(self.texts(name))
 
     def optional_text(self, name: str) -> str:
@@ -35,16 +38,18 @@ class Entry:
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; a single text is a list of one."""
         value = self._value.get(name)
+        if isinstance(value, str):
+            return (self._text(name, value),)
         items = value if isinstance(value, list) else [value]
         if not items or len(items) > MAX_ITEMS:
-            raise SenderFault(f"{self._field(name)}应有 1 至 {MAX_ITEMS} 项，请改正。")
+            raise SenderFault(f"{self.where(name)}应有 1 至 {MAX_ITEMS} 项，请改正。")
         return tuple(self._text(name, item) for item in items)
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         """One of `allowed`."""
         value = self.text(name)
         if value not in allowed:
-            raise SenderFault(f"{self._field(name)}是“{value[:40]}”，应为{'、'.join(allowed)}之一，请改正。")
+            raise SenderFault(f"{self.where(name)}是“{value[:40]}”，应为{'、'.join(allowed)}之一，请改正。")
         return value
 
     def day(self, name: str) -> date:
@@ -53,23 +58,24 @@ class Entry:
         try:
             return date.fromisoformat(value)
         except ValueError as error:
-            raise SenderFault(f"{self._field(name)}是“{value[:40]}”，应形如 2027-12-31，请改正。") from error
+            raise SenderFault(f"{self.where(name)}是“{value[:40]}”，应形如 2027-12-31，请改正。") from error
 
     def year(self, name: str) -> int:
         """A year such as `2026`, as a text."""
         value = self.text(name)
         if not (len(value) == 4 and value.isascii() and value.isdigit()):
-            raise SenderFault(f"{self._field(name)}是“{value[:40]}”，应形如 2026，请改正。")
+            raise SenderFault(f"{self.where(name)}是“{value[:40]}”，应形如 2026，请改正。")
         return int(value)
 
-    def _field(self, name: str) -> str:
+    def where(self, name: str) -> str:
+        """Entry and field in words, for a message."""
         return f"{self._where}的“{name[:MAX_NAME]}”"
 
     def _text(self, name: str, item: Any) -> str:
         if item is None:
             raise SenderFault(f"{self._where}缺少“{name[:MAX_NAME]}”，请补填（没有的填“无”）。")
         if not isinstance(item, str) or not item.strip():
-            raise SenderFault(f"{self._field(name)}应为非空文字，请补填（没有的填“无”）。")
+            raise SenderFault(f"{self.where(name)}应为非空文字，请补填（没有的填“无”）。")
         if len(item) > MAX_TEXT:
-            raise SenderFault(f"{self._field(name)}超过 {MAX_TEXT} 字，请缩短。")
+            raise SenderFault(f"{self.where(name)}超过 {MAX_TEXT} 字，请缩短。")
         return item

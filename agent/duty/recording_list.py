@@ -10,12 +10,13 @@ from enum import StrEnum
 from typing import Any
 
 from agent.duty.entries import Entry
+from agent.duty.retention import Retention, parse_retention
 from agent.errors import SenderFault
+from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
 
-REQUIRED_COLUMNS = (
-    "序号", "执法类别", "执法事项", "记录环节", "记录方式", "记录开始时间",
-    "记录内容", "记录结束时间", "存储期限", "备注",
-)  # fmt: skip
+REQUIRED_COLUMNS = ENTRY_FIELDS[DisclosureKind.RECORDING_LIST]
+EVERY_MATTER = "全部"  # the 执法事项 of a row that holds for its whole 执法类别
+BY_RULES = "按记录办法"  # the 存储期限 of a row whose list leaves it to the recording rules
 
 
 class RecordClass(StrEnum):
@@ -29,7 +30,7 @@ class RecordClass(StrEnum):
 @dataclass(frozen=True)
 class RecordingItem:
     """One row. `contents` are the steps to be seen, `starts` and `ends` the words of the list (执法人员抵达现场);
-    `whole` says that the activity is recorded from beginning to end."""
+    `whole` says that the activity is recorded from beginning to end; `retention` is None where the rules say it."""
 
     number: str
     category: str
@@ -39,7 +40,7 @@ class RecordingItem:
     starts: str
     contents: tuple[str, ...]
     ends: str
-    retention: str
+    retention: Retention | None
     remark: str
     place: str
     carrier: str
@@ -59,6 +60,7 @@ def parse_recording_list(entries: Iterable[Any]) -> tuple[RecordingItem, ...]:
 
 
 def _item(entry: Entry) -> RecordingItem:
+    retention = entry.text("存储期限")
     return RecordingItem(
         number=entry.text("序号"),
         category=entry.text("执法类别"),
@@ -68,7 +70,7 @@ def _item(entry: Entry) -> RecordingItem:
         starts=entry.text("记录开始时间"),
         contents=entry.texts("记录内容"),
         ends=entry.text("记录结束时间"),
-        retention=entry.text("存储期限"),
+        retention=None if retention == BY_RULES else parse_retention(retention, entry.where("存储期限")),
         remark=entry.text("备注"),
         place=entry.optional_text("记录场所"),
         carrier=entry.optional_text("记录载体"),

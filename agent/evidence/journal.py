@@ -20,6 +20,9 @@ the next entry carries as `prev`, across segments and to the end of the recordin
 An `explanation` says that an officer explained aloud, in the fragments it names, why the recording had broken off;
 `mute-on` and `mute-off` that silence stands in the place of sound between them; `photo` has the SHA-256 of a photo
 taken at that moment as its note; `health` has one reading of the device's own state (`agent.evidence.health`).
+What the rules ask of the officers stands in the notes of `officer` (the entry of the personnel list, as it was then),
+`label` (what is not as it should be), `task`, `step-due` (a step that the recording list asks for), `step` (one that
+was marked) and `identity-shown` (the number of the certificate that was shown).
 """
 
 import hashlib
@@ -44,7 +47,11 @@ MAX_MONOTONIC_NS = 2**63 - 1  # a kernel's clock
 MAX_NOTE_CHARACTERS = 200  # ours; longer notes are cut when written
 GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED = "gap-opened", "gap-closed", "marker", "clock-jumped"
 MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH = "mute-on", "mute-off", "explanation", "photo", "health"
-EVENT_KINDS = frozenset({GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH})
+OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY = "officer", "label", "task", "step-due", "step", "identity-shown"
+DUTY_KINDS = frozenset({OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY})
+EVENT_KINDS = DUTY_KINDS | {
+    *(GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -17,6 +17,7 @@ from cryptography import x509
 from agent.evidence.account import Account
 from agent.evidence.account_findings import Compared, compare, first_seen
 from agent.evidence.continuity import clock_lines, recording_findings
+from agent.evidence.duty_findings import duty_layer
 from agent.evidence.flat_hash import NewHash
 from agent.evidence.health import health_lines
 from agent.evidence.interruptions import interruption_findings
@@ -56,8 +57,6 @@ _GOOD = {
     TIME: "",
     COMPLETENESS: "序号连续，首尾齐全，没有中断。",
 }
-_DUTY = Layer(Status.NOT_JUDGED, ("此处不评判是否依规记录（应录环节、告知、两人执法等）。",))
-
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
 
 
@@ -194,7 +193,7 @@ def _report(
         trust=not_judged_without_roots(_layer(TRUST, findings, ())) if readable else _UNREADABLE,
         time=_time_layer(readable, findings, witnesses, compared) if readable else _UNREADABLE,
         completeness=_layer(COMPLETENESS, findings, notes) if readable or not segments else _UNREADABLE,
-        duty=_DUTY,
+        duty=duty_layer(readable) if readable else _UNREADABLE,
         first_bad=_first_bad(findings),
         places=tuple(finding.place for finding in findings if finding.place is not None),
         device=None if origin is None else origin.device,

@@ -122,6 +122,8 @@ class Fields:
 def _check(value: Any, depth: int) -> None:
     if depth == 0:
         raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        return
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("object keys must be strings")
@@ -130,7 +132,7 @@ def _check(value: Any, depth: int) -> None:
     elif isinstance(value, list | tuple):
         for inner in value:
             _check(inner, depth - 1)
-    elif isinstance(value, bool) or value is None or isinstance(value, str):
+    elif isinstance(value, bool) or value is None:
         return
     elif not isinstance(value, int) or abs(value) > MAX_INTEGER:
         raise ValueError(f"{type(value).__name__} {str(value)[:30]} has no canonical form")

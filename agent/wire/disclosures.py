@@ -17,10 +17,12 @@ from agent.wire.canonical import Fields
 from agent.wire.identifiers import District, district, label
 
 DISCLOSURE_TYPE = "application/vnd.liuhen.disclosure+json"
+DUTY_AUDIENCE = "duty"  # every recorder of the district, and no kiosk
 
 
 class DisclosureKind(StrEnum):
-    """The ten kinds; the value is the topic level."""
+    """What kiosks show, and from `RECORDING_RULES` on the policies that recorders follow; the value is the topic
+    level."""
 
     WINDOW_BOARD = "window-board"
     ITEM_LIST = "item-list"
@@ -32,7 +34,24 @@ class DisclosureKind(StrEnum):
     RESULTS = "results"
     RANDOM_INSPECTION_RESULTS = "random-inspection-results"
     NOTICE = "notice"
+    RECORDING_RULES = "recording-rules"
+    RECORDING_LIST = "recording-list"
+    MAJOR_CATALOGUE = "major-catalogue"
+    DOCUMENT_TEMPLATES = "document-templates"
+    REASON_CODES = "reason-codes"
+    REVIEW_RULES = "review-rules"
 
+
+PUBLIC_POLICIES = frozenset({DisclosureKind.RECORDING_LIST, DisclosureKind.MAJOR_CATALOGUE})
+"""Lists that departments publish; the other policies are for the department's own devices."""
+POLICY_KINDS = PUBLIC_POLICIES | {
+    DisclosureKind.RECORDING_RULES,
+    DisclosureKind.DOCUMENT_TEMPLATES,
+    DisclosureKind.REASON_CODES,
+    DisclosureKind.REVIEW_RULES,
+}
+DUTY_KINDS = POLICY_KINDS | {DisclosureKind.PERSONNEL_LIST}
+"""What a recorder takes over: its policies, and who may enforce."""
 
 ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     # 二（一）7: 公示工作人员单位、姓名、职务、执法种类和服务事项等信息；明确窗口职责
@@ -58,6 +77,27 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
     DisclosureKind.NOTICE: ("标题", "正文"),
+    # 二（二）1: 明确各执法环节记录的内容、方式、载体等事项; start and end as the published rules say them
+    DisclosureKind.RECORDING_RULES: (
+        "执法环节", "记录内容", "记录方式", "记录载体", "开始记录", "停止记录", "存储期限",
+    ),
+    # 二（二）3; the ten columns of 焦作市司法局 in their order (reference/domain.md 1.4)
+    DisclosureKind.RECORDING_LIST: (
+        "序号", "执法类别", "执法事项", "记录环节", "记录方式", "记录开始时间",
+        "记录内容", "记录结束时间", "存储期限", "备注",
+    ),
+    # 二（三）3: 结合执法类别、执法层级、所属领域、涉案金额、社会影响等因素
+    DisclosureKind.MAJOR_CATALOGUE: (
+        "序号", "决定事项", "执法类别", "执法层级", "所属领域", "涉案金额", "社会影响",
+    ),
+    # 二（二）2: 执法文书标准文本
+    DisclosureKind.DOCUMENT_TEMPLATES: ("模板编号", "名称", "正文", "必填项"),
+    DisclosureKind.REASON_CODES: ("代码", "用途", "原因", "须书面说明"),
+    # 二（三）1, 2 and 5
+    DisclosureKind.REVIEW_RULES: (
+        "审核机构", "审核人员", "审核范围", "送审材料", "审核程序", "审核载体", "受理时限", "补正时限", "审核时限",
+        "反馈时限", "启动协调时限", "协调时限", "作出决定时限", "协调机制", "责任追究",
+    ),
 }  # fmt: skip
 
 

@@ -79,9 +79,9 @@ def states_filter(place: District) -> str:
     return f"{ROOT}/{place}/{VERSION}/+/+/{STATE}"
 
 
-def publications_filter(place: District, audience: str) -> str:
-    """A kiosk's subscription to everything disclosed to `audience`."""
-    return f"{ROOT}/{place}/{VERSION}/{PUBLICATION}/{audience}/+/+"
+def publications_filter(place: District, audience: str, kind: str = "+") -> str:
+    """The subscription to what is disclosed to `audience`: everything, for a kiosk, or one kind."""
+    return f"{ROOT}/{place}/{VERSION}/{PUBLICATION}/{audience}/{kind}/+"
 
 
 def parse_device_topic(topic: str) -> DeviceTopic:

@@ -12,12 +12,16 @@ from rich.table import Table
 
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
+from agent.duty.tables import import_table
 from agent.errors import OperatorFault
 from agent.key_files import read_signer
 from agent.wire import canonical
+from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.identifiers import district as district_name
 from agent.wire.trust import Role
+from kiosk.publishing.importing import TITLES, Heading, left_over, policy_kind, split
 from kiosk.publishing.office import Damaged, Holding, Stage, found_office, open_office
+from kiosk.publishing.table_files import read_rows
 
 EXAMPLE = """
 
@@ -26,6 +30,8 @@ EXAMPLE = """
 liuhen-publish init --office 法制办 --district xinghe --root root.pem --trust-list trust.dsse
 
 liuhen-publish draft window-board.json --office 法制办
+
+liuhen-publish import 清单.xlsx --kind recording-list --publisher 星河区综合行政执法局 --office 法制办
 
 liuhen-publish sign window-board.hall-1 --office 法制办 --as editor --key e.key --chain e.pem
 
@@ -45,6 +51,7 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True)
+MAX_TOLD = 50  # problems of a table that are listed; their number is always told
 _T = TypeVar("_T")
 
 OfficeOption = Annotated[Path, typer.Option("--office", help="法制办公室的文件夹 (office folder)")]
@@ -88,6 +95,38 @@ def draft(
         except OSError as error:
             raise OperatorFault(f"无法读取 {file}：{error.strerror}。请检查路径。") from error
         _tell(open_office(office).draft(source, system_clock().read().wall), as_json)
+
+
+@app.command(
+    "import",
+    epilog="示例：liuhen-publish import 音像记录事项清单.xlsx --kind recording-list --publisher 星河区综合行政执法局"
+    " --office 法制办",
+)
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV 或 XLSX 表格")],
+    office: OfficeOption,
+    kind: Annotated[str, typer.Option(help="recording-list、recording-rules、major-catalogue 或 reason-codes")],
+    publisher: Annotated[str, typer.Option(help="发布单位，须与执法终端的 unit 一致")],
+    name: Annotated[str, typer.Option("--id", help="编号；过长的表自动分为 编号-1、编号-2")] = "main",
+    title: Annotated[str, typer.Option(help="标题；不填则用该种规则的名称")] = "",
+    audience: Annotated[str, typer.Option(help="duty 只发给执法终端；all 同时公示")] = DUTY_AUDIENCE,
+    as_json: JsonOption = False,
+) -> None:
+    """导入执法规则的表格并起草 (import a published table)。逐行检查，有一处问题即不起草。"""
+    policy = policy_kind(kind)
+    table = import_table(policy, read_rows(file))
+    for line in (*table.problems[:MAX_TOLD], *table.passed):
+        err.print(line, soft_wrap=True, markup=False, highlight=False)
+    if table.problems:
+        raise OperatorFault(f"{file.name} 有 {len(table.problems)} 处问题，没有起草。请逐行改正后重新导入。")
+    desk, now = open_office(office), system_clock().read().wall
+    heading = Heading(policy, name, title or TITLES[policy], audience, publisher)
+    sources = split(heading, table.entries)
+    for source in _each(sources, "起草 drafting"):
+        _tell(desk.draft(source, now), as_json)
+    for left in left_over(heading, len(sources), [one.name for one in desk.show() if isinstance(one, Holding)]):
+        advice = f"{left} 是更早导入的，本次不再有。如不再适用请运行 liuhen-publish withdraw {left}"
+        err.print(advice, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command(

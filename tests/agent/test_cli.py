@@ -63,7 +63,7 @@ def test_status_of_a_stopped_device(tmp_path: Path) -> None:
     device.record()
     device.close()
     figures = json.loads(liuhen_agent("status", "--config", str(config), "--json").stdout)
-    assert (figures["device"], figures["running"], figures["devseq"]) == ("REC-0001", False, 4)
-    assert (figures["waiting"], figures["acked"], figures["recording"], figures["session"]) == (4, 0, 1, 1)
+    assert (figures["device"], figures["running"], figures["devseq"]) == ("REC-0001", False, 5)
+    assert (figures["waiting"], figures["acked"], figures["recording"], figures["session"]) == (5, 0, 1, 1)
     assert len(figures["head"]) == 64
     assert "等待回执" in liuhen_agent("status", "--config", str(config)).stdout

@@ -67,9 +67,10 @@ class Bench:
     reviewer: Person = field(default_factory=lambda: person("示例-000102", Role.REVIEWER))
     editor_too: Person = field(default_factory=lambda: person("示例-000102", Role.EDITOR))
     kiosk: Person = field(default_factory=lambda: person("KSK-0001", Role.KIOSK))
+    recorder: Person = field(default_factory=lambda: person("REC-0001", Role.RECORDER))
 
     def trust(self, version: int = 1, revoked: Person | None = None) -> TrustList:
-        people = [self.editor, self.reviewer, self.editor_too, self.kiosk]
+        people = [self.editor, self.reviewer, self.editor_too, self.kiosk, self.recorder]
         issued = NOW - dt.timedelta(days=1)
         entries = [replace(p.credential, revoked_at=issued if p is revoked else None) for p in people]
         return trust_list(XINGHE, version, issued, entries)

@@ -20,6 +20,7 @@ from agent.errors import EnvironmentFault, OperatorFault
 from agent.evidence import gm_sums
 from agent.evidence.how_to import HOW_TO_NAME
 from agent.evidence.journal import Reason
+from agent.hook_part import HookPart
 from agent.recording_part import CameraPart, equip
 from agent.wire.device_events import GENESIS
 from provisioning.center.export import Office, Wish, export_recording
@@ -71,6 +72,12 @@ def test_signature_is_what_openssl_verifies(tmp_path: Path, signer: Sm2Signer) -
         assert not openssl_accepts(tmp_path, tmp_path / "sm2.pub")
 
 
+def test_a_closed_key_signs_nothing_and_does_not_end_the_process(signer: Sm2Signer) -> None:
+    signer.close()
+    with pytest.raises(EnvironmentFault, match="已关闭"):
+        signer.sign(b"late")
+
+
 def test_key_id_names_the_public_key(tmp_path: Path, signer: Sm2Signer) -> None:
     der = subprocess.run(
         ["openssl", "pkey", "-pubin", "-in", tmp_path / "sm2.pub", "-outform", "DER"], capture_output=True, check=True
@@ -99,7 +106,7 @@ def record(root: Path, gm: gm_sums.GmSigner | None, labels: dict[str, str]) -> S
     source = FakeSource(*footage(2))
     recorder = Recorder(spool, SIGNER, CLOCK, lambda: source, events.append, RecorderSettings(reserve_bytes=0))
     recovery = SpoolRecovery(spool, SIGNER, CLOCK, events.append)
-    part = CameraPart(DEVICE, spool, CLOCK, recovery, recorder, None, Caption(DEVICE, UNIT), labels)
+    part = CameraPart(DEVICE, spool, CLOCK, recovery, recorder, HookPart([], []), Caption(DEVICE, UNIT), labels)
     part.start(StartRecording(FIRST, UNIT, GENESIS, {}))
     eventually(lambda: len(events) >= 2, "fragments")
     part.stop(Reason.STOPPED.value)

@@ -22,6 +22,7 @@ from agent.control.effects import (
     OpenConnection,
     PublishStatus,
     RaiseAlarm,
+    ShowDuty,
     StartRecording,
     StopRecording,
     StoreEvent,
@@ -74,7 +75,7 @@ class Bench:
 def test_a_start_tells_its_story_and_connects() -> None:
     bench = Bench()
     effects = bench.handle(happened.DeviceStarted(bench.clock.read()))
-    assert [type(effect) for effect in effects] == [StoreEvent, CheckEvents, StoreNote, OpenConnection]
+    assert [type(effect) for effect in effects] == [StoreEvent, CheckEvents, StoreNote, OpenConnection, ShowDuty]
 
 
 def test_the_trust_list_found_at_the_start_is_remembered_against_an_older_one() -> None:
@@ -92,7 +93,7 @@ def test_a_lost_store_is_declared_before_anything_else() -> None:
 
 
 def test_every_connection_subscribes_and_gives_birth() -> None:
-    assert Bench().up() == [Subscribe((ACK,)), PublishStatus(online=True)]
+    assert Bench().up() == [Subscribe((ACK, f"{ACK.removesuffix('ack')}cmd/+")), PublishStatus(online=True)]
     filters = Bench(audience="hall-1").up()[0]
     assert filters == Subscribe((ACK, "gov/xinghe/v1/pub/all/+/+", "gov/xinghe/v1/pub/hall-1/+/+"))
 
@@ -149,7 +150,9 @@ def test_a_full_store_stops_no_recording_and_is_tried_again() -> None:
     assert [type(it) for it in bench.handle(happened.EventNotStored(refused, "满"))] == [RaiseAlarm]
     assert bench.handle(happened.EventNotStored(refused, "满")) == []
     bench.clock.step(RETRY_NS / 1e9)
-    assert bench.handle(happened.TimePassed()) == [refused, refused]
+    assert bench.handle(happened.TimePassed()) == [refused]
+    assert bench.handle(happened.EventStored(1)) == [refused]
+    assert bench.handle(happened.EventStored(2)) == []
     assert bench.controller.deadline() is None
 
 
@@ -162,16 +165,38 @@ def test_drafts_beyond_the_memory_are_counted_and_told_when_room_returns() -> No
     alarms = [effects for draft in drafts if (effects := bench.handle(happened.EventNotStored(draft, "满")))]
     assert [type(effects[0]) for effects in alarms] == [RaiseAlarm, RaiseAlarm]
     bench.clock.step(RETRY_NS / 1e9)
-    tried = bench.handle(happened.TimePassed())
-    assert tried[:-1] == drafts[:LIMIT]
-    for effect in tried:  # still no room: nothing is counted twice
-        assert isinstance(effect, StoreEvent)
-        bench.handle(happened.EventNotStored(effect, "满"))
+    (again,) = bench.handle(happened.TimePassed())
+    assert isinstance(again, StoreEvent)
+    assert bench.handle(happened.EventNotStored(again, "满")) == []  # still no room: nothing is counted twice
     bench.clock.step(RETRY_NS / 1e9)
-    told = bench.handle(happened.TimePassed())[-1]
+    tried = bench.handle(happened.TimePassed())
+    tried += [it for number in range(LIMIT) for it in bench.handle(happened.EventStored(number))]
+    assert tried[:-1] == drafts[:LIMIT]
+    told = tried[-1]
+    assert isinstance(told, StoreEvent)
+    bench.handle(happened.EventNotStored(told, "满"))
+    bench.clock.step(RETRY_NS / 1e9)
+    (told,) = bench.handle(happened.TimePassed())
     assert isinstance(told, StoreEvent)
     assert (told.draft.type, told.draft.data) == (EventType.EVENTS_DROPPED, {"count": 3})
     assert bench.controller.deadline() is None
+
+
+def test_what_the_store_refused_a_moment_ago_goes_in_with_the_next_event_that_it_takes() -> None:
+    bench = Bench()
+    mark = StoreEvent(EventDraft("key-mark/1", EventType.KEY_MARKED, bench.clock.read(), {}))
+    bench.handle(happened.EventNotStored(mark, "locked"))
+    assert bench.handle(happened.EventStored(1)) == [mark]
+
+
+def test_a_stop_stores_what_was_refused_before_it_says_that_it_stopped() -> None:
+    bench = Bench()
+    mark = StoreEvent(EventDraft("key-mark/1", EventType.KEY_MARKED, bench.clock.read(), {}))
+    bench.handle(happened.EventNotStored(mark, "locked"))
+    effects = bench.handle(happened.StopRequested())
+    assert effects[0] == mark
+    assert isinstance(effects[1], StoreEvent)
+    assert effects[1].draft.type is EventType.DEVICE_STOPPED
 
 
 def test_no_text_makes_an_event_too_large() -> None:
@@ -272,7 +297,7 @@ def test_what_happens_to_the_device_is_told_to_the_centre() -> None:
         (happened.ClockDisputed(5000, at), EventType.CLOCK_DISPUTED, {"apart_ms": 5000}),
     ]
     for event, kind, data in told:
-        (stored,) = bench.handle(event)
+        stored, *_ = bench.handle(event)  # of a card that nobody registered, the duty desk tells as well
         assert isinstance(stored, StoreEvent)
         assert (stored.draft.type, stored.draft.data) == (kind, data)
 

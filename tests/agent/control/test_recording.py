@@ -32,18 +32,20 @@ from agent.control.recording import (
     gap_opened,
     photo_taken,
 )
+from agent.duty.policies import PolicyShelf
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId, device_id, recording_id
 from tests.support.clocks import SteppedClock
 
-DEVICE = device_id("REC-0001")
+DEVICE, UNIT = device_id("REC-0001"), "星河区综合行政执法局"
 HEAD = Digest("a" * 64)
 
 
 class Bench:
     def __init__(self, memory: RecordingMemory | None = None) -> None:
         self.clock = SteppedClock()
-        self.machine = RecordingMachine(DEVICE, "星河区综合行政执法局", memory or RecordingMemory(0, 0, GENESIS), {})
+        memory = memory or RecordingMemory(0, 0, GENESIS)
+        self.machine = RecordingMachine(DEVICE, UNIT, memory, {}, PolicyShelf(UNIT).in_force)
         self.sequence = 0
 
     def press(self) -> list[Effect]:

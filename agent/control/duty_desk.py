@@ -1,0 +1,143 @@
+"""The recorder's duty desk: what officers ask, by card, by command and through the folder `asked`.
+
+Decisions are made by `duty_officers` and `duty_tasks`, kept and shown by `duty_book`. Nothing here ever stops a
+recording.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from agent.control import duty_officers, duty_tasks
+from agent.control.duty_book import DutyBook, task_refused
+from agent.control.duty_situation import Outcome, Situation
+from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording, StoreEvent
+from agent.control.messages import (
+    AsksRead,
+    AsksSettled,
+    CardShown,
+    DeviceStarted,
+    Event,
+    FragmentStored,
+    IdentitySigned,
+    MessageArrived,
+    TimePassed,
+)
+from agent.duty.asks import Ask, What, parse_ask
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.commands import CommandKind, open_command
+from agent.wire.instant import Instant
+from agent.wire.topics import COMMAND, device_topic
+from agent.wire.trust import TrustList
+
+ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
+    What.ENROL: duty_officers.enrol,
+    What.TAKE_OUT: duty_officers.take_out_by_pin,
+    What.HAND_IN: duty_officers.hand_in,
+    What.PICK: duty_tasks.picked,
+    What.END: duty_tasks.ended,
+    What.STEP: duty_tasks.step,
+    What.REASON: duty_tasks.explained,
+    What.SHOW_IDENTITY: duty_officers.show_identity,
+}
+
+
+class DutyDesk:
+    """Belongs to the controller."""
+
+    def __init__(self, book: DutyBook) -> None:
+        self.book = book
+        self._commands = f"{device_topic(book.whose.place, book.whose.device, COMMAND)}/"
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to: commands for this device."""
+        return (f"{self._commands}+",)
+
+    def is_for(self, topic: str) -> bool:
+        """Whether `topic` carries a command for this device."""
+        return topic.startswith(self._commands)
+
+    def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
+        """What follows for the officers from whatever happened."""
+        match event:
+            case DeviceStarted():
+                return self.book.keep(self.book.shift, (), now)
+            case AsksSettled():
+                return [ReadAsks()]
+            case AsksRead():
+                return self._asked(event, trust, now)
+            case CardShown(card, at):
+                return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
+            case IdentitySigned():
+                return self._signed(event, now)
+            case MessageArrived(_, topic, payload) if self.is_for(topic):
+                return self._command(payload, trust, now)
+            case FragmentStored():
+                self.book.fragment(event)
+            case TimePassed():
+                return self.book.wake(now)
+        return []
+
+    def _asked(self, event: AsksRead, trust: TrustList, now: Instant) -> list[Effect]:
+        """Carry out every request; each is answered, a refused one with the reason."""
+        effects: list[Effect] = []
+        for data in event.files:
+            try:
+                ask = parse_ask(data)
+            except SenderFault as fault:
+                effects.append(RaiseAlarm(str(fault)))
+            else:
+                effects += self._answered(ask, trust, now)
+        return effects
+
+    def _command(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
+        """A command came: take the task that it brings, or tell why not."""
+        try:
+            return self.book.carry_out(self._commanded(payload, trust, now), now)
+        except SenderFault as fault:
+            return [RaiseAlarm(str(fault)), StoreEvent(task_refused(payload, fault, now))]
+
+    def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
+        """A code is signed: answer with it, mark that it is shown."""
+        outcome = duty_tasks.identity_shown(self.book.at(now), event.certificate, event.nonce, event.text)
+        self.book.answer(event.ask, outcome)
+        return self.book.carry_out(outcome, now)
+
+    def accompany(self, effects: Iterable[Effect], now: Instant) -> Iterator[Effect]:
+        """`effects` with who records and for what, frozen at the start of every recording, and with the question about
+        missing steps at its end."""
+        for effect in effects:
+            match effect:
+                case StartRecording():
+                    yield from self.book.opening(effect, now)
+                case StopRecording():
+                    yield from self.book.closing(effect, now)
+                case _:
+                    yield effect
+
+    def _answered(self, ask: Ask, trust: TrustList, now: Instant) -> list[Effect]:
+        at = self.book.at(now)
+        try:
+            outcome = self._act(ask, at, trust)
+        except (OperatorFault, SenderFault) as fault:
+            outcome = Outcome(self.book.shift, str(fault), done=False)
+            if isinstance(fault, SenderFault) and ask.what == What.PICK:
+                outcome = replace(outcome, drafts=(task_refused(ask.value("document").encode(), fault, now),))
+        self.book.answer(ask.ask, outcome)
+        return self.book.carry_out(outcome, now)
+
+    def _act(self, ask: Ask, at: Situation, trust: TrustList) -> Outcome:
+        document = ask.value("document")
+        if ask.what == What.PICK and '"payloadType"' in document:
+            return self._commanded(document.encode(), trust, at.now)
+        act = ACTS.get(ask.what)
+        if act is None:
+            raise OperatorFault(f"不认识的请求“{ask.what[:40]}”。")
+        return act(at, ask)
+
+    def _commanded(self, payload: bytes, trust: TrustList, now: Instant) -> Outcome:
+        at = self.book.at(now)
+        command = open_command(payload, trust, now.wall, self.book.whose.place, clock_set=at.clock_set)
+        if command.kind is not CommandKind.ASSIGN_TASK:
+            raise SenderFault(f"本机不执行命令 {command.kind}。", "kind")
+        return duty_tasks.offered(at, {**command.body, "device": command.device}, duty_tasks.COMMAND, payload)

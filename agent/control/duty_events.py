@@ -1,0 +1,144 @@
+"""The events of duty as drafts (fields: agent/wire/README.md), with ids that name the fact, and what `duty.json` shows.
+
+No personal data: certificate numbers stand in published lists, the party is a pseudonym, steps are words of the list.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agent.control.effects import EventDraft, moment_name
+from agent.duty.asks import Answer
+from agent.duty.case_facts import Label, OfficerFact
+from agent.duty.limits import LENGTHS, Limit
+from agent.duty.officers import LABEL_WORDS
+from agent.duty.shift import Shift, label_words
+from agent.duty.steps import Mark
+from agent.duty.task import Task
+from agent.wire import canonical
+from agent.wire.device_events import EventType
+from agent.wire.identifiers import RecordingId
+from agent.wire.instant import Instant
+
+
+def moment(fact: str, kind: EventType, at: Instant, data: Mapping[str, Any]) -> EventDraft:
+    """A fact that is named by its moment."""
+    return EventDraft(f"duty/{fact}/{moment_name(at)}", kind, at, data)
+
+
+def officer(kind: EventType, certificate: str, at: Instant, **more: Any) -> EventDraft:
+    """Something that an officer did or was refused."""
+    return moment(f"{kind.value.split('.')[2]}/{certificate[:64]}", kind, at, {"certificate": certificate, **more})
+
+
+def labelled(
+    crew: Sequence[OfficerFact], labels: Sequence[Label], task: str, recording: RecordingId | None, at: Instant
+) -> EventDraft:
+    """Who records, and what is wrong with it."""
+    officers = [
+        {
+            "certificate": fact.certificate,
+            "labels": label_words(fact.labels),
+            "roster_version": fact.roster_version,
+            "unit": fact.unit,
+        }
+        for fact in crew
+    ]
+    data = {"labels": label_words(tuple(labels)), "officers": officers, "recording": recording or "", "task": task}
+    return moment(f"officers/{recording or task}", EventType.OFFICERS_LABELLED, at, data)
+
+
+def taken(task: Task, source: str, digest: str, at: Instant) -> EventDraft:
+    """A task was taken."""
+    left_out = ("amount", "device", "not_after")
+    told = {name: value for name, value in task.as_json().items() if name not in left_out}
+    return EventDraft(
+        f"duty/task/{task.task}/taken", EventType.TASK_TAKEN, at, {**told, "digest": digest, "source": source}
+    )
+
+
+def ended(task: str, shift: Shift, at: Instant) -> EventDraft:
+    """A task was ended."""
+    data = {"missing": list(shift.sheet.missing), "reasons": dict(shift.sheet.reasons), "task": task}
+    return EventDraft(f"duty/task/{task}/ended", EventType.TASK_ENDED, at, data)
+
+
+def marked(mark: Mark, task: str, at: Instant) -> EventDraft:
+    """A step was marked."""
+    data = {
+        "recording": mark.recording,
+        "repeated": mark.repeated,
+        "sequence": mark.sequence,
+        "step": mark.step,
+        "task": task,
+    }
+    return moment("step", EventType.STEP_MARKED, at, data)
+
+
+def missing(steps: Sequence[str], task: str, recording: str, reason: str, at: Instant) -> EventDraft:
+    """A recording or a task ended without these steps."""
+    data = {"missing": list(steps), "reason": reason, "recording": recording, "task": task}
+    return moment(f"missing/{'why' if reason else 'seen'}", EventType.STEPS_MISSING, at, data)
+
+
+def limit(kind: EventType, it: Limit, at: Instant) -> EventDraft:
+    """A limit began or passed."""
+    due = it.due
+    hours = int(LENGTHS[it.kind].total_seconds()) // 3600
+    data = {"due": None if due is None else canonical.timestamp(due), "hours": hours, "limit": it.kind.value}
+    return moment(f"{kind.value.split('.')[2]}/{it.kind}", kind, at, {**data, "task": it.task})
+
+
+def shown_state(
+    shift: Shift,
+    crew: Sequence[OfficerFact],
+    labels: Sequence[Label],
+    recording: RecordingId | None,
+    answers: Mapping[str, Answer],
+    now: Instant,
+) -> bytes:
+    """The content of `duty.json`, for the officer's command and page: texts are for people, keys for programs."""
+    sheet = shift.sheet
+    told = {
+        "answers": {ask: answer.as_json() for ask, answer in answers.items()},
+        "asking_reason": shift.asking,
+        "at": canonical.timestamp(now.wall),
+        "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in labels],
+        "limits": [_limit(it, now) for it in shift.limits],
+        "officers": [_officer(fact) for fact in crew],
+        "recording": recording or "",
+        "recordings": {name: {"steps_missing": list(steps), "task": task} for name, task, steps in shift.stopped},
+        "step_next": sheet.missing[0] if sheet.missing else "",
+        "steps_marked": [_mark(mark) for mark in sheet.marks],
+        "steps_missing": list(sheet.missing),
+        "steps_required": list(sheet.required),
+        "task": None if shift.task is None else _task(shift.task, shift.source),
+        "waiting": [_task(task, "command") for task in shift.waiting],
+    }
+    return canonical.encode(told)
+
+
+def _task(task: Task, source: str) -> dict[str, Any]:
+    title = f"{task.task} {task.category} {task.matter}"
+    return {**task.as_json(), "id": task.task, "source": source, "title": title}
+
+
+def _officer(fact: OfficerFact) -> dict[str, Any]:
+    words = [LABEL_WORDS[label] for label in fact.labels]
+    return {
+        "certificate": fact.certificate,
+        "labels": label_words(fact.labels),
+        "roster_version": fact.roster_version,
+        "texts": words,
+        "unit": fact.unit,
+    }
+
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    return {"at": mark.at, "recording": mark.recording, "repeated": mark.repeated, "sequence": mark.sequence,
+            "step": mark.step}  # fmt: skip
+
+
+def _limit(it: Limit, now: Instant) -> dict[str, Any]:
+    left = it.left(now)
+    minutes = None if left is None else int(left.total_seconds()) // 60
+    return {"limit": it.kind.value, "minutes_left": minutes, "task": it.task, "text": it.chinese(now)}

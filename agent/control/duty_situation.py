@@ -1,0 +1,77 @@
+"""What a decision of duty starts from and what comes of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.control.effects import Effect, EventDraft
+from agent.duty.case_facts import Label, OfficerFact
+from agent.duty.officers import NOT_LISTED, Demand, Listed, crew_labels, officer_fact
+from agent.duty.shift import Shift
+from agent.duty.task import Task
+from agent.wire.identifiers import DeviceId, District, RecordingId
+from agent.wire.instant import BEIJING, Instant, TimeState
+
+Requires = Callable[[Task], tuple[tuple[str, ...], str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """The lists in force on this device: who may enforce, and `requires`, which gives the steps, the retention and
+    the factors of a major decision that they have for a task."""
+
+    listed: Listed = NOT_LISTED
+    requires: Requires = lambda _: ((), "", ())
+
+
+@dataclass(frozen=True)
+class Situation:
+    """`recording` is the one that runs, `sequence` the fragment that is being filled."""
+
+    place: District
+    device: DeviceId
+    unit: str
+    shift: Shift
+    guidance: Guidance
+    recording: RecordingId | None
+    sequence: int
+    now: Instant
+
+    @property
+    def task(self) -> str:
+        """The number of the task in hand, empty without one."""
+        return "" if self.shift.task is None else self.shift.task.task
+
+    @property
+    def clock_set(self) -> bool:
+        """Whether the wall clock may be believed."""
+        return self.now.state is not TimeState.UNSET
+
+    @property
+    def crew(self) -> tuple[OfficerFact, ...]:
+        """Who has the device, as the personnel list has them now, for the task in hand."""
+        task = self.shift.task
+        demand = Demand(
+            self.now.wall.astimezone(BEIJING).date(), *(("", "") if task is None else (task.category, task.area))
+        )
+        return tuple(officer_fact(one, self.guidance.listed, demand) for one in self.shift.certificates)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """What is wrong with a recording made now."""
+        has_task = self.shift.task is not None
+        return crew_labels(self.crew, self.guidance.listed, has_task=has_task, clock_set=self.clock_set)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The new shift, one Chinese line for who asked, what is told of it, `notes` for the journal of the running
+    recording (kind, text), and what else is to be done. `done` False: it was refused."""
+
+    shift: Shift
+    text: str
+    drafts: tuple[EventDraft, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    effects: tuple[Effect, ...] = ()
+    done: bool = True

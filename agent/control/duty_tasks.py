@@ -1,0 +1,175 @@
+"""Tasks and their steps: taking, marking, saying why something is missing, ending."""
+
+from dataclasses import replace
+
+from agent.control import duty_events
+from agent.control.duty_situation import Outcome, Situation
+from agent.control.effects import EventDraft, RaiseAlarm
+from agent.duty.asks import Ask
+from agent.duty.case_facts import Label
+from agent.duty.limits import LIMIT_WORDS, Limit, begun_by
+from agent.duty.masking import check_masked
+from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Shift
+from agent.duty.steps import Mark, StepSheet
+from agent.duty.task import TAKEN, Task, for_this, parse_task, read_task, with_list
+from agent.errors import OperatorFault, SenderFault
+from agent.evidence.journal import IDENTITY, LABEL, STEP, STEP_DUE, TASK
+from agent.wire import canonical
+from agent.wire.device_events import EventType, event_hash
+from agent.wire.identifiers import RecordingId
+from agent.wire.instant import Instant
+
+COMMAND, FILE = "command", "file"
+MAX_REASON = 100  # characters, ours: fits a note of the journal
+
+
+def offered(at: Situation, value: object, source: str, payload: bytes) -> Outcome:
+    """A task came: take it, or keep it waiting while another is in hand. Raises `SenderFault`."""
+    task = for_this(parse_task(value), at.device, at.now.wall if at.clock_set else None)
+    known = (at.task, *at.shift.ended, *(one.task for one in at.shift.waiting))
+    if task.task in known:
+        raise SenderFault(f"任务 {task.task} 已经领取过，未重复采用。", TAKEN)
+    if at.shift.task is None:
+        return taken(at, task, source, event_hash(payload))
+    waiting = (*at.shift.waiting, task)[-MAX_WAITING:]
+    text = f"任务 {task.task} 已收到，正在办理 {at.task}。结束后请用 liuhen-agent task pick {task.task} 领取。"
+    return Outcome(replace(at.shift, waiting=waiting), text)
+
+
+def picked(at: Situation, ask: Ask) -> Outcome:
+    """The officer picks a waiting task by its number, or one from a file."""
+    document = ask.value("document")
+    waiting = {task.task: task for task in at.shift.waiting}
+    if at.shift.task is not None:
+        raise OperatorFault(f"正在办理任务 {at.task}。请先用 liuhen-agent task end 结束。")
+    if document in waiting:
+        task = for_this(waiting[document], at.device, at.now.wall if at.clock_set else None)
+        return taken(at, task, COMMAND, event_hash(canonical.encode(task.as_json())))
+    if not document.lstrip().startswith("{"):
+        raise OperatorFault(f"没有等待领取的任务“{document[:64]}”。请用 liuhen-agent task 查看，或给出任务文件。")
+    payload = document.encode()
+    return offered(at, read_task(document), FILE, payload)
+
+
+def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
+    """The task in hand, with what the list on this device asks for."""
+    task = with_list(task, *at.guidance.requires(task))
+    waiting = tuple(one for one in at.shift.waiting if one.task != task.task)
+    sheet = StepSheet(task.required)
+    shift = replace(at.shift, task=task, source=source, sheet=sheet, waiting=waiting, asking="")
+    now = replace(at, shift=shift)
+    drafts: tuple[EventDraft, ...] = (duty_events.taken(task, source, digest, at.now),)
+    text = f"已领取任务 {task.task}：{task.category} {task.matter}，应录环节 {len(task.required)} 项。"
+    if task.major:
+        text += "重大执法决定，须法制审核，请全程录音录像。"
+    if not task.required:
+        text += "清单中没有该事项的应录环节，请逐项自行标记。"
+    if at.recording is not None:
+        drafts = (*drafts, duty_events.labelled(now.crew, now.labels, task.task, at.recording, at.now))
+    return Outcome(shift, text, drafts, journal_of_task(shift))
+
+
+def journal_of_task(shift: Shift) -> tuple[tuple[str, str], ...]:
+    """What of the task is signed into a recording: the steps that are still due."""
+    task = shift.task
+    if task is None:
+        return ()
+    return (
+        (TASK, f"{task.task}｜{task.category}｜{task.matter}"),
+        *((STEP_DUE, step) for step in shift.sheet.missing),
+    )
+
+
+def step(at: Situation, ask: Ask) -> Outcome:
+    """Mark a step: the next one, or that which was chosen."""
+    if at.recording is None:
+        raise OperatorFault("没有在录制，标记了也没有录像可对应。请先按录制键，再标记环节。")
+    return marked(at, at.recording, at.shift.sheet.chosen(ask.value("step").strip()))
+
+
+def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
+    """`words` is marked in the running `recording`; a limit that it begins runs from now."""
+    sheet = at.shift.sheet.marked(Mark(words, recording, at.sequence, canonical.timestamp(at.now.wall)))
+    mark = sheet.marks[-1]
+    begun = tuple(Limit(kind, at.task, at.now) for kind in begun_by(words) if not mark.repeated)
+    drafts = (
+        duty_events.marked(mark, at.task, at.now),
+        *(duty_events.limit(EventType.LIMIT_STARTED, limit, at.now) for limit in begun),
+    )
+    rest = sheet.missing
+    again = f"（第 {mark.repeated + 1} 次标记，前次保留）" if mark.repeated else ""
+    text = f"已标记：{words}{again}。" + (f"还有 {len(rest)} 项，下一项：{rest[0]}。" if rest else "")
+    text += "".join(f"{LIMIT_WORDS[limit.kind]}。" for limit in begun)
+    shift = replace(at.shift, sheet=sheet, limits=(*at.shift.limits, *begun))
+    return Outcome(shift, text, drafts, ((STEP, words),), {"step": words, "repeated": mark.repeated})
+
+
+def identity_shown(at: Situation, certificate: str, nonce: str, text: str) -> Outcome:
+    """A code was signed and is being shown: told, signed into the recording, and the step of the list that asks for it
+    is marked."""
+    data = {"nonce": nonce, "recording": at.recording or "", "sequence": at.sequence, "task": at.task}
+    shown = duty_events.officer(EventType.IDENTITY_SHOWN, certificate, at.now, **data)
+    outcome = Outcome(at.shift, f"请对方扫码核验 {certificate}，5 分钟内有效。", (shown,), more={"code": text})
+    due = at.shift.sheet.identity_step()
+    if at.recording is None:
+        return outcome
+    notes = ((IDENTITY, certificate),)
+    if due is None:
+        return replace(outcome, notes=notes)
+    step_too = marked(at, at.recording, due)
+    return replace(outcome, shift=step_too.shift, drafts=(shown, *step_too.drafts), notes=(*notes, *step_too.notes))
+
+
+def explained(at: Situation, ask: Ask) -> Outcome:
+    """Why steps are missing: kept for every step for which nobody has said why."""
+    reason = ask.value("reason").strip()
+    if not 0 < len(reason) <= MAX_REASON or not reason.isprintable():
+        raise OperatorFault(f"原因应是 1 至 {MAX_REASON} 字的一行文字。请改写。")
+    check_masked("原因", {"原因": reason})
+    steps = at.shift.sheet.unexplained
+    if not steps:
+        raise OperatorFault("没有待说明的环节。")
+    told = duty_events.missing(steps, at.task or at.shift.asking, at.recording or "", reason, at.now)
+    shift = replace(at.shift, sheet=at.shift.sheet.explained(steps, reason), asking="")
+    return Outcome(
+        shift, f"已记录 {len(steps)} 项环节未录的原因。", (told,), ((LABEL, f"{Label.STEPS_MISSING} {reason}"),)
+    )
+
+
+def ended(at: Situation, _: Ask) -> Outcome:
+    """End the task in hand; missing steps are asked about, never in the way."""
+    if at.shift.task is None:
+        raise OperatorFault("没有正在办理的任务。")
+    task, unexplained = at.task, at.shift.sheet.unexplained
+    ended_tasks = (*at.shift.ended, task)[-REMEMBERED_TASKS:]
+    shift = replace(at.shift, task=None, source="", ended=ended_tasks, asking=task if unexplained else "")
+    drafts: tuple[EventDraft, ...] = (duty_events.ended(task, at.shift, at.now),)
+    text = f"任务 {task} 已结束。"
+    if unexplained:
+        drafts = (*drafts, duty_events.missing(unexplained, task, at.recording or "", "", at.now))
+        text += missing_text(unexplained)
+    return Outcome(shift, text, drafts)
+
+
+def missing_text(steps: tuple[str, ...]) -> str:
+    """The question about missing steps, in one line."""
+    return f"应录环节还有 {len(steps)} 项未标记：{'、'.join(steps)}。请用 liuhen-agent task reason 说明原因。"
+
+
+def at_stop(at: Situation) -> tuple[Shift, tuple[EventDraft, ...], tuple[RaiseAlarm, ...]]:
+    """A recording of a task is about to be closed: what is missing is told and asked about."""
+    if at.shift.task is None:
+        return at.shift, (), ()
+    recording, unexplained = at.recording or "", at.shift.sheet.unexplained
+    stopped = (*at.shift.stopped, (recording, at.task, at.shift.sheet.missing))[-MAX_STOPPED:]
+    shift = replace(at.shift, stopped=stopped)
+    if not unexplained:
+        return shift, (), ()
+    told = duty_events.missing(unexplained, at.task, recording, "", at.now)
+    return replace(shift, asking=recording), (told,), (RaiseAlarm(missing_text(unexplained)),)
+
+
+def hand_in_from(shift: Shift, limit: Limit, at: Instant) -> tuple[Shift, tuple[EventDraft, ...]]:
+    """The activity has ended for now: from here on the device is to be handed in."""
+    others = tuple(one for one in shift.limits if one.kind is not limit.kind)
+    return replace(shift, limits=(*others, limit)), (duty_events.limit(EventType.LIMIT_STARTED, limit, at),)

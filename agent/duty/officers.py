@@ -1,0 +1,114 @@
+"""The officers who take a recorder out: what the personnel list says of them at that moment, and what is wrong with it.
+
+Two officers, both with a certificate for that category and area, are what the law asks for (行政处罚法 42, 55;
+行政强制法 18; the district's plan 二（一）4 and 5). A device never refuses to record on this ground: it labels, and
+tells the centre.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from agent.duty.case_facts import Label, OfficerFact
+from agent.duty.roster import CHECK_VALID_YEARS, AnnualCheck, Officer
+
+LAWFUL_OFFICERS = 2  # 行政处罚法 42: 执法人员不得少于两人
+FROZEN_CHARACTERS = 100  # what the recorder keeps of a note in its journal
+
+LABEL_WORDS: Mapping[Label, str] = {
+    Label.NO_TASK: "未关联执法事项",
+    Label.SINGLE_OFFICER: "单人执法",
+    Label.NOT_ON_ROSTER: "不在人员资格清单中",
+    Label.CERTIFICATE_EXPIRED: "执法证件已过有效期",
+    Label.CHECK_MISSING: "执法证件未按年度审验",
+    Label.WRONG_CATEGORY: "执法证件不含该执法类别",
+    Label.WRONG_AREA: "执法证件不含该执法区域",
+    Label.STEPS_MISSING: "应录环节未标记",
+    Label.POLICY_MISSING: "本机没有有效的清单",
+    Label.POLICY_OUTDATED: "清单已过期",
+    Label.CLOCK_UNSET: "时钟未校准",
+    Label.HANDED_IN_LATE: "未按时交回",
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The personnel list as a device has it: by certificate, with its version; `outdated` when its time is over."""
+
+    officers: Mapping[str, Officer]
+    version: int
+    outdated: bool = False
+
+
+NOT_LISTED = Listed({}, 0)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """For what an officer must be licensed: that day, that category, that area; empty where nobody said."""
+
+    day: date
+    category: str = ""
+    area: str = ""
+
+
+def personal_labels(officer: Officer | None, demand: Demand) -> tuple[Label, ...]:
+    """Everything that speaks against this officer there, not only the first; None is nobody of the list."""
+    if officer is None:
+        return (Label.NOT_ON_ROSTER,)
+    wrong = {
+        Label.CERTIFICATE_EXPIRED: demand.day > officer.valid_until,
+        Label.CHECK_MISSING: not _checked(officer, demand.day),
+        Label.WRONG_CATEGORY: bool(demand.category) and demand.category not in officer.categories,
+        Label.WRONG_AREA: bool(demand.area) and demand.area not in officer.areas,
+    }
+    return tuple(label for label, holds in wrong.items() if holds)
+
+
+def officer_fact(certificate: str, listed: Listed, demand: Demand) -> OfficerFact:
+    """The officer with this certificate as the list has him now."""
+    officer = listed.officers.get(certificate)
+    unit = "" if officer is None else officer.unit
+    return OfficerFact(certificate, unit, listed.version, personal_labels(officer, demand))
+
+
+def crew_labels(crew: Sequence[OfficerFact], listed: Listed, *, has_task: bool, clock_set: bool) -> tuple[Label, ...]:
+    """What is wrong with the recording that these officers make together."""
+    wrong = {
+        Label.NO_TASK: not has_task,
+        Label.SINGLE_OFFICER: len({fact.certificate for fact in crew}) < LAWFUL_OFFICERS,
+        Label.POLICY_MISSING: listed.version == 0,
+        Label.POLICY_OUTDATED: listed.outdated,
+        Label.CLOCK_UNSET: not clock_set,
+    }
+    return tuple(label for label, holds in wrong.items() if holds)
+
+
+def frozen(certificate: str, listed: Listed) -> str:
+    """The entry of the list as it is signed into the recording, at most `FROZEN_CHARACTERS`: what decides first."""
+    officer = listed.officers.get(certificate)
+    if officer is None:
+        return f"{certificate}｜不在名单（第 {listed.version} 版）"
+    year = "" if officer.check_year is None else f"（{officer.check_year} 年）"
+    parts = (
+        certificate,
+        f"名单第 {listed.version} 版",
+        f"有效期至 {officer.valid_until}",
+        f"审验{officer.check.value}{year}",
+        "、".join(officer.categories),
+        "、".join(officer.areas),
+        officer.unit,
+        f"{officer.post} {officer.name}",
+    )
+    return "｜".join(parts)[:FROZEN_CHARACTERS]
+
+
+def label_lines(crew: Iterable[OfficerFact], labels: Iterable[Label]) -> list[str]:
+    """The labels as notes for the journal: `single-officer 单人执法`, `wrong-area 示例-1 执法证件不含该执法区域`."""
+    own = [f"{label} {fact.certificate} {LABEL_WORDS[label]}" for fact in crew for label in fact.labels]
+    return [*(f"{label} {LABEL_WORDS[label]}" for label in labels), *own]
+
+
+def _checked(officer: Officer, day: date) -> bool:
+    in_time = officer.check_year is None or 0 <= day.year - officer.check_year <= CHECK_VALID_YEARS
+    return officer.check is AnnualCheck.PASSED and in_time

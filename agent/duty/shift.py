@@ -1,0 +1,135 @@
+"""What a recorder remembers of its officers' duty across restarts: one value, kept in the same transaction as the event
+that changed it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from agent.duty.case_facts import Label
+from agent.duty.enrolment import Enrolled
+from agent.duty.limits import Limit, LimitKind
+from agent.duty.steps import Mark, StepSheet
+from agent.duty.task import Task, parse_task
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.identifiers import parse_recording_id
+from agent.wire.instant import Instant, TimeState
+
+REMEMBERED_TASKS = 64  # ours: numbers of ended tasks, so that a command told twice is taken once
+MAX_MARKS = 500  # ours: further marks are events only
+MAX_STOPPED, MAX_WAITING = 32, 16  # ours
+
+
+@dataclass(frozen=True)
+class Out:
+    """An officer who has the device: by card or by PIN, since when (UTC)."""
+
+    certificate: str
+    by: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Shift:
+    """`asking` is the recording, or the task, whose end left steps missing until somebody says why; `waiting` are tasks
+    that came while another was in hand; `stopped` are recordings with the task they were for and the steps that were
+    missing when they stopped; `wrong_pins` counts wrong PINs in a row by certificate, with the monotonic time and boot
+    of the last."""
+
+    enrolled: tuple[Enrolled, ...] = ()
+    out: tuple[Out, ...] = ()
+    task: Task | None = None
+    source: str = ""
+    sheet: StepSheet = field(default_factory=StepSheet)
+    limits: tuple[Limit, ...] = ()
+    asking: str = ""
+    ended: tuple[str, ...] = ()
+    wrong_pins: tuple[tuple[str, int, int, str], ...] = ()
+    waiting: tuple[Task, ...] = ()
+    stopped: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+    def encode(self) -> bytes:
+        """Canonical JSON."""
+        return canonical.encode(
+            {
+                "asking": self.asking,
+                "ended": list(self.ended),
+                "enrolled": [asdict(one) for one in self.enrolled],
+                "limits": [_limit_json(limit) for limit in self.limits],
+                "out": [asdict(one) for one in self.out],
+                "sheet": {
+                    "marks": [asdict(mark) for mark in self.sheet.marks[-MAX_MARKS:]],
+                    "reasons": [list(pair) for pair in self.sheet.reasons],
+                    "required": list(self.sheet.required),
+                },
+                "source": self.source,
+                "stopped": [[name, task, list(steps)] for name, task, steps in self.stopped[-MAX_STOPPED:]],
+                "task": None if self.task is None else self.task.as_json(),
+                "waiting": [task.as_json() for task in self.waiting],
+                "wrong_pins": [[who, wrong, str(at), boot] for who, wrong, at, boot in self.wrong_pins],
+            }
+        )
+
+    def entry(self, certificate: str) -> Enrolled | None:
+        """What is kept of that officer."""
+        return next((one for one in self.enrolled if one.certificate == certificate), None)
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """Who has the device, in the order of taking it."""
+        return tuple(one.certificate for one in self.out)
+
+
+def parse_shift(data: bytes) -> Shift:
+    """The inverse of `Shift.encode`; raises `SenderFault` for anything else."""
+    try:
+        value = canonical.decode_object(data)
+        sheet = value["sheet"]
+        return Shift(
+            tuple(Enrolled(**one) for one in value["enrolled"]),
+            tuple(Out(**one) for one in value["out"]),
+            None if value["task"] is None else parse_task(value["task"]),
+            value["source"],
+            StepSheet(
+                tuple(sheet["required"]),
+                tuple(_mark(one) for one in sheet["marks"]),
+                tuple((step, reason) for step, reason in sheet["reasons"]),
+            ),
+            tuple(_limit(one) for one in value["limits"]),
+            value["asking"],
+            tuple(value["ended"]),
+            tuple((who, wrong, int(at), boot) for who, wrong, at, boot in value["wrong_pins"]),
+            tuple(parse_task(one) for one in value["waiting"]),
+            tuple((name, task, tuple(steps)) for name, task, steps in value["stopped"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SenderFault("本机保存的值勤状态无法读取，将从空白开始。") from error
+
+
+def label_words(labels: tuple[Label, ...]) -> list[str]:
+    """Labels as an event carries them."""
+    return [label.value for label in labels]
+
+
+def _mark(value: Mapping[str, Any]) -> Mark:
+    return Mark(**{**value, "recording": parse_recording_id(value["recording"])})
+
+
+def _limit_json(limit: Limit) -> dict[str, Any]:
+    began = limit.began
+    return {
+        "at": canonical.timestamp(began.wall),
+        "boot": began.boot,
+        "error_ms": began.error_ms,
+        "kind": limit.kind.value,
+        "ns": str(began.monotonic_ns),
+        "state": began.state.value,
+        "task": limit.task,
+        "told": limit.told,
+    }
+
+
+def _limit(value: Mapping[str, Any]) -> Limit:
+    wall, state = canonical.parse_timestamp(value["at"]), TimeState(value["state"])
+    began = Instant(wall, int(value["ns"]), value["boot"], state, value["error_ms"])
+    return Limit(LimitKind(value["kind"]), value["task"], began, value["told"])

@@ -1,0 +1,100 @@
+"""The columns in which departments publish each policy, and the names that the same column has elsewhere.
+
+Both published families of the 音像记录事项清单 are known (reference/domain.md 1.4): that of 焦作市司法局 with 执法事项
+and 存储期限, and that of 勐海市监局 and 贺兰综合执法局 with 记录场合, 记录部门, 执法记录类别.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.duty.major_catalogue import ANY
+from agent.duty.recording_list import BY_RULES, EVERY_MATTER
+from agent.wire.disclosures import DisclosureKind
+
+NUMBER = "序号"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Canonical columns of one kind with their other names; `defaults` stand where a table has no such
+    column; `lists` are split into items; `carried` are filled from the row above where a cell is empty;
+    `times` are looked through for impossible times, `span` names begin and end."""
+
+    columns: Mapping[str, tuple[str, ...]]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    lists: frozenset[str] = frozenset()
+    carried: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Canonical column by every name that is known for it."""
+        return {name: column for column, others in self.columns.items() for name in (column, *others)}
+
+
+SHAPES: Mapping[DisclosureKind, Shape] = {
+    DisclosureKind.RECORDING_LIST: Shape(
+        {
+            NUMBER: ("编号",),
+            "执法类别": ("类别", "执法种类", "执法行为类别"),
+            "执法事项": ("事项", "事项名称", "执法事项名称"),
+            "记录环节": ("执法环节", "环节", "关键环节", "执法记录环节"),
+            "记录方式": ("方式",),
+            "记录开始时间": ("开始记录时间", "开始时间"),
+            "记录内容": ("内容", "音像记录内容"),
+            "记录结束时间": ("结束记录时间", "结束时间"),
+            "存储期限": ("保管期限", "保存期限", "保存时限"),
+            "备注": ("说明",),
+            "记录场所": ("记录场合", "记录地点", "场所"),
+            "记录载体": ("载体", "记录设备"),
+            "记录人": ("记录人员",),
+            "执法记录类别": ("记录类别", "音像记录类别"),
+            "全过程记录": ("是否全过程记录",),
+            "记录过程": (),
+            "记录部门": (),
+            "执法时限要求": (),
+        },
+        {"执法事项": EVERY_MATTER, "存储期限": BY_RULES, "备注": "无"},
+        lists=frozenset({"记录内容"}),
+        carried=("执法类别", "执法事项"),
+        times=("记录开始时间", "记录结束时间"),
+        optional=frozenset(
+            {"记录场所", "记录载体", "记录人", "执法记录类别", "全过程记录", "记录过程", "记录部门", "执法时限要求"}
+        ),
+    ),
+    DisclosureKind.RECORDING_RULES: Shape(
+        {
+            "执法环节": ("环节", "记录环节"),
+            "记录内容": ("内容",),
+            "记录方式": ("方式",),
+            "记录载体": ("载体", "记录设备"),
+            "开始记录": ("开始记录时间", "记录开始时间"),
+            "停止记录": ("结束记录时间", "记录结束时间"),
+            "存储期限": ("保管期限", "保存期限"),
+        },
+        lists=frozenset({"记录内容"}),
+        times=("开始记录", "停止记录"),
+    ),
+    DisclosureKind.MAJOR_CATALOGUE: Shape(
+        {
+            NUMBER: ("编号",),
+            "决定事项": ("重大执法决定", "审核事项", "事项", "事项名称"),
+            "执法类别": ("类别", "执法种类"),
+            "执法层级": ("层级",),
+            "所属领域": ("领域",),
+            "涉案金额": ("金额",),
+            "社会影响": ("影响",),
+            "备注": (),
+        },
+        {"执法层级": ANY, "所属领域": ANY, "涉案金额": ANY, "社会影响": ANY},
+        carried=("执法类别",),
+        optional=frozenset({"备注"}),
+    ),
+    DisclosureKind.REASON_CODES: Shape(
+        {"代码": ("原因代码",), "用途": ("种类",), "原因": ("说明", "原因说明"), "须书面说明": ("书面说明",)},
+        {"须书面说明": "否"},
+        carried=("用途",),
+    ),
+}
+"""The kinds that are published as tables; the others are written as JSON."""

@@ -1,0 +1,157 @@
+"""A task: what the officers are to do, for whom, and what must be recorded of it.
+
+It comes as the body of a signed command or from a file that the officer picks; the same words in both. The party is a
+pseudonym; no name, number or address stands in a task (个人信息保护法 19).
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agent.duty.entries import Entry
+from agent.duty.major_catalogue import MajorMatter
+from agent.duty.masking import check_masked
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.identifiers import DeviceId, device_id
+
+OTHER_DEVICE, MALFORMED, OUTDATED, TAKEN = "other-device", "malformed", "outdated", "already-taken"
+NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # ours: task numbers and pseudonyms
+MAX_OFFICERS = 8  # ours
+MAX_STEPS = 40  # ours: the longest published list has 13 for one matter
+MAX_STEP = 60  # characters, ours: fits a note of the journal whole
+
+
+@dataclass(frozen=True)
+class Task:
+    """`officers` are certificate numbers, empty where the task leaves it open; `required` the steps in the words of the
+    recording list, empty until the list on the device is asked; `about` is what the catalogue of major decisions asks
+    for, `major` the factors that make it a major one."""
+
+    task: str
+    device: DeviceId
+    unit: str
+    category: str
+    matter: str
+    area: str
+    party: str
+    officers: tuple[str, ...]
+    required: tuple[str, ...]
+    retention: str
+    major: tuple[str, ...]
+    not_after: datetime | None
+    about: MajorMatter
+
+    def as_json(self) -> dict[str, Any]:
+        """The task as it stands in a command, a file and the device's memory."""
+        until = self.not_after
+        about = self.about
+        return {
+            "amount": about.amount,
+            "area": self.area,
+            "category": self.category,
+            "device": self.device,
+            "domain": about.domain,
+            "impact": about.impact,
+            "level": about.level,
+            "major": list(self.major),
+            "matter": self.matter,
+            "not_after": None if until is None else canonical.timestamp(until),
+            "officers": list(self.officers),
+            "party": self.party,
+            "required": list(self.required),
+            "retention": self.retention,
+            "task": self.task,
+            "unit": self.unit,
+        }
+
+
+def parse_task(value: Any) -> Task:
+    """A task from its decoded JSON; raises `SenderFault` naming the field."""
+    if not isinstance(value, Mapping):
+        raise SenderFault("任务应为一个 JSON 对象，未采用。", MALFORMED)
+    entry = Entry("任务", 1, check_masked("任务", value))
+    until = value.get("not_after")
+    try:
+        return Task(
+            _name(entry, "task"),
+            device_id(entry.text("device")),
+            entry.text("unit"),
+            entry.text("category"),
+            entry.text("matter"),
+            _optional(entry, value, "area"),
+            _name(entry, "party"),
+            _several(entry, value, "officers", MAX_OFFICERS),
+            checked_steps(_several(entry, value, "required", MAX_STEPS)),
+            _optional(entry, value, "retention"),
+            _several(entry, value, "major", MAX_STEPS),
+            None if until is None else canonical.parse_timestamp(until),
+            _about(entry, value),
+        )
+    except SenderFault as fault:
+        raise SenderFault(f"{fault}任务未采用，录制不受影响。", MALFORMED) from fault
+
+
+def read_task(text: str) -> Any:
+    """The JSON of a task file as somebody wrote it, not canonical; raises `SenderFault`."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SenderFault(f"任务文件不是有效的 JSON（{str(error)[:60]}），未采用。", MALFORMED) from error
+
+
+def for_this(task: Task, device: DeviceId, now: datetime | None) -> Task:
+    """Return `task` when it is this device's and in time (`now` None: the clock cannot tell); raises `SenderFault`."""
+    if task.device != device:
+        text = f"任务 {task.task} 派给设备 {task.device}，本机是 {device}，未采用。请在该设备上领取，或请派单人改派。"
+        raise SenderFault(text, OTHER_DEVICE)
+    if now is not None and task.not_after is not None and now > task.not_after:
+        raise SenderFault(f"任务 {task.task} 已过期，未采用。请派单人重新派发。", OUTDATED)
+    return task
+
+
+def with_list(task: Task, steps: Sequence[str], retention: str, major: Sequence[str]) -> Task:
+    """`task` with the steps, the retention and the factors of a major decision that the lists on the device have for
+    its matter, where the task itself is silent."""
+    required = task.required or tuple(dict.fromkeys(step[:MAX_STEP] for step in steps))[:MAX_STEPS]
+    return replace(
+        task, required=required, retention=task.retention or retention, major=task.major or tuple(major)[:MAX_STEPS]
+    )
+
+
+def checked_steps(steps: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `steps` when each fits a note and stands once; raises `SenderFault`."""
+    if len(set(steps)) != len(steps):
+        raise SenderFault("应录环节有重复。", MALFORMED)
+    if any(len(step) > MAX_STEP for step in steps):
+        raise SenderFault(f"应录环节每项不超过 {MAX_STEP} 字。", MALFORMED)
+    return steps
+
+
+def _name(entry: Entry, field: str) -> str:
+    text = entry.text(field)
+    if not NAME.fullmatch(text):
+        raise SenderFault(f"任务的“{field}”应为字母、数字和短横，不写姓名。", MALFORMED)
+    return text
+
+
+def _about(entry: Entry, value: Mapping[str, Any]) -> MajorMatter:
+    amount = value.get("amount")
+    if amount is not None and (type(amount) is not int or not 0 <= amount <= canonical.MAX_INTEGER):
+        raise SenderFault("任务的“amount”应为整数元。", MALFORMED)
+    level, domain, impact = (_optional(entry, value, name) for name in ("level", "domain", "impact"))
+    return MajorMatter(entry.text("category"), level, domain, amount, impact)
+
+
+def _optional(entry: Entry, value: Mapping[str, Any], field: str) -> str:
+    return entry.text(field) if value.get(field) else ""
+
+
+def _several(entry: Entry, value: Mapping[str, Any], field: str, limit: int) -> tuple[str, ...]:
+    found = entry.texts(field) if value.get(field) else ()
+    if len(found) > limit:
+        raise SenderFault(f"任务的“{field}”超过 {limit} 项。", MALFORMED)
+    return found

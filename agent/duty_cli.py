@@ -1,0 +1,211 @@
+"""`liuhen-agent task|step|identity|enrol`: what an officer asks of the running agent, by the folder `asked`."""
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from agent import durable
+from agent.adapters import state_lock
+from agent.config import AgentConfig, read_config
+from agent.duty.asks import ASK_SUFFIX, ASKED, MAX_ASK_BYTES, STATE, Ask, What
+from agent.duty.enrolment import SALT_BYTES, pin_record
+from agent.errors import EnvironmentFault, OperatorFault
+
+ANSWER_S = 5.0  # ours: the agent answers in some milliseconds unless its disk hangs
+LOOK_S = 0.05
+
+output = Console()
+tasks = typer.Typer(no_args_is_help=False, invoke_without_command=True, help="领用、任务与交回。 Task and take-out.")
+ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
+JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+CertificateOption = Annotated[str, typer.Option("--certificate", help="执法证件编号，例如 示例-000123")]
+
+
+@tasks.callback()
+def shown(context: typer.Context) -> None:
+    """不带子命令时请用 show。 See the commands below.
+
+    示例： liuhen-agent task show --config agent.toml
+    """
+    if context.invoked_subcommand is None:
+        raise OperatorFault("请写明要做什么：show、take-out、pick、reason、end 或 hand-in；加 --help 查看用法。")
+
+
+@tasks.command()
+def show(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """显示领用人、任务、环节与时限。 Who has the device, for what, what is missing."""
+    state = read_state(_recorder(config).state_dir)
+    if as_json:
+        output.out(json.dumps(state, ensure_ascii=False, indent=2), highlight=False)
+        return
+    for line in lines(state):
+        output.out(line, highlight=False)
+
+
+@tasks.command("take-out")
+def take_out(
+    config: ConfigOption,
+    certificate: CertificateOption,
+    pin: Annotated[str, typer.Option(prompt="PIN", hide_input=True, help="登记时设的 PIN；不写则提示输入")],
+) -> None:
+    """用 PIN 领用本机；用卡则在读卡器上刷卡。 Take the recorder out."""
+    _ask(config, What.TAKE_OUT, certificate=certificate, pin=pin)
+
+
+@tasks.command("hand-in")
+def hand_in(config: ConfigOption, certificate: CertificateOption) -> None:
+    """交回本机。 Hand the recorder in."""
+    _ask(config, What.HAND_IN, certificate=certificate)
+
+
+@tasks.command()
+def pick(
+    config: ConfigOption,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="等待领取的任务编号，或任务文件")],
+) -> None:
+    """领取任务：已下发的写编号，文件写路径。 Pick a task.
+
+    示例： liuhen-agent task pick 示例任务.json --config agent.toml
+    """
+    _ask(config, What.PICK, document=_document(task))
+
+
+@tasks.command()
+def end(config: ConfigOption) -> None:
+    """结束当前任务；缺环节时会询问原因，但不会拒绝。 End the task."""
+    _ask(config, What.END)
+
+
+@tasks.command()
+def reason(config: ConfigOption, text: Annotated[str, typer.Argument(help="应录环节未录的原因")]) -> None:
+    """说明应录环节未录的原因。 Say why steps are missing."""
+    _ask(config, What.REASON, reason=text)
+
+
+def step(
+    config: ConfigOption,
+    name: Annotated[str, typer.Argument(help="环节名称或序号；不写则标记下一环节")] = "",
+) -> None:
+    """标记执法环节；不写环节即标记清单的下一项。 Mark a step.
+
+    示例： liuhen-agent step --config agent.toml
+    """
+    _ask(config, What.STEP, step=name)
+
+
+def identity(
+    config: ConfigOption,
+    certificate: Annotated[str, typer.Option("--certificate", help="执法证件编号；不写则为第一名领用人")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """亮证：显示 5 分钟内有效的身份二维码，并标记该环节。 Show an officer's signed code.
+
+    示例： liuhen-agent identity --config agent.toml
+    """
+    answer = ask(_recorder(config), What.SHOW_IDENTITY, certificate=certificate)
+    if as_json:
+        output.out(json.dumps(answer, ensure_ascii=False, indent=2), highlight=False)
+        return
+    from agent.adapters.qr_text import qr_text
+
+    output.out(qr_text(answer["code"]), highlight=False)
+    output.out(answer["text"], highlight=False)
+
+
+def enrol(
+    config: ConfigOption,
+    certificate: CertificateOption,
+    card: Annotated[str, typer.Option(help="卡号（十六进制）；不写则登记 PIN")] = "",
+) -> None:
+    """登记执法人员的卡或 PIN，供领用时核验。 Register a card or a PIN.
+
+    示例： liuhen-agent enrol --config agent.toml --certificate 示例-000123 --card 04AABBCC
+    """
+    if card:
+        _ask(config, What.ENROL, certificate=certificate, card=card)
+        return
+    chosen = typer.prompt("PIN（6 至 12 位数字）", hide_input=True, confirmation_prompt=True)
+    _ask(config, What.ENROL, certificate=certificate, pin=pin_record(chosen, os.urandom(SALT_BYTES)))
+
+
+def ask(config: AgentConfig, what: What, **values: str) -> dict[str, Any]:
+    """Ask the running agent and wait for its answer. Raises `OperatorFault` for a refusal, with its reason, or when no
+    agent runs; `EnvironmentFault` when none answers."""
+    if not state_lock.is_held(config.state_dir):
+        raise OperatorFault("代理没有在运行。请先执行 liuhen-agent run，或启动 liuhen-agent 服务。")
+    request = Ask(secrets.token_hex(16), what, values)
+    folder = config.state_dir / ASKED
+    durable.write_bytes(folder / f"{time.time_ns():020d}-{request.ask}{ASK_SUFFIX}", request.encode(), durable.PRIVATE)
+    answer = _answer(config.state_dir, request.ask)
+    if not answer.get("done"):
+        raise OperatorFault(str(answer.get("text", "")))
+    return answer
+
+
+def read_state(state_dir: Path) -> dict[str, Any]:
+    """`duty.json`; raises `OperatorFault` before the agent ever ran."""
+    try:
+        found: dict[str, Any] = json.loads((state_dir / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OperatorFault("还没有值勤状态。请先执行 liuhen-agent run。") from error
+    return found
+
+
+def lines(state: dict[str, Any]) -> list[str]:
+    """The state for people."""
+    task, marked = state["task"], {mark["step"] for mark in state["steps_marked"]}
+    told = [f"任务：{task['title']}" if task else "没有任务"]
+    if task and task["major"]:
+        told.append("【重大】须法制审核：" + "、".join(task["major"]))
+    told += ["领用：" + "、".join([one["certificate"], *one["texts"]]) for one in state["officers"]] or ["无人领用"]
+    told += [f"标注：{label['text']}" for label in state["labels"]]
+    steps = enumerate(state["steps_required"], 1)
+    told += [f"{'[已标记]' if name in marked else '[未标记]'} {number} {name}" for number, name in steps]
+    told += [limit["text"] for limit in state["limits"]]
+    told += [f"等待领取：{one['title']}" for one in state["waiting"]]
+    if state["asking_reason"]:
+        told.append("请用 liuhen-agent task reason 说明未录环节的原因。")
+    return told
+
+
+def _answer(state_dir: Path, name: str) -> dict[str, Any]:
+    ends = time.monotonic() + ANSWER_S
+    while time.monotonic() < ends:
+        try:
+            answer = json.loads((state_dir / STATE).read_text(encoding="utf-8"))["answers"].get(name)
+        except FileNotFoundError:
+            answer = None
+        if answer is not None:
+            return dict(answer)
+        time.sleep(LOOK_S)
+    raise EnvironmentFault("代理没有在 5 秒内回答。请用 liuhen-agent status 查看状态后重试。")
+
+
+def _ask(config: Path, what: What, **values: str) -> None:
+    output.out(ask(_recorder(config), what, **values)["text"], highlight=False)
+
+
+def _recorder(config: Path) -> AgentConfig:
+    found = read_config(config)
+    if not found.records:
+        raise OperatorFault("任务与环节只用于执法记录仪，本机是大厅终端。")
+    return found
+
+
+def _document(task: str) -> str:
+    path = Path(task)
+    if not path.is_file():
+        return task
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorFault(f"任务文件 {path} 无法读取。请检查文件。") from error
+    if len(text.encode()) > MAX_ASK_BYTES // 2:
+        raise OperatorFault(f"任务文件 {path} 过大。请检查文件。")
+    return text

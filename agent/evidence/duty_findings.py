@@ -1,0 +1,96 @@
+"""What a recording itself says of the rules: who recorded, for what task, which steps were marked, which are missing.
+
+It stands in the journal (`journal.DUTY_KINDS`), so that nobody needs the device or the centre to read it. Marks are the
+officers' own: they say that somebody marked a step there, not that it was done well. The verdict does not depend on
+this layer: what was recorded unduly was recorded.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.evidence.journal import IDENTITY, LABEL, OFFICER, STEP, STEP_DUE, TASK, JournalEvent
+from agent.evidence.places import Examined
+from agent.evidence.report import Layer, Status
+from agent.wire.instant import BEIJING
+
+NOT_TOLD = Layer(Status.NOT_JUDGED, ("录制中没有任务、人员与环节的记录，此处不评判是否依规记录。",))
+HUMAN = "环节由执法人员自行标记；内容是否合法适当，须由人判断。"
+
+
+@dataclass(frozen=True)
+class MarkedStep:
+    """A step with the fragment that carries its mark; a recording's last marks may stand in a seal, sequence None."""
+
+    step: str
+    sequence: int | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class DutyStory:
+    """What the journal tells. `required` and `officers` without repetition, in the order told."""
+
+    tasks: tuple[str, ...]
+    officers: tuple[str, ...]
+    labels: tuple[str, ...]
+    required: tuple[str, ...]
+    steps: tuple[MarkedStep, ...]
+    shown: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Required steps that nobody marked here."""
+        marked = {step.step for step in self.steps}
+        return tuple(step for step in self.required if step not in marked)
+
+
+def duty_story(segments: Sequence[Examined]) -> DutyStory:
+    """What the recording's own journal and seals tell of the rules."""
+    told = list(_told(segments))
+
+    def notes(kind: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(event.note for _, event in told if event.kind == kind))
+
+    steps = tuple(MarkedStep(event.note, at, event.at.wall) for at, event in told if event.kind == STEP)
+    return DutyStory(notes(TASK), notes(OFFICER), notes(LABEL), notes(STEP_DUE), steps, notes(IDENTITY))
+
+
+def duty_layer(segments: Sequence[Examined]) -> Layer:
+    """The story as the report's layer: failed where a required step is missing or a label was put."""
+    story = duty_story(segments)
+    if not any((story.tasks, story.officers, story.labels, story.required, story.steps)):
+        return NOT_TOLD
+    status = Status.FAILED if story.labels or story.missing else Status.NOTED
+    return Layer(status, tuple(_lines(story)))
+
+
+def _told(segments: Sequence[Examined]) -> Iterator[tuple[int | None, JournalEvent]]:
+    for segment in segments:
+        for record in segment.found.fragments:
+            for event in record.entry.moment.events:
+                yield record.entry.sequence, event
+        if segment.seal is not None:
+            for event in segment.seal.closing.gaps:
+                yield None, event
+
+
+def _lines(story: DutyStory) -> Iterator[str]:
+    yield f"任务：{'；'.join(story.tasks)}" if story.tasks else "没有关联任务（未关联执法事项）。"
+    yield from (f"执法人员（录制时人员资格清单所载）：{entry}" for entry in story.officers)
+    yield from (f"标注：{label}" for label in story.labels)
+    yield from (f"亮证：{certificate}" for certificate in story.shown)
+    first = {step.step: step for step in reversed(story.steps)}
+    for step in dict.fromkeys((*story.required, *(step.step for step in story.steps))):
+        yield _step(step, first.get(step), sum(mark.step == step for mark in story.steps))
+    if story.missing:
+        yield f"应录环节未标记 {len(story.missing)} 项：{'、'.join(story.missing)}。"
+    yield HUMAN
+
+
+def _step(step: str, mark: MarkedStep | None, times: int) -> str:
+    if mark is None:
+        return f"环节 {step}：未标记"
+    where = "封存时" if mark.sequence is None else f"第 {mark.sequence} 片段"
+    again = f"，共标记 {times} 次" if times > 1 else ""
+    return f"环节 {step}：{where}，{mark.at.astimezone(BEIJING):%H:%M:%S}{again}"

@@ -1,0 +1,190 @@
+"""The addresses of the officer's page. Everything but `/login` and the style sheet asks for the PIN first; two forms,
+nothing that changes or removes a recording."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.clock import Clock
+from agent.errors import LiuhenFault
+from agent.page.background import Background
+from agent.page.gate import HEADERS, refusal
+from agent.page.lockout import Lockout, Sessions
+from agent.page.pages import Pages
+from agent.page.pin import PinFile
+from agent.wire.identifiers import RecordingId
+
+COOKIE = "liuhen-page"
+FORM_S = 5.0  # ours; a PIN comes in one packet
+MAX_FORM_BYTES = 1024  # ours; a PIN has 12
+REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the addresses are answered with; `root` is the folder of recordings."""
+
+    pages: Pages
+    background: Background
+    pins: PinFile
+    lockout: Lockout
+    sessions: Sessions
+    clock: Clock
+    root: Path
+
+
+def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> ASGIApp:
+    """The ASGI application behind its gate."""
+    routes = [
+        Route("/", _inside(desk, _board)),
+        Route("/login", _login(desk), methods=["GET", "POST"]),
+        Route("/logout", _logout(desk), methods=["POST"]),
+        Route("/r/{recording}", _inside(desk, _recording)),
+        Route("/m/{recording}/{segment}", _inside(desk, _media)),
+        Route("/p/{recording}.jpg", _inside(desk, _picture)),
+        Route("/static/page.css", _file(style)),
+    ]
+    handlers: Mapping[Any, Any] = {404: _missing(desk), LiuhenFault: _fault(desk)}
+    return Gate(Starlette(routes=routes, exception_handlers=handlers), hosts)
+
+
+class Gate:
+    """ASGI middleware that applies `refusal` and adds `HEADERS` to every response."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        given = Headers(scope=scope)
+        status = refusal(scope["method"], scope["path"], _one(given, "host"), _one(given, "origin"), self._hosts)
+        app = self._app if status is None else PlainTextResponse(REFUSED, status)
+        await app(scope, receive, guarded)
+
+
+def _one(headers: Headers, name: str) -> str | None:
+    values = headers.getlist(name)
+    return values[0] if len(values) == 1 else "" if values else None
+
+
+def _inside(desk: Desk, endpoint: Callable[[Desk, Request], Response]) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        token = request.cookies.get(COOKIE, "")
+        if not desk.sessions.knows(token, desk.pins.mark(), desk.clock.read().monotonic_ns):
+            return RedirectResponse("/login", 303)
+        return endpoint(desk, request)
+
+    return guarded
+
+
+def _board(desk: Desk, request: Request) -> Response:
+    return HTMLResponse(desk.pages.board(everything="all" in request.query_params))
+
+
+def _recording(desk: Desk, request: Request) -> Response:
+    page = desk.pages.recording(request.path_params["recording"])
+    return HTMLResponse(desk.pages.message("没有这次录制。"), 404) if page is None else HTMLResponse(page)
+
+
+def _media(desk: Desk, request: Request) -> Response:
+    recording, segment = request.path_params["recording"], request.path_params["segment"]
+    if segment not in desk.pages.segments(recording):
+        return HTMLResponse(desk.pages.message("没有这段录像。"), 404)
+    return FileResponse(desk.root / recording / segment, media_type="video/mp4")
+
+
+def _picture(desk: Desk, request: Request) -> Response:
+    recording = request.path_params["recording"]
+    if not desk.pages.has_picture(recording):
+        return HTMLResponse(desk.pages.message("没有画面。"), 404)
+    return FileResponse(desk.background.picture(RecordingId(recording)), media_type="image/jpeg")
+
+
+def _login(desk: Desk) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        left_s = desk.lockout.left_s(desk.clock.read().monotonic_ns)
+        if request.method != "POST" or left_s:
+            return HTMLResponse(desk.pages.login("", left_s), 429 if left_s else 200)
+        # Nothing is awaited between the look at the lock and the answer: two requests cannot share one try.
+        try:
+            async with asyncio.timeout(FORM_S):
+                pin = await _pin(request)
+        except TimeoutError:  # not a try: nobody may use up the officer's
+            return HTMLResponse(desk.pages.message("没有收到 PIN，请重新输入。"), 408, {"connection": "close"})
+        return _try(desk, pin)
+
+    return endpoint
+
+
+def _try(desk: Desk, pin: str) -> Response:
+    now_ns = desk.clock.read().monotonic_ns
+    if desk.lockout.left_s(now_ns):
+        return HTMLResponse(desk.pages.login("", desk.lockout.left_s(now_ns)), 429)
+    desk.pins.keep_tries(desk.lockout.tried(now_ns))
+    if not desk.pins.is_right(pin):
+        return HTMLResponse(desk.pages.login("PIN 不对，请重新输入。", desk.lockout.left_s(now_ns)), 403)
+    desk.pins.keep_tries(desk.lockout.succeeded(now_ns))
+    token = secrets.token_urlsafe(32)
+    desk.sessions.admit(token, desk.pins.mark(), now_ns)
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="strict")
+    return answer
+
+
+async def _pin(request: Request) -> str:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_FORM_BYTES:
+            return ""
+    return parse_qs(body.decode("ascii", "replace")).get("pin", [""])[0]
+
+
+def _logout(desk: Desk) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        desk.sessions.end(request.cookies.get(COOKIE, ""))
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        return answer
+
+    return endpoint
+
+
+def _file(content: bytes) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return Response(content, media_type="text/css; charset=utf-8")
+
+    return endpoint
+
+
+def _missing(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def endpoint(_: Request, __: Exception) -> Response:
+        return HTMLResponse(desk.pages.message("没有这个页面。"), 404)
+
+    return endpoint
+
+
+def _fault(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def endpoint(_: Request, fault: Exception) -> Response:
+        return HTMLResponse(desk.pages.message(str(fault)), 503)
+
+    return endpoint

@@ -1,0 +1,288 @@
+"""The recorder's duty desk: bad tasks, forged commands, wrong PINs, missing steps, limits, an unset clock."""
+
+from datetime import timedelta
+
+import pytest
+
+from agent.control import messages as happened
+from agent.control.effects import RaiseAlarm, StartRecording
+from agent.duty.asks import What
+from agent.duty.enrolment import FREE_TRIES
+from agent.evidence.journal import IDENTITY, LABEL, OFFICER, STEP, STEP_DUE, TASK
+from agent.wire.commands import COMMAND_TYPE, Command, CommandKind
+from agent.wire.device_events import EventType
+from agent.wire.envelope import seal
+from agent.wire.identifiers import device_id
+from agent.wire.instant import TimeState
+from agent.wire.trust import Role
+from tests.support.duty import EXPIRED, FIRST, SECOND, STEPS, personnel, recording_list, task
+from tests.support.duty_bench import KEYS, PIN, DutyBench
+
+CARD = "04AABBCC"
+COMMANDER = KEYS.authority.evidence("示例-000009", Role.COMMANDER)
+COMMANDS = "gov/xinghe/v1/rec/REC-0001/cmd/task-1"
+
+
+def command(bench: DutyBench, signer: object = COMMANDER.signer, **changes: object) -> happened.MessageArrived:
+    now = bench.now().wall
+    fields = {
+        "district": KEYS.authority.district, "device": KEYS.device, "command_id": "task-1",
+        "kind": CommandKind.ASSIGN_TASK, "issued_at": now, "expires_at": now + timedelta(hours=1), "body": task(),
+    }  # fmt: skip
+    payload = seal(COMMAND_TYPE, Command(**{**fields, **changes}).encode(), [signer])  # type: ignore[arg-type, list-item]
+    return happened.MessageArrived(1, COMMANDS, payload)
+
+
+def trusting_commander(bench: DutyBench) -> DutyBench:
+    listed = [*KEYS.trust.credentials.values(), COMMANDER.credential(Role.COMMANDER)]
+    bench.handle(happened.TrustListRead(KEYS.authority.trust(*listed, version=2)))
+    return bench
+
+
+def test_an_assigned_task_is_taken_and_told_once() -> None:
+    bench = trusting_commander(DutyBench())
+    for _ in range(2):
+        bench.handle(command(bench))
+    assert [(it["task"], it["source"], it["required"]) for it in bench.of(EventType.TASK_TAKEN)] == [
+        ("T-2026-0001", "command", list(STEPS))
+    ]
+    assert [it["code"] for it in bench.of(EventType.TASK_REFUSED)] == ["already-taken"]
+    assert bench.state["task"]["retention"] == "3年"
+
+
+def test_a_second_task_waits_until_the_first_has_ended() -> None:
+    bench = trusting_commander(DutyBench())
+    bench.pick(task="T-2026-0009")
+    bench.handle(command(bench))
+    assert [it["id"] for it in bench.state["waiting"]] == ["T-2026-0001"]
+    assert "先用 liuhen-agent task end" in bench.ask(What.PICK, document="T-2026-0001")["text"]
+    bench.ask(What.END)
+    assert bench.ask(What.PICK, document="T-2026-0001")["done"]
+    assert (bench.state["task"]["id"], bench.state["waiting"]) == ("T-2026-0001", [])
+
+
+def test_a_command_that_no_commander_signed_is_refused_and_told() -> None:
+    bench = trusting_commander(DutyBench())
+    recording = bench.record()
+    effects = bench.handle(command(bench, KEYS.receiver.signer))
+    assert any(isinstance(it, RaiseAlarm) for it in effects)
+    assert len(bench.of(EventType.TASK_REFUSED)) == 1
+    assert (bench.of(EventType.TASK_TAKEN), bench.state["recording"]) == ([], recording)
+
+
+def test_a_command_past_its_end_is_refused_unless_the_clock_is_unset() -> None:
+    for state, taken in ((TimeState.NTP, 0), (TimeState.UNSET, 1)):
+        bench = trusting_commander(DutyBench())
+        bench.state_of_clock = state
+        bench.handle(command(bench, expires_at=bench.now().wall - timedelta(hours=1)))
+        assert len(bench.of(EventType.TASK_TAKEN)) == taken
+
+
+def test_a_task_for_another_device_is_refused_and_the_recording_goes_on() -> None:
+    bench = trusting_commander(DutyBench())
+    recording = bench.record()
+    assert "REC-0009" in bench.pick(device="REC-0009")["text"]
+    bench.handle(command(bench, device=device_id("REC-0009")))
+    assert [it["code"] for it in bench.of(EventType.TASK_REFUSED)] == ["other-device", "other-device"]
+    assert (bench.state["task"], bench.state["recording"]) == (None, recording)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("{", "不是有效的 JSON"),
+        ("nothing", "没有等待领取的任务"),
+        ('{"task": "T-1"}', "缺少"),
+        ('{"task": "T-1", "device": "REC-0001", "unit": "某单位 13800138000"}', "手机号"),
+    ],
+)
+def test_a_task_that_says_too_little_or_too_much_is_refused(document: str, words: str) -> None:
+    answer = DutyBench().ask(What.PICK, document=document)
+    assert not answer["done"]
+    assert words in answer["text"]
+
+
+def test_a_party_with_a_name_is_refused() -> None:
+    assert "不写姓名" in DutyBench().pick(party="示例甲")["text"]
+
+
+def test_wrong_pins_wait_longer_and_longer_and_a_restart_forgets_none() -> None:
+    bench = DutyBench()
+    bench.take_out(SECOND)
+    bench.ask(What.ENROL, certificate=FIRST, pin=bench.kept[-1].entry(SECOND).pin)  # type: ignore[union-attr]
+    for _ in range(FREE_TRIES):
+        assert "PIN 不正确" in bench.ask(What.TAKE_OUT, certificate=FIRST, pin="000000")["text"]
+    assert "秒后再试" in bench.ask(What.TAKE_OUT, certificate=FIRST, pin=PIN)["text"]
+    again = DutyBench(shift=bench.kept[-1])
+    assert "秒后再试" in again.ask(What.TAKE_OUT, certificate=FIRST, pin=PIN)["text"]
+    again.later = timedelta(minutes=1)
+    assert again.ask(What.TAKE_OUT, certificate=FIRST, pin=PIN)["done"]
+    assert [it["reason"] for it in bench.of(EventType.OFFICER_REFUSED)] == ["wrong-pin"] * FREE_TRIES + ["locked"]
+
+
+def test_a_card_takes_out_and_hands_in_but_not_while_recording() -> None:
+    bench = DutyBench()
+    bench.ask(What.ENROL, certificate=FIRST, card=CARD)
+    shown = happened.CardShown(CARD, bench.now())
+    bench.handle(shown)
+    assert [it["by"] for it in bench.of(EventType.OFFICER_TOOK_OUT)] == ["card"]
+    recording = bench.record()
+    bench.handle(happened.CardShown(CARD, bench.now()))
+    assert [it["certificate"] for it in bench.state["officers"]] == [FIRST]
+    bench.seal(recording)
+    bench.handle(happened.CardShown(CARD, bench.now()))
+    assert (bench.state["officers"], len(bench.of(EventType.OFFICER_HANDED_IN))) == ([], 1)
+
+
+def test_an_unknown_card_is_told_and_stops_nothing() -> None:
+    bench = DutyBench()
+    recording = bench.record()
+    bench.handle(happened.CardShown("FFFF", bench.now()))
+    assert [it["reason"] for it in bench.of(EventType.OFFICER_REFUSED)] == ["unknown-card"]
+    assert bench.state["recording"] == recording
+
+
+def test_a_recording_without_officers_task_and_lists_is_made_and_labelled() -> None:
+    bench = DutyBench(lists=())
+    bench.record()
+    (told,) = bench.of(EventType.OFFICERS_LABELLED)
+    assert told["labels"] == ["no-task", "single-officer", "policy-missing"]
+    assert [note.split()[0] for kind, note in bench.notes if kind == LABEL] == told["labels"]
+
+
+def test_who_records_for_what_is_frozen_at_the_start() -> None:
+    bench = DutyBench()
+    bench.take_out(FIRST, SECOND)
+    bench.pick()
+    bench.press()
+    kinds = [kind for kind, _ in bench.notes]
+    assert kinds == [OFFICER, OFFICER, TASK, *[STEP_DUE] * 5]
+    frozen = next(note for kind, note in bench.notes if kind == OFFICER)
+    assert all(
+        word in frozen for word in (FIRST, "第 3 版", "2099-12-31", "审验合格", "行政检查", "星河区", "示例甲123")
+    )
+
+
+def test_the_numbers_of_the_officers_stand_in_the_recordings_context() -> None:
+    bench = DutyBench()
+    bench.take_out(FIRST, SECOND)
+    start = next(it for it in bench.handle(happened.ButtonPressed(bench.now())) if isinstance(it, StartRecording))
+    assert start.context["officer"] == f"{FIRST}、{SECOND}"
+
+
+def test_steps_are_marked_in_order_by_number_by_words_and_twice() -> None:
+    bench = DutyBench()
+    bench.pick()
+    recording = bench.record()
+    for step in ("", "3", "听取", STEPS[0]):
+        assert bench.ask(What.STEP, step=step)["done"]
+    told = [(it["step"], it["repeated"]) for it in bench.of(EventType.STEP_MARKED)]
+    assert told == [(STEPS[0], 0), (STEPS[2], 0), (STEPS[3], 0), (STEPS[0], 1)]
+    assert {(it["recording"], it["sequence"]) for it in bench.of(EventType.STEP_MARKED)} == {(recording, 3)}
+    assert bench.state["steps_missing"] == [STEPS[1], STEPS[4]]
+    assert [note for kind, note in bench.notes if kind == STEP] == [it[0] for it in told]
+
+
+def test_a_step_that_is_not_on_the_list_is_refused_with_what_could_be_meant() -> None:
+    bench = DutyBench()
+    bench.pick()
+    bench.record()
+    answer = bench.ask(What.STEP, step="喝茶")
+    assert (answer["done"], "1 表明身份" in answer["text"]) == (False, True)
+
+
+def test_stopping_with_steps_missing_asks_why_and_never_refuses() -> None:
+    bench = DutyBench()
+    bench.pick()
+    recording = bench.record()
+    bench.ask(What.STEP)
+    bench.seal(recording)
+    assert bench.state["asking_reason"] == recording
+    assert bench.of(EventType.STEPS_MISSING)[0]["missing"] == list(STEPS[1:])
+    assert bench.state["recordings"][recording]["steps_missing"] == list(STEPS[1:])
+    assert not bench.ask(What.REASON, reason="致电 13800138000")["done"]
+    assert bench.ask(What.REASON, reason="当事人离开")["done"]
+    assert (bench.state["asking_reason"], bench.of(EventType.STEPS_MISSING)[-1]["reason"]) == ("", "当事人离开")
+
+
+def test_a_second_recording_of_the_task_asks_only_for_the_steps_that_are_left() -> None:
+    bench = DutyBench()
+    bench.pick()
+    recording = bench.record()
+    for _ in range(3):
+        bench.ask(What.STEP)
+    bench.seal(recording)
+    bench.notes.clear()
+    bench.press()
+    assert [note for kind, note in bench.notes if kind == STEP_DUE] == list(STEPS[3:])
+
+
+def test_showing_the_code_marks_the_step_that_asks_for_it() -> None:
+    bench = DutyBench()
+    bench.take_out(FIRST, SECOND)
+    bench.pick()
+    bench.record()
+    answer = bench.ask(What.SHOW_IDENTITY, certificate=SECOND)
+    assert answer["code"].startswith("LH1.")
+    assert [it["step"] for it in bench.of(EventType.STEP_MARKED)] == [STEPS[0]]
+    assert (IDENTITY, SECOND) in bench.notes
+    assert "先用卡或 PIN" in bench.ask(What.SHOW_IDENTITY, certificate=EXPIRED)["text"]
+
+
+@pytest.mark.parametrize(("step", "hours"), [("当场强制措施告知", 24), ("先行登记保存证据", 7 * 24)])
+def test_a_limit_begins_with_its_step_and_is_told_when_it_passes(step: str, hours: int) -> None:
+    bench = DutyBench(lists=(personnel(), recording_list(steps=(step,))))
+    bench.pick()
+    bench.record()
+    bench.ask(What.STEP)
+    assert [it["hours"] for it in bench.of(EventType.LIMIT_STARTED)] == [hours]
+    bench.later = timedelta(hours=hours, minutes=-5)
+    bench.handle(happened.TimePassed())
+    assert bench.of(EventType.LIMIT_PASSED) == []
+    bench.later = timedelta(hours=hours, minutes=11)
+    for _ in range(2):
+        bench.handle(happened.TimePassed())
+    assert len(bench.of(EventType.LIMIT_PASSED)) == 1
+    assert bench.state["limits"][0]["minutes_left"] < 0
+
+
+def test_handing_in_after_a_day_is_labelled_late() -> None:
+    bench = DutyBench()
+    bench.take_out(FIRST)
+    bench.seal(bench.record())
+    bench.later = timedelta(hours=25)
+    assert "未按时交回" in bench.ask(What.HAND_IN, certificate=FIRST)["text"]
+    assert bench.of(EventType.OFFICER_HANDED_IN)[0]["labels"] == ["handed-in-late"]
+
+
+def test_without_a_clock_a_limit_counts_by_the_time_since_boot_and_says_so_after_a_restart() -> None:
+    bench = DutyBench(lists=(personnel(), recording_list(steps=("先行登记保存证据",))))
+    bench.state_of_clock = TimeState.UNSET
+    bench.pick()
+    bench.record()
+    bench.ask(What.STEP)
+    assert bench.of(EventType.LIMIT_STARTED)[0]["due"] is None
+    bench.later = timedelta(days=8)
+    bench.handle(happened.TimePassed())
+    assert len(bench.of(EventType.LIMIT_PASSED)) == 1
+    began = bench.kept[-1].limits[0].began
+    assert bench.kept[-1].limits[0].left(began.__class__(began.wall, 1, "another-boot", TimeState.NTP, 5)) is None
+
+
+def test_what_was_taken_and_marked_survives_a_restart() -> None:
+    bench = DutyBench()
+    bench.take_out(FIRST)
+    bench.pick()
+    bench.record()
+    bench.ask(What.STEP)
+    again = DutyBench(shift=bench.kept[-1])
+    again.handle(happened.DeviceStarted(again.now()))
+    for name in ("task", "steps_missing", "steps_marked", "officers"):
+        assert again.state[name] == bench.state[name], name
+
+
+def test_requests_nobody_can_read_are_told_and_the_next_one_is_answered() -> None:
+    bench = DutyBench()
+    effects = bench.handle(happened.AsksRead((b"{", b'{"id":"xyz","what":"step"}', b'{"id":1}')))
+    assert len([it for it in effects if isinstance(it, RaiseAlarm)]) == 3
+    assert "不认识的请求" in bench.ask("dance")["text"]

@@ -1,0 +1,36 @@
+"""An officer's code at a kiosk without a network: genuine, forged, over, of somebody without a licence."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from agent.duty.identity_code import IdentityCode, sign_code
+from agent.wire.identifiers import device_id
+from tests.kiosk.bench import XINGHE, Bench, Person, sample
+from tests.kiosk.running import RunningKiosk, until
+
+UNIT = "星河区综合行政执法局"
+
+
+def code(signer: Person, certificate: str, ago: timedelta = timedelta(0)) -> str:
+    issued = datetime.now(UTC) - ago
+    made = IdentityCode(XINGHE, device_id("REC-0001"), certificate, UNIT, "T-2026-0001", issued, "0" * 16)
+    return f"code?c={quote(sign_code(made, signer.signer))}"
+
+
+def test_a_kiosk_tells_a_genuine_officers_code_from_every_other(tmp_path: Path) -> None:
+    bench = Bench()
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert "尚无人员资格清单" in kiosk.page(code(bench.recorder, "示例-000001"))
+        kiosk.put("personnel-list.staff", bench.sealed(sample("personnel-list")))
+        until(lambda: "甲一" in kiosk.page(code(bench.recorder, "示例-000001")))
+        genuine = kiosk.page(code(bench.recorder, "示例-000001"))
+        assert "签名真实" in genuine
+        assert "可以拒绝检查" not in genuine
+        assert "可能是伪造" in kiosk.page(code(bench.kiosk, "示例-000001"))
+        assert "已过期" in kiosk.page(code(bench.recorder, "示例-000001", timedelta(hours=1)))
+        unknown = kiosk.page(code(bench.recorder, "示例-999999"))
+        assert "不在人员资格清单中。您可以拒绝检查" in unknown
+        assert "不是执法人员身份码" in kiosk.page("code?c=%3Cscript%3E")
+        status, _, empty = kiosk.get("code")
+        assert (status, 'name="c"' in empty, "banner" in empty) == (200, True, False)
