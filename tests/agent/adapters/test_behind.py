@@ -42,7 +42,7 @@ class Ring:
         self.file = FailingDisk(path, fails_at)
         emitter, (self.tracks, self.packets) = SegmentEmitter(origin, SIGNER, SessionKey.generate()), footage(8)
         self.writer = SegmentWriter(origin, self.tracks, 500, emitter, self.file, CLOCK, PositionLog())
-        self.writer.behind = behind
+        self.writer.disk.behind = behind
         self.told = []
 
     def write(self) -> None:
@@ -104,7 +104,7 @@ def test_sync_that_fails_behind_costs_its_batch_and_none_before_it(tmp_path, fai
         ring = Ring(tmp_path / "segment-0001.mp4", behind, fails_at)
         with pytest.raises(EnvironmentFault):
             ring.write()
-        ring.writer.let_go()
+        ring.writer.disk.calm()
         told = [*ring.told, *ring.writer.stored()]
         records = ring.writer.records
         assert [event.sequence for event in told] == [record.entry.sequence for record in records]
