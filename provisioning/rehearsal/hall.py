@@ -11,7 +11,7 @@ from provisioning.rehearsal.district import KIOSK, SAMPLE
 from provisioning.rehearsal.processes import command, wait_until
 from provisioning.rehearsal.stage import PEOPLE, START_SECONDS, Stage
 
-BOARD, CORRECTION = "window-board.json", "window-board-correction.json"
+BOARD, CORRECTION, RECORDING_LIST = "window-board.json", "window-board-correction.json", "recording-list.json"
 SCREEN, SUSPENDED = "kiosk", "暂停服务"
 CHANGE_SECONDS = 15.0
 
@@ -26,13 +26,12 @@ def open_hall(stage: Stage) -> None:
         SCREEN, command("liuhen-kiosk"), "serve", "--config", folder / "kiosk.toml", "--ready-file", ready
     )
     stage.findings.kiosk_url = wait_until("公示屏就绪", lambda: _text(ready), START_SECONDS, [screen])
-    documents = [path for path in sorted(SAMPLE.glob("*.json")) if path.name != CORRECTION]
-    documents += sorted((SAMPLE / "policies").glob("*.json"))
+    documents = [path for path in sorted(SAMPLE.glob("*.json")) if path.name not in (CORRECTION, RECORDING_LIST)]
     stage.found_office()
     with tell.progress("编辑、审核、发布 publishing", len(documents)) as bar:
         stage.publish(*documents)
         bar.at(len(documents))
-    tell.say(f"{len(documents)} 份公示和执法规则由 {PEOPLE} 两人签名发布", "two signatures each, by two people")
+    tell.say(f"{len(documents)} 份公示由 {PEOPLE} 两人签名发布", "two signatures each, by two people")
     staff = _staff(BOARD)
     roles = [stage.roles[KIOSK], screen]
     wait_until("公示屏显示窗口", lambda: _shows(stage, "/board", set(staff.values())), START_SECONDS, roles)
