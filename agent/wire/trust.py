@@ -18,7 +18,7 @@ from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.identifiers import District, KeyId, district, key_id
-from agent.wire.signing import certificate_key, key_id_of
+from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 
 TRUST_TYPE = "application/vnd.liuhen.trust+json"
 
@@ -51,8 +51,8 @@ class Credential:
     def certificate(self) -> x509.Certificate:
         """The certificate; raises `SenderFault` when the text is not one."""
         try:
-            return x509.load_pem_x509_certificate(self.certificate_pem.encode())
-        except ValueError as error:
+            return load_pem_certificates(self.certificate_pem.encode())[0]
+        except SenderFault as error:
             raise SenderFault(f"信任清单中 {self.subject} 的证书无法读取，已拒绝。") from error
 
     @cached_property

@@ -18,6 +18,7 @@ from agent.command import log_from
 from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
+from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
@@ -213,8 +214,8 @@ def main() -> None:
 
 def _certificates(path: Path) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return load_pem_certificates(path.read_bytes())
+    except (OSError, SenderFault) as error:
         raise OperatorFault(f"无法读取证书 {path}（{error}）。请检查 --tsa-root。") from error
 
 
