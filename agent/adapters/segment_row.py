@@ -231,7 +231,8 @@ class SegmentRow:
 
     def _break_off(self, fault: EnvironmentFault) -> None:
         now, self.trouble = self._bench.clock.read(), str(fault)
-        if self._gaps.open(_reason(fault), now, self.trouble):
+        self._gaps.open(_reason(fault), now, self.trouble)
+        if self._gaps.unheard(_reason(fault)):
             self._bench.report(GapOpened(self._order.recording, _reason(fault), now))
         self._unchecked = 0
         self._retry_ns = now.monotonic_ns + int(self._bench.settings.retry_s * SECOND_NS)
