@@ -4,7 +4,7 @@ One table, with a distance between the value at which a thing is given up and th
 least a minute between two changes. Only the last step does not wait: what is to be saved then is the seal.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from agent.control.backoff import NANOSECONDS
@@ -61,16 +61,18 @@ def decide(held: Measure, strain: Strain) -> Measure:
     return max(reached, default=Measure.NONE)
 
 
-def is_empty(strain: Strain) -> bool:
-    """Whether it is the battery that ends a recording, and not the heat."""
-    return strain.battery_counts and (strain.battery_percent or 0) <= LADDER[-1].charged_percent
+def is_by_battery(before: Measure, held: Measure, strain: Strain) -> bool:
+    """Whether the battery alone, at any temperature, would have led from `before` to `held`; else it is the heat."""
+    return decide(before, replace(strain, temperature_mc=None)) >= held
 
 
 class Governor:
-    """Holds what is given up at the moment; `follow` once for every reading."""
+    """Holds what is given up at the moment, and whether because of the battery or of the heat; `follow` once for every
+    reading."""
 
     def __init__(self) -> None:
         self.held = Measure.NONE
+        self.by_battery = False
         self._changed_ns: int | None = None
 
     def follow(self, strain: Strain, now_ns: int) -> Measure:
@@ -78,6 +80,8 @@ class Governor:
         wanted = decide(self.held, strain)
         waits = self._changed_ns is not None and now_ns - self._changed_ns < CHANGE_NS
         if wanted != self.held and (not waits or wanted is Measure.RECORDING_STOPPED):
+            if wanted is not Measure.NONE:  # what was given up is taken back for the cause it had
+                self.by_battery = is_by_battery(self.held, wanted, strain)
             self.held, self._changed_ns = wanted, now_ns
         return self.held
 
