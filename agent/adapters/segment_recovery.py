@@ -68,7 +68,7 @@ def heal(
     with opened(segment, keys=keys) as whole:
         found = _examined(whole, broken)
         if found.manifest is None:
-            durable.move(segment, _torn(segment))
+            set_aside(segment)
             return None
         slot.claim(found.manifest)
         torn = whole.read_at(found.intact_bytes, found.torn_bytes)
@@ -80,6 +80,11 @@ def heal(
         durable.write_bytes(_torn(segment), torn, durable.SHARED)
     seal_segment(segment, found.intact_bytes, patch, keys)
     return Healed(found.head, found.torn_bytes)
+
+
+def set_aside(segment: Path) -> None:
+    """Keep `segment`, which is none, under another name; raises `EnvironmentFault`."""
+    durable.move(segment, _torn(segment))
 
 
 def read_sealed(segment: Path, signer: CertifiedSigner, keys: DataKeys = NO_KEYS) -> Examination:
