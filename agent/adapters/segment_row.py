@@ -145,10 +145,7 @@ class SegmentRow:
             segment.seal(Closing(self._bench.clock.read(), reason, gaps=self._gaps.pending))
             self._gaps.written()
             self._sums.add(segment.path)
-        except (
-            EnvironmentFault,
-            SenderFault,
-        ):  # whole on the disk; sealed again at the end of the recording or at the next start
+        except (EnvironmentFault, SenderFault):  # whole on the disk; sealed at the end of the recording or at a start
             self._broken[segment.path] = Break(reason, segment.size)
 
     def seal_recording(self, reason: Reason) -> RecordingSealed:
@@ -164,8 +161,8 @@ class SegmentRow:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
         discarded, lost = seal_broken(self._broken, signer, clock, spool.keys)
         for place in lost:
-            text = f"录像片段 {place.name} 在存储卡上已损坏，另存为 .torn，其余片段照常封存。请更换存储卡并交技术人员核查。"
-            self._bench.report(WorkFailed(text))
+            text = f"录像片段 {place.name} 在存储卡上已损坏，另存为 .torn，其余照常封存。"
+            self._bench.report(WorkFailed(f"{text}请更换存储卡并交技术人员核查。"))
         records = [record for segment in self.done for record in segment.records]
         spool.write_sidecars(recording, records, signer, self._sums.take())
         sealed = RecordingSealed(

@@ -90,11 +90,8 @@ class HealthDesk:
             yield SyncDisks()
 
     def _changed(self, before: Measure, held: Measure, now: Instant) -> list[Effect]:
-        data = {
-            "measure": int(held),
-            "before": int(before),
-            "cause": "battery" if self._governor.by_battery else "heat",
-        }
+        cause = "battery" if self._governor.by_battery else "heat"
+        data = {"measure": int(held), "before": int(before), "cause": cause}
         effects: list[Effect] = [_stored("measure", EventType.MEASURE_CHANGED, now, data)]
         alarm = strain_alarm(held, by_battery=self._governor.by_battery)
         if alarm is not None and held > before:
@@ -109,9 +106,7 @@ class HealthDesk:
     def _stop(self, now: Instant) -> list[Effect]:
         self._closing = self._governor.by_battery
         reason, alarm = (
-            (Reason.LOW_BATTERY, Alarm.BATTERY_EMPTY)
-            if self._governor.by_battery
-            else (Reason.OVERHEATED, Alarm.TOO_HOT)
+            (Reason.LOW_BATTERY, Alarm.BATTERY_EMPTY) if self._closing else (Reason.OVERHEATED, Alarm.TOO_HOT)
         )
         return self._recordings.shut_down(now, reason, ALARM_TEXTS[alarm])
 
