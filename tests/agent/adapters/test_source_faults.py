@@ -176,6 +176,26 @@ def test_source_that_sees_the_same_picture_for_long_says_so(tmp_path):
     assert packets[-1].still
 
 
+def test_unplugged_microphone_ends_its_own_track_and_no_picture(tmp_path):
+    """Bites when a microphone's fault ends the camera: the picture would be interrupted, and the camera be blamed."""
+    wire = tmp_path / "microphone.wav"
+    os.mkfifo(wire)
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=sample_rate=48000:duration=1"]
+    scene = Input("testsrc2=size=160x96:rate=10,format=yuv420p", "lavfi", live=False, scene=True)
+    spoken = Input(str(wire), "wav", pictures=False, sound=True)
+    source = PyAVSource(SourceDescription("bench", synthetic=True), [scene, spoken], Encoding(10), CLOCK)
+    bench = RecordingBench(tmp_path / "recordings", iter([source]))
+    with subprocess.Popen([*command, "-f", "wav", str(wire)], stdin=subprocess.DEVNULL):
+        bench.start()
+    eventually(lambda: told(bench) == [Reason.SOUND_LOST], "the loss of the sound, told as such")
+    bench.wait_for_fragments(len(bench.stored()) + 2)
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    assert events(bench.spool.folder(FIRST)) == [(GAP_OPENED, Reason.SOUND_LOST)]
+    assert len(bench.segments()) == 1
+
+
 @pytest.mark.parametrize("by", [Fraction(1, 2), Fraction(3)])
 def test_times_that_step_back_are_repaired_counted_and_signed(tmp_path, by):
     tracks, packets = footage(6, sound=False)
