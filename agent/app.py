@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from agent.adapters import state_lock
@@ -26,13 +25,14 @@ from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
+from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.performer import Performer, RecorderPort, Room
 from agent.version import software_version
 from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, RecordingId, recording_id
-from agent.wire.signing import CertifiedSigner
+from agent.wire.signing import CertifiedSigner, load_certificate
 from agent.wire.trust import TrustList
 
 DISCLOSED = "disclosed"
@@ -128,7 +128,7 @@ def read_trust_list(config: AgentConfig) -> TrustList:
     """The trust list of the device folder, verified with the pinned root; raises `OperatorFault` or `SenderFault`."""
     paths = config.identity
     try:
-        root = x509.load_pem_x509_certificate(paths.root.read_bytes())
+        root = read_certificates(paths.root)[0]
         trust = open_trust_list(paths.trust_list.read_bytes(), root)
     except (OSError, ValueError) as error:
         raise OperatorFault(f"根证书或信任清单无法读取（{error}）。请重新发放设备文件夹。") from error
@@ -144,7 +144,7 @@ def read_trust_list(config: AgentConfig) -> TrustList:
 def own_signer(config: AgentConfig) -> CertifiedSigner:
     """The evidence key; raises `OperatorFault` when it is not certified for the configured device."""
     signer = open_signer(config.identity.evidence_key, config.identity.evidence_chain)
-    leaf = x509.load_der_x509_certificate(signer.chain[0])
+    leaf = load_certificate(signer.chain[0])
     names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [config.device]:
         raise OperatorFault(f"证据证书属于 {'、'.join(names)}，配置的设备是 {config.device}。请换上本机的设备文件夹。")
@@ -213,8 +213,9 @@ def _start(
 
 
 def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
+    dropped = [WorkFailed(text) for text in memory.drop_impossible()]
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
-    return [] if part is None else part.recover(unreported)
+    return [*dropped, *([] if part is None else part.recover(unreported))]
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:

@@ -16,10 +16,11 @@ from agent.adapters.state_lock import is_held
 from agent.clock import GNSS_ERROR_MS, Clock
 from agent.config import DATABASE, RECORDINGS, AgentConfig, CaptureConfig
 from agent.control.self_check import Observed, Presence
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.evidence.health import HealthReading, parse_reading
 from agent.wire import canonical
 from agent.wire.instant import Instant, TimeState
+from agent.wire.signing import load_pem_certificates
 
 
 def observe(config: AgentConfig, clock: Clock) -> Observed:
@@ -73,8 +74,8 @@ def _moment(text: str) -> datetime | None:
 
 def _certificates(chains: Sequence[Path]) -> list[x509.Certificate]:
     try:
-        return [it for chain in chains for it in x509.load_pem_x509_certificates(chain.read_bytes())]
-    except (OSError, ValueError) as error:
+        return [it for chain in chains for it in load_pem_certificates(chain.read_bytes())]
+    except (OSError, SenderFault) as error:
         raise OperatorFault(f"本机证书无法读取（{error}）。请重新发放设备文件夹。") from error
 
 

@@ -18,5 +18,6 @@ def make_collector(
     if config.collect is None:
         return None
     origin = Origin(config.device, config.unit, config.collect.source, software_version())
-    shelf = CollectedShelf(config.state_dir / COLLECTED, origin, signer)
+    policy = config.storage_policy if config.records else None
+    shelf = CollectedShelf(config.state_dir / COLLECTED, origin, signer, policy)
     return Collector(config.collect.folder, shelf, clock, report, told)

@@ -11,8 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from agent.errors import OperatorFault
-from agent.wire.signing import KeySigner, key_id_of
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.signing import KeySigner, key_id_of, load_pem_certificates
 
 
 def read_private(path: Path, what: str = "私钥") -> bytes:
@@ -39,8 +39,8 @@ def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
 def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates in `path`, leaf first; raises `OperatorFault`."""
     try:
-        return tuple(x509.load_pem_x509_certificates(_read(path)))
-    except ValueError as error:
+        return tuple(load_pem_certificates(_read(path)))
+    except SenderFault as error:
         raise OperatorFault(f"证书文件 {path} 不是 PEM 证书链。请重新发放该证书。") from error
 
 

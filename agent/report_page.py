@@ -25,6 +25,7 @@ from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
 from agent.markup import templates
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
+from agent.wire.signing import load_certificate
 
 TEMPLATES = Path(__file__).with_name("templates")
 MAX_READINGS = 48  # ours: the trail of four hours; all of it stands in journal.jsonl
@@ -168,7 +169,7 @@ def _signers(segments: Sequence[Examined]) -> tuple[Signer, ...]:
 
 
 def _signer(leaf: bytes) -> Signer:
-    certificate = x509.load_der_x509_certificate(leaf)
+    certificate = load_certificate(leaf)
     valid = f"{wall_text(certificate.not_valid_before_utc)[:10]} 至 {wall_text(certificate.not_valid_after_utc)[:10]}"
     issuer = certificate.issuer.rfc4514_string()
     return Signer(common_name(certificate), issuer, valid, fingerprint(certificate))

@@ -35,6 +35,7 @@ from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
 from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId
 from agent.wire.notes import MAX_NOTES
+from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
 
 SEGMENTS = "segment-*.mp4"
@@ -229,8 +230,8 @@ def _certificates(path: Path, instead: str) -> list[x509.Certificate]:
     with reading(path):
         content = path.read_bytes()
     try:
-        return x509.load_pem_x509_certificates(content)
-    except ValueError as error:
+        return load_pem_certificates(content)
+    except SenderFault as error:
         raise OperatorFault(f"{path} 不是 PEM 证书，请用 {instead}。") from error
 
 

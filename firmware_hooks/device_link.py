@@ -1,5 +1,6 @@
 """A serial line: opened, read, and opened again after it was unplugged. The only import of pyserial."""
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -10,6 +11,7 @@ from firmware_hooks.frames import Frame, FrameReader
 
 BAUD = 115_200  # ours; the MCU's firmware is set to the same
 READ_BYTES = 256
+GARBAGE_PAUSE_S = 0.02  # ours: behind a whole buffer that says nothing; 256 bytes in it are more than `BAUD` can carry
 WRITE_TIMEOUT_S = 0.5  # ours; nobody may wait longer for a device that takes nothing
 
 Told = TypeVar("Told")
@@ -33,10 +35,16 @@ class SerialLink(Generic[Told]):
     """One serial line. Use it as a context, or call `close`. Nothing is opened before `open`. One thread uses it."""
 
     def __init__(
-        self, device: str, make_reader: Callable[[], Reader[Told]], baud: int, read_timeout_s: float = 0.2
+        self,
+        device: str,
+        make_reader: Callable[[], Reader[Told]],
+        baud: int,
+        read_timeout_s: float = 0.2,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._device, self._make_reader, self._baud, self._timeout = device, make_reader, baud, read_timeout_s
         self._line: serial.Serial | None = None
+        self._pause = pause
         self._reader = make_reader()
 
     def open(self) -> None:
@@ -54,10 +62,13 @@ class SerialLink(Generic[Told]):
         line = self._open_line()
         try:
             data = line.read(max(1, min(READ_BYTES, line.in_waiting)))
-            return self._reader.feed(data) if data else self._reader.quiet()
+            told = self._reader.feed(data) if data else self._reader.quiet()
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial over a descriptor gone
             self.close()
             raise LineLost(f"{self._device}: {error}") from error
+        if not told and len(data) >= READ_BYTES:
+            self._pause(GARBAGE_PAUSE_S)  # a line that floods us with noise gets no whole processor
+        return told
 
     def write(self, data: bytes) -> bool:
         """Send `data`; returns whether the device took it in time. Raises `LineLost`."""

@@ -32,12 +32,12 @@ class Display:
         generation = f"{day(now):%m%d}-{self._feed.shelf.fingerprint(now)}"
         if generation != self.generation:
             self.generation = generation
-            self._wake()
+            self._changed = _woken(self._changed)
 
     def close(self) -> None:
         """Let every open event stream end."""
         self.closed = True
-        self._wake()
+        self._changed = _woken(self._changed)
 
     async def next_generation(self, seen: str, timeout_s: float) -> str:
         """The generation as soon as it differs from `seen`, or after `timeout_s` seconds."""
@@ -83,6 +83,7 @@ class Display:
     def _now(self) -> datetime:
         return self._feed.believed(self._clock.read().wall)
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+
+def _woken(waited_for: asyncio.Event) -> asyncio.Event:
+    waited_for.set()
+    return asyncio.Event()

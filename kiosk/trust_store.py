@@ -7,16 +7,17 @@ from cryptography import x509
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import District
+from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
 
 
 def read_root(path: Path) -> x509.Certificate:
     """The root certificate in `path` (PEM); raises `OperatorFault` when missing or not a certificate."""
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return load_pem_certificates(path.read_bytes())[0]
     except OSError as error:
         raise OperatorFault(f"无法读取根证书 {path}：{error.strerror}。请检查配置中的 root。") from error
-    except ValueError as error:
+    except SenderFault as error:
         raise OperatorFault(f"{path} 不是 PEM 证书。请向技术人员索取本区的 root.pem。") from error
 
 

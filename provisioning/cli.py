@@ -217,7 +217,9 @@ def _role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError as error:
-        raise OperatorFault(f"不认识的角色“{text[:20]}”，--role 可用 editor、reviewer、commander。") from error
+        raise OperatorFault(
+            f"不认识的角色“{text[:20]}”，--role 可用 editor、reviewer、commander、handler、examiner、leader。"
+        ) from error
 
 
 def _existing(folder: Path) -> Path:

@@ -24,6 +24,7 @@ MAX_DEPTH, MAX_FILES = 12, 200_000  # ours; a camera's card has DCIM/100MEDIA an
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # FAT begins in 1980
 IGNORED = ("System Volume Information", "lost+found", "$RECYCLE.BIN", ".Trash-1000")
 EMPTY, SPECIAL, LINK, LONG, CROWD = "空文件", "非普通文件", "符号链接", "路径过长", "文件过多"
+NO_ROOM, REFUSED = "存储空间放不下", "无法出具凭证"
 
 
 class CardFault(EnvironmentFault):

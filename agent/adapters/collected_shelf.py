@@ -16,6 +16,7 @@ from pathlib import Path
 from agent import durable
 from agent.adapters.sidecar_files import sums_of_bytes
 from agent.adapters.window import Window
+from agent.control.storage_policy import StoragePolicy, Tier, tier
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence import collected, sidecars
 from agent.evidence.bmff import Source
@@ -82,11 +83,18 @@ class Origin:
     version: str
 
 
-class CollectedShelf:
-    """The folder `root`; used by one thread. `open` reads what is there."""
+class NoRoom(EnvironmentFault):
+    """This file would take room that the device's own recordings need."""
 
-    def __init__(self, root: Path, origin: Origin, signer: CertifiedSigner) -> None:
-        self.root, self.origin, self._signer = root, origin, signer
+
+class CollectedShelf:
+    """The folder `root`; used by one thread. `open` reads what is there. With `policy` nothing is taken that would
+    make room scarce: an officer's own hours come first."""
+
+    def __init__(
+        self, root: Path, origin: Origin, signer: CertifiedSigner, policy: StoragePolicy | None = None
+    ) -> None:
+        self.root, self.origin, self._signer, self._policy = root, origin, signer, policy
         self.seen = SeenFiles(root / SEEN)
         self._digests: dict[Digest, CollectedId] = {}
         self._last = 0
@@ -118,11 +126,13 @@ class CollectedShelf:
         return durable.make_directory(folder) / f"{collected.MATERIAL}.{collected.extension(seen.path)}"
 
     def check_room(self, needed: int) -> None:
-        """Raises `EnvironmentFault` unless `needed` bytes are left on this disk."""
+        """Raises `NoRoom` unless `needed` bytes can be had of this disk, and `EnvironmentFault` when it fails."""
         with durable.disk_errors(self.root):
             found = os.statvfs(self.root)
-        if found.f_bavail * found.f_frsize < needed:
-            raise EnvironmentFault("存储空间不足，暂停采集第三方记录仪文件。请导出已回执的录像后再采集。")
+        left = found.f_bavail * found.f_frsize - needed
+        scarce = self._policy is not None and tier(max(0, left), self._policy) is not Tier.PLENTY
+        if left < 0 or scarce:
+            raise NoRoom("存储空间不足，暂停采集第三方记录仪文件。请导出已回执的录像后再采集。")
 
     def write(self, place: Path, pieces: Iterable[bytes]) -> None:
         """Write the material at `place`, which `draft` gave; raises `EnvironmentFault`."""

@@ -1,7 +1,8 @@
 """Takes over files of another maker's recorder: waits until each has settled, reads it once, signs what it is.
 
 Its own thread. The card is looked at again and again, because a mount makes no event; `TreeWatch` only makes it faster.
-A card that is pulled, a disk that is full or a file that still grows costs that file a delay and nothing else.
+A card that is pulled or a file that still grows costs that file a delay and nothing else. A file that has no room here
+or cannot be signed for is counted, the first of them named, and the next one is looked at.
 """
 
 import hashlib
@@ -13,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.adapters.card_files import CardChanged, CardFault, CardFile, card_files
-from agent.adapters.collected_shelf import CollectedShelf, Seen
+from agent.adapters.card_files import NO_ROOM, REFUSED, CardChanged, CardFault, CardFile, card_files
+from agent.adapters.collected_shelf import CollectedShelf, NoRoom, Seen
 from agent.adapters.folder_watch import TreeWatch
 from agent.clock import Clock
 from agent.control.messages import Event, FileCollected, WorkFailed
@@ -28,6 +29,7 @@ TORN_S = 60.0  # ours: and one whose end is not there; a copy may stall, but wha
 LOOK_S, LOOKS_SHARE = 2.0, 20  # ours: a look every 2 s, and at most a 20th of the time
 SMALL_BYTES = 1 << 20  # ours: so much is read into memory first, and written only when it is new
 RESERVE_BYTES = 64 * 2**20  # ours: stays free for the device's own recordings
+NAMED = 60  # ours: characters of a name that people are shown
 NICENESS = 10  # recording comes first
 
 logger = logging.getLogger(__name__)
@@ -97,26 +99,39 @@ class Collector:
                 self._say("again", f"采集件 {item} 的凭证无法读取：{fault}")
 
     def look(self) -> int:
-        """Go over the card once; returns how many items are new. Raises `EnvironmentFault` when our own disk fails or
-        is full."""
+        """Go over the card once; returns how many items are new. Raises `EnvironmentFault` when our own disk fails."""
         while self._closed:
             self._settled.add(os.path.relpath(os.fsencode(self._closed.popleft()), os.fsencode(self._card)))
         left_out: Counter[str] = Counter()
+        named: dict[str, str] = {}
         present, new = set(), 0
         try:
             for file in card_files(self._card, left_out):
                 if self._stop.is_set():
                     return new
                 present.add(file.seen.path)
-                new += self._consider(file)
+                new += self._take_over(file, left_out, named)
         except CardFault as fault:
             if self._card.exists():
                 self._say("card", str(fault))
             return new
         self._patience.keep(present)
         self._settled &= present
-        self._say_left_out(left_out)
+        self._say("left out", _left_out_text(left_out, named))
         return new
+
+    def _take_over(self, file: CardFile, left_out: Counter[str], named: dict[str, str]) -> bool:
+        """Whether it is a new item. What one file does never ends the work on the others."""
+        try:
+            return self._consider(file)
+        except NoRoom:
+            kind = NO_ROOM
+        except (SenderFault, ValueError, RecursionError) as fault:  # a name or bytes that no manifest can hold
+            kind = REFUSED
+            logger.warning("%s cannot be collected: %s", readable(file.seen.path), fault)
+        left_out[kind] += 1
+        named.setdefault(kind, f"（如 {readable(file.seen.path)[-NAMED:]}）")
+        return False
 
     def _consider(self, file: CardFile) -> bool:
         seen = file.seen
@@ -126,6 +141,7 @@ class Collector:
         closed = seen.path in self._settled
         if unchanged_s < (min(CLOSED_S, self._settle_s) if closed else self._settle_s):
             return False
+        self._shelf.check_room(seen.size + RESERVE_BYTES)
         try:
             if unchanged_s < TORN_S and file.is_cut_short():
                 return False
@@ -153,7 +169,6 @@ class Collector:
 
     def _take(self, file: CardFile, pieces: Iterator[bytes]) -> tuple[CollectedId, bool]:
         """Copy, sign and tell it, unless its content is there already; the item, and whether it is new."""
-        self._shelf.check_room(file.seen.size + RESERVE_BYTES)
         place, whole = self._shelf.draft(file.seen), hashlib.sha256()
         try:
             self._shelf.write(place, _hashed(pieces, whole))
@@ -190,16 +205,19 @@ class Collector:
         self._closed.append(path)
         self._wake.set()
 
-    def _say_left_out(self, left_out: Counter[str]) -> None:
-        kinds = "、".join(f"{kind} {count} 个" for kind, count in sorted(left_out.items()) if count)
-        self._say("left out", f"存储卡上有未采集的内容：{kinds}。请人工查看该卡。" if kinds else "")
-
     def _say(self, about: str, text: str) -> None:
         """Tell people once, and again only when it is something else."""
         if self._said.get(about, "") != text:
             self._said[about] = text
             if text:
                 self._report(WorkFailed(text))
+
+
+def _left_out_text(left_out: Counter[str], named: dict[str, str]) -> str:
+    found = sorted((kind, count) for kind, count in left_out.items() if count)
+    kinds = "、".join(f"{kind} {count} 个{named.get(kind, '')}" for kind, count in found)
+    advice = "请导出已回执的录像后再采集。" if left_out[NO_ROOM] else "请人工查看该卡。"
+    return f"存储卡上有未采集的内容：{kinds}。{advice}" if kinds else ""
 
 
 def _hashed(pieces: Iterator[bytes], whole: "hashlib._Hash") -> Iterator[bytes]:

@@ -26,8 +26,12 @@ def find_damage(database: Database, after: int, limit: int) -> list[DamagedRun]:
 
     A stored hash that was damaged beside a whole event is put right here. Raises `EnvironmentFault`.
     """
-    sql = "SELECT devseq, body, hash FROM outbox WHERE devseq > ? ORDER BY devseq LIMIT ?"
-    rows: list[Row] = [(number, bytes(body), kept) for number, body, kept in database.run(sql, (after, limit))]
+    # A flipped bit may make a text or nothing of either column.
+    sql = (
+        "SELECT devseq, COALESCE(CAST(body AS BLOB), x''), COALESCE(CAST(hash AS TEXT), '') FROM outbox "
+        "WHERE devseq > ? ORDER BY devseq LIMIT ?"
+    )
+    rows: list[Row] = database.run(sql, (after, limit))
     end = rows[-1][0] if len(rows) == limit else database.integer("devseq")
     lost = _missing(rows, after, end) | {number for number, body, kept in rows if event_hash(body) != kept}
     lost -= {number for (number,) in database.run("SELECT devseq FROM quarantined WHERE devseq > ?", (after,))}
@@ -43,7 +47,9 @@ def find_damage(database: Database, after: int, limit: int) -> list[DamagedRun]:
 def quarantine(database: Database, run: DamagedRun, declared_by: int) -> None:
     """Put the rows of `run` aside, inside the transaction that declares them in event `declared_by`."""
     for number in range(run.first, run.last + 1):
-        rows = database.run("SELECT event_id, body FROM outbox WHERE devseq = ?", (number,))
+        rows = database.run(
+            "SELECT COALESCE(event_id, ''), COALESCE(CAST(body AS BLOB), x'') FROM outbox WHERE devseq = ?", (number,)
+        )
         event_id, body = rows[0] if rows else ("", b"")
         values = (number, run.digest if number == run.last else "", body, declared_by)
         database.run("INSERT OR REPLACE INTO quarantined(devseq, hash, body, declared_by) VALUES (?, ?, ?, ?)", values)
@@ -56,10 +62,10 @@ def declarations(database: Database, after: int, upto: int) -> list[tuple[int, b
     """Number and body of the events that declare numbers between `after` and `upto` lost and stand behind `upto`: they
     go ahead of their turn, because nothing behind the gap is taken without them."""
     sql = (
-        "SELECT devseq, body FROM outbox WHERE devseq > ?2 AND devseq IN "
+        "SELECT devseq, COALESCE(CAST(body AS BLOB), x'') FROM outbox WHERE devseq > ?2 AND devseq IN "
         "(SELECT declared_by FROM quarantined WHERE devseq > ?1 AND devseq <= ?2) ORDER BY devseq"
     )
-    return [(number, bytes(body)) for number, body in database.run(sql, (after, upto))]
+    return [(number, body) for number, body in database.run(sql, (after, upto))]
 
 
 def quarantined_hash(database: Database, number: int) -> Digest | None:
@@ -86,12 +92,12 @@ def _hash_from_chain(database: Database, number: int, whole: dict[int, bytes], k
     try:
         return digest(Fields("事件", canonical.decode(behind)).text("prev"))
     except SenderFault:
-        return Digest(kept.get(number, GENESIS))
+        return Digest(kept.get(number) or GENESIS)
 
 
 def _row(database: Database, number: int) -> bytes:
-    rows = database.run("SELECT body FROM outbox WHERE devseq = ?", (number,))
-    return bytes(rows[0][0]) if rows else b""
+    rows = database.run("SELECT COALESCE(CAST(body AS BLOB), x'') FROM outbox WHERE devseq = ?", (number,))
+    return rows[0][0] if rows else b""
 
 
 def _hash_before(database: Database, first: int, kept: dict[int, str]) -> Digest:
@@ -99,8 +105,8 @@ def _hash_before(database: Database, first: int, kept: dict[int, str]) -> Digest
         return Digest(database.text("acked_head", GENESIS))
     if first - 1 in kept:
         return Digest(kept[first - 1])
-    rows = database.run("SELECT hash FROM outbox WHERE devseq = ?", (first - 1,))
-    return Digest(rows[0][0]) if rows else quarantined_hash(database, first - 1) or GENESIS
+    rows = database.run("SELECT COALESCE(hash, '') FROM outbox WHERE devseq = ?", (first - 1,))
+    return Digest(rows[0][0] or GENESIS) if rows else quarantined_hash(database, first - 1) or GENESIS
 
 
 def _put_right(database: Database, number: int, head: Digest) -> bool:

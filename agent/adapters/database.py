@@ -19,17 +19,21 @@ from sqlite_utils import Database as SqliteUtils
 from sqlite_utils.migrations import Migrations
 
 from agent import durable
-from agent.adapters.counter_mirror import BLOCK, Ceilings, CounterMirror
+from agent.adapters.counter_mirror import BLOCK, MOST, Ceilings, CounterMirror
 from agent.control.messages import StoreLoss
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire.device_events import GENESIS
+from agent.wire.identifiers import DIGEST_PATTERN
 
 QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
 PAGE_BYTES = 4096
-BUSY_S = 5.0  # ours: only `status` reads beside us
-PROBE_S = 0.2  # ours: a checkpoint is over by then
+OPEN_BUSY_S = 5.0  # ours: at the start there is time to wait for somebody who looks
+BUSY_S = 0.25  # ours: readers keep no writer waiting, and the loop has buttons to obey; what is refused is tried again
 UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SYNCHRONOUS_FULL = 2
+NUMBERS = ("devseq", "acked", "session", "recording", "recording_head_number", "collected", "trust_version")
+HASHES = ("head", "acked_head", "recording_head")
+TABLES = frozenset({"outbox", "counter", "remembered", "open_recording", "disclosure", "quarantined"})
 SCHEMA = Migrations("agent")
 
 
@@ -77,13 +81,10 @@ class Database:
         """Whether a transaction could begin just now; writes nothing."""
         connection = self._tables.conn
         try:
-            connection.execute(f"PRAGMA busy_timeout = {int(PROBE_S * 1000)}")
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
         except sqlite3.Error:
             return False
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         return True
 
     @contextmanager
@@ -105,8 +106,8 @@ class Database:
         return str(rows[0][0]) if rows else default
 
     def integer(self, counter: str) -> int:
-        """The counter's value, 0 where it was never set."""
-        return int(self.text(counter, "0"))
+        """The counter's value, 0 where it was never set; raises `EnvironmentFault` when it is no number any more."""
+        return _number(counter, self.text(counter, "0"))
 
     def set(self, counter: str, value: int | str) -> None:
         """Set a counter, inside a transaction."""
@@ -156,6 +157,7 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
 def read_snapshot(path: Path) -> Snapshot:
     """The figures of a store that another process may be using; raises `EnvironmentFault` when there is none."""
     with _store_errors(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.text_factory = _text
         return _figures(lambda sql: connection.execute(sql).fetchall())
 
 
@@ -166,14 +168,16 @@ def snapshot(database: Database) -> Snapshot:
 
 def _figures(run: Callable[[str], list[tuple[Any, ...]]]) -> Snapshot:
     counters = {str(name): str(value) for name, value in run("SELECT name, value FROM counter")}
-    devseq, acked = int(counters.get("devseq", 0)), int(counters.get("acked", 0))
+    devseq, acked, session, recording = (
+        _number(name, counters.get(name, "0")) for name in ("devseq", "acked", "session", "recording")
+    )
     return Snapshot(
-        session=int(counters.get("session", 0)),
+        session=session,
         devseq=devseq,
         acked=acked,
         waiting=devseq - acked,
         head=counters.get("head", GENESIS),
-        recording=int(counters.get("recording", 0)),
+        recording=recording,
         open_recordings=run("SELECT count(*) FROM open_recording")[0][0],
         last_error=counters.get("last_error", ""),
         acked_at=counters.get("acked_at", ""),
@@ -187,11 +191,14 @@ class _UnreadableStore(EnvironmentFault):
 
 def _open(path: Path, quota_bytes: int) -> SqliteUtils:
     with _store_errors():
-        tables = SqliteUtils(sqlite3.connect(path, timeout=BUSY_S), execute_plugins=False)
+        tables = SqliteUtils(sqlite3.connect(path, timeout=OPEN_BUSY_S), execute_plugins=False)
+        tables.conn.text_factory = _text
         try:
             _check_whole(tables)
             _configure(tables, quota_bytes)
             SCHEMA.apply(tables)
+            _check_content(tables)
+            tables.conn.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         except sqlite3.Error:
             tables.close()
             raise
@@ -207,6 +214,30 @@ def _check_whole(tables: SqliteUtils) -> None:
     verdict = tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise _UnreadableStore(f"数据库自检未通过（{str(verdict)[:80]}）")
+
+
+def _check_content(tables: SqliteUtils) -> None:
+    """What SQLite takes for whole may still be a flipped bit to us: a table under another name, a counter that is none.
+    A damaged event is no reason to give the others up (`agent.adapters.damaged_rows`)."""
+    missing = TABLES - set(tables.table_names())
+    if missing:
+        raise _UnreadableStore(f"数据库缺少表 {'、'.join(sorted(missing))}")
+    counters = {str(name): str(value) for name, value in tables.conn.execute("SELECT name, value FROM counter")}
+    numbers = {name: _number(name, counters.get(name, "0")) for name in NUMBERS}
+    hashes = [name for name in HASHES if not DIGEST_PATTERN.fullmatch(counters.get(name, GENESIS))]
+    if hashes or numbers["acked"] > numbers["devseq"]:
+        raise _UnreadableStore(f"数据库中的计数已损坏（{(hashes or ['acked'])[0]}）")
+
+
+def _number(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MOST)) and int(value) <= MOST):
+        raise _UnreadableStore(f"数据库中的计数已损坏（{name}）")
+    return int(value)
+
+
+def _text(value: bytes) -> str:
+    """Text whose bits may have been flipped is compared and refused like any other wrong text."""
+    return value.decode("utf-8", "replace")
 
 
 def _configure(tables: SqliteUtils, quota_bytes: int) -> None:

@@ -12,11 +12,9 @@ root (the README there says so): `lock_device_private_key=1` in config.txt belon
 import subprocess
 import threading
 
-from cryptography import x509
-
 from agent.errors import EnvironmentFault
 from agent.key_places import FirmwareKey
-from agent.wire.signing import certificate_key, key_id_of, raw_from_der
+from agent.wire.signing import certificate_key, key_id_of, load_certificate, raw_from_der
 
 TIMEOUT_S = 5.0  # ours; the firmware signs within milliseconds
 MAX_SIGNATURE = 72  # DER of two 32-byte integers
@@ -36,7 +34,7 @@ class FirmwareSigner:
     def __init__(self, place: FirmwareKey, chain: tuple[bytes, ...]) -> None:
         self._place = place
         self.chain = chain
-        self.key_id = key_id_of(certificate_key(x509.load_der_x509_certificate(chain[0])))
+        self.key_id = key_id_of(certificate_key(load_certificate(chain[0])))
         self._lock = threading.Lock()
 
     def sign(self, data: bytes) -> bytes:

@@ -2,15 +2,17 @@
 descriptor is not used again."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
 from agent.evidence.encrypted_stream import Header, StreamKey, StreamWriter
+from agent.evidence.manifest import RESERVED_BYTES
 from agent.wire.identifiers import RecordingId
 
 SEGMENT_MODE = SHARED
@@ -45,14 +47,14 @@ class SegmentFile:
 
     def append(self, data: bytes) -> None:
         """Add `data` at the end; it is on the disk when this returns."""
-        self.write(data)
+        self.write([data])
         self.sync()
 
-    def write(self, data: bytes) -> None:
-        """Add `data` at the end; `sync` brings it to the disk."""
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Add `pieces` at the end, as one write where the disk takes it; `sync` brings them to the disk."""
         with self._step():
-            self._put(data)
-        self._written += len(data)
+            self._put(pieces)
+        self._written += sum(map(len, pieces))
 
     def sync(self) -> None:
         """Everything written is on the disk when this returns."""
@@ -65,8 +67,8 @@ class SegmentFile:
         """What is on the disk of an encrypted file, as it was written; None for one in the clear."""
         return None
 
-    def _put(self, data: bytes) -> None:
-        write_all(self._descriptor, data, self._written)
+    def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
+        _write_pieces(self._descriptor, pieces, self._written)
 
     @contextmanager
     def _step(self) -> Iterator[None]:
@@ -115,11 +117,21 @@ class EncryptedSegmentFile(SegmentFile):
         """What is on the disk, as it was written."""
         return StreamEnd(self._key, self._header, self._end)
 
-    def _put(self, data: bytes) -> None:
-        """Encrypt and write `data`; the header goes before the first."""
+    def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Encrypt and write `pieces`; the header goes before the first."""
         offset = self._stream.size - len(self._begun)
-        write_all(self._descriptor, self._begun + self._stream.append(data), offset)
+        data = b"".join(pieces)
+        records = [self._stream.append(part) for part in (_opening_parts(data) if self._begun else [data])]
+        write_all(self._descriptor, b"".join([self._begun, *records]), offset)
         self._begun = b""
+
+
+def _opening_parts(data: bytes) -> list[bytes]:
+    """The first bytes of a segment as its records: the room of the manifest is one of its own, so that what happens to
+    it, which the slot makes good, takes neither `ftyp` nor `moov` along."""
+    begin = int.from_bytes(data[:4])  # ftyp, a box without a long size
+    cuts = (0, begin, begin + RESERVED_BYTES, len(data))
+    return [data[before:after] for before, after in pairwise(cuts) if data[before:after]]
 
 
 def new_segment_file(path: Path, keys: DataKeys) -> SegmentFile:
@@ -133,3 +145,10 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
+
+
+def _write_pieces(descriptor: int, pieces: Sequence[bytes | memoryview], offset: int) -> None:
+    """Write `pieces` one after the other in one call, and what the disk did not take of it in others."""
+    written = os.pwritev(descriptor, pieces, offset)
+    if written < sum(map(len, pieces)):
+        write_all(descriptor, b"".join(pieces)[written:], offset + written)

@@ -15,10 +15,12 @@ from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.adapters.segment_seal import finish_seal, seal_segment
 from agent.adapters.window import WINDOW_BYTES, opened_file
 from agent.clock import Clock
+from agent.errors import SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.journal import JournalEvent, Reason
 from agent.evidence.manifest import RESERVED_BYTES
+from agent.evidence.manifest_reading import Manifest, read_manifest
 from agent.evidence.own_segment import SegmentSlot, check_draft, check_sealed, read_opening
 from agent.evidence.recovery import Examination, examine, seal_recovered
 from agent.evidence.segment import Patch
@@ -62,6 +64,8 @@ def heal(
     finish_seal(segment, lambda size, patch: _checked_draft(segment, size, patch, slot, keys), keys)
     with opened(segment, HEAD_WINDOW_BYTES, keys) as head:
         begun = read_opening(head).manifest
+    if begun is None and is_encrypted(segment):
+        begun = _sealing_manifest(segment, keys)
     if begun is not None and begun.seal is not None:
         slot.claim(begun)
         return Healed(begun.seal.head, begun.seal.closing.discarded_bytes)
@@ -127,6 +131,17 @@ def _encrypted_tail(segment: Path, intact: int, keys: DataKeys) -> bytes:
     with keys.opened(segment) as (encrypted, _), opened_file(segment) as source:
         begin = encrypted.boundary(intact)
         return source.read_at(begin, source.size - begin)
+
+
+def _sealing_manifest(segment: Path, keys: DataKeys) -> Manifest | None:
+    """The seal in an encrypted segment's slot, whose opening records are damaged: it is sealed for all that, and stays
+    where it is with its damage."""
+    try:
+        with keys.opened(segment) as (encrypted, _):
+            box = encrypted.slot_box
+    except SenderFault:  # there is no header of ours: nothing of it can be read
+        return None
+    return None if box is None else read_manifest(box)
 
 
 def _checked_draft(segment: Path, size: int, patch: Patch, slot: SegmentSlot, keys: DataKeys) -> Patch:

@@ -7,14 +7,13 @@ signature over `PROOF`, which is like no other bytes we sign.
 import contextlib
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent.adapters.firmware_key import FirmwareSigner
 from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_certificates, read_private, read_signer
 from agent.key_places import FirmwareKey, KeyFile, KeyPlace, TokenKey
-from agent.wire.signing import CertifiedSigner, certificate_key, verify_raw
+from agent.wire.signing import CertifiedSigner, certificate_key, load_certificate, verify_raw
 
 PROOF = b"liuhen: this key belongs to its certificate"
 
@@ -23,7 +22,7 @@ def open_signer(key: KeyPlace, chain_file: Path) -> CertifiedSigner:
     """The signer of `key` with `chain_file` (PEM, leaf first).
 
     Raises `OperatorFault` when a file is missing, open to others or malformed, or when key and certificate do not
-    belong together; `EnvironmentFault` when a token or the firmware does not answer.
+    belong together, or a token refuses the PIN; `EnvironmentFault` when a token or the firmware does not answer.
     """
     match key:
         case KeyFile(path):
@@ -35,18 +34,21 @@ def open_signer(key: KeyPlace, chain_file: Path) -> CertifiedSigner:
 
 
 def _token_signer(key: TokenKey, chain_file: Path) -> CertifiedSigner:
-    from agent.adapters.token_key import TokenSigner  # an extra, and not on every device
+    from agent.adapters.token_key import PinRefused, TokenSigner  # an extra, and not on every device
 
     with contextlib.ExitStack() as stack:
         signer = TokenSigner(key, read_private(key.pin_source, "PIN"), _chain(chain_file))
         stack.callback(signer.close)
-        proven = _proven(signer, str(key), chain_file)
+        try:
+            proven = _proven(signer, str(key), chain_file)
+        except PinRefused as fault:  # exit code 2 is the one that systemd does not start again after
+            raise OperatorFault(str(fault)) from fault
         stack.pop_all()
         return proven
 
 
 def _proven(signer: CertifiedSigner, name: str, chain_file: Path) -> CertifiedSigner:
-    key = certificate_key(x509.load_der_x509_certificate(signer.chain[0]))
+    key = certificate_key(load_certificate(signer.chain[0]))
     try:
         verify_raw(key, signer.sign(PROOF), PROOF)
     except SenderFault as fault:

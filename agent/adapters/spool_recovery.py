@@ -5,6 +5,7 @@ read and sealed, so that the next recording can be linked to the last one; every
 summed up by the thread "recovery" while the device may record already.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import zip_longest
@@ -23,6 +24,8 @@ from agent.evidence.statements import Seal
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
+
+logger = logging.getLogger(__name__)
 
 RecoveryEvent = RecordingFound | RecordingSealed | RecordingFailed
 
@@ -79,6 +82,8 @@ class SpoolRecovery:
             return sealed
         except (EnvironmentFault, SenderFault) as fault:
             return self._failed(recording, fault)
+        except Exception:  # noqa: BLE001 - see _broken
+            return self._broken(recording)
 
     def _seal(self, recording: RecordingId) -> RecordingFound | RecordingFailed:
         keys = self._spool.keys
@@ -93,6 +98,8 @@ class SpoolRecovery:
             ]
         except (EnvironmentFault, SenderFault) as fault:
             return self._failed(recording, fault)
+        except Exception:  # noqa: BLE001 - see _broken
+            return self._broken(recording)
         kept = [it for it in healed if it is not None]
         if kept:
             return RecordingFound(recording, kept[-1].head)
@@ -104,6 +111,13 @@ class SpoolRecovery:
 
     def _failed(self, recording: RecordingId, fault: Exception) -> RecordingFailed:
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", self._clock.read())
+
+    def _broken(self, recording: RecordingId) -> RecordingFailed:
+        """A defect of ours met by one recording: were it raised, the same file would end every start from now on, and
+        a recorder that does not start records nothing. The log has the traceback, the centre has the failure."""
+        logger.exception("recording %s could not be recovered", recording)
+        detail = f"恢复录制 {recording} 时程序出错，文件原样保留，原因见日志。请把录制与日志交技术人员。"
+        return RecordingFailed(recording, detail, self._clock.read())
 
     def _run(self) -> None:
         for recording in self._sealed:

@@ -1,8 +1,10 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
 from agent.adapters.database import Database
@@ -26,7 +28,7 @@ from agent.duty.shift import Shift, parse_shift
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
-from agent.wire.identifiers import DeviceId, Digest, District, device_id
+from agent.wire.identifiers import DIGEST_PATTERN, DeviceId, Digest, District, device_id
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
 REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
@@ -67,7 +69,7 @@ class EventStore:
         An event larger than `max_bytes` comes alone: it must not block those behind it. What declares numbers between
         them lost goes along, ahead of its turn and before them.
         """
-        sql = "SELECT devseq, body FROM outbox WHERE devseq > ? ORDER BY devseq LIMIT ?"
+        sql = "SELECT devseq, COALESCE(CAST(body AS BLOB), x'') FROM outbox WHERE devseq > ? ORDER BY devseq LIMIT ?"
         rows: list[tuple[int, bytes]] = self._database.run(sql, (after, max_events))
         ahead = declarations(self._database, after, rows[-1][0]) if rows else []
         rows = rows[: max(1, max_events - len(ahead))]
@@ -84,7 +86,7 @@ class EventStore:
         """Our own hash of an event that waits or was the last to be receipted; None for any other number."""
         if devseq == self._database.integer("acked"):
             return Digest(self._database.text("acked_head", GENESIS))
-        rows = self._database.run("SELECT hash FROM outbox WHERE devseq = ?", (devseq,))
+        rows = self._database.run("SELECT COALESCE(hash, '') FROM outbox WHERE devseq = ?", (devseq,))
         return Digest(rows[0][0]) if rows else quarantined_hash(self._database, devseq)
 
     def acknowledge(self, upto: int, at: str = "") -> None:
@@ -131,7 +133,7 @@ class EventStore:
             "SELECT devseq FROM outbox WHERE event_id = ?1 UNION ALL SELECT devseq FROM remembered WHERE event_id = ?1"
         )
         rows = self._database.run(sql, (event_id,))
-        return rows[0][0] if rows else None
+        return rows[0][0] if rows and isinstance(rows[0][0], int) else None
 
     def _forget_batch(self, upto: int) -> int:
         sql = "SELECT event_id, devseq FROM outbox WHERE devseq <= ? ORDER BY devseq LIMIT ?"
@@ -185,7 +187,11 @@ class DeviceMemory:
             Digest(store.text("recording_head", GENESIS)),
         )
         rows = store.run("SELECT kind, id, version, digest, withdrawn FROM disclosure")
-        floors = {(kind, name): Floor(version, digest, bool(gone)) for kind, name, version, digest, gone in rows}
+        floors = {
+            (kind, name): Floor(version, digest, bool(gone))
+            for kind, name, version, digest, gone in rows
+            if isinstance(version, int) and DIGEST_PATTERN.fullmatch(str(digest))
+        }
         return Memory(
             store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed(), self._shift()
         )
@@ -200,12 +206,22 @@ class DeviceMemory:
 
     def _witnessed(self) -> dict[DeviceId, WitnessFloor]:
         rows = self._database.run("SELECT name, value FROM counter WHERE name LIKE 'witnessed/%'")
-        return {device_id(name.partition("/")[2]): WitnessFloor(*map(int, value.split())) for name, value in rows}
+        return dict(floor for name, value in rows for floor in _witness_floor(name.partition("/")[2], value))
 
     def open_recordings(self) -> tuple[int, ...]:
         """Numbers of recordings whose end was never stored."""
-        rows = self._database.run("SELECT number FROM open_recording ORDER BY number")
-        return tuple(number for (number,) in rows)
+        return tuple(number for number in _open_numbers(self._database) if _is_possible(self._database, number))
+
+    def drop_impossible(self) -> list[str]:
+        """Forget open recordings that this device can never have begun: a flipped bit; one Chinese line for each.
+        Raises `EnvironmentFault`."""
+        gone = [number for number in _open_numbers(self._database) if not _is_possible(self._database, number)]
+        with self._database.transaction():
+            for number in gone:
+                self._database.run("DELETE FROM open_recording WHERE number IS ?", (number,))
+        return [
+            f"数据库中未结束的录制编号 {str(number)[:20]} 不可能存在，已忽略；录像文件不受影响。" for number in gone
+        ]
 
     def collected(self) -> int:
         """The highest number of a collected file that was ever stored as an event."""
@@ -214,6 +230,23 @@ class DeviceMemory:
     def trust_version(self) -> int:
         """The highest trust list version ever accepted."""
         return self._database.integer("trust_version")
+
+
+def _open_numbers(database: Database) -> list[Any]:
+    return [number for (number,) in database.run("SELECT number FROM open_recording ORDER BY number")]
+
+
+def _is_possible(database: Database, number: Any) -> bool:
+    last = max(database.integer("recording"), database.mirror.written.recording)
+    return isinstance(number, int) and 1 <= number <= last
+
+
+def _witness_floor(partner: str, value: str) -> Iterator[tuple[DeviceId, WitnessFloor]]:
+    try:
+        number, recording, sequence = map(int, value.split())
+        yield device_id(partner), WitnessFloor(number, recording, sequence)
+    except (ValueError, SenderFault):
+        return  # a flipped bit; what the partner says next is taken as the first
 
 
 def write_note(database: Database, note: Note, devseq: int) -> None:

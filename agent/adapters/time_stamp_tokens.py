@@ -9,6 +9,8 @@ from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder
 from agent.errors import SenderFault
 from agent.evidence.certificates import common_name
 from agent.evidence.time_stamps import MAX_TOKEN_BYTES, TokenReader, UnknownAuthority, Witnessed
+from agent.evidence.token_form import token_path
+from agent.wire.signing import UNREADABLE
 
 _GRANTED = bytes.fromhex("3003020100")  # PKIStatusInfo with status 0: RFC 3161 section 2.4.2
 _SEQUENCE, _TWO_BYTES = 0x30, 0x82
@@ -24,12 +26,12 @@ def token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:
     token states, not today, and the signer's must be for time-stamping only (RFC 3161 section 2.3)."""
 
     def read(token: bytes, message: bytes) -> Witnessed:
+        certificates = token_path(token)
+        signer = certificates[0]
         try:
             response = _response(token)
-            certificates = [x509.load_der_x509_certificate(entry) for entry in response.signed_data.certificates]
-            signer = _signer(response, certificates)
             _check_imprint(response, message)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise _broken(error) from error
         issuers = {certificate.issuer for certificate in certificates}
         anchors = [root for root in roots if root.subject in issuers]
@@ -38,7 +40,7 @@ def token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:
             raise UnknownAuthority(text)
         try:
             VerifierBuilder(roots=anchors).build().verify_message(response, message)
-        except VerificationError as error:
+        except (VerificationError, *UNREADABLE) as error:
             raise _broken(error) from error
         return Witnessed(response.tst_info.gen_time, common_name(signer))
 
@@ -51,17 +53,6 @@ def _response(token: bytes) -> TimeStampResponse:
     if len(token) > MAX_TOKEN_BYTES or size < 0x100:
         raise ValueError("not the size of a token")
     return decode_timestamp_response(bytes([_SEQUENCE, _TWO_BYTES]) + size.to_bytes(2) + _GRANTED + token)
-
-
-def _signer(response: TimeStampResponse, certificates: Sequence[x509.Certificate]) -> x509.Certificate:
-    signers = response.signed_data.signer_infos
-    if len(signers) != 1:
-        raise ValueError("not one signer")
-    signer = signers.pop()
-    for certificate in certificates:
-        if (certificate.issuer, certificate.serial_number) == (signer.issuer, signer.serial_number):
-            return certificate
-    raise ValueError("the signer's certificate is not there")
 
 
 def _check_imprint(response: TimeStampResponse, message: bytes) -> None:

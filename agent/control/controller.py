@@ -153,6 +153,8 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.EventStored():
+                return [*self._uplink.handle(event, now), *self._unstored.again(now)]
             case happened.ReceiptCompared():
                 acknowledged = self._uplink.handle(event, now)
                 return [*acknowledged, *self._unstored.again(now)] if acknowledged else []
@@ -221,4 +223,12 @@ class Controller:
         status: list[Effect] = [PublishStatus(online=False)] if self._uplink.up else []
         flushed = CloseConnection(min(now.monotonic_ns + FLUSH_NS, self._end_by_ns))
         off = [] if self._indicator is None else self._indicator.switch_off()
-        return [StoreEvent(stopped), *status, *off, flushed, Finish(self._exit_code, self._end_by_ns)]
+        # What waits is tried once more, and with it everything behind it: nobody remembers it after this process.
+        return [
+            *self._unstored.again(now),
+            StoreEvent(stopped),
+            *status,
+            *off,
+            flushed,
+            Finish(self._exit_code, self._end_by_ns),
+        ]

@@ -1,7 +1,8 @@
 """What the device gives up when it grows hot or its battery empties: uploads first, then bit rate, recording last.
 
 One table, with a distance between the value at which a thing is given up and the one at which it is taken back, and at
-least a minute between two changes. Only the last step does not wait: what is to be saved then is the seal.
+least a minute between two changes. The last step waits only until the sensor has said so for ten seconds: what is to be
+saved then is the seal, and one wrong reading is no reason to end a recording.
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from enum import IntEnum
 
 from agent.control.backoff import NANOSECONDS
 
+SURE_NS = 10 * NANOSECONDS  # ours: two readings of every 5 s behind the first; an empty battery lasts longer
 CHANGE_NS = 60 * NANOSECONDS  # reference/reliability.md, fault 25: at most one switch a minute
 
 
@@ -74,16 +76,35 @@ class Governor:
         self.held = Measure.NONE
         self.by_battery = False
         self._changed_ns: int | None = None
+        self._last_since_ns: dict[str, int] = {}
 
-    def follow(self, strain: Strain, now_ns: int) -> Measure:
-        """What holds from now on."""
-        wanted = decide(self.held, strain)
+    def follow(self, strain: Strain, told: Strain, now_ns: int) -> Measure:
+        """What holds from now on. `told` is what of `strain` was measured just now: the last rung is only entered when
+        readings of the same kind have asked for it in a row, for `SURE_NS`."""
+        sure, wanted = self._is_sure(strain, told, now_ns), decide(self.held, strain)
+        if wanted is Measure.RECORDING_STOPPED and wanted is not self.held and not sure:
+            wanted = max(self.held, LADDER[-2].measure)
         waits = self._changed_ns is not None and now_ns - self._changed_ns < CHANGE_NS
         if wanted != self.held and (not waits or wanted is Measure.RECORDING_STOPPED):
             if wanted is not Measure.NONE:  # what was given up is taken back for the cause it had
                 self.by_battery = is_by_battery(self.held, wanted, strain)
             self.held, self._changed_ns = wanted, now_ns
         return self.held
+
+    def _is_sure(self, strain: Strain, told: Strain, now_ns: int) -> bool:
+        single = {
+            "heat": Strain(told.temperature_mc),
+            "battery": Strain(None, told.battery_percent, strain.charging),
+        }
+        measured = {"heat": told.temperature_mc, "battery": told.battery_percent}
+        for kind in [kind for kind, value in measured.items() if value is not None]:
+            if _enters(LADDER[-1], single[kind]):
+                self._last_since_ns.setdefault(kind, now_ns)
+            else:
+                self._last_since_ns.pop(kind, None)
+        return any(
+            now_ns - since_ns >= SURE_NS for kind, since_ns in self._last_since_ns.items() if measured[kind] is not None
+        )
 
 
 def _enters(rung: Rung, strain: Strain) -> bool:

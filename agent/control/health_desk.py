@@ -22,7 +22,7 @@ from agent.control.effects import (
     SyncDisks,
     moment_name,
 )
-from agent.control.governor import Governor, Measure
+from agent.control.governor import Governor, Measure, Strain
 from agent.control.health import HealthRead, HealthTrail, Why
 from agent.control.messages import GapOpened, RecordingFailed, WorkFailed
 from agent.control.recording import RecordingMachine, State
@@ -69,7 +69,8 @@ class HealthDesk:
         """Sensors were read."""
         self._trail.take(event)
         before = self._governor.held
-        held = self._governor.follow(self._trail.strain, now.monotonic_ns)
+        told = Strain(event.temperature_mc, event.battery_percent, event.charging)
+        held = self._governor.follow(self._trail.strain, told, now.monotonic_ns)
         effects = [] if held == before else self._changed(before, held, now)
         if event.free_bytes is not None and self._policy is not None:
             effects += self._room(event.free_bytes, self._policy, now)

@@ -1,7 +1,8 @@
 """Events that the store would not take (quota, disk): kept in memory, tried again; the recording goes on.
 
 Only so many are kept. Later ones are counted, and the number is an event itself as soon as there is room: what they
-told stands in the signed recordings and is read again at the next start.
+told stands in the signed recordings and is read again at the next start. One is tried at a time: a store that still
+refuses costs the loop one refusal and not a thousand, and one that takes it is given the next at once.
 """
 
 from collections import deque
@@ -21,6 +22,7 @@ class Unstored:
 
     def __init__(self) -> None:
         self._waiting: deque[StoreEvent] = deque()
+        self._tried: StoreEvent | None = None
         self._dropped = 0
         self._retry_ns: int | None = None
 
@@ -32,7 +34,11 @@ class Unstored:
         """Remember what was not stored, or count it when no more can be remembered; the first of each raises an
         alarm."""
         self._retry_ns = now_ns + RETRY_NS
-        draft = event.effect.draft
+        draft, tried_again = event.effect.draft, event.effect is self._tried
+        self._tried = None
+        if tried_again:
+            self._waiting.appendleft(event.effect)
+            return []
         if draft.type is EventType.EVENTS_DROPPED:
             self._dropped += draft.data["count"]
             return []
@@ -45,15 +51,20 @@ class Unstored:
         return [RaiseAlarm(text)] if self._dropped == 1 else []
 
     def again(self, now: Instant) -> list[Effect]:
-        """Everything that waits, to be tried now; behind it how many were only counted."""
-        waiting: list[Effect] = [*self._waiting]
-        if self._dropped:
-            data = {"count": self._dropped}
-            draft = EventDraft(f"events-dropped/{moment_name(now)}", EventType.EVENTS_DROPPED, now, data)
-            waiting.append(StoreEvent(draft))
-        self._waiting.clear()
-        self._dropped, self._retry_ns = 0, None
-        return waiting
+        """The oldest that waits, to be tried now: ask again when an event was stored. Behind the last comes how many
+        were only counted."""
+        self._retry_ns = None
+        if self._waiting:
+            self._tried = self._waiting.popleft()
+            return [self._tried]
+        self._tried = None
+        if not self._dropped:
+            return []
+        draft = EventDraft(
+            f"events-dropped/{moment_name(now)}", EventType.EVENTS_DROPPED, now, {"count": self._dropped}
+        )
+        self._dropped = 0
+        return [StoreEvent(draft)]
 
     def wake(self, now: Instant) -> list[Effect]:
         """Try again when it is time."""

@@ -111,7 +111,8 @@ class RecordingFact:
 class CaseFacts:
     """All facts of one task. `required` are the steps that the recording list asked for, in its order; `reasons` why
     a missing one is missing, as the officer said; `major` the factors of the catalogue that made it a major decision,
-    empty where it is none; `confirmation` what the party did with the checksum."""
+    empty where it is none; `confirmation` what the party did with the checksum; `transfer` why it was flagged that the
+    conduct may be a crime (涉嫌犯罪), empty where nobody did."""
 
     task: str
     unit: str
@@ -131,6 +132,7 @@ class CaseFacts:
     retention: str = ""
     major: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
+    transfer: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ class Entry:
 
     def text(self, name: str) -> str:
         """A text that is not blank, or the texts of a list joined by 、."""
+        value = self._value.get(name)
+        if isinstance(value, str):
+            return self._text(name, value)
         return "、".join(self.texts(name))
 
     def optional_text(self, name: str) -> str:
@@ -35,6 +38,8 @@ class Entry:
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; a single text is a list of one."""
         value = self._value.get(name)
+        if isinstance(value, str):
+            return (self._text(name, value),)
         items = value if isinstance(value, list) else [value]
         if not items or len(items) > MAX_ITEMS:
             raise SenderFault(f"{self.where(name)}应有 1 至 {MAX_ITEMS} 项，请改正。")

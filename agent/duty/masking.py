@@ -15,6 +15,7 @@ from agent.errors import SenderFault
 IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{6}[ -]?\d{8}[ -]?\d{3}[0-9Xx](?!\d)")
 # Mainland mobile numbers: 11 digits beginning 13 to 19, with or without a country code, grouped or not.
 MOBILE_NUMBER = re.compile(r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)")
+FOUR_DIGITS = re.compile(r"\d{4}")  # both have so many in a row: most texts need no closer look
 CREDIT_CODE = "信用代码"  # GB 32100: 18 characters too, public by law; told apart by the name of its field
 
 _RULES = (("18 位身份证号", IDENTITY_NUMBER), ("11 位手机号", MOBILE_NUMBER))
@@ -32,6 +33,8 @@ def check_masked(where: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _exposed(field: str, text: str) -> str | None:
     plain = unicodedata.normalize("NFKC", text)
+    if not FOUR_DIGITS.search(plain):
+        return None
     for name, pattern in _RULES:
         if pattern.search(plain) and not (pattern is IDENTITY_NUMBER and CREDIT_CODE in field):
             return name
@@ -41,6 +44,9 @@ def _exposed(field: str, text: str) -> str | None:
 def _texts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field, value in entry.items():
         yield "字段名", field
+        if isinstance(value, str):
+            yield field, value
+            continue
         for text in _leaves(value):
             yield field, text
 

@@ -15,6 +15,7 @@ from agent.duty.major_catalogue import MajorCatalogue, MajorRule, parse_major_ca
 from agent.duty.reason_codes import ReasonCode, ReasonUse, parse_reason_codes
 from agent.duty.recording_list import RecordingItem, parse_recording_list
 from agent.duty.recording_rules import RecordingRule, parse_recording_rules
+from agent.duty.review_rules import parse_review_rules
 from agent.wire.device_events import event_hash
 from agent.wire.disclosures import DUTY_KINDS, Disclosure, DisclosureKind
 
@@ -28,6 +29,7 @@ PARSERS: Mapping[DisclosureKind, Any] = {
     DisclosureKind.RECORDING_RULES: parse_recording_rules,
     DisclosureKind.MAJOR_CATALOGUE: parse_major_catalogue,
     DisclosureKind.REASON_CODES: parse_reason_codes,
+    DisclosureKind.REVIEW_RULES: parse_review_rules,
 }
 """Kinds whose entries are read here; each parser raises `SenderFault` naming the entry."""
 

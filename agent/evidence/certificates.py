@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from agent.errors import SenderFault
-from agent.wire.signing import certificate_key
+from agent.wire.signing import UNREADABLE, certificate_key, load_certificate
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
 MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA below the root
@@ -44,8 +44,8 @@ def trust_chain(chain: Sequence[bytes], roots: Sequence[x509.Certificate]) -> Tr
     if not 1 <= len(chain) <= MAX_CHAIN:
         raise SenderFault("签名没有附带合适的证书链，不予信任。")
     try:
-        return _path([x509.load_der_x509_certificate(entry) for entry in chain], roots)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        return _path([load_certificate(entry) for entry in chain], roots)
+    except UNREADABLE as error:
         raise SenderFault("签名所附证书无法读取，不予信任。") from error
 
 
@@ -93,7 +93,7 @@ def _check_issued(certificate: x509.Certificate, issuer: x509.Certificate, below
         certificate.verify_directly_issued_by(issuer)
         constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (InvalidSignature, ValueError, TypeError, x509.ExtensionNotFound) as error:
+    except (InvalidSignature, x509.ExtensionNotFound, *UNREADABLE) as error:
         raise SenderFault("签名证书链不连贯，不予信任。") from error
     too_long = constraints.path_length is not None and below > constraints.path_length
     if not constraints.ca or not usage.key_cert_sign or too_long:

@@ -29,7 +29,7 @@ COLLECTED_LABEL, INGREDIENT_LABEL, DATA_HASH_LABEL = "cn.liuhen.collected", "c2p
 STORE_BYTES = 16 * 1024  # ours; certificates, a path of 4 KiB and room for a later time-stamp
 MATERIAL, MANIFEST_NAME = "material", "material.c2pa"  # the file's stem in its folder, and the sidecar
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
-MAX_SOURCE, MAX_PATTERN = 80, 80  # ours, in characters
+MAX_SOURCE, MAX_PATTERN, MAX_TITLE = 80, 80, 512  # ours, in characters
 MAX_SIZE = 2**53 - 1  # what JSON readers keep exact
 OCTETS = "application/octet-stream"
 FORMATS = {
@@ -215,8 +215,13 @@ def _opened(ingredient: Assertion) -> Assertion:
 
 def _ingredient(statement: CollectedStatement) -> Assertion:
     kind = FORMATS.get(extension(statement.path), OCTETS)
-    content: Mapping[str, Any] = {"dc:title": readable(statement.path), "dc:format": kind, "relationship": "parentOf"}
+    content: Mapping[str, Any] = {"dc:title": _title(statement.path), "dc:format": kind, "relationship": "parentOf"}
     return Assertion(INGREDIENT_LABEL, cbor.encode(content))
+
+
+def _title(path: bytes) -> str:
+    """For the eye of foreign software; `readable` may make four characters of a byte, the exact path is our own."""
+    return readable(path)[:MAX_TITLE]
 
 
 def _binding(statement: CollectedStatement, look: Look) -> Assertion:

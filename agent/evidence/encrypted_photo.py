@@ -36,14 +36,20 @@ def decrypt_photo(data: bytes, archive: ec.EllipticCurvePrivateKey) -> bytes:
     head = data[:HEAD_BYTES]
     photo_digest(head)
     to, own = head[len(MAGIC) : -DIGEST_BYTES], bytes.fromhex(key_id_of(archive.public_key()))
+    photo = _opened(data, head, archive)
+    if photo is None:
+        written = MAGIC + own + head[-DIGEST_BYTES:]
+        if to != own and _opened(data, written, archive) is None:
+            raise OperatorFault(f"此照片是为另一把存档密钥（编号 {to.hex()[:16]}…）加密的。请用 --key 指明那一把。")
+        raise SenderFault("加密照片被改动或损坏，无法解密。")
+    return photo
+
+
+def _opened(data: bytes, head: bytes, archive: ec.EllipticCurvePrivateKey) -> bytes | None:
     try:
         return SUITE.decrypt(data[HEAD_BYTES:], archive, _INFO + head)
-    except (InvalidTag, ValueError) as error:
-        if to != own:
-            raise OperatorFault(
-                f"此照片是为另一把存档密钥（编号 {to.hex()[:16]}…）加密的。请用 --key 指明那一把。"
-            ) from error
-        raise SenderFault("加密照片被改动或损坏，无法解密。") from error
+    except (InvalidTag, ValueError):
+        return None
 
 
 def photo_digest(data: bytes) -> Digest:

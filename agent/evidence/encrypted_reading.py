@@ -44,6 +44,7 @@ class EncryptedSegment:
     damage: list[EncryptedDamage]
     plain: Source = field(default_factory=lambda: Source.of_bytes(b""))
     sealed_slot: bool = False
+    slot_box: bytes | None = None
 
     def boundary(self, plain: int) -> int:
         """Where in the file the plaintext before `plain` ends; raises `SenderFault` when a record lies across it."""
@@ -63,18 +64,22 @@ def read_header(source: Source) -> tuple[Header, int]:
     return parse_header(source.read_at(0, MAX_HEADER_BYTES))
 
 
-def open_encrypted(source: Source, data_key: bytes) -> EncryptedSegment:
-    """The segment in `source`; raises `SenderFault` only when there is no header of ours."""
-    header, begin = read_header(source)
+def open_encrypted(source: Source, data_key: bytes, to: str = "") -> EncryptedSegment:
+    """The segment in `source`; raises `SenderFault` only when there is no header of ours. `to` is the id of the archive
+    key that did unwrap `data_key`: a header that names another was changed, and is read as it was written."""
+    found, begin = read_header(source)
+    header = replace(found, wrapped=replace(found.wrapped, to=to or found.wrapped.to))
     key = StreamKey(data_key, header)
+    changed = [] if header == found else [EncryptedDamage(HEADER_KIND, 0, begin)]
     walk = Walk(source, key, begin + SLOT_BYTES)
     records = list(walk.records())
     size = sum(record.length for record in records)
-    opened = EncryptedSegment(header, size, records, walk.finished, walk.offset, walk.damage)
+    opened = EncryptedSegment(header, size, records, walk.finished, walk.offset, changed + walk.damage)
     patch = _slot(opened, key, source.read_at(begin, SLOT_BYTES), begin)
     reader = _Reader(source, key, records, opened.damage)
     opened.plain = _patched(Source(size, reader.read_at), patch)
     opened.sealed_slot = patch is not None
+    opened.slot_box = None if patch is None else patch[1]
     return opened
 
 
@@ -82,10 +87,11 @@ def open_with_archive_key(source: Source, archive: ec.EllipticCurvePrivateKey) -
     """As `open_encrypted`, with the archive's key. Raises `OperatorFault` when the segment names another key, and
     `SenderFault` when it names this one and yet cannot be opened: then its header was changed."""
     header, _ = read_header(source)
+    own = key_id_of(archive.public_key())
     try:
-        return open_encrypted(source, unwrap_key(header.wrapped, archive))
+        return open_encrypted(source, unwrap_key(header.wrapped, archive), own)
     except SenderFault as fault:
-        if header.wrapped.to == key_id_of(archive.public_key()):
+        if header.wrapped.to == own:
             raise
         named = header.wrapped.to[:16]
         raise OperatorFault(f"此录像是为另一把存档密钥（编号 {named}…）加密的。请用 --key 指明那一把。") from fault
@@ -191,6 +197,14 @@ class _Reader:
                 return record
         return None
 
+    def _tell(self, offset: int, size: int) -> None:
+        """One stretch for neighbours: a file of nothing but damage is one finding, however many chunks it has."""
+        last = self._damage[-1] if self._damage else None
+        if last is not None and last.kind == CHUNK_KIND and 0 <= offset - last.offset - last.size <= HEAD_BYTES:
+            self._damage[-1] = replace(last, size=offset + size - last.offset)
+        else:
+            self._damage.append(EncryptedDamage(CHUNK_KIND, offset, size))
+
     def _chunk(self, record: Record, number: int) -> bytes:
         size = min(CHUNK_BYTES, record.length - number * CHUNK_BYTES)
         offset = record.offset + HEAD_BYTES + number * (CHUNK_BYTES + TAG_BYTES)
@@ -203,7 +217,7 @@ class _Reader:
         except SenderFault:
             if offset not in self._told:
                 self._told.add(offset)
-                self._damage.append(EncryptedDamage(CHUNK_KIND, offset, size + TAG_BYTES))
+                self._tell(offset, size + TAG_BYTES)
             plain = bytes(size)
         self._kept = (offset, plain)
         return plain

@@ -7,7 +7,8 @@
     slot     zeros until the segment is sealed, then: SHA-256 of its plaintext, and the plaintext (offset, 8 bytes, and
              the 16 384 bytes to be read there) encrypted
     record   head (4 bytes: check, length), then chunks of 128 KiB of plaintext, the last one shorter, each with a tag.
-             One append of the recorder is one record (two above 16 MiB), so a cut loses no fragment that was whole
+             One append of the recorder is one record (two above 16 MiB), so a cut loses no fragment that was whole;
+             only the first is three: ftyp, the room of the manifest, the rest
     final    a record of no plaintext, whose one tag says that the stream ends here
 
 Keys: the data key is fresh for every recording; a file's key is HKDF(data key, salt) with a fresh salt for every file,

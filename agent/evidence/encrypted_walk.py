@@ -22,6 +22,7 @@ from agent.evidence.encrypted_stream import (
 
 SEARCH_BYTES = 4 * 2**20  # ours; how far behind a damaged head the next record may begin: half a second at 64 Mbit/s
 MAX_SEARCHED, MAX_TRIES = 64 * 2**20, 4096  # ours; what a hostile file may cost before the rest of it is given up
+SMALL_BYTES, MAX_BAD = 4096, 64  # ours; so many records in a row, all shorter than a fragment and none of them ours
 SLOT_KIND, CHUNK_KIND, HEAD_KIND, TAIL_KIND, AFTER_KIND = "slot", "chunk", "head", "tail", "after"
 
 
@@ -52,7 +53,7 @@ class Walk:
         self._source, self._key = source, key
         self.offset, self.finished = begin, False
         self.damage: list[EncryptedDamage] = []
-        self._tries, self._searched = 0, 0
+        self._tries, self._searched, self._bad = 0, 0, 0
 
     def records(self) -> Iterator[Record]:
         """Every record in order; damaged stretches between two of them as one lost record."""
@@ -65,6 +66,9 @@ class Walk:
             if record.length == 0 and not record.lost:
                 self._finish(record)
                 return
+            if self._is_endless(record):
+                self.damage.append(EncryptedDamage(TAIL_KIND, record.offset, source.size - record.offset))
+                return
             whole = self._within(record)
             yield whole
             plain += whole.length
@@ -72,6 +76,15 @@ class Walk:
                 return
             if not record.lost:
                 self.offset += record_bytes(record.length)
+
+    def _is_endless(self, record: Record) -> bool:
+        """Whether a run of small records, each with its cost in memory and time, has gone on without one of ours."""
+        if record.lost or record.length > SMALL_BYTES:
+            return False
+        self._bad = (
+            0 if self._opens(ChunkPlace(record.offset + HEAD_BYTES, record.head), record.length) else self._bad + 1
+        )
+        return self._bad > MAX_BAD
 
     def _within(self, record: Record) -> Record:
         """`record`, or as many of its chunks as stand whole in a file that was cut off."""
@@ -137,8 +150,11 @@ class Walk:
             return False
         self._tries += 1
         first = ChunkPlace(offset + HEAD_BYTES, head, final=length == 0)
+        return self._opens(first, min(length, CHUNK_BYTES))
+
+    def _opens(self, place: ChunkPlace, length: int) -> bool:
         try:
-            self._key.unlock(first, self._source.read_at(first.offset, min(length, CHUNK_BYTES) + TAG_BYTES))
+            self._key.unlock(place, self._source.read_at(place.offset, length + TAG_BYTES))
         except SenderFault:
             return False
         return True

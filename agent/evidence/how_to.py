@@ -18,6 +18,7 @@ from agent.evidence.journal import JournalRecord
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination
 from agent.evidence.sidecars import SIGNATURE_NAME, SUMS_NAME
+from agent.wire.signing import load_certificate
 
 HOW_TO_NAME, ALONE_NAME, ROOT_NAME = "HOW-TO-VERIFY.txt", "liuhen_verify.py", "root.pem"
 COMMAND, ANSWER = "  $ ", "  = "
@@ -181,7 +182,7 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
         Stretch(file.name, found.manifest_at + head.index(certificate), len(certificate))
         for certificate in opened.chain[:2]
     )
-    device = common_name(x509.load_der_x509_certificate(opened.chain[0]))
+    device = common_name(load_certificate(opened.chain[0]))
     yield Step(
         "取出录像中所附的证书：设备的与签发机构的。",
         "Take out the certificates in the file: the device's and its issuer's.",

@@ -73,6 +73,15 @@ def interruption_findings(segments: Sequence[Examined], notes: Sequence[Recordin
             yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, f"{text}{told}。")
 
 
+def judged_interruptions(
+    segments: Sequence[Examined], notes: Sequence[RecordingNote]
+) -> Iterator[tuple[Interruption, bool]]:
+    """Every interruption, and whether it is explained as `interruption_findings` judges it."""
+    spoken = list(spoken_explanations(segments))
+    for gap in interruptions(segments):
+        yield gap, _explained(gap, spoken, notes) is not None
+
+
 def _unlisted(segments: Sequence[Examined]) -> Iterator[Finding]:
     for segment in segments:
         seal = segment.seal

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.errors import SenderFault
@@ -18,7 +16,7 @@ from agent.evidence.flat_hash import EXCLUSIONS
 from agent.evidence.journal import DIGEST_BYTES
 from agent.evidence.session import SESSION_KEYS_LABEL, CertifiedSession, parse_session_keys
 from agent.evidence.statements import RECORDING_LABEL, SEAL_LABEL, Opening, Seal, parse_opening, parse_seal
-from agent.wire.signing import certificate_key
+from agent.wire.signing import certificate_key, load_certificate
 
 MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA
 UNPROTECTED = frozenset({time_stamps.PAD, time_stamps.HEADER})  # C2PA 2.4 sections 13.2, 15.8: padding, later stamps
@@ -107,10 +105,7 @@ def _chain(signed: cose.Sign1) -> tuple[bytes, ...]:
 
 
 def _key(certificate: bytes) -> ec.EllipticCurvePublicKey:
-    try:
-        return certificate_key(x509.load_der_x509_certificate(certificate))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise SenderFault("签名凭证中的证书无法读取，已拒绝。") from error
+    return certificate_key(load_certificate(certificate))
 
 
 def _assertions(store: jumbf.Superbox, claim: Mapping[Any, Any]) -> dict[str, bytes]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.errors import SenderFault
 from agent.evidence import cbor, cose
-from agent.wire.signing import KeySigner, key_id_of
+from agent.wire.signing import KeySigner, key_id_of, load_certificate
 
 SESSION_KEYS_LABEL = "c2pa.session-keys"
 KEY_ID_BYTES = 8  # ours; names the key inside one recording
@@ -45,7 +44,7 @@ class CertifiedSession:
 
 def encode_session_keys(session: SessionKey, leaf: bytes, created: datetime, minimum_sequence: int) -> bytes:
     """The CBOR of the assertion; `leaf` is the device certificate in DER."""
-    expiry = x509.load_der_x509_certificate(leaf).not_valid_after_utc
+    expiry = load_certificate(leaf).not_valid_after_utc
     validity = max(expiry - created, LEAST_VALIDITY)
     key = {
         "key": cose.encode_key(session.public_key, session.key_id),

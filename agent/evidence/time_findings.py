@@ -9,6 +9,7 @@ from agent.evidence.certificates import TrustedChain
 from agent.evidence.places import Examined, named
 from agent.evidence.report import INTEGRITY, TIME, Finding, Place, Verdict
 from agent.evidence.time_stamps import TokenReader, UnknownAuthority, Witnessed
+from agent.evidence.token_form import token_path
 from agent.wire.instant import BEIJING, Instant, TimeState
 
 TOLERANCE = timedelta(minutes=5)  # ours; how far ahead of the authority a device's clock may be without a word
@@ -33,9 +34,10 @@ def testimony(segment: Examined, read: TokenReader | None) -> Testimony:
     if found is None or found.token is None:
         return Testimony()
     name = segment.file.name
-    if read is None:
-        return Testimony(findings=(_note(f"{name}：带有时间戳，此处未核验。"),))
     try:
+        if read is None:
+            token_path(found.token)
+            return Testimony(findings=(_note(f"{name}：带有时间戳，此处未核验。"),))
         return Testimony(read(found.token, found.countersigned))
     except UnknownAuthority as fault:
         return Testimony(findings=(_note(f"{name}：{fault}"),))

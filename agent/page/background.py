@@ -15,7 +15,8 @@ from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
 from agent.errors import EnvironmentFault
 from agent.page.found import FoundRecording, Standing, find_recordings
-from agent.page.view import status_lines
+from agent.page.view import not_examined, status_lines
+from agent.wire import canonical
 from agent.wire.identifiers import RecordingId
 
 ROUND_S = 5.0  # ours: how often the folder is looked at
@@ -82,16 +83,19 @@ class Background:
     async def _examine(self, found: FoundRecording) -> None:
         draft, picture = self._folder / f".{found.recording}.jpg.new", self.picture(found.recording)
         words = (str(self._config_path), found.recording, str(draft))
-        code, answer, complaint = await self._child("agent.page.examiner", *words)
+        try:
+            code, answer, complaint = await self._child("agent.page.examiner", *words)
+        except EnvironmentFault as fault:
+            code, answer, complaint = fault.exit_code, b"", str(fault)
         told = _json(answer)
         if code != 0 or not isinstance(told, dict):
             logger.warning("%s could not be examined: %s", found.recording, complaint[:200])
-            told = {"verdict": "", "chinese": "未能检验", "lines": [complaint[:120]]}
-            self._told[found.recording] = (found.state_mark, told)
+            self._told[found.recording] = (found.state_mark, not_examined(code, complaint))
             return
         if draft.exists():
             durable.move(draft, picture)
-        told = {**told, "picture": picture.exists()}
+        examined = canonical.timestamp(self._clock.read().wall)
+        told = {**told, "picture": picture.exists(), "examined": examined}
         self._told[found.recording] = (found.state_mark, told)
         kept = {"mark": found.state_mark, "told": told}
         durable.write_bytes(self._folder / f"{found.recording}.json", json.dumps(kept).encode(), durable.PRIVATE)

@@ -2,6 +2,7 @@
 page's small process does not need: what needs keys or a decoder is done by `examiner`, a child."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -104,8 +105,13 @@ def _find(folder: Path, recording: RecordingId, now: datetime) -> FoundRecording
         any(name.endswith(ENCRYPTED) for name in segments),
         segments,
         sum(files[name].st_size for name in segments),
-        ";".join(f"{name}:{found.st_size}:{found.st_mtime_ns}" for name, found in files.items()),
+        ";".join(f"{name}:{_mark(found)}" for name, found in files.items()),
     )
+
+
+def _mark(found: os.stat_result) -> str:
+    """The time of change can be set back by anybody; the kernel's own of the entry (ctime) cannot."""
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
 
 
 def _captured(journal: Path) -> tuple[datetime, bool] | None:

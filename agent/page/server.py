@@ -1,6 +1,7 @@
 """The addresses of the officer's page. Everything but `/login` and the style sheet asks for the PIN first; two forms,
 nothing that changes or removes a recording."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from agent.page.pin import PinFile
 from agent.wire.identifiers import RecordingId
 
 COOKIE = "liuhen-page"
+FORM_S = 5.0  # ours; a PIN comes in one packet
 MAX_FORM_BYTES = 1024  # ours; a PIN has 12
 REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
 
@@ -123,7 +125,12 @@ def _login(desk: Desk) -> Endpoint:
         if request.method != "POST" or left_s:
             return HTMLResponse(desk.pages.login("", left_s), 429 if left_s else 200)
         # Nothing is awaited between the look at the lock and the answer: two requests cannot share one try.
-        return _try(desk, await _pin(request))
+        try:
+            async with asyncio.timeout(FORM_S):
+                pin = await _pin(request)
+        except TimeoutError:  # not a try: nobody may use up the officer's
+            return HTMLResponse(desk.pages.message("没有收到 PIN，请重新输入。"), 408, {"connection": "close"})
+        return _try(desk, pin)
 
     return endpoint
 

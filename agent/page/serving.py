@@ -6,10 +6,6 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
-
-import uvicorn
 
 from agent import durable
 from agent.clock import Clock
@@ -21,17 +17,9 @@ from agent.page.lockout import Lockout, Sessions
 from agent.page.pages import Pages
 from agent.page.pin import PinFile
 from agent.page.server import Desk, application
+from agent.page.web_server import web_server
 
 STYLE = Path(__file__).with_name("static") / "page.css"
-GRACE_S = 2  # an open film gets this long at the end
-MAX_CONNECTIONS = 32  # ours; a browser opens six at once
-
-
-class _Server(uvicorn.Server):
-    """SIGTERM and SIGINT are a request to stop, not a way to die."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.should_exit = True
 
 
 def serve_page(
@@ -77,7 +65,7 @@ async def _run(
     pages = Pages(config, background, clock)
     desk = Desk(pages, background, pins, lockout, Sessions(), clock, config.state_dir / RECORDINGS)
     host, port = listener.getsockname()[:2]
-    server = _server(application(desk, STYLE.read_bytes(), own_hosts(host, port)))
+    server = web_server(application(desk, STYLE.read_bytes(), own_hosts(host, port)))
     serving, work = asyncio.create_task(server.serve(sockets=[listener])), asyncio.create_task(background.run())
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
@@ -88,24 +76,6 @@ async def _run(
     with contextlib.suppress(asyncio.CancelledError):
         await work  # what ended it first is told here
     await serving
-
-
-def _server(app: Callable[..., Any]) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            http="h11",
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-    )
 
 
 def _ready(url: str, announce: Callable[[str], None], ready_file: Path | None) -> None:

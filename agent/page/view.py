@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.page.found import Duty, FoundRecording, Standing
+from agent.wire import canonical
 from agent.wire.identifiers import RecordingId, recording_number
 from agent.wire.instant import BEIJING
 
@@ -17,6 +19,7 @@ UNSEALED = {
 }
 ENCRYPTED = ("已加密", "quiet", "封存后已加密，本机不能再读；送达中心后由中心检验、播放。")
 WAITING = ("等待检验", "quiet", "空闲时自动检验，无需操作。")
+NOT_EXAMINED, CALL = "未能检验", "未能检验，请找技术员。"
 SYNTHETIC = "合成画面，不是摄像头拍摄。"
 STOPPED = "记录仪程序没有运行，现在不能录制。请重新开机，仍不行请找技术员。"
 SURE, UNSURE = "", "＊"  # as in the watermark: the clock was not set
@@ -35,6 +38,7 @@ class Row:
     notes: tuple[str, ...]
     task: str
     missing: tuple[str, ...]
+    examined: str
     picture: bool
     plays: bool
     segments: tuple[str, ...]
@@ -93,10 +97,26 @@ def _row(found: FoundRecording, told: Mapping[str, Any] | None, duty: Duty) -> R
         tuple(filter(None, (note, *_lines(told)))),
         own.task,
         own.steps_missing,
+        _examined(told),
         told is not None and told.get("picture") is True,
         plain,
         found.segments if plain else (),
     )
+
+
+def not_examined(code: int, complaint: str) -> dict[str, Any]:
+    """What is told of a recording whose examination ended with `code`: its own line where it is one of ours, never the
+    words of a crash."""
+    ours = code in {fault.exit_code for fault in (OperatorFault, SenderFault, EnvironmentFault)} and complaint
+    return {"verdict": "", "chinese": NOT_EXAMINED, "lines": [complaint[:120] if ours else CALL]}
+
+
+def _examined(told: Mapping[str, Any] | None) -> str:
+    try:
+        at = canonical.parse_timestamp((told or {})["examined"])
+    except (KeyError, TypeError, SenderFault):
+        return ""
+    return f"检验于 {at.astimezone(BEIJING):%m-%d %H:%M}"
 
 
 def _standing(found: FoundRecording, told: Mapping[str, Any] | None) -> tuple[str, str, str]:

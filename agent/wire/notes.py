@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.envelope import parse_envelope, pre_authentication_encoding, seal
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, device_id, digest, parse_recording_id
-from agent.wire.signing import CertifiedSigner, certificate_key, key_id_of, verify_der
+from agent.wire.signing import CertifiedSigner, certificate_key, key_id_of, load_certificate, verify_der
 
 NOTE_TYPE = "application/vnd.liuhen.note+json"
 MAX_TEXT = 2000  # ours; characters
@@ -97,7 +95,7 @@ def open_note(data: bytes) -> OpenedNote:
         raise SenderFault("这不是补充说明的信封，已拒绝。")
     fields = Fields("补充说明", canonical.decode(envelope.payload))
     chain = _chain(fields.array("certificates"))
-    key, signature = certificate_key(_certificate(chain[0])), envelope.signatures[0]
+    key, signature = certificate_key(load_certificate(chain[0])), envelope.signatures[0]
     if signature.key != key_id_of(key):
         raise SenderFault("补充说明不是由所附证书的密钥签名，已拒绝。")
     verify_der(key, signature.der, pre_authentication_encoding(NOTE_TYPE, envelope.payload))
@@ -134,11 +132,4 @@ def _chain(entries: Sequence[object]) -> tuple[bytes, ...]:
     try:
         return tuple(base64.b64decode(str(entry), validate=True) for entry in entries)
     except (binascii.Error, ValueError) as error:
-        raise SenderFault("补充说明所附证书无法读取，已拒绝。") from error
-
-
-def _certificate(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError as error:
         raise SenderFault("补充说明所附证书无法读取，已拒绝。") from error

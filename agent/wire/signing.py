@@ -5,10 +5,11 @@ uses; DSSE envelopes carry the DER form, so that `openssl dgst -sha256 -verify` 
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -18,6 +19,9 @@ from agent.errors import SenderFault
 from agent.wire.identifiers import KeyId
 
 RAW_SIGNATURE_BYTES = 64
+UNREADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+              x509.UnsupportedGeneralNameType)  # fmt: skip
+"""What `cryptography` raises for a damaged certificate, sooner or later; `InvalidVersion` is no `ValueError`."""
 
 
 class Signer(Protocol):
@@ -59,9 +63,36 @@ def key_id_of(public_key: ec.EllipticCurvePublicKey) -> KeyId:
     return KeyId(hashlib.sha256(spki).hexdigest())
 
 
+def load_certificate(der: bytes) -> x509.Certificate:
+    """The certificate in `der`, whose names, dates and version can be read; raises `SenderFault`."""
+    [found] = _loaded(x509.load_der_x509_certificate, der)
+    if not der.endswith(b"\0" + found.signature):  # the count of unused bits before it, which nothing else looks at
+        raise SenderFault("证书的签名编码不对，已拒绝。")
+    return found
+
+
+def load_pem_certificates(pem: bytes) -> list[x509.Certificate]:
+    """The certificates in `pem`, at least one, in their order; raises `SenderFault`."""
+    return _loaded(x509.load_pem_x509_certificates, pem)
+
+
+def _loaded(load: Callable[[bytes], x509.Certificate | list[x509.Certificate]], data: bytes) -> list[x509.Certificate]:
+    try:
+        loaded = load(data)
+        found = loaded if isinstance(loaded, list) else [loaded]
+        for it in found:  # these are parsed when they are asked for, and may be damaged like everything else
+            _ = (it.version, it.subject, it.issuer, it.serial_number, it.not_valid_before_utc, it.not_valid_after_utc)
+    except UNREADABLE as error:
+        raise SenderFault(f"证书无法读取（{str(error)[:80]}），已拒绝。") from error
+    return found
+
+
 def certificate_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     """The P-256 key of `certificate`; raises `SenderFault` for any other kind of key."""
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except UNREADABLE as error:
+        raise SenderFault("证书中的公钥无法读取，已拒绝。") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SenderFault("证书使用的不是 P-256 密钥，已拒绝。")
     return key

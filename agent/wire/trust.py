@@ -18,13 +18,14 @@ from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.identifiers import District, KeyId, district, key_id
-from agent.wire.signing import certificate_key, key_id_of
+from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 
 TRUST_TYPE = "application/vnd.liuhen.trust+json"
 
 
 class Role(StrEnum):
-    """What a key is for; a key has exactly one role."""
+    """What a key is for; a key has exactly one role. Editor and reviewer answer for what is published; handler (承办),
+    examiner (法制审核) and leader (负责人) for one decision, by acts (`agent.wire.acts`)."""
 
     RECORDER = "recorder"
     KIOSK = "kiosk"
@@ -32,6 +33,9 @@ class Role(StrEnum):
     COMMANDER = "commander"
     EDITOR = "editor"
     REVIEWER = "reviewer"
+    HANDLER = "handler"
+    EXAMINER = "examiner"
+    LEADER = "leader"
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Credential:
     def certificate(self) -> x509.Certificate:
         """The certificate; raises `SenderFault` when the text is not one."""
         try:
-            return x509.load_pem_x509_certificate(self.certificate_pem.encode())
-        except ValueError as error:
+            return load_pem_certificates(self.certificate_pem.encode())[0]
+        except SenderFault as error:
             raise SenderFault(f"信任清单中 {self.subject} 的证书无法读取，已拒绝。") from error
 
     @cached_property

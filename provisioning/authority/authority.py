@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
@@ -21,7 +20,7 @@ from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_private_key
 from agent.wire.envelope import MAX_TRUST_LIST_BYTES, open_trust_list, seal
 from agent.wire.identifiers import District, district
-from agent.wire.signing import KeySigner, key_id_of
+from agent.wire.signing import KeySigner, key_id_of, load_pem_certificates
 from agent.wire.trust import TRUST_TYPE, Role, TrustList
 from provisioning.authority import certificates, keys
 from provisioning.authority.archive_key import make_archive_key
@@ -55,7 +54,7 @@ class Authority:
 
     def trust(self) -> TrustList:
         """The signed trust list, verified against the root."""
-        return open_trust_list(self.trust_bytes, x509.load_pem_x509_certificate(self.root_pem))
+        return open_trust_list(self.trust_bytes, load_pem_certificates(self.root_pem)[0])
 
     def certify_signer(self, request: bytes, subject: str, role: Role, now: datetime) -> bytes:
         """Certificate chain (PEM) for a key that signs evidence or documents; the key joins the trust list.

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.signing import certificate_key
+from agent.wire.signing import certificate_key, load_pem_certificates
 
 BACKDATING = timedelta(hours=48)  # reference: provisioning, section 2 "Clock": >= 48 h
 ROOT_LIFETIME = timedelta(days=20 * 365)  # ours: outlives the longest retention of a recording
@@ -120,9 +120,9 @@ def chain_pem(leaf: x509.Certificate, issuing: x509.Certificate) -> bytes:
 def parse_issuer(key: ec.EllipticCurvePrivateKey, pem: bytes) -> Issuer:
     """A CA from its key and PEM certificate; raises `OperatorFault` when they do not belong together."""
     try:
-        certificate = x509.load_pem_x509_certificate(pem)
+        certificate = load_pem_certificates(pem)[0]
         matches = certificate_key(certificate) == key.public_key()
-    except (ValueError, SenderFault) as error:
+    except SenderFault as error:
         raise OperatorFault("机构证书无法读取，请从备份恢复机构目录。") from error
     if not matches:
         raise OperatorFault("机构证书与其私钥不是一对，请从备份恢复机构目录。")

@@ -13,7 +13,7 @@ from agent.errors import OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.identifiers import District, KeyId, district
-from agent.wire.signing import certificate_key, key_id_of
+from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 from agent.wire.trust import Credential, Role, TrustList, trust_list
 from provisioning.authority.certificates import Profile
 
@@ -41,7 +41,7 @@ class Entry:
     @cached_property
     def certificate(self) -> x509.Certificate:
         """The certificate itself."""
-        return x509.load_pem_x509_certificate(self.certificate_pem.encode())
+        return load_pem_certificates(self.certificate_pem.encode())[0]
 
     @cached_property
     def key_id(self) -> KeyId:

@@ -9,7 +9,7 @@ from agent.wire.trust import Role
 
 PERSON_PATTERN = re.compile(r"[^\W_](?:[\w-]{0,30}[^\W_])?")  # letters of any script, digits, inner hyphen, <= 32
 MAX_NAME_BYTES = 64  # RFC 5280 appendix A: ub-common-name; UTF-8 as our library counts it
-PERSON_ROLES = frozenset({Role.EDITOR, Role.REVIEWER, Role.COMMANDER})
+PERSON_ROLES = frozenset({Role.EDITOR, Role.REVIEWER, Role.COMMANDER, Role.HANDLER, Role.EXAMINER, Role.LEADER})
 DEVICE_ROLES = {DeviceKind.RECORDER: Role.RECORDER, DeviceKind.KIOSK: Role.KIOSK}
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent.errors import EnvironmentFault, OperatorFault
-from agent.wire.signing import CertifiedSigner
+from agent.wire.signing import CertifiedSigner, load_certificate
 
 GENERATOR = "Liuhen centre"
 EXCERPT_LABEL = "cn.liuhen.excerpt"
@@ -35,7 +34,7 @@ def sign_child(
         import c2pa
     except ImportError as error:
         raise OperatorFault("制作遮挡片段需要 c2pa-python，请执行 pip install 'liuhen[depot]'。") from error
-    pem = b"".join(x509.load_der_x509_certificate(it).public_bytes(Encoding.PEM) for it in signer.chain).decode()
+    pem = b"".join(load_certificate(it).public_bytes(Encoding.PEM) for it in signer.chain).decode()
     try:
         with contextlib.ExitStack() as stack:
             made = c2pa.Signer.from_callback(signer.sign, c2pa.C2paSigningAlg.ES256, pem, None)

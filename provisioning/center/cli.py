@@ -18,14 +18,22 @@ from agent.command import log_from
 from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
+from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
+from provisioning.center.report_cli import report
+from provisioning.center.retention_cli import app as retention_app
+from provisioning.center.review_cli import app as review_app
 from provisioning.cli_frame import err, out, tell
 
 if TYPE_CHECKING:
     from provisioning.center.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+app.add_typer(review_app, name="review")
+app.add_typer(retention_app, name="retention")
+app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
@@ -204,8 +212,8 @@ def main() -> None:
 
 def _certificates(path: Path) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return load_pem_certificates(path.read_bytes())
+    except (OSError, SenderFault) as error:
         raise OperatorFault(f"无法读取证书 {path}（{error}）。请检查 --tsa-root。") from error
 
 

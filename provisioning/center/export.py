@@ -35,7 +35,7 @@ from agent.wire import canonical
 from agent.wire.identifiers import Digest
 from agent.wire.instant import BEIJING
 from agent.wire.notes import MAX_NOTES
-from agent.wire.signing import KeySigner
+from agent.wire.signing import KeySigner, load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.c2pa_child import sign_child
 from provisioning.center.config import CenterConfig
@@ -130,8 +130,8 @@ def open_office(config: CenterConfig) -> Office:
     """The office of a centre's configuration; raises `OperatorFault` when a file is missing or does not match."""
     signer = read_signer(config.key, config.chain)
     try:
-        root = x509.load_pem_x509_certificate(read_file(config.root))
-    except ValueError as error:
+        root = load_pem_certificates(read_file(config.root))[0]
+    except SenderFault as error:
         raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
     return Office(config.receiver, signer, root, config.folder / LEDGER_NAME)
 

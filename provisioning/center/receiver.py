@@ -14,7 +14,7 @@ from agent.clock import Clock
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire.envelope import seal
-from agent.wire.signing import Signer
+from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
@@ -177,8 +177,8 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
 
 def _root(config: CenterConfig) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(read_file(config.root))
-    except ValueError as error:
+        return load_pem_certificates(read_file(config.root))[0]
+    except SenderFault as error:
         raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
 
 

@@ -8,12 +8,11 @@ device, which then sends only its request.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cryptography import x509
-
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_private_key
 from agent.wire.envelope import open_trust_list
+from agent.wire.signing import load_pem_certificates
 from provisioning.authority import keys
 from provisioning.authority.authority import Authority, read_file
 
@@ -82,6 +81,6 @@ def _held_version(folder: Path, root: bytes) -> int:
     if not (folder / TRUST).exists():
         return 0
     try:
-        return open_trust_list(read_file(folder / TRUST), x509.load_pem_x509_certificate(root)).version
+        return open_trust_list(read_file(folder / TRUST), load_pem_certificates(root)[0]).version
     except SenderFault:
         return 0  # damaged or of another root: replaced by the authority's own

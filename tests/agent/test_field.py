@@ -1,7 +1,9 @@
 """A recorder in the field, as its own process: sensors, health trail, the end on an empty battery, the self-check."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,9 +43,13 @@ class Recorder:
         self.wire.bind(str(folder / "notify"))
         self.wire.settimeout(20)
         self._log = (folder / "agent.log").open("wb")
+        self._environment = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}
+        self.start()
+
+    def start(self) -> None:
+        """A process of its own."""
         command = [sys.executable, "-m", "agent", "run", "--config", str(self.config)]
-        environment = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}
-        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment)
+        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=self._environment)
 
     def hear(self, word: bytes) -> None:
         """Wait until systemd is told `word`."""
@@ -103,6 +109,26 @@ def test_an_empty_battery_ends_a_recording_sealed_with_its_signed_trail_and_the_
     page = (tmp_path / "report.html").read_text()
     assert "设备状况 health" in page
     assert "电量 2%" in page
+
+
+def test_a_stopped_process_feeds_no_watchdog_and_what_it_recorded_is_sealed_by_the_next(recorder: Recorder) -> None:
+    recorder.hear(b"READY=1")
+    recorder.mcu.press()
+    segment = recorder.folder / "segment-0001.mp4"
+    until(lambda: segment.is_file() and segment.stat().st_size > 20_000, "fragments")
+    recorder.process.send_signal(signal.SIGSTOP)
+    recorder.wire.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):  # what was sent before is still in the socket
+        while True:
+            recorder.wire.recv(100)
+    recorder.wire.settimeout(3)
+    with pytest.raises(TimeoutError):
+        recorder.wire.recv(100)
+    recorder.process.send_signal(signal.SIGABRT)  # as systemd does it
+    recorder.process.kill()
+    recorder.process.wait(20)
+    recorder.start()
+    until(lambda: (recorder.folder / "SHA256SUMS.p7s").is_file(), "the seal by the next start")
 
 
 def test_the_check_is_the_same_list_whether_the_agent_runs_or_not(recorder: Recorder) -> None:

@@ -2,12 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from agent.control import effects as asked
 from agent.control import messages as happened
+from agent.control.acts import Act
 from agent.control.messages import Event
 from agent.wire.device_events import GENESIS, EventType
 from agent.wire.receipts import Receipt
@@ -55,7 +57,30 @@ def test_a_failed_read_stops_no_recording(device: RunningDevice) -> None:
     disk.recover()
     device.recorder.press()
     device.settle()
-    assert [it for it in device.waiting_ids() if it.startswith("R000001")][-1] == "R000001/sealed"
+    told = {it.rpartition("-")[0] or it for it in device.waiting_ids() if it.startswith("R000001")}
+    assert {"R000001/head/1", "R000001/sealed"} < told
+    assert any(it.startswith("R000001/gap/") for it in told), "what was refused goes in with the next that is taken"
+
+
+def test_a_mark_made_while_the_database_was_locked_is_stored_before_the_device_stops(device: RunningDevice) -> None:
+    device.recorder.press()
+    device.settle()
+    device.recorder.fragment()
+    with closing(sqlite3.connect(device.state / "agent.db", isolation_level=None)) as another:
+        another.execute("BEGIN EXCLUSIVE")
+        device.dispatch(happened.OfficerActed(Act.MARK, "", device.clock.read()))
+        device.recorder.press()
+        device.settle()
+        another.execute("ROLLBACK")
+    device.dispatch(happened.StopRequested())
+    told = [it.partition("/")[0] for it in device.waiting_ids()]
+    assert "key-mark" in told
+    assert told[-1] == "stopped"
+    assert "R000001/sealed" in device.waiting_ids()
+
+
+def test_somebody_elses_lock_holds_the_loop_for_a_moment_only(device: RunningDevice) -> None:
+    assert device.database.run("PRAGMA busy_timeout") == [(250,)]
 
 
 def answers(device: RunningDevice, effect: asked.Effect) -> list[type[Event]]:

@@ -20,15 +20,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import boot, capture, figures
+from tests.benchmarks import boot, capture, figures, policy
 from tests.benchmarks.figures import Bench, Row
 
-FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording}
+FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",
     "agent/adapters",
     "agent/wire",
+    "agent/duty",
+    "kiosk/publishing",
     "agent/verify_files.py",
     "firmware_hooks/nmea.py",
     "tests/benchmarks",

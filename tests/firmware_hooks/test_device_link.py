@@ -2,8 +2,8 @@
 
 import pytest
 
-from firmware_hooks.device_link import DeviceLink, LineLost
-from firmware_hooks.frames import Battery, Button, Press
+from firmware_hooks.device_link import BAUD, GARBAGE_PAUSE_S, READ_BYTES, DeviceLink, LineLost, SerialLink
+from firmware_hooks.frames import Battery, Button, FrameReader, Press
 from firmware_hooks.simulated_mcu import SimulatedMcu
 
 
@@ -42,3 +42,18 @@ def test_unplugged_device_is_a_lost_line():
             read_until(link, 1)
         with pytest.raises(LineLost, match="not open"):
             link.read()
+
+
+def test_a_line_that_floods_us_with_noise_gets_no_whole_processor_and_hides_no_press():
+    pauses = []
+    with SimulatedMcu() as mcu, SerialLink(mcu.device, FrameReader, BAUD, 0.2, pauses.append) as link:
+        mcu.send_bytes(b"\xff" * READ_BYTES * 3)
+        mcu.press()
+        assert read_until(link, 1) == [Button(Press.SHORT, 1)]
+        assert pauses
+        assert set(pauses) == {GARBAGE_PAUSE_S}
+        pauses.clear()
+        mcu.press()
+        assert read_until(link, 1) == [Button(Press.SHORT, 2)]
+        assert pauses == []
+    assert READ_BYTES / GARBAGE_PAUSE_S > BAUD / 10, "a line at its own speed never waits for us"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.adapters.time_stamp_tokens import token_reader
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
-from agent.evidence import cose, manifest, time_stamps
+from agent.evidence import cose, der, manifest, time_stamps
 from agent.evidence.bmff import Source
 from agent.evidence.how_to import HOW_TO_NAME
 from agent.evidence.journal import Reason
@@ -22,6 +23,7 @@ from agent.evidence.manifest_reading import read_manifest
 from agent.evidence.places import SegmentFile
 from agent.evidence.report import Report, Status, Verdict
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
+from agent.evidence.token_form import token_path
 from agent.evidence.verify import Grounds, Sidecars, verify_recording
 from agent.wire.identifiers import Digest, District
 from agent.wire.trust import Role, TrustList, trust_list
@@ -39,6 +41,7 @@ from tests.support.tsa import Tsa, make_tsa
 
 AUTHORITY = make_authority()
 HOUR = timedelta(hours=1)
+Change = Callable[[list[bytes], list[bytes]], None]
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +335,14 @@ def test_certificate_that_is_not_for_time_stamping_is_refused(tmp_path: Path) ->
         stamp_recording(recording(tmp_path / "R"), asking(wrong))
 
 
+def test_token_made_after_the_authoritys_own_certificate_ended_is_refused(tmp_path: Path) -> None:
+    folder = recording(tmp_path / "R")
+    with pytest.raises((SenderFault, subprocess.CalledProcessError)):
+        stamp_recording(folder, asking(make_tsa(tmp_path / "expired", days=-1)))
+    assert (folder / "SHA256SUMS.p7s").is_file()
+    assert report(folder).verdict is Verdict.COMPLETE
+
+
 def test_second_run_changes_nothing(tmp_path: Path, tsa: Tsa) -> None:
     folder = recording(tmp_path / "R")
     assert [outcome.at is None for outcome in stamp_recording(folder, asking(tsa))] == [False, False]
@@ -401,3 +412,79 @@ def _token(response: bytes) -> bytes:
     from rfc3161_client import decode_timestamp_response
 
     return decode_timestamp_response(response).time_stamp_token()
+
+
+def rebuilt(token: bytes, change: Change) -> bytes:
+    """`token` after `change` had the fields of its SignedData and of its SignerInfo."""
+    kind, wrapped = der.children(der.only(token, der.SEQUENCE))
+    signed = list(der.children(der.only(der.only(wrapped, der.CONTEXT_0), der.SEQUENCE)))
+    signer = list(der.children(der.only(der.only(signed.pop(), der.SET), der.SEQUENCE)))
+    change(signed, signer)
+    signed.append(der.element(der.SET, der.element(der.SEQUENCE, *signer)))
+    return der.element(der.SEQUENCE, kind, der.element(der.CONTEXT_0, der.element(der.SEQUENCE, *signed)))
+
+
+HIDDEN = der.element(der.OCTETS, b"HIDDEN MESSAGE " * 100)
+
+
+def _unchanged(signed: list[bytes], signer: list[bytes]) -> None:
+    """As the authority made it."""
+
+
+def _unsigned_attribute(signed: list[bytes], signer: list[bytes]) -> None:
+    kind = bytes.fromhex("06092a864886f70d01090e")
+    signer.append(der.element(0xA1, der.element(der.SEQUENCE, kind, der.element(der.SET, HIDDEN))))
+
+
+def _revocation_list(signed: list[bytes], signer: list[bytes]) -> None:
+    signed.append(der.element(0xA1, der.element(der.SEQUENCE, HIDDEN)))
+
+
+def _stray_certificate(signed: list[bytes], signer: list[bytes]) -> None:
+    signed[3] = der.element(der.CONTEXT_0, der.only(signed[3], der.CONTEXT_0), AUTHORITY.signer().chain[0])
+
+
+def _same_certificate_twice(signed: list[bytes], signer: list[bytes]) -> None:
+    signed[3] = der.element(der.CONTEXT_0, 2 * der.only(signed[3], der.CONTEXT_0))
+
+
+def _other_version(signed: list[bytes], signer: list[bytes]) -> None:
+    signed[0] = bytes.fromhex("020104")
+
+
+def _digest_parameters(signed: list[bytes], signer: list[bytes]) -> None:
+    signer[2] = der.element(der.SEQUENCE, der.only(signer[2], der.SEQUENCE)[:11], HIDDEN)
+    signed[1] = der.element(der.SET, signer[2])
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [_unsigned_attribute, _revocation_list, _stray_certificate, _same_certificate_twice, _other_version,
+     _digest_parameters],
+)  # fmt: skip
+def test_nothing_rides_along_inside_a_token(tmp_path: Path, tsa: Tsa, change: Change, known: bool) -> None:
+    """Neither with the authority's root, nor without it: what nobody signed is not "complete"."""
+    folder = recording(tmp_path / "R")
+    before = (folder / "segment-0001.mp4").read_bytes()
+    token = read_manifest(box_of(stamped(folder, tsa))).token
+    assert token is not None
+    assert rebuilt(token, _unchanged) == token
+    forged = with_box(before, time_stamps.stamped(box_of(before), rebuilt(token, change)))
+    assert report(folder, *([tsa.root] if known else []), segment=forged).verdict is Verdict.ALTERED
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_every_flipped_bit_inside_a_token_is_refused(tmp_path: Path, tsa: Tsa) -> None:
+    """Nineteen were accepted: versions, algorithm ids, and one (a string's tag) ended in a traceback."""
+    found = read_manifest(box_of(stamped(recording(tmp_path / "R"), tsa)))
+    token = found.token
+    assert token is not None
+    assert token_path(token)[0] is not None
+    read = token_reader([tsa.root])
+    assert read(token, found.countersigned).authority == "Liuhen bench TSA"
+    for bit in range(8 * len(token)):
+        changed = bytearray(token)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(SenderFault):
+            read(bytes(changed), found.countersigned)

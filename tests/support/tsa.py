@@ -86,8 +86,8 @@ class Tsa:
                 thread.join()
 
 
-def make_tsa(folder: Path, *, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.TIME_STAMPING) -> Tsa:
-    """A fresh authority; `usage` is what its certificate is for."""
+def make_tsa(folder: Path, *, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.TIME_STAMPING, days: int = 300) -> Tsa:
+    """A fresh authority; `usage` is what its certificate is for, `days` from now it ends."""
     folder.mkdir(exist_ok=True)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{NAME} Root")])
@@ -96,7 +96,7 @@ def make_tsa(folder: Path, *, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID
     subject = x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Bench"), x509.NameAttribute(NameOID.COMMON_NAME, NAME)]
     )
-    leaf = _certificate(subject, key.public_key(), name, ca=False)
+    leaf = _certificate(subject, key.public_key(), name, ca=False, days=days)
     leaf = leaf.add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
     (folder / "tsa.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (folder / "tsa.pem").write_bytes(_signed(leaf, root_key, root_key.public_key()).public_bytes(Encoding.PEM))
@@ -107,7 +107,7 @@ def make_tsa(folder: Path, *, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID
 
 
 def _certificate(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, issuer: x509.Name, *, ca: bool
+    subject: x509.Name, key: ec.EllipticCurvePublicKey, issuer: x509.Name, *, ca: bool, days: int = 300
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -117,7 +117,7 @@ def _certificate(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=30))
-        .not_valid_after(now + timedelta(days=300))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.KeyUsage(not ca, False, False, False, False, ca, ca, False, False), critical=True)

@@ -16,21 +16,18 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "missing": 12, "untrusted": 14, "altered": 13}
-RANK = list(CODES)  # from good to bad: an alteration is a fact, whoever signed
+CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "missing": 12, "untrusted": 14, "altered": 13}; RANK = list(CODES)  # from good to bad: an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031")
-STYP = bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
-NAMES = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0"
+NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
 PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, NORMAL, EPOCH = 1000, ("stopped", "continued"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
 WHERE = ("latitude", "longitude", "quality", "satellites", "hdop", "age_ms"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
-SIGNED_ATTRIBUTES = bytes.fromhex("301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420")
-
+SIGNED_DATA, DATA, SHA_256, ES_256, VERSION_1, SIGNED_ATTRIBUTES = map(bytes.fromhex, ("06092a864886f70d010702", "06092a864886f70d010701", "300b0609608648016503040201", "300a06082a8648ce3d040302", "020101", "301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420"))
 class Beyond(Exception): """A box that ends after the end of the file."""
 NO = (Beyond, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, InvalidSignature,
-      UnsupportedAlgorithm, cbor2.CBORError, x509.ExtensionNotFound, x509.DuplicateExtension)
+      UnsupportedAlgorithm, cbor2.CBORError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 def require(condition):
     if not condition: raise ValueError("not as the format says")
 def sha(data): return hashlib.sha256(data).digest()
@@ -61,7 +58,6 @@ def superbox(data):
     require(parts[0][0] == b"jumd" and parts[0][1][4:17] == JUMBF_SUFFIX and all(kind in (b"jumb", b"cbor") for kind, _ in parts[1:]))
     children = [superbox(inner) for kind, inner in parts[1:] if kind == b"jumb"]
     return parts[0][1][:4], parts[0][1][17:-1].decode("ascii"), data, [inner for kind, inner in parts[1:] if kind == b"cbor"], children
-
 def without_stamp(box, signature):
     """The box as the device sealed it if a time-stamp (RFC 3161, not judged here) was put in later, else None; nothing may hide beside it."""
     protected, header, _, raw = cbor(signature).value
@@ -190,7 +186,7 @@ def clock(moment): return f"{EPOCH + timedelta(milliseconds=moment[0], hours=8):
 def trusted_path(chain, roots):
     """Common name of the leaf and the dates of the whole path from DER `chain` (leaf first) to one of `roots`."""
     require(1 <= len(chain) <= 4)
-    path = [x509.load_der_x509_certificate(entry) for entry in chain]
+    path = [x509.load_der_x509_certificate(entry) for entry in chain]; require(all(entry.endswith(b"\0" + it.signature) for entry, it in zip(chain, path, strict=True)))
     path.append(next(root for root in [*roots, None] if root is None or root.subject == path[-1].issuer))
     part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value
     usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
@@ -215,17 +211,22 @@ def der(data):
         require(begin + length <= len(data))
         at, found = begin + length, [*found, (data[begin:begin + length], data[at:begin + length])]
     return found
+def tlv(tag, *inside):
+    size = len(body := b"".join(inside)).to_bytes((len(body).bit_length() + 7) // 8)
+    return bytes([tag, *((128 | len(size), *size) if len(body) > 127 else (len(body),))]) + body
 def check_signature(p7s, sums, roots, devices, tell):
-    """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes."""
+    """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes; the one form that is written, byte for byte."""
     verdict = "altered"
     try:
         signed = der(der(der(der(p7s)[0][0])[1][0])[0][0])
         chain, info = [whole for _, whole in der(signed[3][0])], der(der(signed[4][0])[0][0])
-        require(len(info) == 6 and info[3][0] == SIGNED_ATTRIBUTES + sha(sums))
-        es256(x509.load_der_x509_certificate(chain[0]).public_key(), info[5][0], b"1" + info[3][1][1:], raw=False)
+        leaf, attributes = x509.load_der_x509_certificate(chain[0]), SIGNED_ATTRIBUTES + sha(sums)
+        issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
+        signer = tlv(48, VERSION_1, issued, SHA_256, tlv(160, attributes), ES_256, tlv(4, info[5][0]))
+        require(p7s == tlv(48, SIGNED_DATA, tlv(160, tlv(48, VERSION_1, tlv(49, SHA_256), tlv(48, DATA), tlv(160, *chain), tlv(49, signer)))))
+        es256(leaf.public_key(), info[5][0], tlv(49, attributes), raw=False)
         verdict = "untrusted"
-        name = trusted_path(chain, roots)[0]
-        require(not devices or name in devices)
+        require(trusted_path(chain, roots)[0] in devices or not devices)
     except NO:
         tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
 def journal_lines(segments):
@@ -278,7 +279,6 @@ def verify(path, roots):
         except NO: tell("altered", "signed fields that make no sense 签名字段无法理解")
     for segment in segments: check_trust(segment, roots, tell)
     return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")

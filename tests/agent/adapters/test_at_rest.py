@@ -306,6 +306,33 @@ def test_card_of_a_dead_recorder_is_read_by_the_archive_as_it_is(cut):
     assert report["fragments"] >= 5
 
 
+@pytest.mark.parametrize("at", [20_000, 30_000, 32_900])
+def test_flipped_bit_before_recovery_costs_no_sealed_segment(cut, at):
+    """In the room of the manifest, which the slot makes good: flagged by the archive, and all the rest is there."""
+    folder = cut / "recordings" / FIRST
+    (folder / SEGMENT).write_bytes(flipped((folder / SEGMENT).read_bytes(), at))
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert (type(end), end.segments) == (RecordingSealed, 2)
+    assert not list(folder.glob("segment-0001*.torn"))
+    done = verify(folder, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    report = json.loads(done.stdout)
+    assert (report["verdict"], report["fragments"]) == ("altered", end.fragments)
+    assert all(place["file"] == SEGMENT for place in report["places"] if place["kind"] == "at-rest")
+
+
+def test_sealed_segment_whose_opening_is_damaged_stays_where_it_is(cut):
+    folder = cut / "recordings" / FIRST
+    data = (folder / SEGMENT).read_bytes()
+    opening = 10 + int.from_bytes(data[8:10]) + 16440  # header and slot: ftyp is the record behind them
+    (folder / SEGMENT).write_bytes(flipped(data, opening + 10))
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingFailed)
+    assert (folder / SEGMENT).exists()
+    assert not list(folder.glob("segment-0001*.torn"))
+    done = verify(folder, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] == "altered"
+
+
 def test_file_without_a_header_is_set_aside(cut):
     segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
     os.truncate(segment, 0)
@@ -330,6 +357,34 @@ def test_killed_recorder_loses_no_stored_fragment(tmp_path):
     out = tmp_path / "clear"
     assert [it.problems for it in decrypt_recording(root / FIRST, ARCHIVE, out)] == [()] * end.segments
     assert verdict(out) == "explained-gap"
+
+
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        ("rename", 2),  # before the seal's draft stands
+        ("unlink", 1),  # the seal is written, its draft still there
+        ("rename", 4),  # the sums stand, their signature does not
+        pytest.param("rename", 3, marks=pytest.mark.faults),
+        pytest.param("rename", 5, marks=pytest.mark.faults),
+        pytest.param("unlink", 2, marks=pytest.mark.faults),
+    ],
+)
+def test_kill_inside_the_seal_of_an_encrypting_recorder_is_made_good_by_the_next_start(tmp_path, call, number):
+    write_keys(tmp_path)
+    root = tmp_path / "recordings"
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+    recorder = [sys.executable, "-m", SCRIPT, str(root), "60", "1", str(QUEUE_BYTES), str(tmp_path / "archive.pub")]
+    command = ["strace", "-f", "-qq", "-o", os.devnull, *inject, *recorder]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, timeout=60, check=False)
+    stored = done.stdout.count("FragmentStored")
+    assert stored >= 1
+    assert "RecordingSealed" not in done.stdout, "the harness cut nothing"
+    (end,) = recover(Spool(root, keys=keys_in(tmp_path)), SIGNER, CLOCK, expected=[FIRST])
+    assert isinstance(end, RecordingSealed)
+    assert end.fragments >= stored
+    assert verdict(clear(tmp_path)) in ("complete", "explained-gap")
+    assert not list((tmp_path / "keys").glob("*.key"))
 
 
 @pytest.mark.parametrize(
@@ -399,6 +454,71 @@ def test_the_command_decrypts_once_and_never_over_what_is_there(sealed, tmp_path
     assert verdict(tmp_path / "out" / FIRST) == "complete"
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+
+
+def problems_of(place: Path) -> dict[str, str]:
+    done = decrypt_recording(place / "recordings" / FIRST, ARCHIVE, place / "clear")
+    return {it.file.name: " ".join(it.problems) for it in done if it.problems}
+
+
+def test_plain_file_of_the_same_name_does_not_take_the_place_of_what_was_decrypted(sealed):
+    folder = sealed / "recordings" / FIRST
+    for name in ("segment-0001.mp4", "journal.jsonl"):
+        (folder / name).write_bytes(b"something else")
+    assert set(problems_of(sealed)) == {"segment-0001.mp4", "journal.jsonl"}
+    assert verdict(sealed / "clear") == "complete"
+
+
+def test_decryption_follows_no_link_waits_for_no_pipe_and_copies_known_names_only(sealed):
+    folder = sealed / "recordings" / FIRST
+    (sealed / "secret").write_text("of the centre")
+    (folder / "sm2.pub").symlink_to(sealed / "secret")
+    (folder / "anything.txt").write_text("stray")
+    os.mkfifo(folder / "segment-0003.mp4.enc")
+    os.mkfifo(folder / "SM3SUMS")
+    (folder / "segment-0004.mp4.enc").mkdir()
+    found = problems_of(sealed)
+    assert set(found) == {"sm2.pub", "segment-0003.mp4", "SM3SUMS", "segment-0004.mp4"}
+    assert b"of the centre" not in b"".join(it.read_bytes() for it in (sealed / "clear").iterdir())
+    assert not (sealed / "clear" / "anything.txt").exists()
+
+
+@pytest.mark.parametrize("length", [0, 100])
+def test_one_damaged_head_keeps_no_other_segment_from_being_decrypted(sealed, length):
+    os.truncate(sealed / "recordings" / FIRST / SEGMENT, length)
+    assert set(problems_of(sealed)) == {"segment-0001.mp4"}
+    written = {it.name for it in (sealed / "clear").iterdir()}
+    assert written == {"segment-0002.mp4", "journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s"}
+
+
+def test_wrong_archive_key_leaves_no_folder(sealed):
+    with pytest.raises(OperatorFault, match="另一把"):
+        decrypt_recording(sealed / "recordings" / FIRST, private_key("other"), sealed / "clear")
+    assert not (sealed / "clear").exists()
+
+
+def test_disk_that_fails_while_decrypting_leaves_nothing_half_done(sealed):
+    blocked = sealed / "clear" / ".SHA256SUMS.new"  # where its draft would go, after segments and journal
+    blocked.mkdir(parents=True)
+    with pytest.raises(EnvironmentFault):
+        decrypt_recording(sealed / "recordings" / FIRST, ARCHIVE, blocked.parent)
+    assert list(blocked.parent.iterdir()) == [blocked]
+    blocked.rmdir()
+    assert verdict(clear(sealed)) == "complete"
+
+
+def test_torn_tail_is_decrypted_too(cut):
+    sealed_segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
+    size = sealed_segment.stat().st_size
+    with sealed_segment.open("r+b") as file:  # the last fragment loses a stretch in its middle
+        file.seek(size - 2000)
+        file.write(bytes(500))
+    recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    (torn,) = sealed_segment.parent.glob("*.torn")
+    assert torn.stat().st_size > 0
+    assert problems_of(cut) == {}
+    assert (cut / "clear" / "segment-0002.mp4.torn").exists()
+    assert verdict(cut / "clear") == "explained-gap"
 
 
 def test_device_folder_with_an_archive_key_records_encrypted(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import c2pa
@@ -19,7 +20,7 @@ from agent.adapters.collected_shelf import Seen
 from agent.adapters.collector import Collector
 from agent.clock import system_clock
 from agent.control.messages import FileCollected
-from agent.errors import EnvironmentFault
+from agent.control.storage_policy import StoragePolicy
 from agent.evidence import collected
 from agent.evidence.report import Verdict
 from tests.agent.adapters.collecting import SOURCE, Collecting, film
@@ -292,11 +293,51 @@ def test_ten_thousand_files_are_read_once(bench: Collecting) -> None:
     assert reads == []
 
 
-def test_a_file_too_large_for_this_disk_is_refused_before_anything_is_written(bench: Collecting) -> None:
+def test_a_file_too_large_for_this_disk_starves_no_file_after_it(bench: Collecting) -> None:
     os.truncate(bench.put("a.bin", b"x"), 2**43)
-    with pytest.raises(EnvironmentFault, match="存储空间不足"):
-        bench.look()
+    bench.put("b.mp4", film())
+    assert bench.look() == 1
+    assert bench.items() == ["REC-0001-C000001"]
+    (told,) = bench.complaints()
+    assert "存储空间放不下 1 个（如 a.bin）" in told
+    assert "导出" in told
+
+
+def test_no_file_is_collected_at_the_cost_of_the_hours_that_the_device_records_itself(bench: Collecting) -> None:
+    bench.shelf._policy = StoragePolicy(8 * 2**20, 4_064_000, 2**40, 0.5)
+    bench.put("b.mp4", film())
+    assert bench.look() == 0
+    bench.shelf._policy = StoragePolicy(8 * 2**20, 4_064_000, 0.001, 0.0005)
+    assert bench.look() == 1
+
+
+@pytest.mark.parametrize("part", [b"\xff" * 255, b"\x01" * 255, "\ue000".encode() * 85])
+def test_the_longest_path_of_bytes_that_nobody_can_read_is_collected_whole(bench: Collecting, part: bytes) -> None:
+    folder = os.open(bench.card, os.O_RDONLY)
+    for _ in range(12):
+        os.mkdir(part, dir_fd=folder)
+        inside = os.open(part, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inside
+    name = part[:251] + b".MP4" if part[0] != 0xEE else part[:249] + b".MP4"
+    with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder), "wb") as stream:
+        stream.write(film())
+    os.close(folder)
+    assert bench.look() == 1
+    assert bench.judge().verdict is Verdict.COMPLETE
+    assert bench.shelf.statement(bench.collected()[0].item).path == b"/".join([part] * 12 + [name])
+
+
+def test_a_file_nobody_can_sign_for_does_not_end_the_work_on_the_others(bench: Collecting) -> None:
+    bench.put("a.mp4", film(2))
+    bench.put("b.mp4", film(3))
+    whole, bench.shelf.origin = bench.shelf.origin, replace(bench.shelf.origin, unit="局" * 20_000)
+    assert bench.look() == 0
+    (told,) = bench.complaints()
+    assert "无法出具凭证 2 个（如 a.mp4）" in told
     assert bench.items() == []
+    bench.shelf.origin = whole
+    assert bench.look() == 2
 
 
 def test_a_number_is_never_used_twice_and_an_untold_item_is_told_again(bench: Collecting) -> None:

@@ -125,6 +125,30 @@ def test_a_flipped_bit_in_the_stored_hash_costs_no_event(device: RunningDevice) 
     assert centre(links).head.digest == device.database.text("head")
 
 
+@pytest.mark.parametrize(
+    "change", ["body = NULL", "body = 'x'", "body = 7, hash = NULL", "body = NULL, event_id = NULL"]
+)
+def test_a_row_of_another_type_than_was_stored_is_declared_lost(device: RunningDevice, change: str) -> None:
+    device.record()
+    last = device.database.integer("devseq")
+    with device.database.transaction():
+        device.database.run(f"UPDATE outbox SET {change} WHERE devseq = 3")  # noqa: S608
+    links, _ = send(device)
+    decision = centre(links)
+    assert [(loss.first, loss.last) for loss in decision.losses] == [(3, 3)]
+    assert (decision.head.upto, decision.alarms) == (last + 1, [])
+
+
+@pytest.mark.parametrize("change", ["hash = NULL", "hash = CAST(x'ff41' AS TEXT)", "body = CAST(body AS TEXT)"])
+def test_a_row_whose_bytes_are_still_there_is_not_given_up(device: RunningDevice, change: str) -> None:
+    device.record()
+    last = device.database.integer("devseq")
+    with device.database.transaction():
+        device.database.run(f"UPDATE outbox SET {change} WHERE devseq = 3")  # noqa: S608
+    links, _ = send(device)
+    assert numbers(links) == list(range(1, last + 1))
+
+
 def test_a_receipt_that_ends_on_the_lost_event_is_understood(device: RunningDevice) -> None:
     """The centre had the event before it was damaged here; only its receipt was lost."""
     device.record()

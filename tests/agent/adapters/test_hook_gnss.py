@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,13 +26,19 @@ HERE = Position(399042000, 1164074000, 1, 12, 90)
 class Receiver:
     """A courier on a simulated receiver, over a clock that stands still."""
 
-    def __init__(self, gnss: SimulatedGnss, system: SteppedClock) -> None:
+    def __init__(self, gnss: SimulatedGnss, system: SteppedClock, device: str = "") -> None:
         self.gnss, self.system = gnss, system
         self.clock, self.positions = GuidedClock(system), PositionLog()
         self.told: list[ClockDisputed] = []
         self.deaths: list[object] = []
         self.courier = GnssCourier(
-            gnss.device, self.clock, self.positions, self.told.append, lambda *why: self.deaths.append(why), print, 0.02
+            device or gnss.device,
+            self.clock,
+            self.positions,
+            self.told.append,
+            lambda *why: self.deaths.append(why),
+            print,
+            0.02,
         )
 
     def position(self) -> Position | None:
@@ -59,6 +66,32 @@ def test_fix_is_place_and_time_though_garbage_stands_around_it() -> None:
         assert it.position() == HERE
         eventually(lambda: it.clock.read().state is TimeState.GNSS, "the time")
         assert it.clock.read().wall == NOON + SECOND
+
+
+def test_receiver_that_was_unplugged_tells_places_again_when_it_is_back(tmp_path: Path) -> None:
+    device = tmp_path / "gnss"
+    with SimulatedGnss() as first:
+        device.symlink_to(first.device)
+        it = Receiver(first, SteppedClock(), str(device))
+        it.courier.start()
+        eventually(lambda: it.courier.connected, "an open line")
+        first.tell(NOON, 39.9042, 116.4074)
+        first.tell(NOON + SECOND, 39.9042, 116.4074)
+        eventually(lambda: it.position() == HERE, "a position")
+        device.unlink()
+        first.unplug()
+        eventually(lambda: not it.courier.connected, "the loss")
+        it.system.step(2 * MAX_AGE_MS / 1000)
+        assert it.position() is None, "the last place before the loss is no place for ever"
+        with SimulatedGnss() as second:
+            device.symlink_to(second.device)
+            eventually(lambda: it.courier.connected, "the line again")
+            second.tell(NOON + 100 * SECOND, 31.2304, 121.4737)
+            second.tell(NOON + 101 * SECOND, 31.2304, 121.4737)
+            eventually(lambda: it.position() is not None, "a position again")
+            assert it.position() == Position(312304000, 1214737000, 1, 12, 90)
+            it.courier.close(5)
+    assert it.deaths == []
 
 
 def test_simulated_fix_is_a_place_that_says_so_and_never_time() -> None:

@@ -186,6 +186,25 @@ def test_pin_that_was_refused_is_not_tried_again(folder: Path) -> None:
     assert place.open().sign(b"bytes")
 
 
+def test_refused_pin_at_the_start_is_for_the_operator_so_that_nothing_tries_it_again(folder: Path) -> None:
+    place = token_place(folder)
+    (folder / "token.pin").write_text("000000")
+    with pytest.raises(OperatorFault, match="PIN 不对"):
+        place.open()
+
+
+def test_locked_token_says_who_can_unlock_it(folder: Path) -> None:
+    import pkcs11
+
+    from agent.adapters.token_key import TokenSigner
+
+    key = parse_key_place(token_place(folder).uri, folder)
+    assert isinstance(key, TokenKey)
+    signer = TokenSigner(key, b"0000", AUTHORITY.signer().chain)
+    assert "SO PIN" in signer._about_pin(pkcs11.PinLocked())
+    assert "SO PIN" not in signer._about_pin(pkcs11.PinIncorrect())
+
+
 def test_token_that_comes_back_signs_again(folder: Path) -> None:
     from agent.adapters.token_key import TokenSigner
 

@@ -306,3 +306,45 @@ def test_power_cut_between_seals_and_sums_is_made_good_by_the_next_start(root):
     (sealed,) = recover(Spool(root), SIGNER, CLOCK)
     assert (sealed.head, sealed.recovered) == (found.head, True)
     assert recover(Spool(root), SIGNER, CLOCK) == []
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("certificate", [0, 1])
+def test_flipped_version_bit_in_a_certificate_stops_no_start(root, sealed, certificate):
+    """`InvalidVersion` is no `ValueError`: it went past every clause, at every start."""
+    live, film = own_pair()
+    film = film if sealed else live
+    at = film.index(SIGNER.chain[certificate]) + 12
+    folder = laid(root, film[:at] + bytes([film[at] ^ 4]) + film[at + 1 :])
+    laid(root, Bench(SIGNER, number=7).live()[1], recording=recording_id(DEVICE, 7))
+    failed, last = recover(Spool(root), SIGNER, CLOCK)
+    assert [type(it) for it in (failed, last)] == [RecordingFailed, RecordingSealed]
+    assert [it.read_bytes()[at] for it in folder.iterdir()] == [film[at] ^ 4]
+
+
+class FaultyKey(type(SIGNER)):
+    """A key whose library has a defect for the recordings that it is told."""
+
+    def __init__(self) -> None:
+        self.key_id, self.chain = SIGNER.key_id, SIGNER.chain
+        self.left = 0
+
+    def sign(self, data: bytes) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("a defect of ours")
+        return SIGNER.sign(data)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_defect_met_by_one_recording_is_its_failure_and_the_others_are_recovered(root, left, caplog):
+    laid(root, Bench(SIGNER).live()[1])
+    laid(root, Bench(SIGNER, number=7).sealed(), recording=recording_id(DEVICE, 7))
+    faulty = FaultyKey()
+    faulty.left = left  # at the seal, or at the sums
+    failed, _ = recover(Spool(root), faulty, CLOCK)
+    assert isinstance(failed, RecordingFailed)
+    assert "\n" not in failed.detail
+    assert "a defect of ours" in caplog.text
+    again = recover(Spool(root), SIGNER, CLOCK)
+    assert {type(it) for it in again} == {RecordingSealed}

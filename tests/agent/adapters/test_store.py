@@ -181,6 +181,71 @@ def test_a_damaged_store_is_kept_aside_and_no_number_comes_again(path: Path, dam
     assert open_database(path)[1] is None
 
 
+FLIPPED = [
+    "UPDATE counter SET value = 'abc' WHERE name = 'devseq'",
+    "UPDATE counter SET value = '-5' WHERE name = 'acked'",
+    "UPDATE counter SET value = '999' WHERE name = 'acked'",
+    "UPDATE counter SET value = '9e9' WHERE name = 'session'",
+    "UPDATE counter SET value = 'zz' WHERE name = 'head'",
+    "UPDATE counter SET value = CAST(x'ff' AS TEXT) WHERE name = 'devseq'",
+    "UPDATE counter SET value = x'ff' WHERE name = 'session'",
+    "DROP TABLE remembered",
+]
+
+
+@pytest.mark.parametrize("flip", FLIPPED)
+def test_a_flipped_bit_that_sqlite_takes_for_whole_stops_no_start(path: Path, flip: str) -> None:
+    with closing(open_database(path)[0]) as opened:
+        store_of(opened).put(draft("a"))
+        DeviceMemory(opened).next_session()
+        opened.run("UPDATE counter SET value = '1' WHERE name = 'acked'")
+        opened.run("INSERT OR IGNORE INTO counter VALUES ('acked', '1')")
+        opened.run(flip)
+        opened.run("COMMIT")
+    again, loss = open_database(path)
+    with closing(again):
+        assert loss is not None
+        assert path.with_name(loss.kept_as).is_file()
+        assert store_of(again).put(draft("b")) == BLOCK + 2
+        assert read_snapshot(path).waiting == 1
+
+
+def test_the_status_of_a_store_with_a_damaged_counter_is_one_line(path: Path, database: Database) -> None:
+    store_of(database).put(draft("a"))
+    with database.transaction():
+        database.run("UPDATE counter SET value = 'abc' WHERE name = 'devseq'")
+    with pytest.raises(EnvironmentFault, match="计数已损坏"):
+        read_snapshot(path)
+    with pytest.raises(EnvironmentFault, match="计数已损坏"):
+        store_of(database).put(draft("b"))
+
+
+def test_an_open_recording_that_never_was_is_dropped_and_told(database: Database) -> None:
+    memory = DeviceMemory(database)
+    memory.reserve_recording(2)
+    for value in (99_999_999_999, -1, 2**40):
+        with database.transaction():
+            database.run("INSERT INTO open_recording VALUES (?)", (value,))
+    assert memory.open_recordings() == (2,)
+    assert len(memory.drop_impossible()) == 3
+    assert memory.drop_impossible() == []
+    assert memory.open_recordings() == (2,)
+
+
+def test_a_flipped_floor_or_witness_is_left_out_and_stops_nothing(database: Database) -> None:
+    memory = DeviceMemory(database)
+    memory.remember(DisclosureSeen("notice", "n", 2, HEAD, withdrawn=False))
+    memory.remember(DisclosureSeen("notice", "m", 2, HEAD, withdrawn=False))
+    with database.transaction():
+        database.run("UPDATE disclosure SET version = 'x' WHERE id = 'm'")
+        database.set("witnessed/REC-0002", "1 2 3")
+        database.set("witnessed/REC-0003", "1 x")
+        database.set("witnessed/\ufffd", "1 2 3")
+    recalled = memory.recall()
+    assert list(recalled.floors) == [("notice", "n")]
+    assert list(recalled.witnessed) == ["REC-0002"]
+
+
 def test_an_older_copy_of_the_store_is_noticed(path: Path) -> None:
     opened, _ = open_database(path)
     with closing(opened):

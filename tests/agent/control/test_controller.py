@@ -150,7 +150,9 @@ def test_a_full_store_stops_no_recording_and_is_tried_again() -> None:
     assert [type(it) for it in bench.handle(happened.EventNotStored(refused, "满"))] == [RaiseAlarm]
     assert bench.handle(happened.EventNotStored(refused, "满")) == []
     bench.clock.step(RETRY_NS / 1e9)
-    assert bench.handle(happened.TimePassed()) == [refused, refused]
+    assert bench.handle(happened.TimePassed()) == [refused]
+    assert bench.handle(happened.EventStored(1)) == [refused]
+    assert bench.handle(happened.EventStored(2)) == []
     assert bench.controller.deadline() is None
 
 
@@ -163,16 +165,38 @@ def test_drafts_beyond_the_memory_are_counted_and_told_when_room_returns() -> No
     alarms = [effects for draft in drafts if (effects := bench.handle(happened.EventNotStored(draft, "满")))]
     assert [type(effects[0]) for effects in alarms] == [RaiseAlarm, RaiseAlarm]
     bench.clock.step(RETRY_NS / 1e9)
-    tried = bench.handle(happened.TimePassed())
-    assert tried[:-1] == drafts[:LIMIT]
-    for effect in tried:  # still no room: nothing is counted twice
-        assert isinstance(effect, StoreEvent)
-        bench.handle(happened.EventNotStored(effect, "满"))
+    (again,) = bench.handle(happened.TimePassed())
+    assert isinstance(again, StoreEvent)
+    assert bench.handle(happened.EventNotStored(again, "满")) == []  # still no room: nothing is counted twice
     bench.clock.step(RETRY_NS / 1e9)
-    told = bench.handle(happened.TimePassed())[-1]
+    tried = bench.handle(happened.TimePassed())
+    tried += [it for number in range(LIMIT) for it in bench.handle(happened.EventStored(number))]
+    assert tried[:-1] == drafts[:LIMIT]
+    told = tried[-1]
+    assert isinstance(told, StoreEvent)
+    bench.handle(happened.EventNotStored(told, "满"))
+    bench.clock.step(RETRY_NS / 1e9)
+    (told,) = bench.handle(happened.TimePassed())
     assert isinstance(told, StoreEvent)
     assert (told.draft.type, told.draft.data) == (EventType.EVENTS_DROPPED, {"count": 3})
     assert bench.controller.deadline() is None
+
+
+def test_what_the_store_refused_a_moment_ago_goes_in_with_the_next_event_that_it_takes() -> None:
+    bench = Bench()
+    mark = StoreEvent(EventDraft("key-mark/1", EventType.KEY_MARKED, bench.clock.read(), {}))
+    bench.handle(happened.EventNotStored(mark, "locked"))
+    assert bench.handle(happened.EventStored(1)) == [mark]
+
+
+def test_a_stop_stores_what_was_refused_before_it_says_that_it_stopped() -> None:
+    bench = Bench()
+    mark = StoreEvent(EventDraft("key-mark/1", EventType.KEY_MARKED, bench.clock.read(), {}))
+    bench.handle(happened.EventNotStored(mark, "locked"))
+    effects = bench.handle(happened.StopRequested())
+    assert effects[0] == mark
+    assert isinstance(effects[1], StoreEvent)
+    assert effects[1].draft.type is EventType.DEVICE_STOPPED
 
 
 def test_no_text_makes_an_event_too_large() -> None:

@@ -19,7 +19,7 @@ from agent.control.effects import (
     StoreEvent,
     SyncDisks,
 )
-from agent.control.governor import CHANGE_NS, LADDER, Governor, Measure, Strain, decide
+from agent.control.governor import CHANGE_NS, LADDER, SURE_NS, Governor, Measure, Strain, decide
 from agent.control.health import INTERVAL_NS, HealthRead
 from agent.control.health_desk import LAST_WORD_NS
 from agent.control.recording import RecordingMemory
@@ -100,16 +100,20 @@ def test_the_ladder_gives_up_in_one_order_and_takes_back_later_than_it_gave_up()
 
 
 @given(st.lists(st.tuples(STRAINS, st.integers(1, 40)), max_size=60))
-def test_a_swinging_sensor_changes_something_once_a_minute_at_most_but_never_delays_the_seal(
+def test_a_swinging_sensor_changes_something_once_a_minute_at_most_and_one_reading_seals_nothing(
     history: list[tuple[Strain, int]],
 ) -> None:
-    governor, now_ns, changed_ns = Governor(), 0, None
+    governor, now_ns, changed_ns, empty_since_ns = Governor(), 0, None, None
     for strain, seconds in history:
         now_ns += seconds * NANOSECONDS
         before = governor.held
-        held = governor.follow(strain, now_ns)
-        if decide(before, strain) is Measure.RECORDING_STOPPED:
-            assert held is Measure.RECORDING_STOPPED
+        held = governor.follow(strain, strain, now_ns)
+        empty_since_ns = empty_since_ns if decide(Measure.NONE, strain) is Measure.RECORDING_STOPPED else None
+        if decide(Measure.NONE, strain) is Measure.RECORDING_STOPPED:
+            empty_since_ns = now_ns if empty_since_ns is None else empty_since_ns
+        if held is Measure.RECORDING_STOPPED and before is not held:
+            assert empty_since_ns is not None
+            assert now_ns - empty_since_ns >= SURE_NS
         elif held is not before:
             assert changed_ns is None or now_ns - changed_ns >= CHANGE_NS
         changed_ns = now_ns if held is not before else changed_ns
@@ -127,11 +131,12 @@ def test_an_empty_battery_closes_syncs_and_sends_its_last_word_and_then_is_silen
     field.handle(happened.LinkUp(1, 100, 10**6))
     field.press()
     field.fragment()
-    effects = field.read(battery_percent=2, charging=False, temperature_mc=40_000)
+    first = field.read(battery_percent=2, charging=False, temperature_mc=40_000)
+    assert of(SetBitrate, first) == [SetBitrate(50)]
+    effects = field.read(10, battery_percent=2, charging=False, temperature_mc=40_000)
     kinds = [type(effect) for effect in effects]
     (stop,) = of(StopRecording, effects)
     assert stop == StopRecording(FIRST, "low-battery")
-    assert kinds.index(SetBitrate) < kinds.index(StopRecording)
     assert kinds.index(NoteHealth) < kinds.index(StopRecording), "the last reading is inside the seal"
     assert EventType.MEASURE_CHANGED in types(effects)
     assert of(SendEvents, field.handle(happened.EventStored(9))) == [], "uploads are paused while it closes"
@@ -147,6 +152,7 @@ def test_an_empty_battery_closes_syncs_and_sends_its_last_word_and_then_is_silen
 def test_nobody_can_start_on_an_empty_battery_and_everybody_can_once_it_charges() -> None:
     field = Field()
     field.read(battery_percent=2, charging=False)
+    field.read(battery_percent=2)
     assert field.press() == [RaiseAlarm(ALARM_TEXTS[Alarm.BATTERY_EMPTY])]
     effects = field.read(charging=True)
     assert of(SetBitrate, effects) == [SetBitrate(100)]
@@ -162,9 +168,33 @@ def test_heat_ends_a_recording_last_and_says_so() -> None:
     assert of(StopRecording, field.read(temperature_mc=81_000)) == []
     assert field.controller.health.uploads_paused(field.clock.read()) is True
     assert of(SetBitrate, field.read(temperature_mc=86_000)) == [SetBitrate(50)]
-    assert of(StopRecording, field.read(temperature_mc=96_000)) == [StopRecording(FIRST, "overheated")]
+    assert of(StopRecording, field.read(temperature_mc=96_000)) == []
+    assert of(StopRecording, field.read(5, temperature_mc=96_000)) == []
+    assert of(StopRecording, field.read(5, temperature_mc=96_000)) == [StopRecording(FIRST, "overheated")]
     assert of(SyncDisks, field.sealed("overheated")) == []
     assert field.controller.health.alarms == {Alarm.TOO_HOT}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [({"battery_percent": 0}, {"battery_percent": 80}), ({"temperature_mc": 99_000}, {"temperature_mc": 41_000})],
+)
+def test_one_wrong_reading_ends_no_recording(wrong: dict[str, int], right: dict[str, int]) -> None:
+    field = Field()
+    field.press()
+    field.fragment()
+    for _ in range(5):
+        assert of(StopRecording, field.read(5, **wrong)) == []
+        assert of(StopRecording, field.read(5, free_bytes=GIB)) == [], "another sensor does not confirm it"
+        assert of(StopRecording, field.read(5, **right)) == []
+    assert of(StopRecording, field.read(5, **wrong)) == []
+    assert of(StopRecording, field.read(60, free_bytes=GIB)) == []
+
+
+def test_a_dying_battery_stops_at_once_when_readings_in_a_row_say_so() -> None:
+    governor = Governor()
+    held = [governor.follow(Strain(None, 1), Strain(None, 1), second * NANOSECONDS) for second in (0, 5, 10)]
+    assert held == [Measure.BITRATE_LOWERED, Measure.BITRATE_LOWERED, Measure.RECORDING_STOPPED]
 
 
 def test_a_sensor_that_falls_silent_does_not_take_a_measure_back() -> None:
@@ -222,8 +252,9 @@ def test_every_recording_begins_and_ends_with_a_reading_and_one_comes_every_five
 def test_a_low_battery_told_as_heat_or_heat_as_a_low_battery(measured, cause, alarm):
     """Told wrongly, the officer carries an empty device into the shade, or charges one that burns."""
     field = Field()
-    stored = [it for it in of(StoreEvent, field.read(**measured)) if it.draft.type is EventType.MEASURE_CHANGED]
-    assert [it.draft.data["cause"] for it in stored] == [cause]
+    effects = [*field.read(**measured), *field.read(**measured)]  # the last rung wants to be told twice
+    stored = [it for it in of(StoreEvent, effects) if it.draft.type is EventType.MEASURE_CHANGED]
+    assert stored[-1].draft.data["cause"] == cause
     assert field.controller.health.alarms == {alarm}
 
 

@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.errors import SenderFault
+from agent.errors import OperatorFault, SenderFault
 from agent.evidence import encrypted_stream, encrypted_walk
 from agent.evidence.bmff import Source
-from agent.evidence.encrypted_reading import EncryptedSegment, open_encrypted
+from agent.evidence.encrypted_photo import decrypt_photo, encrypt_photo
+from agent.evidence.encrypted_reading import EncryptedSegment, decrypted_segment, open_encrypted
 from agent.evidence.encrypted_stream import (
     CHUNK_BYTES,
     HEAD_BYTES,
@@ -19,13 +20,16 @@ from agent.evidence.encrypted_stream import (
     Header,
     StreamKey,
     StreamWriter,
+    encode_head,
     final_record,
     record_bytes,
     unwrap_key,
     wrap_key,
 )
 from agent.evidence.manifest import RESERVED_BYTES
+from agent.evidence.report import Verdict
 from agent.wire.identifiers import recording_id
+from agent.wire.signing import key_id_of
 from tests.agent.evidence.bench import DEVICE, flipped, private_key
 
 RECORDING = recording_id(DEVICE, 7)
@@ -267,3 +271,42 @@ def test_overhead_at_the_default_fragment_is_below_three_in_ten_thousand() -> No
     whole = 1200 * fragment
     assert (1200 * record_bytes(fragment) + fixed - whole) / whole < 0.0003
     assert 2 * fragment < encrypted_walk.SEARCH_BYTES
+
+
+def test_header_that_names_another_key_and_opens_with_this_one_was_changed() -> None:
+    """Any bit of the key id: the stretch is told, the rest is read; it is not somebody else's file."""
+    data = encrypted(pieces(3000, 9000))
+    whole = plain_of(opened(data))
+    at = data.index(key_id_of(ARCHIVE.public_key()).encode())
+    for place in range(at, at + 64):
+        found = decrypted_segment("segment-0001.mp4", Source.of_bytes(flipped(data, place)), ARCHIVE)
+        assert found.source.size == 0 or found.source.read_at(0, found.source.size) == whole
+        assert Verdict.ALTERED in {finding.verdict for finding in found.besides()}
+
+
+def test_photo_that_names_another_key_and_opens_with_this_one_was_changed() -> None:
+    data = encrypt_photo(b"picture" * 900, ARCHIVE.public_key())
+    for place in range(8, 40):
+        with pytest.raises(SenderFault):
+            decrypt_photo(flipped(data, place), ARCHIVE)
+    with pytest.raises(OperatorFault):
+        decrypt_photo(encrypt_photo(b"picture", private_key("other").public_key()), ARCHIVE)
+
+
+@pytest.mark.parametrize("length", [1, 4096])
+def test_endless_small_records_cost_bounded_work_and_one_finding(length: int) -> None:
+    record = encode_head(length) + bytes(length + 16)
+    found = opened(encrypted(pieces(3000), finish=False) + record * (4_000_000 // len(record)))
+    assert len(found.records) < 100
+    plain_of(found)
+    assert len(found.damage) <= 2
+
+
+def test_neighbouring_damage_is_one_stretch() -> None:
+    data = encrypted(pieces(*[9000] * 6))
+    begin = len(HEADER.encode()) + SLOT_BYTES
+    for number in (1, 2, 3):
+        data = flipped(data, begin + number * record_bytes(9000) + 100)
+    found = opened(data)
+    plain_of(found)
+    assert len([it for it in found.damage if it.kind == "chunk"]) == 1

@@ -1,7 +1,10 @@
 """The officer's page as its own process, asked from outside by friends and others."""
 
+import contextlib
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,6 +96,50 @@ def test_every_sealed_recording_is_judged_once_and_again_when_it_changed(config:
         assert "被改" in page.text("/?all")
     first = config.parent / "state/page/REC-0001-R000001.json"
     assert first.stat().st_mtime_ns == kept[first]
+
+
+def test_a_film_altered_under_its_old_time_of_change_is_examined_again(config: Path) -> None:
+    folder = config.parent / "state/recordings"
+    shutil.rmtree(folder / "REC-0001-R000002")
+    film = folder / "REC-0001-R000001/segment-0001.mp4"
+    with RunningPage(config) as page:
+        until(lambda: len(verdicts(config)) == 1, "the verdict", 60)
+        page.enter()
+        assert "检验于" in page.text("/?all")
+        found, data = film.stat(), bytearray(film.read_bytes())
+        data[len(data) // 2] ^= 1
+        film.write_bytes(data)
+        os.utime(film, ns=(found.st_atime_ns, found.st_mtime_ns))
+        assert "完整" not in page.text("/?all")
+        until(lambda: verdicts(config)["REC-0001-R000001"] == "被改", "the other verdict", 60)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nX: ", b"GET /login HTTP/1.1\r\nHost: HOST\r\n\r\n"])
+def test_silent_connections_do_not_shut_the_officer_out(page: RunningPage, said: bytes) -> None:
+    host, port = page.host.split(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(80):
+            line = stack.enter_context(socket.create_connection((host, int(port)), 10))
+            line.sendall(said.replace(b"HOST", page.host.encode()))
+        assert page.enter() == 303
+        assert page.ask("/")[0] == 200
+
+
+def test_a_head_that_never_ends_is_not_waited_for(page: RunningPage) -> None:
+    host, port = page.host.split(":")
+    with socket.create_connection((host, int(port)), 20) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nX: ")
+        with contextlib.suppress(ConnectionResetError):
+            assert line.recv(1) == b""
+
+
+def test_a_form_that_never_comes_is_no_try(page: RunningPage) -> None:
+    host, port = page.host.split(":")
+    head = f"POST /login HTTP/1.1\r\nHost: {page.host}\r\nOrigin: http://{page.host}\r\nContent-Length: 10\r\n\r\npin"
+    with socket.create_connection((host, int(port)), 20) as line:
+        line.sendall(head.encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 408")
+    assert page.enter() == 303
 
 
 def test_a_film_comes_in_the_ranges_that_a_player_asks_for(page: RunningPage, config: Path) -> None:

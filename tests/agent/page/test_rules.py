@@ -12,7 +12,7 @@ from agent.page.gate import own_hosts, refusal
 from agent.page.lockout import IDLE_S, LONGEST_WAIT_S, NANOSECONDS, Lockout, Sessions, wait_s
 from agent.page.pin import PinFile
 from agent.page.serving import listen_address
-from agent.page.view import check_lines, of_today, rows
+from agent.page.view import check_lines, not_examined, of_today, rows
 from agent.wire.identifiers import RecordingId
 from tests.agent.evidence.bench import NOW
 
@@ -127,6 +127,14 @@ def test_what_is_encrypted_or_not_sealed_is_listed_and_said() -> None:
     assert [row.plays for row in made] == [False, False, False, True]
     assert [row.missing for row in made] == [(), ("告知",), (), ()]
     assert "本机不能再读" in made[0].notes[0]
+
+
+def test_a_crash_of_the_verifier_is_never_shown_to_an_officer() -> None:
+    told = not_examined(1, "Traceback (most recent call last):")
+    (row,) = rows([FOUND], {FOUND.recording: told}, Duty())
+    assert (row.verdict, row.notes, row.tone) == ("未能检验", ("未能检验，请找技术员。",), "bad")
+    assert not_examined(4, "存储卡读取失败。请检查。")["lines"] == ["存储卡读取失败。请检查。"]
+    assert not_examined(-9, "")["lines"] == ["未能检验，请找技术员。"]
 
 
 def test_a_verdict_that_is_not_known_looks_bad_and_not_good() -> None:

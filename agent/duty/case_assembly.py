@@ -1,0 +1,240 @@
+"""The facts of one task, put together from the signed events of its devices and from recordings that were verified.
+
+An event that says nothing readable tells nothing; it stands in the device's chain all the same. A recording that the
+devices tell of and that nobody has is a fact with the verdict `missing`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agent.duty.case_facts import (
+    CaseFacts,
+    DocumentFact,
+    GapFact,
+    Label,
+    OfficerFact,
+    RecordingFact,
+    Served,
+    Span,
+    StepFact,
+)
+from agent.duty.told_facts import labels, readable, texts
+from agent.errors import SenderFault
+from agent.wire.canonical import Fields
+from agent.wire.device_events import GENESIS, DeviceEvent, EventType
+from agent.wire.identifiers import RecordingId, digest, parse_recording_id, recording_device
+from agent.wire.instant import TimeState
+
+MISSING = "missing"
+HAND_IN = "hand-in"
+ENDS = (EventType.RECORDING_SEALED, EventType.RECORDING_RECOVERED)
+
+
+@dataclass(frozen=True)
+class SeenRecording:
+    """A recording that was verified: its fact, its interruptions, and when each of its fragments began."""
+
+    fact: RecordingFact
+    gaps: tuple[GapFact, ...]
+    moments: Mapping[int, datetime]
+
+    def span(self, first: int, last: int) -> Span:
+        """Fragments `first`..`last`, with the times that are known of them."""
+        begins = self.moments.get(first, self.fact.begins)
+        return Span(self.fact.recording, first, last, begins, self.moments.get(last + 1, self.fact.ends))
+
+
+def assemble_case(
+    task: str, events: Iterable[DeviceEvent], seen: Mapping[RecordingId, SeenRecording], transfer: str = ""
+) -> CaseFacts:
+    """The facts of `task`; `events` of all devices, of each in the order of its chain. Raises `SenderFault` when no
+    event tells that the task was ever taken."""
+    told = sorted(events, key=lambda event: event.time)
+    own = [event for event in told if event.data.get("task") == task]
+    taken = next((event for event in own if event.type is EventType.TASK_TAKEN), None)
+    if taken is None:
+        raise SenderFault(f"没有设备领取过任务 {task}。请检查任务编号，或等设备联网后重试。", "no-task")
+    recordings = {name: seen.get(name) or _untold(name, told) for name in _recordings(own)}
+    return _labelled(_case(taken, own, recordings, told, transfer), own)
+
+
+def tasks_of(events: Iterable[DeviceEvent]) -> tuple[str, ...]:
+    """Every task that was taken, in the order of `events`."""
+    found = (event.data.get("task") for event in events if event.type is EventType.TASK_TAKEN)
+    return tuple(dict.fromkeys(task for task in found if isinstance(task, str)))
+
+
+def recordings_of(task: str, events: Iterable[DeviceEvent]) -> tuple[RecordingId, ...]:
+    """The recordings that `events` tell of as made for `task`."""
+    return tuple(_recordings([event for event in events if event.data.get("task") == task]))
+
+
+def _case(
+    taken: DeviceEvent,
+    own: Sequence[DeviceEvent],
+    recordings: Mapping[RecordingId, SeenRecording],
+    told: Sequence[DeviceEvent],
+    transfer: str,
+) -> CaseFacts:
+    fields = Fields("领取任务", taken.data)
+    ended = [event for event in own if event.type is EventType.TASK_ENDED]
+    policies = _policies(told)
+    return CaseFacts(
+        task=fields.text("task"),
+        unit=fields.text("unit"),
+        category=fields.text("category"),
+        matter=fields.text("matter"),
+        party=fields.text("party"),
+        began=taken.time,
+        ended=ended[-1].time if ended else None,
+        required=texts(fields.array("required")),
+        officers=_officers(own),
+        recordings=tuple(replace(it.fact, policies=policies.get(name, {})) for name, it in recordings.items()),
+        steps=_steps(own, recordings),
+        reasons=_reasons(own),
+        gaps=tuple(gap for it in recordings.values() for gap in it.gaps),
+        documents=_documents(own, recordings),
+        confirmation=next(reversed(list(readable(own, EventType.PARTY_CONFIRMED, _served))), None),
+        retention=fields.text("retention"),
+        major=texts(fields.array("major")),
+        transfer=transfer,
+    )
+
+
+def _recordings(own: Iterable[DeviceEvent]) -> Iterator[RecordingId]:
+    names = dict.fromkeys(event.data.get("recording") for event in own)
+    for name in names:
+        try:
+            yield parse_recording_id(str(name))
+        except SenderFault:
+            continue
+
+
+def _untold(name: RecordingId, told: Sequence[DeviceEvent]) -> SeenRecording:
+    """What the device itself tells of a recording that nobody has."""
+    own = [event for event in told if event.data.get("recording") == name]
+    end = next((event for event in reversed(own) if event.type in ENDS), own[-1])
+    numbers = {key: value for key, value in end.data.items() if type(value) is int}
+    head = end.data.get("head")
+    fact = RecordingFact(
+        name, recording_device(name), MISSING, own[0].time, end.time, numbers.get("fragments", 0),
+        numbers.get("size", 0), digest(head) if isinstance(head, str) else GENESIS, {},
+    )  # fmt: skip
+    return SeenRecording(fact, (), {})
+
+
+def _policies(told: Iterable[DeviceEvent]) -> dict[str, dict[str, int]]:
+    """The versions of the policies in force, by recording, as its beginning was told."""
+    found = {}
+    for event in told:
+        policies = event.data.get("policies")
+        if event.type is EventType.RECORDING_STARTED and isinstance(policies, Mapping):
+            versions = {str(kind): version for kind, version in policies.items() if type(version) is int}
+            found[str(event.data.get("recording"))] = versions
+    return found
+
+
+def _officers(own: Iterable[DeviceEvent]) -> tuple[OfficerFact, ...]:
+    """Everybody who was told of, with every label that was ever put; the roster's version is that of the first word."""
+    found: dict[str, OfficerFact] = {}
+    for officers in readable(own, EventType.OFFICERS_LABELLED, _officer_entries):
+        for officer in officers:
+            before = found.setdefault(officer.certificate, officer)
+            labels = tuple(dict.fromkeys((*before.labels, *officer.labels)))
+            found[officer.certificate] = replace(before, labels=labels)
+    return tuple(found.values())
+
+
+def _officer_entries(fields: Fields) -> tuple[OfficerFact, ...]:
+    entries = [Fields("执法人员", entry) for entry in fields.array("officers")]
+    return tuple(
+        OfficerFact(
+            entry.text("certificate"),
+            entry.text("unit"),
+            entry.integer("roster_version"),
+            labels(entry.array("labels")),
+        )
+        for entry in entries
+    )
+
+
+def _steps(own: Iterable[DeviceEvent], recordings: Mapping[RecordingId, SeenRecording]) -> tuple[StepFact, ...]:
+    """Each step once, from its first mark to the next mark of any step in that recording."""
+    marks = list(readable(own, EventType.STEP_MARKED, _mark))
+    found: dict[str, StepFact] = {}
+    for at, (step, recording, sequence) in enumerate(marks):
+        if step in found:
+            found[step] = replace(found[step], repeated=found[step].repeated + 1)
+        elif recording in recordings:
+            later = [number for _, name, number in marks[at + 1 :] if name == recording and number > sequence]
+            last = min(later) - 1 if later else max(sequence, recordings[recording].fact.fragments)
+            found[step] = StepFact(step, recordings[recording].span(sequence, last))
+    return tuple(found.values())
+
+
+def _mark(fields: Fields) -> tuple[str, RecordingId, int]:
+    return fields.text("step"), parse_recording_id(fields.text("recording")), max(1, fields.integer("sequence"))
+
+
+def _reasons(own: Iterable[DeviceEvent]) -> dict[str, str]:
+    """Why steps are missing, as the officer said it, by step; what was said last counts."""
+    found: dict[str, str] = {}
+    for missing, reason in readable(own, EventType.STEPS_MISSING, _missing):
+        found |= dict.fromkeys(missing, reason) if reason else {}
+    for reasons in readable(own, EventType.TASK_ENDED, lambda fields: fields.object("reasons")):
+        found |= {step: str(reason) for step, reason in reasons.items() if reason}
+    return found
+
+
+def _missing(fields: Fields) -> tuple[tuple[str, ...], str]:
+    return texts(fields.array("missing")), fields.text("reason")
+
+
+def _documents(own: Sequence[DeviceEvent], seen: Mapping[RecordingId, SeenRecording]) -> tuple[DocumentFact, ...]:
+    """Each number once, as it was first made out, with what became of it last."""
+    served = dict(readable(own, EventType.DOCUMENT_SERVED, lambda it: (it.text("number"), _served(it))))
+    found: dict[str, DocumentFact] = {}
+    for paper in readable(own, EventType.DOCUMENT_ISSUED, lambda fields: _document(fields, seen)):
+        found.setdefault(paper.number, replace(paper, served=served.get(paper.number, Served.NOT_SERVED)))
+    return tuple(found.values())
+
+
+def _document(fields: Fields, seen: Mapping[RecordingId, SeenRecording]) -> DocumentFact:
+    return DocumentFact(
+        fields.text("number"),
+        fields.text("template"),
+        fields.text("title"),
+        digest(fields.text("digest")),
+        Served.NOT_SERVED,
+        _span(fields, seen),
+    )
+
+
+def _span(fields: Fields, seen: Mapping[RecordingId, SeenRecording]) -> Span | None:
+    try:
+        recording = seen[parse_recording_id(fields.text("recording"))]
+        return recording.span(fields.integer("first", 1), fields.integer("last", 1))
+    except (SenderFault, KeyError):
+        return None
+
+
+def _served(fields: Fields) -> Served:
+    try:
+        return Served(fields.text("served"))
+    except ValueError as error:
+        raise SenderFault("送达情况未知，已忽略。") from error
+
+
+def _labelled(facts: CaseFacts, own: Sequence[DeviceEvent]) -> CaseFacts:
+    """With the labels of the task itself: those told, and those that the facts show."""
+    entries = readable(own, EventType.OFFICERS_LABELLED, lambda fields: labels(fields.array("labels")))
+    told = [label for entry in entries for label in entry]
+    late = any(event.type is EventType.LIMIT_PASSED and event.data.get("limit") == HAND_IN for event in own)
+    unset = any(event.time_state is TimeState.UNSET for event in own)
+    shown = (
+        (Label.STEPS_MISSING, bool(facts.missing)),
+        (Label.HANDED_IN_LATE, late),
+        (Label.CLOCK_UNSET, unset),
+    )
+    return replace(facts, labels=tuple(dict.fromkeys([*told, *(label for label, there in shown if there)])))

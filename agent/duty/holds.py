@@ -1,0 +1,148 @@
+"""How long a recording stays, and what keeps it longer (保存期限与冻结): signed, chained acts about one recording.
+
+The class comes from the recording list. Whoever files it wrongly can only make it stay longer: a change to a shorter
+time takes effect when a second person has approved it (a wrong tag once had evidence deleted: domain.md section 3). A
+hold (冻结) keeps it whatever its class, until it is lifted. A deletion is an act itself, signed before the files go.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from agent.duty.retention import Retention, parse_retention, shortens
+from agent.errors import SenderFault
+from agent.wire.acts import SignedAct
+from agent.wire.canonical import Fields
+from agent.wire.identifiers import RecordingId
+from agent.wire.trust import Role
+
+LEDGER = "retention"
+SHORTEST = timedelta(days=183)  # reference REC-22: six months at least
+
+
+class Deed(StrEnum):
+    """What is done about a recording's time; the value is the act's kind."""
+
+    CLASSIFY = "classify"
+    APPROVE = "approve-shorter"
+    HOLD = "hold"
+    LIFT = "lift"
+    DELETE = "delete"
+
+
+ROLES: Mapping[Deed, frozenset[Role]] = {
+    Deed.CLASSIFY: frozenset({Role.HANDLER, Role.RECEIVER}),
+    Deed.APPROVE: frozenset({Role.LEADER}),
+    Deed.HOLD: frozenset({Role.COMMANDER}),
+    Deed.LIFT: frozenset({Role.COMMANDER}),
+    Deed.DELETE: frozenset({Role.RECEIVER}),
+}
+"""Who signs what. The centre's receiver files a recording by the list and deletes it when its time is over."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A shorter term that waits for its approval, and who proposed it."""
+
+    term: Retention
+    by: str
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How `recording` is kept after `acts`; `holds` by name with their reasons; `deleted` when it went."""
+
+    recording: RecordingId
+    term: Retention | None = None
+    proposal: Proposal | None = None
+    holds: Mapping[str, str] = field(default_factory=dict)
+    deleted: datetime | None = None
+    acts: tuple[SignedAct, ...] = ()
+
+    @property
+    def last(self) -> SignedAct | None:
+        """The act that the next one follows."""
+        return self.acts[-1] if self.acts else None
+
+    def due(self, ended: datetime) -> datetime | None:
+        """When a recording that ended then may go, None for never: for ever, with a case file, or not yet filed."""
+        due = None if self.term is None else self.term.ends(ended)
+        return None if due is None else max(due, ended + SHORTEST)
+
+
+def keep(recording: RecordingId, acts: Iterable[SignedAct]) -> Keeping:
+    """The state that these acts make; raises `SenderFault` at the first that was not allowed."""
+    keeping = Keeping(recording)
+    for act in acts:
+        keeping = step(keeping, act)
+    return keeping
+
+
+def step(keeping: Keeping, signed: SignedAct) -> Keeping:
+    """`keeping` after one more act; raises `SenderFault`, one Chinese line with the next step."""
+    act, deed = signed.act, _deed(signed)
+    if act.ledger != LEDGER or act.subject != keeping.recording:
+        raise SenderFault(f"这项记录属于 {act.subject}，不属于 {keeping.recording}，已拒绝。", "subject")
+    if signed.role not in ROLES[deed]:
+        raise SenderFault("签名人的角色不能办理此项，已拒绝。请由有权的人员办理。", "role")
+    if keeping.deleted is not None:
+        raise SenderFault(f"{keeping.recording} 已按期限删除，不能再办理。", "deleted")
+    fields = Fields("保存记录", act.body)
+    match deed:
+        case Deed.CLASSIFY:
+            after = _classified(keeping, _term(fields), act.by)
+        case Deed.APPROVE:
+            after = _approved(keeping, _term(fields), act.by)
+        case Deed.HOLD | Deed.LIFT:
+            after = _held(keeping, deed, fields)
+        case Deed.DELETE:
+            after = _deleted(keeping, fields.moment("ended"), act.at)
+    return replace(after, acts=(*keeping.acts, signed))
+
+
+def _classified(keeping: Keeping, term: Retention, by: str) -> Keeping:
+    if keeping.term is not None and shortens(keeping.term, term):
+        return replace(keeping, proposal=Proposal(term, by))
+    return replace(keeping, term=term, proposal=None)
+
+
+def _approved(keeping: Keeping, term: Retention, by: str) -> Keeping:
+    proposal = keeping.proposal
+    if proposal is None or proposal.term != term:
+        raise SenderFault("没有等待批准的这项缩短，已拒绝。请先由承办人提出。", "no-proposal")
+    if proposal.by == by:
+        raise SenderFault(f"{by} 不能批准自己提出的缩短，请由另一人批准。", "person")
+    return replace(keeping, term=term, proposal=None)
+
+
+def _held(keeping: Keeping, deed: Deed, fields: Fields) -> Keeping:
+    name, reason = fields.text("hold"), fields.text("reason").strip()
+    if not reason:
+        raise SenderFault("请写明冻结或解除冻结的理由。", "text")
+    if deed is Deed.HOLD:
+        return replace(keeping, holds={**keeping.holds, name: reason})
+    if name not in keeping.holds:
+        raise SenderFault(f"没有名为 {name[:40]} 的冻结，请核对名称。", "no-hold")
+    return replace(keeping, holds={key: words for key, words in keeping.holds.items() if key != name})
+
+
+def _deleted(keeping: Keeping, ended: datetime, at: datetime) -> Keeping:
+    if keeping.holds:
+        raise SenderFault(f"{keeping.recording} 已被冻结（{'、'.join(keeping.holds)}），不能删除。", "held")
+    due = keeping.due(ended)
+    if due is None or at <= due:
+        until = "永久保存、随案卷保存或尚未归类" if due is None else f"须保存到 {due:%Y-%m-%d}"
+        raise SenderFault(f"{keeping.recording} {until}，不能删除。", "too-early")
+    return replace(keeping, deleted=at)
+
+
+def _term(fields: Fields) -> Retention:
+    return parse_retention(fields.text("term"))
+
+
+def _deed(signed: SignedAct) -> Deed:
+    try:
+        return Deed(signed.act.kind)
+    except ValueError as error:
+        raise SenderFault(f"办理事项“{signed.act.kind[:40]}”未知，已拒绝。", "kind") from error

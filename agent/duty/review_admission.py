@@ -1,0 +1,164 @@
+"""Whether an act of a review may be taken in now: what depends on today's facts and today's rules (`review.step` judges
+what holds for ever)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from agent.duty.case_facts import CaseFacts
+from agent.duty.case_json import case_digest
+from agent.duty.review import Move, Review, step
+from agent.duty.review_elements import QUESTIONS, Element, Prefill, review_elements
+from agent.duty.review_rules import ReviewRules, Scope, Stage
+from agent.errors import SenderFault
+from agent.wire.acts import SignedAct
+from agent.wire.canonical import Fields
+from agent.wire.trust import Role
+
+MAX_WORDS = 4000  # ours; characters of an opinion
+_Word = TypeVar("_Word", bound=StrEnum)
+TEXT_MOVES = frozenset(Move) - {Move.SUBMIT, Move.ACCEPT, Move.APPROVE}
+
+
+class Finding(StrEnum):
+    """What a reviewer finds of one element."""
+
+    MET = "符合"
+    UNMET = "不符合"
+    SUPPLEMENT = "需补充"
+    NOT_APPLICABLE = "不适用"
+
+
+class Outcome(StrEnum):
+    """What coordination (协调) ended with."""
+
+    REVIEW = "按审核意见办理"
+    HANDLING = "按承办意见办理"
+    BOTH = "修改后办理"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A reviewer's finding on one element, with reasons where they are asked for."""
+
+    number: int
+    finding: Finding
+    note: str
+
+    def as_json(self) -> Mapping[str, Any]:
+        """As it stands in the act."""
+        return {"number": self.number, "finding": self.finding.value, "note": self.note}
+
+
+def must_be_reviewed(facts: CaseFacts, rules: ReviewRules) -> bool:
+    """Whether no decision may be made without a closed review."""
+    return bool(facts.major) or rules.scope is Scope.ALL
+
+
+def submission(facts: CaseFacts, materials: Iterable[str], text: str = "") -> dict[str, Any]:
+    """The body of a 送审: what is submitted, by its digest, and which materials come with it."""
+    return {
+        "facts": case_digest(facts),
+        "major": list(facts.major),
+        "materials": list(materials),
+        "officers": [officer.certificate for officer in facts.officers],
+        "text": text,
+        "transfer": facts.transfer,
+    }
+
+
+def opinion(review: Review, findings: Iterable[Judged], text: str = "") -> dict[str, Any]:
+    """The body of an opinion, on what was submitted."""
+    return {"elements": [judged.as_json() for judged in findings], "facts": review.facts, "text": text}
+
+
+def decision(facts: CaseFacts, document: str, text: str) -> dict[str, Any]:
+    """The body of a decision: the facts it rests on, the number of its document."""
+    return {"document": document, "facts": case_digest(facts), "major": list(facts.major), "text": text}
+
+
+def missing_materials(handed_in: Iterable[str], rules: ReviewRules) -> tuple[str, ...]:
+    """Which of the configured materials are not there, in the order of the rules."""
+    there = set(handed_in)
+    return tuple(name for name in rules.materials if name not in there)
+
+
+def admit(review: Review, signed: SignedAct, facts: CaseFacts, rules: ReviewRules) -> Review:
+    """`review` with `signed` taken in; raises `SenderFault`, one Chinese line with the next step."""
+    after, move, fields = step(review, signed), Move(signed.act.kind), Fields("办理记录", signed.act.body)
+    if signed.role is Role.EXAMINER and signed.act.by not in rules.members:
+        raise SenderFault(f"{signed.act.by} 不属于审核机构 {rules.body}，不能审核。请由该机构人员办理。", "body")
+    if move in TEXT_MOVES and not 1 <= len(fields.text("text").strip()) <= MAX_WORDS:
+        raise SenderFault(f"请写明理由或意见，不超过 {MAX_WORDS} 字。", "text")
+    match move:
+        case Move.SUBMIT:
+            _check_submission(fields, facts)
+        case Move.APPROVE | Move.OBJECT:
+            _check_opinion(move, fields, review, facts)
+        case Move.RESOLVE:
+            _choice(Outcome, fields.text("outcome"), "协调结果")
+        case Move.DECIDE:
+            _check_decision(review, fields, facts, rules)
+    return after
+
+
+def _check_submission(fields: Fields, facts: CaseFacts) -> None:
+    told = submission(facts, fields.array("materials"))
+    if any(fields.any(name) != told[name] for name in ("facts", "major", "officers", "transfer")):
+        raise SenderFault("送审的事实与中心所存的不一致，已拒绝。请重新汇总案件后送审。", "facts")
+
+
+def _check_opinion(move: Move, fields: Fields, review: Review, facts: CaseFacts) -> None:
+    if fields.text("facts") != review.facts:
+        raise SenderFault("意见所针对的不是送审的事实，已拒绝。请重新打开审核包。", "facts")
+    if review.facts != case_digest(facts):
+        raise SenderFault("送审之后案件事实有变化，请退回，由承办人重新送审。", "facts-changed")
+    found = parse_findings(fields.array("elements"))
+    for judged, element in zip(found, review_elements(facts), strict=True):
+        _check_finding(judged, element)
+    agreed = all(judged.finding in (Finding.MET, Finding.NOT_APPLICABLE) for judged in found)
+    if agreed is not (move is Move.APPROVE):
+        text = "各要素均符合时请用 approve" if agreed else "有要素不符合或需补充时请用 object"
+        raise SenderFault(f"审核结论与要素意见不一致：{text}。", "conclusion")
+
+
+def parse_findings(entries: Iterable[Any]) -> tuple[Judged, ...]:
+    """The findings of an opinion, one for each of the eleven elements, in their order; raises `SenderFault`."""
+    found = tuple(_judged(Fields("审核要素意见", entry)) for entry in entries)
+    if [judged.number for judged in found] != list(range(1, len(QUESTIONS) + 1)):
+        raise SenderFault(f"审核意见须依次包含全部 {len(QUESTIONS)} 项要素，请补全。", "elements")
+    return found
+
+
+def _judged(fields: Fields) -> Judged:
+    return Judged(
+        fields.integer("number", 1), _choice(Finding, fields.text("finding"), "要素意见"), fields.text("note")
+    )
+
+
+def _check_finding(judged: Judged, element: Element) -> None:
+    against = element.prefill is Prefill.AGAINST and judged.finding in (Finding.MET, Finding.NOT_APPLICABLE)
+    wanting = judged.finding in (Finding.UNMET, Finding.SUPPLEMENT)
+    if (against or wanting) and not judged.note.strip():
+        why = "签名事实发现问题而认为符合" if against else "认为不符合或需补充"
+        raise SenderFault(f"第 {judged.number} 项“{element.question}”{why}，须写明理由。", "reason")
+
+
+def _check_decision(review: Review, fields: Fields, facts: CaseFacts, rules: ReviewRules) -> None:
+    if not fields.text("document").strip():
+        raise SenderFault("请写明决定书文号。", "text")
+    if review.stage is Stage.UNSUBMITTED and must_be_reviewed(facts, rules):
+        words = "、".join(facts.major) or f"审核范围为{rules.scope}"
+        raise SenderFault(f"{facts.task} 须经法制审核（{words}），审核完结前不能作出决定。请先送审。", "not-reviewed")
+    if fields.text("facts") != case_digest(facts):
+        raise SenderFault("决定所依据的事实与中心所存的不一致，已拒绝。请重新汇总案件。", "facts")
+    if review.facts is not None and review.facts != case_digest(facts):
+        raise SenderFault("审核之后案件事实有变化，审核意见不再适用。请重新送审。", "facts-changed")
+
+
+def _choice(words: type[_Word], text: str, noun: str) -> _Word:
+    try:
+        return words(text)
+    except ValueError as error:
+        raise SenderFault(f"{noun}“{text[:20]}”应为{'、'.join(words)}之一。", "word") from error

@@ -1,0 +1,97 @@
+"""The web server under the officer's page. The only file that knows uvicorn.
+
+A few silent connections must not shut the officer out: one that has sent no whole head is closed after `HEAD_S`, one
+that asks for nothing makes way for a new one, and no address has more than its share.
+"""
+
+import asyncio
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+GRACE_S = 2  # an open film gets this long at the end
+HEAD_S = 5.0  # ours; a browser sends its head in one packet
+MAX_CONNECTIONS = 32  # ours; a browser opens six at once
+PER_ADDRESS = 16  # ours
+
+
+class PatientConnection(H11Protocol):
+    """A connection that knows whether anything is asked on it."""
+
+    since: float = 0.0
+    _head_due: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered on it."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """It counts from now on; others make way for it."""
+        super().connection_made(transport)
+        self._await_head()
+        others = [it for it in self.connections if isinstance(it, PatientConnection) and it is not self]
+        same = [it for it in others if it.client and self.client and it.client[0] == self.client[0]]
+        if len(same) >= PER_ADDRESS:
+            self._make_way(same)
+        elif len(others) >= MAX_CONNECTIONS:
+            self._make_way(others)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: a head is whole, or is still waited for."""
+        super().data_received(data)
+        if self.idle:
+            self._await_head()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _make_way(self, others: "list[PatientConnection]") -> None:
+        """The one that is silent for the longest goes; when all of them are being answered, this one."""
+        silent = [it for it in others if it.idle]
+        gone = min(silent, key=lambda it: it.since, default=self)
+        self.connections.discard(gone)
+        gone.transport.abort()
+
+    def _await_head(self) -> None:
+        if self._head_due is None:
+            self.since = self.loop.time()
+            self._head_due = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+
+class WebServer(uvicorn.Server):
+    """SIGTERM and SIGINT are a request to stop, not a way to die."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Ask it to stop."""
+        self.should_exit = True
+
+
+def web_server(app: Callable[..., Any]) -> WebServer:
+    """A server for the ASGI application `app`, not yet serving."""
+    return WebServer(
+        uvicorn.Config(
+            app,
+            http=PatientConnection,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )

@@ -1,0 +1,62 @@
+"""Signed acts on the disk: a file each, `001.dsse` and on, in a folder of their subject; never changed, only added."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent import durable
+from agent.errors import OperatorFault
+from agent.wire.acts import MAX_ACTS, SignedAct, act_name, next_act, open_act, open_acts, seal_act
+from agent.wire.signing import Signer
+from agent.wire.trust import TrustList
+from provisioning.authority.authority import read_file
+
+SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # task numbers and recording ids
+_State = TypeVar("_State")
+
+
+class ActFolder:
+    """The acts of one ledger; a folder for each subject in `place`."""
+
+    def __init__(self, place: Path, ledger: str, trust: TrustList) -> None:
+        self._place, self._ledger, self._trust = place, ledger, trust
+
+    def folder(self, subject: str) -> Path:
+        """Where the acts about `subject` lie; raises `OperatorFault` when it is no name for a folder."""
+        if not SUBJECT.fullmatch(subject):
+            raise OperatorFault(f"编号“{subject[:40]}”不可用：应为字母、数字和短横。请检查编号。")
+        return self._place / subject
+
+    def envelopes(self, subject: str) -> list[bytes]:
+        """The acts about `subject` as they were signed, in order."""
+        return [read_file(path) for path in sorted(self.folder(subject).glob("[0-9][0-9][0-9].dsse"))]
+
+    def acts(self, subject: str) -> tuple[SignedAct, ...]:
+        """Them verified; raises `SenderFault` when one was changed or taken away."""
+        return open_acts(self.envelopes(subject), self._trust)
+
+    def add(
+        self,
+        subject: str,
+        kind: str,
+        body: Mapping[str, Any],
+        signer: Signer,
+        now: datetime,
+        admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+    ) -> _State:
+        """Sign the next act, let `admit` (given the acts before it) judge it, keep it; nothing is kept when it raises.
+        Returns what `admit` returned."""
+        folder = durable.make_directory(self.folder(subject))
+        with durable.exclusive(folder):
+            acts = self.acts(subject)
+            before = acts[-1] if acts else None
+            by = self._trust.credential(signer.key_id, now).subject
+            act = next_act(before, self._trust.district, self._ledger, subject, kind, by, now, body)
+            if act.number > MAX_ACTS:
+                raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
+            envelope = seal_act(act, signer)
+            state = admit(acts, open_act(envelope, self._trust, before))
+            durable.write_bytes(folder / act_name(act.number), envelope, durable.SHARED)
+        return state

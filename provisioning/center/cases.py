@@ -1,0 +1,125 @@
+"""The cases of the centre: facts from its stored events and the recordings it has, reviews from its signed acts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from agent.duty import review_admission
+from agent.duty.case_assembly import assemble_case, recordings_of, tasks_of
+from agent.duty.case_facts import CaseFacts
+from agent.duty.disclosure_rules import check_content, open_two_signatures
+from agent.duty.review import LEDGER, Move, Review, replay
+from agent.duty.review_rules import ReviewRules, parse_review_rules
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.acts import SignedAct
+from agent.wire.device_events import DeviceEvent, parse_event
+from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
+from agent.wire.envelope import open_trust_list
+from agent.wire.signing import Signer
+from agent.wire.trust import TrustList
+from provisioning.authority.authority import read_file
+from provisioning.center.act_folder import ActFolder
+from provisioning.center.config import CenterConfig
+from provisioning.center.seen_recordings import seen_recordings
+
+ACTS, SEEN = "cases", "cases/.seen"
+
+
+@dataclass(frozen=True)
+class CaseRoom:
+    """Where cases are put together: `recordings` is the folder in which the centre's recordings lie."""
+
+    config: CenterConfig
+    recordings: Path
+    now: datetime
+
+    @cached_property
+    def root(self) -> x509.Certificate:
+        """The district's pinned root."""
+        try:
+            return x509.load_pem_x509_certificate(read_file(self.config.root))
+        except ValueError as error:
+            raise OperatorFault(f"根证书 {self.config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
+
+    @cached_property
+    def trust(self) -> TrustList:
+        """The trust list."""
+        return open_trust_list(read_file(self.config.trust_list), self.root)
+
+    @cached_property
+    def folder(self) -> ActFolder:
+        """The acts of reviews."""
+        return ActFolder(self.config.folder / ACTS, LEDGER, self.trust)
+
+    @cached_property
+    def events(self) -> tuple[DeviceEvent, ...]:
+        """Every stored event of every device."""
+        from provisioning.center.store import open_store  # needs the extra `center`
+
+        store = open_store(self.config.database, self.config.folder, create=False)
+        try:
+            devices = [row.device for row in store.summary()]
+            return tuple(parse_event(json.loads(body)) for device in devices for body in _bodies(store, device))
+        finally:
+            store.close()
+
+    def tasks(self) -> tuple[str, ...]:
+        """Every task that a device took."""
+        return tasks_of(self.events)
+
+    def facts(self, task: str, transfer: str | None = None) -> CaseFacts:
+        """The facts of `task`; `transfer` None: as it was last submitted. Raises `SenderFault`, `OperatorFault`."""
+        told = _transfer(self.review(task)) if transfer is None else transfer
+        names, kept = recordings_of(task, self.events), self.config.folder / SEEN
+        return assemble_case(
+            task, self.events, seen_recordings(self.recordings, names, kept, self.root, self.now), told
+        )
+
+    def review(self, task: str) -> Review:
+        """The review of `task` as its acts make it; raises `SenderFault` when they were changed."""
+        return replay(task, self.folder.acts(task))
+
+    def rules(self, unit: str) -> ReviewRules:
+        """The rules of review that `unit` has released and that are in force; raises `OperatorFault` without any."""
+        found = [it for it in self._released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
+        held = [it for it in found if it.withdrawn is None and it.effective_from <= self.now]
+        if not held:
+            raise OperatorFault(
+                f"{unit} 还没有放行的法制审核办法（review-rules）。请用 liuhen-publish 拟稿、签名、放行。"
+            )
+        return parse_review_rules(max(held, key=lambda it: (it.effective_from, it.version)).entries)[0]
+
+    def act(self, task: str, move: Move, body: Mapping[str, Any], signer: Signer, facts: CaseFacts) -> Review:
+        """Take in one act on `task`, signed by `signer`; raises `SenderFault` when the rules refuse it."""
+        rules = self.rules(facts.unit)
+
+        def admit(before: tuple[SignedAct, ...], signed: SignedAct) -> Review:
+            return review_admission.admit(replay(task, before), signed, facts, rules)
+
+        return self.folder.add(task, move, body, signer, self.now, admit)
+
+    def _released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
+        for path in sorted(self.config.released.glob(f"*.{kind}.*.dsse")):
+            opened = open_two_signatures(read_file(path), self.trust, self.now)
+            document = check_content(parse_disclosure(opened.payload))
+            if document.district != self.config.district or document.kind is not kind:
+                raise SenderFault(f"{path.name} 不是本区的{kind}，已拒绝。请从放行目录移走。")
+            yield document
+
+
+def _bodies(store: Any, device: str) -> Iterator[bytes]:
+    after = 0
+    while page := store.events(device, after):
+        yield from page
+        after = json.loads(page[-1])["devseq"]
+
+
+def _transfer(review: Review) -> str:
+    submitted = [signed.act.body for signed in review.acts if signed.act.kind == Move.SUBMIT]
+    return str(submitted[-1].get("transfer", "")) if submitted else ""

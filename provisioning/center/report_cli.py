@@ -1,0 +1,58 @@
+"""`liuhen-center report`: what records are used for (强化记录结果运用), six exports and one page with plots."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent import durable
+from agent.clock import system_clock
+from agent.duty.record_counts import Counts, count
+from agent.duty.record_use import UseTable, moment, tables
+from provisioning.center.cases import CaseRoom
+from provisioning.center.config import read_config
+from provisioning.center.report_plots import WIDTH, plots
+from provisioning.center.use_room import Gathered, gather, write_page, write_table
+from provisioning.cli_frame import tell
+
+WORDS = {
+    "not-on-roster": "不在人员清单",
+    "certificate-expired": "证件过期",
+    "annual-check-missing": "未年度审验",
+    "wrong-category": "执法类别不符",
+    "wrong-area": "执法区域不符",
+}
+
+
+def report(
+    config: Annotated[Path, typer.Option("--config", help="center.toml 的路径")],
+    recordings: Annotated[Path, typer.Option("--recordings", help="中心存放录制文件夹的目录")],
+    out: Annotated[Path, typer.Option("--out", help="报告写入此文件夹")],
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")] = False,
+) -> None:
+    """六项运用的表格（CSV、JSON）与一页统计图 (six exports, one page)."""
+    room = CaseRoom(read_config(config), recordings, system_clock().read().wall)
+    found = gather(room)
+    counts, made = count(found.cases, room.now), tables(found.cases)
+    durable.make_directory(out)
+    files = [write_table(out / it.use.value, it.columns, it.rows) for it in made]
+    page = write_page(out / "report.html", "use.html", report_shown(room, found, counts, made))
+    good = f"{counts.recordings.good}/{counts.recordings.asked}"
+    warned = "".join(f"\n{line}" for line in found.troubles)
+    told = f"{counts.cases} 项任务，录像完整 {good}。请打开 {page}；表格在同一文件夹。{warned}"
+    facts = {"page": page, "tables": files, "counts": dataclasses.asdict(counts), "troubles": found.troubles}
+    tell(told, facts, as_json=as_json)
+
+
+def report_shown(room: CaseRoom, found: Gathered, counts: Counts, made: tuple[UseTable, ...]) -> dict[str, Any]:
+    """What the page's template is given."""
+    certificates = [
+        {"证件编号": it.certificate, "问题": WORDS[it.label.value], "任务": "、".join(it.tasks)}
+        for it in counts.certificates
+    ]
+    return {
+        "title": "执法全过程记录运用报告", "place": room.config.district, "made": moment(room.now),
+        "troubles": found.troubles, "counts": counts, "plots": plots(counts), "width": WIDTH, "tables": made,
+        "certificates": certificates, "looks": {},
+    }  # fmt: skip

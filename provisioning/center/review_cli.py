@@ -1,0 +1,204 @@
+"""`liuhen-center review`: legal review of decisions (重大执法决定法制审核)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cryptography import x509
+
+from agent.clock import system_clock
+from agent.duty.case_facts import CaseFacts
+from agent.duty.case_json import case_json
+from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
+from agent.duty.review_admission import decision, must_be_reviewed, opinion, parse_findings, submission
+from agent.duty.review_elements import review_elements
+from agent.duty.review_rules import ReviewRules
+from agent.errors import OperatorFault
+from agent.key_files import read_signer
+from agent.wire.instant import BEIJING
+from provisioning.authority.authority import read_file
+from provisioning.center.cases import CaseRoom
+from provisioning.center.config import read_config
+from provisioning.center.review_packet import Seal, check_packet, write_packet
+from provisioning.cli_frame import tell
+
+app = typer.Typer(no_args_is_help=True, help="法制审核：送审、意见、异议、协调、决定，审核包 (legal review).")
+
+Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
+Recordings = Annotated[Path, typer.Option("--recordings", help="中心存放录制文件夹的目录")]
+Task = Annotated[str, typer.Argument(help="任务编号，如 T-2026-0001")]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+FIELDS_OF_FINDINGS = '[{"number": 1, "finding": "符合|不符合|需补充|不适用", "note": "理由"}, …]'
+
+
+@app.command("list", epilog="例：liuhen-center review list --config center.toml --recordings recordings")
+def list_cases(config: Config, recordings: Recordings, as_json: Json = False) -> None:
+    """每项任务的审核状态 (one line per task)."""
+    room = _room(config, recordings)
+    rows = [{"task": task, "stage": room.review(task).stage.value} for task in room.tasks()]
+    tell(
+        "\n".join(f"{row['task']}  {row['stage']}" for row in rows) or "还没有任何任务。",
+        {"cases": rows},
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="例：liuhen-center review show T-2026-0001 --config center.toml --recordings recordings")
+def show(task: Task, config: Config, recordings: Recordings, as_json: Json = False) -> None:
+    """案件事实、十一项要素的预填、状态与期限 (facts, elements, state, time limits)."""
+    room = _room(config, recordings)
+    facts, review = room.facts(task), room.review(task)
+    rules = room.rules(facts.unit)
+    lines = [f"{task}  {facts.matter}  {review.stage.value}{'  须法制审核' if must_be_reviewed(facts, rules) else ''}"]
+    for element in review_elements(facts):
+        lines.append(f"{element.number:>2} {element.question}：{element.prefill.value}")
+        lines += [f"     {'✗' if line.against else '·'} {line.text}" for line in element.lines]
+    tell("\n".join([*lines, _next(review, rules)]), _facts_json(facts, review, rules), as_json=as_json)
+
+
+@app.command(
+    epilog="例：liuhen-center review act T-2026-0001 submit --config center.toml --recordings recordings "
+    "--key handler.key --chain handler.pem --material 执法文书 --material 拟处理意见"
+)
+def act(
+    task: Task,
+    move: Annotated[str, typer.Argument(help="、".join(f"{it.value} {words}" for it, words in MOVE_WORDS.items()))],
+    config: Config,
+    recordings: Recordings,
+    key: Annotated[Path, typer.Option(help="办理人的私钥 (PKCS8 PEM)")],
+    chain: Annotated[Path, typer.Option(help="办理人的证书链 (PEM)")],
+    text: Annotated[str, typer.Option(help="理由、意见")] = "",
+    material: Annotated[list[str] | None, typer.Option(help="送审材料的名称，可重复（submit）")] = None,
+    transfer: Annotated[str, typer.Option(help="涉嫌犯罪需要移送的理由（submit）")] = "",
+    findings: Annotated[
+        Path | None, typer.Option(help=f"要素意见的 JSON 文件（approve、object）：{FIELDS_OF_FINDINGS}")
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="按审核意见办理、按承办意见办理、修改后办理（resolve）")] = "",
+    document: Annotated[str, typer.Option(help="决定书文号（decide）")] = "",
+    as_json: Json = False,
+) -> None:
+    """办理一步并签名；不合规则的被拒绝，不留痕迹 (one signed act)."""
+    done, room = _move(move), _room(config, recordings)
+    facts = room.facts(task, transfer if done is Move.SUBMIT else None)
+    review = room.review(task)
+    body: Mapping[str, Any] = {"text": text}
+    match done:
+        case Move.SUBMIT:
+            body = submission(facts, material or [], text)
+        case Move.APPROVE | Move.OBJECT:
+            body = opinion(review, parse_findings(_entries(findings)), text)
+        case Move.RESOLVE:
+            body = {"outcome": outcome, "text": text}
+        case Move.DECIDE:
+            body = decision(facts, document, text)
+    after = room.act(task, done, body, read_signer(key, chain), facts)
+    rules = room.rules(facts.unit)
+    tell(
+        f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{_next(after, rules)}", _state(after), as_json=as_json
+    )
+
+
+@app.command(
+    epilog="例：liuhen-center review packet T-2026-0001 --config center.toml --recordings recordings --out 审核包 "
+    "--paper 现场检查笔录.pdf"
+)
+def packet(
+    task: Task,
+    config: Config,
+    recordings: Recordings,
+    out: Annotated[Path, typer.Option("--out", help="新文件夹")],
+    paper: Annotated[list[Path] | None, typer.Option(help="放入包中的文书、材料，可重复")] = None,
+    as_json: Json = False,
+) -> None:
+    """写审核包：页面、事实、签名的办理记录、清单与中心签名 (a folder anybody can check)."""
+    room = _room(config, recordings)
+    facts, settings = room.facts(task), room.config
+    seal = Seal(
+        settings.receiver,
+        read_signer(settings.key, settings.chain),
+        read_file(settings.root),
+        read_file(settings.trust_list),
+    )
+    acts = room.folder.envelopes(task)
+    write_packet(
+        out, facts, room.review(task), room.rules(facts.unit), acts=acts, papers=paper or [], recordings=recordings,
+        seal=seal, now=room.now,
+    )  # fmt: skip
+    tell(
+        f"已写好审核包 {out}。请打开 {out / 'review.html'}；检验办法见其中 HOW-TO-CHECK.txt。",
+        {"folder": out},
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="例：liuhen-center review check 审核包 --root root.pem")
+def check(
+    folder: Annotated[Path, typer.Argument(help="审核包")],
+    root: Annotated[Path, typer.Option(help="本区根证书，从本区另行取得")],
+    as_json: Json = False,
+) -> None:
+    """核对审核包的每个文件、每项签名 (check a packet)."""
+    try:
+        pinned = x509.load_pem_x509_certificate(read_file(root))
+    except ValueError as error:
+        raise OperatorFault(f"{root} 不是 PEM 证书。请用 --root 指定本区的 root.pem。") from error
+    found = check_packet(folder, pinned)
+    told = f"{found.review.task}，{found.review.stage.value}，{len(found.review.acts)} 项办理记录"
+    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。"
+    tell(message, {**_state(found.review), "facts": found.facts, "sealed_by": found.sealed_by}, as_json=as_json)
+
+
+def _room(config: Path, recordings: Path) -> CaseRoom:
+    return CaseRoom(read_config(config), recordings, system_clock().read().wall)
+
+
+def _move(text: str) -> Move:
+    try:
+        return Move(text)
+    except ValueError as error:
+        raise OperatorFault(f"没有“{text[:20]}”这一步，可用：{'、'.join(Move)}。") from error
+
+
+def _entries(path: Path | None) -> list[Any]:
+    if path is None:
+        raise OperatorFault(f"请用 --findings 指定要素意见文件：{FIELDS_OF_FINDINGS}。")
+    try:
+        found = json.loads(read_file(path))
+    except ValueError as error:
+        raise OperatorFault(f"{path} 不是 JSON，应形如 {FIELDS_OF_FINDINGS}。") from error
+    return found if isinstance(found, list) else [found]
+
+
+def _next(review: Review, rules: ReviewRules) -> str:
+    allowed = "、".join(f"{MOVE_WORDS[move]}（{move}）" for stage, move in FLOW if stage is review.stage)
+    due = [turn.due for turn in turns(review, rules) if turn.ended is None]
+    limit = f"期限 {due[-1].astimezone(BEIJING):%Y-%m-%d}。" if due and due[-1] else ""
+    return f"下一步：{allowed or '无，已办结'}。{limit}"
+
+
+def _state(review: Review) -> dict[str, Any]:
+    acts = [
+        {"number": it.act.number, "kind": it.act.kind, "by": it.act.by, "at": it.act.at.isoformat()}
+        for it in review.acts
+    ]
+    return {"task": review.task, "stage": review.stage.value, "acts": acts}
+
+
+def _facts_json(facts: CaseFacts, review: Review, rules: ReviewRules) -> dict[str, Any]:
+    elements = [
+        {
+            "number": element.number,
+            "question": element.question,
+            "prefill": element.prefill.value,
+            "lines": [{"text": line.text, "against": line.against} for line in element.lines],
+        }
+        for element in review_elements(facts)
+    ]
+    return {
+        **_state(review),
+        "must_be_reviewed": must_be_reviewed(facts, rules),
+        "elements": elements,
+        "facts": case_json(facts),
+    }

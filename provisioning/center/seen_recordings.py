@@ -1,0 +1,165 @@
+"""Recordings that the centre has, verified for their cases. Reading gigabytes takes a while, so what was found is kept
+under the sizes and times of the very files; a file that was touched is read again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from agent import durable
+from agent.duty.case_assembly import SeenRecording
+from agent.duty.case_facts import GapFact, RecordingFact, Span
+from agent.errors import SenderFault
+from agent.evidence import sidecars
+from agent.evidence.bmff import Source
+from agent.evidence.interruptions import judged_interruptions
+from agent.evidence.note_findings import NOTES, judge_notes
+from agent.evidence.places import Examined, SegmentFile
+from agent.evidence.sidecar_findings import Sidecars
+from agent.evidence.verify import examine_files, judge
+from agent.wire import canonical
+from agent.wire.identifiers import RecordingId, parse_recording_id, recording_device
+from agent.wire.notes import MAX_NOTES
+from provisioning.authority.authority import read_file
+
+SEGMENTS = "segment-*.mp4"
+FORMAT = 1  # raised when what is kept, or how it is judged, changes
+MILLISECOND = timedelta(milliseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def seen_recordings(
+    folder: Path, wanted: Iterable[RecordingId], kept: Path, root: x509.Certificate, now: datetime
+) -> Mapping[RecordingId, SeenRecording]:
+    """Those of `wanted` that lie in `folder` with a readable manifest; `kept` is where findings are kept."""
+    found = {}
+    for name in wanted:
+        place = folder / name
+        if any(place.glob(SEGMENTS)):
+            seen = _kept(place, kept / f"{name}.json", root, now)
+            if seen is not None:
+                found[name] = seen
+    return found
+
+
+def _kept(place: Path, file: Path, root: x509.Certificate, now: datetime) -> SeenRecording | None:
+    identity = _identity(place, root)
+    if file.exists():
+        document = json.loads(read_file(file))
+        if document.get("identity") == identity:
+            return _parse(document)
+    seen = verify_for_case(place, root, now)
+    if seen is not None:
+        durable.make_directory(file.parent)
+        document = {"identity": identity, **_plain(seen)}
+        durable.write_bytes(file, json.dumps(document, separators=(",", ":")).encode(), durable.SHARED)
+    return seen
+
+
+def _identity(place: Path, root: x509.Certificate) -> str:
+    whole = hashlib.sha256(b"%d" % FORMAT + root.fingerprint(root.signature_hash_algorithm or _sha256()))
+    for path in sorted(it for it in place.rglob("*") if it.is_file()):
+        found = path.stat()
+        whole.update(f"{path.relative_to(place)} {found.st_size} {found.st_mtime_ns} {found.st_ino}\n".encode())
+    return whole.hexdigest()
+
+
+def _sha256() -> Any:
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return SHA256()
+
+
+def verify_for_case(place: Path, root: x509.Certificate, now: datetime) -> SeenRecording | None:
+    """Verify the recording in folder `place` whole; None when nothing signed could be read or it is another one."""
+    with ExitStack() as stack:
+        segments = examine_files([_segment(path, stack) for path in sorted(place.glob(SEGMENTS))])
+        beside = _sidecars(place)
+        report = judge(segments, [root], now, beside)
+        if report.recording != place.name:
+            return None
+        readable = sorted((it for it in segments if it.number is not None), key=lambda it: it.number or 0)
+        return _seen(report.verdict.value, readable, judge_notes(beside.notes, readable, [root], intact=True).notes)
+
+
+def _seen(verdict: str, segments: list[Examined], notes: Any) -> SeenRecording:
+    records = [record for segment in segments for record in segment.found.fragments]
+    moments = {record.entry.sequence: record.entry.moment.captured.wall for record in records}
+    origin = segments[0].found.origin
+    recording = parse_recording_id(str(origin and origin.recording))
+    begins = min(moments.values(), default=EPOCH)
+    last = records[-1].entry.moment if records else None
+    ends = begins if last is None else last.captured.wall + MILLISECOND * last.duration_ms
+    size = sum(segment.found.size for segment in segments)
+    head = segments[-1].found.head
+    fact = RecordingFact(recording, recording_device(recording), verdict, begins, ends, len(records), size, head, {})
+    gaps = tuple(
+        GapFact(_gap_span(recording, gap.sequence, gap.at.wall, moments), gap.reason or "", explained)
+        for gap, explained in judged_interruptions(segments, notes)
+    )
+    return SeenRecording(fact, gaps, moments)
+
+
+def _gap_span(recording: RecordingId, sequence: int, at: datetime, moments: Mapping[int, datetime]) -> Span:
+    """From the interruption to the first fragment after it."""
+    return Span(recording, max(1, sequence), max(1, sequence), at, max(at, moments.get(sequence + 1, at)))
+
+
+def _segment(path: Path, stack: ExitStack) -> SegmentFile:
+    with durable.disk_errors(path):
+        descriptor = stack.enter_context(path.open("rb")).fileno()
+    size = os.fstat(descriptor).st_size
+    return SegmentFile(path.name, Source(size, lambda offset, length: os.pread(descriptor, length, offset)))
+
+
+def _sidecars(place: Path) -> Sidecars:
+    names = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
+    journal, sums, signature = (read_file(place / name) if (place / name).exists() else None for name in names)
+    notes = {path.name: read_file(path) for path in sorted((place / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    photos = {path.name: Source.of_bytes(read_file(path)) for path in sorted(place.glob(sidecars.PHOTOS))}
+    return Sidecars(journal, sums, signature, notes, photos)
+
+
+def _plain(seen: SeenRecording) -> dict[str, Any]:
+    fact = seen.fact
+    return {
+        "begins": canonical.timestamp(fact.begins),
+        "ends": canonical.timestamp(fact.ends),
+        "fragments": fact.fragments,
+        "gaps": [[_span_json(gap.span), gap.reason, gap.explained] for gap in seen.gaps],
+        "head": fact.head,
+        "moments": [[number, (at - EPOCH) // MILLISECOND] for number, at in seen.moments.items()],
+        "recording": fact.recording,
+        "size": fact.size,
+        "verdict": fact.verdict,
+    }
+
+
+def _span_json(span: Span) -> list[Any]:
+    return [span.first, span.last, canonical.timestamp(span.begins), canonical.timestamp(span.ends)]
+
+
+def _parse(document: Mapping[str, Any]) -> SeenRecording:
+    fields = canonical.Fields("核验结果", dict(document))
+    recording = parse_recording_id(fields.text("recording"))
+    times = fields.moment("begins"), fields.moment("ends")
+    fact = RecordingFact(
+        recording, recording_device(recording), fields.text("verdict"), *times,
+        fields.integer("fragments"), fields.integer("size"), document["head"], {},
+    )  # fmt: skip
+    gaps = tuple(GapFact(_span(recording, entry[0]), str(entry[1]), bool(entry[2])) for entry in fields.array("gaps"))
+    moments = {int(number): EPOCH + MILLISECOND * int(at) for number, at in fields.array("moments")}
+    return SeenRecording(fact, gaps, moments)
+
+
+def _span(recording: RecordingId, entry: list[Any]) -> Span:
+    first, last, begins, ends = entry
+    if not (isinstance(first, int) and isinstance(last, int)):
+        raise SenderFault("核验结果无法读取。请删除后重新核验。")
+    return Span(recording, first, last, canonical.parse_timestamp(begins), canonical.parse_timestamp(ends))

@@ -1,0 +1,81 @@
+"""All cases of a centre for reports and ledger; one whose acts were changed is told, and the others go on."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent import durable
+from agent.duty.case_facts import CaseFacts
+from agent.duty.record_counts import UsedCase
+from agent.duty.review import Move, Review, Turn, turns
+from agent.errors import OperatorFault, SenderFault
+from agent.markup import templates
+from provisioning.center.cases import CaseRoom
+
+TEMPLATES = Path(__file__).with_name("templates")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a table program would run a cell that begins so (OWASP, CSV injection)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The cases that could be put together, and one line for each thing that could not."""
+
+    cases: tuple[UsedCase, ...]
+    troubles: tuple[str, ...]
+
+
+def gather(room: CaseRoom) -> Gathered:
+    """Every case of the centre, by task."""
+    cases: list[UsedCase] = []
+    troubles: list[str] = []
+    for task in room.tasks():
+        review, facts = _review(room, task, troubles)
+        cases.append(_used(facts, review, _turns(room, facts.unit, review, troubles)))
+    return Gathered(tuple(cases), tuple(dict.fromkeys(troubles)))
+
+
+def _review(room: CaseRoom, task: str, troubles: list[str]) -> tuple[Review, CaseFacts]:
+    try:
+        return room.review(task), room.facts(task)
+    except SenderFault as fault:  # the acts were changed; what devices signed stands all the same
+        troubles.append(f"{task} 的审核记录不能采信：{fault}")
+        return Review(task), room.facts(task, "")
+
+
+def _turns(room: CaseRoom, unit: str, review: Review, troubles: list[str]) -> tuple[Turn, ...]:
+    try:
+        return turns(review, room.rules(unit)) if review.acts else ()
+    except (OperatorFault, SenderFault) as fault:
+        troubles.append(f"{unit} 的审核用时没有统计：{fault}")
+        return ()
+
+
+def _used(facts: CaseFacts, review: Review, found: tuple[Turn, ...]) -> UsedCase:
+    decided = [it.act for it in review.acts if it.act.kind == Move.DECIDE]
+    if not decided:
+        return UsedCase(facts, review.stage, found)
+    return UsedCase(facts, review.stage, found, str(decided[-1].body.get("document", "")), decided[-1].at)
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
+    """`path`.csv (UTF-8 with a mark, as table programs want it) and `path`.json; returns the first."""
+    kept = [{name: row[name] for name in columns} for row in rows]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row.values()] for row in kept)
+    durable.write_bytes(path.with_suffix(".json"), json.dumps(kept, ensure_ascii=False, indent=1).encode())
+    return durable.write_bytes(path.with_suffix(".csv"), text.getvalue().encode("utf-8-sig"))
+
+
+def write_page(path: Path, template: str, shown: Mapping[str, Any]) -> Path:
+    """The page that `template` makes of `shown`, whole in one file."""
+    return durable.write_bytes(path, templates(TEMPLATES).get_template(template).render(shown).encode())
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

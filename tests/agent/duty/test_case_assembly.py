@@ -1,0 +1,116 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agent.duty.case_assembly import SeenRecording, assemble_case, recordings_of, tasks_of
+from agent.duty.case_facts import Label, Served
+from agent.errors import SenderFault
+from agent.wire.device_events import GENESIS, DeviceEvent, EventType
+from agent.wire.identifiers import District
+from agent.wire.instant import TimeState
+from tests.agent.duty.facts import (
+    BEGAN,
+    HALF_SECOND,
+    OFFICERS,
+    RECORDER,
+    RECORDING,
+    UNIT,
+    digest_of,
+    gap,
+    recording,
+)
+
+TASK = "T-2026-0001"
+TAKEN = {
+    "task": TASK, "source": "command", "unit": UNIT, "category": "行政检查", "matter": "食品经营现场检查",
+    "area": "星河区", "party": "P-0001", "officers": list(OFFICERS), "required": ["表明身份", "现场检查", "当事人确认"],
+    "retention": "2年", "major": ["社会影响"], "digest": digest_of("task"),
+}  # fmt: skip
+OFFICER = {"certificate": OFFICERS[0], "unit": UNIT, "roster_version": 7, "labels": []}
+
+
+def event(kind: EventType, second: int, state: TimeState = TimeState.NTP, **data: Any) -> DeviceEvent:
+    at = BEGAN + timedelta(seconds=second)
+    return DeviceEvent(
+        District("xinghe"), RECORDER, second + 1, GENESIS, f"e{second}", kind, "boot-1", second * 1000, at, state, data
+    )
+
+
+def story() -> list[DeviceEvent]:
+    mark = {"task": TASK, "recording": RECORDING, "repeated": 0}
+    expired = {**OFFICER, "certificate": OFFICERS[1], "labels": ["certificate-expired", "unheard-of"]}
+    return [
+        event(EventType.TASK_TAKEN, 0, **TAKEN),
+        event(EventType.RECORDING_STARTED, 1, recording=RECORDING, previous=GENESIS, policies={"recording-list": 3}),
+        event(EventType.OFFICERS_LABELLED, 2, task=TASK, recording=RECORDING, officers=[OFFICER, expired], labels=[]),
+        event(EventType.STEP_MARKED, 10, **mark, sequence=20, step="表明身份"),
+        event(EventType.STEP_MARKED, 30, **mark, sequence=60, step="现场检查"),
+        event(EventType.STEP_MARKED, 40, **mark, sequence=80, step="表明身份"),
+        event(EventType.DOCUMENT_ISSUED, 50, task=TASK, number="1号", template="t.1", title="现场检查笔录",
+              digest=digest_of("1号"), recording=RECORDING, first=90, last=95),
+        event(EventType.DOCUMENT_SERVED, 55, task=TASK, number="1号", served="当事人拒签"),
+        event(EventType.PARTY_CONFIRMED, 56, task=TASK, served="当事人签收"),
+        event(EventType.STEPS_MISSING, 60, task=TASK, recording=RECORDING, missing=["当事人确认"], reason="当事人离开"),
+        event(EventType.TASK_ENDED, 70, task=TASK, missing=["当事人确认"], reasons={"当事人确认": "当事人离开现场"}),
+        event(EventType.TASK_TAKEN, 80, **{**TAKEN, "task": "T-2026-0002"}),
+    ]  # fmt: skip
+
+
+def seen() -> dict[Any, SeenRecording]:
+    moments = {number: BEGAN + HALF_SECOND * (number - 1) for number in range(1, 101)}
+    return {RECORDING: SeenRecording(recording(fragments=100, policies={}), (gap(50),), moments)}
+
+
+def test_a_case_is_put_together_from_events_and_a_verified_recording() -> None:
+    facts = assemble_case(TASK, story(), seen())
+    assert (facts.unit, facts.matter, facts.major, facts.missing) == (
+        UNIT, "食品经营现场检查", ("社会影响",), ("当事人确认",),
+    )  # fmt: skip
+    assert [(step.step, step.span.first, step.span.last, step.repeated) for step in facts.steps] == [
+        ("表明身份", 20, 59, 1),
+        ("现场检查", 60, 79, 0),
+    ]
+    assert facts.steps[0].span.begins == BEGAN + HALF_SECOND * 19
+    assert [(officer.certificate, officer.labels) for officer in facts.officers] == [
+        (OFFICERS[0], ()),
+        (OFFICERS[1], (Label.CERTIFICATE_EXPIRED,)),
+    ]
+    assert (facts.recordings[0].policies, len(facts.gaps)) == ({"recording-list": 3}, 1)
+    assert [(paper.number, paper.served, paper.span and paper.span.first) for paper in facts.documents] == [
+        ("1号", Served.REFUSED, 90)
+    ]
+    assert (facts.confirmation, facts.reasons) == (Served.SIGNED, {"当事人确认": "当事人离开现场"})
+    assert facts.labels == (Label.STEPS_MISSING,)
+
+
+def test_a_recording_that_nobody_has_is_told_as_missing() -> None:
+    facts = assemble_case(TASK, story(), {})
+    assert [(each.recording, each.verdict) for each in facts.recordings] == [(RECORDING, "missing")]
+
+
+def test_events_that_say_nothing_readable_tell_nothing() -> None:
+    broken = [
+        event(EventType.STEP_MARKED, 31, task=TASK, step=7),
+        event(EventType.DOCUMENT_ISSUED, 32, task=TASK, number="2号"),
+        event(EventType.OFFICERS_LABELLED, 33, task=TASK, officers="all"),
+        event(EventType.PARTY_CONFIRMED, 57, task=TASK, served="maybe"),
+        event(EventType.STEP_MARKED, 34, task=TASK, recording="../etc", sequence=1, step="现场检查"),
+    ]
+    assert assemble_case(TASK, [*story(), *broken], seen()) == assemble_case(TASK, story(), seen())
+
+
+def test_a_clock_that_was_never_set_and_a_late_hand_in_are_labels() -> None:
+    more = [
+        event(EventType.LIMIT_PASSED, 75, TimeState.UNSET, task=TASK, limit="hand-in"),
+        event(EventType.LIMIT_PASSED, 76, task=TASK, limit="other"),
+    ]
+    labels = assemble_case(TASK, [*story(), *more], seen()).labels
+    assert set(labels) == {Label.STEPS_MISSING, Label.HANDED_IN_LATE, Label.CLOCK_UNSET}
+
+
+def test_a_task_that_nobody_took_is_refused_and_the_taken_ones_are_listed() -> None:
+    with pytest.raises(SenderFault, match="T-2026-9999"):
+        assemble_case("T-2026-9999", story(), {})
+    assert tasks_of(story()) == (TASK, "T-2026-0002")
+    assert recordings_of(TASK, story()) == (RECORDING,)
