@@ -21,7 +21,7 @@ from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
 from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
 from agent.wire.envelope import open_trust_list
-from agent.wire.signing import Signer
+from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.act_folder import ActFolder
@@ -43,8 +43,8 @@ class CaseRoom:
     def root(self) -> x509.Certificate:
         """The district's pinned root."""
         try:
-            return x509.load_pem_x509_certificate(read_file(self.config.root))
-        except ValueError as error:
+            return load_pem_certificates(read_file(self.config.root))[0]
+        except SenderFault as error:
             raise OperatorFault(f"根证书 {self.config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
 
     @cached_property
