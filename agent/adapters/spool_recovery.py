@@ -8,11 +8,12 @@ summed up by the thread "recovery" while the device may record already.
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
 from agent.adapters.data_keys import DataKeys
-from agent.adapters.segment_recovery import Break, heal, prior_head, read_sealed
+from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed, set_aside
 from agent.adapters.spool import Spool
 from agent.clock import Clock
 from agent.control.messages import RecordingFailed, RecordingFound, RecordingSealed
@@ -136,11 +137,30 @@ def recover(
     return [work.finish(event.recording) if isinstance(event, RecordingFound) else event for event in found]
 
 
-def seal_broken(broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock, keys: DataKeys) -> int:
-    """Seal what a failing disk left open in a recording of this very run; returns the bytes set aside. Raises
-    `EnvironmentFault` when the disk still fails."""
-    healed = [heal(place, signer, clock, broken[place], keys) for place in sorted(broken)]
-    return sum(it.discarded_bytes for it in healed if it is not None)
+def seal_broken(
+    broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock, keys: DataKeys
+) -> tuple[int, list[Path]]:
+    """Seal what a failing disk left open in a recording of this very run; returns the bytes set aside, and the segments
+    that the disk gives back as something else than was written: those stand as `.torn`, and the rest of the recording
+    is sealed without them. Raises `EnvironmentFault` when the disk still fails."""
+    discarded, lost = 0, []
+    for place in sorted(broken):
+        healed = _healed_or_aside(place, signer, clock, broken[place], keys)
+        discarded += (broken[place].durable_bytes or 0) if healed is None else healed.discarded_bytes
+        if healed is None and broken[place].durable_bytes:
+            lost.append(place)
+    return discarded, lost
+
+
+def _healed_or_aside(
+    place: Path, signer: CertifiedSigner, clock: Clock, broken: Break, keys: DataKeys
+) -> Healed | None:
+    try:
+        return heal(place, signer, clock, broken, keys)
+    except SenderFault:
+        with suppress(SenderFault):  # one that was sealed stays where it is, and is told as lost like the others
+            set_aside(place)
+        return None
 
 
 def _ended(recording: RecordingId, found: Sequence[Examination], size: int, at: Instant) -> RecordingSealed:
