@@ -13,13 +13,14 @@ JUMP_MS = 1000  # ours; the wall clock and the monotonic clock may drift apart s
 
 class GapLog:
     """Collects journal events; at most one lasting gap is open at a time, the first reason stands. What is told at once
-    is another thing than what is signed: every reason is told, each once until a fragment is stored again."""
+    is another thing than what is signed: every reason is told, each once until a fragment is stored again: `told` are
+    those that would not be told now."""
 
     def __init__(self) -> None:
         self._pending: list[JournalEvent] = []
         self._open: Reason | None = None
         self._passed_at: Instant | None = None
-        self._told: set[Reason] = set()
+        self.told: set[Reason] = set()
         self._impaired: set[Reason] = set()
         self._last: Instant | None = None
         self._beyond: JournalEvent | None = None
@@ -35,7 +36,7 @@ class GapLog:
         """The pending events are on the disk."""
         self._pending.clear()
         if self._open is None:
-            self._told.clear()
+            self.told.clear()
         self._beyond, self._beyond_count = None, 0
 
     def note(self, event: JournalEvent) -> None:
@@ -81,19 +82,15 @@ class GapLog:
     def resumed(self, at: Instant) -> None:
         """A pause is over; its gap closes with the next picture, or here when there is another reason why none comes.
         Whatever goes wrong from here on is told anew."""
-        self._told.clear()
+        self.told.clear()
         if self._open is Reason.PAUSED:
             self._passed_at = at
 
     def unheard(self, reason: Reason) -> bool:
         """Whether nobody was told of this yet since the last stored fragment; now somebody is."""
-        news = reason not in self._told
-        self._told.add(reason)
+        news = reason not in self.told
+        self.told.add(reason)
         return news
-
-    def untold(self, reason: Reason) -> None:
-        """Should this happen again, it is told again."""
-        self._told.discard(reason)
 
     def passed(self, reason: Reason, since: Instant, until: Instant, note: str) -> None:
         """A gap that is over already."""

@@ -123,7 +123,7 @@ class RecordingRun:
             except EnvironmentFault:  # still gone: the open gap says that nothing comes, whatever its reason
                 self._tell_loss(Reason.CAMERA_LOST)
                 return
-            self._gaps.untold(Reason.ENCODER_STALLED)
+            self._gaps.told.discard(Reason.ENCODER_STALLED)
             self._row.begin(self._feed.tracks, self._feed.description)
 
     def _lose_camera(self, reason: Reason, note: str) -> None:

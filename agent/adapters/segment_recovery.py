@@ -72,7 +72,7 @@ def heal(
     with opened(segment, keys=keys) as whole:
         found = _examined(whole, broken)
         if found.manifest is None:
-            set_aside(segment)
+            _set_aside(segment)
             return None
         slot.claim(found.manifest)
         torn = whole.read_at(found.intact_bytes, found.torn_bytes)
@@ -84,17 +84,6 @@ def heal(
         durable.write_bytes(_torn(segment), torn, durable.SHARED)
     seal_segment(segment, found.intact_bytes, patch, keys)
     return Healed(found.head, found.torn_bytes)
-
-
-def set_aside(segment: Path) -> None:
-    """Out of the way, unless it is an encrypted segment with something in its slot: that was sealed, and whoever reads
-    it with the archive's key is to find it changed, not missing. Raises `SenderFault` for it."""
-    if is_encrypted(segment):
-        with opened_file(segment) as source:
-            filled = source.read_at(MAX_HEADER_BYTES, SLOT_BYTES - MAX_HEADER_BYTES).strip(b"\0")
-        if filled:
-            raise SenderFault(f"{segment.name} 已封存，但开头损坏，本机读不出，原样保留；请由中心用存档密钥核查。")
-    durable.move(segment, _torn(segment))
 
 
 def read_sealed(segment: Path, signer: CertifiedSigner, keys: DataKeys = NO_KEYS) -> Examination:
@@ -137,6 +126,17 @@ def _encrypted_tail(segment: Path, intact: int, keys: DataKeys) -> bytes:
     with keys.opened(segment) as (encrypted, _), opened_file(segment) as source:
         begin = encrypted.boundary(intact)
         return source.read_at(begin, source.size - begin)
+
+
+def _set_aside(segment: Path) -> None:
+    """Out of the way, unless it is an encrypted segment with something in its slot: that was sealed, and whoever reads
+    it with the archive's key is to find it changed, not missing. Raises `SenderFault` for it."""
+    if is_encrypted(segment):
+        with opened_file(segment) as source:
+            filled = source.read_at(MAX_HEADER_BYTES, SLOT_BYTES - MAX_HEADER_BYTES).strip(b"\0")
+        if filled:
+            raise SenderFault(f"{segment.name} 已封存，但开头损坏，本机读不出，原样保留；请由中心用存档密钥核查。")
+    durable.move(segment, _torn(segment))
 
 
 def _sealing_manifest(segment: Path, keys: DataKeys) -> Manifest | None:

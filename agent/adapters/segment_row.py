@@ -161,7 +161,7 @@ class SegmentRow:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
         discarded, lost = seal_broken(self._broken, signer, clock, spool.keys)
         for place in lost:
-            text = f"录像片段 {place.name} 在存储卡上已损坏，另存为 .torn，其余照常封存。"
+            text = f"录像片段 {place.name} 在存储卡上已损坏，未能封存，原样留存，其余照常封存。"
             self._bench.report(WorkFailed(f"{text}请更换存储卡并交技术人员核查。"))
         records = [record for segment in self.done for record in segment.records]
         spool.write_sidecars(recording, records, signer, self._sums.take())

@@ -23,7 +23,7 @@ from agent.adapters.orders import PhotoAsked
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.recording_end import encode_end, parse_end
-from agent.adapters.segment_recovery import Break
+from agent.adapters.segment_recovery import Break, read_sealed
 from agent.adapters.sources import CaptureSettings, make_source
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery, recover, seal_broken
@@ -598,16 +598,19 @@ def test_a_flipped_bit_in_the_header_of_a_growing_segment_ends_neither_recorder_
     assert verdict(clear(tmp_path)) == "complete"
 
 
-@pytest.mark.parametrize("offset", [3, 40])
-def test_a_broken_segment_that_the_card_changed_is_set_aside_and_the_others_are_sealed(cut, offset):
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_a_broken_segment_that_the_card_changed_is_kept_and_the_others_are_sealed(cut, damaged):
     segments = [cut / "recordings" / FIRST / name for name in (SEGMENT, "segment-0002.mp4.enc")]
-    durable.overwrite(segments[0], 0, flipped(segments[0].read_bytes()[: offset + 1], offset))
+    hit, other = segments[damaged], segments[1 - damaged]
+    changed = flipped(hit.read_bytes(), 3)
+    hit.write_bytes(changed)
     broken = {it: Break(Reason.STORAGE_FAILED, it.stat().st_size) for it in segments}
     discarded, lost = seal_broken(broken, SIGNER, CLOCK, keys_in(cut))
-    assert lost == segments[:1]
-    assert discarded >= broken[segments[0]].durable_bytes
-    assert segments[0].with_name(SEGMENT + ".torn").exists()
-    assert segments[1].exists()
+    assert lost == [hit]
+    assert discarded >= len(changed)
+    kept = hit if hit.exists() else hit.with_name(hit.name + ".torn")
+    assert kept.read_bytes() == changed
+    assert read_sealed(other, SIGNER, keys_in(cut)).sealed
 
 
 def test_the_end_of_a_recording_that_cannot_be_read_is_told_and_stops_no_start(cut):
