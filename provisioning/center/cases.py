@@ -87,7 +87,7 @@ class CaseRoom:
 
     def rules(self, unit: str) -> ReviewRules:
         """The rules of review that `unit` has released and that are in force; raises `OperatorFault` without any."""
-        found = [it for it in self._released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
+        found = [it for it in self.released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
         held = [it for it in found if it.withdrawn is None and it.effective_from <= self.now]
         if not held:
             raise OperatorFault(
@@ -104,7 +104,8 @@ class CaseRoom:
 
         return self.folder.add(task, move, body, signer, self.now, admit)
 
-    def _released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
+    def released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
+        """Every released document of `kind`; raises `SenderFault` for one that two people have not signed."""
         for path in sorted(self.config.released.glob(f"*.{kind}.*.dsse")):
             opened = open_two_signatures(read_file(path), self.trust, self.now)
             document = check_content(parse_disclosure(opened.payload))
