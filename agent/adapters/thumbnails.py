@@ -25,7 +25,8 @@ class Thumbnail:
 
 def thumbnails(segments: Sequence[Examined], count: int = COUNT) -> tuple[Thumbnail, ...]:
     """Up to `count` pictures, evenly over the recording; where neither a fragment nor the few
-    before it can be decoded alone there is none, and the page says how many there are. The segments' sources must still be open."""
+    before it can be decoded alone there is none, and the page says how many there are. The segments'
+    sources must still be open."""
     from agent.adapters.libav import first_picture
 
     found = []
