@@ -86,7 +86,8 @@ def _camera(capture: CaptureConfig) -> Presence:
     if kind == "rtsp":
         return Presence.UNKNOWN
     if kind in {"v4l2", "file"}:
-        return Presence.THERE if Path(where).exists() else Presence.MISSING
+        found = Presence.FILE if kind == "file" else Presence.THERE
+        return found if Path(where).exists() else Presence.MISSING
     if kind == "picamera2":
         return Presence.THERE if camera_present() else Presence.MISSING
     there = kind == "auto" and (camera_present() or FIRST_CAMERA.exists())

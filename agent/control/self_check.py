@@ -33,6 +33,8 @@ class Presence(StrEnum):
     MISSING = "missing"
     SYNTHETIC = "synthetic"
     """A test scene or tone takes its place."""
+    FILE = "file"
+    """A film from a file takes its place."""
     UNKNOWN = "unknown"
     """Cannot be said without using it, as of a camera on the network."""
     UNWANTED = "unwanted"
@@ -151,6 +153,7 @@ def _camera(seen: Observed) -> Verdict:
         Presence.THERE: (Level.PASS, "摄像头在。"),
         Presence.MISSING: (Level.FAIL, "找不到摄像头。请检查排线、USB 与配置 [capture] camera。"),
         Presence.SYNTHETIC: (Level.FAIL, "没有摄像头，只会录合成画面。请检查摄像头与配置 [capture] camera。"),
+        Presence.FILE: (Level.ATTENTION, "画面来源是文件，非摄像头，只供演示。上岗前请改正配置 [capture] camera。"),
         Presence.UNKNOWN: (Level.ATTENTION, "网络摄像头未在此连接。请试录一段后用 liuhen-verify 查看。"),
         Presence.UNWANTED: (Level.ATTENTION, "配置为只录音，不录画面。"),
     }[seen.camera]

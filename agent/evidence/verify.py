@@ -207,6 +207,7 @@ def _report(
         recording=None if origin is None else origin.recording,
         unit="" if origin is None else origin.unit,
         synthetic=origin is not None and origin.synthetic,
+        source_file="" if origin is None else origin.source_file,
         segments=len(segments),
         fragments=len(records),
         duration_s=sum(record.entry.moment.duration_ms for record in records) / 1000,
