@@ -67,6 +67,20 @@ def test_photo_without_a_given_root_is_not_trusted(tmp_path: Path, authority: Au
     assert (done.returncode, json.loads(done.stdout)["layers"]["trust"]["status"]) == (14, "not-judged")
 
 
+def test_photo_is_called_a_photo_and_not_a_film_of_nothing(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo(authority.signer()))
+    done = _verify_exactly(tmp_path / "p.jpg", "--report", tmp_path / "r.html")
+    assert "照片" in done.stdout
+    assert "照片" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "0 段" not in done.stdout + (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_command_without_a_path_says_so_in_one_chinese_line(words: list[str]) -> None:
+    done = _verify_exactly(*words)
+    assert (done.returncode, done.stderr.count("\n"), "没有给出 PATH" in done.stderr) == (2, 1, True)
+
+
 def test_change_is_worse_than_a_root_that_was_not_given(recording: Path) -> None:
     segment = recording / "segment-0001.mp4"
     segment.write_bytes(flipped(segment.read_bytes(), segment.stat().st_size - 9))
