@@ -23,6 +23,7 @@ from agent.evidence.report import Place, Report, Status, Verdict, worst
 from agent.key_files import read_private_key
 from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
+    PHOTOS,
     Basis,
     Judged,
     judge_devices,
@@ -211,7 +212,7 @@ def _show(console: Console, path: Path, report: Report) -> None:
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
         told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
-        told = f"照片 photo{source}" if not report.segments and ".jpg" in path.name else told
+        told = f"照片 photo{source}" if path.name.lower().endswith(PHOTOS) else told
         told = "采集件 collected，非本设备摄录" if report.collected else told
         _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():

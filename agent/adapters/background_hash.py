@@ -24,12 +24,12 @@ class BackgroundHash:
     def __init__(self, crew: "_Crew", origin: "BackgroundHash | None" = None) -> None:
         self._crew, self._hash = crew, hashlib.sha256()
         self._origin = origin  # a copy begins with a step of the hash that it was copied from
-        self._later: list[bytes | BackgroundHash] = []
+        self._later: list[bytes | memoryview | BackgroundHash] = []
         self._small_bytes = 0
-        self.steps: list[bytes | BackgroundHash] = []  # the crew's, as the next
+        self.steps: list[bytes | memoryview | BackgroundHash] = []  # the crew's, as the next
         self.taken = False
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take more bytes, soon."""
         self._later.append(data)
         self._small_bytes += len(data)
@@ -49,7 +49,7 @@ class BackgroundHash:
         self._crew.finish(self)
         return self._hash.digest()
 
-    def take(self, steps: "list[bytes | BackgroundHash]") -> int:
+    def take(self, steps: "list[bytes | memoryview | BackgroundHash]") -> int:
         """For the crew: more bytes, and copies that begin between them; returns how many bytes."""
         self._begin()
         for step in steps:
@@ -81,7 +81,7 @@ class _Crew:
         self._waiting_bytes = 0
         self._closed = False
 
-    def ask(self, asking: BackgroundHash, steps: "list[bytes | BackgroundHash]") -> None:
+    def ask(self, asking: BackgroundHash, steps: "list[bytes | memoryview | BackgroundHash]") -> None:
         """Have `steps` done after those asked for before; helps when too much waits."""
         with self._lock:
             asking.steps += steps
@@ -167,5 +167,5 @@ def background_hashing() -> Iterator[Callable[[], BackgroundHash]]:
             thread.join()
 
 
-def _size(steps: "list[bytes | BackgroundHash]") -> int:
-    return sum(len(step) for step in steps if isinstance(step, bytes))
+def _size(steps: "list[bytes | memoryview | BackgroundHash]") -> int:
+    return sum(len(step) for step in steps if not isinstance(step, BackgroundHash))

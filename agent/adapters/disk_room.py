@@ -23,8 +23,7 @@ class DiskRoom:
     def free_bytes(self) -> int:
         """Room left for this process; raises `EnvironmentFault`."""
         with durable.disk_errors(self._root):
-            place = next(place for place in (self._root, *self._root.parents) if place.exists())
-            found = os.statvfs(place)
+            found = _disk_of(self._root)
         return found.f_bavail * found.f_frsize
 
     def check(self, margin: int) -> int:
@@ -48,3 +47,10 @@ class DiskRoom:
             return
         if short:
             self._reserve.release()
+
+
+def _disk_of(root: Path) -> os.statvfs_result:
+    try:
+        return os.statvfs(root)
+    except FileNotFoundError:
+        return os.statvfs(next(place for place in root.parents if place.exists()))

@@ -27,6 +27,7 @@ SAMPLE_RATE = 48_000
 AAC_FRAME = 1024  # samples an access unit, ISO/IEC 14496-3 section 4.5.1.1
 AUDIO_BIT_RATE = 64_000
 ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's cores alone
+MUX_BYTES = 2**20  # handed out at once; half a second at 16 Mbit/s is one piece then, which nobody has to join
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
 RAW = frozenset({"rawvideo", "wrapped_avframe"})  # decoders that hand out what they were given
 ALSA_CONFIG = "/usr/share/alsa/alsa.conf"  # Debian's libasound2-data
@@ -227,7 +228,7 @@ class Mp4Writer:
             "max_interleave_delta": str(MUX_SKEW_US),
         }
         with media_errors("mp4"):
-            self._container = av.open(sink, "w", format="mp4", options=options)
+            self._container = av.open(sink, "w", format="mp4", options=options, buffer_size=MUX_BYTES)
             self._streams = [self._stream(track) for track in tracks]
         self._headers = {number: track.extradata for number, track in enumerate(tracks) if not track.is_video}
 

@@ -2,7 +2,7 @@
 descriptor is not used again."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -37,14 +37,14 @@ class SegmentFile:
 
     def append(self, data: bytes) -> None:
         """Add `data` at the end; it is on the disk when this returns."""
-        self.write(data)
+        self.write([data])
         self.sync()
 
-    def write(self, data: bytes) -> None:
-        """Add `data` at the end; `sync` brings it to the disk."""
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Add `pieces` at the end, as one write where the disk takes it; `sync` brings them to the disk."""
         with self._step():
-            self._put(data)
-        self._written += len(data)
+            self._put(pieces)
+        self._written += sum(map(len, pieces))
 
     def sync(self) -> None:
         """Everything written is on the disk when this returns."""
@@ -52,8 +52,8 @@ class SegmentFile:
             os.fdatasync(self._descriptor)
         self.size = self._written
 
-    def _put(self, data: bytes) -> None:
-        write_all(self._descriptor, data, self._written)
+    def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
+        _write_pieces(self._descriptor, pieces, self._written)
 
     @contextmanager
     def _step(self) -> Iterator[None]:
@@ -91,9 +91,10 @@ class EncryptedSegmentFile(SegmentFile):
         super().create()
         self._begun = self._stream.opening()
 
-    def _put(self, data: bytes) -> None:
-        """Encrypt and write `data`; the header goes before the first."""
+    def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Encrypt and write `pieces`; the header goes before the first."""
         offset = self._stream.size - len(self._begun)
+        data = b"".join(pieces)
         records = [self._stream.append(part) for part in (_opening_parts(data) if self._begun else [data])]
         write_all(self._descriptor, b"".join([self._begun, *records]), offset)
         self._begun = b""
@@ -118,3 +119,10 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
+
+
+def _write_pieces(descriptor: int, pieces: Sequence[bytes | memoryview], offset: int) -> None:
+    """Write `pieces` one after the other in one call, and what the disk did not take of it in others."""
+    written = os.pwritev(descriptor, pieces, offset)
+    if written < sum(map(len, pieces)):
+        write_all(descriptor, b"".join(pieces)[written:], offset + written)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent import durable
+from agent.adapters.behind import Behind, following
 from agent.adapters.disk_room import NoRoom
 from agent.adapters.gap_log import GapLog
 from agent.adapters.orders import RecordingOrder
@@ -37,7 +38,6 @@ from agent.wire.signing import CertifiedSigner
 
 RecordingEvent = FragmentStored | GapOpened | PhotoTaken | RecordingSealed | RecordingFailed | WorkFailed
 SECOND_NS = 10**9
-BATCH_BYTES = 8 * 2**20  # ours; a pre-event ring reaches the disk in steps of so much
 CHECK_BYTES = 2**18  # ours; a ring's packets ask the disk for its room once in so much, live ones every time
 
 
@@ -82,7 +82,8 @@ class SegmentRow:
         self._pre_event: Mapping[str, int | bool] = {}
         self._open: SegmentWriter | None = None
         self._ends, self._retry_ns = 0.0, 0
-        self._batch_bytes = self._unchecked = 0
+        self._behind: Behind | None = None
+        self._unchecked = 0
         self._broken: dict[Path, Break] = {}
         self._sums = SegmentSums(bench.spool.sums_of)
         self.done: list[SegmentWriter] = []
@@ -117,19 +118,18 @@ class SegmentRow:
             self._turn(float(seconds(packet, self._tracks)), packet)
         segment = self._open
         if segment is not None and self._has_room(segment, packet):
-            segment.batch_bytes = self._batch_bytes
+            segment.behind = self._behind
             self._carry_out(segment, lambda: segment.write(packet, self._gaps))
 
     def write_at_once(self, packets: Iterable[Packet]) -> None:
-        """Take many packets that came before this moment; they reach the disk in a few large steps."""
-        self._batch_bytes = BATCH_BYTES
-        for packet in packets:
-            self.write(packet)
-        self._batch_bytes = 0
-        segment = self._open
-        if segment is not None:
-            segment.batch_bytes = 0
-            self._carry_out(segment, segment.sync)
+        """Take many packets that came before this moment; they reach the disk in a few large steps,
+        beside the muxer."""
+        with following("flush") as self._behind:
+            for packet in packets:
+                self.write(packet)
+            if (segment := self._open) is not None and self._carry_out(segment, segment.sync):
+                segment.behind = None
+        self._behind = None
 
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
@@ -192,7 +192,7 @@ class SegmentRow:
     def _has_room(self, segment: SegmentWriter, packet: Packet) -> bool:
         """Whether there is room to go on. When there is none left, the segment is closed and sealed in the reserve."""
         self._unchecked -= len(packet.data)
-        if self._batch_bytes and self._unchecked >= 0:
+        if self._behind is not None and self._unchecked >= 0:
             return True
         try:
             self._bench.spool.room.check(self._bench.settings.reserve_bytes)
@@ -217,6 +217,9 @@ class SegmentRow:
 
     def _give_up(self, segment: SegmentWriter, fault: EnvironmentFault) -> None:
         self._open = None
+        segment.let_go()
+        for event in segment.stored():
+            self._bench.report(event)
         self._abandon(segment)
         if segment.records:
             self.done.append(segment)

@@ -1,8 +1,11 @@
 """One segment while it is recorded: packets become signed fragments on the disk, at the end the seal."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from agent.adapters.behind import Behind
 from agent.adapters.fragment_muxer import Fragment, FragmentMuxer
 from agent.adapters.gap_log import GapLog
 from agent.adapters.packets import Packet, StreamInfo
@@ -14,11 +17,13 @@ from agent.control.messages import FragmentStored
 from agent.evidence.journal import FragmentMoment, JournalRecord
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, SignedFragment
 
+BATCH_BYTES = 8 * 2**20  # ours; a pre-event ring reaches the disk in steps of so much
+
 
 class SegmentWriter:
-    """Every fragment is one append and one `fdatasync`; a fragment counts only after both. While `batch_bytes` is above
-    0, so many bytes share one `fdatasync`, and their fragments are told after it: for a pre-event ring, which has to
-    reach the disk at once and as a whole.
+    """Every fragment is one append and one `fdatasync`; a fragment counts only after both. While `behind` is set, the
+    disk's part and the seal's hash follow there, `BATCH_BYTES` share one `fdatasync`, and fragments are told after it:
+    for a pre-event ring, which has to reach the disk at once and as a whole.
 
     After an `EnvironmentFault` only `abandon` may be called: what is on the disk is recovered later.
     """
@@ -36,8 +41,9 @@ class SegmentWriter:
         self._origin, self._emitter, self._file, self._clock = origin, emitter, file, clock
         self._positions = positions
         self._muxer = FragmentMuxer(tracks, fragment_ms)
-        self._unsynced: list[tuple[Fragment, SignedFragment]] = []
-        self.batch_bytes = 0
+        self._unsynced: deque[tuple[FragmentStored, JournalRecord]] = deque()
+        self._batched = 0
+        self.behind: Behind | None = None
         self.head, self.duration_ms = origin.prior_head, 0
         self.records: list[JournalRecord] = []
 
@@ -64,19 +70,26 @@ class SegmentWriter:
 
     def sync(self) -> Iterator[FragmentStored]:
         """End a batch: what was written is on the disk, and is told."""
-        if not self._unsynced:
-            return
-        self._file.sync()
-        unsynced, self._unsynced = self._unsynced, []
-        for fragment, signed in unsynced:
-            self.records.append(signed.record)
-            self.head, self.duration_ms = signed.head, self.duration_ms + fragment.duration_ms
-            yield self._told(fragment, signed)
+        self._sync()
+        yield from self.stored()
+
+    def stored(self) -> Iterator[FragmentStored]:
+        """What has reached the disk and was not told yet; after a fault as well."""
+        while self._unsynced and _end(self._unsynced[0][1]) <= self._file.size:
+            told, record = self._unsynced.popleft()
+            self.records.append(record)
+            self.head, self.duration_ms = told.head, self.duration_ms + told.duration_ms
+            yield told
 
     def seal(self, closing: Closing) -> None:
         """Close the file and overwrite the reserved box with the final manifest."""
         self._file.close()
         seal_segment(self._file.path, self._file.size, self._emitter.seal(closing), self._file.keys)
+
+    def let_go(self) -> None:
+        """After a fault: wait until nothing is written any more."""
+        if self.behind is not None:
+            self.behind.calm()
 
     def abandon(self) -> None:
         """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises
@@ -96,14 +109,34 @@ class SegmentWriter:
             fragment.captured, fragment.duration_ms, now, carried, self._positions.at(fragment.captured)
         )
         signed = self._emitter.fragment(fragment.media, moment)
-        self._file.write(signed.data)
-        self._unsynced.append((fragment, signed))
-        if carried or sum(it.size for _, it in self._unsynced) >= self.batch_bytes:
-            stored = self.sync()
-            first = next(stored)  # the disk has it from here on
+        self._unsynced.append((self._told(fragment, signed), signed.record))
+        self._put(signed)
+        if carried:
+            self._sync()
             gaps.written()
-            yield first
-            yield from stored
+        yield from self.stored()
+
+    def _put(self, signed: SignedFragment) -> None:
+        self._batched += signed.size
+        if self.behind is None:
+            self._write(signed.boxes)
+            self._sync()
+            return
+        self.behind.do(partial(self._write, signed.boxes))
+        if self._batched >= BATCH_BYTES:
+            self.behind.do(self._file.sync)
+            self._batched = 0
+
+    def _write(self, boxes: Sequence[bytes | memoryview]) -> None:
+        self._emitter.catch_up()
+        self._file.write(boxes)
+
+    def _sync(self) -> None:
+        if self.behind is not None:
+            self.behind.settle()
+        if self._batched:
+            self._file.sync()
+            self._batched = 0
 
     def _told(self, fragment: Fragment, signed: SignedFragment) -> FragmentStored:
         origin = self._origin
@@ -116,3 +149,7 @@ class SegmentWriter:
             fragment.duration_ms,
             signed.size,
         )
+
+
+def _end(record: JournalRecord) -> int:
+    return record.offset + record.size

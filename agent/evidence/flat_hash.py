@@ -20,7 +20,7 @@ EXCLUSIONS: list[dict[str, Any]] = [
 class Hash(Protocol):
     """What hashlib.sha256 makes, or something outside this room that does the same work elsewhere meanwhile."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take more bytes."""
 
     def copy(self) -> Self:
@@ -43,7 +43,7 @@ class FlatHash:
         """The same state, to go on from apart."""
         return FlatHash(self._hash.copy)
 
-    def add(self, offset: int, *pieces: bytes) -> None:
+    def add(self, offset: int, *pieces: bytes | memoryview) -> None:
         """One whole box that begins at `offset`, in pieces."""
         self._hash.update(offset.to_bytes(8))
         for piece in pieces:

@@ -7,6 +7,7 @@ and nothing else, whatever the length of the recording.
 """
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
 
 from agent.evidence import bmff, journal, manifest, session, statements, vsi
@@ -25,15 +26,20 @@ __all__ = ["Closing", "Patch", "SegmentEmitter", "SegmentOrigin", "SessionKey", 
 
 @dataclass(frozen=True)
 class SignedFragment:
-    """`data` is to be appended at `offset`, in one piece; `head` is the recording's head after it. `record` is what
-    the sidecar `journal.jsonl` says of it."""
+    """`boxes` are to be appended at `offset`, one after the other; `head` is the recording's head after them. `record`
+    is what the sidecar `journal.jsonl` says of them."""
 
-    data: bytes
+    boxes: tuple[bytes | memoryview, ...]
     sequence: int
     head: Digest
     offset: int
     size: int
     record: JournalRecord
+
+    @property
+    def data(self) -> bytes:
+        """The boxes in one piece."""
+        return b"".join(self.boxes)
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,14 @@ class Patch:
 
 class SegmentEmitter:
     """Signs one segment. Call `opening` once, `fragment` for every fragment in order, `seal` once; each result is to be
-    written before the next call. Not to be used further once a write failed: what is on the disk is recovered."""
+    written before the next call. Not to be used further once a write failed: what is on the disk is recovered.
+
+    What `fragment` returned is held for the seal's hash until `catch_up`, which another thread may call meanwhile."""
 
     def __init__(self, origin: SegmentOrigin, signer: CertifiedSigner, key: SessionKey) -> None:
         self._origin, self._signer, self._key = origin, signer, key
         self._flat = FlatHash()
+        self._unhashed: deque[tuple[int, bytes | memoryview]] = deque()
         self._head, self._fragments, self._size = origin.prior_head, 0, 0
         self._first: Instant | None = None
         self._last: Instant | None = None
@@ -79,11 +88,11 @@ class SegmentEmitter:
         self._label = draft.label
         box = manifest.build_manifest_box(draft, self._flat.digest(), self._signer)
         self._signature = read_manifest(box).signature
-        data = ftyp + box + moov
+        data = b"".join((ftyp, box, moov))
         self._size = len(data)
         return data
 
-    def fragment(self, media: bytes, moment: FragmentMoment) -> SignedFragment:
+    def fragment(self, media: bytes | memoryview, moment: FragmentMoment) -> SignedFragment:
         """The signed fragment around `media`, exactly one `moof` and one `mdat`; raises `ValueError` otherwise."""
         moof, mdat = _split(media, b"moof", b"mdat")
         sequence = self._origin.first_sequence + self._fragments
@@ -92,10 +101,16 @@ class SegmentEmitter:
         noted = journal.encode_entry_box(encoded)
         iat = int(moment.signed.wall.timestamp())
         emsg = vsi.sign_fragment(self._key, self._label, sequence, moment.duration_ms, iat, [noted, moof, mdat])
-        return self._appended(entry, journal.head_of(encoded), [vsi.STYP, emsg, noted, moof, mdat])
+        return self._appended(entry, journal.head_of(encoded), (vsi.STYP, emsg, noted, moof, mdat))
+
+    def catch_up(self) -> None:
+        """Hash the fragments made so far for the seal; from one thread at a time."""
+        while self._unhashed:
+            self._flat.add(*self._unhashed.popleft())
 
     def seal(self, closing: Closing) -> Patch:
         """The final manifest, to overwrite the opening one."""
+        self.catch_up()
         seal = Seal(
             closing,
             self._label,
@@ -108,7 +123,7 @@ class SegmentEmitter:
         )
         return sealing_patch(self._origin, self._assertions, seal, self._flat.digest(), self._signer, self._manifest_at)
 
-    def _opening_assertions(self, ftyp: bytes, moov: bytes) -> tuple[Assertion, ...]:
+    def _opening_assertions(self, ftyp: memoryview, moov: memoryview) -> tuple[Assertion, ...]:
         origin = self._origin
         opening = Opening(origin, _digest(ftyp), _digest(moov))
         keys = session.encode_session_keys(self._key, self._signer.chain[0], origin.opened.wall, origin.first_sequence)
@@ -118,21 +133,23 @@ class SegmentEmitter:
             Assertion(session.SESSION_KEYS_LABEL, keys),
         )
 
-    def _entry(self, sequence: int, moment: FragmentMoment, media: bytes, moof: bytes) -> JournalEntry:
+    def _entry(
+        self, sequence: int, moment: FragmentMoment, media: bytes | memoryview, moof: memoryview
+    ) -> JournalEntry:
         locator = hashlib.sha256(moof).digest()[: journal.LOCATOR_BYTES]
         origin = self._origin
         return JournalEntry(self._head, origin.recording, origin.segment, sequence, moment, _digest(media), locator)
 
-    def _appended(self, entry: JournalEntry, head: Digest, boxes: list[bytes]) -> SignedFragment:
+    def _appended(self, entry: JournalEntry, head: Digest, boxes: tuple[bytes | memoryview, ...]) -> SignedFragment:
         start = self._size
         for box in boxes:
-            self._flat.add(self._size, box)
+            self._unhashed.append((self._size, box))
             self._size += len(box)
         self._head, self._fragments = head, self._fragments + 1
         self._first, self._last = self._first or entry.moment.captured, entry.moment.captured
         size, media = self._size - start, len(boxes[-1]) + len(boxes[-2])
         record = JournalRecord(entry, head, start, size, self._size - media, media)
-        return SignedFragment(b"".join(boxes), entry.sequence, head, start, size, record)
+        return SignedFragment(boxes, entry.sequence, head, start, size, record)
 
 
 def opening_draft(origin: SegmentOrigin, assertions: tuple[Assertion, ...]) -> manifest.Draft:
@@ -160,12 +177,13 @@ def _title(origin: SegmentOrigin) -> str:
     return f"{origin.recording}/segment-{origin.segment:04d}.mp4"
 
 
-def _split(data: bytes, *kinds: bytes) -> list[bytes]:
-    boxes = list(bmff.walk(bmff.Source.of_bytes(data)))
+def _split(data: bytes | memoryview, *kinds: bytes) -> list[memoryview]:
+    data = memoryview(data)
+    boxes = list(bmff.walk(bmff.Source(len(data), lambda offset, length: bytes(data[offset : offset + length]))))
     if tuple(box.kind for box in boxes) != kinds:
         raise ValueError(f"expected {kinds}, found {[box.kind for box in boxes]}")
     return [data[box.offset : box.end] for box in boxes]
 
 
-def _digest(data: bytes) -> Digest:
+def _digest(data: bytes | memoryview) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest())

@@ -7,6 +7,7 @@ the released specification (reference/signing.md section 2); other drafts differ
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +45,11 @@ class FragmentHash:
         self._hash.update(self._offset.to_bytes(8))
         self._offset += size
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
         """Bytes of the box begun last."""
         self._hash.update(chunk)
 
-    def add(self, box: bytes) -> None:
+    def add(self, box: bytes | memoryview) -> None:
         """A covered box held whole."""
         self.begin(len(box))
         self.update(box)
@@ -69,7 +70,7 @@ class SegmentInfo:
 
 
 def sign_fragment(
-    session: SessionKey, manifest: str, sequence: int, duration_ms: int, iat: int, boxes: list[bytes]
+    session: SessionKey, manifest: str, sequence: int, duration_ms: int, iat: int, boxes: Sequence[bytes | memoryview]
 ) -> bytes:
     """The `emsg` box for a fragment made of STYP, this box and `boxes`; `iat` is seconds since 1970."""
     blank = _emsg(

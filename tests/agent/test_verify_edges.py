@@ -69,10 +69,8 @@ def test_photo_without_a_given_root_is_not_trusted(tmp_path: Path, authority: Au
 
 def test_photo_is_called_a_photo_and_not_a_film_of_nothing(tmp_path: Path, authority: Authority) -> None:
     (tmp_path / "p.jpg").write_bytes(photo(authority.signer()))
-    done = _verify_exactly(tmp_path / "p.jpg", "--report", tmp_path / "r.html")
-    assert "照片" in done.stdout
-    assert "照片" in (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "0 段" not in done.stdout + (tmp_path / "r.html").read_text(encoding="utf-8")
+    done = _verify_exactly(tmp_path / "p.jpg")
+    assert ("照片" in done.stdout, "0 段" in done.stdout) == (True, False)
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])

@@ -53,11 +53,16 @@ class TimedEmitter(SegmentEmitter):
 
     cpu_s = 0.0
 
-    def fragment(self, media: bytes, moment: FragmentMoment) -> SignedFragment:
+    def fragment(self, media: bytes | memoryview, moment: FragmentMoment) -> SignedFragment:
         begin = thread_time()
         signed = super().fragment(media, moment)
         self.cpu_s += thread_time() - begin
         return signed
+
+    def catch_up(self) -> None:
+        begin = thread_time()
+        super().catch_up()
+        self.cpu_s += thread_time() - begin
 
 
 class WorkloadClock:

@@ -318,6 +318,17 @@ def test_flipped_bit_before_recovery_costs_no_sealed_segment(cut, at):
     assert all(place["file"] == SEGMENT for place in report["places"] if place["kind"] == "at-rest")
 
 
+@pytest.mark.parametrize("at", [3, 9, 40, 200])
+def test_sealed_segment_whose_header_is_damaged_is_altered_and_not_missing(cut, at):
+    segment = cut / "recordings" / FIRST / SEGMENT
+    segment.write_bytes(flipped(segment.read_bytes(), at))
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingFailed)
+    assert segment.exists()
+    done = verify(segment.parent, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] == "altered"
+
+
 def test_sealed_segment_whose_opening_is_damaged_stays_where_it_is(cut):
     folder = cut / "recordings" / FIRST
     data = (folder / SEGMENT).read_bytes()

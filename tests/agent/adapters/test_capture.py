@@ -206,12 +206,12 @@ def test_nothing_written_finishes_without_a_fragment():
 
 @pytest.mark.parametrize("piece", [1, 7, 4096])
 def test_boxes_are_cut_however_the_bytes_arrive(piece):
-    boxes = [b"\0\0\0\x0bmoofabc", b"\0\0\0\x08mdat"]
+    boxes = [b"\0\0\0\x09moova", b"\0\0\0\x0bmoofabc" + b"\0\0\0\x08mdat", b"\0\0\0\x0amfrabc"]
     stream, cutter, found = b"".join(boxes), BoxCutter(), []
     for at in range(0, len(stream), piece):
         cutter.write(stream[at : at + piece])
         found += cutter.boxes()
-    assert found == [(b"moof", boxes[0]), (b"mdat", boxes[1])]
+    assert found == [(b"moov", boxes[0]), (b"moof", boxes[1]), (b"mfra", boxes[2])]
 
 
 def test_tracks_are_merged_in_order_and_a_silent_one_holds_nothing_back():

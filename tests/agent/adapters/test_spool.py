@@ -213,9 +213,9 @@ def test_recording_begun_by_another_key_is_left_alone_and_does_not_stop_the_othe
 
 
 def test_no_fragment_is_told_before_it_is_synced(tmp_path):
-    """Bites when `os.fdatasync` is taken out of `SegmentFile.append`."""
+    """Bites when `os.fdatasync` is taken out of `SegmentFile.sync`."""
     trace = tmp_path / "trace"
-    command = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=pwrite64,fdatasync,write", "-e", "signal=none"]
+    command = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=pwritev2,fdatasync,write", "-e", "signal=none"]
     recording = [sys.executable, "-m", SCRIPT, str(tmp_path / "recordings"), "600"]
     with subprocess.Popen([*command, *recording], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
         for count, _ in enumerate(process.stdout, 1):
@@ -223,12 +223,12 @@ def test_no_fragment_is_told_before_it_is_synced(tmp_path):
                 break
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGKILL)
-    calls = re.findall(r"(pwrite64\(|fdatasync\(|write\(1, \"FragmentStored)", trace.read_text())
+    calls = re.findall(r"(pwritev2\(|fdatasync\(|write\(1, \"FragmentStored)", trace.read_text())
     kinds = "".join({"p": "P", "f": "S", "w": "T"}[call[0]] for call in calls)
     assert re.match(r"PSPST(PST)+", kinds), kinds
 
 
-@pytest.mark.parametrize(("call", "error"), [("fdatasync", "EIO"), ("pwrite64", "ENOSPC"), ("pwrite64", "EROFS")])
+@pytest.mark.parametrize(("call", "error"), [("fdatasync", "EIO"), ("pwritev2", "ENOSPC"), ("pwritev2", "EROFS")])
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_disk_that_fails_once_costs_one_fragment_and_is_told(tmp_path, call, error, number):
     root = tmp_path / "recordings"
