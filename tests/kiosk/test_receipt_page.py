@@ -89,6 +89,7 @@ def test_a_kiosk_process_answers_from_paper_and_from_its_short_code(tmp_path: Pa
         page = kiosk.page(scanned)
         assert all(text in page for text in ("回执真实", "录像已归档，完整", "2028年11月22日", RECEIPT.name, UNIT))
         assert "T-2026-0001" not in page
+        assert f'class="wide"><dt>校验值</dt><dd>{RECEIPT.head}' in page
         assert "录像已归档，完整" in kiosk.page(f"receipt?c={quote(spelled(CODE).lower())}")
         assert "可能是伪造" in kiosk.page(f"receipt?c={quote(sign_receipt(RECEIPT, bench.kiosk.signer))}")
         assert "应是 16 位" in kiosk.page("receipt?c=12345")

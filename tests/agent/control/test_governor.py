@@ -236,3 +236,31 @@ def test_every_recording_begins_and_ends_with_a_reading_and_one_comes_every_five
     assert [reading and reading.gaps for reading in told] == [0, 0, 0, 1]
     assert told[0] is not None
     assert (told[0].battery_percent, told[0].temperature_mc, told[0].free_mib) == (80, 41_000, 20 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("measured", "cause", "alarm"),
+    [
+        ({"battery_percent": 10}, "battery", Alarm.BATTERY_LOW),
+        ({"battery_percent": 4, "temperature_mc": 50_000}, "battery", Alarm.BATTERY_LOW),
+        ({"battery_percent": 4, "temperature_mc": 86_000}, "battery", Alarm.BATTERY_LOW),
+        ({"battery_percent": 4, "temperature_mc": 96_000}, "heat", Alarm.TOO_HOT),
+        ({"battery_percent": 9, "temperature_mc": 86_000}, "heat", Alarm.HOT),
+        ({"battery_percent": 4, "charging": True, "temperature_mc": 81_000}, "heat", Alarm.HOT),
+        ({"battery_percent": 2, "temperature_mc": 96_000}, "battery", Alarm.BATTERY_EMPTY),
+    ],
+)
+def test_a_low_battery_told_as_heat_or_heat_as_a_low_battery(measured, cause, alarm):
+    """Told wrongly, the officer carries an empty device into the shade, or charges one that burns."""
+    field = Field()
+    effects = [*field.read(**measured), *field.read(**measured)]  # the last rung wants to be told twice
+    stored = [it for it in of(StoreEvent, effects) if it.draft.type is EventType.MEASURE_CHANGED]
+    assert stored[-1].draft.data["cause"] == cause
+    assert field.controller.health.alarms == {alarm}
+
+
+def test_what_is_given_up_for_the_battery_is_taken_back_for_it():
+    field = Field()
+    field.read(battery_percent=10)
+    effects = field.read(battery_percent=100, temperature_mc=50_000)
+    assert [it.draft.data["cause"] for it in of(StoreEvent, effects) if "cause" in it.draft.data] == ["battery"]
