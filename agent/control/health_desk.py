@@ -32,6 +32,7 @@ from agent.wire.device_events import EventType
 from agent.wire.identifiers import RecordingId
 from agent.wire.instant import Instant
 
+OFFICERS_ACTS = frozenset({Reason.PAUSED, Reason.MUTED})  # a pause says nothing against the device
 LOWERED_PERCENT = 50  # ours: half of the configured rate
 LAST_WORD_NS = 30 * NANOSECONDS  # ours: how long uploads go on for the last message of an empty battery
 MIB = 2**20
@@ -61,8 +62,8 @@ class HealthDesk:
         return last is None or now.monotonic_ns - last.monotonic_ns > LAST_WORD_NS
 
     def count(self, event: object) -> None:
-        """Interruptions and failures of any part are counted for the trail."""
-        self._trail.gaps += isinstance(event, GapOpened)
+        """Interruptions that no person made and failures of any part are counted for the trail."""
+        self._trail.gaps += isinstance(event, GapOpened) and event.reason not in OFFICERS_ACTS
         self._trail.faults += isinstance(event, RecordingFailed | WorkFailed)
 
     def read(self, event: HealthRead, now: Instant) -> list[Effect]:

@@ -67,6 +67,18 @@ def test_photo_without_a_given_root_is_not_trusted(tmp_path: Path, authority: Au
     assert (done.returncode, json.loads(done.stdout)["layers"]["trust"]["status"]) == (14, "not-judged")
 
 
+def test_photo_is_called_a_photo_and_not_a_film_of_nothing(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo(authority.signer()))
+    done = _verify_exactly(tmp_path / "p.jpg")
+    assert ("照片" in done.stdout, "0 段" in done.stdout) == (True, False)
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_command_without_a_path_says_so_in_one_chinese_line(words: list[str]) -> None:
+    done = _verify_exactly(*words)
+    assert (done.returncode, done.stderr.count("\n"), "没有给出 PATH" in done.stderr) == (2, 1, True)
+
+
 def test_folder_without_anything_to_verify_passes_nothing(tmp_path: Path, authority: Authority) -> None:
     """Bites when no finding is taken for a good one: an empty folder is not unchanged."""
     (tmp_path / "root.pem").write_bytes(authority.root_pem)
