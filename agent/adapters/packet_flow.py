@@ -42,6 +42,8 @@ class TimestampGuard:
         self._started[track] = True
         self._next[track] = wanted + 1
         moved = wanted - packet.dts
+        if not moved and packet.pts >= wanted:
+            return packet, told
         return replace(packet, dts=wanted, pts=max(wanted, packet.pts + moved)), told
 
 

@@ -263,13 +263,11 @@ class _Feed:
     def _wait_for(self, at: Fraction) -> tuple[Fraction, Instant]:
         """Wait until `at`, and tell the moment; a pace that cannot be kept moves the rest of the input later instead of
         racing after it."""
-        now = self._clock.read()
-        early = at - Fraction(now.monotonic_ns - self._origin_ns, 10**9)
+        early = at - self._elapsed()
         if early > 0:
             self._closed.wait(float(early))
-            now = self._clock.read()
         elif -early > MAX_LATE and self._shift is not None:
             self._shift -= early
             self._end -= early
             at -= early
-        return at, now
+        return at, self._clock.read()

