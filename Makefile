@@ -2,6 +2,8 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+# One more than there are processors: most tests wait for processes of their own.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # For pip's isolated build environments too, which do not see -c; relative, because pip splits it at spaces.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -16,7 +18,7 @@ demo: .venv/rehearsal.installed ## a whole small district on this computer; ARGS
 
 test: .venv/test.installed ## every test, on all cores; ARGS="-k name" for some
 	@sh tests/system-packages.sh
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 bench: .venv/test.installed ## the figures of signing and verifying beside their peers, into bench.json; ARGS="--quick"
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -27,7 +27,8 @@ from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettle
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
-from agent.performer import Performer, RecorderPort, Room
+from agent.performer import Performer
+from agent.room import RecorderPort, Room
 from agent.version import software_version
 from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.envelope import open_trust_list

@@ -1,22 +1,25 @@
 """Looks at a device for its self-check, whether its agent runs or not; opens no camera and changes nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from agent.adapters.database import Snapshot, read_snapshot
-from agent.adapters.health_courier import read_health
+from agent.adapters.health_courier import read_board, read_health
 from agent.adapters.picamera2_source import camera_present
 from agent.adapters.sources import FIRST_CAMERA, SOUND_CARDS
 from agent.adapters.spool import Spool
-from agent.clock import Clock
+from agent.adapters.state_lock import is_held
+from agent.clock import GNSS_ERROR_MS, Clock
 from agent.config import DATABASE, RECORDINGS, AgentConfig, CaptureConfig
 from agent.control.self_check import Observed, Presence
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.health import HealthReading, parse_reading
 from agent.wire import canonical
+from agent.wire.instant import Instant, TimeState
 from agent.wire.signing import load_pem_certificates
 
 
@@ -27,8 +30,9 @@ def observe(config: AgentConfig, clock: Clock) -> Observed:
     told = _snapshot(config)
     last = None if told is None else parse_reading(told.health)
     certificates = _certificates([config.identity.evidence_chain, config.broker.certificate])
+    running = last if is_held(config.state_dir) else None
     return Observed(
-        read.at,
+        agent_moment(read.at, running),
         _measured(read.battery_percent, last, "battery_percent"),
         read.charging if last is None or read.charging is not None else last.charging,
         read.free_bytes,
@@ -42,7 +46,16 @@ def observe(config: AgentConfig, clock: Clock) -> Observed:
         config.duty.planned_hours,
         config.duty.battery_hours,
         config.storage_policy,
+        read_board(config.duty.sysfs),
     )
+
+
+def agent_moment(now: Instant, last: HealthReading | None) -> Instant:
+    """`now` with the state of the clock that the running agent stamps with: it may know the time from a GNSS receiver
+    of which the kernel's clock knows nothing."""
+    if last is None or now.state is not TimeState.UNSET or last.clock is TimeState.NTP:
+        return now
+    return replace(now, state=last.clock, error_ms=GNSS_ERROR_MS if last.clock is TimeState.GNSS else None)
 
 
 def _snapshot(config: AgentConfig) -> Snapshot | None:
@@ -73,7 +86,8 @@ def _camera(capture: CaptureConfig) -> Presence:
     if kind == "rtsp":
         return Presence.UNKNOWN
     if kind in {"v4l2", "file"}:
-        return Presence.THERE if Path(where).exists() else Presence.MISSING
+        found = Presence.FILE if kind == "file" else Presence.THERE
+        return found if Path(where).exists() else Presence.MISSING
     if kind == "picamera2":
         return Presence.THERE if camera_present() else Presence.MISSING
     there = kind == "auto" and (camera_present() or FIRST_CAMERA.exists())

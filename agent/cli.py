@@ -49,7 +49,7 @@ LABELS = {
     "device": "设备",
     "unit": "单位",
     "running": "正在运行",
-    "session": "连接次数",
+    "session": "尝试连接次数",
     "devseq": "事件总数",
     "acked": "中心已回执",
     "waiting": "等待回执",
@@ -84,6 +84,9 @@ def status(config: ConfigOption, as_json: JsonOption = False) -> None:
     if as_json:
         output.out(json.dumps(figures, ensure_ascii=False, indent=2), highlight=False)
         return
+    from agent.page.view import latest_fault
+
+    figures["last_error"] = latest_fault(figures["last_error"]).lstrip("：")
     table = Table("项目", "值", title=f"{figures['device']} 状态")
     for name, value in figures.items():
         table.add_row(

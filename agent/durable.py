@@ -40,10 +40,12 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path, mode: int = 0o750) -> Path:
-    """Create `directory` with its parents; every new name is durable when this returns."""
+    """Create `directory` and the parents it lacks, each with `mode`; every new name is durable when this returns."""
     missing = [place for place in [directory, *directory.parents] if not place.exists()]
     with disk_errors(directory):
-        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+        for place in reversed(missing):
+            place.mkdir(mode=mode, exist_ok=True)
+        directory.mkdir(mode=mode, exist_ok=True)
     for place in missing:
         sync_directory(place.parent)
     return directory

@@ -70,7 +70,10 @@ def equip_hooks(
         displays.append(HookCourier(config.mcu, clock, report, _died, _lost("button line")))
     if config.gpio or config.speaker:
         board, speaker = gpio_panel(config) if config.gpio else None, sounder(config.speaker, config.voices)
-        told = _lost("panel", lambda line: report(WorkFailed(f"指示或提示音不可用：{line}")))
+        told = _lost(
+            "panel",
+            lambda line: report(WorkFailed(f"指示或提示音不可用，录制不受影响；请检查接线与配置 [hooks]：{line}")),
+        )
         displays.append(PanelCourier(board, speaker, clock, report, _died, told, config.mute_cause))
     if config.gnss:
         others.append(GnssCourier(config.gnss, clock, positions, report, _died, _lost("GNSS line")))

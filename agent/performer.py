@@ -2,68 +2,22 @@
 
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from agent.adapters.asked_folder import AskedFolder
-from agent.adapters.database import Database
-from agent.adapters.disclosed_folder import DisclosedFolder
-from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.store import DeviceMemory, EventStore
-from agent.adapters.worker import Worker
-from agent.clock import Clock
 from agent.control import effects as asked
 from agent.control import messages as happened
-from agent.control.controller import Identity
 from agent.control.effects import Effect
 from agent.control.messages import Event
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
 from agent.post import Post
+from agent.room import Room
 from agent.wire import canonical
-from agent.wire.signing import CertifiedSigner
 
 CHECKED_ROWS = 10_000  # ours: what a start looks through; the rest is looked at when it is sent
 
 logger = logging.getLogger(__name__)
-
-
-class RecorderPort(Protocol):
-    """What the performer needs of a recorder; it answers with the recording events."""
-
-    def start(self, order: asked.StartRecording) -> None:
-        """Begin a recording; returns at once."""
-
-    def stop(self, reason: str) -> None:
-        """End it; returns at once."""
-
-    def mark(self, order: asked.MarkRecording) -> None:
-        """Carry out an officer's act in it; returns at once."""
-
-    def photograph(self, order: asked.TakePhoto) -> None:
-        """Keep the next picture as a photo; returns at once."""
-
-    def obey(self, order: asked.NoteHealth | asked.NoteDuty | asked.SetBitrate | asked.Indicate) -> None:
-        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
-
-
-@dataclass(frozen=True)
-class Room:
-    """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
-    them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
-
-    identity: Identity
-    clock: Clock
-    signer: CertifiedSigner
-    database: Database
-    link: MqttLink
-    worker: Worker
-    recorder: RecorderPort | None
-    disclosed: DisclosedFolder | None
-    read_trust: Callable[[], Event]
-    asked: AskedFolder | None = None
 
 
 class Performer:
@@ -173,7 +127,7 @@ class Performer:
 
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:
-            detail = "本机没有录像设备，不能录制。"
+            detail = "本机没有录像设备，不能录制。请改用执法记录仪，或检查配置 [capture]。"
             return [happened.RecordingFailed(None, detail, self._room.clock.read())]
         self._room.recorder.start(effect)
         return []

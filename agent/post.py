@@ -1,7 +1,6 @@
 """What goes to the broker on the loop's thread: batches of the chain, the retained state, and the connection itself."""
 
 import logging
-from typing import TYPE_CHECKING
 
 from agent.adapters.database import snapshot
 from agent.adapters.mqtt_link import LastWill
@@ -10,14 +9,12 @@ from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.damage import damage_alarm, declare_damage
 from agent.control.messages import Event
+from agent.room import Room
 from agent.wire.device_events import EVENTS_TYPE, MAX_BATCH_EVENTS, encode_batch
 from agent.wire.envelope import seal
 from agent.wire.identifiers import Digest
 from agent.wire.status import STATUS_TYPE, DeviceStatus
 from agent.wire.topics import EVENTS, STATE, device_topic
-
-if TYPE_CHECKING:
-    from agent.performer import Room
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Post:
     """Reads the store, seals with the device's key and hands over to the link; raises `EnvironmentFault`."""
 
-    def __init__(self, room: "Room", store: EventStore, memory: DeviceMemory) -> None:
+    def __init__(self, room: Room, store: EventStore, memory: DeviceMemory) -> None:
         self._room, self._store, self._memory = room, store, memory
 
     def send(self, effect: asked.SendEvents) -> list[Event]:

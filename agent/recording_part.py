@@ -68,7 +68,7 @@ class CameraPart:
         try:
             there = self._spool.recordings()
         except EnvironmentFault as fault:
-            return [WorkFailed(f"录像目录无法读取，开机恢复未进行：{fault}")]
+            return [WorkFailed(f"录像目录无法读取，开机恢复未进行；请检查存储卡后重启：{fault}")]
         own = [recording for recording in there if recording_device(recording) == self._device]
         now = self._clock.read()
         lost = [recording for recording in unreported if recording not in own]

@@ -6,6 +6,7 @@ connection. jinja2 is imported when a page is made.
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +92,8 @@ class Section:
     pictures: tuple[Thumbnail, ...]
     no_pictures: str
     sample: tuple[str, int, int, str] | None
+    signed_at: int | None
+    encrypted: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,15 @@ class Page:
 
 
 def section(
-    path: str, report: Report, segments: Sequence[Examined], pictures: Sequence[Thumbnail], no_pictures: str
+    path: str,
+    report: Report,
+    segments: Sequence[Examined],
+    pictures: Sequence[Thumbnail],
+    no_pictures: str,
+    encrypted: Path | None = None,
 ) -> Section:
-    """The section for one verified path; reads every file once more, for its SHA-256."""
+    """The section for one verified path; reads every file again, for its SHA-256. `encrypted` is the folder that has
+    to be decrypted before anything in it can be checked by hand."""
     readable = sorted((it for it in segments if it.found.origin is not None), key=lambda it: it.number or 0)
     return Section(
         path,
@@ -123,6 +132,8 @@ def section(
         tuple(pictures),
         no_pictures,
         _sample(readable),
+        _signed_at(readable),
+        None if encrypted is None else (shlex.quote(str(encrypted)), shlex.quote(encrypted.name)),
     )
 
 
@@ -141,6 +152,8 @@ def render(page: Page) -> str:
         meanings=MEANINGS,
         statement=" ".join(dict.fromkeys(it.report.statement for it in page.sections)),
         width=WIDTH,
+        not_judged=any(it.report.duty.status is Status.NOT_JUDGED for it in page.sections),
+        by_hand=next((it for it in page.sections if it.sample is not None), None),
     )
 
 
@@ -225,6 +238,12 @@ def _sample(segments: Sequence[Examined]) -> tuple[str, int, int, str] | None:
         for record in segment.found.fragments[:1]:
             return segment.file.name, record.media_offset, record.media_size, record.entry.media
     return None
+
+
+def _signed_at(segments: Sequence[Examined]) -> int | None:
+    """Seconds since 1970 of the last seal: when the device's certificate has to be in date."""
+    ends = [it.seal.closing.at.wall for it in segments if it.seal is not None]
+    return int(ends[-1].timestamp()) if ends else None
 
 
 def _data_url(jpeg: bytes) -> str:

@@ -7,13 +7,32 @@ restart, where that clock begins anew, by wall time.
 import itertools
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from agent.evidence.continuity import NO_INTERRUPTION, TIME_HOLE_MS
 from agent.evidence.interruptions import REASON_NAMES
-from agent.evidence.journal import CLOCK_JUMPED, GAP_CLOSED, GAP_OPENED, HEALTH, MARKER, JournalEvent, JournalRecord
+from agent.evidence.journal import (
+    CLOCK_JUMPED,
+    EXPLANATION,
+    GAP_CLOSED,
+    GAP_OPENED,
+    HEALTH,
+    IDENTITY,
+    LABEL,
+    MARKER,
+    MUTE_OFF,
+    MUTE_ON,
+    OFFICER,
+    PHOTO,
+    STEP,
+    STEP_DUE,
+    TASK,
+    JournalEvent,
+    JournalRecord,
+)
 from agent.evidence.places import Examined, clock_text, wall_text
+from agent.evidence.reasons import Cause
 from agent.evidence.report import Place
 from agent.evidence.statements import Seal
 from agent.wire.instant import Instant
@@ -23,12 +42,30 @@ MIN_WIDTH = 2.0  # so that half a second in a day can still be seen
 TICKS = 5
 MAX_HAPPENINGS = 200  # ours; more are counted, and stand in journal.jsonl
 TIME_HOLE = "time-hole"
-KIND_NAMES = {GAP_OPENED: "中断开始", GAP_CLOSED: "中断结束", MARKER: "标记", CLOCK_JUMPED: "时钟跳变"}
+NUMBER_WIDTH = 16.0  # of the drawing; numbers closer than this would be printed over each other
+KIND_NAMES = {
+    GAP_OPENED: "中断开始",
+    GAP_CLOSED: "中断结束",
+    MARKER: "标注",
+    CLOCK_JUMPED: "时钟跳变",
+    MUTE_ON: "静音开始",
+    MUTE_OFF: "静音结束",
+    EXPLANATION: "口头说明",
+    PHOTO: "拍照",
+    HEALTH: "设备状况",
+    OFFICER: "执法人员",
+    LABEL: "不合要求之处",
+    TASK: "任务",
+    STEP_DUE: "应录环节",
+    STEP: "步骤",
+    IDENTITY: "出示证件",
+}
+CAUSE_NAMES = {cause.value: cause.chinese for cause in Cause}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch from `x` on, `width` wide. `kind`: recorded, explained, unexplained or damaged."""
+    """A stretch from `x` on, `width` wide. `kind`: recorded, explained, unexplained, muted or damaged."""
 
     x: float
     width: float
@@ -54,6 +91,8 @@ class Happening:
     at: str
     kind: str
     words: str
+    label: str = ""
+    """What is printed above the bar; empty where the label beside it speaks for this one too."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +117,12 @@ def timeline(segments: Sequence[Examined], places: Sequence[Place]) -> Timeline 
     axis = _Axis(records)
     unexplained = {place.sequence for place in places if place.kind == TIME_HOLE}
     seals = {it.found.fragments[-1].entry.sequence: it.seal for it in ordered if it.found.fragments}
-    bars = [*_runs(records, axis), *_holes(records, axis, unexplained, seals), *_damage(places, axis)]
     events = [event for segment in ordered for event in _events(segment) if event.kind != HEALTH]
-    happenings = [_happening(number, event, axis) for number, event in enumerate(events[:MAX_HAPPENINGS], start=1)]
+    holes = _holes(records, axis, unexplained, seals)
+    bars = [*_runs(records, axis), *holes, *_muted(events, axis), *_damage(places, axis)]
+    happenings = _labelled(
+        [_happening(number, event, axis) for number, event in enumerate(events[:MAX_HAPPENINGS], start=1)]
+    )
     cuts = tuple(axis.x(it.found.fragments[0].entry.sequence) for it in ordered[1:] if it.found.fragments)
     return Timeline(tuple(bars), cuts, tuple(axis.ticks()), tuple(happenings), len(events) - len(happenings))
 
@@ -190,6 +232,41 @@ def _reason(before: JournalRecord, after: JournalRecord, seal: Seal | None) -> s
     return next((REASON_NAMES[reason] for reason in reasons if reason is not None), "有说明的中断")
 
 
+def _muted(events: Sequence[JournalEvent], axis: _Axis) -> Iterator[Bar]:
+    """Stretches without sound; one that no event ends lasts to the end."""
+    since: JournalEvent | None = None
+    for event in events:
+        if event.kind == MUTE_ON and since is None:
+            since = event
+        elif event.kind == MUTE_OFF and since is not None:
+            yield from _silent(since, axis.moment(event.at), axis)
+            since = None
+    if since is not None:
+        yield from _silent(since, WIDTH, axis)
+
+
+def _silent(since: JournalEvent, end: float | None, axis: _Axis) -> Iterator[Bar]:
+    begin = axis.moment(since.at)
+    if begin is not None and end is not None:
+        title = "静音：" + (CAUSE_NAMES.get(since.note, since.note) or "没有说明原因")
+        yield Bar(begin, max(MIN_WIDTH, end - begin), "muted", title)
+
+
+def _labelled(happenings: Sequence[Happening]) -> list[Happening]:
+    """With labels that are not printed over each other: those close together share one, "3–5"."""
+    groups: list[list[Happening]] = []
+    for each in sorted((it for it in happenings if it.x is not None), key=lambda it: it.x or 0.0):
+        room = NUMBER_WIDTH * (2 if groups and len(groups[-1]) > 1 else 1)
+        near = groups and (each.x or 0.0) - (groups[-1][-1].x or 0.0) < room
+        groups[-1].append(each) if near else groups.append([each])
+    labels = {group[0].number: _span([it.number for it in group]) for group in groups}
+    return [replace(it, label=labels.get(it.number, "")) for it in happenings]
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{min(numbers)}–{max(numbers)}"
+
+
 def _damage(places: Sequence[Place], axis: _Axis) -> Iterator[Bar]:
     for place in places:
         x = None if place.captured is None or place.kind == TIME_HOLE else axis.moment(place.captured)
@@ -206,5 +283,5 @@ def _events(segment: Examined) -> Iterator[JournalEvent]:
 
 def _happening(number: int, event: JournalEvent, axis: _Axis) -> Happening:
     reason = "" if event.reason is None else REASON_NAMES[event.reason]
-    words = "，".join(word for word in (reason, event.note) if word)
-    return Happening(number, axis.moment(event.at), clock_text(event.at), KIND_NAMES.get(event.kind, event.kind), words)
+    words = "，".join(word for word in (reason, CAUSE_NAMES.get(event.note, event.note)) if word)
+    return Happening(number, axis.moment(event.at), clock_text(event.at), KIND_NAMES[event.kind], words)

@@ -18,11 +18,14 @@ from agent.adapters.thumbnails import thumbnails
 from agent.cli_frame import run_app
 from agent.errors import OperatorFault
 from agent.evidence.device_chain import ChainLink
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.places import clock_text, wall_text
 from agent.evidence.report import Place, Report, Status, Verdict, worst
 from agent.key_files import read_private_key
 from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
+    PHOTOS,
+    SEGMENTS,
     Basis,
     Judged,
     judge_devices,
@@ -64,6 +67,8 @@ PATH 可以是一个 .mp4、一次录制的文件夹，或存放多次录制的�
   liuhen-verify state/recordings --roots root.pem --receipts REC-0001.receipts.jsonl --report report.html
 """
 
+NO_PATH = "没有给出 PATH（missing PATH）。请写录制文件夹或文件：liuhen-verify REC-0001-R000001 --roots root.pem"
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Paths = list[Path] | None
 
@@ -71,9 +76,9 @@ Paths = list[Path] | None
 @app.command(help=_HELP)
 def verify(
     paths: Annotated[
-        list[Path],
+        Paths,
         typer.Argument(metavar="PATH...", help="录制或采集件的文件夹、其上级，或单个 .mp4、.jpg"),
-    ],
+    ] = None,
     roots: Annotated[
         Paths, typer.Option(help="从本区另行取得的根证书 PEM，可多次给出；缺省：不判断出自何人，即不可信")
     ] = None,
@@ -85,6 +90,8 @@ def verify(
     report: Annotated[Path | None, typer.Option(help="另写一份可打印的报告（一个独立的 HTML 文件）")] = None,
 ) -> None:
     """Verify every path, print its report, and exit with the code of the worst verdict."""
+    if not paths:
+        raise OperatorFault(NO_PATH)
     parts = {path: parts_of(path) for path in paths}
     basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
     if key is not None:
@@ -154,15 +161,25 @@ class _Session:
         with _progress(size) as bar:
             task = bar.add_task("检验", total=size)
             inspect = self._look if self._keep else None
-            return judge_path(place, self._basis, lambda count: bar.advance(task, count), inspect)
+            judged = judge_path(place, self._basis, lambda count: bar.advance(task, count), inspect)
+        if self._keep and not judged.segments:  # a photo, a collected item, nothing readable: no film was open
+            self._add(judged)
+        return judged
+
+    def _add(self, judged: Judged) -> None:
+        self._sections.append(section(str(judged.path), judged.report, (), (), ""))
 
     def _look(self, judged: Judged) -> None:
         """Make the section of the page, which is small, while the files are open."""
+        if not judged.segments:
+            return
         trusted = judged.report.verdict is not Verdict.UNTRUSTED
         # A decoder is a large target: it is not given pictures that nobody known has signed.
         pictures = thumbnails(judged.segments) if trusted else ()
         why = "所选片段无法解码成画面（可能没有画面轨）。" if trusted else "录像不可信，未解码画面。"
-        self._sections.append(section(str(judged.path), judged.report, judged.segments, pictures, why))
+        self._sections.append(
+            section(str(judged.path), judged.report, judged.segments, pictures, why, _encrypted(judged.path))
+        )
 
     def _note(self, judged: Judged) -> None:
         self._verdicts.append(judged.report.verdict)
@@ -172,6 +189,11 @@ class _Session:
 def main() -> None:
     """The command."""
     run_app(app)
+
+
+def _encrypted(path: Path) -> Path | None:
+    folder = (path if path.is_dir() else path.parent).resolve()
+    return folder if path.suffix == SUFFIX or any(path.glob(SEGMENTS + SUFFIX)) else None
 
 
 def _basis_lines(basis: Basis) -> Iterator[str]:
@@ -206,7 +228,9 @@ def _show(console: Console, path: Path, report: Report) -> None:
         what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
+        source += f"；画面来源：文件 {_plain(report.source_file)}，非摄像头" if report.source_file else ""
         told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
+        told = f"照片 photo{source}" if path.name.lower().endswith(PHOTOS) else told
         told = "采集件 collected，非本设备摄录" if report.collected else told
         _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():

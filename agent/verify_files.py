@@ -67,7 +67,8 @@ class Basis:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The recordings in `path` when it is a folder of recordings, by name; otherwise `path` itself.
+    """The recordings in `path` when it is a folder of recordings, by name; the photos when it is one of photos;
+    otherwise `path` itself.
 
     Raises `OperatorFault` when it is not there or cannot be read.
     """
@@ -77,7 +78,14 @@ def parts_of(path: Path) -> list[Path]:
         if not path.is_dir() or _segments(path):
             return [path]
         found = [place for place in path.iterdir() if place.is_dir() and _is_part(place.name)]
-    return sorted(found) or [path]
+        return sorted(found) or _photos_alone(path) or [path]
+
+
+def _photos_alone(path: Path) -> list[Path]:
+    """The photos in a folder that is not a recording whose segments are gone, nor a collected file."""
+    if _is_part(path.name) or (path / SUMS_NAME).exists() or collected_folder(path) is not None:
+        return []
+    return sorted(it for it in path.iterdir() if it.name.lower().endswith(PHOTOS) and it.is_file())
 
 
 def size_of(path: Path) -> int:

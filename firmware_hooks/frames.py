@@ -14,7 +14,6 @@ MARK = b"\xa5\x5a"
 MAX_PAYLOAD = 32  # ours; the longest payload so far is 3 bytes
 CAUSES = 9  # the reasons of the rules, see `Asked`
 HEAD_BYTES, CRC_BYTES = 3, 2
-MIN_FRAME = HEAD_BYTES + 1 + CRC_BYTES
 
 
 class Kind(IntEnum):

@@ -6,6 +6,7 @@ root=${1:-}
 here=$(dirname "$0")
 place() { install -D -m 0644 "$here/$1" "$root$2"; }
 for unit in agent kiosk screen; do place "systemd/liuhen-$unit.service" "/usr/lib/systemd/system/liuhen-$unit.service"; done
+place README.md /usr/share/doc/liuhen/README.md
 place systemd/sysusers-liuhen.conf /usr/lib/sysusers.d/liuhen.conf
 place systemd/tmpfiles-liuhen.conf /usr/lib/tmpfiles.d/liuhen.conf
 place systemd/journald-liuhen.conf /usr/lib/systemd/journald.conf.d/liuhen.conf

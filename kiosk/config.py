@@ -12,14 +12,15 @@ from agent.wire.identifiers import DeviceId, District, device_id, district, labe
 
 WHERE = "kiosk.toml"
 KEYS = (
-    "district", "device", "hall", "audience", "listen", "disclosed", "state", "root", "trust_list", "complaint_phone",
+    "district", "device", "hall", "audience", "listen", "disclosed", "receipts", "state", "root", "trust_list",
+    "complaint_phone",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class KioskConfig:
-    """`hall` is the hall's name as shown; `audience` its label in topics; port 0 asks for any free port; `state` is
-    the screen's own folder, which nobody else writes to."""
+    """`hall` is the hall's name as shown; `audience` its label in topics; port 0 asks for any free port; `receipts` is
+    the folder of the receipts' list; `state` the screen's own, which nobody else writes to."""
 
     district: District
     device: DeviceId
@@ -28,6 +29,7 @@ class KioskConfig:
     host: str
     port: int
     disclosed: Path
+    receipts: Path
     state: Path
     root: Path
     trust_list: Path
@@ -51,6 +53,7 @@ def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
         host,
         port,
         settings.path("disclosed", folder, "state/disclosed"),
+        settings.path("receipts", folder, "state/receipts"),
         settings.path("state", folder, "kiosk-state"),
         settings.path("root", folder, "root.pem"),
         settings.path("trust_list", folder, "trust.dsse"),

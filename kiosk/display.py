@@ -12,6 +12,7 @@ from kiosk.identity import identity_view
 from kiosk.lists import Topic, list_page
 from kiosk.page import Frame, Pages
 from kiosk.proof import proof
+from kiosk.receipt import Part, is_receipt, receipt_view
 
 
 class Display:
@@ -20,8 +21,9 @@ class Display:
     Lives in one event loop; nothing here is called from another thread.
     """
 
-    def __init__(self, site: Site, pages: Pages, feed: Feed, clock: Clock) -> None:
+    def __init__(self, site: Site, pages: Pages, feed: Feed, clock: Clock, receipts: Part) -> None:
         self._site, self._pages, self._feed, self._clock = site, pages, feed, clock
+        self._receipts = receipts
         self._changed = asyncio.Event()
         self.generation = ""
         self.closed = False
@@ -68,10 +70,14 @@ class Display:
         view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint, self._feed.remark)
         return self._pages.proof(self._frame("verify", "核验"), view)
 
-    def identity(self, text: str) -> str:
-        """Whether the officer's code `text` is genuine."""
-        view = identity_view(text, self._feed.shelf, self._now(), self._feed.trust, District(self._site.district))
-        return self._pages.identity(self._frame("verify", "核验执法人员身份码"), view)
+    def scanned(self, text: str) -> str:
+        """Whether the officer's code `text` is genuine, or what became of the recording of a receipt."""
+        now, trust, place = self._now(), self._feed.trust, District(self._site.district)
+        if is_receipt(text):
+            view = receipt_view(text, self._receipts, now, trust, place)
+            return self._pages.identity(self._frame("verify", "查询执法记录回执"), view)
+        view = identity_view(text, self._feed.shelf, now, trust, place)
+        return self._pages.identity(self._frame("verify", "核验身份码、查询回执"), view)
 
     def missing(self) -> str:
         """The page for an address that does not exist; never a blank one."""

@@ -19,7 +19,7 @@ REFUSED = "{}您可以拒绝检查并拨打投诉举报电话核实。"  # 行�
 @dataclass(frozen=True)
 class IdentityView:
     """What is shown for a scanned text: `fields` are those of the personnel list (the plan 二（一）4), empty where the
-    officer is not on it; no banner before anything was scanned."""
+    officer is not on it, or of a receipt (`kiosk.receipt`); no banner before anything was scanned."""
 
     banners: tuple[Banner, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()

@@ -52,7 +52,7 @@ class Pages:
         return self._render("verify.html", frame, view)
 
     def identity(self, frame: Frame, view: IdentityView) -> str:
-        """Whether an officer's code is genuine, and whose it is."""
+        """What a scanned code comes to: an officer's, or a receipt."""
         return self._render("identity.html", frame, view)
 
     def message(self, frame: Frame, banner: Banner) -> str:

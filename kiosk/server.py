@@ -27,7 +27,7 @@ def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[
     routes = [
         *(Route(path, _page(render)) for path, render in pages.items()),
         Route("/w/{number}", _window(display)),
-        Route("/code", _scanned(display.identity)),
+        *(Route(path, _scanned(display.scanned)) for path in ("/code", "/receipt")),
         Route("/events", _events(display)),
         *(Route(f"/static/{name}", _file(static[name], kind)) for name, kind in STATIC_TYPES.items()),
     ]

@@ -18,6 +18,7 @@ from kiosk.display import Display
 from kiosk.feed import Feed
 from kiosk.gate import local_hosts
 from kiosk.page import Pages
+from kiosk.receipt_folder import ReceiptFolder
 from kiosk.server import STATIC_TYPES, application
 
 CHECK_S = 1.0  # how often the observer and the calendar are looked after
@@ -98,7 +99,7 @@ def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:
     site = Site(config.district, config.device, config.hall, config.audience, config.complaint_phone)
     folder = resources.files("kiosk") / "templates"
     templates = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
-    display = Display(site, Pages(templates), feed, clock)
+    display = Display(site, Pages(templates), feed, clock, ReceiptFolder(config.receipts).part)
     display.refresh()
     return display
 

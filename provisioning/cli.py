@@ -96,7 +96,11 @@ def add_device(
     pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
     order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm, archive=pem)
     outcome = write_device_folder(source, order, out, _now())
-    _tell_folder(device, outcome, "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。", as_json)
+    card = (
+        "" if kiosk else "录像与照片在卡上以明文存放。" if pem is None else "录像与照片在卡上加密，只有存档密钥能解开。"
+    )
+    hint = "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。"
+    _tell_folder(device, outcome, card + hint, as_json)
 
 
 @app.command(

@@ -136,7 +136,7 @@ class CollectedShelf:
 
     def write(self, place: Path, pieces: Iterable[bytes]) -> None:
         """Write the material at `place`, which `draft` gave; raises `EnvironmentFault`."""
-        durable.write_stream(place, pieces, durable.PRIVATE, SYNC_BYTES)
+        durable.write_stream(place, pieces, durable.SHARED, SYNC_BYTES)
 
     def discard(self, place: Path) -> None:
         """Let a draft go."""
@@ -164,11 +164,12 @@ class CollectedShelf:
             return collected.open_collected(place.read_bytes()).statement
 
     def _write_sums(self, place: Path, digest: Digest, store: bytes) -> None:
-        manifest = durable.write_bytes(place.with_name(collected.MANIFEST_NAME), store)
+        manifest = durable.write_bytes(place.with_name(collected.MANIFEST_NAME), store, durable.SHARED)
         listed = {place.name: digest, manifest.name: sums_of_bytes(store, sm3=False).sha256}
         sums = sidecars.sha256sums(listed)
-        durable.write_bytes(place.with_name(sidecars.SUMS_NAME), sums)
-        durable.write_bytes(place.with_name(sidecars.SIGNATURE_NAME), sidecars.sign_sums(sums, self._signer))
+        durable.write_bytes(place.with_name(sidecars.SUMS_NAME), sums, durable.SHARED)
+        signed = sidecars.sign_sums(sums, self._signer)
+        durable.write_bytes(place.with_name(sidecars.SIGNATURE_NAME), signed, durable.SHARED)
 
     def _digest_of(self, item: CollectedId) -> Iterator[Digest]:
         try:

@@ -90,18 +90,22 @@ class DataKeys:
         recording = sealed.recording
         if not self._file(recording, KEY_SUFFIX).exists():
             return
-        durable.write_bytes(self._file(recording, END_SUFFIX), encode_end(sealed))
+        durable.write_bytes(self._file(recording, END_SUFFIX), encode_end(sealed), durable.SHARED)
         _erase(self._file(recording, KEY_SUFFIX))
 
     def end(self, recording: RecordingId) -> RecordingSealed | None:
-        """What `forget` was given, None for a recording that was not forgotten."""
+        """What `forget` was given, None for a recording that was not forgotten. Raises `EnvironmentFault` when the disk
+        does not say, and `SenderFault` when what it says is none."""
         place = self._file(recording, END_SUFFIX)
-        return parse_end(place.read_bytes()) if place.exists() else None
+        with durable.disk_errors(place):
+            return parse_end(place.read_bytes()) if place.exists() else None
 
     def tidy(self, there: set[RecordingId], finished: set[RecordingId], expected: set[RecordingId]) -> None:
         """At a start: erase keys of `finished` recordings that a power cut left, unless they are `expected` to be told
         again, and remove the ends of recordings that are no longer `there`. Raises `EnvironmentFault`."""
-        for place in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+        with durable.disk_errors(self._folder):
+            places = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        for place in places:
             recording = RecordingId(place.stem)
             forgotten = self._file(recording, END_SUFFIX).exists()
             if place.suffix == KEY_SUFFIX and (forgotten or recording in finished - expected):
@@ -124,7 +128,9 @@ class DataKeys:
 
 
 def _erase(place: Path) -> None:
-    durable.overwrite(place, 0, bytes(place.stat().st_size))
+    with durable.disk_errors(place):
+        size = place.stat().st_size
+    durable.overwrite(place, 0, bytes(size))
     durable.remove(place)
 
 

@@ -13,7 +13,6 @@ from agent.wire.instant import Instant
 
 BOX_HEADER = 8  # size and type, ISO/IEC 14496-12 section 4.2
 INIT_KINDS = frozenset({b"ftyp", b"moov"})
-EXTENDED = 1  # a size of 1 means that a 64-bit size follows; the muxer never writes one for fragments
 
 
 @dataclass(frozen=True)

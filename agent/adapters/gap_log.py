@@ -12,11 +12,15 @@ JUMP_MS = 1000  # ours; the wall clock and the monotonic clock may drift apart s
 
 
 class GapLog:
-    """Collects journal events; at most one lasting gap is open at a time, the first reason stands."""
+    """Collects journal events; at most one lasting gap is open at a time, the first reason stands. What is told at once
+    is another thing than what is signed: every reason is told, each once until a fragment is stored again: `told` are
+    those that would not be told now."""
 
     def __init__(self) -> None:
         self._pending: list[JournalEvent] = []
         self._open: Reason | None = None
+        self._passed_at: Instant | None = None
+        self.told: set[Reason] = set()
         self._impaired: set[Reason] = set()
         self._last: Instant | None = None
         self._beyond: JournalEvent | None = None
@@ -31,6 +35,8 @@ class GapLog:
     def written(self) -> None:
         """The pending events are on the disk."""
         self._pending.clear()
+        if self._open is None:
+            self.told.clear()
         self._beyond, self._beyond_count = None, 0
 
     def note(self, event: JournalEvent) -> None:
@@ -52,9 +58,13 @@ class GapLog:
         return lost
 
     def open(self, reason: Reason, at: Instant, note: str = "") -> bool:
-        """Capture broke off; returns whether that is news (False while a gap is open already)."""
-        if self._open is not None:
+        """Capture broke off; returns whether that is a gap of its own (False while one is open already). One that
+        began since the reason of the open gap is over goes back to that moment: nothing was recorded in between."""
+        if self._open is not None and self._passed_at is None:
             return False
+        if self._passed_at is not None:
+            at = self._passed_at
+            self.close(at)
         self._open = reason
         last = self._pending[-1] if self._pending and self._beyond is None else None
         if last is not None and (last.kind, last.reason) == (GAP_CLOSED, reason):
@@ -67,7 +77,20 @@ class GapLog:
         """Capture goes on, if it was broken off."""
         if self._open is not None:
             self._add(JournalEvent(GAP_CLOSED, at, self._open))
-            self._open = None
+            self._open = self._passed_at = None
+
+    def resumed(self, at: Instant) -> None:
+        """A pause is over; its gap closes with the next picture, or here when there is another reason why none comes.
+        Whatever goes wrong from here on is told anew."""
+        self.told.clear()
+        if self._open is Reason.PAUSED:
+            self._passed_at = at
+
+    def unheard(self, reason: Reason) -> bool:
+        """Whether nobody was told of this yet since the last stored fragment; now somebody is."""
+        news = reason not in self.told
+        self.told.add(reason)
+        return news
 
     def passed(self, reason: Reason, since: Instant, until: Instant, note: str) -> None:
         """A gap that is over already."""

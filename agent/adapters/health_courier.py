@@ -7,8 +7,10 @@ from pathlib import Path
 from agent.adapters.spool import Spool
 from agent.clock import Clock
 from agent.control.health import HealthRead
+from agent.control.self_check import Board
 from agent.errors import EnvironmentFault
-from firmware_hooks.power_and_heat import battery, hottest
+from firmware_hooks.clocks import rtcs
+from firmware_hooks.power_and_heat import battery, hottest, throttling
 
 PERIOD_S = 5.0  # ours: heat and charge take minutes; room goes at half a megabyte a second
 
@@ -59,3 +61,12 @@ def read_health(sysfs: Path | None, spool: Spool, clock: Clock) -> HealthRead:
     supply, heat = (None, None) if sysfs is None else (battery(sysfs), hottest(sysfs))
     percent, charging = (None, None) if supply is None else (supply.percent, supply.charging)
     return HealthRead(clock.read(), percent, charging, heat, free)
+
+
+def read_board(sysfs: Path | None) -> Board:
+    """What the board says against itself now."""
+    if sysfs is None:
+        return Board()
+    held, clocks = throttling(sysfs), rtcs(sysfs)
+    lost = bool(clocks) and all(it.seconds is None for it in clocks)
+    return Board(clock_lost=lost) if held is None else Board(held.under_voltage, held.throttled, lost)

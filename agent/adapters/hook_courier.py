@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from agent.adapters.line_courier import REOPEN_S, Died, LineCourier, Lost
+from agent.adapters.line_courier import OPEN_WAIT_S, REOPEN_S, Died, LineCourier, Lost
 from agent.clock import Clock
 from agent.control.acts import Act
 from agent.control.effects import Indicate
@@ -57,7 +57,7 @@ class HookCourier:
     ) -> None:
         self._clock, self._deliver = clock, deliver
         self._line: LineCourier[Frame] = LineCourier(
-            NAME, DeviceLink(device), self._tell, died, lost, reopen_s, self._opened
+            NAME, DeviceLink(device), self._tell, died, lost, reopen_s, self._opened, OPEN_WAIT_S
         )
         self._last_counter: int | None = None
         self._shown: Show | None = None

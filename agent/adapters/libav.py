@@ -299,7 +299,7 @@ def first_picture(film: bytes, width: int) -> bytes:
     with media_errors("mp4"), av.open(io.BytesIO(film), "r", format="mp4") as container:
         picture = next(container.decode(video=0), None) if container.streams.video else None
         if picture is None:
-            raise MediaFault("没有可解码的画面。")
+            raise MediaFault("没有可解码的画面。请用原件重试，或换一段片段。")
         height = max(2, picture.height * width // picture.width & ~1)
         encoder = av.VideoCodecContext.create("mjpeg", "w")
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"

@@ -34,8 +34,9 @@ class Link(Protocol[Heard]):
 class LineCourier(Generic[Told]):
     """Calls `take` in its own thread `name` for everything that the line tells, and `opened` whenever it was opened. A
     lost line is opened again every `reopen_s` seconds, and `lost` (an English line for the log) is called when it goes
-    or cannot be opened, once for one reason. If the thread ends unasked, `died(name, error)` is called; the error is
-    None or the exception."""
+    or cannot be opened, once for one reason. `start` waits up to
+    `open_wait_s` for the line. If the thread ends unasked, `died(name, error)` is called; the error is None or the
+    exception."""
 
     def __init__(
         self,
@@ -46,11 +47,13 @@ class LineCourier(Generic[Told]):
         lost: Lost,
         reopen_s: float = REOPEN_S,
         opened: Callable[[], None] = lambda: None,
+        open_wait_s: float = 0.0,
     ) -> None:
         self._name, self._link, self._take, self._reopen_s = name, link, take, reopen_s
         self._died, self._lost, self._opened = died, lost, opened
         self._stopping, self._connected = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._open_wait_s = open_wait_s
         self._outgoing: deque[bytes] = deque(maxlen=OUTGOING)
         self._last_loss = ""
 
@@ -60,10 +63,10 @@ class LineCourier(Generic[Told]):
         return self._connected.is_set()
 
     def start(self) -> None:
-        """Begin; the line need not be there yet. Waits shortly for it: opening it drops what was sent before, and a
-        device that says it is ready must hear the next press."""
+        """Begin; the line need not be there yet. Waits shortly for one on which a person presses: opening it drops what
+        was sent before, and a device that says it is ready must hear the next press."""
         self._thread.start()
-        self._connected.wait(OPEN_WAIT_S)
+        self._connected.wait(self._open_wait_s)
 
     def send(self, data: bytes) -> None:
         """Send `data` within the next fraction of a second, if the line is open then; returns at once."""

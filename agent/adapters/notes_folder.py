@@ -80,7 +80,7 @@ def _next(folder: Path) -> tuple[int, Digest]:
     if not names:
         return 1, GENESIS
     if len(names) >= MAX_NOTES:
-        raise OperatorFault(f"这次录制已有 {MAX_NOTES} 条补充说明，不能再加。")
+        raise OperatorFault(f"这次录制已有 {MAX_NOTES} 条补充说明，不能再加。其余情况请写入案卷材料。")
     if names[-1] != note_name(len(names)):
         raise OperatorFault(f"{folder} 中的补充说明编号不连续，可能有缺失。请先找回，再加新的说明。")
     with durable.disk_errors(folder):

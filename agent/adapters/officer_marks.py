@@ -32,8 +32,9 @@ class OfficerMarks:
                 self._gaps.note(JournalEvent(MARKER, asked.at, None, KEY_MARK))
             case Act.PAUSE if not self.paused:
                 return self._pause(asked)
-            case Act.RESUME:
+            case Act.RESUME if self.paused:
                 self.paused = False
+                self._gaps.resumed(asked.at)
             case Act.EXPLAIN if self._explaining is None:
                 self._explaining = next_sequence, asked.cause
             case Act.EXPLAINED:

@@ -104,9 +104,9 @@ class Picamera2Source:
         return [pictures, *self._open_sound()]
 
     def run(self, deliver: Deliver) -> None:
-        """Record until `close`; raises `EnvironmentFault` when camera or microphone stops."""
+        """Record until `close`; raises `EnvironmentFault` when the camera stops."""
         self._running = True
-        beside = SecondTrack(self._sound, deliver, self._closed)
+        beside = SecondTrack(self._sound, deliver)
         flow = SensorFlow(deliver, self._clock, self._encoding, self._watermark)
         try:
             with _camera_errors("树莓派摄像头已停止", "请检查排线后重新录制"):
@@ -115,7 +115,6 @@ class Picamera2Source:
             self._closed.set()
             self._release()
             beside.join()
-        beside.check()
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Taken when the camera is opened next: its encoder keeps the rate it was started with."""

@@ -1,5 +1,6 @@
 """Cameras, streams, files and the test scene, read and encoded through PyAV; one thread for each input."""
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ READ_TIMEOUT_S = 3.0  # ours: an RTSP camera silent for so long is lost
 MAX_LATE = Fraction(1)  # seconds a paced input may lag before it gives up catching up
 MAX_AHEAD = Fraction(5)  # ours; what FFmpeg read while it probed a live input comes in a burst, but not more than this
 MAX_KEYFRAME_S = Fraction(1)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,6 @@ class PyAVSource:
         self._closed = threading.Event()
         self._running = False
         self._feeds: list[_Feed] = []
-        self._faults: list[EnvironmentFault] = []
 
     def open(self) -> Sequence[StreamInfo]:
         """Open every input and its encoder; raises `EnvironmentFault`, with nothing left open. A microphone that
@@ -107,7 +109,8 @@ class PyAVSource:
         return tracks
 
     def run(self, deliver: Deliver) -> None:
-        """Read the first input here and the second in a thread "microphone"; ends with `close` or a fault of either."""
+        """Read the first input here and the second in a thread "microphone"; ends with `close` or a fault of the first.
+        When the second fails only its track ends: pictures without sound are better than none."""
         self._running = True
         origin = self._clock.read().monotonic_ns
         others = [
@@ -123,8 +126,6 @@ class PyAVSource:
             for thread in others:
                 thread.join()
             self._release()
-        for fault in self._faults:
-            raise fault
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Code pictures at this rate from the next one on."""
@@ -142,8 +143,7 @@ class PyAVSource:
         try:
             feed.run(deliver, origin)
         except EnvironmentFault as fault:
-            self._faults.append(fault)
-            self._closed.set()
+            logger.warning("the microphone is gone, pictures go on: %s", fault)
 
     def _release(self) -> None:
         for feed in self._feeds:

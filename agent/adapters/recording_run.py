@@ -109,6 +109,9 @@ class RecordingRun:
             self._tell_gap(reason)
         if reason is Reason.PAUSED:
             self._row.finish(reason)
+        elif asked.act is Act.RESUME and not self._feed.is_open:  # lost in the pause: from here on that is the reason
+            self._gaps.open(Reason.CAMERA_LOST, asked.at)
+            self._tell_loss(Reason.CAMERA_LOST)
 
     def _watch_camera(self) -> None:
         quiet_s, settings = self._feed.quiet_s, self._bench.settings
@@ -117,14 +120,16 @@ class RecordingRun:
         elif not self._feed.is_open and quiet_s > settings.retry_s:
             try:
                 self._feed.open()
-            except EnvironmentFault:  # still gone: the open gap says so already
+            except EnvironmentFault:  # still gone: the open gap says that nothing comes, whatever its reason
+                self._tell_loss(Reason.CAMERA_LOST)
                 return
+            self._gaps.told.discard(Reason.ENCODER_STALLED)
             self._row.begin(self._feed.tracks, self._feed.description)
 
     def _lose_camera(self, reason: Reason, note: str) -> None:
         self._write(self._feed.close())
-        if self._gaps.open(reason, self._bench.clock.read(), note):
-            self._tell_gap(reason)
+        self._gaps.open(reason, self._bench.clock.read(), note)
+        self._tell_loss(reason)
         self._row.finish(reason)
 
     def _close_down(self, reason: Reason) -> None:
@@ -144,6 +149,10 @@ class RecordingRun:
 
     def _fail(self, detail: str) -> None:
         self._bench.report(RecordingFailed(self._order.recording, detail, self._bench.clock.read()))
+
+    def _tell_loss(self, reason: Reason) -> None:
+        if self._gaps.unheard(reason):
+            self._tell_gap(reason)
 
     def _tell_gap(self, reason: Reason) -> None:
         self._bench.report(GapOpened(self._order.recording, reason, self._bench.clock.read()))

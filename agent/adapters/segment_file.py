@@ -4,17 +4,27 @@ descriptor is not used again."""
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
 from agent.durable import SHARED, disk_errors, remove, sync_directory
 from agent.errors import EnvironmentFault
-from agent.evidence.encrypted_stream import StreamWriter
+from agent.evidence.encrypted_stream import Header, StreamKey, StreamWriter
 from agent.evidence.manifest import RESERVED_BYTES
 from agent.wire.identifiers import RecordingId
 
 SEGMENT_MODE = SHARED
+
+
+@dataclass(frozen=True)
+class StreamEnd:
+    """What it takes to close an encrypted segment: its key, its header, and where its records `end` in the file."""
+
+    key: StreamKey
+    header: Header
+    end: int
 
 
 class SegmentFile:
@@ -52,6 +62,11 @@ class SegmentFile:
             os.fdatasync(self._descriptor)
         self.size = self._written
 
+    @property
+    def stream(self) -> StreamEnd | None:
+        """What is on the disk of an encrypted file, as it was written; None for one in the clear."""
+        return None
+
     def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
         _write_pieces(self._descriptor, pieces, self._written)
 
@@ -80,16 +95,27 @@ class SegmentFile:
 
 
 class EncryptedSegmentFile(SegmentFile):
-    """The same over an encrypted file; `size` is that of the plaintext. Every write is one record."""
+    """The same over an encrypted file; `size` is that of the plaintext. Every write is one record. Key and header are
+    remembered until the seal: a bit that flips on the card meanwhile is no reason not to seal."""
 
     def create(self) -> None:
         """Make the recording's data key, then the file."""
         recording = RecordingId(self.path.parent.name)
         self.keys.create(recording)
-        key, header = self.keys.fresh_stream(recording)
-        self._stream, self._begun = StreamWriter(key, header), b""
+        self._key, self._header = self.keys.fresh_stream(recording)
+        self._stream, self._begun, self._end = StreamWriter(self._key, self._header), b"", 0
         super().create()
         self._begun = self._stream.opening()
+
+    def sync(self) -> None:
+        """Everything written is on the disk when this returns."""
+        super().sync()
+        self._end = self._stream.size
+
+    @property
+    def stream(self) -> StreamEnd | None:
+        """What is on the disk, as it was written."""
+        return StreamEnd(self._key, self._header, self._end)
 
     def _put(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Encrypt and write `pieces`; the header goes before the first."""

@@ -17,7 +17,7 @@ from agent.adapters.window import WINDOW_BYTES, opened_file
 from agent.clock import Clock
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.encrypted_stream import MAX_HEADER_BYTES, SLOT_BYTES, SUFFIX
 from agent.evidence.journal import JournalEvent, Reason
 from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.manifest_reading import Manifest, read_manifest
@@ -72,7 +72,7 @@ def heal(
     with opened(segment, keys=keys) as whole:
         found = _examined(whole, broken)
         if found.manifest is None:
-            durable.move(segment, _torn(segment))
+            _set_aside(segment)
             return None
         slot.claim(found.manifest)
         torn = whole.read_at(found.intact_bytes, found.torn_bytes)
@@ -126,6 +126,17 @@ def _encrypted_tail(segment: Path, intact: int, keys: DataKeys) -> bytes:
     with keys.opened(segment) as (encrypted, _), opened_file(segment) as source:
         begin = encrypted.boundary(intact)
         return source.read_at(begin, source.size - begin)
+
+
+def _set_aside(segment: Path) -> None:
+    """Out of the way, unless it is an encrypted segment with something in its slot: that was sealed, and whoever reads
+    it with the archive's key is to find it changed, not missing. Raises `SenderFault` for it."""
+    if is_encrypted(segment):
+        with opened_file(segment) as source:
+            filled = source.read_at(MAX_HEADER_BYTES, SLOT_BYTES - MAX_HEADER_BYTES).strip(b"\0")
+        if filled:
+            raise SenderFault(f"{segment.name} 已封存，但开头损坏，本机读不出，原样保留；请由中心用存档密钥核查。")
+    durable.move(segment, _torn(segment))
 
 
 def _sealing_manifest(segment: Path, keys: DataKeys) -> Manifest | None:

@@ -28,7 +28,7 @@ from agent.control.messages import (
     RecordingSealed,
     WorkFailed,
 )
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence.journal import Reason
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, SessionKey
 from agent.evidence.statements import CONTEXT_SOUND
@@ -145,7 +145,7 @@ class SegmentRow:
             segment.seal(Closing(self._bench.clock.read(), reason, gaps=self._gaps.pending))
             self._gaps.written()
             self._sums.add(segment.path)
-        except EnvironmentFault:  # whole on the disk; sealed again at the end of the recording or at the next start
+        except (EnvironmentFault, SenderFault):  # whole on the disk; sealed at the end of the recording or at a start
             self._broken[segment.path] = Break(reason, segment.size)
 
     def seal_recording(self, reason: Reason) -> RecordingSealed:
@@ -159,7 +159,10 @@ class SegmentRow:
         spool.room.use_reserve()
         if last in self._broken:
             self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
-        discarded = seal_broken(self._broken, signer, clock, spool.keys)
+        discarded, lost = seal_broken(self._broken, signer, clock, spool.keys)
+        for place in lost:
+            text = f"录像片段 {place.name} 在存储卡上已损坏，未能封存，原样留存，其余照常封存。"
+            self._bench.report(WorkFailed(f"{text}请更换存储卡并交技术人员核查。"))
         records = [record for segment in self.done for record in segment.records]
         spool.write_sidecars(recording, records, signer, self._sums.take())
         sealed = RecordingSealed(
@@ -234,7 +237,8 @@ class SegmentRow:
 
     def _break_off(self, fault: EnvironmentFault) -> None:
         now, self.trouble = self._bench.clock.read(), str(fault)
-        if self._gaps.open(_reason(fault), now, self.trouble):
+        self._gaps.open(_reason(fault), now, self.trouble)
+        if self._gaps.unheard(_reason(fault)):
             self._bench.report(GapOpened(self._order.recording, _reason(fault), now))
         self._unchecked = 0
         self._retry_ns = now.monotonic_ns + int(self._bench.settings.retry_s * SECOND_NS)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent import durable
 from agent.adapters.data_keys import NO_KEYS, DataKeys, is_encrypted
-from agent.adapters.segment_file import write_all
+from agent.adapters.segment_file import StreamEnd, write_all
 from agent.errors import SenderFault
 from agent.evidence.encrypted_stream import final_record
 from agent.evidence.manifest import RESERVED_BYTES
@@ -34,12 +34,15 @@ def draft_path(segment: Path) -> Path:
     return segment.with_name(segment.name + ".seal")
 
 
-def seal_segment(segment: Path, size: int, patch: Patch, keys: DataKeys = NO_KEYS) -> None:
+def seal_segment(
+    segment: Path, size: int, patch: Patch, keys: DataKeys = NO_KEYS, stream: StreamEnd | None = None
+) -> None:
     """Cut `segment` to `size` bytes (of plaintext, if it is encrypted) and write `patch` into it, through a new
-    descriptor; raises `EnvironmentFault`, and then nothing is lost."""
+    descriptor; raises `EnvironmentFault`, and then nothing is lost. Whoever wrote an encrypted segment gives its
+    `stream`, and nothing is read; without, it is read back with `keys`, which may raise `SenderFault`."""
     draft = patch.offset.to_bytes(NUMBER_BYTES) + size.to_bytes(NUMBER_BYTES) + zlib.compress(patch.data)
     durable.write_bytes(draft_path(segment), draft, durable.SHARED)
-    _carry_out(segment, size, patch, keys)
+    _carry_out(segment, size, patch, keys, stream)
 
 
 def finish_seal(segment: Path, check: Callable[[int, Patch], Patch], keys: DataKeys = NO_KEYS) -> None:
@@ -78,21 +81,26 @@ def _unpacked(draft: Path, packed: bytes) -> bytes:
     return data
 
 
-def _carry_out(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
+def _carry_out(segment: Path, size: int, patch: Patch, keys: DataKeys, stream: StreamEnd | None = None) -> None:
     with durable.disk_errors(segment):
         if is_encrypted(segment):
-            _close_stream(segment, size, patch, keys)
+            _close_stream(segment, patch, stream or _read_back(segment, size, keys))
         else:
             _overwrite(segment, size, patch.offset, patch.data)
     durable.remove(draft_path(segment))
 
 
-def _close_stream(segment: Path, size: int, patch: Patch, keys: DataKeys) -> None:
-    """The seal goes into its slot before the stream is finished: a finished stream without a seal is a forgery."""
+def _read_back(segment: Path, size: int, keys: DataKeys) -> StreamEnd:
     with keys.opened(segment) as (opened, key):
-        slot_at, end = len(opened.header.encode()), opened.boundary(size)
-    _overwrite(segment, end, slot_at, key.lock_slot(patch.offset, patch.data))
-    _overwrite(segment, end, end, final_record(key, end))
+        return StreamEnd(key, opened.header, opened.boundary(size))
+
+
+def _close_stream(segment: Path, patch: Patch, stream: StreamEnd) -> None:
+    """The seal goes into its slot before the stream is finished: a finished stream without a seal is a forgery. The
+    header before it, which is known, is written again where the card does not give it back as it was."""
+    begin = stream.header.encode() + stream.key.lock_slot(patch.offset, patch.data)
+    _overwrite(segment, stream.end, 0, begin)
+    _overwrite(segment, stream.end, stream.end, final_record(stream.key, stream.end))
 
 
 def _overwrite(segment: Path, size: int, offset: int, data: bytes) -> None:

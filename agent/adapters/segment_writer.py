@@ -120,8 +120,9 @@ class SegmentWriter:
 
     def seal(self, closing: Closing) -> None:
         """Close the file and overwrite the reserved box with the final manifest."""
-        self._file.close()
-        seal_segment(self._file.path, self._file.size, self._emitter.seal(closing), self._file.keys)
+        file = self._file
+        file.close()
+        seal_segment(file.path, file.size, self._emitter.seal(closing), file.keys, file.stream)
 
     def abandon(self) -> None:
         """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises

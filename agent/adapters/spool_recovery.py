@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from agent.adapters.data_keys import DataKeys
-from agent.adapters.segment_recovery import Break, heal, prior_head, read_sealed
+from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
 from agent.control.messages import RecordingFailed, RecordingFound, RecordingSealed
@@ -136,11 +136,26 @@ def recover(
     return [work.finish(event.recording) if isinstance(event, RecordingFound) else event for event in found]
 
 
-def seal_broken(broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock, keys: DataKeys) -> int:
-    """Seal what a failing disk left open in a recording of this very run; returns the bytes set aside. Raises
-    `EnvironmentFault` when the disk still fails."""
-    healed = [heal(place, signer, clock, broken[place], keys) for place in sorted(broken)]
-    return sum(it.discarded_bytes for it in healed if it is not None)
+def seal_broken(
+    broken: Mapping[Path, Break], signer: CertifiedSigner, clock: Clock, keys: DataKeys
+) -> tuple[int, list[Path]]:
+    """Seal what a failing disk left open in a recording of this very run; returns the bytes set aside, and the segments
+    that the disk gives back as something else than was written: those stand as they are or as `.torn`, and the rest of
+    the recording is sealed without them. Raises `EnvironmentFault` when the disk still fails."""
+    discarded, lost = 0, []
+    for place in sorted(broken):
+        healed = _healed_if_ours(place, signer, clock, broken[place], keys)
+        discarded += (broken[place].durable_bytes or 0) if healed is None else healed.discarded_bytes
+        if healed is None and broken[place].durable_bytes:
+            lost.append(place)
+    return discarded, lost
+
+
+def _healed_if_ours(place: Path, signer: CertifiedSigner, clock: Clock, broken: Break, keys: DataKeys) -> Healed | None:
+    try:
+        return heal(place, signer, clock, broken, keys)
+    except SenderFault:  # it stays as it is: the archive may read what nobody reads here
+        return None
 
 
 def _ended(recording: RecordingId, found: Sequence[Examination], size: int, at: Instant) -> RecordingSealed:

@@ -15,12 +15,8 @@ MIN_HEIGHT = 16  # pixels; below it Chinese cannot be read
 MAX_CHARACTERS = 48  # ours; what an officer's unit is called is never longer
 SYNTHETIC = "合成画面 SYNTHETIC"
 CLOCK_CHARACTERS = "0123456789-:. ±ms"  # drawn before the first picture comes
-TRUST = {
-    TimeState.GNSS: ("卫星校时", "GNSS"),
-    TimeState.NTP: ("网络校时", "NTP"),
-    TimeState.HOLDOVER: ("守时", "HOLDOVER"),
-    TimeState.UNSET: ("时间未校准", "TIME NOT SET"),
-}
+ENGLISH = {TimeState.UNSET: "TIME NOT SET"}
+TRUST = {state: (state.chinese, ENGLISH.get(state, state.name)) for state in TimeState}
 
 
 @dataclass

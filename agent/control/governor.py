@@ -5,7 +5,7 @@ least a minute between two changes. The last step waits only until the sensor ha
 saved then is the seal, and one wrong reading is no reason to end a recording.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from agent.control.backoff import NANOSECONDS
@@ -63,16 +63,18 @@ def decide(held: Measure, strain: Strain) -> Measure:
     return max(reached, default=Measure.NONE)
 
 
-def is_empty(strain: Strain) -> bool:
-    """Whether it is the battery that ends a recording, and not the heat."""
-    return strain.battery_counts and (strain.battery_percent or 0) <= LADDER[-1].charged_percent
+def is_by_battery(before: Measure, held: Measure, strain: Strain) -> bool:
+    """Whether the battery alone, at any temperature, would have led from `before` to `held`; else it is the heat."""
+    return decide(before, replace(strain, temperature_mc=None)) >= held
 
 
 class Governor:
-    """Holds what is given up at the moment; `follow` once for every reading."""
+    """Holds what is given up at the moment, and whether because of the battery or of the heat; `follow` once for every
+    reading."""
 
     def __init__(self) -> None:
         self.held = Measure.NONE
+        self.by_battery = False
         self._changed_ns: int | None = None
         self._last_since_ns: dict[str, int] = {}
 
@@ -84,6 +86,8 @@ class Governor:
             wanted = max(self.held, LADDER[-2].measure)
         waits = self._changed_ns is not None and now_ns - self._changed_ns < CHANGE_NS
         if wanted != self.held and (not waits or wanted is Measure.RECORDING_STOPPED):
+            if wanted is not Measure.NONE:  # what was given up is taken back for the cause it had
+                self.by_battery = is_by_battery(self.held, wanted, strain)
             self.held, self._changed_ns = wanted, now_ns
         return self.held
 

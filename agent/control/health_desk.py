@@ -22,7 +22,7 @@ from agent.control.effects import (
     SyncDisks,
     moment_name,
 )
-from agent.control.governor import Governor, Measure, Strain, is_empty
+from agent.control.governor import Governor, Measure, Strain
 from agent.control.health import HealthRead, HealthTrail, Why
 from agent.control.messages import GapOpened, RecordingFailed, WorkFailed
 from agent.control.recording import RecordingMachine, State
@@ -32,6 +32,7 @@ from agent.wire.device_events import EventType
 from agent.wire.identifiers import RecordingId
 from agent.wire.instant import Instant
 
+OFFICERS_ACTS = frozenset({Reason.PAUSED, Reason.MUTED})  # a pause says nothing against the device
 LOWERED_PERCENT = 50  # ours: half of the configured rate
 LAST_WORD_NS = 30 * NANOSECONDS  # ours: how long uploads go on for the last message of an empty battery
 MIB = 2**20
@@ -43,7 +44,6 @@ class HealthDesk:
     def __init__(self, recordings: RecordingMachine, policy: StoragePolicy | None) -> None:
         self._recordings, self._policy = recordings, policy
         self._trail, self._governor = HealthTrail(), Governor()
-        self._by_battery = False
         self._tier = Tier.PLENTY
         self._last_word: Instant | None = None
         self._closing = False
@@ -51,7 +51,7 @@ class HealthDesk:
     @property
     def alarms(self) -> frozenset[Alarm]:
         """What is wrong now."""
-        strain = strain_alarm(self._governor.held, by_battery=self._by_battery)
+        strain = strain_alarm(self._governor.held, by_battery=self._governor.by_battery)
         return frozenset(it for it in (strain, TIER_ALARMS.get(self._tier)) if it is not None)
 
     def uploads_paused(self, now: Instant) -> bool:
@@ -62,8 +62,8 @@ class HealthDesk:
         return last is None or now.monotonic_ns - last.monotonic_ns > LAST_WORD_NS
 
     def count(self, event: object) -> None:
-        """Interruptions and failures of any part are counted for the trail."""
-        self._trail.gaps += isinstance(event, GapOpened)
+        """Interruptions that no person made and failures of any part are counted for the trail."""
+        self._trail.gaps += isinstance(event, GapOpened) and event.reason not in OFFICERS_ACTS
         self._trail.faults += isinstance(event, RecordingFailed | WorkFailed)
 
     def read(self, event: HealthRead, now: Instant) -> list[Effect]:
@@ -92,10 +92,10 @@ class HealthDesk:
             yield SyncDisks()
 
     def _changed(self, before: Measure, held: Measure, now: Instant) -> list[Effect]:
-        self._by_battery = is_empty(self._trail.strain) if held > before else self._by_battery
-        data = {"measure": int(held), "before": int(before), "cause": "battery" if self._by_battery else "heat"}
+        cause = "battery" if self._governor.by_battery else "heat"
+        data = {"measure": int(held), "before": int(before), "cause": cause}
         effects: list[Effect] = [_stored("measure", EventType.MEASURE_CHANGED, now, data)]
-        alarm = strain_alarm(held, by_battery=self._by_battery)
+        alarm = strain_alarm(held, by_battery=self._governor.by_battery)
         if alarm is not None and held > before:
             effects.append(RaiseAlarm(ALARM_TEXTS[alarm]))
         if (before < Measure.BITRATE_LOWERED) is not (held < Measure.BITRATE_LOWERED):
@@ -106,9 +106,9 @@ class HealthDesk:
         return effects
 
     def _stop(self, now: Instant) -> list[Effect]:
-        self._closing = self._by_battery
+        self._closing = self._governor.by_battery
         reason, alarm = (
-            (Reason.LOW_BATTERY, Alarm.BATTERY_EMPTY) if self._by_battery else (Reason.OVERHEATED, Alarm.TOO_HOT)
+            (Reason.LOW_BATTERY, Alarm.BATTERY_EMPTY) if self._closing else (Reason.OVERHEATED, Alarm.TOO_HOT)
         )
         return self._recordings.shut_down(now, reason, ALARM_TEXTS[alarm])
 

@@ -33,6 +33,8 @@ class Presence(StrEnum):
     MISSING = "missing"
     SYNTHETIC = "synthetic"
     """A test scene or tone takes its place."""
+    FILE = "file"
+    """A film from a file takes its place."""
     UNKNOWN = "unknown"
     """Cannot be said without using it, as of a camera on the network."""
     UNWANTED = "unwanted"
@@ -40,9 +42,19 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True)
+class Board:
+    """What the board says against itself; False also where it says nothing. `clock_lost`: its battery-backed clock is
+    there and has no time."""
+
+    under_voltage: bool = False
+    throttled: bool = False
+    clock_lost: bool = False
+
+
+@dataclass(frozen=True)
 class Observed:
-    """What was seen just now. `valid_until` is the earliest end of the device's certificates; `last_sync` the last
-    receipt of the centre, `waiting` how many events have none."""
+    """What was seen just now; `now` as the agent knows it, where it runs. `valid_until` is the earliest end of the
+    device's certificates; `last_sync` the last receipt of the centre, `waiting` how many events have none."""
 
     now: Instant
     battery_percent: int | None
@@ -58,6 +70,7 @@ class Observed:
     planned_hours: float
     battery_hours: float
     storage: StoragePolicy
+    board: Board = Board()
 
 
 @dataclass(frozen=True)
@@ -107,10 +120,21 @@ def _storage(seen: Observed) -> Verdict:
 
 def _heat(seen: Observed) -> Verdict:
     if seen.temperature_mc is None:
-        return Level.ATTENTION, "温度读不到，高温时不能自动降级。"
+        return Level.ATTENTION, "温度读不到，高温时不能自动降级。请检查配置 [duty] sensors，并避免暴晒。"
     told = f"温度 {seen.temperature_mc / 1000:.1f} ℃"
     hot = seen.temperature_mc >= LADDER[0].hot_mc
     return (Level.ATTENTION, f"{told}，过高。请降温后再出勤。") if hot else (Level.PASS, f"{told}。")
+
+
+def _board(seen: Observed) -> Verdict:
+    board = seen.board
+    if board.under_voltage:
+        return Level.FAIL, "供电电压不足，可能突然断电。请更换电源、电池或供电线后再出勤。"
+    if board.throttled:
+        return Level.ATTENTION, "处理器已被降频，录像可能丢帧。请降温并检查供电。"
+    if board.clock_lost:
+        return Level.ATTENTION, "后备时钟没有时间，断网开机后时钟将未校准。请更换时钟电池并联网校时。"
+    return Level.PASS, "主板没有报告欠压、降频或后备时钟失效。"
 
 
 def _clock(seen: Observed) -> Verdict:
@@ -120,8 +144,8 @@ def _clock(seen: Observed) -> Verdict:
     if now.state is TimeState.UNSET:
         return Level.ATTENTION, "时钟未校准，录像时间将标为不可信。请联网或在空旷处校时。"
     if now.error_ms is None or now.error_ms > CLOCK_ERROR_MS:
-        return Level.ATTENTION, f"时钟来源 {now.state.value}，误差可能超过 1 秒。请联网校时。"
-    return Level.PASS, f"时钟已校准（{now.state.value}），误差不超过 {now.error_ms} 毫秒。"
+        return Level.ATTENTION, f"时钟来源为{now.state.chinese}，误差可能超过 1 秒。请联网校时。"
+    return Level.PASS, f"时钟已校准（{now.state.chinese}），误差不超过 {now.error_ms} 毫秒。"
 
 
 def _camera(seen: Observed) -> Verdict:
@@ -129,6 +153,7 @@ def _camera(seen: Observed) -> Verdict:
         Presence.THERE: (Level.PASS, "摄像头在。"),
         Presence.MISSING: (Level.FAIL, "找不到摄像头。请检查排线、USB 与配置 [capture] camera。"),
         Presence.SYNTHETIC: (Level.FAIL, "没有摄像头，只会录合成画面。请检查摄像头与配置 [capture] camera。"),
+        Presence.FILE: (Level.ATTENTION, "画面来源是文件，非摄像头，只供演示。上岗前请改正配置 [capture] camera。"),
         Presence.UNKNOWN: (Level.ATTENTION, "网络摄像头未在此连接。请试录一段后用 liuhen-verify 查看。"),
         Presence.UNWANTED: (Level.ATTENTION, "配置为只录音，不录画面。"),
     }[seen.camera]
@@ -166,6 +191,7 @@ RULES: tuple[tuple[str, Callable[[Observed], Verdict]], ...] = (
     ("battery", _battery),
     ("storage", _storage),
     ("heat", _heat),
+    ("board", _board),
     ("clock", _clock),
     ("camera", _camera),
     ("microphone", _microphone),

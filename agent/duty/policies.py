@@ -6,11 +6,12 @@ A policy past its end is used on, and labelled: a recorder without any would rec
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from agent.duty.case_facts import Label
+from agent.duty.documents import Template, parse_templates
 from agent.duty.major_catalogue import MajorCatalogue, MajorRule, parse_major_catalogue
 from agent.duty.reason_codes import ReasonCode, ReasonUse, parse_reason_codes
 from agent.duty.recording_list import RecordingItem, parse_recording_list
@@ -28,6 +29,7 @@ PARSERS: Mapping[DisclosureKind, Any] = {
     DisclosureKind.RECORDING_LIST: parse_recording_list,
     DisclosureKind.RECORDING_RULES: parse_recording_rules,
     DisclosureKind.MAJOR_CATALOGUE: parse_major_catalogue,
+    DisclosureKind.DOCUMENT_TEMPLATES: parse_templates,
     DisclosureKind.REASON_CODES: parse_reason_codes,
     DisclosureKind.REVIEW_RULES: parse_review_rules,
 }
@@ -103,6 +105,15 @@ class Policies:
         """The catalogue of major decisions."""
         found: tuple[MajorRule, ...] = self.of(DisclosureKind.MAJOR_CATALOGUE)
         return MajorCatalogue(found)
+
+    @property
+    def templates(self) -> Mapping[str, Template]:
+        """The templates of documents by id, each with the version of the policy that it stands in."""
+        kind = DisclosureKind.DOCUMENT_TEMPLATES
+        held = [policy for policy in self.policies.values() if policy.document.kind is kind]
+        return {
+            one.template: replace(one, version=policy.document.version) for policy in held for one in policy.content
+        }
 
     def reasons(self, use: ReasonUse) -> tuple[ReasonCode, ...]:
         """The reasons that may be given for `use`."""

@@ -10,8 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from agent.duty.case_facts import CaseFacts, Served
+from agent.duty.case_facts import CaseFacts, RecordingFact, Served
 from agent.duty.record_counts import CERTIFICATE_LABELS, UsedCase, good, month, recorded_steps, whole
+from agent.duty.review_elements import LABEL_WORDS, VERDICT_WORDS
 from agent.duty.review_rules import Stage
 from agent.wire.instant import BEIJING
 
@@ -97,16 +98,16 @@ def _troubles(it: CaseFacts) -> Iterator[tuple[datetime, str, str, str]]:
         yield it.began, "录像", "没有录像", ""
     for film in it.recordings:
         if not good(film):
-            yield film.begins, "录像", film.verdict, film.recording
-        yield from ((film.begins, "录像", label.value, film.recording) for label in film.labels)
+            yield film.begins, "录像", _verdict(film), film.recording
+        yield from ((film.begins, "录像", LABEL_WORDS[label], film.recording) for label in film.labels)
     for step in it.missing:
         yield it.began, "环节", f"缺少 {step}", (it.reasons or {}).get(step, "没有说明原因")
     for gap in it.gaps:
         if not gap.explained:
             yield gap.span.begins, "中断", gap.reason or "原因不明", "没有说明"
     for officer in it.officers:
-        yield from ((it.began, "人员", label.value, officer.certificate) for label in officer.labels)
-    yield from ((it.began, "任务", label.value, "") for label in it.labels)
+        yield from ((it.began, "人员", LABEL_WORDS[label], officer.certificate) for label in officer.labels)
+    yield from ((it.began, "任务", LABEL_WORDS[label], "") for label in it.labels)
     for paper in it.documents:
         if paper.served is Served.NOT_SERVED:
             yield it.began, "文书", "未送达", paper.number
@@ -121,7 +122,7 @@ def _assessment(cases: Sequence[UsedCase]) -> Iterator[Sequence[Any]]:
         asked = sum(len(it.required) for it in facts)
         marked = sum(len(set(it.required) & recorded_steps(it)) for it in facts)
         unexplained = sum(not gap.explained for it in facts for gap in it.gaps)
-        labels = {label.value for it in facts for officer in it.officers if officer.certificate == certificate
+        labels = {LABEL_WORDS[label] for it in facts for officer in it.officers if officer.certificate == certificate
                   for label in officer.labels if label in CERTIFICATE_LABELS}  # fmt: skip
         yield certificate, unit, len(facts), sum(map(whole, facts)), asked, marked, unexplained, _words(sorted(labels))
 
@@ -192,8 +193,12 @@ def _ended(it: CaseFacts) -> str:
     return "" if it.ended is None else moment(it.ended)
 
 
+def _verdict(film: RecordingFact) -> str:
+    return VERDICT_WORDS.get(film.verdict, film.verdict)
+
+
 def _verdicts(it: CaseFacts) -> str:
-    return _words(film.verdict for film in it.recordings) or "没有录像"
+    return _words(_verdict(film) for film in it.recordings) or "没有录像"
 
 
 def _unserved(it: CaseFacts) -> int:

@@ -128,7 +128,7 @@ def clock_lines(segments: Sequence[Examined], *, witnessed: bool = False) -> lis
     moments = [record.entry.moment.captured for segment in segments for record in segment.found.fragments]
     if not moments:
         return ["没有可读的时间。"]
-    states = "、".join(sorted({moment.state.value for moment in moments}))
+    states = "、".join(sorted({moment.state.chinese for moment in moments}))
     lines = [
         f"设备自报时间：{clock_text(moments[0])} 至 {clock_text(moments[-1])}（北京时间），时钟状态 {states}，"
         f"误差界 {_error_text(moments)}{'' if witnessed else '；尚无可信时间戳佐证'}。"

@@ -61,7 +61,7 @@ class HealthReading:
             "外接电源" if self.charging else "",
             "" if self.temperature_mc is None else f"温度 {self.temperature_mc / 1000:.1f} ℃",
             "" if self.free_mib is None else f"存储剩余 {self.free_mib} MiB",
-            f"时钟 {self.clock.value}",
+            f"时钟 {self.clock.chinese}",
             f"开机以来中断 {self.gaps} 次、故障 {self.faults} 次",
             _GIVEN_UP.get(self.given_up, ""),
         ]
@@ -115,7 +115,7 @@ def health_lines(segments: Sequence[Examined]) -> list[str]:
     found = [reading for _, reading in readings(segments)]
     if not found:
         return ["录制中没有设备状况读数，设备是否正常运行无从说明。"]
-    states = "、".join(sorted({reading.clock.value for reading in found}))
+    states = "、".join(sorted({reading.clock.chinese for reading in found}))
     gaps, faults = found[-1].gaps - found[0].gaps, found[-1].faults - found[0].faults
     return [
         f"设备状况读数 {len(found)} 次：{_battery(found)}；{_heat(found)}；{_storage(found)}；时钟状态 {states}；"

@@ -1,7 +1,7 @@
 """HOW-TO-VERIFY.txt: one page that tells anyone how to check a recording with dd, sha256sum, openssl and one file.
 
 Every number in it is that of the recording it lies beside. Lines that begin with `  $ ` are commands, run in the
-recording's folder one after the other; a line that begins with `  = ` is what the command before it must print.
+recording's folder one after the other; the line after it, which begins with `  = `, is what it must print.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +22,7 @@ from agent.wire.signing import load_certificate
 
 HOW_TO_NAME, ALONE_NAME, ROOT_NAME = "HOW-TO-VERIFY.txt", "liuhen_verify.py", "root.pem"
 COMMAND, ANSWER = "  $ ", "  = "
+NOTHING, MORE = "(nothing 无输出)", "… (verdict 结论，见下 see below)"
 ENTRY_AT = bmff.HEADER + bmff.USER_TYPE  # where the CBOR begins in a journal box
 
 
@@ -41,7 +42,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Step:
-    """What a person does and must see; `answer` is empty where the exit code alone tells."""
+    """What a person does and must see; `answer` is empty where nothing is printed."""
 
     chinese: str
     english: str
@@ -81,17 +82,22 @@ def how_to_verify(
     ]
     for number, step in enumerate(steps, start=1):
         lines += ["", f"{number}. {step.chinese}", f"   {step.english}", COMMAND + step.command]
-        lines += [ANSWER + step.answer] if step.answer else []
+        lines.append(ANSWER + (step.answer or NOTHING))
     return "\n".join([*lines, "", *_LIMITS]) + "\n"
 
 
 def commands_of(text: str) -> Iterator[tuple[str, str]]:
-    """Every command of a page, with the answer it must give (empty where none is told)."""
+    """Every command of a page, with what it must print, or begin to print; empty where it must print nothing."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if line.startswith(COMMAND):
             after = lines[number + 1] if number + 1 < len(lines) else ""
-            yield line.removeprefix(COMMAND), after.removeprefix(ANSWER) if after.startswith(ANSWER) else ""
+            yield line.removeprefix(COMMAND), _told(after)
+
+
+def _told(line: str) -> str:
+    answer = line.removeprefix(ANSWER)
+    return "" if answer == NOTHING else answer.removesuffix(MORE)
 
 
 _UNSEALED = [
@@ -127,7 +133,8 @@ def _sums(sidecars: Mapping[str, bytes | None], found: Examination, sums: Iterab
             "清单由该设备签名（CMS）。",
             "The list is signed by the device (CMS).",
             f"openssl cms -verify -binary -inform DER -in {SIGNATURE_NAME} -content {SUMS_NAME} -CAfile {ROOT_NAME} "
-            f"-purpose any -attime {_signed_at(found)} -out /dev/null",
+            f"-purpose any -attime {_signed_at(found)} -out /dev/null 2>&1",
+            "CMS Verification successful",
         )
 
 
@@ -188,7 +195,7 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
         "Take out the certificates in the file: the device's and its issuer's.",
         f"{leaf.command} | openssl x509 -inform DER -out device.pem && "
         f"{issuing.command} | openssl x509 -inform DER -out issuing.pem && "
-        "openssl x509 -in device.pem -noout -subject -nameopt multiline | grep commonName",
+        "openssl x509 -in device.pem -noout -subject -nameopt multiline | sed -n 's/^ *commonName *= //p'",
         device,
     )
     yield Step(
@@ -213,6 +220,7 @@ def _alone(target: str) -> Step:
         "全部一起：每个片段的签名、次序、封存与旁证。需要 pip install cryptography cbor2。",
         "All of it: signatures of all fragments, order, seal, sidecars. Needs pip install cryptography cbor2.",
         f"python3 {ALONE_NAME} {target} --root {ROOT_NAME}",
+        f"{target}: {MORE}",
     )
 
 

@@ -23,6 +23,7 @@ PURPOSE = b"manifest\0"  # C2PA 2.4 appendix A.5.1
 PREAMBLE = bytes(4) + PURPOSE + bytes(8)  # version and flags, purpose, offset to a Merkle box (none)
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 CAPTURED, COMPUTED = SOURCE_TYPES + "digitalCapture", SOURCE_TYPES + "algorithmicMedia"
+FROM_FILE = SOURCE_TYPES + "composite"  # says that it may hold anything: nobody knows how a file's film came to be
 LEAST_PADDING = 256  # so that the padding's CBOR length always takes three bytes
 
 
@@ -52,9 +53,9 @@ def manifest_names(*parts: bytes) -> tuple[str, str]:
     return f"urn:c2pa:{label}", f"xmp:iid:{instance}"
 
 
-def actions(synthetic: bool) -> Assertion:
-    """How the pictures came to be: captured by a camera, or computed."""
-    source = COMPUTED if synthetic else CAPTURED
+def actions(synthetic: bool, from_file: bool = False) -> Assertion:
+    """How the pictures came to be: captured by a camera, computed, or read from a file."""
+    source = COMPUTED if synthetic else FROM_FILE if from_file else CAPTURED
     content = {"actions": [{"action": "c2pa.created", "digitalSourceType": source}]}
     return Assertion(ACTIONS_LABEL, cbor.encode(content))
 

@@ -14,7 +14,7 @@ from agent.evidence import cbor, jpeg, manifest
 from agent.evidence.journal import MAX_NUMBER, encode_instant, parse_instant
 from agent.evidence.manifest import Assertion
 from agent.evidence.manifest_reading import read_store
-from agent.evidence.statements import CONTEXT_SYNTHETIC, CONTEXT_VERSION, MAX_CONTEXT_BYTES, ContextValue
+from agent.evidence.statements import CONTEXT_SYNTHETIC, CONTEXT_VERSION, MAX_CONTEXT_BYTES, ContextValue, source_file
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, device_id, digest, parse_recording_id
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
@@ -92,7 +92,10 @@ def sign_photo(picture: bytes, statement: PhotoStatement, signer: CertifiedSigne
         "name": "jumbf manifest",
         "pad": b"",
     }
-    assertions = (manifest.actions(statement.synthetic), Assertion(PHOTO_LABEL, statement.encode()))
+    assertions = (
+        manifest.actions(statement.synthetic, from_file=bool(source_file(statement.context))),
+        Assertion(PHOTO_LABEL, statement.encode()),
+    )
     label, instance = manifest.manifest_names(b"photo", *(entry.content for entry in assertions))
     version = str(statement.context.get(CONTEXT_VERSION, "0"))
     draft = manifest.Draft(label, instance, f"{statement.device} photo", version, assertions)

@@ -24,6 +24,7 @@ from agent.evidence.report import (
     not_judged_without_roots,
     worst,
 )
+from agent.evidence.statements import source_file
 from agent.wire.identifiers import RecordingId
 from agent.wire.instant import TimeState
 
@@ -117,6 +118,7 @@ def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
         recording=None if place is None else place.recording,
         unit="" if statement is None else statement.unit,
         synthetic=statement is not None and statement.synthetic,
+        source_file="" if statement is None else source_file(statement.context),
         segments=0,
         fragments=0,
         duration_s=0.0,

@@ -141,6 +141,7 @@ class Report:
     recovered: bool
     health: tuple[str, ...] = ()
     collected: bool = False
+    source_file: str = ""
 
     @property
     def statement(self) -> str:
@@ -171,6 +172,7 @@ class Report:
             "recording": self.recording,
             "unit": self.unit,
             "synthetic": self.synthetic,
+            "source_file": self.source_file,
             "segments": self.segments,
             "fragments": self.fragments,
             "duration_s": self.duration_s,

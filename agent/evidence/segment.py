@@ -128,7 +128,7 @@ class SegmentEmitter:
         opening = Opening(origin, _digest(ftyp), _digest(moov))
         keys = session.encode_session_keys(self._key, self._signer.chain[0], origin.opened.wall, origin.first_sequence)
         return (
-            manifest.actions(origin.synthetic),
+            manifest.actions(origin.synthetic, from_file=bool(origin.source_file)),
             Assertion(statements.RECORDING_LABEL, opening.encode()),
             Assertion(session.SESSION_KEYS_LABEL, keys),
         )

@@ -27,9 +27,16 @@ RECORDING_LABEL, SEAL_LABEL = "cn.liuhen.recording", "cn.liuhen.seal"
 MAX_CONTEXT_BYTES = 2048  # ours; the whole manifest has 16 KiB
 MAX_SEALED_GAPS = 16  # ours, likewise; more are counted, and stand in the journal
 CONTEXT_SYNTHETIC, CONTEXT_VERSION, CONTEXT_SOUND = "synthetic", "version", "sound"
+CONTEXT_SOURCE, FILE_SOURCE = "source", "file:"
 CLOCK_STATEMENT = "wall-clock times are the device's own; see each moment's time state and error bound"
 
 ContextValue = str | int | bool
+
+
+def source_file(context: Mapping[str, ContextValue]) -> str:
+    """The name of the file that a signed `source` tells of; empty when it tells of none."""
+    source = str(context.get(CONTEXT_SOURCE, ""))
+    return source.removeprefix(FILE_SOURCE) if source.startswith(FILE_SOURCE) else ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,11 @@ class SegmentOrigin:
     def synthetic(self) -> bool:
         """Whether the pictures were computed, not captured."""
         return self.context.get(CONTEXT_SYNTHETIC) is True
+
+    @property
+    def source_file(self) -> str:
+        """The name of the file that the pictures were read from; empty when it was none."""
+        return source_file(self.context)
 
     @property
     def has_sound(self) -> bool:

@@ -58,6 +58,7 @@ _GOOD = {
     COMPLETENESS: "序号连续，首尾齐全，没有中断。",
 }
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
+_NOTHING = Layer(Status.NOT_JUDGED, ("这里没有可核验的录像。请检查路径是否为录制的文件夹。",))
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,10 @@ def _examined(file: SegmentFile, progress: Callable[[int], None] | None, new_has
     return Examined(file, found)
 
 
+def _tells(layer: str, findings: Sequence[Finding]) -> bool:
+    return any(finding.layer == layer for finding in findings)
+
+
 def _is_damaged(findings: Sequence[Finding]) -> bool:
     return any(finding.verdict in (Verdict.ALTERED, Verdict.MISSING, Verdict.UNTRUSTED) for finding in findings)
 
@@ -189,7 +194,9 @@ def _report(
     notes += compared.completeness
     return Report(
         verdict=worst(finding.verdict for finding in findings),
-        integrity=_layer(INTEGRITY, findings, ()),
+        integrity=_layer(INTEGRITY, findings, ())
+        if segments or INTEGRITY in {it.layer for it in findings}
+        else _NOTHING,
         trust=not_judged_without_roots(_layer(TRUST, findings, ())) if readable else _UNREADABLE,
         time=_time_layer(readable, findings, witnesses, compared) if readable else _UNREADABLE,
         completeness=_layer(COMPLETENESS, findings, notes) if readable or not segments else _UNREADABLE,
@@ -200,6 +207,7 @@ def _report(
         recording=None if origin is None else origin.recording,
         unit="" if origin is None else origin.unit,
         synthetic=origin is not None and origin.synthetic,
+        source_file="" if origin is None else origin.source_file,
         segments=len(segments),
         fragments=len(records),
         duration_s=sum(record.entry.moment.duration_ms for record in records) / 1000,
@@ -220,7 +228,7 @@ def _time_layer(
     """Passed only when every segment was witnessed and nothing speaks against it: a device's own word is a note."""
     notes = [*witnesses, *clock_lines(readable, witnessed=bool(witnesses)), *compared.time]
     layer = _layer(TIME, findings, notes)
-    quiet = not any(finding.layer == TIME for finding in findings)
+    quiet = not _tells(TIME, findings)
     return replace(layer, status=Status.PASSED) if quiet and len(witnesses) == len(readable) else layer
 
 

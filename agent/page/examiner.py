@@ -3,6 +3,7 @@ that ends with it: the page's own process loads neither keys nor a decoder. Prin
 
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,14 @@ from pathlib import Path
 from agent.adapters.thumbnails import thumbnails
 from agent.config import RECORDINGS, read_config
 from agent.errors import LiuhenFault
-from agent.evidence.report import Verdict
+from agent.evidence.report import COMPLETENESS, Report, Status, Verdict
+from agent.page.view import STEPS_MISSING
 from agent.verify_files import Judged, judge_path, read_basis
 from agent.wire.identifiers import parse_recording_id
 
+MOST_LINES = 5  # ours: a phone's screen
+CODE = re.compile(r"[（(][ -~]+[）)]|(?<=标注：)[a-z-]+ ")
+TOLD = ("标注：", STEPS_MISSING)  # of the layer on duty
 NICENESS = 15  # recording comes first
 
 
@@ -31,15 +36,23 @@ def examine(config_path: Path, name: str, picture: Path) -> dict[str, object]:
                 picture.write_bytes(found.jpeg)
 
     report = judge_path(folder, basis, lambda _: None, look).report
-    lines = [line for layer in report.layers.values() for line in layer.lines if layer.status.ok is False]
     return {
         "verdict": report.verdict.value,
         "chinese": report.verdict.chinese,
-        "lines": lines[:5],
+        "lines": told_lines(report),
         "duration_s": round(report.duration_s),
         "synthetic": report.synthetic,
         "recovered": report.recovered,
     }
+
+
+def told_lines(report: Report) -> list[str]:
+    """What an officer should know of `report`: first what was not recorded, explained or not, then what else speaks
+    against it; codes left out, each line once. Task, officers and steps have places of their own on the page."""
+    found = list(report.completeness.lines) if report.completeness.status in (Status.NOTED, Status.FAILED) else []
+    others = [layer for name, layer in report.layers.items() if name != COMPLETENESS and layer.status is Status.FAILED]
+    found += [line for layer in others for line in layer.lines if layer is not report.duty or line.startswith(TOLD)]
+    return list(dict.fromkeys(CODE.sub("", line) for line in found))[:MOST_LINES]
 
 
 def main() -> int:

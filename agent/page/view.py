@@ -22,6 +22,8 @@ WAITING = ("等待检验", "quiet", "空闲时自动检验，无需操作。")
 NOT_EXAMINED, CALL = "未能检验", "未能检验，请找技术员。"
 SYNTHETIC = "合成画面，不是摄像头拍摄。"
 STOPPED = "记录仪程序没有运行，现在不能录制。请重新开机，仍不行请找技术员。"
+STEPS_MISSING = "应录环节未标记"  # as `agent.evidence.duty_findings` begins that line
+BROKER_LOST = "与消息服务器断开"  # as `agent.control.uplink` begins that alarm
 SURE, UNSURE = "", "＊"  # as in the watermark: the clock was not set
 
 
@@ -79,8 +81,22 @@ def status_lines(told: Any) -> list[str]:
         return []
     running = [] if told.get("running") is not False else [STOPPED]
     waiting = [f"{told['waiting']} 条事件等待中心回执。"] if isinstance(told.get("waiting"), int) else []
-    fault = str(told.get("last_error") or "")[:160]
-    return [*running, *waiting, *([f"最近的问题：{fault}"] if fault else [])]
+    fault = latest_fault(str(told.get("last_error") or ""))[:160]
+    return [*running, *waiting, *([f"最近的问题{fault}"] if fault else [])]
+
+
+def latest_fault(stored: str) -> str:
+    """The last error as `agent.adapters.store` keeps it (a moment in UTC, then a line), in Beijing time and in the
+    words of an officer: （截至 11-22 23:15）：…; empty for none."""
+    moment, _, text = stored.partition(" ")
+    try:
+        at = canonical.parse_timestamp(moment).astimezone(BEIJING)
+    except SenderFault:
+        return f"：{stored}" if stored else ""
+    cause, stop, rest = text.partition("。")
+    if cause.startswith(BROKER_LOST):
+        text = f"连不上消息服务器{stop}{rest}"
+    return f"（截至 {at:%m-%d %H:%M}）：{text}"
 
 
 def _row(found: FoundRecording, told: Mapping[str, Any] | None, duty: Duty) -> Row:
@@ -94,7 +110,7 @@ def _row(found: FoundRecording, told: Mapping[str, Any] | None, duty: Duty) -> R
         _length(told, found.size),
         verdict,
         tone,
-        tuple(filter(None, (note, *_lines(told)))),
+        tuple(filter(None, (note, *_lines(told, own.steps_missing)))),
         own.task,
         own.steps_missing,
         _examined(told),
@@ -129,12 +145,14 @@ def _standing(found: FoundRecording, told: Mapping[str, Any] | None) -> tuple[st
     return str(told.get("chinese", "")), TONES.get(str(told.get("verdict")), "bad"), ""
 
 
-def _lines(told: Mapping[str, Any] | None) -> list[str]:
+def _lines(told: Mapping[str, Any] | None, missing: Sequence[str]) -> list[str]:
     if told is None:
         return []
     synthetic = [SYNTHETIC] if told.get("synthetic") else []
     recovered = ["曾断电，由下次启动封存。"] if told.get("recovered") else []
-    return [*synthetic, *recovered, *(str(line) for line in told.get("lines", []))]
+    found = [str(line) for line in told.get("lines", [])]
+    once = [line for line in found if not (missing and line.startswith(STEPS_MISSING))]  # the row names them itself
+    return [*synthetic, *recovered, *once]
 
 
 def _length(told: Mapping[str, Any] | None, size: int) -> str:

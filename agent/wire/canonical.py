@@ -5,7 +5,6 @@ A subset of RFC 8785: objects with sorted unique string keys, arrays, strings, b
 """
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -14,7 +13,6 @@ from agent.errors import SenderFault
 MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 / I-JSON (RFC 7493 section 2.2)
 MAX_DEPTH = 32  # ours; a document nests at most 6 deep
 
-JsonObject = Mapping[str, Any]
 _T = TypeVar("_T")
 
 

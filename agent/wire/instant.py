@@ -16,6 +16,19 @@ class TimeState(StrEnum):
     HOLDOVER = "holdover"
     UNSET = "unset"
 
+    @property
+    def chinese(self) -> str:
+        """The state as people are told it."""
+        return _CHINESE[self]
+
+
+_CHINESE = {
+    TimeState.GNSS: "卫星校时",
+    TimeState.NTP: "网络校时",
+    TimeState.HOLDOVER: "守时",
+    TimeState.UNSET: "时间未校准",
+}
+
 
 @dataclass(frozen=True)
 class Instant:

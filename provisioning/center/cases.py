@@ -21,7 +21,7 @@ from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
 from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
 from agent.wire.envelope import open_trust_list
-from agent.wire.signing import Signer
+from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.act_folder import ActFolder
@@ -43,8 +43,8 @@ class CaseRoom:
     def root(self) -> x509.Certificate:
         """The district's pinned root."""
         try:
-            return x509.load_pem_x509_certificate(read_file(self.config.root))
-        except ValueError as error:
+            return load_pem_certificates(read_file(self.config.root))[0]
+        except SenderFault as error:
             raise OperatorFault(f"根证书 {self.config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
 
     @cached_property
@@ -87,7 +87,7 @@ class CaseRoom:
 
     def rules(self, unit: str) -> ReviewRules:
         """The rules of review that `unit` has released and that are in force; raises `OperatorFault` without any."""
-        found = [it for it in self._released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
+        found = [it for it in self.released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
         held = [it for it in found if it.withdrawn is None and it.effective_from <= self.now]
         if not held:
             raise OperatorFault(
@@ -104,7 +104,8 @@ class CaseRoom:
 
         return self.folder.add(task, move, body, signer, self.now, admit)
 
-    def _released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
+    def released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
+        """Every released document of `kind`; raises `SenderFault` for one that two people have not signed."""
         for path in sorted(self.config.released.glob(f"*.{kind}.*.dsse")):
             opened = open_two_signatures(read_file(path), self.trust, self.now)
             document = check_content(parse_disclosure(opened.payload))

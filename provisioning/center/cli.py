@@ -21,6 +21,7 @@ from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
+from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
@@ -33,6 +34,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 app.add_typer(review_app, name="review")
 app.add_typer(retention_app, name="retention")
+app.add_typer(ledger_app, name="ledger")
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]

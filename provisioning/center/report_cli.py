@@ -10,19 +10,12 @@ from agent import durable
 from agent.clock import system_clock
 from agent.duty.record_counts import Counts, count
 from agent.duty.record_use import UseTable, moment, tables
+from agent.duty.review_elements import LABEL_WORDS
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
 from provisioning.center.report_plots import WIDTH, plots
 from provisioning.center.use_room import Gathered, gather, write_page, write_table
 from provisioning.cli_frame import tell
-
-WORDS = {
-    "not-on-roster": "不在人员清单",
-    "certificate-expired": "证件过期",
-    "annual-check-missing": "未年度审验",
-    "wrong-category": "执法类别不符",
-    "wrong-area": "执法区域不符",
-}
 
 
 def report(
@@ -48,7 +41,7 @@ def report(
 def report_shown(room: CaseRoom, found: Gathered, counts: Counts, made: tuple[UseTable, ...]) -> dict[str, Any]:
     """What the page's template is given."""
     certificates = [
-        {"证件编号": it.certificate, "问题": WORDS[it.label.value], "任务": "、".join(it.tasks)}
+        {"证件编号": it.certificate, "问题": LABEL_WORDS[it.label], "任务": "、".join(it.tasks)}
         for it in counts.certificates
     ]
     return {

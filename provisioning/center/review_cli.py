@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography import x509
 
 from agent.clock import system_clock
 from agent.duty.case_facts import CaseFacts
@@ -15,9 +14,10 @@ from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
 from agent.duty.review_admission import decision, must_be_reviewed, opinion, parse_findings, submission
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire.instant import BEIJING
+from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
@@ -141,8 +141,8 @@ def check(
 ) -> None:
     """核对审核包的每个文件、每项签名 (check a packet)."""
     try:
-        pinned = x509.load_pem_x509_certificate(read_file(root))
-    except ValueError as error:
+        pinned = load_pem_certificates(read_file(root))[0]
+    except SenderFault as error:
         raise OperatorFault(f"{root} 不是 PEM 证书。请用 --root 指定本区的 root.pem。") from error
     found = check_packet(folder, pinned)
     told = f"{found.review.task}，{found.review.stage.value}，{len(found.review.acts)} 项办理记录"

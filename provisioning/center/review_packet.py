@@ -29,7 +29,7 @@ from agent.wire.acts import act_name, open_acts
 from agent.wire.device_events import GENESIS
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import Digest
-from agent.wire.signing import CertifiedSigner, certificate_key, key_id_of
+from agent.wire.signing import CertifiedSigner, certificate_key, key_id_of, load_certificate, load_pem_certificates
 from agent.wire.trust import Role
 from provisioning.authority.authority import read_file
 from provisioning.center.review_page import Dossier, review_page
@@ -134,7 +134,7 @@ def check_packet(folder: Path, root: x509.Certificate) -> Checked:
     trust = open_trust_list(read_file(folder / TRUST), root)
     chain = cms.open_detached(read_file(folder / sidecars.SIGNATURE_NAME), sums)
     manifest = canonical.Fields("审核包", canonical.decode(read_file(folder / MANIFEST)))
-    sealer = trust.listed(key_id_of(certificate_key(x509.load_der_x509_certificate(chain[0]))))
+    sealer = trust.listed(key_id_of(certificate_key(load_certificate(chain[0]))))
     if sealer.role is not Role.RECEIVER:
         raise SenderFault("审核包不是由本区中心签名，已拒绝。", "signature")
     sealer.valid_at(manifest.moment("made"))
@@ -175,7 +175,7 @@ def _manifest(dossier: Dossier) -> bytes:
 def _how_to(facts: CaseFacts, seal: Seal) -> str:
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    root = x509.load_pem_x509_certificate(seal.root_pem).fingerprint(SHA256()).hex(":").upper()
+    root = load_pem_certificates(seal.root_pem)[0].fingerprint(SHA256()).hex(":").upper()
     return HOW_TO_TEXT.format(task=facts.task, fingerprint=root, facts=case_digest(facts))
 
 

@@ -19,10 +19,11 @@ from rfc3161_client import decode_timestamp_response as decoded
 
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
-from agent.evidence import bmff, manifest, time_stamps
+from agent.evidence import bmff, der, manifest, time_stamps
 from agent.evidence.how_to_sums import UNSTAMPED
 from agent.evidence.manifest_reading import Manifest, read_manifest
 from agent.evidence.sidecars import SIGNATURE_NAME
+from agent.evidence.token_form import token_path
 
 RESPONSE = ".tsr"
 MAX_RESPONSE_BYTES = 64 * 1024  # ours; a response with three certificates is below 6 KiB
@@ -45,12 +46,30 @@ class Authority:
         if len(answer) > MAX_RESPONSE_BYTES:
             raise SenderFault("时间戳服务的回答过大，已拒绝。请检查 --tsa 是否写对。")
         try:
+            answer = in_order(answer)
             response = decoded(answer)
             verifier = VerifierBuilder(roots=list(self.roots), nonce=request.nonce).build()
             verifier.verify_message(response, message)
         except (ValueError, VerificationError) as error:
-            raise SenderFault(f"时间戳服务的回答没有通过核验（{str(error)[:100]}），未作改动。") from error
+            text = f"时间戳服务的回答没有通过核验（{str(error)[:100]}），未作改动。请核对 --tsa 与 --tsa-root。"
+            raise SenderFault(text) from error
+        token_path(response.time_stamp_token())  # what a verifier would refuse is not put in
         return answer, response.tst_info.gen_time
+
+
+def in_order(answer: bytes) -> bytes:
+    """The response `answer` with the certificates of its token sorted as DER asks (X.690 section 11.6): openssl writes
+    the signer's first, and readers that are strict refuse that. They stand outside everything that is signed. What has
+    no token, or is none of these shapes, comes back as it is, for the decoder to judge."""
+    try:
+        status, token = der.children(der.only(answer, der.SEQUENCE))
+        kind, wrapped = der.children(der.only(token, der.SEQUENCE))
+        parts = list(der.children(der.only(der.only(wrapped, der.CONTEXT_0), der.SEQUENCE)))
+        parts[3] = der.element(der.CONTEXT_0, *sorted(der.children(der.only(parts[3], der.CONTEXT_0))))
+    except (ValueError, IndexError):
+        return answer
+    signed = der.element(der.CONTEXT_0, der.element(der.SEQUENCE, *parts))
+    return der.element(der.SEQUENCE, status, der.element(der.SEQUENCE, kind, signed))
 
 
 @dataclass(frozen=True)

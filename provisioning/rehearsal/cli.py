@@ -67,7 +67,7 @@ def command(
 
 def _play(script: Script, findings: Findings, tell: Teller, processes: Processes, once: bool) -> None:
     stage = rehearse(script, findings, tell, processes, system_clock().read().wall)
-    tell.close(stage.findings)
+    tell.close(stage.findings, stays=not once)
     if not once:
         _stay(stage)
 

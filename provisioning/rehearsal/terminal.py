@@ -72,13 +72,13 @@ class Teller:
         """The user ended it."""
         self._console.print("\n正在停止……  [dim]stopping[/]")
 
-    def close(self, findings: Findings) -> None:
-        """The closing tables: what was recorded, what was counted, what to try by hand."""
+    def close(self, findings: Findings, *, stays: bool) -> None:
+        """The closing tables: what was recorded, what was counted, what to try; the kiosk only if it `stays`."""
         self._console.print()
         self._console.print(_recordings(findings))
         self._console.print(_counts(findings))
         self._console.print("\n[bold]亲手试试[/]  [dim]try it yourself[/]")
-        for what, line in _by_hand(findings):
+        for what, line in _by_hand(findings, stays=stays):
             self._console.print(f"  {what}")
             self._console.print(f"    {line}", soft_wrap=True, markup=False, highlight=False)
         if findings.failures:
@@ -129,10 +129,11 @@ def _counts(findings: Findings) -> Table:
     return table
 
 
-def _by_hand(findings: Findings) -> Iterator[tuple[str, str]]:
+def _by_hand(findings: Findings, *, stays: bool) -> Iterator[tuple[str, str]]:
     """What to try and the line to paste for it."""
     verify, roots = _short(command("liuhen-verify")), _short(findings.trust_root)
-    yield "公示屏 the kiosk's page", findings.kiosk_url
+    if stays:
+        yield "公示屏 the kiosk's page", findings.kiosk_url
     for recording in findings.recordings:
         yield f"播放 play {recording.device}", f"ffplay {_quoted(recording.film)}"
         yield f"核验 verify {recording.device}", f"{verify} {_quoted(recording.path)} --roots {roots}"

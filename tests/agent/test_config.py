@@ -1,10 +1,22 @@
 """agent.toml: what a technician can get wrong, and what the line says that he then reads."""
 
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from agent.config import HIDDEN, parse_config, read_config, shown
+from agent.config import (
+    HIDDEN,
+    SECTIONS,
+    CaptureConfig,
+    DutyConfig,
+    HooksConfig,
+    StorageConfig,
+    parse_config,
+    read_config,
+    shown,
+)
 from agent.errors import OperatorFault
 from tests.support.device import DistrictKeys, agent_toml
 
@@ -20,6 +32,20 @@ def test_defaults_and_paths_relative_to_the_file() -> None:
     kiosk = parse_config(agent_toml("KSK-0001", 8883), FOLDER)
     assert kiosk.disclosure is not None
     assert (kiosk.disclosure.audience, kiosk.records) == ("hall-1", False)
+
+
+def test_reference_names_every_key_with_its_default_and_none_that_is_not_known() -> None:
+    page = (Path(__file__).parents[2] / "agent" / "README.md").read_text(encoding="utf-8")
+    recorder, kiosk = (block.partition("```")[0] for block in page.split("```toml\n")[1:])
+    config = parse_config(recorder, FOLDER)
+    for section, kind in SECTIONS.items():
+        text = kiosk if section == "disclosure" else recorder
+        there = re.findall(r"^(?:# )?(\w+) = ", text.partition(f"[{section}]")[2].partition("\n[")[0], re.MULTILINE)
+        assert there == [*dict.fromkeys(there)]
+        assert {*there} == {item.name for item in fields(kind)}, section
+    assert (config.capture, config.storage, config.duty) == (CaptureConfig(), StorageConfig(), DutyConfig())
+    assert replace(config.hooks, mcu="", voices=Path("voices")) == HooksConfig()
+    assert parse_config(agent_toml("KSK-0001", 8883).partition("[disclosure]")[0] + kiosk, FOLDER).disclosure
 
 
 @pytest.mark.parametrize(

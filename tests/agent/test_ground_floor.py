@@ -139,3 +139,8 @@ def test_two_writers_of_one_file_leave_one_of_both_whole(tmp_path: Path) -> None
     assert faults == []
     assert place.read_bytes() in (b"a" * 20_000, b"b" * 20_000, b"c" * 20_000)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_folders_made_on_the_way_are_as_closed_as_the_last(tmp_path: Path) -> None:
+    durable.make_directory(tmp_path / "recordings" / "REC-0001-R000001")
+    assert (tmp_path / "recordings").stat().st_mode & 0o777 == 0o750

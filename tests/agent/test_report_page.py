@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from agent.evidence import journal
 from agent.evidence.bmff import Source
 from agent.evidence.journal import FragmentMoment, JournalEvent, Reason
 from agent.evidence.places import Examined
-from agent.evidence.report import Report
+from agent.evidence.report import Layer, Report, Status
 from agent.evidence.segment import Closing, SegmentEmitter
 from agent.evidence.verify import SegmentFile, examine_files, judge
 from agent.report_page import Page, render, section
-from agent.report_timeline import timeline
+from agent.report_timeline import KIND_NAMES, timeline
 from tests.agent.evidence.bench import NOW, Authority, Bench, flipped, make_authority, patched
-from tests.support.media import FRAGMENT_MS, Media
+from tests.support.media import FRAGMENT_MS, Media, make_media
 
 CHROMIUM = shutil.which("chromium")
 EVIL = '<script>alert(1)</script><img src="https://example.invalid/x">&"\''
@@ -159,3 +160,61 @@ def test_browser_shows_the_page_without_a_complaint(authority: Authority, tmp_pa
         colour = page.evaluate("getComputedStyle(document.querySelector('.verdict')).borderLeftWidth")
         browser.close()
     assert (complaints, pictures, width, colour) == ([], [320] * 6, 680, "8px")
+
+
+def test_pictures_are_not_missing_where_a_keyframe_stands_in_every_second_fragment(authority: Authority) -> None:
+    bench = Bench(authority.signer())
+    bench.media = make_media(12, per_keyframe=2)
+    examined, _ = _judged(authority, bench.sealed())
+    pictures = thumbnails(examined)
+    assert len(pictures) == 6
+    assert {picture.sequence % 2 for picture in pictures} == {1}
+
+
+def test_event_table_speaks_no_machine_language_and_silence_is_drawn(authority: Authority) -> None:
+    assert set(KIND_NAMES) == journal.EVENT_KINDS
+    bench = Bench(authority.signer())
+    muted = JournalEvent(journal.MUTE_ON, bench.now, Reason.MUTED, "secrecy")
+    later = replace(bench.now, monotonic_ns=bench.now.monotonic_ns + 1_000_000_000)
+    ended = JournalEvent(journal.MUTE_OFF, later, Reason.MUTED)
+    examined, report = _judged(authority, _recorded(bench, {1: (0, (muted,)), 3: (0, (ended,))}))
+    line = timeline(examined, report.places)
+    assert line is not None
+    assert [it.kind for it in line.happenings] == ["静音开始", "静音结束"]
+    assert line.happenings[0].words == "人为静音，涉密/商业秘密/个人隐私"
+    assert [(bar.kind, bar.title) for bar in line.bars if bar.kind == "muted"] == [
+        ("muted", "静音：涉密/商业秘密/个人隐私")
+    ]
+
+
+def test_labels_of_one_second_are_not_printed_over_each_other(authority: Authority) -> None:
+    bench = Bench(authority.signer())
+    marks = tuple(JournalEvent(journal.MARKER, bench.now, None, str(number)) for number in range(3))
+    examined, report = _judged(authority, _recorded(bench, {1: (0, marks)}))
+    line = timeline(examined, report.places)
+    assert line is not None
+    assert [it.label for it in line.happenings] == ["1–3", "", ""]
+
+
+def test_film_from_a_file_is_not_shown_as_a_camera_s(authority: Authority) -> None:
+    bench = Bench(authority.signer(), source="file:vtest.avi")
+    data = bench.sealed()
+    assert b"digitalCapture" not in data
+    assert "画面来源：文件 vtest.avi，非摄像头" in _page(authority, data)
+
+
+def test_duty_is_not_called_unjudged_where_it_was_judged(authority: Authority) -> None:
+    examined, report = _judged(authority, Bench(authority.signer()).sealed())
+    for status, said in ((Status.NOT_JUDGED, True), (Status.NOTED, False)):
+        told = replace(report, duty=Layer(status, ()))
+        html = render(Page((section("x", told, examined, (), ""),), NOW, "0.1.0", (), ()))
+        assert ("不评判：记录是否合乎规定" in html) is said
+
+
+def test_commands_on_an_encrypted_recording_decrypt_first_and_look_at_the_time_of_signing(authority: Authority) -> None:
+    examined, report = _judged(authority, Bench(authority.signer()).sealed())
+    made = section("x", report, examined, (), "", Path("/evidence/REC-0001-R000001"))
+    html = render(Page((made,), NOW, "0.1.0", (), ()))
+    decrypt = html.index("liuhen-center decrypt /evidence/REC-0001-R000001 --key archive.key --out decrypted")
+    assert decrypt < html.index("cd decrypted/REC-0001-R000001") < html.index("sha256sum -c")
+    assert f"-attime {made.signed_at} " in html

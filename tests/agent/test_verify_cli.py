@@ -254,3 +254,11 @@ def test_large_file_is_verified_in_little_memory(tmp_path: Path, authority: Auth
     assert int(done.stderr.split()[1]) * 1024 < MAX_RSS_BYTES
     code, screen = on_terminal([sys.executable, "-m", "agent.verify_cli", *asked], 80)
     assert (code, "检验" in screen, "134.3/134.3 MB" in screen) == (0, True, True), screen
+
+
+def test_report_is_written_on_a_photo_too_and_the_code_stays_the_verdict_s(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8no picture")
+    plain = _verify(tmp_path / "photo.jpg")
+    done = _verify(tmp_path / "photo.jpg", "--report", tmp_path / "x.html")
+    assert done.returncode == plain.returncode >= 10
+    assert "photo.jpg" in (tmp_path / "x.html").read_text(encoding="utf-8")

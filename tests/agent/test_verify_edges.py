@@ -67,6 +67,50 @@ def test_photo_without_a_given_root_is_not_trusted(tmp_path: Path, authority: Au
     assert (done.returncode, json.loads(done.stdout)["layers"]["trust"]["status"]) == (14, "not-judged")
 
 
+def test_photo_is_called_a_photo_and_not_a_film_of_nothing(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo(authority.signer()))
+    done = _verify_exactly(tmp_path / "p.jpg")
+    assert ("照片" in done.stdout, "0 段" in done.stdout) == (True, False)
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_command_without_a_path_says_so_in_one_chinese_line(words: list[str]) -> None:
+    done = _verify_exactly(*words)
+    assert (done.returncode, done.stderr.count("\n"), "没有给出 PATH" in done.stderr) == (2, 1, True)
+
+
+def test_folder_without_anything_to_verify_passes_nothing(tmp_path: Path, authority: Authority) -> None:
+    """Bites when no finding is taken for a good one: an empty folder is not unchanged."""
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    (tmp_path / "empty").mkdir()
+    done = _verify_exactly(tmp_path / "empty", "--roots", tmp_path / "root.pem", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode != 0
+    assert report["layers"]["integrity"]["status"] == "not-judged"
+    assert "这里没有可核验的录像" in report["layers"]["integrity"]["lines"][0]
+
+
+def test_every_photo_in_a_folder_of_photos_is_judged(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    good = photo(authority.signer())
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(good)
+    (folder / "b.jpg").write_bytes(flipped(good, len(good) - 9))
+    done = _verify_exactly(folder, "--roots", tmp_path / "root.pem", "--json")
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(Path(it["path"]).name, it["verdict"]) for it in reports] == [("a.jpg", "complete"), ("b.jpg", "altered")]
+    assert done.returncode == 13
+
+
+def test_photos_of_a_recording_whose_segments_are_gone_do_not_hide_that(recording: Path, authority: Authority) -> None:
+    for segment in recording.glob("segment-*.mp4"):
+        segment.unlink()
+    (recording / "photo-20261122T020000000Z-0a1b2c3d.jpg").write_bytes(photo(authority.signer()))
+    report = json.loads(_verify_exactly(recording, "--roots", recording.parent / "root.pem", "--json").stdout)
+    assert "文件夹中没有任何分段文件" in report["layers"]["completeness"]["lines"][0]
+
+
 def test_change_is_worse_than_a_root_that_was_not_given(recording: Path) -> None:
     segment = recording / "segment-0001.mp4"
     segment.write_bytes(flipped(segment.read_bytes(), segment.stat().st_size - 9))

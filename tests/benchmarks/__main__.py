@@ -20,17 +20,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import boot, capture, figures, policy
+from tests.benchmarks import boot, capture, figures, policy, receipts
 from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
+FIGURES |= receipts.FIGURES
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",
     "agent/adapters",
     "agent/wire",
     "agent/duty",
-    "kiosk/publishing",
+    "kiosk",
     "agent/verify_files.py",
     "firmware_hooks/nmea.py",
     "tests/benchmarks",

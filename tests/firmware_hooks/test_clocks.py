@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_hooks.clocks import Rtc, kernel_clock, rtcs
+from firmware_hooks.clocks import Rtc, rtcs
 from firmware_hooks.simulated_sysfs import SimulatedSysfs
 
 
@@ -17,10 +17,3 @@ def test_clock_with_a_battery_tells_its_time(tmp_path):
 def test_clock_whose_battery_is_empty_tells_no_time(tmp_path, told):
     SimulatedSysfs(tmp_path).clock(told, set_kernel=False)
     assert rtcs(tmp_path) == [Rtc("rtc0", None, set_kernel=False)]
-
-
-def test_kernel_says_how_its_clock_is_disciplined():
-    found = kernel_clock()
-    if found is None:
-        pytest.skip("this kernel refuses adjtimex")
-    assert found.max_error_us >= 0

@@ -117,7 +117,9 @@ def test_everything_is_placed_where_systemd_and_udev_look(tmp_path):
         "usr/lib/tmpfiles.d/liuhen.conf",
         "usr/lib/systemd/journald.conf.d/liuhen.conf",
         "usr/lib/udev/rules.d/70-liuhen.rules",
+        "usr/share/doc/liuhen/README.md",
     }
+    assert all(unit(name)["Documentation"] == ["file:///usr/share/doc/liuhen/README.md"] for name in UNITS)
     assert "systemctl enable --now liuhen-agent" in told.stdout
 
 

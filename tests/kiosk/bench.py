@@ -68,9 +68,10 @@ class Bench:
     editor_too: Person = field(default_factory=lambda: person("示例-000102", Role.EDITOR))
     kiosk: Person = field(default_factory=lambda: person("KSK-0001", Role.KIOSK))
     recorder: Person = field(default_factory=lambda: person("REC-0001", Role.RECORDER))
+    receiver: Person = field(default_factory=lambda: person("center-1", Role.RECEIVER))
 
     def trust(self, version: int = 1, revoked: Person | None = None) -> TrustList:
-        people = [self.editor, self.reviewer, self.editor_too, self.kiosk, self.recorder]
+        people = [self.editor, self.reviewer, self.editor_too, self.kiosk, self.recorder, self.receiver]
         issued = NOW - dt.timedelta(days=1)
         entries = [replace(p.credential, revoked_at=issued if p is revoked else None) for p in people]
         return trust_list(XINGHE, version, issued, entries)

@@ -57,9 +57,10 @@ def test_a_recorder_encrypts_unless_somebody_says_not_to(tmp_path: Path) -> None
     assert provision("init-ca", ca, "--district", "xinghe", "--name", "星河区").returncode == 0
     assert (ca / "archive.key").stat().st_mode & 0o077 == 0
     device = ["--authority", ca, "--unit", "甲", "--broker", "127.0.0.1:8883"]
-    assert provision("add-device", "REC-0001", *device, "--out", tmp_path / "r").returncode == 0
+    assert "在卡上加密" in provision("add-device", "REC-0001", *device, "--out", tmp_path / "r").stdout
     assert (tmp_path / "r" / "archive.pub").read_bytes() == (ca / "archive.pub").read_bytes()
-    assert provision("add-device", "REC-0002", *device, "--out", tmp_path / "p", "--no-archive").returncode == 0
+    plain = provision("add-device", "REC-0002", *device, "--out", tmp_path / "p", "--no-archive")
+    assert (plain.returncode, "明文" in plain.stdout) == (0, True)
     assert "archive" not in (tmp_path / "p" / "agent.toml").read_text(encoding="utf-8")
     (ca / "archive.pub").unlink()  # an authority made before there were archive keys
     (ca / "archive.key").unlink()

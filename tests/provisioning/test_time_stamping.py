@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from rfc3161_client import TimestampRequestBuilder
 
 from agent.adapters.time_stamp_tokens import token_reader
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
@@ -120,6 +121,16 @@ def test_stamped_recording_keeps_size_and_signature_and_is_complete_and_witnesse
     root = AUTHORITY.root_pem + tsa.root_pem
     assert c2pa_state(after, root, explicit=False) == "Trusted"
     assert encypher_accepts(after, AUTHORITY.root_pem, tsa.root_pem)
+
+
+def test_authority_of_openssl_that_sends_its_chain_unsorted_is_understood(tmp_path: Path) -> None:
+    tsa, folder = make_tsa(tmp_path / "tsa", chain=True), recording(tmp_path / "R")
+    sent = _certificates(tsa.answer(TimestampRequestBuilder().data(b"said").build().as_bytes()))
+    assert len(sent) == 2
+    assert sent != sorted(sent)
+    after = stamped(folder, tsa)
+    assert report(folder, tsa.root).time.status is Status.PASSED
+    assert c2pa_state(after, AUTHORITY.root_pem + tsa.root_pem, explicit=False) == "Trusted"
 
 
 def test_taking_the_token_out_gives_back_the_very_file(tmp_path: Path, tsa: Tsa) -> None:
@@ -406,6 +417,13 @@ def test_authority_that_does_not_answer_is_an_environment_fault(line: str) -> No
 def test_addresses_other_than_http_are_refused() -> None:
     with pytest.raises(OperatorFault, match="http"):
         over_http("file:///etc/passwd")
+
+
+def _certificates(response: bytes) -> list[bytes]:
+    token = list(der.children(der.only(response, der.SEQUENCE)))[1]
+    wrapped = list(der.children(der.only(token, der.SEQUENCE)))[1]
+    signed = list(der.children(der.only(der.only(wrapped, der.CONTEXT_0), der.SEQUENCE)))
+    return list(der.children(der.only(signed[3], der.CONTEXT_0)))
 
 
 def _token(response: bytes) -> bytes:

@@ -76,7 +76,7 @@ def test_clause_2_5_six_exports_in_the_words_of_the_plan() -> None:
     assert [files[task]["是否完整"] for task in ("T-2026-0001", "T-2", "T-3")] == ["是", "否", "否"]
     assert files["T-2"]["缺少环节"] == STEPS[-1]
     problems = {(row["任务"], row["问题"]) for row in _rows(Use.OVERSIGHT)}
-    assert {("T-3", "没有录像"), ("T-2", "certificate-expired"), ("T-2", "原因不明")} <= problems
+    assert {("T-3", "没有录像"), ("T-2", "执法证件已过有效期"), ("T-2", "原因不明")} <= problems
     assert ("T-2026-0001", "审核中逾期") in problems
     graded = {row["证件编号"]: (row["任务数"], row["完整任务数"]) for row in _rows(Use.ASSESSMENT)}
     assert graded == {OFFICERS[0]: (1, 1), OFFICERS[1]: (2, 1)}

@@ -15,7 +15,8 @@ from agent.config import BrokerConfig
 from agent.control.controller import Controller, Identity
 from agent.control.messages import DeviceStarted, Event, TimePassed, WorkFailed
 from agent.loop import Inbox, Loop
-from agent.performer import Performer, Room
+from agent.performer import Performer
+from agent.room import Room
 from agent.wire.identifiers import device_id
 from agent.wire.trust import Role, TrustList
 from tests.support.broker import free_port

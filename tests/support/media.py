@@ -26,14 +26,20 @@ class Media:
 
 
 @functools.cache
-def make_media(fragments: int = 6) -> Media:
-    """`fragments` fragments of a moving grey picture and a 440 Hz tone, really encoded."""
+def make_media(fragments: int = 6, per_keyframe: int = 1) -> Media:
+    """`fragments` fragments of a moving grey picture and a 440 Hz tone, really encoded; only every `per_keyframe`th
+    begins with a keyframe."""
     sink = _Sink()
-    with av.open(sink, "w", format="mp4", options=OPTIONS) as container:
+    with av.open(sink, "w", format="mp4", options=_options(per_keyframe)) as container:
         video = container.add_stream("libx264", rate=FRAMES_PER_SECOND)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         gop = FRAMES_PER_SECOND * FRAGMENT_MS // 1000
-        video.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": f"keyint={gop}:min-keyint={gop}"}
+        keys = gop * per_keyframe
+        video.options = {
+            "preset": "ultrafast",
+            "tune": "zerolatency",
+            "x264-params": f"keyint={keys}:min-keyint={keys}",
+        }
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         for number in range(fragments * gop):
             container.mux(video.encode(_picture(number)))
@@ -41,6 +47,13 @@ def make_media(fragments: int = 6) -> Media:
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
     return _cut(bytes(sink.getbuffer()))
+
+
+def _options(per_keyframe: int) -> dict[str, str]:
+    if per_keyframe == 1:
+        return OPTIONS
+    flags = OPTIONS["movflags"].replace("frag_keyframe+", "")
+    return {"movflags": flags, "frag_duration": str(FRAGMENT_MS * 1000)}
 
 
 class _Sink(io.BytesIO):

@@ -86,8 +86,15 @@ class Tsa:
                 thread.join()
 
 
-def make_tsa(folder: Path, *, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.TIME_STAMPING, days: int = 300) -> Tsa:
-    """A fresh authority; `usage` is what its certificate is for, `days` from now it ends."""
+def make_tsa(
+    folder: Path,
+    *,
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.TIME_STAMPING,
+    days: int = 300,
+    chain: bool = False,
+) -> Tsa:
+    """A fresh authority; `usage` is what its certificate is for, `days` from now it ends. With `chain` it sends its
+    root along, in the order in which openssl writes them."""
     folder.mkdir(exist_ok=True)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{NAME} Root")])
@@ -102,7 +109,8 @@ def make_tsa(folder: Path, *, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID
     (folder / "tsa.pem").write_bytes(_signed(leaf, root_key, root_key.public_key()).public_bytes(Encoding.PEM))
     (folder / "tsa-root.pem").write_bytes(root_certificate.public_bytes(Encoding.PEM))
     (folder / "serial").write_text("01\n")
-    (folder / "tsa.cnf").write_text(CONFIGURATION.format(folder=folder))
+    sent = f"certs = {folder}/tsa-root.pem\n" if chain else ""
+    (folder / "tsa.cnf").write_text(CONFIGURATION.format(folder=folder) + sent)
     return Tsa(folder, root_certificate)
 
 

@@ -11,11 +11,11 @@ the scene is true nor that the clock was right. 签名只证明：自该设备�
 import argparse, contextlib, hashlib, itertools, json, mmap, re, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-import cbor2
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+try:
+    import cbor2; from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization; from cryptography.hazmat.primitives.asymmetric import ec, utils
+except ImportError: print("needs: pip install cryptography cbor2", file=sys.stderr); sys.exit(2)
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "missing": 12, "untrusted": 14, "altered": 13}; RANK = list(CODES)  # from good to bad: an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031")
 NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")

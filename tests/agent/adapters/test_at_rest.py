@@ -22,13 +22,15 @@ from agent.adapters.notes_folder import NoteDraft, add_note
 from agent.adapters.orders import PhotoAsked
 from agent.adapters.packet_flow import QUEUE_BYTES
 from agent.adapters.recorder import RecorderSettings
+from agent.adapters.recording_end import encode_end, parse_end
+from agent.adapters.segment_recovery import Break, read_sealed
 from agent.adapters.sources import CaptureSettings, make_source
 from agent.adapters.spool import Spool
-from agent.adapters.spool_recovery import recover
+from agent.adapters.spool_recovery import SpoolRecovery, recover, seal_broken
 from agent.config import read_config
 from agent.control.effects import StartRecording
 from agent.control.messages import GapOpened, PhotoTaken, RecordingFailed, RecordingSealed
-from agent.errors import EnvironmentFault, OperatorFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.encrypted_photo import photo_digest
 from agent.evidence.journal import Reason
 from agent.evidence.reasons import Cause
@@ -318,6 +320,17 @@ def test_flipped_bit_before_recovery_costs_no_sealed_segment(cut, at):
     assert all(place["file"] == SEGMENT for place in report["places"] if place["kind"] == "at-rest")
 
 
+@pytest.mark.parametrize("at", [3, 9, 40, 200])
+def test_sealed_segment_whose_header_is_damaged_is_altered_and_not_missing(cut, at):
+    segment = cut / "recordings" / FIRST / SEGMENT
+    segment.write_bytes(flipped(segment.read_bytes(), at))
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingFailed)
+    assert segment.exists()
+    done = verify(segment.parent, "--roots", cut.parent / "root.pem", "--key", cut.parent / "archive.key", "--json")
+    assert json.loads(done.stdout)["verdict"] == "altered"
+
+
 def test_sealed_segment_whose_opening_is_damaged_stays_where_it_is(cut):
     folder = cut / "recordings" / FIRST
     data = (folder / SEGMENT).read_bytes()
@@ -568,3 +581,54 @@ def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archiv
         assert verdict(out) == "unexplained-gap"  # a person has to explain a full disk
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("offset", [3, 40])
+def test_a_flipped_bit_in_the_header_of_a_growing_segment_ends_neither_recorder_nor_segment(tmp_path, offset):
+    """Bites when sealing reads back what it wrote: the recorder's thread died of it."""
+    write_keys(tmp_path)
+    bench = bench_in(tmp_path)
+    bench.start()
+    bench.wait_for_fragments(4)
+    growing = bench.spool.segment(FIRST, 1)
+    durable.overwrite(growing, 0, flipped(growing.read_bytes()[: offset + 1], offset))
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    assert verdict(clear(tmp_path)) == "complete"
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_a_broken_segment_that_the_card_changed_is_kept_and_the_others_are_sealed(cut, damaged):
+    segments = [cut / "recordings" / FIRST / name for name in (SEGMENT, "segment-0002.mp4.enc")]
+    hit, other = segments[damaged], segments[1 - damaged]
+    changed = flipped(hit.read_bytes(), 3)
+    hit.write_bytes(changed)
+    broken = {it: Break(Reason.STORAGE_FAILED, it.stat().st_size) for it in segments}
+    discarded, lost = seal_broken(broken, SIGNER, CLOCK, keys_in(cut))
+    assert lost == [hit]
+    assert discarded >= len(changed)
+    kept = hit if hit.exists() else hit.with_name(hit.name + ".torn")
+    assert kept.read_bytes() == changed
+    assert read_sealed(other, SIGNER, keys_in(cut)).sealed
+
+
+def test_the_end_of_a_recording_that_cannot_be_read_is_told_and_stops_no_start(cut):
+    """What a bad card gives back is never an exception of the operating system: the device starts and says so."""
+    keys, spool = keys_in(cut), Spool(cut / "recordings", keys=keys_in(cut))
+    end = cut / "keys" / f"{FIRST}.end"
+    end.mkdir()
+    with pytest.raises(EnvironmentFault, match="请"):
+        keys.end(FIRST)
+    (told,) = SpoolRecovery(spool, SIGNER, CLOCK, print).seal([FIRST])
+    assert isinstance(told, RecordingFailed)
+
+
+def test_an_end_whose_fields_are_of_another_kind_is_refused(cut):
+    keys = keys_in(cut)
+    sealed = RecordingSealed(FIRST, 1, 2, GENESIS, 3, 4, "stopped", False, 5, CLOCK.read())
+    assert parse_end(encode_end(sealed)).recording == FIRST
+    for other in (replace(sealed, segments="1"), replace(sealed, head=7), replace(sealed, recovered=1)):
+        (cut / "keys" / f"{FIRST}.end").write_bytes(encode_end(other))
+        with pytest.raises(SenderFault, match="请"):
+            keys.end(FIRST)

@@ -54,6 +54,7 @@ def test_a_file_is_kept_byte_for_byte_and_said_to_be_collected(bench: Collecting
     assert bench.look() == 1
     item = bench.shelf_root / "REC-0001-C000001"
     assert (item / "material.mp4").read_bytes() == content
+    assert {place.stat().st_mode & 0o777 for place in item.iterdir()} == {0o640}, "people are in them"
     (event,) = bench.collected()
     assert (event.digest, event.size, event.source) == (hashlib.sha256(content).hexdigest(), len(content), SOURCE)
     assert event.pattern == "AAA-9999_字字.AA9"

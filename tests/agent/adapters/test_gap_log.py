@@ -26,6 +26,35 @@ def test_a_second_reason_for_the_same_gap_is_no_second_gap():
     ]
 
 
+def test_what_goes_wrong_after_a_pause_is_a_gap_from_the_end_of_the_pause():
+    log = GapLog()
+    log.open(Reason.PAUSED, START)
+    assert not log.open(Reason.CAMERA_LOST, START), "the pause stands"
+    log.resumed(LATER)
+    much_later = replace(LATER, monotonic_ns=LATER.monotonic_ns + 10**10)
+    assert log.open(Reason.STORAGE_FAILED, much_later)
+    log.close(much_later)
+    assert [(event.kind, event.reason, event.at) for event in log.pending] == [
+        ("gap-opened", Reason.PAUSED, START),
+        ("gap-closed", Reason.PAUSED, LATER),
+        ("gap-opened", Reason.STORAGE_FAILED, LATER),
+        ("gap-closed", Reason.STORAGE_FAILED, much_later),
+    ]
+
+
+def test_every_reason_is_told_once_until_a_fragment_is_stored_again():
+    log = GapLog()
+    log.open(Reason.ENCODER_STALLED, START)
+    assert log.unheard(Reason.ENCODER_STALLED)
+    assert log.unheard(Reason.CAMERA_LOST)
+    log.written()  # the fragment that carries the beginning of the gap
+    assert not log.unheard(Reason.CAMERA_LOST)
+    log.close(LATER)
+    assert not log.unheard(Reason.CAMERA_LOST)
+    log.written()
+    assert log.unheard(Reason.CAMERA_LOST)
+
+
 def test_attempts_that_fail_do_not_fill_the_journal():
     log = GapLog()
     assert log.open(Reason.STORAGE_FAILED, START)

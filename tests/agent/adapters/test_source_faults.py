@@ -5,18 +5,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
-from agent.adapters.fake_source import UNPLUGGED, FakeSource, backwards, frozen, repeated, stalled, unplugged
+from agent.adapters.fake_source import UNPLUGGED, FakeSource, Step, backwards, frozen, repeated, stalled, unplugged
+from agent.adapters.orders import ActAsked
 from agent.adapters.packets import SourceDescription
 from agent.adapters.pyav_source import Encoding, Input, PyAVSource
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.spool import Spool
+from agent.control.acts import Act
 from agent.control.messages import GapOpened, RecordingSealed
 from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, Reason
 from agent.evidence.verify import Grounds
@@ -84,13 +88,71 @@ def test_stalled_camera_is_a_signed_gap_and_a_resumed_recording(tmp_path):
     assert judged(folder) == "unexplained-gap"
 
 
+def told(bench: RecordingBench) -> list[Reason]:
+    return [event.reason for event in bench.events if isinstance(event, GapOpened)]
+
+
+def test_camera_that_is_lost_in_a_pause_is_told_at_once_and_signed_from_the_moment_the_officer_goes_on(tmp_path):
+    """The lamp, the watchdog and the centre would else believe that what the officer resumed is being recorded."""
+    tracks, packets = footage(2)
+    pulled, plugged_in = threading.Event(), threading.Event()
+
+    def until_pulled() -> Iterator[Step]:
+        yield from packets
+        assert pulled.wait(20)
+        yield UNPLUGGED
+
+    def cameras() -> Iterator[FakeSource]:
+        yield FakeSource(tracks, until_pulled())
+        while not plugged_in.is_set():
+            yield FakeSource(tracks, [], opening_fault=UNPLUGGED)
+        yield FakeSource(tracks, packets)
+
+    bench = RecordingBench(tmp_path / "recordings", cameras())
+    bench.start()
+    bench.wait_for_fragments(2)
+    bench.recorder.act(ActAsked(Act.PAUSE, "secrecy", CLOCK.read()))
+    eventually(lambda: told(bench) == [Reason.PAUSED], "the pause told")
+    pulled.set()
+    eventually(lambda: told(bench) == [Reason.PAUSED, Reason.CAMERA_LOST], "the loss told while paused")
+    bench.recorder.act(ActAsked(Act.RESUME, "", CLOCK.read()))
+    eventually(lambda: told(bench)[2:] == [Reason.CAMERA_LOST], "the loss told again to who goes on")
+    before = len(bench.stored())
+    plugged_in.set()
+    bench.wait_for_fragments(before + 2)
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    assert events(bench.spool.folder(FIRST)) == [
+        (GAP_OPENED, Reason.PAUSED),
+        (GAP_CLOSED, Reason.PAUSED),
+        (GAP_OPENED, Reason.CAMERA_LOST),
+        (GAP_CLOSED, Reason.CAMERA_LOST),
+    ]
+    assert len(told(bench)) == 3, "told once each, however often the camera is tried"
+
+
+def test_camera_that_stays_away_after_a_stall_is_told_as_lost(tmp_path):
+    """Bites when only the stall is told: the watchdog then ends a recording that a restart cannot help."""
+    tracks, packets = footage(2)
+    gone = repeat(FakeSource(tracks, [], opening_fault=UNPLUGGED))
+    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, stall_s=0.3)
+    bench = RecordingBench(tmp_path / "recordings", chain([FakeSource(tracks, packets)], gone), settings)
+    bench.start()
+    eventually(lambda: told(bench) == [Reason.ENCODER_STALLED, Reason.CAMERA_LOST], "both told")
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    assert len(told(bench)) == 2
+
+
 def test_frozen_picture_is_a_signed_gap_while_the_recording_goes_on(tmp_path):
     tracks, packets = footage(6)
     source = FakeSource(tracks, frozen(packets, tracks, Fraction(2), Fraction(4)))
     bench = recorded(tmp_path, [source], 10)
     folder = bench.spool.folder(FIRST)
     assert events(folder) == [(GAP_OPENED, Reason.PICTURE_FROZEN), (GAP_CLOSED, Reason.PICTURE_FROZEN)]
-    assert [event.reason for event in bench.events if isinstance(event, GapOpened)] == [Reason.PICTURE_FROZEN]
+    assert told(bench) == [Reason.PICTURE_FROZEN]
     assert judged(folder) == "explained-gap"
     assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 60
 
@@ -112,6 +174,26 @@ def test_source_that_sees_the_same_picture_for_long_says_so(tmp_path):
     source.run(deliver)
     assert [packet.still for packet in packets].index(True) in range(50, 56)
     assert packets[-1].still
+
+
+def test_unplugged_microphone_ends_its_own_track_and_no_picture(tmp_path):
+    """Bites when a microphone's fault ends the camera: the picture would be interrupted, and the camera be blamed."""
+    wire = tmp_path / "microphone.wav"
+    os.mkfifo(wire)
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=sample_rate=48000:duration=1"]
+    scene = Input("testsrc2=size=160x96:rate=10,format=yuv420p", "lavfi", live=False, scene=True)
+    spoken = Input(str(wire), "wav", pictures=False, sound=True)
+    source = PyAVSource(SourceDescription("bench", synthetic=True), [scene, spoken], Encoding(10), CLOCK)
+    bench = RecordingBench(tmp_path / "recordings", iter([source]))
+    with subprocess.Popen([*command, "-f", "wav", str(wire)], stdin=subprocess.DEVNULL):
+        bench.start()
+    eventually(lambda: told(bench) == [Reason.SOUND_LOST], "the loss of the sound, told as such")
+    bench.wait_for_fragments(len(bench.stored()) + 2)
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(5)
+    assert events(bench.spool.folder(FIRST)) == [(GAP_OPENED, Reason.SOUND_LOST)]
+    assert len(bench.segments()) == 1
 
 
 @pytest.mark.parametrize("by", [Fraction(1, 2), Fraction(3)])

@@ -11,8 +11,9 @@ import pytest
 
 from agent.adapters.systemd_notify import systemd_notify
 from agent.adapters.watchdog import Watchdog
+from agent.control.acts import Act
 from agent.control.effects import Effect
-from agent.control.messages import DeviceStarted, Event, GapOpened, StopRequested
+from agent.control.messages import DeviceStarted, Event, GapOpened, OfficerActed, StopRequested
 from agent.loop import Loop
 from agent.wire.identifiers import recording_id
 from tests.support.clocks import SteppedClock
@@ -105,6 +106,33 @@ def test_an_interruption_that_a_restart_does_not_end_is_no_stall(fed: Fed, reaso
     fed.fragment()
     fed.clock.step(4)
     assert not fed.turn(4), "after it went on, a stall is one again"
+
+
+def test_a_camera_that_stays_away_after_a_stall_keeps_its_recording(fed: Fed) -> None:
+    """The recorder goes on trying: killed by systemd, the device would lose the recording and have no camera either."""
+    fed.press()
+    fed.fragment()
+    fed.clock.step(3)
+    fed.device.recorder.gap("encoder-stalled")
+    assert not fed.turn(4)
+    fed.device.recorder.gap("camera-lost")
+    assert all(fed.turn(10) for _ in range(6))
+    fed.device.recorder.gap("encoder-stalled")  # the camera was opened, and delivers nothing
+    assert fed.turn(4)
+    fed.device.recorder.gap("encoder-stalled")
+    assert not fed.turn(4), "a restart may help such a camera"
+
+
+def test_a_recorder_that_does_not_go_on_after_a_pause_is_a_stall(fed: Fed) -> None:
+    fed.press()
+    fed.fragment()
+    fed.device.recorder.gap("paused")
+    assert all(fed.turn(10) for _ in range(6))
+    fed.device.inbox.put(OfficerActed(Act.RESUME, "", fed.clock.read()))
+    assert fed.turn(4)
+    assert not fed.turn(4)
+    fed.device.recorder.gap("camera-lost")
+    assert all(fed.turn(10) for _ in range(6)), "unless what is missing is told"
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Heat and an empty battery: uploads go first, then bit rate, recording last, and nothing flutters."""
 
+from dataclasses import astuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,17 +105,22 @@ def test_the_ladder_gives_up_in_one_order_and_takes_back_later_than_it_gave_up()
 def test_a_swinging_sensor_changes_something_once_a_minute_at_most_and_one_reading_seals_nothing(
     history: list[tuple[Strain, int]],
 ) -> None:
-    governor, now_ns, changed_ns, empty_since_ns = Governor(), 0, None, None
-    for strain, seconds in history:
+    """What was not measured this time keeps its last value, and is no reading."""
+    governor, known, now_ns, changed_ns = Governor(), Strain(), 0, None
+    asked_since_ns: dict[str, int] = {}
+    for told, seconds in history:
         now_ns += seconds * NANOSECONDS
-        before = governor.held
-        held = governor.follow(strain, strain, now_ns)
-        empty_since_ns = empty_since_ns if decide(Measure.NONE, strain) is Measure.RECORDING_STOPPED else None
-        if decide(Measure.NONE, strain) is Measure.RECORDING_STOPPED:
-            empty_since_ns = now_ns if empty_since_ns is None else empty_since_ns
+        known = Strain(*(old if new is None else new for old, new in zip(astuple(known), astuple(told), strict=True)))
+        before, held = governor.held, governor.follow(known, told, now_ns)
+        heat, battery = Strain(told.temperature_mc), Strain(None, told.battery_percent, known.charging)
+        for sensor, alone in (("heat", heat), ("battery", battery)):
+            if decide(Measure.NONE, alone) is Measure.RECORDING_STOPPED:
+                asked_since_ns.setdefault(sensor, now_ns)
+            elif (alone.temperature_mc, alone.battery_percent) != (None, None):
+                asked_since_ns.pop(sensor, None)
         if held is Measure.RECORDING_STOPPED and before is not held:
-            assert empty_since_ns is not None
-            assert now_ns - empty_since_ns >= SURE_NS
+            assert asked_since_ns
+            assert now_ns - min(asked_since_ns.values()) >= SURE_NS
         elif held is not before:
             assert changed_ns is None or now_ns - changed_ns >= CHANGE_NS
         changed_ns = now_ns if held is not before else changed_ns
@@ -228,10 +235,39 @@ def test_every_recording_begins_and_ends_with_a_reading_and_one_comes_every_five
     assert of(NoteHealth, field.read(5)) == []
     (later,) = of(NoteHealth, field.read(INTERVAL_NS / NANOSECONDS))
     (fallen,) = of(NoteHealth, field.read(battery_percent=69))
-    field.handle(happened.GapOpened(FIRST, "frames-dropped", field.clock.read()))
+    for reason in ("paused", "frames-dropped", "muted"):  # an officer's act says nothing against the device
+        field.handle(happened.GapOpened(FIRST, reason, field.clock.read()))
     (end,) = of(NoteHealth, field.press())
     told = [parse_reading(note.reading) for note in (start, later, fallen, end)]  # type: ignore[attr-defined]
     assert [reading and reading.why for reading in told] == ["start", "interval", "change", "end"]
     assert [reading and reading.gaps for reading in told] == [0, 0, 0, 1]
     assert told[0] is not None
     assert (told[0].battery_percent, told[0].temperature_mc, told[0].free_mib) == (80, 41_000, 20 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("measured", "cause", "alarm"),
+    [
+        ({"battery_percent": 10}, "battery", Alarm.BATTERY_LOW),
+        ({"battery_percent": 4, "temperature_mc": 50_000}, "battery", Alarm.BATTERY_LOW),
+        ({"battery_percent": 4, "temperature_mc": 86_000}, "battery", Alarm.BATTERY_LOW),
+        ({"battery_percent": 4, "temperature_mc": 96_000}, "heat", Alarm.TOO_HOT),
+        ({"battery_percent": 9, "temperature_mc": 86_000}, "heat", Alarm.HOT),
+        ({"battery_percent": 4, "charging": True, "temperature_mc": 81_000}, "heat", Alarm.HOT),
+        ({"battery_percent": 2, "temperature_mc": 96_000}, "battery", Alarm.BATTERY_EMPTY),
+    ],
+)
+def test_a_low_battery_told_as_heat_or_heat_as_a_low_battery(measured, cause, alarm):
+    """Told wrongly, the officer carries an empty device into the shade, or charges one that burns."""
+    field = Field()
+    effects = [*field.read(**measured), *field.read(**measured)]  # the last rung wants to be told twice
+    stored = [it for it in of(StoreEvent, effects) if it.draft.type is EventType.MEASURE_CHANGED]
+    assert stored[-1].draft.data["cause"] == cause
+    assert field.controller.health.alarms == {alarm}
+
+
+def test_what_is_given_up_for_the_battery_is_taken_back_for_it():
+    field = Field()
+    field.read(battery_percent=10)
+    effects = field.read(battery_percent=100, temperature_mc=50_000)
+    assert [it.draft.data["cause"] for it in of(StoreEvent, effects) if "cause" in it.draft.data] == ["battery"]

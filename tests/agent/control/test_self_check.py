@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.control.self_check import RULES, Level, Observed, Presence, self_check, worst
+from agent.control.self_check import RULES, Board, Level, Observed, Presence, self_check, worst
 from agent.control.storage_policy import StoragePolicy
 from agent.wire.instant import TimeState
 from tests.support.clocks import SteppedClock
@@ -41,6 +41,9 @@ def test_a_good_recorder_passes_everything() -> None:
         ("storage", {"free_bytes": None}, "fail"),
         ("heat", {"temperature_mc": 81_000}, "attention"),
         ("heat", {"temperature_mc": None}, "attention"),
+        ("board", {"board": Board(under_voltage=True)}, "fail"),
+        ("board", {"board": Board(throttled=True)}, "attention"),
+        ("board", {"board": Board(clock_lost=True)}, "attention"),
         ("clock", {"now": replace(NOW, state=TimeState.UNSET, error_ms=None)}, "attention"),
         ("clock", {"now": replace(NOW, error_ms=16_000)}, "attention"),
         ("clock", {"now": replace(NOW, wall=NOW.wall - timedelta(days=3650))}, "fail"),

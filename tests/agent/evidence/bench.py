@@ -87,6 +87,7 @@ class Bench:
     previous: Digest = GENESIS
     segment: int = 1
     synthetic: bool = False
+    source: str = "bench"
     unit: str = UNIT
     records: list[JournalRecord] = field(default_factory=list)
 
@@ -95,7 +96,7 @@ class Bench:
         self.now = replace(self.now, wall=wall, monotonic_ns=self.now.monotonic_ns + milliseconds * 1_000_000)
 
     def origin(self) -> SegmentOrigin:
-        context = {"source": "bench", "synthetic": self.synthetic, "version": "0.1.0"}
+        context = {"source": self.source, "synthetic": self.synthetic, "version": "0.1.0"}
         return SegmentOrigin(
             recording_id(DEVICE, self.number),
             self.segment,

@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, commands_of, how_to_verify
+from agent.evidence.how_to import ALONE_NAME, ANSWER, COMMAND, HOW_TO_NAME, commands_of, how_to_verify
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import examine
 from tests.agent.evidence.attacks import AUTHORITY, Folder, recordings
@@ -40,8 +40,13 @@ def follow(place: Path) -> dict[str, tuple[int, bool]]:
     for command, answer in commands_of((place / HOW_TO_NAME).read_text(encoding="utf-8")):
         line = ["bash", "-o", "pipefail", "-c", command]
         done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=place, timeout=60, env=path)
-        results[command] = (done.returncode, answer in done.stdout)
+        results[command] = (done.returncode, _as_told(answer, done.stdout))
     return results
+
+
+def _as_told(answer: str, printed: str) -> bool:
+    """Whether a person who compares letter by letter finds what the page tells; an answer may end within a line."""
+    return printed == f"{answer}\n" or (answer.endswith(": ") and printed.startswith(answer)) or printed == answer == ""
 
 
 def _of(results: dict[str, tuple[int, bool]], word: str) -> list[tuple[int, bool]]:
@@ -64,13 +69,20 @@ def test_unsealed_recording_of_a_dead_device_verifies_by_the_page_alone(tmp_path
     assert alone == (code, True)
 
 
+def test_command_whose_answer_is_not_told_leaves_nobody_guessing(tmp_path: Path) -> None:
+    lines = (_exported(tmp_path, RECORDINGS["one segment"]) / HOW_TO_NAME).read_text(encoding="utf-8").splitlines()
+    after = [lines[number + 1] for number, line in enumerate(lines) if line.startswith(COMMAND)]
+    assert len(after) == 10
+    assert all(line.startswith(ANSWER) for line in after)
+
+
 def test_changed_fragment_is_noticed_by_hand(tmp_path: Path) -> None:
     folder = RECORDINGS["one segment"]
     place = _exported(tmp_path, folder)
     record = examine(Source.of_bytes(folder["segment-0001.mp4"])).fragments[2]
     (place / "segment-0001.mp4").write_bytes(flipped(folder["segment-0001.mp4"], record.media_offset + 900))
     results = follow(place)
-    assert _of(results, "sha256sum -c") == [(1, True)]
+    assert _of(results, "sha256sum -c") == [(1, False)]
     assert _of(results, f"skip={record.media_offset} ") == [(0, False)]
     assert _of(results, ALONE_NAME) == [(13, True)]
 
@@ -95,3 +107,8 @@ def test_file_that_nothing_can_be_checked_in_gets_no_page() -> None:
     file = SegmentFile("segment-0001.mp4", Source.of_bytes(bytes(500)))
     with pytest.raises(SenderFault, match="没有可验证的片段"):
         how_to_verify(file, examine(file.source), AUTHORITY.root, {})
+
+
+def test_standalone_verifier_without_its_packages_says_what_to_install() -> None:
+    done = subprocess.run([sys.executable, "-I", "-S", ALONE, "."], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "needs: pip install cryptography cbor2\n")

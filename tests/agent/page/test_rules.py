@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from agent.errors import OperatorFault
+from agent.evidence.report import Layer, Status
+from agent.evidence.verify import verify_recording
+from agent.page.examiner import told_lines
 from agent.page.found import Duty, FoundRecording, Standing, read_duty
 from agent.page.gate import own_hosts, refusal
 from agent.page.lockout import IDLE_S, LONGEST_WAIT_S, NANOSECONDS, Lockout, Sessions, wait_s
 from agent.page.pin import PinFile
 from agent.page.serving import listen_address
-from agent.page.view import check_lines, not_examined, of_today, rows
+from agent.page.view import check_lines, latest_fault, not_examined, of_today, rows, status_lines
 from agent.wire.identifiers import RecordingId
 from tests.agent.evidence.bench import NOW
 
@@ -135,6 +138,31 @@ def test_a_crash_of_the_verifier_is_never_shown_to_an_officer() -> None:
     assert (row.verdict, row.notes, row.tone) == ("未能检验", ("未能检验，请找技术员。",), "bad")
     assert not_examined(4, "存储卡读取失败。请检查。")["lines"] == ["存储卡读取失败。请检查。"]
     assert not_examined(-9, "")["lines"] == ["未能检验，请找技术员。"]
+
+
+def test_an_explained_gap_is_told_first_without_codes_and_once() -> None:
+    report = verify_recording([], [], NOW)
+    said = replace(
+        report,
+        trust=Layer(Status.FAILED, ("a", "未评判：没有（not judged: no roots）", "a")),
+        integrity=Layer(Status.PASSED, ("b",)),
+        completeness=Layer(Status.NOTED, ("10:00 起中断：人为暂停",)),
+        time=Layer(Status.NOTED, ("c",)),
+        duty=Layer(Status.FAILED, ("任务：检查", "标注：clock-unset 时钟未校准", "应录环节未标记 1 项：告知。")),
+    )
+    gap, *others = told_lines(said)
+    assert gap == "10:00 起中断：人为暂停"
+    assert others == ["a", "未评判：没有", "标注：时钟未校准", "应录环节未标记 1 项：告知。"]
+    told = {FOUND.recording: {"verdict": "complete", "chinese": "完整", "lines": others}}
+    (row,) = rows([FOUND], told, Duty(recordings={FOUND.recording: Duty("检查", ("告知",))}))
+    assert row.notes == ("a", "未评判：没有", "标注：时钟未校准")
+
+
+def test_the_latest_problem_is_told_in_words_with_its_time_in_beijing() -> None:
+    text = "2026-05-01T16:30:00.000Z 与消息服务器断开：无法连接（[Errno 111] Connection refused）。将自动重连。"
+    assert latest_fault(text) == "（截至 05-02 00:30）：连不上消息服务器。将自动重连。"
+    assert status_lines({"last_error": text}) == ["最近的问题（截至 05-02 00:30）：连不上消息服务器。将自动重连。"]
+    assert (latest_fault(""), latest_fault("没有时间")) == ("", "：没有时间")
 
 
 def test_a_verdict_that_is_not_known_looks_bad_and_not_good() -> None:

@@ -1,0 +1,52 @@
+"""What the loop's thread works with: the parts of a running device that effects are carried out with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.adapters.asked_folder import AskedFolder
+from agent.adapters.database import Database
+from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.worker import Worker
+from agent.clock import Clock
+from agent.control import effects as asked
+from agent.control.controller import Identity
+from agent.control.messages import Event
+from agent.wire.signing import CertifiedSigner
+
+
+class RecorderPort(Protocol):
+    """What the performer needs of a recorder; it answers with the recording events."""
+
+    def start(self, order: asked.StartRecording) -> None:
+        """Begin a recording; returns at once."""
+
+    def stop(self, reason: str) -> None:
+        """End it; returns at once."""
+
+    def mark(self, order: asked.MarkRecording) -> None:
+        """Carry out an officer's act in it; returns at once."""
+
+    def photograph(self, order: asked.TakePhoto) -> None:
+        """Keep the next picture as a photo; returns at once."""
+
+    def obey(self, order: asked.NoteHealth | asked.NoteDuty | asked.SetBitrate | asked.Indicate) -> None:
+        """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
+    them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+
+    identity: Identity
+    clock: Clock
+    signer: CertifiedSigner
+    database: Database
+    link: MqttLink
+    worker: Worker
+    recorder: RecorderPort | None
+    disclosed: DisclosedFolder | None
+    read_trust: Callable[[], Event]
+    asked: AskedFolder | None = None

@@ -1,0 +1,92 @@
+"""The rows of the ledger's page and tables (pure)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from agent.duty.ledger import MONTHLY_COLUMNS, monthly_sheet
+from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
+
+Row = Mapping[str, Any]
+LOOKS = {Progress.DONE: "done", Progress.DONE_LATE: "due", Progress.OVERDUE: "late", Progress.AHEAD: "due",
+         "有": "done", "缺": "late", "未整改": "late"}  # fmt: skip
+BY_HAND, SIGNED = "手工登记", "签名事实"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table: its name, columns and rows."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def sheets(departments: Iterable[Department], profile: Sequence[Milestone], on: date) -> tuple[Sheet, ...]:
+    """The six tables of the ledger over all departments, as they stand on `on`."""
+    units = list(departments)
+    makers = (
+        (
+            "就绪情况",
+            ("单位", "已公布", "设备", "在册人员", "可执法人员", "任务数", "首次记录合格", "考核得分"),
+            _ready,
+        ),
+        ("制度与清单", ("单位", "文件", "名称", "版本", "生效", "设备所用版本"), _lists),
+        ("考核表", ("单位", "考核项", "情况", "日期", "依据"), _assessment),
+        ("工作登记", ("单位", "类别", "日期", "内容", "对象", "人数", "整改"), _entries),
+        ("月报", ("单位", *MONTHLY_COLUMNS), _months),
+    )
+    made = [Sheet(name, columns, _rows(units, columns, rows, on)) for name, columns, rows in makers]
+    columns = ("单位", "阶段", "期限", "事项", "进度", "完成日期", "尚缺")
+    milestones = tuple(dict(zip(columns, row, strict=True)) for unit in units for row in _steps(unit, profile, on))
+    return (made[0], Sheet("工作步骤", columns, milestones), *made[1:])
+
+
+def _rows(units: Iterable[Department], columns: Sequence[str], rows: Any, on: date) -> tuple[Row, ...]:
+    return tuple(dict(zip(columns, (it.unit, *row), strict=True)) for it in units for row in rows(it, on))
+
+
+def _ready(it: Department, on: date) -> Iterable[Sequence[Any]]:
+    first, reached = met("首次记录", it, on), sum(met(condition, it, on) is not None for condition in ASSESSED)
+    devices = "、".join(sorted(it.devices)) or "没有"
+    ready, cases = licensed(it, on), len(it.cases)
+    score = f"{reached} / {len(ASSESSED)}"
+    yield len(it.released), devices, len(it.officers), ready, cases, "没有" if first is None else f"{first}", score
+
+
+def _steps(it: Department, profile: Sequence[Milestone], on: date) -> Iterable[Sequence[Any]]:
+    for standing in standings(profile, it, on):
+        step = standing.milestone
+        reached = "" if standing.reached is None else f"{standing.reached}"
+        missing = "、".join(condition_words(condition) for condition in standing.missing)
+        yield it.unit, step.stage, f"{step.due}", step.text, standing.progress.value, reached, missing
+
+
+def _lists(it: Department, _: date) -> Iterable[Sequence[Any]]:
+    for kind, held in it.released.items():
+        used = "—" if held.recorded is None else held.recorded
+        yield kind.value, held.title, held.version, f"{held.since}", used
+
+
+def _assessment(it: Department, on: date) -> Iterable[Sequence[Any]]:
+    for condition, words in ASSESSED.items():
+        day = met(condition, it, on)
+        source = BY_HAND if condition.startswith("登记") else SIGNED
+        yield words, "缺" if day is None else "有", "" if day is None else f"{day}", source
+
+
+def _entries(it: Department, _: date) -> Iterable[Sequence[Any]]:
+    for entry in it.entries:
+        mended = "" if entry.kind != "监督检查" else "未整改" if entry.mended is None else f"{entry.mended}"
+        yield entry.kind, f"{entry.on}", entry.text, entry.trained, entry.people or "", mended
+
+
+def _months(it: Department, _: date) -> Iterable[Sequence[Any]]:
+    for row in monthly_sheet(it.cases):
+        yield tuple(row.values())
+
+
+def condition_words(condition: str) -> str:
+    """A condition as people say it."""
+    return ASSESSED.get(condition, condition.partition(":")[2] or condition)
