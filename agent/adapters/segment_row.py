@@ -118,7 +118,7 @@ class SegmentRow:
             self._turn(float(seconds(packet, self._tracks)), packet)
         segment = self._open
         if segment is not None and self._has_room(segment, packet):
-            segment.behind = self._behind
+            segment.disk.behind = self._behind
             self._carry_out(segment, lambda: segment.write(packet, self._gaps))
 
     def write_at_once(self, packets: Iterable[Packet]) -> None:
@@ -128,7 +128,7 @@ class SegmentRow:
             for packet in packets:
                 self.write(packet)
             if (segment := self._open) is not None and self._carry_out(segment, segment.sync):
-                segment.behind = None
+                segment.disk.behind = None
         self._behind = None
 
     def finish(self, reason: Reason) -> None:
@@ -220,7 +220,7 @@ class SegmentRow:
 
     def _give_up(self, segment: SegmentWriter, fault: EnvironmentFault) -> None:
         self._open = None
-        segment.let_go()
+        segment.disk.calm()
         for event in segment.stored():
             self._bench.report(event)
         self._abandon(segment)

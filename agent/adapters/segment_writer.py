@@ -20,12 +20,50 @@ from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, Signe
 BATCH_BYTES = 8 * 2**20  # ours; a pre-event ring reaches the disk in steps of so much
 
 
-class SegmentWriter:
-    """Every fragment is one append and one `fdatasync`; a fragment counts only after both. While `behind` is set, the
-    disk's part and the seal's hash follow there, `BATCH_BYTES` share one `fdatasync`, and fragments are told after it:
-    for a pre-event ring, which has to reach the disk at once and as a whole.
+class Appending:
+    """The disk's part: every fragment is one append and one `fdatasync`. While `behind` is set both follow there, with
+    the seal's hash, and `BATCH_BYTES` share one `fdatasync`."""
 
-    After an `EnvironmentFault` only `abandon` may be called: what is on the disk is recovered later.
+    def __init__(self, emitter: SegmentEmitter, file: SegmentFile) -> None:
+        self._emitter, self._file = emitter, file
+        self._unsynced = 0
+        self.behind: Behind | None = None
+
+    def put(self, signed: SignedFragment) -> None:
+        """Write `signed`; on the disk it is when the file's `size` says so."""
+        self._unsynced += signed.size
+        if self.behind is None:
+            self._write(signed.boxes)
+            self.sync()
+            return
+        self.behind.do(partial(self._write, signed.boxes))
+        if self._unsynced >= BATCH_BYTES:
+            self.behind.do(self._file.sync)
+            self._unsynced = 0
+
+    def sync(self) -> None:
+        """Everything is on the disk when this returns."""
+        if self.behind is not None:
+            self.behind.settle()
+        if self._unsynced:
+            self._file.sync()
+            self._unsynced = 0
+
+    def calm(self) -> None:
+        """After a fault: wait until nothing is written any more."""
+        if self.behind is not None:
+            self.behind.calm()
+
+    def _write(self, boxes: Sequence[bytes | memoryview]) -> None:
+        self._emitter.catch_up()
+        self._file.write(boxes)
+
+
+class SegmentWriter:
+    """Packets become fragments, which count, and are told, only once they are on the disk (`disk`): each by itself, or
+    many at once for a pre-event ring, which has to get there soon and as a whole.
+
+    After an `EnvironmentFault` only `disk.calm`, `stored` and `abandon` may be called: what is there is recovered.
     """
 
     def __init__(
@@ -42,8 +80,7 @@ class SegmentWriter:
         self._positions = positions
         self._muxer = FragmentMuxer(tracks, fragment_ms)
         self._unsynced: deque[tuple[FragmentStored, JournalRecord]] = deque()
-        self._batched = 0
-        self.behind: Behind | None = None
+        self.disk = Appending(emitter, file)
         self.head, self.duration_ms = origin.prior_head, 0
         self.records: list[JournalRecord] = []
 
@@ -70,7 +107,7 @@ class SegmentWriter:
 
     def sync(self) -> Iterator[FragmentStored]:
         """End a batch: what was written is on the disk, and is told."""
-        self._sync()
+        self.disk.sync()
         yield from self.stored()
 
     def stored(self) -> Iterator[FragmentStored]:
@@ -86,11 +123,6 @@ class SegmentWriter:
         file = self._file
         file.close()
         seal_segment(file.path, file.size, self._emitter.seal(closing), file.keys, file.stream)
-
-    def let_go(self) -> None:
-        """After a fault: wait until nothing is written any more."""
-        if self.behind is not None:
-            self.behind.calm()
 
     def abandon(self) -> None:
         """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises
@@ -111,33 +143,11 @@ class SegmentWriter:
         )
         signed = self._emitter.fragment(fragment.media, moment)
         self._unsynced.append((self._told(fragment, signed), signed.record))
-        self._put(signed)
+        self.disk.put(signed)
         if carried:
-            self._sync()
+            self.disk.sync()
             gaps.written()
         yield from self.stored()
-
-    def _put(self, signed: SignedFragment) -> None:
-        self._batched += signed.size
-        if self.behind is None:
-            self._write(signed.boxes)
-            self._sync()
-            return
-        self.behind.do(partial(self._write, signed.boxes))
-        if self._batched >= BATCH_BYTES:
-            self.behind.do(self._file.sync)
-            self._batched = 0
-
-    def _write(self, boxes: Sequence[bytes | memoryview]) -> None:
-        self._emitter.catch_up()
-        self._file.write(boxes)
-
-    def _sync(self) -> None:
-        if self.behind is not None:
-            self.behind.settle()
-        if self._batched:
-            self._file.sync()
-            self._batched = 0
 
     def _told(self, fragment: Fragment, signed: SignedFragment) -> FragmentStored:
         origin = self._origin

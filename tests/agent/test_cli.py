@@ -1,6 +1,7 @@
 """`liuhen-agent` as people meet it: help, status, configuration, and one line for every fault."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,22 @@ def test_status_of_a_stopped_device(tmp_path: Path) -> None:
     assert (figures["waiting"], figures["acked"], figures["recording"], figures["session"]) == (5, 0, 1, 1)
     assert len(figures["head"]) == 64
     assert "等待回执" in liuhen_agent("status", "--config", str(config)).stdout
+
+
+def test_the_device_carries_nothing_of_the_command_line() -> None:
+    """Eleven megabytes of a recorder that has 120; bites when `agent.daemon` imports a file of the command line."""
+    code = "import sys, agent.daemon; print(sorted({'typer', 'rich', 'pydantic', 'PIL', 'av'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_a_folder_that_one_stands_in_does_not_become_the_device(tmp_path: Path) -> None:
+    """Bites when the process goes on with `-m` alone, which looks in the working folder first."""
+    stranger = tmp_path / "agent"
+    stranger.mkdir()
+    (stranger / "__init__.py").write_text("raise SystemExit('not ours')")
+    words = [sys.executable, "-P", "-m", "agent", "run", "--config", str(tmp_path / "nothing.toml")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    said = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert said.returncode == 2
+    assert "无法读取配置" in said.stderr
