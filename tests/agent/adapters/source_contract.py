@@ -197,7 +197,9 @@ class LosableSource(SourceContract):
         bench.recorder.stop(Reason.STOPPED)
         assert isinstance(bench.wait_for_end(), RecordingSealed)
         assert bench.recorder.close(5)
-        assert [event.reason for event in bench.events if isinstance(event, GapOpened)][:1] == [Reason.CAMERA_LOST]
+        reasons = {event.reason for event in bench.events if isinstance(event, GapOpened)}
+        assert Reason.CAMERA_LOST in reasons
+        assert reasons <= {Reason.CAMERA_LOST, Reason.FRAMES_DROPPED}, "a busy machine may drop frames, nothing else"
         first, second, *_ = segments = bench.segments()
         chained(segments)
         assert [it.kind for it in first.fragments[-1].entry.moment.events] == [GAP_OPENED]
