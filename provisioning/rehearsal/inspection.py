@@ -19,7 +19,7 @@ CARDS = dict(zip(OFFICERS, ("04AABB0001", "04AABB0002"), strict=True))
 MATTER, PLACE_CHANGED = "对违反燃气安全管理规定的处罚", 6
 AMOUNT = 30_000  # yuan: the catalogue makes it a major decision from 20 000 on in this domain
 PACE_SECONDS = 0.6  # a step of the story: more than a fragment
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS, DRAIN_SECONDS = 10.0, 30.0
 SEALED = "recordings/{}/SHA256SUMS.p7s"
 
 
@@ -34,6 +34,7 @@ def inspect(stage: Stage) -> None:
     _mark_steps(stage, 3)
     _interrupt(stage)
     _mark_steps(stage, 5)
+    _synced(stage)
     stage.press(ON_SCENE)
     name = film.parent.name
     stage.wait_for_file(ON_SCENE, SEALED.format(name), START_SECONDS)
@@ -109,6 +110,12 @@ def _mark_steps(stage: Stage, upto: int) -> None:
             [stage.roles[ON_SCENE]],
         )
         stage.tell.say(f"环节 {done + 1}：{duty(stage)['steps_marked'][-1]['step']}", "one long press")
+
+
+def _synced(stage: Stage) -> None:
+    """While the recording still runs the centre has answered for everything that was told of it."""
+    wait_until("中心回执", lambda: not stage.status(ON_SCENE)["waiting"], DRAIN_SECONDS, [stage.roles[ON_SCENE]])
+    stage.tell.say("录制尚在进行，各环节已由中心回执", "marks and heads are at the centre while it still records")
 
 
 def _interrupt(stage: Stage) -> None:
