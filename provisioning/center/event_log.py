@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.errors import EnvironmentFault
-from agent.evidence.merkle import Node, Peaks, consistency_path, grow, inclusion_path, leaf_hash, root_at
+from agent.evidence.merkle import Peaks, grow, leaf_hash, root_at
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.receipts import TreePoint
 from provisioning.center.rows import Row
@@ -54,8 +54,14 @@ class EventLog:
             return
         old = self._peaks()
         peaks, made = grow(old, (leaf_hash(leaf.body) for leaf in leaves))
-        self._tables.add("node", [self._node_row(node) for node in made])
-        self._tables.add("leaf", [self._leaf_row(leaf, old.size + number) for number, leaf in enumerate(leaves)])
+        self._tables.add("node", [{**self._key, **vars(node)} for node in made])
+        self._tables.add(
+            "leaf",
+            [
+                {"device": leaf.device, "devseq": leaf.devseq, **self._key, "position": position}
+                for position, leaf in enumerate(leaves, start=old.size)
+            ],
+        )
         self._tables.put("log", self._key, _state(peaks))
 
     def point(self) -> TreePoint:
@@ -69,20 +75,12 @@ class EventLog:
 
     def point_at(self, size: int) -> TreePoint:
         """The root that the log had with its first `size` events; raises `EnvironmentFault` when it has not so many."""
-        return TreePoint(size, Digest(root_at(size, self._read).hex()))
+        return TreePoint(size, Digest(root_at(size, self.read).hex()))
 
     def position(self, device: DeviceId, devseq: int) -> int | None:
         """Where the event stands, None when it is not in this log."""
         rows = self._tables.find("leaf", {"device": device, "devseq": devseq, **self._key})
         return int(rows[0]["position"]) if rows else None
-
-    def inclusion(self, position: int, size: int) -> list[bytes]:
-        """The path of RFC 6962 from a leaf to the root of the first `size`."""
-        return inclusion_path(position, size, self._read)
-
-    def consistency(self, old: int, size: int) -> list[bytes]:
-        """The path of RFC 6962 between two sizes."""
-        return consistency_path(old, size, self._read)
 
     def keep(self, size: int, sealed: bytes) -> None:
         """Keep the newest signed tree head."""
@@ -101,17 +99,12 @@ class EventLog:
         digests = [data[start : start + DIGEST_BYTES] for start in range(0, len(data), DIGEST_BYTES)]
         return Peaks(int(rows[0]["size"]), tuple(digests))
 
-    def _read(self, level: int, position: int) -> bytes:
+    def read(self, level: int, position: int) -> bytes:
+        """The hash of a complete subtree, for the paths of `agent.evidence.merkle`."""
         rows = self._tables.find("node", {**self._key, "level": level, "position": position})
         if not rows:
             raise EnvironmentFault(f"日志缺少第 {level} 层第 {position} 个节点，数据库不完整，请从备份恢复。")
         return bytes(rows[0]["digest"])
-
-    def _node_row(self, node: Node) -> Row:
-        return {**self._key, "level": node.level, "position": node.position, "digest": node.digest}
-
-    def _leaf_row(self, leaf: Leaf, position: int) -> Row:
-        return {"device": leaf.device, "devseq": leaf.devseq, **self._key, "position": position}
 
 
 def _state(peaks: Peaks) -> Row:

@@ -64,7 +64,7 @@ class Ingest:
     def begin(self) -> None:
         """Make the log of accepted events where the store has none yet."""
         with self.store.transaction() as ledger:
-            self._log(ledger).begin()
+            EventLog(ledger.rows, self.receiver).begin()
 
     def take(self, messages: Sequence[tuple[str, bytes]], now: datetime, now_ms: int) -> None:
         """Store a group of (topic, payload) in one transaction; when this returns they may be acknowledged."""
@@ -77,7 +77,7 @@ class Ingest:
                     accepted += self._take_one(ledger, topic, payload, now, now_ms)
                 except SenderFault as fault:
                     self._refuse(ledger, topic, fault, now)
-            self._log(ledger).append(accepted)
+            EventLog(ledger.rows, self.receiver).append(accepted)
 
     def owe_unanswered(self, now_ms: int) -> None:
         """Owe a receipt to every device with committed events that none has covered: we may have died in between."""
@@ -128,8 +128,10 @@ class Ingest:
         decision = decide(links, ledger.shelf(device, [link.event.devseq for link in links]))
         ledger.apply(device, decision, now)
         committed = _committed(ledger, device, decision)
-        self._keep(ledger, device, decision, payload)
-        self._witness(ledger, device, committed, now)
+        _keep_batch(ledger, device, decision, payload)
+        for event, witness in witnesses((event for event, _ in committed), self.receiver, now):
+            envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
+            ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
         for alarm in decision.alarms:
             _note(ledger, device, alarm, now)
         for loss in decision.losses:
@@ -137,20 +139,6 @@ class Ingest:
         self._refused.discard(device)
         self.desk.owe(device, len(links), now_ms)
         return [Leaf(device, event.devseq, body) for event, body in committed]
-
-    def _keep(self, ledger: Ledger, device: DeviceId, decision: Decision, payload: bytes) -> None:
-        """What the account of the device will need: the batch as it came."""
-        new = [link.event.devseq for link in (*decision.append, *decision.park)]
-        if new:
-            ledger.keep(device, SealedKind.BATCH, min(new), payload)
-        for other in countersigned_devices(link.event for link in (*decision.append, *decision.park)):
-            ledger.keep(other, countersigned_by(device), min(new), payload)
-
-    def _witness(self, ledger: Ledger, device: DeviceId, committed: list[Committed], now: datetime) -> None:
-        """Our word on every head that was committed."""
-        for event, witness in witnesses((event for event, _ in committed), self.receiver, now):
-            envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
-            ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
 
     def _refuse(self, ledger: Ledger, topic: str, fault: SenderFault, now: datetime) -> None:
         try:
@@ -170,15 +158,12 @@ class Ingest:
 
     def _seal_tree(self, ledger: Ledger, now: datetime) -> TreePoint:
         """Sign the log's head where it has grown since the last one."""
-        events = self._log(ledger)
+        events = EventLog(ledger.rows, self.receiver)
         point = events.point()
         if events.sealed()[0] != point.size:
             head = TreeHead(self.receiver, point.size, point.root, now)
             events.keep(point.size, seal(TREE_HEAD_TYPE, head.encode(), [self.signer]))
         return point
-
-    def _log(self, ledger: Ledger) -> EventLog:
-        return EventLog(ledger.rows, self.receiver)
 
 
 def _committed(ledger: Ledger, device: DeviceId, decision: Decision) -> list[Committed]:
@@ -189,6 +174,15 @@ def _committed(ledger: Ledger, device: DeviceId, decision: Decision) -> list[Com
         here[event.devseq] = event, body
     numbers = sorted([*decision.adopt, *(link.event.devseq for link in decision.append)])
     return [here[number] for number in numbers]
+
+
+def _keep_batch(ledger: Ledger, device: DeviceId, decision: Decision, payload: bytes) -> None:
+    """What the account of the device will need: the batch as it came."""
+    new = [link.event.devseq for link in (*decision.append, *decision.park)]
+    if new:
+        ledger.keep(device, SealedKind.BATCH, min(new), payload)
+    for other in countersigned_devices(link.event for link in (*decision.append, *decision.park)):
+        ledger.keep(other, countersigned_by(device), min(new), payload)
 
 
 def _note(ledger: Ledger, device: DeviceId, alarm: Alarm, now: datetime) -> None:

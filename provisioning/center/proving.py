@@ -2,6 +2,7 @@
 
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.evidence.log_proof import consistency_document, inclusion_document
+from agent.evidence.merkle import consistency_path, inclusion_path
 from agent.wire.identifiers import DeviceId
 from provisioning.center.event_log import EventLog
 from provisioning.center.store import Ledger, Store
@@ -18,7 +19,7 @@ def prove_event(store: Store, name: str, device: DeviceId, devseq: int) -> bytes
         if position >= size:
             raise EnvironmentFault("这个事件刚刚收下，日志头还未签名。请等一秒再试，并确认接收端在运行。")
         (body,) = ledger.bodies(device, [devseq])
-        return inclusion_document(body, position, log.inclusion(position, size), head)
+        return inclusion_document(body, position, inclusion_path(position, size, log.read), head)
 
 
 def prove_growth(store: Store, name: str, old: int) -> bytes:
@@ -29,7 +30,7 @@ def prove_growth(store: Store, name: str, old: int) -> bytes:
         size, head = log.sealed()
         if not 0 < old <= size:
             raise OperatorFault(f"{name} 的日志已签名到 {size} 条，没有 {old} 条时的状态可证。请改正 --since。")
-        return consistency_document(log.point_at(old), log.consistency(old, size), head)
+        return consistency_document(log.point_at(old), consistency_path(old, size, log.read), head)
 
 
 def find_event(ledger: Ledger, device: DeviceId, name: str) -> int:
