@@ -29,13 +29,14 @@ PROMISED = "promised.json"
 class Scenario:
     """What is played on a bench: a folder with keys and the like, and `state`, the disk that loses power.
 
-    `prepare(bench)` makes what is there before; `play(bench, promise)` acts as the product does and calls `promise` for
-    what it tells the world; `check(bench, promised)` recovers as the product does and returns the promises broken.
+    `prepare(bench)` makes what is there before; `play(bench, promise, rounds)` acts as the product does, so many times
+    over, and calls `promise` for what it tells the world; `check(bench, promised)` recovers as the product does and
+    returns the promises broken.
     """
 
     name: str
     prepare: Callable[[Path], None]
-    play: Callable[[Path, Callable[[str], None]], None]
+    play: Callable[[Path, Callable[[str], None], int], None]
     check: Callable[[Path, list[str]], list[str]]
 
 
@@ -59,6 +60,7 @@ def explore(
     folder: Path,
     model: Model,
     budget: int,
+    rounds: int = 1,
     seed: int = 1,
     forget: Callable[[Synced], bool] = lambda _: False,
 ) -> Found:
@@ -67,7 +69,7 @@ def explore(
     bench = folder / "bench"
     (bench / "state").mkdir(parents=True)
     scenario.prepare(bench)
-    traced = _traced(scenario, bench, folder)
+    traced = _traced(scenario, bench, folder, str(rounds))
     kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
     return _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
 
@@ -79,7 +81,7 @@ def explore_recovery(
     bench = folder / "bench"
     shutil.copytree(broken_off, bench)
     promised: list[str] = json.loads((bench / PROMISED).read_text())
-    return _judge(scenario, _traced(scenario, bench, folder, "--recover"), promised, bench, model, budget, seed)
+    return _judge(scenario, _traced(scenario, bench, folder, "recover"), promised, bench, model, budget, seed)
 
 
 def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed: int = 1) -> list[Path]:
@@ -87,7 +89,7 @@ def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed:
     bench = folder / "bench"
     (bench / "state").mkdir(parents=True)
     scenario.prepare(bench)
-    found = disks(_traced(scenario, bench, folder), model, count, seed)
+    found = disks(_traced(scenario, bench, folder, "1"), model, count, seed)
     return [_save(bench, tree, promised, folder / f"disk-{number}") for number, (tree, promised) in enumerate(found)]
 
 
@@ -116,8 +118,8 @@ def _cuts(traced: Trace, model: Model) -> Iterator[tuple[int, Disk]]:
         yield cut, disk
 
 
-def _traced(scenario: Scenario, bench: Path, folder: Path, *more: str) -> Trace:
-    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), *more]
+def _traced(scenario: Scenario, bench: Path, folder: Path, what: str) -> Trace:
+    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), what]
     traced = trace(command, bench / "state", folder / "strace.txt")
     *_, (_, last) = _cuts(traced, Model.STRICT)
     rebuilt, real = last.tree(last.everything()), _read(bench / "state")
