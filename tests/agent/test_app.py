@@ -21,6 +21,7 @@ from tests.agent.evidence.foreign import c2pa_manifest
 from tests.support.broker import Broker, needs_mosquitto
 from tests.support.center import SmallCenter, until
 from tests.support.clocks import SteppedClock
+from tests.support.commands import run_here
 from tests.support.device import DistrictKeys
 
 CAPTURE = """\
@@ -58,8 +59,7 @@ class Daemon:
         return self.process.wait(within_s)
 
     def status(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "agent", "status", "--config", str(self.config), "--json"]
-        found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        found: dict[str, Any] = json.loads(run_here("agent.cli", "status", "--config", self.config, "--json").stdout)
         return found
 
 
@@ -249,8 +249,7 @@ def test_a_stopping_systemd_hears_of_it(site: Site, tmp_path: Path) -> None:
 def verdict(folder: Path, site: Site) -> int:
     """The exit code of `liuhen-verify`: 0 complete, 10 explained gap."""
     root = str(site.config.with_name("root.pem"))
-    command = [sys.executable, "-m", "agent.verify_cli", str(folder), "--roots", root]
-    return subprocess.run(command, check=False, capture_output=True).returncode
+    return run_here("agent.verify_cli", folder, "--roots", root).returncode
 
 
 def _data(site: Site, event_id: str) -> Any:

@@ -11,6 +11,7 @@ from agent import durable
 from agent.duty.disclosure_rules import accept
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from tests.kiosk.bench import HALL, SAMPLE, XINGHE, Bench, Person
+from tests.support.commands import run_here
 
 BOARD = "window-board.hall-1"
 
@@ -24,8 +25,7 @@ class Desk:
         self.must("init", "--district", "xinghe", "--root", folder / "root.pem", "--trust-list", folder / "trust.dsse")
 
     def run(self, *words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "kiosk.publishing.cli", *map(str, words), "--office", str(self.office)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return run_here("kiosk.publishing.cli", *words, "--office", self.office)
 
     def must(self, *words: object) -> str:
         done = self.run(*words)

@@ -51,6 +51,7 @@ from tests.agent.adapters.recording_bench import (
 from tests.agent.adapters.test_spool import REPOSITORY, SCRIPT, key_files, killed_at, tree
 from tests.agent.evidence.bench import DEVICE, flipped, private_key
 from tests.agent.evidence.foreign import c2pa_state, encypher_accepts
+from tests.support.commands import run_here
 from tests.support.device import DistrictKeys
 
 ARCHIVE = private_key("archive")
@@ -115,10 +116,7 @@ def clear(place: Path, out: str = "clear") -> Path:
 
 
 def verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agent.verify_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=REPOSITORY)
-    assert "Traceback" not in done.stderr
-    return done
+    return run_here("agent.verify_cli", *arguments)
 
 
 def test_sealed_recording_is_read_by_the_archive_and_not_by_the_device(sealed):
