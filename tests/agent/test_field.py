@@ -125,7 +125,7 @@ def test_a_stopped_process_feeds_no_watchdog_and_what_it_recorded_is_sealed_by_t
         recorder.wire.recv(100)
     recorder.process.send_signal(signal.SIGABRT)  # as systemd does it
     recorder.process.kill()
-    recorder.process.wait(20)
+    recorder.process.wait(60)
     recorder.start()
     until(lambda: (recorder.folder / "SHA256SUMS.p7s").is_file(), "the seal by the next start")
 
@@ -134,7 +134,7 @@ def test_the_check_is_the_same_list_whether_the_agent_runs_or_not(recorder: Reco
     recorder.hear(b"READY=1")
     while_running = {item["item"]: item for item in recorder.check()["items"]}
     recorder.process.terminate()
-    assert recorder.process.wait(20) == 0
+    assert recorder.process.wait(60) == 0
     recorder.sensors.battery(7)
     afterwards = {item["item"]: item for item in recorder.check()["items"]}
     assert list(while_running) == list(afterwards)
