@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agent.control import duty_officers, duty_papers, duty_sheets, duty_tasks
+from agent.control.acts import Act
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
 from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording, StoreEvent
@@ -20,6 +21,7 @@ from agent.control.messages import (
     FragmentStored,
     IdentitySigned,
     MessageArrived,
+    OfficerActed,
     RecordingSealed,
     TimePassed,
 )
@@ -63,6 +65,11 @@ class DutyDesk:
         """What to subscribe to: commands for this device."""
         return (f"{self._commands}+",)
 
+    @property
+    def step_due(self) -> bool:
+        """Whether a recording runs for a task of which a step is still to be marked."""
+        return self.book.step_due
+
     def is_for(self, topic: str) -> bool:
         """Whether `topic` carries a command for this device."""
         return topic.startswith(self._commands)
@@ -86,6 +93,8 @@ class DutyDesk:
                 return self.book.sealed(event, now)
             case MessageArrived(_, topic, payload) if self.is_for(topic):
                 return self._command(payload, trust, now)
+            case OfficerActed(act=Act.STEP):
+                return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():
                 self.book.fragment(event)
             case TimePassed():
