@@ -66,9 +66,9 @@ def read_fragment(
     flat: FlatHash,
     new_hash: NewHash = hashlib.sha256,
 ) -> Fragment:
-    """The fragment at `offset`; its boxes are added to `flat` when nothing speaks against it up to its media. A fragment that does not verify comes
-    back with its fault, not as an error; its `end` is then only how far it was read. What only its hashes can show is
-    for `settled` to say, when they are done."""
+    """The fragment at `offset`; its boxes are added to `flat` when nothing speaks against it up to its media. A
+    fragment that does not verify comes back with its fault, not as an error; its `end` is then only how far it was
+    read. What only its hashes can show is for `settled` to say, when they are done."""
     reading = _Reading(source, offset, signatures, live_manifest, flat, new_hash)
     try:
         return reading.read()
