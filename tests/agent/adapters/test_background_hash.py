@@ -82,7 +82,7 @@ def _copies_in_a_row(seed: int) -> None:
 
 def test_who_waits_for_a_copy_never_takes_on_what_waits_for_him():
     """A thread in the midst of a hash that took on a copy of it would wait for itself, for ever."""
-    whole = threading.Thread(target=lambda: [_copies_in_a_row(seed) for seed in range(1, 6)], daemon=True)
+    whole = threading.Thread(target=lambda: [_copies_in_a_row(seed) for seed in range(1, 12)], daemon=True)
     whole.start()
     whole.join(60)
     assert not whole.is_alive()
