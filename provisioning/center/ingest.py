@@ -10,7 +10,7 @@ from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.receipts import RECEIPT_TYPE, Receipt
 from agent.wire.signing import Signer
-from agent.wire.topics import STATE, parse_device_topic
+from agent.wire.topics import HINT, STATE, parse_device_topic
 from agent.wire.trust import TrustList
 from agent.wire.witness import WITNESS_TYPE
 from provisioning.center.intake import (
@@ -22,6 +22,7 @@ from provisioning.center.intake import (
     decide,
     is_receivers_own,
     open_batch,
+    open_hint,
     open_status,
     topic_device,
 )
@@ -97,7 +98,11 @@ class Ingest:
     def _take_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> None:
         if is_receivers_own(topic):
             return
-        if parse_device_topic(topic).channel != STATE:
+        channel = parse_device_topic(topic).channel
+        if channel == HINT:
+            device, hint = open_hint(topic, payload, self.trust, now, self.district)
+            _note(ledger, device, hint, now)
+        elif channel != STATE:
             self._take_events(ledger, topic, payload, now, now_ms)
         elif payload:  # an empty one is a retained state that was cleared
             status = open_status(topic, payload, self.trust, now, self.district)
