@@ -15,6 +15,7 @@ from agent.control.link_effects import PublishStatus as PublishStatus
 from agent.control.link_effects import SendEvents as SendEvents
 from agent.control.link_effects import SendHint as SendHint
 from agent.control.link_effects import Subscribe as Subscribe
+from agent.control.paper_acts import PaperEffect
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
@@ -287,6 +288,7 @@ Effect = (
     | ReadAsks
     | ShowDuty
     | SignIdentity
+    | PaperEffect
     | SetBitrate
     | SyncDisks
     | OpenConnection

@@ -16,6 +16,7 @@ from agent.control.link_messages import PublishAnswered as PublishAnswered
 from agent.control.link_messages import PublishedAside as PublishedAside
 from agent.control.link_messages import ReceiptCompared as ReceiptCompared
 from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
+from agent.control.paper_acts import PaperEvent as PaperEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
@@ -229,7 +230,7 @@ class CourierDied:
     detail: str
 
 
-DutyEvent = AsksSettled | AsksRead | IdentitySigned
+DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
     | FragmentStored
