@@ -2,7 +2,8 @@
 is lower in everything than whatever records, and can be killed at any moment.
 
 Lines of JSON on stdin, the first one `OffloadSetup`, then `{"orders": {...}}` and `{"receipted": "REC-0001-R000001"}`;
-on stdout `{"uploaded": [...]}` and `{"trouble": "..."}`. It ends when stdin does.
+on stdout `{"uploaded": [...]}`, `{"rested": true}` when what was asked for is done, and `{"trouble": "..."}`. It ends
+when stdin does.
 """
 
 import json
@@ -13,7 +14,6 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +28,13 @@ from agent.control.backoff import retry_after_ns
 from agent.control.offload_policy import OffloadOrders, OffloadPolicy, When
 from agent.errors import EnvironmentFault
 from agent.object_store import ObjectStore, StoreFault, read_access
+from agent.offload_setup import OffloadSetup
 from agent.wire.identifiers import RecordingId, district
 
 NICENESS = 15  # ours: below everything that records, with a little left beside a busy loop
 IDLE_S = 0.25  # ours: how soon an order is followed
 LIVE_RETRY_NS = 2 * 10**9  # ours: while a recording runs, the line is tried this often
 STATUS_NS = 10 * 10**9  # ours: how often progress is written
-
-
-@dataclass(frozen=True)
-class OffloadSetup:
-    """What the process works with; paths are absolute, `ca` may be empty, `sysfs` is where networks are looked up."""
-
-    district: str
-    recordings: str
-    kept: str
-    status: str
-    url: str
-    credentials: str
-    ca: str
-    when: str
-    live: bool
-    limit_kbps: int
-    sysfs: str = "/sys"
-
-    def line(self) -> str:
-        """The first line on stdin."""
-        return json.dumps(asdict(self))
 
 
 class Offloading:
@@ -90,6 +70,8 @@ class Offloading:
         if busy:
             self._attempt = 0
             self._say("")
+        elif self._orders.asked and not self._uploader.waiting()[0]:
+            tell(rested=True)
         return busy
 
     def _failed(self, fault: EnvironmentFault) -> None:

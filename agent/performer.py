@@ -4,11 +4,13 @@ import logging
 import os
 from functools import partial
 
+from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.effects import Effect
 from agent.control.messages import Event
+from agent.control.offload_messages import CompareRecording, DeleteRecording, DirectOffload, TellReceipted
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
 from agent.post import Post
@@ -106,6 +108,11 @@ class Performer:
             case asked.ShowDuty(content):
                 if self._room.asked is not None:
                     self._room.worker.ask(partial(self._room.asked.show, content))
+            case DirectOffload() | TellReceipted():
+                if self._room.offload is not None:
+                    self._room.offload.follow(effect)
+            case CompareRecording() | DeleteRecording():
+                self._clear(effect)
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
@@ -124,6 +131,15 @@ class Performer:
         devseq = self._store.put(effect.draft, effect.note)
         logger.info("stored %s as %d", effect.draft.event_id, devseq)
         return happened.EventStored(devseq)
+
+    def _clear(self, effect: CompareRecording | DeleteRecording) -> None:
+        removal = self._room.removal
+        if removal is None:
+            return
+        if isinstance(effect, CompareRecording):
+            self._room.worker.ask(partial(removal.compare, effect.recording, effect.manifest))
+        elif is_going(self._room.database, effect.recording):
+            self._room.worker.ask(partial(removal.remove, effect.recording))
 
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:

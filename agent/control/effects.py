@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.control.acts import Act
 from agent.control.lights import Cue, Light
+from agent.control.offload_messages import OffloadEffect, OffloadNote
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
@@ -97,7 +98,8 @@ class DutyKept:
     shift: str
 
 
-Note = DutyKept | CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+StateNote = DutyKept | CollectedTold | DisclosureSeen | TrustSeen | HeadSeen | HealthSeen
+Note = StateNote | RecordingEnded | EventsDamaged | OffloadNote
 
 
 @dataclass(frozen=True)
@@ -340,6 +342,7 @@ Effect = (
     | ShowDisclosure
     | HideDisclosure
     | ReadTrustList
+    | OffloadEffect
     | RaiseAlarm
     | Finish
 )

@@ -6,6 +6,7 @@ from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.collecting import FileCollected as FileCollected
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
+from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -315,6 +316,7 @@ Event = (
     | FileSettled
     | WorkFailed
     | DutyEvent
+    | OffloadEvent
     | TimePassed
     | StopRequested
     | CourierDied
