@@ -174,6 +174,7 @@ def _room(
             audience,
             config.duty.partner_id,
             config.capture.camera == "none",
+            config.offload is not None,
         ),
         clock,
         signer,

@@ -22,7 +22,8 @@ from agent.wire.identifiers import DeviceId, District, RecordingId
 @dataclass(frozen=True)
 class Identity:
     """Who this device is. `audience` is `DUTY_AUDIENCE` on recorders, which follow policies, a hall on kiosk hosts;
-    `partner` is the recorder whose heads it countersigns; `sound_only` ones have no camera."""
+    `partner` is the recorder whose heads it countersigns; `sound_only` ones have no camera,
+    and `offloads` says that recordings go out."""
 
     district: District
     device: DeviceId
@@ -31,6 +32,7 @@ class Identity:
     audience: str | None = None
     partner: DeviceId | None = None
     sound_only: bool = False
+    offloads: bool = False
 
     @property
     def shows_nothing(self) -> bool:
@@ -87,4 +89,4 @@ def offload_desk(
         task = book.shift.task
         return NOT_FILED if task is None else task.retention
 
-    return OffloadDesk(identity.device, recordings, health, memory.kept, {}, term)
+    return OffloadDesk(identity.device, recordings, health, memory.kept, {}, term, directs=identity.offloads)

@@ -60,7 +60,7 @@ Holds = Mapping[RecordingId, Iterable[str]]
 
 class OffloadDesk:
     """`kept` is what earlier runs remember, `holds` the names of those in force, `term` the class of the task in hand,
-    None without one."""
+    `NOT_FILED` without one; `directs` says that there is a process that uploads."""
 
     def __init__(
         self,
@@ -70,9 +70,11 @@ class OffloadDesk:
         kept: Mapping[RecordingId, Kept],
         holds: Holds,
         term: Callable[[], str],
+        *,
+        directs: bool = False,
     ) -> None:
         self._device, self._recordings, self._health = device, recordings, health
-        self._kept, self._holds, self._term = dict(kept), holds, term
+        self._kept, self._holds, self._term, self._directs = dict(kept), holds, term, directs
         self._orders, self._docked, self._asked = OffloadOrders(), False, False
         self._centre: CentreTime | None = None
         self._check_ns = 0
@@ -114,14 +116,14 @@ class OffloadDesk:
     def _directed(self, now: Instant) -> list[Effect]:
         paused = self._health.uploads_paused(now)
         orders = OffloadOrders(self._docked, paused, self._asked, self._recordings.current or "")
-        if orders == self._orders:
+        if not self._directs or orders == self._orders:
             return []
         self._orders = orders
         return [DirectOffload(orders)]
 
     def _started(self) -> list[Effect]:
-        settled = [TellReceipted(it.recording) for it in self._kept.values() if _is_receipted(it)]
-        return [DirectOffload(self._orders), *settled, *self._removals()]
+        settled = [TellReceipted(it.recording) for it in self._kept.values() if self._directs and _is_receipted(it)]
+        return [*settled, *self._removals()]
 
     def _sealed(self, event: RecordingSealed) -> list[Effect]:
         ended = event.at.wall if event.at.state in TRUSTED and not event.recovered else None
