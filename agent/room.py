@@ -15,6 +15,7 @@ from agent.control import effects as asked
 from agent.control.controller import Identity
 from agent.control.messages import Event
 from agent.control.offload_messages import DirectOffload, TellReceipted
+from agent.paper_desk import PaperDesk
 from agent.wire.signing import CertifiedSigner
 
 
@@ -46,8 +47,8 @@ class OffloadPort(Protocol):
 
 @dataclass(frozen=True)
 class Room:
-    """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
-    them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+    """What effects are carried out with. `recorder`, `disclosed`, `asked` and `papers` are None on devices that have no
+    use for them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
     clock: Clock
@@ -59,5 +60,6 @@ class Room:
     disclosed: DisclosedFolder | None
     read_trust: Callable[[], Event]
     asked: AskedFolder | None = None
+    papers: PaperDesk | None = None
     offload: OffloadPort | None = None
     removal: RecordingRemoval | None = None

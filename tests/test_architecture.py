@@ -60,7 +60,7 @@ ARROWS = {
 }
 FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one for each courier
     "agent.adapters.hook_courier", "agent.adapters.hook_gnss", "agent.adapters.hook_card", "agent.adapters.hook_panel",
-    "agent.adapters.health_courier",
+    "agent.adapters.health_courier", "agent.adapters.hook_printer",
 }  # fmt: skip
 
 PURE = (
@@ -70,6 +70,7 @@ PURE = (
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
+    "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.fleet.orders",
 )  # fmt: skip
