@@ -21,6 +21,7 @@ from tests.faults.tracing import TraceFault, trace
 
 Tree = dict[str, bytes | None]
 MEMORY = Path("/dev/shm")  # disks are built where a sync costs nothing, if there is such a place
+SPARE = 4  # choices looked at for one disk that is checked: many give the same one
 KEPT = 3  # broken disks that are kept of one exploration
 PROMISED = "promised.json"
 
@@ -95,21 +96,30 @@ def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed:
 
 def disks(traced: Trace, model: Model, budget: int, seed: int) -> Iterator[tuple[Tree, list[str]]]:
     """Distinct disks and the promises made before each, spread over the whole run if there are more than `budget`."""
-    dice, seen, distinct = random.Random(seed), set[bytes](), list[tuple[int, Survivors]]()
-    for cut, disk in _cuts(traced, model):
-        for survivors in choices(disk, model, dice):
-            mark = _digest(disk.tree(survivors), len(disk.promises))
-            if mark not in seen:
-                seen.add(mark)
-                distinct.append((cut, survivors))
-    if len(distinct) > budget:
-        distinct = dice.sample(distinct, budget)
+    dice = random.Random(seed)
+    planned = [(cut, it) for cut, disk in _cuts(traced, model) for it in choices(disk, model, dice)]
+    if len(planned) > budget * SPARE:
+        planned = dice.sample(planned, budget * SPARE)
+    seen, distinct = set[bytes](), list[tuple[int, Survivors]]()
+    for cut, survivors, disk in _at(planned, traced, model):
+        mark = _digest(disk.tree(survivors), len(disk.promises))
+        if mark not in seen:
+            seen.add(mark)
+            distinct.append((cut, survivors))
+    for _, survivors, disk in _at(
+        distinct if len(distinct) <= budget else dice.sample(distinct, budget), traced, model
+    ):
+        yield disk.tree(survivors), list(disk.promises)
+
+
+def _at(planned: list[tuple[int, Survivors]], traced: Trace, model: Model) -> Iterator[tuple[int, Survivors, Disk]]:
+    """What is planned, in the order of its cuts, each with the disk at that moment."""
     wanted: dict[int, list[Survivors]] = {}
-    for cut, survivors in distinct:
+    for cut, survivors in planned:
         wanted.setdefault(cut, []).append(survivors)
     for cut, disk in _cuts(traced, model):
         for survivors in wanted.get(cut, ()):
-            yield disk.tree(survivors), list(disk.promises)
+            yield cut, survivors, disk
 
 
 def _cuts(traced: Trace, model: Model) -> Iterator[tuple[int, Disk]]:

@@ -34,7 +34,6 @@ def test_thousands_of_power_cuts_break_no_promise(name: str, tmp_path: Path) -> 
         place = tmp_path / model
         place.mkdir()
         found = explore(SCENARIOS[name], place, model, WIDE, ROUNDS[name])
-        print(found.line())
         assert found.broken == []
         states += found.states
     assert states >= WIDE
