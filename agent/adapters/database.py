@@ -77,6 +77,13 @@ class Database:
         with _store_errors():
             return self._tables.conn.execute(sql, values).fetchall()
 
+    def used_percent(self) -> float:
+        """How much of the quota is in use."""
+        pages, free, most = (
+            self.run(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "max_page_count")
+        )
+        return float(100 * (pages - free) / most)
+
     def takes_writes(self) -> bool:
         """Whether a transaction could begin just now; writes nothing."""
         connection = self._tables.conn
