@@ -96,9 +96,9 @@ class PaperDrawer:
         paper = self.paper(name)
         return "没有这份文书。" if paper is None else await self._asked(What.PRINT, PRINT_S, number=paper.number)
 
-    async def confirm(self, served: str, party: str) -> str:
-        """Have it kept what the party did with the checksum of the last receipt."""
-        return await self._asked(What.CONFIRM, ANSWER_S, served=served, name=party, paper="")
+    async def confirm(self, receipt: str, served: str, party: str) -> str:
+        """Have it kept what the party did with the checksum of `receipt`."""
+        return await self._asked(What.CONFIRM, ANSWER_S, receipt=receipt, served=served, name=party)
 
     async def receipt(self) -> str:
         """Have a receipt made; returns the name of its file. Raises `OperatorFault` with the reason why not."""

@@ -164,7 +164,7 @@ async def _receipt(desk: Desk, _: Request) -> Response:
 
 async def _confirm(desk: Desk, request: Request) -> Response:
     given = await _form(request)
-    told = await desk.drawer.confirm(given.get("served", ""), given.get("party", ""))
+    told = await desk.drawer.confirm(*(given.get(name, "") for name in ("receipt", "served", "party")))
     return HTMLResponse(desk.pages.message(told))
 
 

@@ -106,13 +106,15 @@ def test_papers_are_shown_printed_and_confirmed_by_asking_the_agent(page: Runnin
         assert "已打印" in page.ask("/print/document-000007", "POST", "")[2].decode()
         status, headers, _ = page.ask("/receipt", "POST", "")
         assert (status, headers["Location"]) == (303, "/d/receipt-000007")
-        told = page.ask("/confirm", "POST", urlencode({"served": "当事人签收", "party": "示例当事人甲"}))[2].decode()
+        told = page.ask(
+            "/confirm", "POST", urlencode({"receipt": RECEIPT.name, "served": "当事人签收", "party": "示例当事人甲"})
+        )[2].decode()
         assert "没有录制" in told
         del agent.answers["receipt"]
         assert "没有录制" in page.ask("/receipt", "POST", "")[2].decode()
         asked = [(ask.what, dict(ask.values)) for ask in agent.asked]
     assert asked[0] == ("print", {"number": PAPERS["document-000007"].number})
-    assert asked[2] == ("confirm", {"served": "当事人签收", "name": "示例当事人甲", "paper": ""})
+    assert asked[2] == ("confirm", {"receipt": RECEIPT.name, "served": "当事人签收", "name": "示例当事人甲"})
 
 
 def test_the_pdf_of_the_page_is_that_of_the_command_and_its_faults_are_words(page: RunningPage) -> None:
