@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
-from agent.control.storage_policy import StoragePolicy
+from agent.control.storage_policy import MARGIN_BYTES, StoragePolicy
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
@@ -23,7 +23,6 @@ from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, de
 
 WHERE = "agent.toml"
 DATABASE, RECORDINGS, COLLECTED, PAGE = "agent.db", "recordings", "collected", "page"  # in the state folder
-MARGIN_BYTES = 8 * 2**20  # ours: left free for a last fragment, its seal and the outbox, beside the reserve
 SOUND_BITS = 64_000  # a second of AAC, as `agent.adapters.libav` codes it
 HIDDEN = "（内容不显示）"
 CAMERA = r"auto|none|picamera2|test|(v4l2|rtsp|file):.+"  # what `[capture] camera` may be

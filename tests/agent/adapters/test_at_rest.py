@@ -70,7 +70,7 @@ def keys_in(folder: Path) -> DataKeys:
 
 
 def bench_in(folder: Path, seconds: int = 4, **settings) -> RecordingBench:
-    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    made = RecorderSettings(**{"retry_s": 0.2, "margin_bytes": 0, **settings})
     source = FakeSource(*footage(seconds))
     return RecordingBench(folder / "recordings", iter([source]), made, keys=keys_in(folder))
 
@@ -562,7 +562,7 @@ def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archiv
         tracks, packets = footage(60)
         rest = itertools.chain.from_iterable((packet, 0.002) for packet in packets[600:])
         source = FakeSource(tracks, itertools.chain(packets[:600], itertools.repeat(0.02, 20), rest))
-        settings = RecorderSettings(retry_s=0.2, reserve_bytes=0)
+        settings = RecorderSettings(retry_s=0.2, margin_bytes=0)
         bench = RecordingBench(disk / "recordings", iter([source]), settings, keys=keys_in(disk))
         bench.start()
         eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
