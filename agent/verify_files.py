@@ -19,7 +19,7 @@ from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
-from agent.evidence.bmff import Source
+from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
@@ -159,8 +159,11 @@ def judge_export(path: Path, basis: Basis) -> Judged:
 
 
 def _sum(path: Path) -> Digest:
+    whole = hashlib.sha256()
     with open_regular(path) as stream:
-        return Digest(hashlib.file_digest(stream, "sha256").hexdigest())
+        while chunk := stream.read(CHUNK_BYTES):
+            whole.update(chunk)
+    return Digest(whole.hexdigest())
 
 
 def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:

@@ -1,5 +1,5 @@
-"""The certificate of an export (`export.dsse`), held against the files that lie in its folder: who handed out what, when,
-why and with whose approval, signed by the centre; and whether these are still the same files.
+"""The certificate of an export (`export.dsse`), held against the files that lie in its folder: who handed out what,
+when, why and with whose approval, signed by the centre; and whether these are still the same files.
 
 What the films themselves show is not judged here: each is verified by its own signatures.
 """
