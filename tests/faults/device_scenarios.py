@@ -111,7 +111,7 @@ def _lower_numbers(database: Database, most: dict[str, int]) -> list[str]:
 
 def _record(bench: Path, promise: Promise, rounds: int, *, encrypted: bool) -> None:
     place = bench / "state"
-    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, segment_minutes=2 / 60)
+    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, segment_minutes=2 / 60)
     made = RecordingBench(
         place / "recordings",
         iter([FakeSource(*footage(SECONDS * rounds))]),

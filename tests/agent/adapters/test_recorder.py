@@ -37,7 +37,7 @@ LOST = EnvironmentFault("摄像头已拔出。")
 
 
 def bench_over(root: Path, *sources: FakeSource, **settings) -> RecordingBench:
-    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    made = RecorderSettings(**{"retry_s": 0.2, "margin_bytes": 0, **settings})
     return RecordingBench(root / "recordings", iter(sources), made)
 
 
@@ -257,7 +257,7 @@ def test_full_disk_ends_in_a_gap_and_goes_on_when_there_is_room(tmp_path):
 
 def test_low_room_stops_writing_before_the_disk_is_full(tmp_path):
     tracks, packets = footage(2)
-    bench = bench_over(tmp_path, FakeSource(tracks, packets), reserve_bytes=2**60)
+    bench = bench_over(tmp_path, FakeSource(tracks, packets), margin_bytes=2**60)
     bench.start()
     eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "a gap")
     bench.recorder.stop(Reason.STOPPED)
