@@ -148,7 +148,7 @@ class Controller:
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
-            case happened.AsksSettled() | happened.AsksRead() | happened.IdentitySigned():
+            case _ if isinstance(event, happened.DutyEvent):
                 return []  # the duty desk hears them
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]

@@ -10,6 +10,7 @@ from agent.settings import KEEPALIVES_S, PORTS, PROTOCOLS, Settings, read_toml
 from agent.wire.identifiers import District, district, label
 
 WHERE = "center.toml"
+RECEIPTS = "receipts"
 DEFAULT_DATABASE = "sqlite:///center.db"
 
 
@@ -41,6 +42,11 @@ class CenterConfig:
     key: Path
     chain: Path
     broker: BrokerSettings
+
+    @property
+    def receipts(self) -> Path:
+        """The folder of the list of receipts, which the receiver puts on the broker for every kiosk."""
+        return self.folder / RECEIPTS
 
 
 def read_config(path: Path) -> CenterConfig:
