@@ -20,6 +20,7 @@ from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
+from provisioning.center import log_cli
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.receipts_cli import receipts
@@ -38,6 +39,8 @@ app.add_typer(retention_app, name="retention")
 app.add_typer(ledger_app, name="ledger")
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
+
+log_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]

@@ -70,6 +70,7 @@ class Receiver:
         try:
             with self.ingest.store.transaction() as ledger:
                 self.session = ledger.next_session(self.config.receiver)
+            self.ingest.begin()
             self.link.start(self._state_topic, self._state(online=False))
             while self._serve(self.inbox.take(GROUP, TICK_S)):
                 self._send_receipts()
@@ -184,7 +185,8 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
         raise OperatorFault(f"信任清单中没有 {config.receiver} 的这把密钥，请运行 add-receiver 并更新 trust.dsse。")
     filters = (events_filter(config.district), states_filter(config.district))
     link = CenterLink(config.broker, config.receiver, filters, inbox)
-    ingest = Ingest(config.district, config.receiver, open_store(config.database, config.folder), trust, signer)
+    store = open_store(config.database, config.folder)
+    ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
     folders = ReleasedFolder(config.released), ReleasedFolder(config.receipts)
     return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, clock)
 

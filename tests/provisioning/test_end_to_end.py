@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent import durable
+from agent.duty.receipt_list import LIST_KIND, part_name, seal_part, split_answers
 from agent.wire.receipts import Receipt
 from agent.wire.topics import publication_topic
 from agent.wire.trust import Role
@@ -24,10 +25,12 @@ from tests.provisioning.district import (
     broker_process,
     eventually,
     free_port,
+    load_signer,
     receiver_process,
     running,
     sealed_notice,
     start_broker,
+    today,
 )
 
 ENGINES = [
@@ -134,13 +137,19 @@ def test_released_disclosure_is_retained_for_kiosks_and_a_half_signed_one_is_not
     released = durable.make_directory(scene.folder / "released")
     durable.write_bytes(released / "half.dsse", sealed_notice([editor]))
     durable.write_bytes(released / "hall-1.notice.notice-1.dsse", sealed_notice([editor, reviewer]))
-    eventually(lambda: "published gov/" in scene.receiver.text, "publication")
+    receipts, part = durable.make_directory(scene.folder / "receipts"), split_answers(PLACE, today(), ())[7]
+    durable.write_bytes(receipts / part_name(7), seal_part(part, load_signer(scene.folder, "receiver")))
+    durable.write_bytes(receipts / part_name(8), seal_part(part, editor))
+    eventually(lambda: scene.receiver.text.count("published gov/") == 2, "publications")
+    eventually(lambda: "part-08.dsse not published" in scene.receiver.text, "refusal of a part")
     eventually(lambda: "half.dsse not published" in scene.receiver.text, "refusal")
     kiosk = scene.devices[1].connect()
     kiosk.client.subscribe(publication_topic(PLACE, "hall-1", "+", "+"))
     topic, data = kiosk.client.next("the retained disclosure")
     assert topic == publication_topic(PLACE, "hall-1", "notice", "notice-1")
     assert data == sealed_notice_payload(data, [editor, reviewer])
+    kiosk.client.subscribe(publication_topic(PLACE, "all", "+", "+"))
+    assert kiosk.client.next("the retained part")[0] == publication_topic(PLACE, "all", LIST_KIND, "part-07")
 
 
 def test_retained_disclosure_lost_with_the_broker_is_put_back(scene: Scene) -> None:
