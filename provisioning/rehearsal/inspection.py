@@ -4,11 +4,11 @@ import json
 import time
 from urllib.parse import quote
 
-from agent import durable
+from agent.duty.asks import What
 from provisioning.rehearsal import hall, papers
 from provisioning.rehearsal.district import OFFICERS, ON_SCENE, UNIT
 from provisioning.rehearsal.findings import Inspection
-from provisioning.rehearsal.officer import ask, duty
+from provisioning.rehearsal.officer import ask, duty, tap
 from provisioning.rehearsal.processes import wait_until
 from provisioning.rehearsal.stage import START_SECONDS, Stage
 
@@ -55,7 +55,7 @@ def inspect(stage: Stage) -> None:
 
 def _take_out(stage: Stage) -> None:
     for officer, card in CARDS.items():
-        ask(stage, "enrol", "--certificate", officer, "--card", card)
+        tap(stage, What.ENROL, certificate=officer, card=card)
         stage.hand(f"{ON_SCENE}-card", card)
     wait_until("领用", lambda: len(duty(stage)["officers"]) == len(CARDS), ANSWER_SECONDS, [stage.roles[ON_SCENE]])
     licensed = not any(officer["labels"] for officer in duty(stage)["officers"])
@@ -69,9 +69,7 @@ def _take_task(stage: Stage) -> None:
         "party": "P-7f3a", "officers": list(OFFICERS), "amount": AMOUNT, "domain": "燃气管理", "level": "区级",
         "impact": "一般",
     }  # fmt: skip
-    path = stage.district.place / f"{TASK}.json"
-    durable.write_bytes(path, json.dumps(task, ensure_ascii=False, indent=1).encode())
-    ask(stage, "task", "pick", path)
+    tap(stage, What.PICK, document=json.dumps(task, ensure_ascii=False))
     taken = duty(stage)
     stage.tell.say(
         f"任务 {TASK}：{MATTER}，清单要求 {len(taken['steps_required'])} 个环节", "the signed list says the steps"
@@ -117,7 +115,7 @@ def _interrupt(stage: Stage) -> None:
 
 
 def _hand_in(stage: Stage) -> None:
-    ask(stage, "task", "end")
+    tap(stage, What.END)
     for card in CARDS.values():
         stage.hand(f"{ON_SCENE}-card", card)
     wait_until("交回", lambda: not duty(stage)["officers"], ANSWER_SECONDS, [stage.roles[ON_SCENE]])

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from agent import durable
+from agent.duty.asks import What
 from agent.duty.papers import PAPER_SUFFIX, PAPERS, Paper, PaperKind, parse_paper
-from provisioning.rehearsal.officer import ask, duty, state_of
+from provisioning.rehearsal.officer import ask, duty, state_of, tap
 from provisioning.rehearsal.stage import Stage
 
 COMMON = (
@@ -24,7 +25,7 @@ def give_documents(stage: Stage) -> None:
     """Make, print and serve two documents; the party signs one and refuses the other."""
     for template, served, fields in DOCUMENTS:
         ask(stage, "document", "new", template, "--print", *(word for text in fields for word in ("--field", text)))
-        ask(stage, "document", "served", served)
+        tap(stage, What.SERVE, served=served)
         note = _newest(stage)
         stage.tell.say(f"《{note['title']}》{note['number']}，已打印，{served}", "made, printed, served")
 
@@ -33,7 +34,7 @@ def give_receipt(stage: Stage) -> str:
     """Make and print the party's receipt, which the party signs; returns what its QR code says."""
     ask(stage, "receipt", "new", "--print")
     note = _newest(stage)
-    ask(stage, "receipt", "confirm", SIGNED, "--paper", note["number"])
+    tap(stage, What.CONFIRM, served=SIGNED, paper=note["number"])
     stage.tell.say(f"当事人回执 {note['number']}，已打印，当事人对校验值签字", "the party's receipt, and its signature")
     return _read(stage, note["name"]).code
 
