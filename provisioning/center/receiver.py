@@ -17,7 +17,7 @@ from agent.wire.envelope import seal
 from agent.wire.identifiers import District
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
-from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
+from agent.wire.topics import RECEIPT, device_topic, events_filter, hints_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig
@@ -183,7 +183,7 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     own = trust.credentials.get(signer.key_id)
     if own is None or (own.role, own.subject) != (Role.RECEIVER, config.receiver):
         raise OperatorFault(f"信任清单中没有 {config.receiver} 的这把密钥，请运行 add-receiver 并更新 trust.dsse。")
-    filters = (events_filter(config.district), states_filter(config.district))
+    filters = tuple(each(config.district) for each in (events_filter, states_filter, hints_filter))
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)

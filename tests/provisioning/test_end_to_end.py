@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ from agent.wire.trust import Role
 from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.district import (
     PLACE,
-    REPOSITORY,
     Process,
     SmallDevice,
     TestDistrict,
@@ -32,6 +30,7 @@ from tests.provisioning.district import (
     start_broker,
     today,
 )
+from tests.support.commands import run_here
 
 ENGINES = [
     pytest.param(
@@ -58,15 +57,8 @@ class Scene:
         return {row["device"]: row for row in rows}
 
     def ask(self, *words: str) -> Any:
-        command = [
-            sys.executable,
-            "-m",
-            "provisioning.center.cli",
-            *words,
-            "--config",
-            str(self.folder / "center.toml"),
-        ]
-        found = subprocess.run([*command, "--json"], cwd=REPOSITORY, capture_output=True, check=True, timeout=30)
+        found = run_here("provisioning.center.cli", *words, "--config", self.folder / "center.toml", "--json")
+        assert found.returncode == 0, found.stderr
         return json.loads(found.stdout)
 
 
@@ -186,13 +178,10 @@ def test_a_device_the_receiver_does_not_know_yet_is_asked_again_once_it_does(sce
 
 def test_a_device_whose_database_is_gone_says_so_and_gets_receipts_again(scene: Scene) -> None:
     config = scene.devices[1].district.device("KSK-0001") / "agent.toml"
-    command = [sys.executable, "-m", "agent"]
-    agent = Process([*command, "run", "--config", str(config)], config.with_name("agent.log"))
+    agent = Process([sys.executable, "-m", "agent", "run", "--config", str(config)], config.with_name("agent.log"))
 
     def receipted() -> int:
-        shown = subprocess.run(
-            [*command, "status", "--config", str(config), "--json"], cwd=REPOSITORY, capture_output=True, check=False
-        )
+        shown = run_here("agent.cli", "status", "--config", config, "--json")
         figures = json.loads(shown.stdout) if shown.returncode == 0 else {"waiting": 1}
         return 0 if figures["waiting"] else int(figures["acked"])
 
@@ -202,10 +191,10 @@ def test_a_device_whose_database_is_gone_says_so_and_gets_receipts_again(scene: 
         for file in (config.parent / "state").glob("agent.db*"):
             file.unlink()
         agent.start()
+        (loss,) = eventually(lambda: scene.ask("summary")["losses"], "the loss is told")
         after = eventually(lambda: receipted() > before, "receipts after the loss")
         assert after
     row = scene.summary()["KSK-0001"]
-    (loss,) = scene.ask("summary")["losses"]
     assert (row["parked"], row["losses"], row["alarms"]) == (0, 1, 0)
     assert before < loss["first"] <= loss["last"] < loss["declared_by"] <= row["receipted"]
 
