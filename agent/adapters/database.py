@@ -158,9 +158,7 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
         return database, _skip(database, mirror.written, StoreLoss("", mirror.written.devseq, detail))
     if lost_mirror is None or not (lost_mirror.kept_as or database.integer("devseq")):
         return database, None  # all is there, or nothing was ever used
-    return database, _mirror_again(
-        database, lost_mirror, "已按数据库重建" if existed else "数据库也不见了，编号从头开始"
-    )
+    return database, _mirror_again(database, lost_mirror, forgotten=not existed)
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -272,12 +270,13 @@ def _read_mirror(mirror: CounterMirror) -> StoreLoss | None:
     return StoreLoss("", 0, "计数镜像不见了") if found is None else None
 
 
-def _mirror_again(database: Database, loss: StoreLoss, ending: str) -> StoreLoss:
-    """Rebuild the mirror from the database."""
+def _mirror_again(database: Database, loss: StoreLoss, *, forgotten: bool) -> StoreLoss:
+    """Rebuild the mirror from the database, which may be gone as well."""
+    ending = "数据库也不见了，编号从头开始" if forgotten else "已按数据库重建"
     database.mirror.cover_event(database.integer("devseq"))
     database.mirror.cover_session(database.integer("session"))
     database.mirror.cover_recording(database.integer("recording"))
-    return StoreLoss(loss.kept_as, database.integer("devseq"), f"{loss.detail}，{ending}")
+    return StoreLoss(loss.kept_as, database.integer("devseq"), f"{loss.detail}，{ending}", forgotten)
 
 
 def _begin_again(path: Path, quota_bytes: int, mirror: CounterMirror, detail: str) -> tuple[Database, StoreLoss]:
