@@ -23,7 +23,7 @@ from agent.adapters.counter_mirror import BLOCK, MOST, Ceilings, CounterMirror
 from agent.control.messages import StoreLoss
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire.device_events import GENESIS
-from agent.wire.identifiers import DIGEST_PATTERN
+from agent.wire.identifiers import DIGEST_PATTERN, Digest
 
 QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
 PAGE_BYTES = 4096
@@ -67,6 +67,8 @@ class Database:
 
     def __init__(self, tables: SqliteUtils, mirror: CounterMirror) -> None:
         self._tables, self.mirror = tables, mirror
+        self.chain_end: tuple[int, Digest] | None = None  # number and hash of the last event, where that is known
+        self._most_pages = int(self.run("PRAGMA max_page_count")[0][0])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -78,11 +80,11 @@ class Database:
             return self._tables.conn.execute(sql, values).fetchall()
 
     def used_percent(self) -> float:
-        """How much of the quota is in use."""
-        pages, free, most = (
-            self.run(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "max_page_count")
-        )
-        return float(100 * (pages - free) / most)
+        """How much of the quota is in use, pages that are free again not counted."""
+        pages = self.run("PRAGMA page_count")[0][0]
+        if 2 * pages < self._most_pages:
+            return float(100 * pages / self._most_pages)  # asked before every event, and below any limit
+        return float(100 * (pages - self.run("PRAGMA freelist_count")[0][0]) / self._most_pages)
 
     def takes_writes(self) -> bool:
         """Whether a transaction could begin just now; writes nothing."""

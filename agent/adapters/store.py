@@ -33,6 +33,10 @@ from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, Devic
 from agent.wire.identifiers import DIGEST_PATTERN, DeviceId, Digest, District, device_id
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
+SET_END = (
+    "INSERT INTO counter(name, value) VALUES ('devseq', ?), ('head', ?) "
+    "ON CONFLICT(name) DO UPDATE SET value = excluded.value"
+)
 REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
 
 logger = logging.getLogger(__name__)
@@ -44,6 +48,7 @@ class EventStore:
     def __init__(self, database: Database, place: District, device: DeviceId) -> None:
         self._database, self._place, self._device = database, place, device
         self._pressure = Pressure.NONE
+        database.chain_end = None  # whoever is new reads it once
 
     def put(self, draft: EventDraft, note: Note | None = None) -> int:
         """As `put_all` for one."""
@@ -60,9 +65,9 @@ class EventStore:
         refused = next((it.draft.type for it in orders if not takes(level, it.draft.type)), None)
         if refused is not None:
             raise EnvironmentFault(f"{STEPS[level].text}（{refused.value.removeprefix('liuhen.')}）")
-        self._database.mirror.cover_event(self._database.integer("devseq") + len(orders))
+        end, self._database.chain_end = self._database.chain_end or self._stored_end(), None
+        self._database.mirror.cover_event(end[0] + len(orders))
         with self._database.transaction():
-            end = self._database.integer("devseq"), Digest(self._database.text("head", GENESIS))
             numbers = []
             for order in orders:
                 number = self._number_of(order.draft.event_id)
@@ -72,14 +77,17 @@ class EventStore:
                 if order.note is not None:
                     write_note(self._database, order.note, number)
                 numbers.append(number)
-            self._database.set("devseq", end[0])
-            self._database.set("head", end[1])
+            self._database.run(SET_END, (str(end[0]), end[1]))
+        self._database.chain_end = end
         return numbers
 
     def pressure(self) -> Pressure:
         """How full the store is."""
         self._pressure = pressure(self._database.used_percent(), self._pressure)
         return self._pressure
+
+    def _stored_end(self) -> tuple[int, Digest]:
+        return self._database.integer("devseq"), Digest(self._database.text("head", GENESIS))
 
     def run_of(self, devseq: int, reason: str) -> DamagedRun:
         """The one waiting event `devseq` as a run that will never come."""
