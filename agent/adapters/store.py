@@ -142,8 +142,10 @@ class EventStore:
             self._database.set("acked", upto)
             self._database.set("acked_head", head)
             self._database.set("acked_at", at)
-        while self._forget_batch(upto) == DELETE_ROWS:
-            pass
+            left = self._forget_batch(upto)
+        while left == DELETE_ROWS:
+            with self._database.transaction():
+                left = self._forget_batch(upto)
 
     def _append(self, draft: EventDraft, last: int, prev: Digest) -> tuple[int, Digest]:
         devseq = last + 1
@@ -181,12 +183,11 @@ class EventStore:
     def _forget_batch(self, upto: int) -> int:
         sql = "SELECT event_id, devseq FROM outbox WHERE devseq <= ? ORDER BY devseq LIMIT ?"
         leaving = self._database.run(sql, (upto, DELETE_ROWS))
-        with self._database.transaction():
-            for event_id, devseq in leaving:
-                # Deleted first: in a full store the page this frees is the one the id needs.
-                self._database.run("DELETE FROM outbox WHERE devseq = ?", (devseq,))
-                self._database.run("INSERT OR REPLACE INTO remembered VALUES (?, ?)", (event_id, devseq))
-            self._database.run("DELETE FROM remembered WHERE devseq <= ?", (upto - REMEMBERED,))
+        for event_id, devseq in leaving:
+            # Deleted first: in a full store the page this frees is the one the id needs.
+            self._database.run("DELETE FROM outbox WHERE devseq = ?", (devseq,))
+            self._database.run("INSERT OR REPLACE INTO remembered VALUES (?, ?)", (event_id, devseq))
+        self._database.run("DELETE FROM remembered WHERE devseq <= ?", (upto - REMEMBERED,))
         return len(leaving)
 
 
