@@ -138,14 +138,9 @@ class EventStore:
         head = self.hash_of(upto)
         if head is None:
             raise EnvironmentFault(f"本机没有第 {upto} 号事件，不能按回执清理。请检查 agent.db。")
-        with self._database.transaction():
-            self._database.set("acked", upto)
-            self._database.set("acked_head", head)
-            self._database.set("acked_at", at)
-            left = self._forget_batch(upto)
+        left = self._database.insist(lambda: self._receipted(upto, head, at))
         while left == DELETE_ROWS:
-            with self._database.transaction():
-                left = self._forget_batch(upto)
+            left = self._database.insist(lambda: self._receipted(upto, head, at))
 
     def _append(self, draft: EventDraft, last: int, prev: Digest) -> tuple[int, Digest]:
         devseq = last + 1
@@ -180,6 +175,13 @@ class EventStore:
         rows = self._database.run(sql, (event_id,))
         return rows[0][0] if rows and isinstance(rows[0][0], int) else None
 
+    def _receipted(self, upto: int, head: Digest, at: str) -> int:
+        with self._database.transaction():
+            self._database.set("acked", upto)
+            self._database.set("acked_head", head)
+            self._database.set("acked_at", at)
+            return self._forget_batch(upto)
+
     def _forget_batch(self, upto: int) -> int:
         sql = "SELECT event_id, devseq FROM outbox WHERE devseq <= ? ORDER BY devseq LIMIT ?"
         leaving = self._database.run(sql, (upto, DELETE_ROWS))
@@ -212,10 +214,13 @@ class DeviceMemory:
     def next_session(self) -> int:
         """The number of a new connection, one more than ever before; raises `EnvironmentFault`."""
         session = self._database.integer("session") + 1
+        self._database.insist(lambda: self._begin_session(session))
+        return session
+
+    def _begin_session(self, session: int) -> None:
         self._database.mirror.cover_session(session)
         with self._database.transaction():
             self._database.set("session", session)
-        return session
 
     def record_fault(self, text: str, at: datetime) -> None:
         """Keep `text` as the device's last error, told at `at`; raises `EnvironmentFault`."""
