@@ -4,12 +4,14 @@ import logging
 import os
 from functools import partial
 
+from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.back_pressure import HINTED, Pressure
 from agent.control.effects import Effect
 from agent.control.messages import Event
+from agent.control.offload_messages import CompareRecording, DeleteRecording, DirectOffload, TellReceipted
 from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted, PrintPaper
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
@@ -126,6 +128,11 @@ class Performer:
             case asked.ShowDuty(content):
                 if self._room.asked is not None:
                     self._room.worker.ask(partial(self._room.asked.show, content))
+            case DirectOffload() | TellReceipted():
+                if self._room.offload is not None:
+                    self._room.offload.follow(effect)
+            case CompareRecording() | DeleteRecording():
+                self._clear(effect)
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
@@ -149,6 +156,15 @@ class Performer:
         """How full the store is, when that has changed."""
         before, self._told = self._told, self._store.pressure()
         return [] if before is self._told else [happened.PressureChanged(self._told)]
+
+    def _clear(self, effect: CompareRecording | DeleteRecording) -> None:
+        removal = self._room.removal
+        if removal is None:
+            return
+        if isinstance(effect, CompareRecording):
+            self._room.worker.ask(partial(removal.compare, effect.recording, effect.manifest))
+        elif is_going(self._room.database, effect.recording):
+            self._room.worker.ask(partial(removal.remove, effect.recording))
 
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:

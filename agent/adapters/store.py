@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.adapters.damaged_rows import declarations, find_damage, one_run, quarantine, quarantined_hash
 from agent.adapters.database import Database
+from agent.adapters.kept_recordings import read_kept, write_kept
 from agent.control.back_pressure import STEPS, Pressure, pressure, takes
 from agent.control.controller import Memory
 from agent.control.effects import (
@@ -23,6 +24,7 @@ from agent.control.effects import (
     StoreEvent,
     TrustSeen,
 )
+from agent.control.offload_messages import KeptGone, KeptSeen
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
@@ -242,7 +244,13 @@ class DeviceMemory:
             if isinstance(version, int) and DIGEST_PATTERN.fullmatch(str(digest))
         }
         return Memory(
-            store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed(), self._shift()
+            store.integer("devseq"),
+            store.integer("acked"),
+            recordings,
+            floors,
+            self._witnessed(),
+            self._shift(),
+            kept=read_kept(store),
         )
 
     def _shift(self) -> Shift:
@@ -317,6 +325,8 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("health", reading)
         case CollectedTold(number):
             database.set("collected", max(number, database.integer("collected")))
+        case KeptSeen() | KeptGone():
+            write_kept(database, note)
         case DutyKept(shift):
             database.set("shift", shift)
         case TrustSeen(version):

@@ -10,7 +10,7 @@ from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
 from agent.control.desks import Identity as Identity
 from agent.control.desks import Memory as Memory
-from agent.control.desks import disclosure_desk, duty_desk, witness_desk
+from agent.control.desks import disclosure_desk, duty_desk, offload_desk, witness_desk
 from agent.control.effects import (
     DETAIL_LENGTH,
     CheckEvents,
@@ -41,6 +41,7 @@ from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
 from agent.wire.instant import Instant
+from agent.wire.recording_receipts import is_recording_receipt
 from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import TrustList
 
@@ -72,6 +73,8 @@ class Controller:
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._witness = witness_desk(identity, memory)
         self._duty = duty_desk(identity, memory, self._recording, self.policies)
+        book = None if self._duty is None else self._duty.book
+        self._offload = offload_desk(identity, memory, self._recording, self.health, book)
         extra = (*(self._duty.filters if self._duty else ()), *((self._witness.topic,) if self._witness else ()))
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
@@ -98,6 +101,8 @@ class Controller:
         event = hook_desk.meant(event, step_due=self._duty is not None and self._duty.step_due)
         self.health.count(event)
         decisions: Iterable[Effect] = self._decide(event, now)
+        if self._offload is not None:
+            decisions = [*decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
         decided = [*self.health.accompany(decisions, now)]
@@ -155,6 +160,8 @@ class Controller:
                 return self._work_failed(event)
             case _ if isinstance(event, happened.DutyEvent):
                 return []  # the duty desk hears them
+            case _ if isinstance(event, happened.OffloadEvent):
+                return []  # the offload desk does
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
             case happened.StopRequested():
@@ -192,6 +199,8 @@ class Controller:
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if self._duty is not None and self._duty.is_for(event.topic):
             return []  # a command; the duty desk hears it
+        if event.topic == self._receipts and is_recording_receipt(event.payload):
+            return []  # the offload desk hears it
         if event.topic == self._receipts:
             return compare_receipt(self._identity.device, event.payload, self._trust, now)
         if self._witness is not None and event.topic == self._witness.topic:

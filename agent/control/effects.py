@@ -15,6 +15,7 @@ from agent.control.link_effects import PublishStatus as PublishStatus
 from agent.control.link_effects import SendEvents as SendEvents
 from agent.control.link_effects import SendHint as SendHint
 from agent.control.link_effects import Subscribe as Subscribe
+from agent.control.offload_messages import OffloadEffect, OffloadNote
 from agent.control.paper_acts import PaperEffect
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
@@ -106,7 +107,8 @@ class DutyKept:
     shift: str
 
 
-Note = DutyKept | CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+StateNote = DutyKept | CollectedTold | DisclosureSeen | TrustSeen | HeadSeen | HealthSeen
+Note = StateNote | RecordingEnded | EventsDamaged | OffloadNote
 
 
 @dataclass(frozen=True)
@@ -303,6 +305,7 @@ Effect = (
     | ShowDisclosure
     | HideDisclosure
     | ReadTrustList
+    | OffloadEffect
     | RaiseAlarm
     | Finish
 )

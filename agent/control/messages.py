@@ -16,6 +16,7 @@ from agent.control.link_messages import PublishAnswered as PublishAnswered
 from agent.control.link_messages import PublishedAside as PublishedAside
 from agent.control.link_messages import ReceiptCompared as ReceiptCompared
 from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
+from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.control.paper_acts import PaperEvent as PaperEvent
 from agent.control.reread import RecordingReread as RecordingReread
 from agent.wire.identifiers import Digest, RecordingId
@@ -260,6 +261,7 @@ Event = (
     | FileSettled
     | WorkFailed
     | DutyEvent
+    | OffloadEvent
     | TimePassed
     | StopRequested
     | CourierDied

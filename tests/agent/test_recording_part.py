@@ -64,7 +64,7 @@ def test_lost_recording_is_told_and_the_one_that_stands_is_finished_after_open(t
     eventually(lambda: bool(events), "the end of the recording")
     assert isinstance(events[0], RecordingSealed)
     assert verdict(tmp_path / FIRST) == "explained-gap"
-    assert part.close(5)
+    assert part.close(60)
 
 
 def test_a_lost_store_has_every_finished_recording_told_again_from_its_journal(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.keys import TestAuthority
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
-START_S = 10.0
+START_S = 60.0
 
 ACL = """\
 user receiver-1
