@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.acts import Act
+from agent.control.back_pressure import STEPS, Pressure
 from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
 from agent.control.desks import Identity as Identity
@@ -77,6 +78,7 @@ class Controller:
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
+        self._pressure = Pressure.NONE
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -164,6 +166,8 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.PressureChanged(level):
+                return self._pressed_hard(level)
             case happened.EventStored():
                 return [*self._uplink.handle(event, now), *self._unstored.again(now)]
             case happened.ReceiptCompared():
@@ -212,6 +216,11 @@ class Controller:
         # A publication that came before the list that trusts its signers was refused, and is retained at the broker.
         self._desk.connected()
         return [seen, *self._uplink.subscribe_again()]
+
+    def _pressed_hard(self, level: Pressure) -> list[Effect]:
+        rises, self._pressure = level > self._pressure, level
+        self.health.report_every(STEPS[level].health_every)
+        return [RaiseAlarm(STEPS[level].text)] if rises else []
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
         if event.disclosure is not None and self._desk is not None:
