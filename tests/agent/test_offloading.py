@@ -1,6 +1,7 @@
 """The process that uploads, over a real S3 server: what it does about a bad line, a bad server, bad credentials, a
 kill, and the end of the agent that started it."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from agent.control.offload_policy import OffloadOrders
 from agent.errors import OperatorFault
 from agent.object_store import ObjectStore, StoreFault, read_access
 from agent.offload_setup import OffloadSetup
+from agent.offload_status import offload_line
 from agent.wire.identifiers import District, recording_id
 from agent.wire.offload_manifest import recording_prefix
 from provisioning.center.offloaded import Shelf
@@ -202,3 +204,17 @@ def test_only_a_wireless_interface_that_is_up_counts(tmp_path: Path) -> None:
     assert not wifi_is_up(tmp_path)
     (tmp_path / "class" / "net" / "wlan0" / "operstate").write_text("up\n")
     assert wifi_is_up(tmp_path)
+
+
+def test_how_far_it_is_stands_in_one_line(tmp_path: Path) -> None:
+    more = '[offload]\nurl = "https://store.example/evidence"\ncredentials = "s3.toml"\n'
+    config = parse_config(agent_toml("REC-0001", 8883, more=more), tmp_path)
+    assert offload_line(parse_config(agent_toml("REC-0001", 8883), tmp_path)) == ""
+    assert offload_line(config) == "尚未开始"
+    place = tmp_path / "state" / "offload.json"
+    place.parent.mkdir()
+    told = {"waiting": 2, "waiting_bytes": 34_000_000, "live_bytes": 1_500_000, "trouble": "对象存储已满。"}
+    place.write_text(json.dumps(told))
+    assert offload_line(config) == "待上传 2 次录制，34 MB；正在录制的已传出 1.5 MB；对象存储已满。"
+    place.write_text(json.dumps({"waiting": 0}))
+    assert offload_line(config) == "都已上传"

@@ -20,7 +20,9 @@ from agent.control.messages import ButtonPressed, DeviceStarted, Event, MessageA
 from agent.control.offload_messages import RecordingOffloaded
 from agent.control.offload_policy import OffloadOrders, OffloadPolicy, When
 from agent.evidence.account import open_accounts
+from agent.evidence.device_chain import chain_findings
 from agent.evidence.journal import Reason
+from agent.evidence.report import Verdict
 from agent.evidence.verify import Grounds
 from agent.verify_files import Basis, judge_path
 from agent.wire.canonical import decode
@@ -323,6 +325,22 @@ def test_past_its_term_it_goes_and_the_chain_says_so_first(make: Callable[..., C
     circle.reboot()
     circle.months_later()
     assert len(circle.events(EventType.RECORDING_DELETED)) == 1
+
+
+def test_what_was_deleted_by_the_rule_is_no_missing_recording_with_the_centres_receipt_alone(
+    make: Callable[..., Circle],
+) -> None:
+    circle = make()
+    circle.whole()
+    circle.months_later()
+    circle.report()
+    now, now_ms = circle.clock.read().wall, circle.clock.read().monotonic_ns // 10**6
+    circle.ingest.desk.owe(circle.keys.device, 1, now_ms)
+    circle.ingest.delivered(circle.ingest.receipts(now, now_ms + 10_000))
+    lines, root = circle.store.account(circle.keys.device), circle.keys.authority.root.chain[0]
+    for receipts, verdict in ((circle.receipts.of(circle.keys.device), Verdict.EXPLAINED_GAP), ((), Verdict.MISSING)):
+        account = open_accounts([*lines, *receipts], [root], circle.keys.trust).devices[circle.keys.device]
+        assert [finding.verdict for finding in chain_findings([], account)] == [verdict]
 
 
 def test_without_a_receipt_it_stays_for_ever(make: Callable[..., Circle]) -> None:
