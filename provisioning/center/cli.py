@@ -27,6 +27,7 @@ from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
 from provisioning.cli_frame import err, out, tell
+from provisioning.contract import cli as contract_cli
 
 if TYPE_CHECKING:
     from provisioning.center.store import Store
@@ -39,6 +40,7 @@ app.add_typer(ledger_app, name="ledger")
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 
 log_cli.add_to(app)
+contract_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
