@@ -113,15 +113,24 @@ class Inbox:
 
 
 class CenterLink:
-    """A persistent, mutually authenticated MQTT session under the name `receiver`."""
+    """A mutually authenticated MQTT session under the name `receiver`, which the broker keeps for `session_s` after it
+    went (0: it begins and ends with the connection)."""
 
-    def __init__(self, settings: BrokerSettings, receiver: str, filters: tuple[str, ...], inbox: Inbox) -> None:
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        receiver: str,
+        filters: tuple[str, ...],
+        inbox: Inbox,
+        session_s: int = SESSION_EXPIRY_S,
+    ) -> None:
         self._settings, self._filters, self._inbox = settings, filters, inbox
+        self._session_s = session_s
         self._five = settings.protocol == "5"
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=receiver,
-            clean_session=None if self._five else False,
+            clean_session=None if self._five else session_s == 0,
             protocol=paho.MQTTv5 if self._five else paho.MQTTv311,
             manual_ack=True,
         )
@@ -139,7 +148,11 @@ class CenterLink:
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
         client.on_publish = self._on_publish
-        options: dict[str, Any] = {"clean_start": False, "properties": _session_properties()} if self._five else {}
+        options: dict[str, Any] = (
+            {"clean_start": self._session_s == 0, "properties": _session_properties(self._session_s)}
+            if self._five
+            else {}
+        )
         client.connect_async(settings.host, settings.port, settings.keepalive_s, **options)
         self._thread.start()
 
@@ -194,8 +207,8 @@ class CenterLink:
         self._inbox.put(Arrived(message.topic, bytes(message.payload), self._connection, message.mid))
 
 
-def _session_properties() -> Properties:
+def _session_properties(session_s: int) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_EXPIRY_S
+    properties.SessionExpiryInterval = session_s
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
     return properties
