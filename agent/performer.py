@@ -9,6 +9,7 @@ from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.effects import Effect
 from agent.control.messages import Event
+from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted, PrintPaper
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
 from agent.post import Post
@@ -51,6 +52,10 @@ class Performer:
                 return [happened.RecordingFailed(recording, detail, self._room.clock.read())]
             case asked.ShowDisclosure(kind, name):
                 return [happened.WorkFailed(detail, (kind, name))]
+            case MakePaper(ask, _, name):
+                return [PaperNotMade(ask, f"没有出具：{detail}", name)]
+            case PrintPaper(ask, number):
+                return [PaperNotPrinted(ask, number, detail)]
             case asked.RaiseAlarm():
                 return []  # an alarm about an alarm would never end
             case _:
@@ -77,6 +82,10 @@ class Performer:
             case asked.SignIdentity(ask, code):
                 signed = sign_code(code, self._room.signer)
                 return [happened.IdentitySigned(ask, code.certificate, code.nonce, signed)]
+            case MakePaper() if self._room.papers is not None:
+                return [self._room.papers.make(effect)]
+            case PrintPaper() if self._room.papers is not None:
+                return [answer] if (answer := self._room.papers.print(effect)) else []
             case asked.ReadAsks() if self._room.asked is not None:
                 self._room.worker.ask(self._room.asked.take)
             case asked.ReadTrustList():

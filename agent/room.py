@@ -13,6 +13,7 @@ from agent.clock import Clock
 from agent.control import effects as asked
 from agent.control.controller import Identity
 from agent.control.messages import Event
+from agent.paper_desk import PaperDesk
 from agent.wire.signing import CertifiedSigner
 
 
@@ -37,8 +38,8 @@ class RecorderPort(Protocol):
 
 @dataclass(frozen=True)
 class Room:
-    """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
-    them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+    """What effects are carried out with. `recorder`, `disclosed`, `asked` and `papers` are None on devices that have no
+    use for them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
     clock: Clock
@@ -50,3 +51,4 @@ class Room:
     disclosed: DisclosedFolder | None
     read_trust: Callable[[], Event]
     asked: AskedFolder | None = None
+    papers: PaperDesk | None = None

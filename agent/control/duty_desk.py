@@ -7,7 +7,8 @@ recording.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.control import duty_officers, duty_tasks
+from agent.control import duty_officers, duty_papers, duty_sheets, duty_tasks
+from agent.control.acts import Act
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
 from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording, StoreEvent
@@ -20,9 +21,13 @@ from agent.control.messages import (
     FragmentStored,
     IdentitySigned,
     MessageArrived,
+    OfficerActed,
+    RecordingSealed,
     TimePassed,
 )
+from agent.control.paper_acts import PaperEvent, PaperMade, PaperNotMade, PaperNotPrinted, PaperPrinted
 from agent.duty.asks import Ask, What, parse_ask
+from agent.duty.key_content import KeyContentSheet
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.commands import CommandKind, open_command
 from agent.wire.instant import Instant
@@ -38,6 +43,13 @@ ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
     What.STEP: duty_tasks.step,
     What.REASON: duty_tasks.explained,
     What.SHOW_IDENTITY: duty_officers.show_identity,
+    What.DOCUMENT: duty_papers.document,
+    What.SERVE: duty_papers.serve,
+    What.RECEIPT: duty_papers.receipt,
+    What.CONFIRM: duty_papers.confirm,
+    What.PRINT: duty_papers.print_paper,
+    What.SHEET_DRAFT: duty_sheets.draft,
+    What.SHEET_SIGN: duty_sheets.sign,
 }
 
 
@@ -52,6 +64,11 @@ class DutyDesk:
     def filters(self) -> tuple[str, ...]:
         """What to subscribe to: commands for this device."""
         return (f"{self._commands}+",)
+
+    @property
+    def step_due(self) -> bool:
+        """Whether a recording runs for a task of which a step is still to be marked."""
+        return self.book.step_due
 
     def is_for(self, topic: str) -> bool:
         """Whether `topic` carries a command for this device."""
@@ -70,8 +87,14 @@ class DutyDesk:
                 return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
             case IdentitySigned():
                 return self._signed(event, now)
+            case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
+                return self._settled(event, now)
+            case RecordingSealed():
+                return self.book.sealed(event, now)
             case MessageArrived(_, topic, payload) if self.is_for(topic):
                 return self._command(payload, trust, now)
+            case OfficerActed(act=Act.STEP):
+                return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():
                 self.book.fragment(event)
             case TimePassed():
@@ -100,6 +123,23 @@ class DutyDesk:
     def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
         """A code is signed: answer with it, mark that it is shown."""
         outcome = duty_tasks.identity_shown(self.book.at(now), event.certificate, event.nonce, event.text)
+        self.book.answer(event.ask, outcome)
+        return self.book.carry_out(outcome, now)
+
+    def _settled(self, event: PaperEvent, now: Instant) -> list[Effect]:
+        """A paper was made or printed, or was not: answer whoever asked."""
+        at = self.book.at(now)
+        match event:
+            case PaperMade(draft=KeyContentSheet() as sheet):
+                outcome = duty_sheets.signed(at, event, sheet)
+            case PaperMade():
+                outcome = duty_papers.made(at, event)
+            case PaperNotMade():
+                outcome = duty_papers.not_made(at, event)
+            case PaperPrinted():
+                outcome = duty_papers.printed(at, event)
+            case PaperNotPrinted():
+                outcome = duty_papers.not_printed(at, event)
         self.book.answer(event.ask, outcome)
         return self.book.carry_out(outcome, now)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.control.acts import Act
 from agent.control.lights import Cue, Light
+from agent.control.paper_acts import PaperEffect
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
@@ -327,6 +328,7 @@ Effect = (
     | ReadAsks
     | ShowDuty
     | SignIdentity
+    | PaperEffect
     | SetBitrate
     | SyncDisks
     | OpenConnection

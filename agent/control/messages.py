@@ -6,6 +6,7 @@ from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.collecting import FileCollected as FileCollected
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
+from agent.control.paper_acts import PaperEvent as PaperEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -290,7 +291,7 @@ class CourierDied:
     detail: str
 
 
-DutyEvent = AsksSettled | AsksRead | IdentitySigned
+DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
     | FragmentStored
