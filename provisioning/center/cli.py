@@ -23,6 +23,7 @@ from provisioning.authority.authority import read_file
 from provisioning.center import log_cli
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
+from provisioning.center.page import cli as page_cli
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
@@ -41,6 +42,7 @@ app.command(epilog="例：liuhen-center report --config center.toml --recordings
 
 log_cli.add_to(app)
 contract_cli.add_to(app)
+page_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]

@@ -5,8 +5,8 @@ everything else. The session is persistent and acknowledged by hand after the co
 again.
 """
 
-import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,20 +74,26 @@ Message = Connected | Disconnected | Arrived | Delivered | LinkDied | StopAsked
 
 
 class Inbox:
-    """A bounded queue to the receiver's loop: a link that brings more than is stored waits, and so does its broker."""
+    """A bounded queue to the receiver's loop: a link that brings more than is stored waits, and so does its broker.
+
+    The broker's answers to our own messages never wait: paho holds the lock of its outgoing messages while it tells
+    one, and the loop needs that lock to send the next.
+    """
 
     def __init__(self, capacity: int = INBOX_CAPACITY, patience_s: float = PUT_PATIENCE_S) -> None:
-        self._patience_s = patience_s
-        self._messages: queue.Queue[Message] = queue.Queue(capacity)
+        self._capacity, self._patience_s = capacity, patience_s
+        self._messages: deque[Message] = deque()
+        self._changed = threading.Condition()
         self._stop_asked = False
         self._dead: LinkDied | None = None
 
     def put(self, message: Message) -> None:
         """Wait for room; raises `EnvironmentFault` when the loop takes nothing any more."""
-        try:
-            self._messages.put(message, timeout=self._patience_s)
-        except queue.Full:
-            raise EnvironmentFault("接收端主循环没有响应，请由系统重新启动。") from None
+        with self._changed:
+            if not isinstance(message, Delivered) and not self._changed.wait_for(self._has_room, self._patience_s):
+                raise EnvironmentFault("接收端主循环没有响应，请由系统重新启动。")
+            self._messages.append(message)
+            self._changed.notify_all()
 
     def ask_stop(self) -> None:
         """Ask the loop to end; takes no lock and never waits, so that a signal handler may call it."""
@@ -102,14 +108,14 @@ class Inbox:
         urgent: list[Message] = [StopAsked()] if self._stop_asked else []
         if self._dead is not None:
             urgent.append(self._dead)
-        found: list[Message] = []
-        try:
-            found.append(self._messages.get(timeout=0 if urgent else timeout_s))
-            while len(found) < most:
-                found.append(self._messages.get_nowait())
-        except queue.Empty:
-            pass
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._messages), 0 if urgent else timeout_s)
+            found = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+            self._changed.notify_all()
         return found + urgent
+
+    def _has_room(self) -> bool:
+        return len(self._messages) < self._capacity
 
 
 class CenterLink:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from agent.errors import EnvironmentFault
-from provisioning.center.mqtt import Arrived, Connected, Inbox, LinkDied, StopAsked
+from provisioning.center.mqtt import Arrived, Connected, Delivered, Inbox, LinkDied, StopAsked
 
 NOTE = Arrived("gov/xinghe/v1/rec/REC-0001/evt", b"{}", 1, 1)
 
@@ -36,3 +36,11 @@ def test_stop_and_the_death_of_the_link_are_heard_though_the_queue_is_full() -> 
     inbox.ask_stop()
     inbox.link_died("示例")
     assert inbox.take(1, 60.0) == [Connected(), StopAsked(), LinkDied("示例")]
+
+
+def test_an_answer_of_the_broker_finds_room_in_a_full_inbox() -> None:
+    """paho tells it under the lock that the loop needs to send: a district of 2 000 births stopped a receiver so."""
+    inbox = Inbox(capacity=1, patience_s=0.01)
+    inbox.put(NOTE)
+    inbox.put(Delivered(7, refused=False))
+    assert inbox.take(5, 0) == [NOTE, Delivered(7, refused=False)]
