@@ -7,11 +7,12 @@ again.
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -76,8 +77,8 @@ Message = Connected | Disconnected | Arrived | Delivered | LinkDied | StopAsked
 class Inbox:
     """A bounded queue to the receiver's loop: a link that brings more than is stored waits, and so does its broker.
 
-    The broker's answers to our own messages never wait: paho holds the lock of its outgoing messages while it tells
-    one, and the loop needs that lock to send the next.
+    Only arrived messages wait. paho may hold the lock of its outgoing messages while it tells anything else (an answer
+    of the broker, and a disconnection that the next message met), and the loop needs that lock to send.
     """
 
     def __init__(self, capacity: int = INBOX_CAPACITY, patience_s: float = PUT_PATIENCE_S) -> None:
@@ -90,7 +91,7 @@ class Inbox:
     def put(self, message: Message) -> None:
         """Wait for room; raises `EnvironmentFault` when the loop takes nothing any more."""
         with self._changed:
-            if not isinstance(message, Delivered) and not self._changed.wait_for(self._has_room, self._patience_s):
+            if isinstance(message, Arrived) and not self._changed.wait_for(self._has_room, self._patience_s):
                 raise EnvironmentFault("接收端主循环没有响应，请由系统重新启动。")
             self._messages.append(message)
             self._changed.notify_all()
@@ -118,6 +119,24 @@ class Inbox:
         return len(self._messages) < self._capacity
 
 
+class _Courier(paho.Client):
+    """paho with its own thread (`loop_start`): only then does it leave all writing to that thread. Without, the loop's
+    messages and the thread's are written into one another under load, and the broker ends the connection."""
+
+    courier_ended: Callable[[str], None]
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """As the parent; its end is told."""
+        threading.current_thread().name, detail = "mqtt", "the network loop ended"
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:  # noqa: BLE001 - the courier's one loop: its death must reach the inbox
+            detail = repr(error)
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
+        finally:
+            self.courier_ended(detail)
+
+
 class CenterLink:
     """A mutually authenticated MQTT session under the name `receiver`, which the broker keeps for `session_s` after it
     went (0: it begins and ends with the connection)."""
@@ -133,7 +152,7 @@ class CenterLink:
         self._settings, self._filters, self._inbox = settings, filters, inbox
         self._session_s = session_s
         self._five = settings.protocol == "5"
-        self._client = paho.Client(
+        self._client = _Courier(
             CallbackAPIVersion.VERSION2,
             client_id=receiver,
             clean_session=None if self._five else session_s == 0,
@@ -141,13 +160,14 @@ class CenterLink:
             manual_ack=True,
         )
         self._connection = 0
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._client.courier_ended = self._on_end
+        self._started = self._stopping = False
+        self._ended = threading.Event()
 
     def start(self, will_topic: str, will: bytes) -> None:
         """Connect, and connect again for ever; the broker publishes `will` (retained) when we vanish."""
         client, settings = self._client, self._settings
-        client.tls_set_context(client_context(settings.server_name, settings.ca, settings.certificate, settings.key))
+        self._secure(client)
         client.will_set(will_topic, will, QOS, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
         client.max_inflight_messages_set(RECEIVE_MAXIMUM)
@@ -160,7 +180,13 @@ class CenterLink:
             else {}
         )
         client.connect_async(settings.host, settings.port, settings.keepalive_s, **options)
-        self._thread.start()
+        self._started = True
+        client.loop_start()
+
+    def _secure(self, client: paho.Client) -> None:
+        """Mutual TLS; what tortures the receiver over plain TCP replaces this."""
+        it = self._settings
+        client.tls_set_context(client_context(it.server_name, it.ca, it.certificate, it.key))
 
     def subscribe(self) -> None:
         """Ask for every filter; retained messages come again."""
@@ -179,22 +205,17 @@ class CenterLink:
     def stop(self, topic: str, farewell: bytes, deadline_s: float) -> None:
         """Publish a last retained state, wait for it at most `deadline_s`, disconnect."""
         self._stopping = True
-        if self._thread.ident is None:
+        if not self._started:
             return
         if self._client.is_connected():
             self._client.publish(topic, farewell, QOS, retain=True).wait_for_publish(deadline_s)
         self._client.disconnect()
-        self._thread.join(deadline_s)
+        self._ended.wait(deadline_s)
 
-    def _run(self) -> None:
-        detail = "the network loop ended"
-        try:
-            self._client.loop_forever(retry_first_connection=True)
-        except Exception as error:  # noqa: BLE001 - the courier's one loop: its death must reach the inbox
-            detail = repr(error)
-        finally:
-            if not self._stopping:
-                self._inbox.link_died(detail)
+    def _on_end(self, detail: str) -> None:
+        self._ended.set()
+        if not self._stopping:
+            self._inbox.link_died(detail)
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self._connection += 1

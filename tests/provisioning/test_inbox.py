@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from agent.errors import EnvironmentFault
-from provisioning.center.mqtt import Arrived, Connected, Delivered, Inbox, LinkDied, StopAsked
+from provisioning.center.mqtt import Arrived, Connected, Delivered, Disconnected, Inbox, LinkDied, Message, StopAsked
 
 NOTE = Arrived("gov/xinghe/v1/rec/REC-0001/evt", b"{}", 1, 1)
 
@@ -19,7 +19,7 @@ def test_a_flood_waits_for_room_instead_of_filling_the_memory() -> None:
         taken = len(inbox.take(50, 5.0))
         assert 0 < taken <= 50
         found += taken
-    flood.join(5)
+    flood.join(60)
     assert inbox.take(50, 0) == []
 
 
@@ -38,9 +38,10 @@ def test_stop_and_the_death_of_the_link_are_heard_though_the_queue_is_full() -> 
     assert inbox.take(1, 60.0) == [Connected(), StopAsked(), LinkDied("示例")]
 
 
-def test_an_answer_of_the_broker_finds_room_in_a_full_inbox() -> None:
-    """paho tells it under the lock that the loop needs to send: a district of 2 000 births stopped a receiver so."""
+@pytest.mark.parametrize("told", [Delivered(7, refused=False), Disconnected("示例"), Connected()])
+def test_what_paho_tells_under_its_lock_finds_room_in_a_full_inbox(told: Message) -> None:
+    """The loop needs the same lock to send: 2 000 births at once stopped a receiver so."""
     inbox = Inbox(capacity=1, patience_s=0.01)
     inbox.put(NOTE)
-    inbox.put(Delivered(7, refused=False))
-    assert inbox.take(5, 0) == [NOTE, Delivered(7, refused=False)]
+    inbox.put(told)
+    assert inbox.take(5, 0) == [NOTE, told]
