@@ -5,6 +5,7 @@ import os
 from functools import partial
 
 from agent.adapters.store import DeviceMemory, EventStore
+from agent.control import command_messages as commanded
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.effects import Effect
@@ -51,6 +52,10 @@ class Performer:
                 return [happened.RecordingFailed(recording, detail, self._room.clock.read())]
             case asked.ShowDisclosure(kind, name):
                 return [happened.WorkFailed(detail, (kind, name))]
+            case commanded.KeepCommand(command):
+                return [happened.CommandNotStored(command, detail)]
+            case commanded.RequestCertificate(command) | commanded.Diagnose(command):
+                return [happened.CommandCarriedOut(command, detail, code="busy")]
             case asked.RaiseAlarm():
                 return []  # an alarm about an alarm would never end
             case _:
@@ -81,6 +86,10 @@ class Performer:
                 self._room.worker.ask(self._room.asked.take)
             case asked.ReadTrustList():
                 self._room.worker.ask(self._room.read_trust)
+            case commanded.KeepCommand():
+                return self._keep_command(effect)
+            case commanded.RequestCertificate() | commanded.Diagnose() | commanded.OffloadNow():
+                return self._command(effect)
             case _:
                 self._carry_out_silently(effect)
         return []
@@ -124,6 +133,26 @@ class Performer:
         devseq = self._store.put(effect.draft, effect.note)
         logger.info("stored %s as %d", effect.draft.event_id, devseq)
         return happened.EventStored(devseq)
+
+    def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
+        self._room.database.mirror.cover_command(effect.command.counter)
+        devseq = self._store.put_together(effect.drafts, effect.notes)
+        logger.info("command %d (%s) is kept", effect.command.counter, effect.command.kind)
+        stored = [happened.EventStored(devseq)] if devseq else []
+        return [*stored, happened.CommandStored(effect.command)]
+
+    def _command(self, effect: commanded.RequestCertificate | commanded.Diagnose | commanded.OffloadNow) -> list[Event]:
+        room = self._room
+        match effect:
+            case commanded.RequestCertificate(command, look_only) if room.keys is not None:
+                room.worker.ask(partial(room.keys.look if look_only else room.keys.make, command))
+            case commanded.Diagnose(command) if room.diagnose is not None:
+                room.worker.ask(partial(room.diagnose, command))
+            case commanded.RequestCertificate(command) | commanded.Diagnose(command):
+                return [happened.CommandCarriedOut(command, "本机没有此项功能。", code="not-here")]
+            case commanded.OffloadNow():
+                logger.info("asked to offload now")
+        return []
 
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:

@@ -7,10 +7,12 @@ from typing import Protocol
 from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.worker import Worker
 from agent.clock import Clock
 from agent.control import effects as asked
+from agent.control.command_messages import OpenCommand
 from agent.control.controller import Identity
 from agent.control.messages import Event
 from agent.wire.signing import CertifiedSigner
@@ -38,7 +40,8 @@ class RecorderPort(Protocol):
 @dataclass(frozen=True)
 class Room:
     """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
-    them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+    them; `keys` and `diagnose` carry out commands; `read_trust` reads the trust list file again and answers with
+    `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
     clock: Clock
@@ -50,3 +53,5 @@ class Room:
     disclosed: DisclosedFolder | None
     read_trust: Callable[[], Event]
     asked: AskedFolder | None = None
+    keys: KeyRequests | None = None
+    diagnose: Callable[[OpenCommand], Event] | None = None

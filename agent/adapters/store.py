@@ -1,13 +1,15 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from agent.adapters.command_memory import read_commands, read_holds, write_command_note
 from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
 from agent.adapters.database import Database
+from agent.control.command_messages import CommandSettled, CommandUsed, HoldsKept
 from agent.control.controller import Memory
 from agent.control.effects import (
     CollectedTold,
@@ -48,16 +50,21 @@ class EventStore:
         A fact that was stored before keeps its number. Raises `EnvironmentFault` when the store is full or fails:
         nothing is stored then, and the number stays free.
         """
-        known = self._number_of(draft.event_id)
-        devseq = known or self._database.integer("devseq") + 1
-        if known is None:
-            self._database.mirror.cover_event(devseq)
+        return self.put_together((draft,), () if note is None else (note,))
+
+    def put_together(self, drafts: Sequence[EventDraft], notes: Sequence[Note]) -> int:
+        """As `put`, for several facts and notes at once; returns the number of the last fact, 0 of none."""
+        known = [self._number_of(draft.event_id) for draft in drafts]
+        devseq = self._database.integer("devseq")
+        self._database.mirror.cover_event(devseq + known.count(None))
         with self._database.transaction():
-            if known is None:
-                self._append(draft, devseq)
-            if note is not None:
-                write_note(self._database, note, devseq)
-        return devseq
+            for place, draft in enumerate(drafts):
+                if known[place] is None:
+                    known[place] = devseq = devseq + 1
+                    self._append(draft, devseq)
+            for note in notes:
+                write_note(self._database, note, known[-1] or 0 if known else 0)
+        return known[-1] or 0 if known else 0
 
     def damage(self, after: int, limit: int) -> list[DamagedRun]:
         """The lost numbers among the next `limit` events after `after` that are not declared yet."""
@@ -193,7 +200,14 @@ class DeviceMemory:
             if isinstance(version, int) and DIGEST_PATTERN.fullmatch(str(digest))
         }
         return Memory(
-            store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed(), self._shift()
+            store.integer("devseq"),
+            store.integer("acked"),
+            recordings,
+            floors,
+            self._witnessed(),
+            self._shift(),
+            read_commands(store),
+            read_holds(store),
         )
 
     def _shift(self) -> Shift:
@@ -272,3 +286,5 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("shift", shift)
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))
+        case CommandUsed() | CommandSettled() | HoldsKept():
+            write_command_note(database, note)

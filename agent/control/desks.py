@@ -1,19 +1,22 @@
 """Who a device is, what it remembers, and the desks that follow from both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from agent.control.command_desk import CommandDesk
+from agent.control.command_messages import CommandsKept
+from agent.control.command_verbs import Hands
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.duty_book import DutyBook, Whose
-from agent.control.duty_desk import DutyDesk
 from agent.control.duty_guidance import guidance_of
+from agent.control.effects import Effect
 from agent.control.recording import RecordingMachine, RecordingMemory
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
 from agent.duty.floors import Floor
 from agent.duty.policies import PolicyShelf
 from agent.duty.shift import Shift
 from agent.wire.disclosures import DUTY_AUDIENCE
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, RecordingId
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Memory:
     floors: Mapping[Key, Floor] = field(default_factory=dict)
     witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
     shift: Shift = field(default_factory=Shift)
+    commands: CommandsKept = field(default_factory=CommandsKept)
+    holds: Mapping[RecordingId, Mapping[str, str]] = field(default_factory=dict)
 
 
 def disclosure_desk(identity: Identity, memory: Memory, shelf: PolicyShelf) -> DisclosureDesk | None:
@@ -64,9 +69,21 @@ def witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:
     return WitnessDesk(identity.district, partner, memory.witnessed.get(partner, WitnessFloor()))
 
 
-def duty_desk(identity: Identity, memory: Memory, recordings: RecordingMachine, shelf: PolicyShelf) -> DutyDesk | None:
-    """Follows the officers of a recorder; kiosk hosts have none."""
+def duty_book(identity: Identity, memory: Memory, recordings: RecordingMachine, shelf: PolicyShelf) -> DutyBook | None:
+    """What the officers of a recorder do; kiosk hosts have none."""
     if not identity.shows_nothing:
         return None
     whose = Whose(identity.district, identity.device, identity.unit)
-    return DutyDesk(DutyBook(whose, recordings, memory.shift, guidance_of(shelf)))
+    return DutyBook(whose, recordings, memory.shift, guidance_of(shelf))
+
+
+def command_desk(
+    identity: Identity,
+    memory: Memory,
+    book: DutyBook | None,
+    shelf: PolicyShelf,
+    hear_again: Callable[[], list[Effect]],
+) -> CommandDesk:
+    """Takes the centre's commands, on every device."""
+    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again)
+    return CommandDesk(identity.district, identity.device, memory.commands, hands)

@@ -104,6 +104,7 @@ def shown_state(
         "at": canonical.timestamp(now.wall),
         "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in labels],
         "limits": [_limit(it, now) for it in shift.limits],
+        "message": {"at": shift.message_at, "text": shift.message},
         "officers": [_officer(fact) for fact in crew],
         "recording": recording or "",
         "recordings": {name: {"steps_missing": list(steps), "task": task} for name, task, steps in shift.stopped},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.acts import Act
+from agent.control.command_messages import CommandEffect, CommandNote
 from agent.control.lights import Cue, Light
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
@@ -97,7 +98,8 @@ class DutyKept:
     shift: str
 
 
-Note = DutyKept | CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+StateNote = DutyKept | CollectedTold | DisclosureSeen | TrustSeen | HeadSeen | HealthSeen
+Note = StateNote | RecordingEnded | EventsDamaged | CommandNote
 
 
 @dataclass(frozen=True)
@@ -342,4 +344,5 @@ Effect = (
     | ReadTrustList
     | RaiseAlarm
     | Finish
+    | CommandEffect
 )

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.collecting import FileCollected as FileCollected
+from agent.control.command_messages import CommandCarriedOut as CommandCarriedOut
+from agent.control.command_messages import CommandEvent
+from agent.control.command_messages import CommandNotStored as CommandNotStored
+from agent.control.command_messages import CommandStored as CommandStored
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.wire.identifiers import Digest, RecordingId
@@ -212,11 +216,12 @@ class PublishAnswered:
 
 @dataclass(frozen=True)
 class MessageArrived:
-    """Bytes from the broker, nobody has looked into them yet."""
+    """Bytes from the broker, nobody has looked into them yet. `retained`: the broker had kept them."""
 
     connection: int
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 @dataclass(frozen=True)
@@ -315,6 +320,7 @@ Event = (
     | FileSettled
     | WorkFailed
     | DutyEvent
+    | CommandEvent
     | TimePassed
     | StopRequested
     | CourierDied

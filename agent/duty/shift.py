@@ -34,7 +34,7 @@ class Shift:
     """`asking` is the recording, or the task, whose end left steps missing until somebody says why; `waiting` are tasks
     that came while another was in hand; `stopped` are recordings with the task they were for and the steps that were
     missing when they stopped; `wrong_pins` counts wrong PINs in a row by certificate, with the monotonic time and boot
-    of the last."""
+    of the last; `message` is the last line that the centre had shown, `message_at` when (UTC)."""
 
     enrolled: tuple[Enrolled, ...] = ()
     out: tuple[Out, ...] = ()
@@ -47,6 +47,8 @@ class Shift:
     wrong_pins: tuple[tuple[str, int, int, str], ...] = ()
     waiting: tuple[Task, ...] = ()
     stopped: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    message: str = ""
+    message_at: str = ""
 
     def encode(self) -> bytes:
         """Canonical JSON."""
@@ -56,6 +58,7 @@ class Shift:
                 "ended": list(self.ended),
                 "enrolled": [asdict(one) for one in self.enrolled],
                 "limits": [_limit_json(limit) for limit in self.limits],
+                "message": [self.message, self.message_at],
                 "out": [asdict(one) for one in self.out],
                 "sheet": {
                     "marks": [asdict(mark) for mark in self.sheet.marks[-MAX_MARKS:]],
@@ -101,6 +104,7 @@ def parse_shift(data: bytes) -> Shift:
             tuple((who, wrong, int(at), boot) for who, wrong, at, boot in value["wrong_pins"]),
             tuple(parse_task(one) for one in value["waiting"]),
             tuple((name, task, tuple(steps)) for name, task, steps in value["stopped"]),
+            *value.get("message", ("", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SenderFault("本机保存的值勤状态无法读取，将从空白开始。") from error

@@ -104,6 +104,10 @@ class Fields:
         """Whether the field, which must be there, is null."""
         return self.any(name) is None
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there."""
+        return name in self._value
+
     def any(self, name: str) -> Any:
         """A value of whatever type."""
         if name not in self._value:
