@@ -19,6 +19,8 @@ from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
+from provisioning.center.command_book import CommandBook
+from provisioning.center.command_post import CommandPost
 from provisioning.center.config import CenterConfig
 from provisioning.center.ingest import Ingest, SealedReceipt
 from provisioning.center.mqtt import (
@@ -55,6 +57,7 @@ class Receiver:
     signer: Signer
     trust_file: TrustFile
     released: ReleasedFolder
+    commands: CommandPost
     clock: Clock
     session: int = 1
     connected: bool = False
@@ -97,6 +100,7 @@ class Receiver:
         self.link.publish(self._state_topic, self._state(online=True), retain=True)
         self.ingest.owe_unanswered(self._now_ms())
         self.released.forget()
+        self.commands.forget()
         self._next_look = 0
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
@@ -105,6 +109,7 @@ class Receiver:
         self.ingest.take([(message.topic, message.payload) for message in arrived], self._now(), self._now_ms())
         for message in arrived:
             self.link.acknowledge(message)
+            self.commands.heard(message.topic)
 
     def _settle(self, answers: Sequence[Delivered]) -> None:
         if any(answer.refused for answer in answers):
@@ -134,6 +139,7 @@ class Receiver:
             self.released.forget()
         if self.connected:
             self._publish_released()
+            self._publish_commands()
 
     def _publish_released(self) -> None:
         for name, data in self.released.changed():
@@ -144,6 +150,11 @@ class Receiver:
                 continue
             self.link.publish(publication.topic, publication.sealed, retain=True)
             log.info("published %s version %d", publication.topic, publication.version)
+
+    def _publish_commands(self) -> None:
+        for sent in self.commands.due(self._now()):
+            self.link.publish(sent.topic, sent.envelope)
+            log.info("command %d (%s) sent to %s", sent.command.counter, sent.command.kind, sent.command.device)
 
     def _state(self, *, online: bool) -> bytes:
         state = ReceiverStatus(self.config.receiver, online, self.session, self._now())
@@ -171,8 +182,10 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
         raise OperatorFault(f"信任清单中没有 {config.receiver} 的这把密钥，请运行 add-receiver 并更新 trust.dsse。")
     filters = (events_filter(config.district), states_filter(config.district))
     link = CenterLink(config.broker, config.receiver, filters, inbox)
-    ingest = Ingest(config.district, config.receiver, open_store(config.database, config.folder), trust, signer)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, ReleasedFolder(config.released), clock)
+    store = open_store(config.database, config.folder)
+    ingest = Ingest(config.district, config.receiver, store, trust, signer)
+    commands = CommandPost(CommandBook(config.folder), store)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, ReleasedFolder(config.released), commands, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:
