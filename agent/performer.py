@@ -80,15 +80,14 @@ class Performer:
             case asked.HideDisclosure(kind, name) if self._room.disclosed is not None:
                 self._room.worker.ask(partial(self._room.disclosed.hide, kind, name))
             case asked.SignIdentity(ask, code):
-                signed = sign_code(code, self._room.signer)
-                return [happened.IdentitySigned(ask, code.certificate, code.nonce, signed)]
+                return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
             case asked.ReadAsks() if self._room.asked is not None:
                 self._room.worker.ask(self._room.asked.take)
             case asked.ReadTrustList():
                 self._room.worker.ask(self._room.read_trust)
-            case commanded.KeepCommand():
-                return self._keep_command(effect)
-            case commanded.RequestCertificate() | commanded.Diagnose() | commanded.OffloadNow():
+            case (
+                commanded.KeepCommand() | commanded.RequestCertificate() | commanded.Diagnose() | commanded.OffloadNow()
+            ):
                 return self._command(effect)
             case _:
                 self._carry_out_silently(effect)
@@ -141,9 +140,11 @@ class Performer:
         stored = [happened.EventStored(devseq)] if devseq else []
         return [*stored, happened.CommandStored(effect.command)]
 
-    def _command(self, effect: commanded.RequestCertificate | commanded.Diagnose | commanded.OffloadNow) -> list[Event]:
+    def _command(self, effect: commanded.CommandEffect) -> list[Event]:
         room = self._room
         match effect:
+            case commanded.KeepCommand():
+                return self._keep_command(effect)
             case commanded.RequestCertificate(command, look_only) if room.keys is not None:
                 room.worker.ask(partial(room.keys.look if look_only else room.keys.make, command))
             case commanded.Diagnose(command) if room.diagnose is not None:

@@ -47,26 +47,19 @@ class _Underway:
 
 
 class CommandDesk:
-    """Belongs to the controller. `kept` is what earlier runs used up, `hands` what verbs work with."""
+    """Belongs to the controller. `kept` is what earlier runs used up, `hands` what verbs work with; subscribe to
+    `filters`."""
 
     def __init__(self, place: District, device: DeviceId, kept: CommandsKept, hands: Hands) -> None:
         self._place, self._device, self._kept, self._hands = place, device, kept, hands
         self._topics = f"{device_topic(place, device, COMMAND)}/"
-        self._refusals = CommandRefusals()
+        self.filters = (f"{self._topics}+",)
+        self.refusals = CommandRefusals()
         self._underway: dict[int, _Underway] = {}
-
-    @property
-    def filters(self) -> tuple[str, ...]:
-        """What to subscribe to: commands for this device."""
-        return (f"{self._topics}+",)
 
     def is_for(self, topic: str) -> bool:
         """Whether `topic` carries a command for this device."""
         return topic.startswith(self._topics)
-
-    def deadline(self) -> int | None:
-        """The monotonic nanosecond at which refusals are summed up."""
-        return self._refusals.deadline()
 
     def started(self, now: Instant) -> list[Effect]:
         """Answer what an earlier run has left open: look for a request that it may have made, say of the rest that it
@@ -91,12 +84,8 @@ class CommandDesk:
             case CommandCarriedOut():
                 return self._ended(event, now)
             case TimePassed():
-                return self._refusals.wake(now)
+                return self.refusals.wake(now)
         return []
-
-    def stopping(self, now: Instant) -> list[Effect]:
-        """Tell what was only counted so far."""
-        return self._refusals.sum_up(now)
 
     def take(
         self, payload: bytes, trust: TrustList, now: Instant, topic: str | None = None, tell: Told | None = None
@@ -108,7 +97,7 @@ class CommandDesk:
         if topic not in (None, self._topics + command.command_id):
             raise SenderFault("命令的编号与其主题不符，已拒绝。", Refusal.TOPIC)
         self._admit(command, clock_set=clock_set)
-        ruling = self._ruling(command, payload, now)
+        ruling = decided(self._hands, command, payload, now)
         opened = OpenCommand(command.counter, command.command_id, command.kind)
         later = ruling.later is not None
         drafts = ruling.drafts if later else (*ruling.drafts, answer(opened, ruling, now))
@@ -117,7 +106,7 @@ class CommandDesk:
 
     def refused(self, payload: bytes, fault: SenderFault, now: Instant) -> list[Effect]:
         """Tell of a command that was not let in."""
-        return self._refusals.refused(payload, fault, self._kept.last, now)
+        return self.refusals.refused(payload, fault, self._kept.last, now)
 
     def _arrived(self, event: MessageArrived, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         if event.retained:
@@ -139,13 +128,6 @@ class CommandDesk:
             raise SenderFault("本机时间未校准，不能判断命令是否过期，此类命令未执行。请先校时。", Refusal.UNDATED)
         if len(self._kept.open) >= MAX_OPEN:
             raise SenderFault(f"已有 {MAX_OPEN} 条命令正在执行，未采用。请稍后重新签发。", Refusal.BUSY)
-
-    def _ruling(self, command: Command, payload: bytes, now: Instant) -> Ruling:
-        try:
-            return VERBS[command.kind].decide(self._hands, command, payload, now)
-        except (SenderFault, OperatorFault) as fault:
-            code = fault.code if isinstance(fault, SenderFault) else "not-possible"
-            return Ruling(str(fault), code=code)
 
     def _stored(self, command: OpenCommand, now: Instant) -> list[Effect]:
         underway = self._underway.pop(command.counter, None)
@@ -173,6 +155,14 @@ class CommandDesk:
         self._kept = replace(self._kept, open=tuple(one for one in self._kept.open if one != event.command))
         ruling = Ruling(event.text, code=event.code, result=event.result)
         return [StoreEvent(answer(event.command, ruling, now), CommandSettled(event.command.counter))]
+
+
+def decided(hands: Hands, command: Command, payload: bytes, now: Instant) -> Ruling:
+    """What the command's verb says; a refusal of its own is a ruling, too."""
+    try:
+        return VERBS[command.kind].decide(hands, command, payload, now)
+    except (SenderFault, OperatorFault) as fault:
+        return Ruling(str(fault), fault.code if isinstance(fault, SenderFault) else "not-possible")
 
 
 def answer(command: OpenCommand, ruling: Ruling, now: Instant) -> EventDraft:

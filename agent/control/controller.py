@@ -88,7 +88,7 @@ class Controller:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
         reminder = None if self._indicator is None else self._indicator.deadline()
         limit = None if self._duty is None else self._duty.book.deadline()
-        sent = (self._uplink.deadline(), self._unstored.deadline(), self._commands.deadline())
+        sent = (self._uplink.deadline(), self._unstored.deadline(), self._commands.refusals.deadline())
         times = (*sent, self._sealed_by_ns, reminder, limit)
         return min((time for time in times if time is not None), default=None)
 
@@ -217,7 +217,7 @@ class Controller:
             return []
         self._exit_code, self._end_by_ns = exit_code, now.monotonic_ns + STOP_NS
         self._sealed_by_ns = now.monotonic_ns + STOP_GRACE_NS
-        return [*self._commands.stopping(now), *self._recording.shut_down(now)]
+        return [*self._commands.refusals.sum_up(now), *self._recording.shut_down(now)]
 
     def _finish_when_quiet(self, now: Instant) -> list[Effect]:
         if self._exit_code is None or self._sealed_by_ns is None:

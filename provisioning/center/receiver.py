@@ -138,10 +138,9 @@ class Receiver:
             self.ingest.renew_trust(trust, self._now_ms())
             self.released.forget()
         if self.connected:
-            self._publish_released()
-            self._publish_commands()
+            self._publish()
 
-    def _publish_released(self) -> None:
+    def _publish(self) -> None:
         for name, data in self.released.changed():
             try:
                 publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
@@ -150,8 +149,6 @@ class Receiver:
                 continue
             self.link.publish(publication.topic, publication.sealed, retain=True)
             log.info("published %s version %d", publication.topic, publication.version)
-
-    def _publish_commands(self) -> None:
         for sent in self.commands.due(self._now()):
             self.link.publish(sent.topic, sent.envelope)
             log.info("command %d (%s) sent to %s", sent.command.counter, sent.command.kind, sent.command.device)
