@@ -15,6 +15,7 @@ from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.paper_folder import PaperFolder
 from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
 from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
@@ -29,6 +30,7 @@ from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
+from agent.paper_desk import PaperDesk
 from agent.performer import Performer
 from agent.room import RecorderPort, Room
 from agent.version import software_version
@@ -188,9 +190,19 @@ def _room(
         None if audience is None else DisclosedFolder(config.state_dir / DISCLOSED),
         lambda: _trust_again(config),
         AskedFolder(config.state_dir) if config.records else None,
+        _paper_desk(config, signer, inbox) if config.records else None,
         KeyRequests(config.state_dir, config.device),
         Diagnostics(config, log).collect,
     )
+
+
+def _paper_desk(config: AgentConfig, signer: CertifiedSigner, inbox: Inbox) -> PaperDesk:
+    printer = None
+    if config.hooks.printer:
+        from agent.adapters.hook_printer import SlipPrinter  # nothing that a device without one has to load
+
+        printer = SlipPrinter(config.hooks.printer, config.hooks.printer_encoding)
+    return PaperDesk(PaperFolder(config.state_dir), signer, printer, inbox.put)
 
 
 def _start(
@@ -201,6 +213,9 @@ def _start(
     stack.callback(stop_time.close, "link", room.link.close)
     room.worker.start()
     stack.callback(stop_time.close, "worker", room.worker.close)
+    if room.papers is not None:
+        room.papers.start()
+        stack.callback(stop_time.close, "printer", room.papers.close)
     watch = FolderWatch(config.identity.trust_list, inbox.put)
     watch.start()
     stack.callback(stop_time.close, "trust list watch", watch.close)

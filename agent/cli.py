@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agent import duty_cli
+from agent import duty_cli, paper_cli
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
 from agent.cli_frame import run_app
@@ -34,6 +34,8 @@ HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场�
   liuhen-agent task show --config /etc/liuhen/agent.toml
 
   liuhen-agent step --config /etc/liuhen/agent.toml
+
+  liuhen-agent receipt new --print --config /etc/liuhen/agent.toml
 
   liuhen-agent pin --config /etc/liuhen/agent.toml && liuhen-agent page --config /etc/liuhen/agent.toml
 
@@ -185,6 +187,9 @@ def show_config(config: ConfigOption, as_json: JsonOption = False) -> None:
 
 
 application.add_typer(duty_cli.tasks, name="task")
+application.add_typer(paper_cli.documents, name="document")
+application.add_typer(paper_cli.receipts, name="receipt")
+application.add_typer(paper_cli.sheets, name="keycontent")
 for command in (duty_cli.step, duty_cli.identity, duty_cli.enrol):
     application.command()(command)
 

@@ -99,7 +99,8 @@ class EvidenceConfig:
 @dataclass(frozen=True)
 class HooksConfig:
     """`[hooks]`, for recorders: serial devices of the MCU, the GNSS receiver and the card reader, and the ALSA device
-    of the loudspeaker; each empty for none. `voices` is a folder of spoken notices, `{notice}.wav`; without one they
+    of the loudspeaker; each empty for none. `printer` is the serial device of the slip printer, `printer_encoding` the
+    Chinese that it knows. `voices` is a folder of spoken notices, `{notice}.wav`; without one they
     are beeped. `gpio`: button and lamps are on pins of this computer (BCM numbers, -1: not there). `mute_cause` is the
     reason that the mute slide on a pin stands for."""
 
@@ -107,6 +108,8 @@ class HooksConfig:
     gnss: str = ""
     card: str = ""
     speaker: str = ""
+    printer: str = ""
+    printer_encoding: str = _matching("gb18030|gbk", '"gb18030" 或 "gbk"', "gb18030")
     voices: Path = Path("voices")
     gpio: bool = False
     gpio_button: int = _within(-1, 27, 17)

@@ -2,23 +2,18 @@
 
 import json
 import os
-import secrets
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from agent import durable
-from agent.adapters import state_lock
+from agent import asking
+from agent.asking import read_state as read_state
 from agent.config import AgentConfig, read_config
-from agent.duty.asks import ASK_SUFFIX, ASKED, MAX_ASK_BYTES, STATE, Ask, What
+from agent.duty.asks import MAX_ASK_BYTES, What
 from agent.duty.enrolment import SALT_BYTES, pin_record
-from agent.errors import EnvironmentFault, OperatorFault
-
-ANSWER_S = 5.0  # ours: the agent answers in some milliseconds unless its disk hangs
-LOOK_S = 0.05
+from agent.errors import OperatorFault
 
 output = Console()
 tasks = typer.Typer(no_args_is_help=False, invoke_without_command=True, help="领用、任务与交回。 Task and take-out.")
@@ -40,7 +35,7 @@ def shown(context: typer.Context) -> None:
 @tasks.command()
 def show(config: ConfigOption, as_json: JsonOption = False) -> None:
     """显示领用人、任务、环节与时限。 Who has the device, for what, what is missing."""
-    state = read_state(_recorder(config).state_dir)
+    state = read_state(recorder(config).state_dir)
     if as_json:
         output.out(json.dumps(state, ensure_ascii=False, indent=2), highlight=False)
         return
@@ -108,7 +103,7 @@ def identity(
 
     示例： liuhen-agent identity --config agent.toml
     """
-    answer = ask(_recorder(config), What.SHOW_IDENTITY, certificate=certificate)
+    answer = ask(recorder(config), What.SHOW_IDENTITY, certificate=certificate)
     if as_json:
         output.out(json.dumps(answer, ensure_ascii=False, indent=2), highlight=False)
         return
@@ -135,26 +130,8 @@ def enrol(
 
 
 def ask(config: AgentConfig, what: What, **values: str) -> dict[str, Any]:
-    """Ask the running agent and wait for its answer. Raises `OperatorFault` for a refusal, with its reason, or when no
-    agent runs; `EnvironmentFault` when none answers."""
-    if not state_lock.is_held(config.state_dir):
-        raise OperatorFault("代理没有在运行。请先执行 liuhen-agent run，或启动 liuhen-agent 服务。")
-    request = Ask(secrets.token_hex(16), what, values)
-    folder = config.state_dir / ASKED
-    durable.write_bytes(folder / f"{time.time_ns():020d}-{request.ask}{ASK_SUFFIX}", request.encode(), durable.PRIVATE)
-    answer = _answer(config.state_dir, request.ask)
-    if not answer.get("done"):
-        raise OperatorFault(str(answer.get("text", "")))
-    return answer
-
-
-def read_state(state_dir: Path) -> dict[str, Any]:
-    """`duty.json`; raises `OperatorFault` before the agent ever ran."""
-    try:
-        found: dict[str, Any] = json.loads((state_dir / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OperatorFault("还没有值勤状态。请先执行 liuhen-agent run。") from error
-    return found
+    """As `agent.asking.ask`."""
+    return asking.ask(config.state_dir, what, values)
 
 
 def lines(state: dict[str, Any]) -> list[str]:
@@ -174,27 +151,15 @@ def lines(state: dict[str, Any]) -> list[str]:
     return told
 
 
-def _answer(state_dir: Path, name: str) -> dict[str, Any]:
-    ends = time.monotonic() + ANSWER_S
-    while time.monotonic() < ends:
-        try:
-            answer = json.loads((state_dir / STATE).read_text(encoding="utf-8"))["answers"].get(name)
-        except FileNotFoundError:
-            answer = None
-        if answer is not None:
-            return dict(answer)
-        time.sleep(LOOK_S)
-    raise EnvironmentFault("代理没有在 5 秒内回答。请用 liuhen-agent status 查看状态后重试。")
-
-
 def _ask(config: Path, what: What, **values: str) -> None:
-    output.out(ask(_recorder(config), what, **values)["text"], highlight=False)
+    output.out(ask(recorder(config), what, **values)["text"], highlight=False)
 
 
-def _recorder(config: Path) -> AgentConfig:
+def recorder(config: Path) -> AgentConfig:
+    """The configuration of a recorder; raises `OperatorFault` for a kiosk host's."""
     found = read_config(config)
     if not found.records:
-        raise OperatorFault("任务与环节只用于执法记录仪，本机是大厅终端。")
+        raise OperatorFault("任务、环节与文书只用于执法记录仪，本机是大厅终端。")
     return found
 
 

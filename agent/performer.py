@@ -10,6 +10,7 @@ from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.effects import Effect
 from agent.control.messages import Event
+from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted, PrintPaper
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
 from agent.post import Post
@@ -56,6 +57,10 @@ class Performer:
                 return [happened.CommandNotStored(command, detail)]
             case commanded.RequestCertificate(command) | commanded.Diagnose(command):
                 return [happened.CommandCarriedOut(command, detail, code="busy")]
+            case MakePaper(ask, _, name):
+                return [PaperNotMade(ask, f"没有出具：{detail}", name)]
+            case PrintPaper(ask, number):
+                return [PaperNotPrinted(ask, number, detail)]
             case asked.RaiseAlarm():
                 return []  # an alarm about an alarm would never end
             case _:
@@ -75,23 +80,39 @@ class Performer:
                 return [self._post.open_connection()]
             case asked.StartRecording():
                 return self._start_recording(effect)
-            case asked.ShowDisclosure(kind, name, envelope):
-                self._show(kind, name, envelope)
-            case asked.HideDisclosure(kind, name) if self._room.disclosed is not None:
-                self._room.worker.ask(partial(self._room.disclosed.hide, kind, name))
             case asked.SignIdentity(ask, code):
                 return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
-            case asked.ReadAsks() if self._room.asked is not None:
-                self._room.worker.ask(self._room.asked.take)
-            case asked.ReadTrustList():
-                self._room.worker.ask(self._room.read_trust)
-            case (
-                commanded.KeepCommand() | commanded.RequestCertificate() | commanded.Diagnose() | commanded.OffloadNow()
-            ):
+            case MakePaper() if self._room.papers is not None:
+                return [self._room.papers.make(effect)]
+            case PrintPaper() if self._room.papers is not None:
+                return [answer] if (answer := self._room.papers.print(effect)) else []
+            case commanded.KeepCommand():
+                return self._keep_command(effect)
+            case commanded.RequestCertificate() | commanded.Diagnose() | commanded.OffloadNow():
                 return self._command(effect)
-            case _:
+            case _ if not self._hand_on(effect):
                 self._carry_out_silently(effect)
         return []
+
+    def _hand_on(self, effect: Effect) -> bool:
+        """Give what may be slow to the worker; whether `effect` is of that kind."""
+        room = self._room
+        match effect:
+            case asked.ShowDisclosure(kind, name, envelope) if room.disclosed is not None:
+                room.worker.ask(partial(room.disclosed.show, kind, name, envelope))
+            case asked.HideDisclosure(kind, name) if room.disclosed is not None:
+                room.worker.ask(partial(room.disclosed.hide, kind, name))
+            case asked.ReadAsks() if room.asked is not None:
+                room.worker.ask(room.asked.take)
+            case asked.ReadTrustList():
+                room.worker.ask(room.read_trust)
+            case asked.ShowDuty(content) if room.asked is not None:
+                room.worker.ask(partial(room.asked.show, content))
+            case asked.SyncDisks():
+                room.worker.ask(os.sync)
+            case _:
+                return isinstance(effect, asked.ShowDisclosure | asked.ShowDuty)  # a device without such a folder
+        return True
 
     def _carry_out_silently(self, effect: Effect) -> None:
         match effect:
@@ -111,11 +132,6 @@ class Performer:
                 self._room.recorder is not None
             ):
                 self._room.recorder.obey(effect)
-            case asked.ShowDuty(content):
-                if self._room.asked is not None:
-                    self._room.worker.ask(partial(self._room.asked.show, content))
-            case asked.SyncDisks():
-                self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
             case asked.PublishStatus(online):
@@ -140,11 +156,9 @@ class Performer:
         stored = [happened.EventStored(devseq)] if devseq else []
         return [*stored, happened.CommandStored(effect.command)]
 
-    def _command(self, effect: commanded.CommandEffect) -> list[Event]:
+    def _command(self, effect: commanded.RequestCertificate | commanded.Diagnose | commanded.OffloadNow) -> list[Event]:
         room = self._room
         match effect:
-            case commanded.KeepCommand():
-                return self._keep_command(effect)
             case commanded.RequestCertificate(command, look_only) if room.keys is not None:
                 room.worker.ask(partial(room.keys.look if look_only else room.keys.make, command))
             case commanded.Diagnose(command) if room.diagnose is not None:
@@ -161,8 +175,3 @@ class Performer:
             return [happened.RecordingFailed(None, detail, self._room.clock.read())]
         self._room.recorder.start(effect)
         return []
-
-    def _show(self, kind: str, name: str, envelope: bytes) -> None:
-        disclosed = self._room.disclosed
-        if disclosed is not None:
-            self._room.worker.ask(lambda: disclosed.show(kind, name, envelope))

@@ -14,6 +14,8 @@ from agent.evidence.continuity import NO_INTERRUPTION, TIME_HOLE_MS
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.journal import (
     CLOCK_JUMPED,
+    CONFIRMED,
+    DOCUMENT,
     EXPLANATION,
     GAP_CLOSED,
     GAP_OPENED,
@@ -25,6 +27,7 @@ from agent.evidence.journal import (
     MUTE_ON,
     OFFICER,
     PHOTO,
+    RECEIPT,
     STEP,
     STEP_DUE,
     TASK,
@@ -59,6 +62,9 @@ KIND_NAMES = {
     STEP_DUE: "应录环节",
     STEP: "步骤",
     IDENTITY: "出示证件",
+    DOCUMENT: "执法文书",
+    RECEIPT: "记录回执",
+    CONFIRMED: "当事人确认",
 }
 CAUSE_NAMES = {cause.value: cause.chinese for cause in Cause}
 

@@ -15,6 +15,7 @@ from agent.control import effects as asked
 from agent.control.command_messages import OpenCommand
 from agent.control.controller import Identity
 from agent.control.messages import Event
+from agent.paper_desk import PaperDesk
 from agent.wire.signing import CertifiedSigner
 
 
@@ -39,9 +40,9 @@ class RecorderPort(Protocol):
 
 @dataclass(frozen=True)
 class Room:
-    """What effects are carried out with. `recorder`, `disclosed` and `asked` are None on devices that have no use for
-    them; `keys` and `diagnose` carry out commands; `read_trust` reads the trust list file again and answers with
-    `TrustListRead` or `WorkFailed`."""
+    """What effects are carried out with. `recorder`, `disclosed`, `asked` and `papers` are None on devices that have no
+    use for them; `keys` and `diagnose` carry out commands; `read_trust` reads the trust list file again and answers
+    with `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
     clock: Clock
@@ -53,5 +54,6 @@ class Room:
     disclosed: DisclosedFolder | None
     read_trust: Callable[[], Event]
     asked: AskedFolder | None = None
+    papers: PaperDesk | None = None
     keys: KeyRequests | None = None
     diagnose: Callable[[OpenCommand], Event] | None = None

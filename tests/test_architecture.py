@@ -59,7 +59,7 @@ ARROWS = {
 }
 FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one for each courier
     "agent.adapters.hook_courier", "agent.adapters.hook_gnss", "agent.adapters.hook_card", "agent.adapters.hook_panel",
-    "agent.adapters.health_courier",
+    "agent.adapters.health_courier", "agent.adapters.hook_printer",
 }  # fmt: skip
 
 PURE = (

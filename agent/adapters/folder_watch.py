@@ -1,45 +1,59 @@
-"""Tells when a watched file has a new content, and when something in a watched tree was closed. Reacts to `moved` and
-`closed`, never to `created`: a file is written under another name and renamed, or complete only when it is closed."""
+"""Tells when a watched file has a new content, and when something in a watched tree was closed. Reacts to what was
+moved or closed, never to what was created: a file is written under another name and moved, or complete when closed."""
 
+import os
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from watchdog.events import FileClosedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
+from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from agent.control.messages import Event, FileSettled
 
 SETTLED: list[type[FileSystemEvent]] = [FileMovedEvent, FileClosedEvent]
+SETTLED_MASK = Mask(InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_CLOSE_WRITE)  # inotify(7)
 TREE_CLOSE_S = 1.0  # ours; watchdog's thread looks up once a second
 
 
-class FolderWatch(FileSystemEventHandler):
+class FolderWatch:
     """Watches one file by its folder, or, with a pattern as its name, all that match. An exception in here kills
-    watchdog's thread, which `agent.loop` reports."""
+    watchdog's thread, which `agent.loop` reports.
+
+    Below watchdog's observers: they tell of a queue that ran over to nobody, and take three threads for one folder."""
 
     def __init__(self, file: Path, report: Callable[[Event], None]) -> None:
         self._file, self._report = file, report
-        self._observer = Observer()
+        self._inotify: InotifyFD | None = None
 
     def start(self) -> None:
         """Begin to watch; the folder must exist."""
-        self._observer.schedule(self, str(self._file.parent), event_filter=SETTLED)
-        self._observer.start()
+        self._inotify = InotifyFD()
+        self._inotify.add_callback(os.fsencode(self._file.parent), SETTLED_MASK, self, CallbackId(id(self)))
+        self._inotify.start()
 
     def close(self, timeout_s: float) -> bool:
-        """Stop; returns whether the threads have ended in time."""
-        if not self._observer.is_alive():
+        """Stop; returns whether the thread has ended in time."""
+        if self._inotify is None or not self._inotify.is_alive():
             return True
-        self._observer.stop()
-        self._observer.join(timeout_s)
-        return not self._observer.is_alive()
+        self._inotify.stop()
+        self._inotify.join(timeout_s)
+        return not self._inotify.is_alive()
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
+    def on_event(self, event: InotifyEvent) -> None:
         """Called in watchdog's thread."""
-        if fnmatchcase(_settled(event).name, self._file.name):
-            self._report(FileSettled(str(_settled(event))))
+        name = os.fsdecode(event.name)
+        if not event.is_directory and fnmatchcase(name, self._file.name):
+            self._report(FileSettled(str(self._file.with_name(name))))
+
+    def on_queue_overflow(self) -> None:
+        """Called in watchdog's thread when events were lost: ours may be among them, so the file is looked at."""
+        self._report(FileSettled(str(self._file)))
+
+    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
+        """The folder is gone, and with it the device; there is nothing to tell."""
 
 
 class TreeWatch(FileSystemEventHandler):
@@ -63,7 +77,7 @@ class TreeWatch(FileSystemEventHandler):
         if self._watched == (found.st_dev, found.st_ino):
             return
         self.close()
-        observer = Observer()
+        observer = InotifyObserver(generate_full_events=True)  # else a file moved in from elsewhere is but `created`
         try:
             observer.schedule(self, str(self._root), recursive=True, event_filter=SETTLED)
             observer.start()
@@ -80,8 +94,6 @@ class TreeWatch(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called in watchdog's thread."""
-        self._settled(_settled(event))
-
-
-def _settled(event: FileSystemEvent) -> Path:
-    return Path(str(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path))
+        settled = str(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path)
+        if settled:  # moved out of the tree: nowhere
+            self._settled(Path(settled))

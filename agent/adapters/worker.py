@@ -14,10 +14,10 @@ Job = Callable[[], Event | None]
 class Worker:
     """Runs jobs in order; what a job returns is reported. A job that raises ends the thread and so the process."""
 
-    def __init__(self, report: Callable[[Event], None]) -> None:
+    def __init__(self, report: Callable[[Event], None], name: str = "worker") -> None:
         self._report = report
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to work."""

@@ -149,7 +149,7 @@ class Controller:
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
-            case happened.AsksSettled() | happened.AsksRead() | happened.IdentitySigned():
+            case _ if isinstance(event, happened.DutyEvent):
                 return []  # the duty desk hears them
             case happened.CommandStored() | happened.CommandNotStored() | happened.CommandCarriedOut():
                 return []  # the command desk does

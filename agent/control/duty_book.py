@@ -7,6 +7,7 @@ Events and the new shift are stored in one transaction, notes go into the journa
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from agent.control import duty_events, duty_officers, duty_tasks
 from agent.control.backoff import NANOSECONDS
@@ -23,14 +24,15 @@ from agent.control.effects import (
     StoreEvent,
     StoreNote,
 )
-from agent.control.messages import FragmentStored
+from agent.control.messages import FragmentStored, RecordingSealed
 from agent.control.recording import RecordingMachine, State
 from agent.duty.asks import Answer
 from agent.duty.limits import LIMIT_WORDS, Limit, LimitKind, due_monotonic_ns, has_passed
-from agent.duty.shift import Shift
+from agent.duty.shift import MAX_STOPPED, Closed, Shift
 from agent.duty.steps import StepSheet
 from agent.errors import SenderFault
-from agent.wire.device_events import EventType, event_hash
+from agent.wire import canonical
+from agent.wire.device_events import GENESIS, EventType, event_hash
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.instant import Instant
 
@@ -57,7 +59,7 @@ class DutyBook:
         self.whose, self.shift = whose, shift
         self._recordings, self._guidance = recordings, guidance
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._sequence = 1
+        self._sequence, self._head = 1, GENESIS
         self._due_ns: int | None = None
         self._unseen = True
 
@@ -68,7 +70,17 @@ class DutyBook:
     def fragment(self, event: FragmentStored) -> None:
         """A fragment is on the disk: the next one is being filled."""
         if event.recording == self._recordings.current:
-            self._sequence = event.sequence + 1
+            self._sequence, self._head = event.sequence + 1, event.head
+
+    def sealed(self, event: RecordingSealed, now: Instant) -> list[Effect]:
+        """A recording is over: its chain's end is kept, for receipts and key-content sheets that come later."""
+        if any(one.recording == event.recording for one in self.shift.closed):
+            return []
+        task = next((task for name, task, _ in self.shift.stopped if name == event.recording), self.at(now).task)
+        ended = event.at.wall
+        began = canonical.timestamp(ended - timedelta(milliseconds=event.duration_ms))
+        closed = Closed(event.recording, task, began, canonical.timestamp(ended), event.fragments, event.head)
+        return self.keep(replace(self.shift, closed=(*self.shift.closed, closed)[-MAX_STOPPED:]), (), now)
 
     def wake(self, now: Instant) -> list[Effect]:
         """Time has passed: tell each limit that ran out, once."""
@@ -82,7 +94,7 @@ class DutyBook:
 
     def opening(self, effect: StartRecording, now: Instant) -> Iterator[Effect]:
         """A recording begins: who records and for what is frozen into it."""
-        self._sequence = 1
+        self._sequence, self._head = 1, GENESIS
         if self.shift.task is None:
             self.shift = replace(self.shift, sheet=StepSheet())
         at = replace(self.at(now), recording=effect.recording)
@@ -132,7 +144,7 @@ class DutyBook:
         if not (stored or self._unseen):
             return []
         self._unseen = False
-        content = duty_events.shown_state(shift, at.crew, at.labels, at.recording, self._answers, now)
+        content = duty_events.shown_state(at, self._answers)
         return [*stored, ShowDuty(content)]
 
     def _next_due(self, now: Instant) -> int | None:
@@ -154,6 +166,7 @@ class DutyBook:
             recording,
             self._sequence,
             now,
+            self._head,
         )
 
 

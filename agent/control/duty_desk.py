@@ -7,7 +7,7 @@ recording.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.control import duty_officers, duty_tasks
+from agent.control import duty_officers, duty_papers, duty_sheets, duty_tasks
 from agent.control.command_desk import CommandDesk
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
@@ -22,9 +22,12 @@ from agent.control.messages import (
     Event,
     FragmentStored,
     IdentitySigned,
+    RecordingSealed,
     TimePassed,
 )
+from agent.control.paper_acts import PaperEvent, PaperMade, PaperNotMade, PaperNotPrinted, PaperPrinted
 from agent.duty.asks import Ask, What, parse_ask
+from agent.duty.key_content import KeyContentSheet
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
@@ -39,6 +42,13 @@ ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
     What.STEP: duty_tasks.step,
     What.REASON: duty_tasks.explained,
     What.SHOW_IDENTITY: duty_officers.show_identity,
+    What.DOCUMENT: duty_papers.document,
+    What.SERVE: duty_papers.serve,
+    What.RECEIPT: duty_papers.receipt,
+    What.CONFIRM: duty_papers.confirm,
+    What.PRINT: duty_papers.print_paper,
+    What.SHEET_DRAFT: duty_sheets.draft,
+    What.SHEET_SIGN: duty_sheets.sign,
 }
 
 
@@ -63,6 +73,10 @@ class DutyDesk:
                 return self._signed(event, now)
             case CommandStored() | CommandNotStored():
                 return self.book.keep(self.book.shift, (), now)  # an answer to whoever brought it in a file
+            case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
+                return self._settled(event, now)
+            case RecordingSealed():
+                return self.book.sealed(event, now)
             case FragmentStored():
                 self.book.fragment(event)
             case TimePassed():
@@ -84,6 +98,23 @@ class DutyDesk:
     def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
         """A code is signed: answer with it, mark that it is shown."""
         outcome = duty_tasks.identity_shown(self.book.at(now), event.certificate, event.nonce, event.text)
+        self.book.answer(event.ask, outcome)
+        return self.book.carry_out(outcome, now)
+
+    def _settled(self, event: PaperEvent, now: Instant) -> list[Effect]:
+        """A paper was made or printed, or was not: answer whoever asked."""
+        at = self.book.at(now)
+        match event:
+            case PaperMade(draft=KeyContentSheet() as sheet):
+                outcome = duty_sheets.signed(at, event, sheet)
+            case PaperMade():
+                outcome = duty_papers.made(at, event)
+            case PaperNotMade():
+                outcome = duty_papers.not_made(at, event)
+            case PaperPrinted():
+                outcome = duty_papers.printed(at, event)
+            case PaperNotPrinted():
+                outcome = duty_papers.not_printed(at, event)
         self.book.answer(event.ask, outcome)
         return self.book.carry_out(outcome, now)
 

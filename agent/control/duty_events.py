@@ -6,11 +6,14 @@ No personal data: certificate numbers stand in published lists, the party is a p
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agent.control.duty_situation import Situation
 from agent.control.effects import EventDraft, moment_name
 from agent.duty.asks import Answer
 from agent.duty.case_facts import Label, OfficerFact
+from agent.duty.documents import Template
 from agent.duty.limits import LENGTHS, Limit
 from agent.duty.officers import LABEL_WORDS
+from agent.duty.papers import PaperNote
 from agent.duty.shift import Shift, label_words
 from agent.duty.steps import Mark
 from agent.duty.task import Task
@@ -18,6 +21,8 @@ from agent.wire import canonical
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import RecordingId
 from agent.wire.instant import Instant
+
+PAPERS_SHOWN = 20  # ours: of the newest; the rest is found by its number
 
 
 def moment(fact: str, kind: EventType, at: Instant, data: Mapping[str, Any]) -> EventDraft:
@@ -88,24 +93,19 @@ def limit(kind: EventType, it: Limit, at: Instant) -> EventDraft:
     return moment(f"{kind.value.split('.')[2]}/{it.kind}", kind, at, {**data, "task": it.task})
 
 
-def shown_state(
-    shift: Shift,
-    crew: Sequence[OfficerFact],
-    labels: Sequence[Label],
-    recording: RecordingId | None,
-    answers: Mapping[str, Answer],
-    now: Instant,
-) -> bytes:
+def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
     """The content of `duty.json`, for the officer's command and page: texts are for people, keys for programs."""
+    shift, now, recording = at.shift, at.now, at.recording
     sheet = shift.sheet
     told = {
         "answers": {ask: answer.as_json() for ask, answer in answers.items()},
         "asking_reason": shift.asking,
         "at": canonical.timestamp(now.wall),
-        "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in labels],
+        "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in at.labels],
         "limits": [_limit(it, now) for it in shift.limits],
         "message": {"at": shift.message_at, "text": shift.message},
-        "officers": [_officer(fact) for fact in crew],
+        "officers": [_officer(fact) for fact in at.crew],
+        "papers": [_paper(note) for note in shift.papers.notes[-PAPERS_SHOWN:]],
         "recording": recording or "",
         "recordings": {name: {"steps_missing": list(steps), "task": task} for name, task, steps in shift.stopped},
         "step_next": sheet.missing[0] if sheet.missing else "",
@@ -113,6 +113,7 @@ def shown_state(
         "steps_missing": list(sheet.missing),
         "steps_required": list(sheet.required),
         "task": None if shift.task is None else _task(shift.task, shift.source),
+        "templates": [_template(one) for one in at.guidance.templates.values()],
         "waiting": [_task(task, "command") for task in shift.waiting],
     }
     return canonical.encode(told)
@@ -121,6 +122,28 @@ def shown_state(
 def _task(task: Task, source: str) -> dict[str, Any]:
     title = f"{task.task} {task.category} {task.matter}"
     return {**task.as_json(), "id": task.task, "source": source, "title": title}
+
+
+def _paper(note: PaperNote) -> dict[str, Any]:
+    return {
+        "kind": note.kind.value,
+        "name": note.name,
+        "number": note.number,
+        "prints": note.prints,
+        "recording": note.recording,
+        "served": note.served,
+        "task": note.task,
+        "title": note.title,
+    }
+
+
+def _template(template: Template) -> dict[str, Any]:
+    return {
+        "fields": list(template.fields),
+        "required": list(template.required),
+        "template": template.template,
+        "title": template.title,
+    }
 
 
 def _officer(fact: OfficerFact) -> dict[str, Any]:

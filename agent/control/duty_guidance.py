@@ -34,7 +34,7 @@ def _guidance(policies: Policies) -> Guidance:
         asked = decision.requirement
         return asked.steps, asked.retention.text if asked.steps else "", decision.major.factors
 
-    return Guidance(_listed(policies), requires)
+    return Guidance(_listed(policies), requires, policies.templates)
 
 
 def _listed(policies: Policies) -> Listed:

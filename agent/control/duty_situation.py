@@ -6,10 +6,12 @@ from typing import Any
 
 from agent.control.effects import Effect, EventDraft
 from agent.duty.case_facts import Label, OfficerFact
+from agent.duty.documents import Template
 from agent.duty.officers import NOT_LISTED, Demand, Listed, crew_labels, officer_fact
 from agent.duty.shift import Shift
 from agent.duty.task import Task
-from agent.wire.identifiers import DeviceId, District, RecordingId
+from agent.wire.device_events import GENESIS
+from agent.wire.identifiers import DeviceId, Digest, District, RecordingId
 from agent.wire.instant import BEIJING, Instant, TimeState
 
 Requires = Callable[[Task], tuple[tuple[str, ...], str, tuple[str, ...]]]
@@ -18,15 +20,17 @@ Requires = Callable[[Task], tuple[tuple[str, ...], str, tuple[str, ...]]]
 @dataclass(frozen=True)
 class Guidance:
     """The lists in force on this device: who may enforce, and `requires`, which gives the steps, the retention and
-    the factors of a major decision that they have for a task."""
+    the factors of a major decision that they have for a task; `templates` of documents by id."""
 
     listed: Listed = NOT_LISTED
     requires: Requires = lambda _: ((), "", ())
+    templates: Mapping[str, Template] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Situation:
-    """`recording` is the one that runs, `sequence` the fragment that is being filled."""
+    """`recording` is the one that runs, `sequence` the fragment that is being filled, `head` that of its chain so
+    far."""
 
     place: District
     device: DeviceId
@@ -36,6 +40,7 @@ class Situation:
     recording: RecordingId | None
     sequence: int
     now: Instant
+    head: Digest = GENESIS
 
     @property
     def task(self) -> str:

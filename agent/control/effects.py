@@ -7,6 +7,7 @@ from typing import Any
 from agent.control.acts import Act
 from agent.control.command_messages import CommandEffect, CommandNote
 from agent.control.lights import Cue, Light
+from agent.control.paper_acts import PaperEffect
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
@@ -68,8 +69,7 @@ class EventsDamaged:
 
 @dataclass(frozen=True)
 class HeadSeen:
-    """Note to the store: nothing that `partner` tells at or below its event `devseq`, or up to fragment `sequence` of
-    recording number `recording`, is countersigned again."""
+    """Note to the store: up to event `devseq`, and fragment `sequence` of `recording`, `partner` is countersigned."""
 
     partner: DeviceId
     devseq: int
@@ -329,6 +329,7 @@ Effect = (
     | ReadAsks
     | ShowDuty
     | SignIdentity
+    | PaperEffect
     | SetBitrate
     | SyncDisks
     | OpenConnection

@@ -10,6 +10,7 @@ from agent.control.command_messages import CommandNotStored as CommandNotStored
 from agent.control.command_messages import CommandStored as CommandStored
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
+from agent.control.paper_acts import PaperEvent as PaperEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.receipts import Receipt
@@ -295,7 +296,7 @@ class CourierDied:
     detail: str
 
 
-DutyEvent = AsksSettled | AsksRead | IdentitySigned
+DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
     | FragmentStored

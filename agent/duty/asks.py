@@ -37,6 +37,18 @@ class What(StrEnum):
     """reason: why steps are missing"""
     SHOW_IDENTITY = "show-identity"
     """certificate, empty for the first officer who has the device"""
+    DOCUMENT = "document"
+    """template, fields (a JSON object of texts)"""
+    SERVE = "serve"
+    """number, served"""
+    RECEIPT = "receipt"
+    CONFIRM = "confirm"
+    """served, name, paper"""
+    PRINT = "print"
+    """number, empty for the newest paper"""
+    SHEET_DRAFT = "sheet-draft"
+    SHEET_SIGN = "sheet-sign"
+    """draft (what `SHEET_DRAFT` called it), author, lines (a JSON array of [text, element])"""
 
 
 @dataclass(frozen=True)

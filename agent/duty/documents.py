@@ -142,9 +142,18 @@ def fill(template: Template, head: Head, values: Mapping[str, str]) -> Document:
 def slip_lines(document: Document, reprint: int = 0) -> tuple[str, ...]:
     """The lines under the title on paper: all of the text, and its hash. The original (`reprint` 0) is the same bytes
     whenever it is made; a reprint says above all that it is a copy, and the how-manyth."""
-    copy = (f"【副本】第 {reprint} 次重印，内容与原件相同",) if reprint else ()
-    unit, _, *rest = document.text.split("\n")
-    return (*copy, unit, *rest, f"校验值：{document.digest}")
+    return printed_lines(document.text, reprint)
+
+
+def printed_lines(text: str, reprint: int = 0) -> tuple[str, ...]:
+    """As `slip_lines`, from the text alone."""
+    unit, _, *rest = text.split("\n")
+    return (*copy_line(reprint), unit, *rest, f"校验值：{text_digest(text)}")
+
+
+def copy_line(reprint: int) -> tuple[str, ...]:
+    """What a reprint says above all; nothing on the original."""
+    return (f"【副本】第 {reprint} 次重印，内容与原件相同",) if reprint else ()
 
 
 def check_against_paper(text: str, code: str) -> str:
@@ -159,17 +168,15 @@ def check_against_paper(text: str, code: str) -> str:
     return number
 
 
-def served_data(task: str, number: str, served: Served) -> Mapping[str, Any]:
-    """What `document-served` tells; raises `OperatorFault` for a number that is none."""
+def served_data(
+    task: str, number: str, served: Served, recording: RecordingId | None = None, first: int = 1, last: int = 1
+) -> Mapping[str, Any]:
+    """What `document-served` tells, with the fragments that show it where it was recorded; raises `OperatorFault` for a
+    number that is none."""
     if not NUMBER.fullmatch(number):
         raise OperatorFault(f"文号“{number[:60]}”不合格式，应形如 星综执检〔2026〕REC-0001-0001号。")
-    return {"number": number, "served": served.value, "task": task}
-
-
-def confirmed_data(task: str, served: Served, recording: RecordingId, head: Digest, paper: str) -> Mapping[str, Any]:
-    """What `party-confirmed` tells: what the party did with the checksum `head` of `recording`, and on which paper
-    (the number of a receipt or document), empty where the party signed on the screen."""
-    return {"head": head, "paper": paper, "recording": recording, "served": served.value, "task": task}
+    span = {} if recording is None else {"recording": recording, "first": first, "last": last}
+    return {"number": number, "served": served.value, "task": task, **span}
 
 
 def served_as(words: str) -> Served:

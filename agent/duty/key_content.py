@@ -114,12 +114,17 @@ def corrected(before: SignedSheet, author: str, now: datetime) -> KeyContentShee
     return replace(sheet, version=sheet.version + 1, previous=before.digest, author=author, written=now)
 
 
-def sign_sheet(sheet: KeyContentSheet, signer: Signer) -> bytes:
-    """The envelope; raises `OperatorFault` while a line has no words yet."""
+def check_worded(sheet: KeyContentSheet) -> KeyContentSheet:
+    """Return `sheet` when every line has words; raises `OperatorFault` naming those that have none yet."""
     bare = [str(number) for number, line in enumerate(sheet.lines, 1) if line.text == UNWORDED]
     if bare or not sheet.lines:
         raise OperatorFault(f"关键内容说明第 {'、'.join(bare) or '1'} 行尚未填写，请补充后再签名。")
-    return seal(SHEET_TYPE, sheet.encode(), [signer])
+    return sheet
+
+
+def sign_sheet(sheet: KeyContentSheet, signer: Signer) -> bytes:
+    """The envelope; raises `OperatorFault` while a line has no words yet."""
+    return seal(SHEET_TYPE, check_worded(sheet).encode(), [signer])
 
 
 def open_sheet(data: bytes, trust: TrustList) -> SignedSheet:

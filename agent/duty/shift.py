@@ -8,11 +8,12 @@ from typing import Any
 from agent.duty.case_facts import Label
 from agent.duty.enrolment import Enrolled
 from agent.duty.limits import Limit, LimitKind
+from agent.duty.papers import PaperShelf, parse_shelf
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import Task, parse_task
 from agent.errors import SenderFault
 from agent.wire import canonical
-from agent.wire.identifiers import parse_recording_id
+from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id
 from agent.wire.instant import Instant, TimeState
 
 REMEMBERED_TASKS = 64  # ours: numbers of ended tasks, so that a command told twice is taken once
@@ -30,11 +31,24 @@ class Out:
 
 
 @dataclass(frozen=True)
+class Closed:
+    """A recording that is over: the task it was for, its first and last moment (UTC as told), and its chain's end."""
+
+    recording: RecordingId
+    task: str
+    began: str
+    ended: str
+    fragments: int
+    head: Digest
+
+
+@dataclass(frozen=True)
 class Shift:
     """`asking` is the recording, or the task, whose end left steps missing until somebody says why; `waiting` are tasks
     that came while another was in hand; `stopped` are recordings with the task they were for and the steps that were
-    missing when they stopped; `wrong_pins` counts wrong PINs in a row by certificate, with the monotonic time and boot
-    of the last; `message` is the last line that the centre had shown, `message_at` when (UTC)."""
+    missing when they stopped, `closed` those that are sealed; `papers` were made here; `wrong_pins` counts wrong PINs
+    in a row by certificate, with the monotonic time and boot of the last; `message` is the last line that the centre
+    had shown, `message_at` when (UTC)."""
 
     enrolled: tuple[Enrolled, ...] = ()
     out: tuple[Out, ...] = ()
@@ -47,6 +61,8 @@ class Shift:
     wrong_pins: tuple[tuple[str, int, int, str], ...] = ()
     waiting: tuple[Task, ...] = ()
     stopped: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    closed: tuple[Closed, ...] = ()
+    papers: PaperShelf = field(default_factory=lambda: PaperShelf({}))
     message: str = ""
     message_at: str = ""
 
@@ -55,11 +71,13 @@ class Shift:
         return canonical.encode(
             {
                 "asking": self.asking,
+                "closed": [asdict(one) for one in self.closed[-MAX_STOPPED:]],
                 "ended": list(self.ended),
                 "enrolled": [asdict(one) for one in self.enrolled],
                 "limits": [_limit_json(limit) for limit in self.limits],
                 "message": [self.message, self.message_at],
                 "out": [asdict(one) for one in self.out],
+                "papers": self.papers.as_json(),
                 "sheet": {
                     "marks": [asdict(mark) for mark in self.sheet.marks[-MAX_MARKS:]],
                     "reasons": [list(pair) for pair in self.sheet.reasons],
@@ -104,6 +122,9 @@ def parse_shift(data: bytes) -> Shift:
             tuple((who, wrong, int(at), boot) for who, wrong, at, boot in value["wrong_pins"]),
             tuple(parse_task(one) for one in value["waiting"]),
             tuple((name, task, tuple(steps)) for name, task, steps in value["stopped"]),
+            # A shift that was kept before there were papers has neither.
+            tuple(_closed(one) for one in value.get("closed", ())),
+            parse_shelf(value.get("papers", {"notes": (), "used": {}})),
             *value.get("message", ("", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -117,6 +138,10 @@ def label_words(labels: tuple[Label, ...]) -> list[str]:
 
 def _mark(value: Mapping[str, Any]) -> Mark:
     return Mark(**{**value, "recording": parse_recording_id(value["recording"])})
+
+
+def _closed(value: Mapping[str, Any]) -> Closed:
+    return Closed(**{**value, "recording": parse_recording_id(value["recording"]), "head": digest(value["head"])})
 
 
 def _limit_json(limit: Limit) -> dict[str, Any]:

@@ -9,12 +9,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.evidence.journal import IDENTITY, LABEL, OFFICER, STEP, STEP_DUE, TASK, JournalEvent
+from agent.evidence.journal import (
+    CONFIRMED,
+    DOCUMENT,
+    IDENTITY,
+    LABEL,
+    OFFICER,
+    RECEIPT,
+    STEP,
+    STEP_DUE,
+    TASK,
+    JournalEvent,
+)
 from agent.evidence.places import Examined
 from agent.evidence.report import Layer, Status
 from agent.wire.instant import BEIJING
 
 NOT_TOLD = Layer(Status.NOT_JUDGED, ("录制中没有任务、人员与环节的记录，此处不评判是否依规记录。",))
+PAPER_WORDS = {DOCUMENT: "文书", RECEIPT: "回执", CONFIRMED: "当事人确认"}
 HUMAN = "环节由执法人员自行标记；内容是否合法适当，须由人判断。"
 
 
@@ -37,6 +49,7 @@ class DutyStory:
     required: tuple[str, ...]
     steps: tuple[MarkedStep, ...]
     shown: tuple[str, ...]
+    papers: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -53,7 +66,8 @@ def duty_story(segments: Sequence[Examined]) -> DutyStory:
         return tuple(dict.fromkeys(event.note for _, event in told if event.kind == kind))
 
     steps = tuple(MarkedStep(event.note, at, event.at.wall) for at, event in told if event.kind == STEP)
-    return DutyStory(notes(TASK), notes(OFFICER), notes(LABEL), notes(STEP_DUE), steps, notes(IDENTITY))
+    papers = tuple(f"{PAPER_WORDS[event.kind]}：{event.note}" for _, event in told if event.kind in PAPER_WORDS)
+    return DutyStory(notes(TASK), notes(OFFICER), notes(LABEL), notes(STEP_DUE), steps, notes(IDENTITY), papers)
 
 
 def duty_layer(segments: Sequence[Examined]) -> Layer:
@@ -85,6 +99,7 @@ def _lines(story: DutyStory) -> Iterator[str]:
         yield _step(step, first.get(step), sum(mark.step == step for mark in story.steps))
     if story.missing:
         yield f"应录环节未标记 {len(story.missing)} 项：{'、'.join(story.missing)}。"
+    yield from story.papers
     yield HUMAN
 
 

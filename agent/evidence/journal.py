@@ -48,7 +48,9 @@ MAX_NOTE_CHARACTERS = 200  # ours; longer notes are cut when written
 GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED = "gap-opened", "gap-closed", "marker", "clock-jumped"
 MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH = "mute-on", "mute-off", "explanation", "photo", "health"
 OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY = "officer", "label", "task", "step-due", "step", "identity-shown"
-DUTY_KINDS = frozenset({OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY})
+DOCUMENT, RECEIPT, CONFIRMED = "document", "receipt", "party-confirmed"
+PAPER_KINDS = (DOCUMENT, RECEIPT, CONFIRMED)
+DUTY_KINDS = frozenset({OFFICER, LABEL, TASK, STEP_DUE, STEP, IDENTITY, *PAPER_KINDS})
 EVENT_KINDS = DUTY_KINDS | {
     *(GAP_OPENED, GAP_CLOSED, MARKER, CLOCK_JUMPED, MUTE_ON, MUTE_OFF, EXPLANATION, PHOTO, HEALTH),
 }

@@ -24,9 +24,7 @@ def emqx_conf(listener: Listener, folder: PurePosixPath) -> str:
     """`base.hocon` for a node whose files are in the absolute `folder`."""
     return f"""\
 # EMQX 5, written by liuhen-provision broker-config; changes are lost when it is written again.
-listeners.tcp.default.enable = false
-listeners.ws.default.enable = false
-listeners.wss.default.enable = false
+listeners {{ tcp.default.enable = false, ws.default.enable = false, wss.default.enable = false }}
 listeners.ssl.default {{
   bind = "{listener.bind}:{listener.port}"
   max_connections = {MAX_CONNECTIONS}
@@ -41,18 +39,16 @@ listeners.ssl.default {{
   }}
 }}
 mqtt {{
-  peer_cert_as_username = cn
-  peer_cert_as_clientid = cn
+  peer_cert_as_username = cn, peer_cert_as_clientid = cn
   max_packet_size = "{MAX_PACKET_BYTES // 1024}KB"
   server_keepalive = {MAX_KEEPALIVE_S}
   max_inflight = {MAX_INFLIGHT}
   max_mqueue_len = {MAX_QUEUED_MESSAGES}
   session_expiry_interval = "{SESSION_EXPIRY}"
 }}
-durable_sessions {{ enable = true }}
+durable_sessions.enable = true
 authorization {{
-  no_match = deny
-  deny_action = ignore
+  no_match = deny, deny_action = ignore
   sources = [ {{ type = file, enable = true, path = "{folder}/{ACCESS_FILE}" }} ]
 }}
 """

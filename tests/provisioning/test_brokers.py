@@ -78,7 +78,7 @@ def test_every_configuration_has_identity_limits_and_nothing_without_a_certifica
     district = TestDistrict(tmp_path, free_port())
     emqx = written(district, "emqx-5").read_text()
     for line in ("peer_cert_as_clientid = cn", "verify = verify_peer", "fail_if_no_peer_cert = true",
-                 "no_match = deny", "listeners.tcp.default.enable = false", "nodelay = true"):  # fmt: skip
+                 "no_match = deny", "tcp.default.enable = false", "nodelay = true"):  # fmt: skip
         assert line in emqx
     old, new = (written(district, f"mosquitto-{version}").read_text() for version in ("2.0", "2.1"))
     assert "per_listener_settings" in old

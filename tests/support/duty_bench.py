@@ -1,7 +1,7 @@
 """The controller of a recorder with lists of an invented department, turned by hand."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,10 +10,14 @@ from agent.control import messages as happened
 from agent.control.command_messages import CommandsKept, Diagnose, HoldsKept, KeepCommand, RequestCertificate
 from agent.control.controller import Controller, Identity, Memory
 from agent.control.effects import DutyKept, Effect, NoteDuty, ShowDuty, SignIdentity, StoreEvent, StoreNote
+from agent.control.paper_acts import MakePaper, PaperMade, PaperPrinted, PrintPaper
 from agent.control.recording import RecordingMemory
 from agent.duty.asks import Ask, What
 from agent.duty.enrolment import pin_record
 from agent.duty.identity_code import sign_code
+from agent.duty.key_content import KeyContentSheet, sign_sheet
+from agent.duty.papers import Paper, paper_of
+from agent.duty.party_receipt import PartyReceipt, sign_receipt
 from agent.duty.shift import Shift, parse_shift
 from agent.wire.device_events import GENESIS, EventType
 from agent.wire.disclosures import DUTY_AUDIENCE, Disclosure
@@ -31,8 +35,9 @@ PIN = "135790"
 
 
 class DutyBench:
-    """`told` are the events so far, `notes` what was signed into recordings, `state` the last `duty.json`, `seen` every
-    effect. It stores commands at once (not with `refuse_commands`) and carries them out (not without `carries_out`)."""
+    """`told` are the events so far, `notes` what was signed into recordings, `state` the last `duty.json`, `papers`
+    what was kept by the name of its file, `slips` what was printed: lines under the title, `seen` every effect. It
+    stores commands at once (not with `refuse_commands`) and carries them out (not without `carries_out`)."""
 
     def __init__(
         self,
@@ -59,6 +64,9 @@ class DutyBench:
         self.notes: list[tuple[str, str]] = []
         self.kept: list[Shift] = []
         self.state: dict[str, Any] = {}
+        self.papers: dict[str, Paper] = {}
+        self.slips: list[tuple[str, ...]] = []
+        self.disk: Callable[[MakePaper], happened.Event | None] = lambda _: None
         self._asks = 0
 
     def now(self) -> Instant:
@@ -100,9 +108,10 @@ class DutyBench:
             self.handle(happened.FragmentStored(recording, 1, sequence, GENESIS, self.now(), 500, 1000))
         return recording
 
-    def seal(self, recording: RecordingId) -> None:
+    def seal(self, recording: RecordingId, fragments: int = 2) -> None:
         self.press()
-        self.handle(happened.RecordingSealed(recording, 1, 2, GENESIS, 1000, 9, "stopped", False, 0, self.now()))
+        sealed = happened.RecordingSealed(recording, 1, fragments, GENESIS, 1000, 9, "stopped", False, 0, self.now())
+        self.handle(sealed)
 
     def of(self, kind: EventType) -> list[dict[str, Any]]:
         return [data for seen, data in self.told if seen is kind]
@@ -130,6 +139,21 @@ class DutyBench:
             case SignIdentity(ask, code):
                 text = sign_code(code, KEYS.evidence.signer)
                 self.handle(happened.IdentitySigned(ask, code.certificate, code.nonce, text))
+            case MakePaper():
+                self.handle(self.disk(effect) or self._made(effect))
+            case PrintPaper(ask, number, name, _, reprint):
+                self.slips.append(self.papers[name].lines(reprint))
+                self.handle(PaperPrinted(ask, number, reprint, ""))
+
+    def _made(self, order: MakePaper) -> PaperMade:
+        sealed = ""
+        if isinstance(order.draft, PartyReceipt):
+            sealed = sign_receipt(order.draft, KEYS.evidence.signer)
+        if isinstance(order.draft, KeyContentSheet):
+            sealed = sign_sheet(order.draft, KEYS.evidence.signer).decode()
+        paper = paper_of(order.draft, sealed)
+        assert self.papers.setdefault(order.name, paper) is paper
+        return PaperMade(order.ask, order.draft, paper, order.name)
 
     def _keep(self, note: object) -> None:
         self.notes_kept.append(note)

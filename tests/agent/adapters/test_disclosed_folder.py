@@ -9,15 +9,11 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.disclosed_folder import DisclosedFolder
-from agent.adapters.folder_watch import FolderWatch
 from agent.adapters.worker import CAPACITY, Worker
-from agent.control.messages import Event, FileSettled, WorkFailed
-from agent.durable import write_bytes
+from agent.control.messages import Event, WorkFailed
 from agent.errors import EnvironmentFault
-from agent.loop import Inbox
 from agent.wire.disclosures import Disclosure
 from tests.support.broker import Broker, needs_mosquitto
-from tests.support.center import until
 from tests.support.device import DistrictKeys, RunningDevice
 from tests.support.documents import notice, signed, topic_of
 
@@ -142,18 +138,3 @@ def test_the_worker_finishes_what_was_asked_and_refuses_when_it_is_too_far_behin
     worker.start()
     assert worker.close(10)
     assert [event.detail for event in reported if isinstance(event, WorkFailed)] == list(map(str, range(CAPACITY)))
-
-
-def test_a_replaced_file_is_told_when_it_is_complete_and_no_other_is(tmp_path: Path) -> None:
-    inbox, place = Inbox(), tmp_path / "trust.dsse"
-    place.write_bytes(b"old")
-    watch = FolderWatch(place, inbox.put)
-    watch.start()
-    try:
-        write_bytes(tmp_path / "other.dsse", b"x")
-        write_bytes(place, b"new")
-        event = until(lambda: inbox.get(0.05), "the change is told")
-        assert event == FileSettled(str(place))
-        assert place.read_bytes() == b"new"
-    finally:
-        assert watch.close(5)

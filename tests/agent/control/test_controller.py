@@ -116,7 +116,7 @@ def test_a_stop_waits_for_the_seal_and_then_ends() -> None:
     sealed = happened.RecordingSealed(recording, 1, 1, GENESIS, 500, 9, "shutdown", False, 0, bench.clock.read())
     effects = bench.handle(sealed)
     kinds = [type(effect) for effect in effects]
-    assert kinds == [StoreEvent, StoreEvent, PublishStatus, CloseConnection, Finish]
+    assert kinds == [StoreEvent, StoreNote, ShowDuty, StoreEvent, PublishStatus, CloseConnection, Finish]
     assert effects[-1] == Finish(0, begun_ns + STOP_NS)
 
 

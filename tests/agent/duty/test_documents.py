@@ -13,7 +13,6 @@ from agent.duty.documents import (
     Document,
     Head,
     check_against_paper,
-    confirmed_data,
     document_number,
     fill,
     parse_templates,
@@ -21,6 +20,7 @@ from agent.duty.documents import (
     served_data,
     slip_lines,
 )
+from agent.duty.party_confirmation import confirmed_data
 from agent.duty.policies import PolicyShelf
 from agent.errors import OperatorFault, SenderFault
 from agent.wire import canonical
