@@ -139,7 +139,7 @@ def lines(state: dict[str, Any]) -> list[str]:
     task, marked = state["task"], {mark["step"] for mark in state["steps_marked"]}
     told = [f"任务：{task['title']}" if task else "没有任务"]
     if task and task["major"]:
-        told.append("【重大】须法制审核：" + "、".join(task["major"]))
+        told.append("【重大】须法制审核：" + "；".join(task["major"]))
     told += ["领用：" + "、".join([one["certificate"], *one["texts"]]) for one in state["officers"]] or ["无人领用"]
     told += [f"标注：{label['text']}" for label in state["labels"]]
     steps = enumerate(state["steps_required"], 1)

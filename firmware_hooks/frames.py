@@ -37,6 +37,7 @@ class Action(IntEnum):
     EXPLAIN = 5
     EXPLAINED = 6
     PHOTO = 7
+    MARK = 8
 
 
 class Press(IntEnum):

@@ -3,7 +3,10 @@
 import os
 import pty
 import select
+import sys
 import tty
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -47,3 +50,16 @@ class PseudoTerminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.unplug()
+
+
+def follow(terminal: PseudoTerminal, link: Path, obey: Callable[[list[str]], None]) -> None:
+    """Plug `terminal` in at the symbolic link `link` and carry out the words of every line of standard input until
+    that ends."""
+    with terminal:
+        link.unlink(missing_ok=True)
+        link.symlink_to(terminal.device)
+        try:
+            for line in sys.stdin:
+                obey(line.split())
+        finally:
+            link.unlink(missing_ok=True)

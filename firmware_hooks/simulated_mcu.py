@@ -1,11 +1,10 @@
 """An MCU for tests and rehearsals: a pseudo-terminal that talks like the real one. Never a default."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from firmware_hooks.frames import Action, Asked, Button, Frame, FrameReader, Press, Show, encode
-from firmware_hooks.pseudo_terminal import PseudoTerminal
+from firmware_hooks.pseudo_terminal import PseudoTerminal, follow
 
 
 class SimulatedMcu(PseudoTerminal):
@@ -51,15 +50,8 @@ def main() -> None:
     every line "mute", "pause 7" and so on an action with its cause."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--link", type=Path, required=True, help="a symbolic link to the pseudo-terminal is made here")
-    link = parser.parse_args().link
-    with SimulatedMcu() as mcu:
-        link.unlink(missing_ok=True)
-        link.symlink_to(mcu.device)
-        try:
-            for line in sys.stdin:
-                obey(mcu, line.split())
-        finally:
-            link.unlink(missing_ok=True)
+    mcu = SimulatedMcu()
+    follow(mcu, parser.parse_args().link, lambda words: obey(mcu, words))
 
 
 if __name__ == "__main__":

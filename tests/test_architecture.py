@@ -70,6 +70,7 @@ PURE = (
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.emqx_config",
     "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
+    "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.fleet.orders",
 )  # fmt: skip

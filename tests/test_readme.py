@@ -26,6 +26,18 @@ def test_every_file_it_names_exists() -> None:
     assert named - there == set()
 
 
+def test_every_clause_of_the_plan_has_its_row_and_every_clause_test_stands_in_one() -> None:
+    rows = re.findall(r"^\| （([一二三])）(\d) [^|]*\|([^|]*)\|([^|]*)\|$", README, re.MULTILINE)
+    wanted = [*(("一", n) for n in "456"), *(("二", n) for n in "12345"), *(("三", n) for n in "12345")]
+    assert [(part, number) for part, number, _, _ in rows] == wanted
+    tests = {test for *_, cell in rows for test in re.findall(r"`tests/scenarios/(\S+)`", cell)}
+    assert tests == {path.name for path in (ROOT / "tests/scenarios").glob("test_clause_*.py")}
+    for part, number, _, cell in rows:
+        assert f"test_clause_{'一二三'.index(part) + 1}_{number}_" in cell
+    code = {file for *_, cell, _ in rows for file in re.findall(r"`(agent/\S+|kiosk/\S+|provisioning/\S+)`", cell)}
+    assert {file for file in code if not (ROOT / file).exists()} == set()
+
+
 def test_verdicts_and_exit_codes_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| (\d+) \| `([a-z-]+)` (\S+) \|", README, re.MULTILINE)
     assert [(int(code), word, chinese) for code, word, chinese in rows] == sorted(

@@ -140,13 +140,14 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
     """
     mirror = CounterMirror(path.with_name("counters.json"))
     lost_mirror = _read_mirror(mirror)
-    existed = path.exists()
+    existed = path.exists() and path.stat().st_size > 0
     try:
         database = Database(_open(path, quota_bytes), mirror)
     except _UnreadableStore as fault:
         detail = str(fault) if lost_mirror is None else f"{fault}；{lost_mirror.detail}，编号从头开始"
         return _begin_again(path, quota_bytes, mirror, detail)
-    if database.integer("devseq") + BLOCK < mirror.written.devseq:
+    # The mirror is written ahead of the event that needs it, which a power cut may take; a store that is gone it outlives.
+    if database.integer("devseq") + existed + BLOCK < mirror.written.devseq:
         detail = "数据库比计数镜像旧得多，可能被替换" if existed else "数据库文件不见了"
         return database, _skip(database, mirror.written, StoreLoss("", mirror.written.devseq, detail))
     if lost_mirror is None or not (lost_mirror.kept_as or database.integer("devseq")):

@@ -27,7 +27,7 @@ from firmware_hooks.frames import (
 )
 
 NAME = "hook-courier"
-PRESSES: Mapping[Press, Act] = {Press.LONG: Act.MARK, Press.DOUBLE: Act.PHOTO}
+PRESSES: Mapping[Press, Act] = {Press.LONG: Act.STEP, Press.DOUBLE: Act.PHOTO}
 ACTIONS: Mapping[Action, Act] = {
     Action.MUTE: Act.MUTE,
     Action.UNMUTE: Act.UNMUTE,
@@ -36,6 +36,7 @@ ACTIONS: Mapping[Action, Act] = {
     Action.EXPLAIN: Act.EXPLAIN,
     Action.EXPLAINED: Act.EXPLAINED,
     Action.PHOTO: Act.PHOTO,
+    Action.MARK: Act.MARK,
 }
 CAUSES = ("", *(cause.value for cause in Cause))
 """By the number in the frame; `Cause` stands in the order of the rules, as the frame's numbers do."""

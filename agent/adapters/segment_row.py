@@ -1,10 +1,8 @@
 """The segments of one recording: opened at a keyframe, cut by time, given up when the disk fails."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from agent import durable
 from agent.adapters.behind import Behind, following
 from agent.adapters.disk_room import NoRoom
 from agent.adapters.gap_log import GapLog
@@ -15,10 +13,9 @@ from agent.adapters.positions import PositionLog
 from agent.adapters.pre_event import PreEventSettings
 from agent.adapters.segment_file import new_segment_file
 from agent.adapters.segment_recovery import Break
-from agent.adapters.segment_sums import SegmentSums
+from agent.adapters.segment_seals import SegmentSeals
 from agent.adapters.segment_writer import SegmentWriter
 from agent.adapters.spool import Spool
-from agent.adapters.spool_recovery import seal_broken
 from agent.clock import Clock
 from agent.control.messages import (
     FragmentStored,
@@ -28,9 +25,9 @@ from agent.control.messages import (
     RecordingSealed,
     WorkFailed,
 )
-from agent.errors import EnvironmentFault, SenderFault
+from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
-from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, SessionKey
+from agent.evidence.segment import SegmentEmitter, SegmentOrigin, SessionKey
 from agent.evidence.statements import CONTEXT_SOUND
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, recording_device
@@ -84,8 +81,7 @@ class SegmentRow:
         self._ends, self._retry_ns = 0.0, 0
         self._behind: Behind | None = None
         self._unchecked = 0
-        self._broken: dict[Path, Break] = {}
-        self._sums = SegmentSums(bench.spool.sums_of)
+        self._seals = SegmentSeals(bench.spool, bench.signer, bench.clock)
         self.done: list[SegmentWriter] = []
         self.trouble = ""
 
@@ -134,19 +130,12 @@ class SegmentRow:
     def finish(self, reason: Reason) -> None:
         """Store what the muxer holds and seal the open segment, if there is one."""
         self._bench.spool.room.use_reserve()
-        segment, self._open = self._open, None
-        if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
-            return
-        if not segment.records:
-            self._abandon(segment)
-            return
-        self.done.append(segment)
-        try:
-            segment.seal(Closing(self._bench.clock.read(), reason, gaps=self._gaps.pending))
+        if self._store_last():
+            carried = self._seals.close(self.done[-1], reason, self._gaps.pending)
+        else:
+            carried = self._seals.ended(reason, self._gaps.pending)
+        if carried:
             self._gaps.written()
-            self._sums.add(segment.path)
-        except (EnvironmentFault, SenderFault):  # whole on the disk; sealed at the end of the recording or at a start
-            self._broken[segment.path] = Break(reason, segment.size)
 
     def seal_recording(self, reason: Reason) -> RecordingSealed:
         """Seal what the disk had refused to, write the sidecars, and say what was recorded; nothing may be open.
@@ -154,17 +143,14 @@ class SegmentRow:
         Raises `EnvironmentFault` or `SenderFault` when the disk still refuses, or gives back what was never written;
         the next start then does the rest.
         """
-        spool, signer, clock = self._bench.spool, self._bench.signer, self._bench.clock
-        recording, last = self._order.recording, self.done[-1].path
+        spool, recording = self._bench.spool, self._order.recording
         spool.room.use_reserve()
-        if last in self._broken:
-            self._broken[last] = replace(self._broken[last], gaps=self._gaps.pending)
-        discarded, lost = seal_broken(self._broken, signer, clock, spool.keys)
+        discarded, lost, sums = self._seals.finish(self.done[-1].path, self._gaps.pending)
         for place in lost:
             text = f"录像片段 {place.name} 在存储卡上已损坏，未能封存，原样留存，其余照常封存。"
             self._bench.report(WorkFailed(f"{text}请更换存储卡并交技术人员核查。"))
         records = [record for segment in self.done for record in segment.records]
-        spool.write_sidecars(recording, records, signer, self._sums.take())
+        spool.write_sidecars(recording, records, self._bench.signer, sums)
         sealed = RecordingSealed(
             recording,
             len(self.done),
@@ -175,7 +161,7 @@ class SegmentRow:
             reason,
             False,
             discarded,
-            clock.read(),
+            self._bench.clock.read(),
         )
         spool.keys.forget(sealed)
         return sealed
@@ -212,7 +198,7 @@ class SegmentRow:
     def _carry_out(self, segment: SegmentWriter, step: Callable[[], Iterator[FragmentStored]]) -> bool:
         try:
             for event in step():  # told one by one: a fault on the second fragment does not unmake the first
-                self._bench.report(event)
+                self._tell(event)
         except EnvironmentFault as fault:
             self._give_up(segment, fault)
             return False
@@ -222,18 +208,33 @@ class SegmentRow:
         self._open = None
         segment.disk.calm()
         for event in segment.stored():
-            self._bench.report(event)
+            self._tell(event)
         self._abandon(segment)
         if segment.records:
             self.done.append(segment)
-            self._broken[segment.path] = Break(_reason(fault), segment.size)
+            self._seals.leave(segment.path, Break(_reason(fault), segment.size))
         self._break_off(fault)
+
+    def _tell(self, event: FragmentStored) -> None:
+        self._seals.went_on()
+        self._bench.report(event)
+
+    def _store_last(self) -> bool:
+        """Store what the muxer of the open segment holds and let it go; returns whether it is one with fragments."""
+        segment, self._open = self._open, None
+        if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
+            return False
+        if not segment.records:
+            self._abandon(segment)
+            return False
+        self.done.append(segment)
+        return True
 
     def _abandon(self, segment: SegmentWriter) -> None:
         try:
             segment.abandon()
         except EnvironmentFault:  # an empty file stays in the way of the next segment until the disk lets it go
-            self._broken[segment.path] = Break(Reason.STORAGE_FAILED, 0)
+            self._seals.leave(segment.path, Break(Reason.STORAGE_FAILED, 0))
 
     def _break_off(self, fault: EnvironmentFault) -> None:
         now, self.trouble = self._bench.clock.read(), str(fault)
@@ -247,9 +248,7 @@ class SegmentRow:
         order, bench, number = self._order, self._bench, len(self.done) + 1
         bench.spool.room.hold_reserve(bench.settings.reserve_bytes)
         path = bench.spool.segment(order.recording, number)
-        if path in self._broken:
-            durable.remove(path)
-            del self._broken[path]
+        self._seals.clear(path)
         origin = SegmentOrigin(
             order.recording,
             number,

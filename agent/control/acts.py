@@ -18,6 +18,8 @@ class Act(StrEnum):
     PHOTO = "photo"
     MARK = "mark"
     """重点标记: this recording matters and must be kept (reference REC-08)."""
+    STEP = "step"
+    """The long press: the next step of the task in hand, or a key mark where no step is due."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from agent.control import hook_desk
 from agent.control import messages as happened
+from agent.control.acts import Act
 from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
 from agent.control.desks import Identity as Identity
@@ -95,6 +96,7 @@ class Controller:
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """What is to be done about `event`, in this order."""
         before = self._recording.state
+        event = hook_desk.meant(event, step_due=self._duty is not None and self._duty.step_due)
         self.health.count(event)
         decisions: Iterable[Effect] = [*self._decide(event, now), *self._commands.heard(event, self._trust, now)]
         if self._duty is not None:
@@ -113,6 +115,8 @@ class Controller:
         match event:
             case happened.ButtonPressed(at):
                 return self._recording.pressed(at)
+            case happened.OfficerActed(act=Act.STEP):
+                return []  # the duty desk hears it
             case happened.OfficerActed():
                 return hook_desk.key_marks(self._recording.acted(event))
             case happened.CasingChanged() | happened.DockChanged() | happened.CardShown() | happened.ClockDisputed():

@@ -33,7 +33,7 @@ from agent.duty.steps import StepSheet
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS, EventType, event_hash
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, RecordingId
 from agent.wire.instant import Instant
 
 ANSWERS_KEPT = 16  # ours: an asker waits five seconds
@@ -66,6 +66,16 @@ class DutyBook:
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which a limit passes, or is to be looked at again; None while none runs."""
         return self._due_ns
+
+    @property
+    def step_due(self) -> bool:
+        """Whether a recording runs for a task of which a step is still to be marked."""
+        return self._recording is not None and self.shift.task is not None and bool(self.shift.sheet.missing)
+
+    @property
+    def _recording(self) -> RecordingId | None:
+        running = self._recordings.state in (State.STARTING, State.RECORDING)
+        return self._recordings.current if running else None
 
     def fragment(self, event: FragmentStored) -> None:
         """A fragment is on the disk: the next one is being filled."""
@@ -127,8 +137,7 @@ class DutyBook:
 
     def carry_out(self, outcome: Outcome, now: Instant) -> list[Effect]:
         """The effects of `outcome`, whose shift holds from here on."""
-        running = self._recordings.state in (State.STARTING, State.RECORDING)
-        notes = [NoteDuty(kind, note, now) for kind, note in outcome.notes] if running else []
+        notes = [NoteDuty(kind, note, now) for kind, note in outcome.notes] if self._recording is not None else []
         return [*notes, *self.keep(outcome.shift, outcome.drafts, now), *outcome.effects]
 
     def keep(self, shift: Shift, drafts: tuple[EventDraft, ...], now: Instant) -> list[Effect]:
@@ -155,15 +164,13 @@ class DutyBook:
 
     def at(self, now: Instant) -> Situation:
         """What a decision starts from."""
-        running = self._recordings.state in (State.STARTING, State.RECORDING)
-        recording = self._recordings.current if running else None
         return Situation(
             self.whose.place,
             self.whose.device,
             self.whose.unit,
             self.shift,
             self._guidance(now),
-            recording,
+            self._recording,
             self._sequence,
             now,
             self._head,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agent.control import duty_officers, duty_papers, duty_sheets, duty_tasks
+from agent.control.acts import Act
 from agent.control.command_desk import CommandDesk
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
@@ -22,6 +23,7 @@ from agent.control.messages import (
     Event,
     FragmentStored,
     IdentitySigned,
+    OfficerActed,
     RecordingSealed,
     TimePassed,
 )
@@ -58,6 +60,11 @@ class DutyDesk:
     def __init__(self, book: DutyBook, commands: CommandDesk) -> None:
         self.book, self._commands = book, commands
 
+    @property
+    def step_due(self) -> bool:
+        """Whether a recording runs for a task of which a step is still to be marked."""
+        return self.book.step_due
+
     def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         """What follows for the officers from whatever happened."""
         match event:
@@ -77,6 +84,8 @@ class DutyDesk:
                 return self._settled(event, now)
             case RecordingSealed():
                 return self.book.sealed(event, now)
+            case OfficerActed(act=Act.STEP):
+                return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():
                 self.book.fragment(event)
             case TimePassed():

@@ -87,6 +87,12 @@ def step(at: Situation, ask: Ask) -> Outcome:
     return marked(at, at.recording, at.shift.sheet.chosen(ask.value("step").strip()))
 
 
+def pressed(at: Situation) -> Outcome:
+    """One press marks the next step that is due; without any it changes nothing."""
+    due = at.shift.sheet.missing
+    return Outcome(at.shift, "") if at.recording is None or not due else marked(at, at.recording, due[0])
+
+
 def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     """`words` is marked in the running `recording`; a limit that it begins runs from now."""
     sheet = at.shift.sheet.marked(Mark(words, recording, at.sequence, canonical.timestamp(at.now.wall)))

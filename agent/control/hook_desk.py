@@ -6,11 +6,20 @@ A card's number is what its chip says, no name; whose it is, is known where card
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from agent.control.acts import Act
 from agent.control.effects import Effect, EventDraft, MarkRecording, StoreEvent, moment_name
-from agent.control.messages import CardShown, CasingChanged, ClockDisputed, DockChanged, HookEvent
+from agent.control.messages import (
+    CardShown,
+    CasingChanged,
+    ClockDisputed,
+    DockChanged,
+    Event,
+    HookEvent,
+    OfficerActed,
+)
 from agent.wire.device_events import EventType
 from agent.wire.instant import Instant
 
@@ -28,6 +37,14 @@ def told(event: HookEvent) -> list[Effect]:
             return [_store("clock-disputed", EventType.CLOCK_DISPUTED, at, {"apart_ms": apart_ms})]
         case _:
             return []
+
+
+def meant(event: Event, *, step_due: bool) -> Event:
+    """`event` as it is meant: a long press marks the next step while one is due (the desk of duty hears it), and is a
+    key mark otherwise."""
+    if isinstance(event, OfficerActed) and event.act is Act.STEP and not step_due:
+        return replace(event, act=Act.MARK)
+    return event
 
 
 def key_marks(effects: list[Effect]) -> list[Effect]:

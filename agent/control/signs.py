@@ -33,6 +33,7 @@ class Notice(StrEnum):
     STILL_RECORDING = "still-recording"
     RECORDING_ENDED = "recording-ended"
     KEY_MARKED = "key-marked"
+    STEP_MARKED = "step-marked"
     PHOTO_TAKEN = "photo-taken"
     SOUND_MUTED = "sound-muted"
     SOUND_BACK = "sound-back"
@@ -78,6 +79,7 @@ NOTICES: Mapping[Notice, Cue] = {
     Notice.STILL_RECORDING: Cue(Pulse.SHORT, Pulse.SHORT, "still-recording", "正在录音录像。"),
     Notice.RECORDING_ENDED: Cue(Pulse.TWICE, Pulse.TWICE, "recording-ended", "录音录像已结束。"),
     Notice.KEY_MARKED: Cue(Pulse.SHORT, Pulse.TWICE, "key-marked", "已作重点标记。"),
+    Notice.STEP_MARKED: Cue(Pulse.SHORT, Pulse.LONG, "step-marked", "环节已标记。"),
     Notice.PHOTO_TAKEN: Cue(Pulse.SHORT, Pulse.SHORT, "photo-taken", "已拍照。"),
     Notice.SOUND_MUTED: Cue(Pulse.TWICE, Pulse.SHORT, "sound-muted", "已静音。"),
     Notice.SOUND_BACK: Cue(Pulse.SHORT, Pulse.SHORT, "sound-back", "已恢复录音。"),
@@ -139,5 +141,6 @@ ACT_NOTICES: Mapping[Act, Notice | None] = {
     Act.EXPLAIN: Notice.EXPLANATION_BEGAN,
     Act.EXPLAINED: Notice.EXPLANATION_ENDED,
     Act.MARK: Notice.KEY_MARKED,
+    Act.STEP: Notice.STEP_MARKED,
     Act.PHOTO: None,  # told when it is on the disk
 }

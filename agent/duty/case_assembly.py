@@ -4,6 +4,8 @@ An event that says nothing readable tells nothing; it stands in the device's cha
 devices tell of and that nobody has is a fact with the verdict `missing`.
 """
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +21,8 @@ from agent.duty.case_facts import (
     Span,
     StepFact,
 )
-from agent.duty.told_facts import labels, readable, texts
+from agent.duty.told_events import ToldEvents
+from agent.duty.told_facts import frozen_policies, labels, readable, texts
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
@@ -46,12 +49,15 @@ class SeenRecording:
 
 
 def assemble_case(
-    task: str, events: Iterable[DeviceEvent], seen: Mapping[RecordingId, SeenRecording], transfer: str = ""
+    task: str,
+    events: Iterable[DeviceEvent] | ToldEvents,
+    seen: Mapping[RecordingId, SeenRecording],
+    transfer: str = "",
 ) -> CaseFacts:
     """The facts of `task`; `events` of all devices, of each in the order of its chain. Raises `SenderFault` when no
     event tells that the task was ever taken."""
-    told = sorted(events, key=lambda event: event.time)
-    own = [event for event in told if event.data.get("task") == task]
+    told = events if isinstance(events, ToldEvents) else ToldEvents(events)
+    own = told.of_task(task)
     taken = next((event for event in own if event.type is EventType.TASK_TAKEN), None)
     if taken is None:
         raise SenderFault(f"没有设备领取过任务 {task}。请检查任务编号，或等设备联网后重试。", "no-task")
@@ -65,21 +71,21 @@ def tasks_of(events: Iterable[DeviceEvent]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(task for task in found if isinstance(task, str)))
 
 
-def recordings_of(task: str, events: Iterable[DeviceEvent]) -> tuple[RecordingId, ...]:
+def recordings_of(task: str, events: Iterable[DeviceEvent] | ToldEvents) -> tuple[RecordingId, ...]:
     """The recordings that `events` tell of as made for `task`."""
-    return tuple(_recordings([event for event in events if event.data.get("task") == task]))
+    told = events if isinstance(events, ToldEvents) else ToldEvents(events)
+    return tuple(_recordings(told.of_task(task)))
 
 
 def _case(
     taken: DeviceEvent,
     own: Sequence[DeviceEvent],
     recordings: Mapping[RecordingId, SeenRecording],
-    told: Sequence[DeviceEvent],
+    told: ToldEvents,
     transfer: str,
 ) -> CaseFacts:
     fields = Fields("领取任务", taken.data)
     ended = [event for event in own if event.type is EventType.TASK_ENDED]
-    policies = _policies(told)
     return CaseFacts(
         task=fields.text("task"),
         unit=fields.text("unit"),
@@ -90,7 +96,9 @@ def _case(
         ended=ended[-1].time if ended else None,
         required=texts(fields.array("required")),
         officers=_officers(own),
-        recordings=tuple(replace(it.fact, policies=policies.get(name, {})) for name, it in recordings.items()),
+        recordings=tuple(
+            replace(it.fact, policies=frozen_policies(told.of_recording(name))) for name, it in recordings.items()
+        ),
         steps=_steps(own, recordings),
         reasons=_reasons(own),
         gaps=tuple(gap for it in recordings.values() for gap in it.gaps),
@@ -111,9 +119,9 @@ def _recordings(own: Iterable[DeviceEvent]) -> Iterator[RecordingId]:
             continue
 
 
-def _untold(name: RecordingId, told: Sequence[DeviceEvent]) -> SeenRecording:
+def _untold(name: RecordingId, told: ToldEvents) -> SeenRecording:
     """What the device itself tells of a recording that nobody has."""
-    own = [event for event in told if event.data.get("recording") == name]
+    own = told.of_recording(name)
     end = next((event for event in reversed(own) if event.type in ENDS), own[-1])
     numbers = {key: value for key, value in end.data.items() if type(value) is int}
     head = end.data.get("head")
@@ -122,17 +130,6 @@ def _untold(name: RecordingId, told: Sequence[DeviceEvent]) -> SeenRecording:
         numbers.get("size", 0), digest(head) if isinstance(head, str) else GENESIS, {},
     )  # fmt: skip
     return SeenRecording(fact, (), {})
-
-
-def _policies(told: Iterable[DeviceEvent]) -> dict[str, dict[str, int]]:
-    """The versions of the policies in force, by recording, as its beginning was told."""
-    found = {}
-    for event in told:
-        policies = event.data.get("policies")
-        if event.type is EventType.RECORDING_STARTED and isinstance(policies, Mapping):
-            versions = {str(kind): version for kind, version in policies.items() if type(version) is int}
-            found[str(event.data.get("recording"))] = versions
-    return found
 
 
 def _officers(own: Iterable[DeviceEvent]) -> tuple[OfficerFact, ...]:
@@ -160,15 +157,19 @@ def _officer_entries(fields: Fields) -> tuple[OfficerFact, ...]:
 
 
 def _steps(own: Iterable[DeviceEvent], recordings: Mapping[RecordingId, SeenRecording]) -> tuple[StepFact, ...]:
-    """Each step once, from its first mark to the next mark of any step in that recording."""
+    """Each step once, from its first mark to the next fragment of that recording with a mark of any step."""
     marks = list(readable(own, EventType.STEP_MARKED, _mark))
+    numbers: defaultdict[RecordingId, list[int]] = defaultdict(list)
+    for _, recording, sequence in sorted(marks, key=lambda mark: mark[2]):
+        numbers[recording].append(sequence)
     found: dict[str, StepFact] = {}
-    for at, (step, recording, sequence) in enumerate(marks):
+    for step, recording, sequence in marks:
         if step in found:
             found[step] = replace(found[step], repeated=found[step].repeated + 1)
         elif recording in recordings:
-            later = [number for _, name, number in marks[at + 1 :] if name == recording and number > sequence]
-            last = min(later) - 1 if later else max(sequence, recordings[recording].fact.fragments)
+            later = bisect_right(numbers[recording], sequence)
+            end = max(sequence, recordings[recording].fact.fragments)
+            last = numbers[recording][later] - 1 if later < len(numbers[recording]) else end
             found[step] = StepFact(step, recordings[recording].span(sequence, last))
     return tuple(found.values())
 

@@ -79,7 +79,7 @@ def _files(cases: Iterable[UsedCase]) -> Iterator[Sequence[Any]]:
             _words(officer.certificate for officer in it.officers), _words(film.recording for film in it.recordings),
             _verdicts(it), len(it.required), len(it.required) - len(it.missing), _words(it.missing),
             _words(f"{step}：{reason}" for step, reason in reasons.items()), len(it.documents), _unserved(it),
-            _confirmed(it), _words(it.major), case.stage.value, it.retention, _yes(whole(it)),
+            _confirmed(it), "；".join(it.major), case.stage.value, it.retention, _yes(whole(it)),
         )  # fmt: skip
 
 

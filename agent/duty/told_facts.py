@@ -1,6 +1,6 @@
 """Reading what events tell: what cannot be read tells nothing, and nothing breaks over it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from agent.duty.case_facts import Label
@@ -30,3 +30,13 @@ def labels(values: Iterable[Any]) -> tuple[Label, ...]:
 def texts(values: Iterable[Any]) -> tuple[str, ...]:
     """The texts among `values`."""
     return tuple(value for value in values if isinstance(value, str))
+
+
+def frozen_policies(own: Iterable[DeviceEvent]) -> dict[str, int]:
+    """The versions of the policies in force, as the recording's beginning was told."""
+    found: dict[str, int] = {}
+    for event in own:
+        policies = event.data.get("policies")
+        if event.type is EventType.RECORDING_STARTED and isinstance(policies, Mapping):
+            found = {str(kind): version for kind, version in policies.items() if type(version) is int}
+    return found

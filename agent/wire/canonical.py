@@ -5,6 +5,8 @@ A subset of RFC 8785: objects with sorted unique string keys, arrays, strings, b
 """
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ from agent.errors import SenderFault
 
 MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 / I-JSON (RFC 7493 section 2.2)
 MAX_DEPTH = 32  # ours; a document nests at most 6 deep
+TIMESTAMP_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 _T = TypeVar("_T")
 
@@ -19,20 +22,24 @@ _T = TypeVar("_T")
 def encode(value: Any) -> bytes:
     """Return the canonical bytes of `value`; raises `ValueError` for a value that has none."""
     _check(value, MAX_DEPTH)
-    # Keys sort by Unicode code point; RFC 8785 sorts by UTF-16 unit: equal for every key inside the BMP.
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _spelled(value)
 
 
 def decode(data: bytes) -> Any:
     """Parse `data`, refusing anything that is not exactly the canonical form of its value (`SenderFault`)."""
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse)
-        again = encode(value)
-    except (ValueError, RecursionError) as error:
-        raise SenderFault(f"收到的数据不是规范 JSON（{error}），已拒绝。") from error
-    if again != data:
-        raise SenderFault("收到的数据不是规范 JSON（键序、空白或转义不合规定），已拒绝。")
+    value, again = _parsed(data, encode)
+    _same(data, again)
     return value
+
+
+def decode_items(data: bytes) -> tuple[tuple[Any, bytes], ...]:
+    """The items of the array in `data`, each with its canonical bytes; refuses as `decode` does, and whatever is not an
+    array. Cheaper than to encode every item once more."""
+    value, spelled = _parsed(data, _spelled_items)
+    if not isinstance(value, list):
+        raise SenderFault("收到的数据应为一个 JSON 数组，已拒绝。")
+    _same(data, b"[" + b",".join(spelled) + b"]")
+    return tuple(zip(value, spelled, strict=True))
 
 
 def decode_object(data: bytes) -> dict[str, Any]:
@@ -50,10 +57,12 @@ def timestamp(moment: datetime) -> str:
 
 def parse_timestamp(text: Any) -> datetime:
     """The aware UTC moment of a string made by `timestamp`; raises `SenderFault` otherwise."""
+    if not isinstance(text, str) or not TIMESTAMP_PATTERN.fullmatch(text):
+        raise SenderFault(f"时间“{str(text)[:40]}”不是 UTC 毫秒格式，已拒绝。")
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    except (TypeError, ValueError) as error:
-        raise SenderFault(f"时间“{str(text)[:40]}”不是 UTC 毫秒格式，已拒绝。") from error
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SenderFault(f"时间“{text}”不存在，已拒绝。") from error
 
 
 class Fields:
@@ -105,7 +114,7 @@ class Fields:
         return self.any(name) is None
 
     def has(self, name: str) -> bool:
-        """Whether the field is there."""
+        """Whether there is such a field at all."""
         return name in self._value
 
     def any(self, name: str) -> Any:
@@ -121,16 +130,40 @@ class Fields:
         return value
 
 
+def _parsed(data: bytes, spell: Callable[[Any], _T]) -> tuple[Any, _T]:
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse)
+        return value, spell(value)
+    except (ValueError, RecursionError) as error:
+        raise SenderFault(f"收到的数据不是规范 JSON（{error}），已拒绝。") from error
+
+
+def _same(data: bytes, again: bytes) -> None:
+    if again != data:
+        raise SenderFault("收到的数据不是规范 JSON（键序、空白或转义不合规定），已拒绝。")
+
+
+def _spelled(value: Any) -> bytes:
+    # Keys sort by Unicode code point; RFC 8785 sorts by UTF-16 unit: equal for every key inside the BMP.
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _spelled_items(value: Any) -> tuple[bytes, ...]:
+    _check(value, MAX_DEPTH)
+    return tuple(_spelled(item) for item in value) if isinstance(value, list) else ()
+
+
 def _check(value: Any, depth: int) -> None:
     if depth == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
         return
     if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise ValueError("object keys must be strings")
-        for inner in value.values():
-            _check(inner, depth - 1)
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ValueError("object keys must be strings")  # noqa: TRY004 - as every other value without a form
+            if not isinstance(inner, str):
+                _check(inner, depth - 1)
     elif isinstance(value, list | tuple):
         for inner in value:
             _check(inner, depth - 1)

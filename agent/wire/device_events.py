@@ -193,10 +193,10 @@ def decode_batch(payload: bytes) -> tuple[tuple[DeviceEvent, bytes], ...]:
     """The events of a batch with their canonical bodies, in the order sent; raises `SenderFault`."""
     if len(payload) > MAX_BATCH_BYTES:
         raise SenderFault(f"事件批超过 {MAX_BATCH_BYTES // 1024} KiB，已拒绝。")
-    entries = canonical.decode(payload)
-    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_BATCH_EVENTS:
+    entries = canonical.decode_items(payload)
+    if not 1 <= len(entries) <= MAX_BATCH_EVENTS:
         raise SenderFault(f"事件批应有 1 至 {MAX_BATCH_EVENTS} 个事件，已拒绝。")
-    return tuple((parse_event(entry), canonical.encode(entry)) for entry in entries)
+    return tuple((parse_event(entry), body) for entry, body in entries)
 
 
 def _source(text: str) -> tuple[District, DeviceId]:

@@ -16,6 +16,7 @@ from agent.duty.case_facts import CaseFacts
 from agent.duty.disclosure_rules import check_content, open_two_signatures
 from agent.duty.review import LEDGER, Move, Review, replay
 from agent.duty.review_rules import ReviewRules, parse_review_rules
+from agent.duty.told_events import ToldEvents
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
@@ -69,6 +70,11 @@ class CaseRoom:
         finally:
             store.close()
 
+    @cached_property
+    def told(self) -> ToldEvents:
+        """The same, by task and by recording."""
+        return ToldEvents(self.events)
+
     def tasks(self) -> tuple[str, ...]:
         """Every task that a device took."""
         return tasks_of(self.events)
@@ -76,10 +82,8 @@ class CaseRoom:
     def facts(self, task: str, transfer: str | None = None) -> CaseFacts:
         """The facts of `task`; `transfer` None: as it was last submitted. Raises `SenderFault`, `OperatorFault`."""
         told = _transfer(self.review(task)) if transfer is None else transfer
-        names, kept = recordings_of(task, self.events), self.config.folder / SEEN
-        return assemble_case(
-            task, self.events, seen_recordings(self.recordings, names, kept, self.root, self.now), told
-        )
+        names, kept = recordings_of(task, self.told), self.config.folder / SEEN
+        return assemble_case(task, self.told, seen_recordings(self.recordings, names, kept, self.root, self.now), told)
 
     def review(self, task: str) -> Review:
         """The review of `task` as its acts make it; raises `SenderFault` when they were changed."""

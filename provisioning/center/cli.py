@@ -20,6 +20,7 @@ from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
+from provisioning.center import log_cli
 from provisioning.center.command_cli import command, commands
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
@@ -42,6 +43,8 @@ app.command(
 )(command)
 app.command(epilog="例：liuhen-center commands --config center.toml --device REC-0001 --json")(commands)
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
+
+log_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]

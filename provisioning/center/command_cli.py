@@ -58,6 +58,8 @@ def command(
     verb = _verb(kind)
     body = _body(verb, given)
     settings, now = read_config(config), system_clock().read().wall
+    if not settings.shard.owns(device_id(device)):
+        raise OperatorFault(f"{device} 由另一个接收端负责。请用它的 center.toml。")
     signer, trust = read_signer(key, chain), CaseRoom(settings, config.parent, now).trust
     store, book = _store(config), CommandBook(settings.folder)
     try:

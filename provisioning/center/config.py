@@ -8,6 +8,7 @@ from typing import Any
 from agent.errors import OperatorFault, SenderFault
 from agent.settings import KEEPALIVES_S, PORTS, PROTOCOLS, Settings, read_toml
 from agent.wire.identifiers import District, district, label
+from provisioning.center.shard import WHOLE, Shard, parse_shard
 
 WHERE = "center.toml"
 DEFAULT_DATABASE = "sqlite:///center.db"
@@ -29,7 +30,8 @@ class BrokerSettings:
 
 @dataclass(frozen=True)
 class CenterConfig:
-    """A receiver's configuration; `database` is an SQLAlchemy URL, `released` the folder of released disclosures."""
+    """A receiver's configuration; `database` is an SQLAlchemy URL, `released` the folder of released disclosures,
+    `shard` the part of the devices that is this receiver's."""
 
     folder: Path
     district: District
@@ -41,6 +43,7 @@ class CenterConfig:
     key: Path
     chain: Path
     broker: BrokerSettings
+    shard: Shard = WHOLE
 
 
 def read_config(path: Path) -> CenterConfig:
@@ -53,7 +56,7 @@ def read_config(path: Path) -> CenterConfig:
 
 def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
     """The configuration of a decoded document; raises `OperatorFault` or, for a malformed name, `SenderFault`."""
-    top = Settings(WHERE, document, ("district", "receiver", "database", "released", "identity", "broker"))
+    top = Settings(WHERE, document, ("district", "receiver", "database", "released", "shard", "identity", "broker"))
     identity = top.table("identity", ("root", "trust_list", "key", "chain"))
     return CenterConfig(
         folder,
@@ -66,6 +69,7 @@ def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
         identity.path("key", folder),
         identity.path("chain", folder),
         _broker(top, folder),
+        parse_shard(top.text("shard", "1/1")),
     )
 
 

@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.device_events import DeviceEvent, parse_event
 from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, District
-from agent.wire.receipts import RECEIPT_TYPE, Receipt
+from agent.wire.receipts import RECEIPT_TYPE, Receipt, TreePoint
 from agent.wire.signing import Signer
 from agent.wire.topics import STATE, parse_device_topic
+from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead
 from agent.wire.trust import TrustList
 from agent.wire.witness import WITNESS_TYPE
+from provisioning.center.event_log import EventLog, Leaf
 from provisioning.center.intake import (
     Alarm,
     AlarmKind,
@@ -26,10 +30,13 @@ from provisioning.center.intake import (
     topic_device,
 )
 from provisioning.center.receipt_desk import ReceiptDesk
+from provisioning.center.shard import WHOLE, Shard
 from provisioning.center.store import Ledger, Store
 from provisioning.center.witnessing import countersigned_devices, witnesses
 
 log = logging.getLogger("liuhen.center")
+
+Committed = tuple[DeviceEvent, bytes]
 
 
 @dataclass(frozen=True)
@@ -50,22 +57,32 @@ class Ingest:
     trust: TrustList
     signer: Signer
     desk: ReceiptDesk = field(default_factory=ReceiptDesk)
+    shard: Shard = WHOLE
     _refused: set[DeviceId] = field(default_factory=set)
     _ask_again: set[DeviceId] = field(default_factory=set)
 
+    def begin(self) -> None:
+        """Make the log of accepted events where the store has none yet."""
+        with self.store.transaction() as ledger:
+            EventLog(ledger.rows, self.receiver).begin()
+
     def take(self, messages: Sequence[tuple[str, bytes]], now: datetime, now_ms: int) -> None:
         """Store a group of (topic, payload) in one transaction; when this returns they may be acknowledged."""
+        accepted: list[Leaf] = []
         with self.store.transaction() as ledger:
             for topic, payload in messages:
+                if is_receivers_own(topic):
+                    continue
                 try:
-                    self._take_one(ledger, topic, payload, now, now_ms)
+                    accepted += self._take_one(ledger, topic, payload, now, now_ms)
                 except SenderFault as fault:
                     self._refuse(ledger, topic, fault, now)
+            EventLog(ledger.rows, self.receiver).append(accepted)
 
     def owe_unanswered(self, now_ms: int) -> None:
         """Owe a receipt to every device with committed events that none has covered: we may have died in between."""
         with self.store.transaction() as ledger:
-            for device in ledger.unanswered():
+            for device in filter(self.shard.owns, ledger.unanswered()):
                 self.desk.owe(device, 0, now_ms)
 
     def receipts(self, now: datetime, now_ms: int) -> tuple[SealedReceipt, ...]:
@@ -73,7 +90,8 @@ class Ingest:
         if not self.desk.due(now_ms):
             return ()
         with self.store.transaction() as ledger:
-            receipts = tuple(self._receipt(ledger, device, now, now_ms) for device in self.desk.take())
+            tree = self._seal_tree(ledger, now)
+            receipts = tuple(self._receipt(ledger, device, tree, now, now_ms) for device in self.desk.take())
         return tuple(SealedReceipt(it, seal(RECEIPT_TYPE, it.encode(), [self.signer])) for it in receipts)
 
     def delivered(self, answers: Sequence[SealedReceipt]) -> None:
@@ -94,39 +112,33 @@ class Ingest:
             self.desk.owe(device, 0, now_ms)
         self._refused = set()
 
-    def _take_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> None:
-        if is_receivers_own(topic):
-            return
+    def _take_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> list[Leaf]:
+        if not self.shard.owns(topic_device(topic, self.district)):
+            return []
         if parse_device_topic(topic).channel != STATE:
-            self._take_events(ledger, topic, payload, now, now_ms)
-        elif payload:  # an empty one is a retained state that was cleared
+            return self._take_events(ledger, topic, payload, now, now_ms)
+        if payload:  # an empty one is a retained state that was cleared
             status = open_status(topic, payload, self.trust, now, self.district)
             if ledger.status(status, now) and status.online:
                 self.desk.owe(status.device, 0, now_ms)
+        return []
 
-    def _take_events(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> None:
+    def _take_events(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> list[Leaf]:
         device, links = open_batch(topic, payload, self.trust, now, self.district)
         decision = decide(links, ledger.shelf(device, [link.event.devseq for link in links]))
         ledger.apply(device, decision, now)
-        self._keep(ledger, device, decision, payload, now)
+        committed = _committed(ledger, device, decision)
+        _keep_batch(ledger, device, decision, payload)
+        for event, witness in witnesses((event for event, _ in committed), self.receiver, now):
+            envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
+            ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
         for alarm in decision.alarms:
             _note(ledger, device, alarm, now)
         for loss in decision.losses:
             log.warning("%s lost its memory: events %d to %d are a declared gap", device, loss.first, loss.last)
         self._refused.discard(device)
         self.desk.owe(device, len(links), now_ms)
-
-    def _keep(self, ledger: Ledger, device: DeviceId, decision: Decision, payload: bytes, now: datetime) -> None:
-        """What the account of the device will need: the batch as it came, and our word on every head it brought."""
-        new = [link.event.devseq for link in (*decision.append, *decision.park)]
-        if new:
-            ledger.keep(device, SealedKind.BATCH, min(new), payload)
-        for other in countersigned_devices(link.event for link in (*decision.append, *decision.park)):
-            ledger.keep(other, countersigned_by(device), min(new), payload)
-        committed = [link.event.devseq for link in decision.append] + decision.adopt
-        for event, witness in witnesses(ledger.bodies(device, committed), self.receiver, now):
-            envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
-            ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
+        return [Leaf(device, event.devseq, body) for event, body in committed]
 
     def _refuse(self, ledger: Ledger, topic: str, fault: SenderFault, now: datetime) -> None:
         try:
@@ -137,12 +149,40 @@ class Ingest:
         self._refused.add(device)
         _note(ledger, device, Alarm(AlarmKind.REFUSED, 0, "", str(fault)), now)
 
-    def _receipt(self, ledger: Ledger, device: DeviceId, now: datetime, now_ms: int) -> Receipt:
+    def _receipt(self, ledger: Ledger, device: DeviceId, tree: TreePoint, now: datetime, now_ms: int) -> Receipt:
         head = ledger.head(device)
         wanted = ledger.has_gap(device) or device in self._ask_again
         resend = wanted and self.desk.ask_again(device, head.upto, now_ms)
         self._ask_again.discard(device)
-        return Receipt(device, head.upto, head.digest, self.receiver, now, resend)
+        return Receipt(device, head.upto, head.digest, self.receiver, now, resend, tree)
+
+    def _seal_tree(self, ledger: Ledger, now: datetime) -> TreePoint:
+        """Sign the log's head where it has grown since the last one."""
+        events = EventLog(ledger.rows, self.receiver)
+        point = events.point()
+        if events.sealed()[0] != point.size:
+            head = TreeHead(self.receiver, point.size, point.root, now)
+            events.keep(point.size, seal(TREE_HEAD_TYPE, head.encode(), [self.signer]))
+        return point
+
+
+def _committed(ledger: Ledger, device: DeviceId, decision: Decision) -> list[Committed]:
+    """The events that the decision made part of the record, in the order of their numbers, each with its body."""
+    here = {link.event.devseq: (link.event, link.body) for link in (*decision.park, *decision.append)}
+    for body in ledger.bodies(device, [number for number in decision.adopt if number not in here]):
+        event = parse_event(canonical.decode(body))
+        here[event.devseq] = event, body
+    numbers = sorted([*decision.adopt, *(link.event.devseq for link in decision.append)])
+    return [here[number] for number in numbers]
+
+
+def _keep_batch(ledger: Ledger, device: DeviceId, decision: Decision, payload: bytes) -> None:
+    """What the account of the device will need: the batch as it came."""
+    new = [link.event.devseq for link in (*decision.append, *decision.park)]
+    if new:
+        ledger.keep(device, SealedKind.BATCH, min(new), payload)
+    for other in countersigned_devices(link.event for link in (*decision.append, *decision.park)):
+        ledger.keep(other, countersigned_by(device), min(new), payload)
 
 
 def _note(ledger: Ledger, device: DeviceId, alarm: Alarm, now: datetime) -> None:

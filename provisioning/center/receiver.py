@@ -69,6 +69,7 @@ class Receiver:
         try:
             with self.ingest.store.transaction() as ledger:
                 self.session = ledger.next_session(self.config.receiver)
+            self.ingest.begin()
             self.link.start(self._state_topic, self._state(online=False))
             while self._serve(self.inbox.take(GROUP, TICK_S)):
                 self._send_receipts()
@@ -180,7 +181,7 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     filters = (events_filter(config.district), states_filter(config.district))
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
-    ingest = Ingest(config.district, config.receiver, store, trust, signer)
+    ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
     commands = CommandPost(CommandBook(config.folder), store)
     return Receiver(config, ingest, link, inbox, signer, trust_file, ReleasedFolder(config.released), commands, clock)
 

@@ -9,7 +9,7 @@ from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
 from agent.duty.review_admission import Judged, missing_materials, must_be_reviewed, parse_findings
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
-from agent.duty.review_rules import ReviewRules
+from agent.duty.review_rules import ReviewRules, Stage
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES
 from agent.wire.instant import BEIJING
@@ -28,7 +28,8 @@ th { background: #f0f0f0; font-weight: 600; white-space: nowrap } .facts th { wi
 ul { margin: 0; padding-left: 4mm }
 .against { color: #a40000 } .human { color: #555 } .good { color: #0a5c1f } .late { color: #a40000; font-weight: 600 }
 .red { display: inline-block; border: .5mm solid #a40000; color: #a40000; padding: 0 2mm; font-weight: 700 }
-a { color: inherit } :target { background: #ffeca8 } footer { color: #444; font-size: 8.5pt; margin-top: 4mm }
+a { color: inherit; white-space: nowrap } :target { background: #ffeca8 }
+footer { color: #444; font-size: 8.5pt; margin-top: 4mm }
 """
 PREFILL_CLASS = {Prefill.SUPPORTED: "good", Prefill.AGAINST: "against", Prefill.HUMAN: "human"}
 
@@ -66,7 +67,8 @@ def _page(it: Dossier) -> Iterator[str]:
     yield f"<h2>一、送审材料</h2>{_materials(it)}"
     yield "<h2>二、审核要素</h2><p>“签名事实”一栏由设备与中心签名的记录预填，不是结论；每项结论由审核人员作出。</p>"
     yield '<table class="elements"><tr><th>#<th>要素<th>签名事实<th>预填<th>审核意见'
-    yield "".join(_element(element, it.findings.get(element.number)) for element in review_elements(it.facts))
+    findings, many = it.findings, len(it.facts.recordings) > 1
+    yield "".join(_element(one, findings.get(one.number), many=many) for one in review_elements(it.facts))
     yield f"</table><h2>三、录像与时间段</h2>{_recordings(it.facts)}{_stretches(it.facts)}"
     yield f"<h2>四、执法文书</h2>{_documents(it)}"
     yield f"<h2>五、审核流程</h2>{_acts(it)}{_turns(it)}"
@@ -77,7 +79,7 @@ def _page(it: Dossier) -> Iterator[str]:
 
 def _head(it: Dossier) -> Iterator[str]:
     facts = it.facts
-    factors = "、".join(facts.major)
+    factors = "；".join(facts.major)
     tag = '<span class="red">须法制审核</span> ' if must_be_reviewed(facts, it.rules) else ""
     ended = "未结束" if facts.ended is None else _moment(facts.ended)
     yield f"<tr><th>任务<td>{escape(facts.task)}<th>状态<td><b>{it.review.stage.value}</b>"
@@ -114,8 +116,8 @@ def _submitted(review: Review) -> list[str]:
     return [str(name) for name in bodies[-1]["materials"]] if bodies else []
 
 
-def _element(element: Element, judged: Judged | None) -> str:
-    lines = "".join(f"<li{_class(line)}>{escape(line.text)}{_links(line)}" for line in element.lines)
+def _element(element: Element, judged: Judged | None, *, many: bool) -> str:
+    lines = "".join(f"<li{_class(line)}>{escape(line.text)}{_links(line, many=many)}" for line in element.lines)
     found = '<span class="human">待审核</span>' if judged is None else f"<b>{judged.finding.value}</b>"
     note = "" if judged is None or not judged.note else f"<br>{escape(judged.note)}"
     facts = f"<ul>{lines}</ul>" if lines else '<span class="human">签名事实对此没有记载</span>'
@@ -128,8 +130,9 @@ def _class(line: Line) -> str:
     return ' class="against"' if line.against else ""
 
 
-def _links(line: Line) -> str:
-    spans = "".join(f' <a href="#{_anchor(span)}">{_stretch(span)}</a>' for span in line.spans)
+def _links(line: Line, *, many: bool) -> str:
+    """Where it can be seen; which recording, only where there are `many`."""
+    spans = "".join(f' <a href="#{_anchor(span)}">{_stretch(span, named=many)}</a>' for span in line.spans)
     papers = "".join(f' <a href="#d-{escape(number)}">见文书</a>' for number in line.documents)
     return spans + papers
 
@@ -151,7 +154,7 @@ def _stretches(facts: CaseFacts) -> str:
     told += [(_gap(gap), gap.span) for gap in facts.gaps]
     told += [(f"文书：{paper.number}", paper.span) for paper in facts.documents if paper.span is not None]
     rows = [
-        f'<tr id="{_anchor(span)}"><td>{escape(words)}<td>{span.recording}<td>{span.first}–{span.last}'
+        f'<tr id="{_anchor(span)}"><td>{escape(words)}<td>{span.recording}<td>{_numbers(span)}'
         f"<td>{_clock(span.begins)} 至 {_clock(span.ends)}"
         for words, span in sorted(told, key=lambda entry: (entry[1].recording, entry[1].first))
     ]
@@ -192,11 +195,17 @@ def _turns(it: Dossier) -> str:
     found: Sequence[Turn] = turns(it.review, it.rules)
     rows = [
         f"<tr><td>{turn.stage.value}<td>{_moment(turn.began)}<td>{'—' if turn.due is None else _moment(turn.due)}"
-        f"<td>{'进行中' if turn.ended is None else _moment(turn.ended)}<td>{_late(turn, it.made)}"
+        f"<td>{_left(turn)}<td>{_late(turn, it.made)}"
         for turn in found
     ]
     notes = _paragraphs((("协调机制", it.rules.coordination), ("责任追究", it.rules.accountability)))
     return f"<p></p><table><tr><th>状态<th>进入<th>期限<th>离开<th>是否逾期{''.join(rows)}</table>{notes}"
+
+
+def _left(turn: Turn) -> str:
+    if turn.ended is not None:
+        return _moment(turn.ended)
+    return "办结" if turn.stage is Stage.DECIDED else "进行中"
 
 
 def _late(turn: Turn, now: datetime) -> str:
@@ -212,12 +221,17 @@ def _anchor(span: Span) -> str:
     return f"t-{span.recording}-{span.first}-{span.last}"
 
 
-def _stretch(span: Span) -> str:
-    return f"[{span.recording} {_fragments(span)}，{_clock(span.begins)}–{_clock(span.ends)}]"
+def _stretch(span: Span, *, named: bool) -> str:
+    name = f"{span.recording} " if named else ""
+    return f"[{name}{_fragments(span)}，{_clock(span.begins)}–{_clock(span.ends)}]"
 
 
 def _fragments(span: Span) -> str:
-    return f"第 {span.first} 片段" if span.first == span.last else f"第 {span.first}–{span.last} 片段"
+    return f"第 {_numbers(span)} 片段"
+
+
+def _numbers(span: Span) -> str:
+    return f"{span.first}" if span.first == span.last else f"{span.first}–{span.last}"
 
 
 def _moment(moment: datetime) -> str:

@@ -33,7 +33,7 @@ def link_rows(device: DeviceId, links: Iterable[Link], now: datetime) -> list[Ro
             "devseq": link.event.devseq,
             "prev": link.event.prev,
             "hash": link.digest,
-            "event_id": link.event.event_id[:200],
+            "event_id": _text(link.event.event_id, 200),
             "type": link.event.type.value,
             "body": link.body,
             "received_at": timestamp(now),
@@ -63,9 +63,14 @@ def alarm_key(device: str, alarm: Alarm) -> Row:
     return {"device": device, "kind": alarm.kind.value, "devseq": alarm.devseq, "hash": alarm.digest}
 
 
+def alarm_detail(alarm: Alarm) -> str:
+    """What is told of an alarm."""
+    return _text(alarm.detail, 400)
+
+
 def alarm_row(device: str, alarm: Alarm, now: datetime) -> Row:
     """An alarm that is new."""
-    told = {"times": 1, "detail": alarm.detail[:400], "first_at": timestamp(now), "last_at": timestamp(now)}
+    told = {"times": 1, "detail": alarm_detail(alarm), "first_at": timestamp(now), "last_at": timestamp(now)}
     return alarm_key(device, alarm) | told
 
 
@@ -75,6 +80,11 @@ def status_values(status: DeviceStatus, now: datetime) -> Row:
         "online": status.online,
         "session": status.session,
         "waiting": status.waiting,
-        "version": status.version[:40],
+        "version": _text(status.version, 40),
         "seen_at": timestamp(now),
     }
+
+
+def _text(text: str, most: int) -> str:
+    """What every engine takes: PostgreSQL has no NUL, which JSON can spell."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]

@@ -1,10 +1,10 @@
-"""The centre's database, by SQLAlchemy Core; SQLite in WAL with synchronous=FULL unless the URL names another engine.
+"""The centre's database, by SQLAlchemy Core: SQLite in WAL with synchronous=FULL, or PostgreSQL by URL.
 
 One thread writes. A receipt is signed only after the transaction that stored its events has been committed.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,91 +35,68 @@ from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.canonical import timestamp
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.status import DeviceStatus
+from provisioning.center import postgres_session, schema, sqlite_file
 from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, Shelf, Waiting
-from provisioning.center.rows import Row, alarm_key, alarm_row, head_row, link_rows, loss_rows, status_values
-from provisioning.center.sqlite_file import make_durable, private_file
+from provisioning.center.rows import (
+    Row,
+    alarm_detail,
+    alarm_key,
+    alarm_row,
+    head_row,
+    link_rows,
+    loss_rows,
+    status_values,
+)
+from provisioning.center.sqlite_file import private_file
 from provisioning.center.summary import DeviceSummary, device_summary
 
 BUSY_TIMEOUT_S = 10  # ours: a report reading while the receiver commits
+PAGE_ROWS = 1_000  # ours: some 1 MB
+
+DURABLE = {"sqlite": sqlite_file.make_durable, "postgresql": postgres_session.make_durable}
+KINDS: Mapping[type, Any] = {int: BigInteger, bool: Boolean, bytes: LargeBinary}
 
 metadata = MetaData()
-_link_columns = (
-    ("prev", String(64)),
-    ("hash", String(64)),
-    ("event_id", String(200)),
-    ("type", String(80)),
-    ("body", LargeBinary),
-    ("received_at", String(24)),
-)
 
 
-def _chain_table(name: str) -> Table:
-    columns = [Column(column, kind, nullable=False) for column, kind in _link_columns]
-    return Table(
-        name,
-        metadata,
-        Column("device", String(16), primary_key=True),
-        Column("devseq", BigInteger, primary_key=True, autoincrement=False),
-        *columns,
-    )
+def _column(column: schema.Column) -> Column[Any]:
+    kind = String(column.size) if column.kind is str else KINDS[column.kind]
+    return Column(column.name, kind, primary_key=column.key, autoincrement=False, nullable=False)
 
 
-_event, _parked = _chain_table("event"), _chain_table("parked")
-_head = Table(
-    "head",
-    metadata,
-    Column("device", String(16), primary_key=True),
-    Column("upto", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("gaps", BigInteger, nullable=False),
-    Column("received_at", String(24), nullable=False),
-    Column("receipts", BigInteger, nullable=False),
-    Column("receipted", BigInteger, nullable=False),
-)
-_alarm = Table(
-    "alarm",
-    metadata,
-    Column("device", String(16), primary_key=True),
-    Column("kind", String(16), primary_key=True),
-    Column("devseq", BigInteger, primary_key=True, autoincrement=False),
-    Column("hash", String(64), primary_key=True),
-    Column("detail", String(400), nullable=False),
-    Column("times", BigInteger, nullable=False),
-    Column("first_at", String(24), nullable=False),
-    Column("last_at", String(24), nullable=False),
-)
-_loss = Table(
-    "loss",
-    metadata,
-    Column("device", String(16), primary_key=True),
-    Column("declared_by", BigInteger, primary_key=True, autoincrement=False),
-    Column("first", BigInteger, nullable=False),
-    Column("last", BigInteger, nullable=False),
-    Column("kept", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("declared_at", String(24), nullable=False),
-)
-_status = Table(
-    "status",
-    metadata,
-    Column("device", String(16), primary_key=True),
-    Column("online", Boolean, nullable=False),
-    Column("session", BigInteger, nullable=False),
-    Column("waiting", BigInteger, nullable=False),
-    Column("version", String(40), nullable=False),
-    Column("seen_at", String(24), nullable=False),
-)
-_receiver = Table(
-    "receiver", metadata, Column("name", String(64), primary_key=True), Column("session", BigInteger, nullable=False)
-)
-_sealed = Table(
-    "sealed",
-    metadata,
-    Column("device", String(16), primary_key=True),
-    Column("kind", String(16), primary_key=True),
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("envelope", LargeBinary, nullable=False),
-)
+TABLES = {
+    name: Table(name, metadata, *map(_column, columns), sqlite_with_rowid=name not in schema.CLUSTERED)
+    for name, columns in schema.TABLES.items()
+}
+_event, _parked, _head, _alarm = TABLES["event"], TABLES["parked"], TABLES["head"], TABLES["alarm"]
+_loss, _status, _receiver, _sealed = TABLES["loss"], TABLES["status"], TABLES["receiver"], TABLES["sealed"]
+
+
+class Rows:
+    """Plain verbs on the tables inside one transaction, for rooms that keep rows of their own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, table: str, where: Row) -> list[Row]:
+        """The rows of `table` with these values."""
+        return _rows(self._connection, select(TABLES[table]).where(*_equal(TABLES[table], where)))
+
+    def each(self, table: str) -> Iterator[Row]:
+        """Every row of `table` by its primary key, not all in memory at once."""
+        query = select(TABLES[table]).order_by(*TABLES[table].primary_key)
+        with self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)) as found:
+            yield from (dict(row) for row in found.mappings())
+
+    def add(self, table: str, rows: list[Row]) -> None:
+        """New rows."""
+        _insert(self._connection, TABLES[table], rows)
+
+    def put(self, table: str, key: Row, values: Row) -> None:
+        """The row with this primary key, new or changed."""
+        changed = update(TABLES[table]).where(*_equal(TABLES[table], key)).values(**values)
+        if not self._connection.execute(changed).rowcount:
+            self._connection.execute(insert(TABLES[table]).values(**key, **values))
 
 
 class Ledger:
@@ -127,6 +104,7 @@ class Ledger:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.rows = Rows(connection)
 
     def shelf(self, device: DeviceId, numbers: Iterable[int]) -> Shelf:
         """What is known of `device`, with the hashes of those of `numbers` that are stored."""
@@ -167,7 +145,7 @@ class Ledger:
     def alarm(self, device: str, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; the same again only counts. Returns whether it is new."""
         where = [_alarm.c[name] == value for name, value in alarm_key(device, alarm).items()]
-        again = {"times": _alarm.c.times + 1, "last_at": timestamp(now), "detail": alarm.detail[:400]}
+        again = {"times": _alarm.c.times + 1, "last_at": timestamp(now), "detail": alarm_detail(alarm)}
         if self._connection.execute(update(_alarm).where(*where).values(**again)).rowcount:
             return False
         self._connection.execute(insert(_alarm).values(**alarm_row(device, alarm, now)))
@@ -285,12 +263,15 @@ def open_store(url: str, folder: Path, *, create: bool = True) -> Store:
         target = make_url(url)
         if target.get_backend_name() == "sqlite" and target.database not in (None, "", ":memory:"):
             target = target.set(database=str(_sqlite_file(folder / str(target.database), create)))
+        if target.get_backend_name() not in DURABLE:
+            raise OperatorFault(
+                f"数据库 {target.get_backend_name()} 不受支持。请用 sqlite:/// 或 postgresql+psycopg://。"
+            )
         arguments = {"timeout": BUSY_TIMEOUT_S} if target.get_backend_name() == "sqlite" else {}
         engine = create_engine(target, connect_args=arguments)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise OperatorFault(f"数据库地址 database 不可用（{error}），应形如 sqlite:///center.db。") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", make_durable)
+    event.listen(engine, "connect", DURABLE[engine.dialect.name])
     with _database_errors():
         if create:
             metadata.create_all(engine)
@@ -328,6 +309,10 @@ def _touch(connection: Connection, device: DeviceId, now: datetime) -> None:
 def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
     if rows:
         connection.execute(insert(table), rows)
+
+
+def _equal(table: Table, where: Row) -> list[Any]:
+    return [table.c[name] == value for name, value in where.items()]
 
 
 def _adopt(connection: Connection, device: DeviceId, number: int) -> None:

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from agent.wire import canonical
-from agent.wire.device_events import DeviceEvent, parse_event
+from agent.wire.device_events import DeviceEvent
 from agent.wire.identifiers import DeviceId, recording_device
 from agent.wire.witness import Witness, countersigned, told_head
 
 
-def witnesses(bodies: Iterable[bytes], receiver: str, now: datetime) -> Iterator[tuple[DeviceEvent, Witness]]:
+def witnesses(events: Iterable[DeviceEvent], receiver: str, now: datetime) -> Iterator[tuple[DeviceEvent, Witness]]:
     """What `receiver` states at `now` about the heads in committed events, with the event that told each."""
-    for body in bodies:
-        event = parse_event(canonical.decode(body))
+    for event in events:
         seen = told_head(event)
         if seen is not None:  # anything else is a device's own business; nothing that we could put our name to
             yield event, Witness(seen.recording, seen.sequence, seen.head, receiver, now)

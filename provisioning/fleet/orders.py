@@ -1,6 +1,7 @@
 """What a technician orders, and the configuration files that follow from it (pure)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent.errors import OperatorFault, SenderFault
 from agent.settings import KIOSK_LISTEN, PROTOCOLS
@@ -50,7 +51,8 @@ class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
     `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
     `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal.
-    `archive` is the PEM public key that recordings are encrypted for, None to leave them in the clear."""
+    `archive` is the PEM public key that recordings are encrypted for, None to leave them in the clear. `lines` are
+    further serial devices of `[hooks]`, by key."""
 
     device: str
     unit: str
@@ -62,6 +64,7 @@ class DeviceOrder:
     gm: bool = False
     own_sensors: bool = True
     archive: bytes | None = None
+    lines: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
     if evidence:
         document |= {"evidence": evidence}
     if order.kiosk is None:
-        document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu}}
+        document |= {"capture": {"camera": order.camera}, "hooks": {"mcu": order.mcu, **order.lines}}
         duty: dict[str, str | int] = {"partner": order.partner} if order.partner else {}
         duty |= {} if order.own_sensors else {"sensors": "none"}
         document |= {"duty": duty} if duty else {}

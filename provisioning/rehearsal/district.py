@@ -16,8 +16,17 @@ from provisioning.fleet.orders import BrokerAddress, DeviceOrder, KioskOrder, Re
 SAMPLE = Path(__file__).with_name("sample")
 PLACE, NAME = "xinghe", "星河区"
 UNIT, HALL, AUDIENCE = "星河区综合行政执法局", "星河区政务服务大厅", "hall-1"
+ON_SCENE = "REC-0001"  # the recorder that the inspection is made with
 RECORDERS, KIOSK, RECEIVER = ("REC-0001", "REC-0002"), "KSK-0001", "receiver-1"
 EDITOR, REVIEWER = "示例-000101", "示例-000102"
+OFFICERS, EXAMINER, LEADER = ("示例-000001", "示例-000002"), "示例-000301", "示例-000401"
+PEOPLE = (
+    (Role.EDITOR, EDITOR),
+    (Role.REVIEWER, REVIEWER),
+    (Role.HANDLER, OFFICERS[0]),
+    (Role.EXAMINER, EXAMINER),
+    (Role.LEADER, LEADER),
+)
 LOOPBACK = "127.0.0.1"
 PHONE = "0000-0000000"  # fictional: nobody answers it
 
@@ -70,6 +79,14 @@ class District:
         """The serial line of a recorder's simulated button."""
         return self.device(name) / "mcu"
 
+    def reader(self, name: str) -> Path:
+        """The serial line of a recorder's simulated card reader."""
+        return self.device(name) / "card"
+
+    def lines(self, name: str) -> dict[str, str]:
+        """The serial lines of a recorder besides the button's, by their key in `[hooks]`."""
+        return {"card": str(self.reader(name).absolute())} if name == ON_SCENE else {}
+
     def person(self, role: Role) -> Path:
         """The folder with a person's key."""
         return self.place / "people" / role.value
@@ -97,7 +114,7 @@ def build_district(place: Path, wishes: Wishes, now: datetime) -> tuple[District
     authority = init_authority(district.authority, PLACE, NAME, now)
     for _ in range(2):  # the second round hands everybody the trust list with all the others on it
         write_receiver_folder(authority, _receiver(wishes, district), district.center, now)
-        for role, subject in ((Role.EDITOR, EDITOR), (Role.REVIEWER, REVIEWER)):
+        for role, subject in PEOPLE:
             write_person_folder(authority, subject, role, district.person(role), now)
         for order in _devices(wishes, district):
             write_device_folder(authority, order, district.device(order.device), now)
@@ -126,6 +143,7 @@ def _devices(wishes: Wishes, district: District) -> list[DeviceOrder]:
             partner=partner,
             own_sensors=False,
             archive=archive,
+            lines=district.lines(name),
         )
         for name, partner in zip(RECORDERS, reversed(RECORDERS), strict=True)
     ]

@@ -52,6 +52,27 @@ class Tampering:
     copy: Path
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """The on-scene inspection: its task, the recording's folder, what `liuhen-verify` says, the steps that were marked
+    and those that were asked for."""
+
+    task: str
+    path: Path
+    verdict: str
+    marked: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The end of the review: its stage, the packet's folder, the six tables."""
+
+    stage: str
+    packet: Path
+    exports: tuple[Path, ...]
+
+
 @dataclass
 class Findings:
     """Filled in as the story goes on; `failures` is why a rehearsal does not hold, in Chinese."""
@@ -66,6 +87,8 @@ class Findings:
     events: EventCounts = EventCounts(0, 0, 0)
     tampered: Tampering | None = None
     lost_s: float = 0.0
+    inspection: Inspection | None = None
+    decided: Decided | None = None
     failures: list[str] = field(default_factory=list)
 
     def expect(self, held: bool, otherwise: str) -> None:
@@ -98,5 +121,25 @@ class Findings:
             "kiosk": {"url": self.kiosk_url},
             "tampered": None if tampered is None else {"verdict": tampered.verdict, "fragment": tampered.fragment},
             "lost_s": round(self.lost_s, 3),
+            "inspection": None if self.inspection is None else _inspection(self.inspection),
+            "review": None if self.decided is None else _decided(self.decided),
             "failures": list(self.failures),
         }
+
+
+def _inspection(found: Inspection) -> dict[str, Any]:
+    return {
+        "task": found.task,
+        "path": str(found.path),
+        "verdict": found.verdict,
+        "marked": list(found.marked),
+        "required": list(found.required),
+    }
+
+
+def _decided(found: Decided) -> dict[str, Any]:
+    return {
+        "stage": found.stage,
+        "packet": str(found.packet),
+        "exports": {path.stem: str(path) for path in found.exports},
+    }

@@ -1,9 +1,12 @@
 """Starting the roles of a rehearsal, each by its own command."""
 
 import shutil
+from pathlib import Path
 
 from provisioning.rehearsal.processes import command, listens, wait_until
 from provisioning.rehearsal.stage import START_SECONDS, Stage
+
+SIMULATORS = {"card": "card_reader"}  # what plays a line of `[hooks]`
 
 
 def mosquitto() -> str | None:
@@ -34,11 +37,14 @@ def start_center(stage: Stage) -> None:
 
 
 def start_recorder(stage: Stage, device: str) -> None:
-    """Start a recorder with a simulated button on its serial line and wait until the centre has heard of it."""
-    link = stage.district.button(device)
-    program = (command("python"), "-m", "firmware_hooks.simulated_mcu", "--link", link)
-    button = stage.start(f"{device}-button", *program, with_input=True)
-    wait_until(f"{device} 按键", lambda: link.exists(), START_SECONDS, [button])
+    """Start a recorder with simulated devices on its serial lines and wait until the centre has heard of it."""
+    lines = {"button": ("mcu", stage.district.button(device))}
+    lines |= {name: (SIMULATORS[name], Path(link)) for name, link in stage.district.lines(device).items()}
+    for name, (simulator, link) in lines.items():
+        program = (command("python"), "-m", f"firmware_hooks.simulated_{simulator}", "--link", link)
+        stage.start(f"{device}-{name}", *program, with_input=True)
+    for name, (_, link) in lines.items():
+        wait_until(f"{device} {name}", link.exists, START_SECONDS, [stage.roles[f"{device}-{name}"]])
     stage.start_agent(device)
     wait_until(f"{device} 就绪", lambda: _ready(stage, device), START_SECONDS, [stage.roles[device]])
 

@@ -17,7 +17,7 @@ from provisioning.rehearsal.terminal import Teller
 
 FILM = "recordings/*/segment-0001.mp4.enc"
 START_SECONDS = 30.0  # a role imports and opens its files; generous for a small Pi
-PEOPLE = f"{EDITOR} + {REVIEWER}"  # who sign disclosures
+SIGNERS = f"{EDITOR} + {REVIEWER}"  # of disclosures
 VERDICT_EXITS = (0, 10, 11, 12, 13, 14)
 
 
@@ -47,20 +47,24 @@ class Stage:
         config = self.district.device(device) / "agent.toml"
         return _object(run([command("liuhen-agent"), "status", "--config", config, "--json"]))
 
-    def press(self, device: str) -> None:
-        """Press the button of a recorder: a frame on its serial line."""
-        button = self.roles[f"{device}-button"].stdin
-        button.write(b"press\n")
-        button.flush()
+    def press(self, device: str, what: str = "press") -> None:
+        """Press the button of a recorder, or ask `what` else its MCU can: a frame on its serial line."""
+        self.hand(f"{device}-button", what)
+
+    def hand(self, name: str, words: str) -> None:
+        """Tell a simulated device on its standard input what to do."""
+        given = self.roles[name].stdin
+        given.write(f"{words}\n".encode())
+        given.flush()
 
     def begin_film(self, device: str, seconds: float) -> Path:
         """Press the button; returns the first segment file when something is in it. Raises `EnvironmentFault` with the
         device's own words when it says that something failed."""
-        before = self.status(device)["last_error"]
+        before, there = self.status(device)["last_error"], self._films(device)
         self.press(device)
 
         def found() -> Path | None:
-            film = self._first(device, FILM)
+            film = next((path for path in self._films(device) if path not in there), None)
             said = None if film else self.status(device)["last_error"]
             if said and said != before:
                 raise EnvironmentFault(f"{device}：{said}")
@@ -72,6 +76,10 @@ class Stage:
         """The first file below a device's state folder that matches `pattern` and is not empty."""
         return wait_until(f"{device} {pattern}", lambda: self._first(device, pattern), seconds, [self.roles[device]])
 
+    def _films(self, device: str) -> list[Path]:
+        state = self.district.device(device) / "state"
+        return [path for path in sorted(state.glob(FILM)) if path.stat().st_size]
+
     def _first(self, device: str, pattern: str) -> Path | None:
         state = self.district.device(device) / "state"
         return next((path for path in sorted(state.glob(pattern)) if path.stat().st_size), None)
@@ -82,9 +90,10 @@ class Stage:
         return list(_object(run([command("liuhen-center"), "summary", "--config", config, "--json"]))["devices"])
 
     def open_in_archive(self, device: str) -> Path:
-        """Decrypt the device's recordings as the archive does; returns the first segment in the clear."""
-        encrypted = sorted((self.district.device(device) / "state" / "recordings").glob("*-R*"))
+        """Decrypt as the archive does what it has not yet of the device's; returns the first segment in the clear."""
         target = self.district.archive / device
+        held = sorted((self.district.device(device) / "state" / "recordings").glob("*-R*"))
+        encrypted = [folder for folder in held if not (target / folder.name).exists()]
         key = self.district.authority / ARCHIVE_KEY
         run([command("liuhen-center"), "decrypt", *encrypted, "--key", key, "--out", target])
         return target / encrypted[0].name / "segment-0001.mp4"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
-from provisioning.rehearsal import hall, tampering
+from provisioning.rehearsal import decision, hall, inspection, tampering
 from provisioning.rehearsal.district import KIOSK, RECORDERS, Wishes, build_district
 from provisioning.rehearsal.findings import EventCounts, Findings, JudgedRecording, Tampering
 from provisioning.rehearsal.processes import Processes, free_port
@@ -44,7 +44,9 @@ def rehearse(script: Script, findings: Findings, tell: Teller, processes: Proces
     _judge(stage)
     _tamper(stage)
     hall.correct(stage)
+    inspection.inspect(stage)
     _receipts(stage)
+    decision.decide(stage)
     return stage
 
 
@@ -74,6 +76,10 @@ def _record(stage: Stage, seconds: int) -> None:
     tell = stage.tell
     tell.chapter(f"{HONEST} 录制 {seconds} 秒", "press the button; H.264 and AAC, signed twice a second")
     start_recorder(stage, HONEST)
+    hall.wait_for_policies(stage, HONEST)
+    tell.say(
+        f"{HONEST} 已收到两人签名的执法规则，其版本将写入每次录制", "signed rules are there; frozen into recordings"
+    )
     film = stage.begin_film(HONEST, START_SECONDS)
     _watch(stage, HONEST, film, seconds)
     stage.press(HONEST)

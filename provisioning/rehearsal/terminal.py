@@ -124,6 +124,11 @@ def _counts(findings: Findings) -> Table:
     if tampered is not None:
         place = f"片段 fragment {tampered.fragment}，{tampered.moment}"
         table.add_row("改动一个字节 one flipped byte", f"{VERDICTS[tampered.verdict]}，{place}")
+    if findings.inspection is not None:
+        steps = f"{len(findings.inspection.marked)} / {len(findings.inspection.required)}"
+        table.add_row("现场检查 inspection", f"{VERDICTS[findings.inspection.verdict]}，环节 steps {steps}")
+    if findings.decided is not None:
+        table.add_row("法制审核 review", f"{findings.decided.stage}，{len(findings.decided.exports)} 项导出 exports")
     table.add_row("消息代理 broker", f"{findings.broker}，127.0.0.1:{findings.port}")
     table.add_row("画面来源 picture", escape(findings.source))
     return table
@@ -139,6 +144,13 @@ def _by_hand(findings: Findings, *, stays: bool) -> Iterator[tuple[str, str]]:
         yield f"核验 verify {recording.device}", f"{verify} {_quoted(recording.path)} --roots {roots}"
     for recording in findings.recordings[:1]:
         yield "手工核验 by hand", f"(cd {_quoted(recording.path)} && sha256sum -c SHA256SUMS)"
+    if findings.decided is not None:
+        check = f"{_short(command('liuhen-center'))} review check {_quoted(findings.decided.packet)} --root {roots}"
+        yield "核对审核包 check the packet", check
+        yield (
+            "审核包与报告 packet, report",
+            f"ls {_quoted(findings.decided.packet)} {_quoted(findings.place / 'report')}",
+        )
     yield "日志 logs", f"ls {_quoted(findings.place / 'logs')}"
 
 

@@ -20,11 +20,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import boot, capture, figures, policy, receipts
+from tests.benchmarks import boot, capture, center, figures, policy, receipts, review
 from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
-FIGURES |= receipts.FIGURES
+FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",
@@ -34,6 +34,7 @@ MEASURED = (
     "kiosk",
     "agent/verify_files.py",
     "firmware_hooks/nmea.py",
+    "provisioning/center",
     "tests/benchmarks",
 )
 

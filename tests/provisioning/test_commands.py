@@ -187,6 +187,7 @@ def test_events_of_a_long_life_are_all_shown(tmp_path: Path) -> None:
     folder, signer, chain = district.receiver(), load_signer(district.device("REC-0001"), "evidence"), Chain("REC-0001")
     store = open_store("sqlite:///center.db", folder)
     ingest = Ingest(PLACE, "receiver-1", store, district.authority.trust(), load_signer(folder, "receiver"))
+    ingest.begin()
     bodies = chain.add(1_150)
     batches = [sealed_batch(signer, bodies[start : start + 50]) for start in range(0, len(bodies), 50)]
     ingest.take([(events_topic("REC-0001"), batch) for batch in batches], NOW, 0)

@@ -36,6 +36,7 @@ def center(tmp_path: Path) -> Path:
     write_trust(folder, district.authority)
     store = open_store(read_config(folder / "center.toml").database, folder)
     ingest = Ingest(PLACE, "receiver-1", store, district.authority.trust(), load_signer(folder, "receiver"))
+    ingest.begin()
     chain = Chain(DEVICE)
     batches = [[*chain.add(3), chain.add_head("R000001", 1, "aa" * 32)], [chain.add_head("R000001", 30, "bb" * 32)],
                [chain.add_head("R000002", 7, "cc" * 32)]]  # fmt: skip

@@ -15,10 +15,10 @@ from agent.evidence.account import open_accounts
 from agent.wire.canonical import decode
 from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, open_envelope, parse_envelope, seal
-from agent.wire.identifiers import DeviceId, District, parse_recording_id
+from agent.wire.identifiers import District, parse_recording_id
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import KeySigner
-from agent.wire.trust import Role, TrustList
+from agent.wire.trust import Role
 from agent.wire.witness import WITNESS_TYPE, parse_witness
 from provisioning.authority import keys
 from provisioning.center import intake, store
@@ -26,70 +26,27 @@ from provisioning.center.ingest import Ingest
 from provisioning.center.intake import EMPTY_CHAIN, Head, Link, Shelf, Waiting, decide
 from provisioning.center.receipt_desk import RECEIPT_EVENTS, RECEIPT_INTERVAL_MS, RESEND_INTERVAL_MS, ReceiptDesk
 from provisioning.center.store import open_store
-from provisioning.center.summary import DeviceSummary
+from tests.provisioning.center_bench import A, B, Center, Keys
 from tests.provisioning.district import (
     NOW,
     PLACE,
     Chain,
-    SteppedClock,
-    TestDistrict,
     events_topic,
-    load_signer,
     lost_memory,
     sealed_batch,
     sealed_status,
     state_topic,
 )
 
-A, B = DeviceId("REC-0001"), DeviceId("REC-0002")
 
-
-class Center:
-    """An ingest over a database file, two devices' keys and a stepped clock."""
-
-    def __init__(self, base: Path) -> None:
-        self.district = TestDistrict(base, 1883, moment=lambda: NOW)
-        self.a = load_signer(self.district.device(A), "evidence")
-        self.b = load_signer(self.district.device(B), "evidence")
-        self.key = load_signer(self.district.receiver(), "receiver")
-        self.clock = SteppedClock()
-        self.store = open_store("sqlite:///center.db", base)
-        self.ingest = Ingest(PLACE, "receiver-1", self.store, self.trust, self.key)
-        self.chain = Chain(A)
-
-    @property
-    def trust(self) -> TrustList:
-        return self.district.authority.trust()
-
-    def take(self, data: bytes, topic: str = events_topic(A)) -> None:
-        self.ingest.take([(topic, data)], self.clock.wall, self.clock.monotonic_ms)
-
-    def send(self, *bodies: bytes) -> None:
-        self.take(sealed_batch(self.a, list(bodies)))
-
-    def row(self, device: str = A) -> DeviceSummary:
-        return next(row for row in self.store.summary() if row.device == device)
-
-    def alarms(self) -> list[tuple[str, str, int]]:
-        return [(row["device"], row["kind"], row["devseq"]) for row in self.store.alarms()]
-
-    def account(self) -> list[bytes]:
-        """What would be handed out about A, behind a receipt that reached the broker."""
-        self.clock.step(RECEIPT_INTERVAL_MS)
-        self.ingest.owe_unanswered(self.clock.monotonic_ms)
-        self.clock.step(RECEIPT_INTERVAL_MS)
-        self.ingest.delivered(self.ingest.receipts(self.clock.wall, self.clock.monotonic_ms))
-        return list(self.store.account(A))
-
-    def receipt(self) -> tuple[int, bool]:
-        self.clock.step(RECEIPT_INTERVAL_MS)
-        (answer,) = self.ingest.receipts(self.clock.wall, self.clock.monotonic_ms)
-        return answer.receipt.upto, answer.receipt.resend
+@pytest.fixture(scope="module")
+def holders(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
-def center(tmp_path: Path) -> Iterator[Center]:
-    made = Center(tmp_path)
+def center(holders: Keys, tmp_path: Path) -> Iterator[Center]:
+    made = Center(holders, tmp_path)
     yield made
     made.store.close()
 
@@ -143,10 +100,12 @@ def test_a_person_signing_in_a_devices_place_is_refused(center: Center) -> None:
     refused(center, sealed_batch(editor, center.chain.add()))
 
 
-def test_events_of_a_revoked_device_are_refused(center: Center) -> None:
+def test_events_of_a_revoked_device_are_refused(tmp_path: Path) -> None:
+    center = Center(Keys(tmp_path / "keys"), tmp_path)
     center.district.authority.revoke(A, "遗失", NOW)
     center.ingest.renew_trust(center.trust, 0)
     refused(center, sealed_batch(center.a, center.chain.add()))
+    center.store.close()
 
 
 def test_oversize_envelope_is_refused(center: Center) -> None:
@@ -164,8 +123,10 @@ def test_too_many_events_in_a_batch_are_refused(center: Center) -> None:
 
 @given(st.binary(max_size=300))
 @settings(max_examples=30)
-def test_garbage_is_refused_and_never_a_crash(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    center = Center(tmp_path_factory.mktemp("garbage"))
+def test_garbage_is_refused_and_never_a_crash(
+    holders: Keys, tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    center = Center(holders, tmp_path_factory.mktemp("garbage"))
     try:
         refused(center, data)
         center.take(seal(EVENTS_TYPE, data, [center.a]))

@@ -1,6 +1,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from provisioning.rehearsal.processes import Processes, free_port
 from provisioning.rehearsal.roles import mosquitto
 from provisioning.rehearsal.stage import Stage
 from provisioning.rehearsal.terminal import Teller
+from tests.scenarios.rehearsing import rehearse
 
 
 @pytest.fixture
@@ -23,3 +25,15 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         district, broker = build_district(tmp_path, wishes, system_clock().read().wall)
         findings = Findings(tmp_path, engine, wishes.port, district.root)
         yield Stage(district, broker, Teller(Console(file=io.StringIO())), processes, findings)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the whole rehearsal was played."""
+    return tmp_path_factory.mktemp("rehearsal") / "district"
+
+
+@pytest.fixture(scope="session")
+def told(place: Path) -> dict[str, Any]:
+    """The last line of the whole rehearsal; one run for every test of it."""
+    return rehearse(place, "--seconds", "4", "--camera", "test")

@@ -2,40 +2,16 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agent.evidence.foreign import c2pa_state, encypher_accepts
+from tests.scenarios.rehearsing import COMMAND, REHEARSAL, rehearse
 
 FOOTAGE = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
-COMMAND = Path(sys.executable).with_name("liuhen-provision")
-pytestmark = [
-    pytest.mark.xdist_group("rehearsal"),
-    pytest.mark.skipif(
-        not COMMAND.exists(), reason="the package is not installed beside this Python: make test installs it"
-    ),
-]
-
-
-def rehearse(place: Path, *options: str) -> dict[str, Any]:
-    argv = [COMMAND, "rehearse", "--once", "--json", "--dir", place, *options]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    last: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return last
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("rehearsal") / "district"
-
-
-@pytest.fixture(scope="module")
-def told(place: Path) -> dict[str, Any]:
-    return rehearse(place, "--seconds", "4", "--camera", "test")
+pytestmark = REHEARSAL
 
 
 def test_the_last_line_tells_what_happened(told: dict[str, Any], place: Path) -> None:

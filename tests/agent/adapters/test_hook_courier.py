@@ -95,7 +95,7 @@ def test_both_sides_use_the_same_names_for_lights_and_pulses():
 
 def test_every_other_press_is_the_act_of_an_officer_with_his_cause():
     wanted = [
-        (Act.MARK, ""),
+        (Act.STEP, ""),
         (Act.PHOTO, ""),
         (Act.MUTE, "secrecy"),
         (Act.UNMUTE, ""),
@@ -104,8 +104,10 @@ def test_every_other_press_is_the_act_of_an_officer_with_his_cause():
         (Act.EXPLAIN, "equipment-failure"),
         (Act.EXPLAINED, ""),
         (Act.PHOTO, ""),
+        (Act.MARK, ""),
     ]
-    lines = ["press long", "press double", "mute 7", "unmute", "pause 9", "resume", "explain 1", "explained", "photo"]
+    lines = ["press long", "press double", "mute 7", "unmute", "pause 9", "resume", "explain 1", "explained"]
+    lines += ["photo", "mark"]
     with SimulatedMcu() as mcu, Inbox(mcu.device) as inbox:
         for line in lines:
             obey(mcu, line.split())

@@ -66,7 +66,7 @@ def test_short_long_and_double_press_and_the_slide_do_what_they_do_on_the_mcu(bo
     eventually(lambda: len(board.told) == 5, "every press")
     assert isinstance(board.told[0], ButtonPressed)
     acts = [(it.act, it.cause) for it in board.told[1:] if isinstance(it, OfficerActed)]
-    assert acts == [(Act.MARK, ""), (Act.PHOTO, ""), (Act.MUTE, "secrecy"), (Act.UNMUTE, "")]
+    assert acts == [(Act.STEP, ""), (Act.PHOTO, ""), (Act.MUTE, "secrecy"), (Act.UNMUTE, "")]
 
 
 def test_lamps_show_what_is_ordered_and_go_dark_at_the_end(board: Board) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from agent.control import messages as happened
-from agent.control.effects import RaiseAlarm, StartRecording
+from agent.control.acts import Act
+from agent.control.effects import Effect, MarkRecording, RaiseAlarm, StartRecording
 from agent.duty.asks import What
 from agent.duty.enrolment import FREE_TRIES
 from agent.evidence.journal import IDENTITY, LABEL, OFFICER, STEP, STEP_DUE, TASK
@@ -178,6 +179,38 @@ def test_steps_are_marked_in_order_by_number_by_words_and_twice() -> None:
     assert {(it["recording"], it["sequence"]) for it in bench.of(EventType.STEP_MARKED)} == {(recording, 3)}
     assert bench.state["steps_missing"] == [STEPS[1], STEPS[4]]
     assert [note for kind, note in bench.notes if kind == STEP] == [it[0] for it in told]
+
+
+def test_one_long_press_marks_the_next_step_and_a_key_mark_only_when_none_is_due() -> None:
+    bench = DutyBench()
+    bench.pick()
+
+    def press_long() -> list[Effect]:
+        return bench.handle(happened.OfficerActed(Act.STEP, "", bench.now()))
+
+    press_long()  # no recording: nothing it could mark
+    assert bench.notes == []
+    recording = bench.record()
+    for step in STEPS:
+        press_long()
+        assert bench.notes[-1] == (STEP, step)
+    assert [(it["step"], it["recording"], it["repeated"]) for it in bench.of(EventType.STEP_MARKED)] == [
+        (step, recording, 0) for step in STEPS
+    ]
+    assert bench.of(EventType.KEY_MARKED) == []
+    assert [it.act for it in press_long() if isinstance(it, MarkRecording)] == [Act.MARK]
+    assert bench.of(EventType.KEY_MARKED) == [{"recording": recording}]
+
+
+def test_a_long_press_without_a_task_and_the_key_of_its_own_are_key_marks() -> None:
+    bench = DutyBench()
+    recording = bench.record()
+    bench.handle(happened.OfficerActed(Act.STEP, "", bench.now()))
+    bench.pick()
+    bench.clock.step(1)
+    bench.handle(happened.OfficerActed(Act.MARK, "", bench.now()))
+    assert bench.of(EventType.KEY_MARKED) == [{"recording": recording}] * 2
+    assert bench.of(EventType.STEP_MARKED) == []
 
 
 def test_a_step_that_is_not_on_the_list_is_refused_with_what_could_be_meant() -> None:

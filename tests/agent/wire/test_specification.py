@@ -1,6 +1,7 @@
 """The wire's README and golden bytes say what the code does."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import agent.wire
@@ -14,6 +15,7 @@ from agent.wire import (
     receipts,
     status,
     topics,
+    tree_head,
     trust,
     witness,
 )
@@ -37,7 +39,7 @@ NOTE = notes.RecordingNote(
 def test_the_specification_names_everything_that_crosses_the_wire() -> None:
     types = [trust.TRUST_TYPE, device_events.EVENTS_TYPE, receipts.RECEIPT_TYPE, disclosures.DISCLOSURE_TYPE]
     types += [status.STATUS_TYPE, status.RECEIVER_STATUS_TYPE, witness.WITNESS_TYPE, notes.NOTE_TYPE]
-    types += [acts.ACT_TYPE, commands.COMMAND_TYPE]
+    types += [acts.ACT_TYPE, commands.COMMAND_TYPE, tree_head.TREE_HEAD_TYPE]
     channels = [f"/{channel}`" for channel in topics.DEVICE_CHANNELS]
     enums = [member.value for kind in (EventType, DisclosureKind, TimeState, trust.Role) for member in kind]
     for word in [*types, *channels, *enums]:
@@ -49,6 +51,8 @@ def test_golden_bytes_stay_as_they_are() -> None:
     made = {
         "events": [event.encode().decode() for event in chain(2)],
         "receipt": RECEIPT.encode().decode(),
+        "receipt_with_tree": replace(RECEIPT, tree=receipts.TreePoint(9, Digest("ef" * 32))).encode().decode(),
+        "tree_head": tree_head.TreeHead("receiver-1", 9, Digest("ef" * 32), NOW).encode().decode(),
         "status": STATUS.encode().decode(),
         "witness": WITNESS.encode().decode(),
         "disclosure": BOARD.encode().decode(),

@@ -1,0 +1,217 @@
+"""What a recorder or a kiosk host promises, and what must still hold after its power was cut."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+from agent.adapters.counter_mirror import BLOCK
+from agent.adapters.database import Database, open_database
+from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.fake_source import FakeSource
+from agent.adapters.recorder import RecorderSettings
+from agent.adapters.spool import Spool
+from agent.adapters.spool_recovery import recover
+from agent.adapters.store import DeviceMemory, EventStore
+from agent.control.effects import EventDraft, TrustSeen
+from agent.control.messages import FragmentStored, RecordingFailed, RecordingSealed
+from agent.evidence.journal import Reason
+from agent.wire import canonical
+from agent.wire.device_events import EventType, event_hash, parse_event
+from agent.wire.identifiers import device_id, district
+from provisioning.center.archive import decrypt_recording
+from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, RecordingBench, footage, verdict
+from tests.agent.adapters.test_at_rest import ARCHIVE, keys_in, write_keys
+from tests.faults.explorer import Scenario
+from tests.support.clocks import SteppedClock
+
+Promise = Callable[[str], None]
+DEVICE = device_id("REC-0001")
+ROUNDS, BURST = 6, 5  # events are put in bursts, and receipted but for the last few after each
+SEALED = "sealed"
+
+
+def _nothing(bench: Path) -> None:
+    """Nothing is there before."""
+
+
+def _store(database: Database) -> EventStore:
+    return EventStore(database, district("xinghe"), DEVICE)
+
+
+def _event(name: str) -> EventDraft:
+    return EventDraft(name, EventType.RECORDING_HEAD_ADVANCED, SteppedClock().read(), {"text": name * 20})
+
+
+def _put_and_acknowledge(bench: Path, promise: Promise) -> None:
+    database, _ = open_database(bench / "state" / "agent.db")
+    with closing(database):
+        store, memory = _store(database), DeviceMemory(database)
+        for number in range(ROUNDS):
+            for place in range(BURST):
+                name = f"e{number}-{place}"
+                promise(f"event {store.put(_event(name))} {name}")
+            memory.reserve_recording(number + 1)
+            promise(f"recording {number + 1}")
+            memory.remember(TrustSeen(number + 1))
+            promise(f"trust {number + 1}")
+            promise(f"session {memory.next_session()}")
+            if number % 2:
+                acked = number * BURST - 1
+                promise(f"asked {acked}")
+                store.acknowledge(acked)
+                promise(f"acked {acked}")
+
+
+def _check_outbox(bench: Path, promised: list[str]) -> list[str]:
+    said = [line.split() for line in promised]
+    events = {int(words[1]): words[2] for words in said if words[0] == "event"}
+    most = {kind: max((int(words[1]) for words in said if words[0] == kind), default=0) for kind in _KINDS}
+    database, loss = open_database(bench / "state" / "agent.db")
+    with closing(database):
+        return [
+            *([f"the store was given up: {loss.detail}"] if loss is not None else []),
+            *_lost_events(_store(database), database, events, most),
+            *_lower_numbers(database, most),
+        ]
+
+
+_KINDS = ("event", "recording", "trust", "session", "acked", "asked")
+
+
+def _lost_events(store: EventStore, database: Database, events: dict[int, str], most: dict[str, int]) -> list[str]:
+    acked = database.integer("acked")
+    waiting = [(number, parse_event(canonical.decode(body))) for number, body in store.waiting(acked, 1000, 10**6)]
+    found = {number: event.event_id for number, event in waiting}
+    broken = [f"event {it} {events[it]} is lost" for it in events if it > acked and found.get(it) != events[it]]
+    for (_, before), (number, event) in pairwise(waiting):
+        if event.prev != event_hash(before.encode()):
+            broken.append(f"the chain breaks at event {number}")
+    if acked > most["asked"]:
+        broken.append(f"{acked} events have left, only {most['asked']} were receipted")
+    return broken
+
+
+def _lower_numbers(database: Database, most: dict[str, int]) -> list[str]:
+    memory, broken = DeviceMemory(database), []
+    if memory.trust_version() < most["trust"]:
+        broken.append(f"trust list {most['trust']} was forgotten")
+    if memory.recall().recordings.last_number < most["recording"]:
+        broken.append(f"recording number {most['recording']} may be given twice")
+    if database.integer("acked") < most["acked"]:
+        broken.append(f"the receipt up to {most['acked']} was forgotten")
+    if database.integer("session") < most["session"]:
+        broken.append(f"session {most['session']} may be used twice")
+    if database.integer("devseq") > most["event"] + BLOCK + 1:
+        broken.append("event numbers were skipped without need")
+    return broken
+
+
+def _record(bench: Path, promise: Promise, *, encrypted: bool) -> None:
+    place = bench / "state"
+    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, segment_minutes=2 / 60)
+    made = RecordingBench(
+        place / "recordings",
+        iter([FakeSource(*footage(4))]),
+        settings,
+        keys=keys_in(place) if encrypted else None,
+        events=_Told(promise),
+    )
+    made.start()
+    made.wait_for_fragments(7)
+    made.recorder.stop(Reason.STOPPED)
+    assert isinstance(made.wait_for_end(), RecordingSealed)
+    assert made.recorder.close(10)
+
+
+class _Told(list[object]):
+    """A list whose every entry that is a promise is one."""
+
+    def __init__(self, promise: Promise) -> None:
+        super().__init__()
+        self._promise = promise
+
+    def append(self, event: object) -> None:
+        super().append(event)
+        if isinstance(event, FragmentStored):
+            self._promise(f"fragment {event.sequence}")
+        elif isinstance(event, RecordingSealed):
+            self._promise(SEALED)
+
+
+def _check_recording(bench: Path, promised: list[str], *, encrypted: bool) -> list[str]:
+    state = bench / "state"
+    last = max((int(line.split()[1]) for line in promised if line.startswith("fragment")), default=0)
+    spool = Spool(state / "recordings", keys=keys_in(state) if encrypted else None)
+    ended = recover(spool, SIGNER, CLOCK, spool.recordings())
+    if not last:
+        return []
+    failed = [event.detail for event in ended if isinstance(event, RecordingFailed)]
+    if failed or len(ended) != 1:
+        return [f"not recovered: {failed or ended}"]
+    (sealed,) = ended
+    assert isinstance(sealed, RecordingSealed)
+    broken = [f"fragment {last} is lost, {sealed.fragments} are left"] if sealed.fragments < last else []
+    if broken:
+        return broken
+    judged = verdict(_clear(bench) if encrypted else spool.folder(FIRST))
+    wanted = {"complete"} if SEALED in promised else {"complete", "explained-gap"}
+    return [] if judged in wanted else [f"judged {judged}"]
+
+
+def _clear(bench: Path) -> Path:
+    out = bench / "clear"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    decrypt_recording(bench / "state" / "recordings" / FIRST, ARCHIVE, out / FIRST)
+    return out / FIRST
+
+
+VERSIONS = 60
+
+
+def _show(bench: Path, promise: Promise) -> None:
+    shown = DisclosedFolder(bench / "state" / "disclosed")
+    for version in range(VERSIONS):
+        assert shown.show("window-board", "hall-1", _document(version)) is None
+        promise(f"shown {version}")
+    assert shown.hide("window-board", "hall-1") is None
+    promise("hidden")
+    assert shown.show("window-board", "hall-1", _document(VERSIONS)) is None
+    promise(f"shown {VERSIONS}")
+
+
+def _document(version: int) -> bytes:
+    return bytes([version]) * (9_000 + 1_000 * version)
+
+
+def _check_shown(bench: Path, promised: list[str]) -> list[str]:
+    found = DisclosedFolder(bench / "state" / "disclosed").read()
+    versions = [envelope[0] for envelope in found]
+    torn = [f"version {envelope[0]} is torn" for envelope in found if envelope != _document(envelope[0])]
+    last = promised[-1] if promised else ""
+    if last == "hidden":
+        return torn  # gone, or already the next one
+    least = int(last.split()[1]) if last else 0
+    kept = versions == [] if not last else len(versions) == 1 and versions[0] >= least
+    about_to_hide = versions == [] and least == VERSIONS - 1
+    return torn or ([] if kept or about_to_hide or not last else [f"{last} was promised, {versions} is there"])
+
+
+DEVICE_SCENARIOS = [
+    Scenario("outbox", _nothing, _put_and_acknowledge, _check_outbox),
+    Scenario(
+        "recording",
+        _nothing,
+        lambda bench, promise: _record(bench, promise, encrypted=False),
+        lambda bench, promised: _check_recording(bench, promised, encrypted=False),
+    ),
+    Scenario(
+        "recording-at-rest",
+        write_keys,
+        lambda bench, promise: _record(bench, promise, encrypted=True),
+        lambda bench, promised: _check_recording(bench, promised, encrypted=True),
+    ),
+    Scenario("disclosure", _nothing, _show, _check_shown),
+]

@@ -1,0 +1,184 @@
+"""The crash explorer: every promise a program made must hold on every disk that a power cut may have left.
+
+`explore` traces one scenario, rebuilds the legal disks at each moment, runs the real recovery on each and asks the
+scenario's checker. A disk that breaks a promise is kept, with what was promised, as its own reproducer.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.faults.disk import Disk, Model, Survivors, choices
+from tests.faults.operations import Synced, Trace
+from tests.faults.tracing import TraceFault, trace
+
+Tree = dict[str, bytes | None]
+MEMORY = Path("/dev/shm")  # disks are built where a sync costs nothing, if there is such a place
+KEPT = 3  # broken disks that are kept of one exploration
+PROMISED = "promised.json"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is played on a bench: a folder with keys and the like, and `state`, the disk that loses power.
+
+    `prepare(bench)` makes what is there before; `play(bench, promise)` acts as the product does and calls `promise` for
+    what it tells the world; `check(bench, promised)` recovers as the product does and returns the promises broken.
+    """
+
+    name: str
+    prepare: Callable[[Path], None]
+    play: Callable[[Path, Callable[[str], None]], None]
+    check: Callable[[Path, list[str]], list[str]]
+
+
+@dataclass
+class Found:
+    """Disks looked at, promises made in all, and what was broken."""
+
+    scenario: str
+    model: Model
+    states: int = 0
+    promises: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """One line for a report."""
+        return f"{self.scenario} {self.model}: {self.states} disks, {self.promises} promises, {len(self.broken)} broken"
+
+
+def explore(
+    scenario: Scenario,
+    folder: Path,
+    model: Model,
+    budget: int,
+    seed: int = 1,
+    forget: Callable[[Synced], bool] = lambda _: False,
+) -> Found:
+    """Look at up to `budget` disks of `scenario`; `forget` names syncs that are taken out of the trace, which must be
+    noticed. Broken disks are kept below `folder`. Raises `TraceFault`."""
+    bench = folder / "bench"
+    (bench / "state").mkdir(parents=True)
+    scenario.prepare(bench)
+    traced = _traced(scenario, bench, folder)
+    kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
+    return _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
+
+
+def explore_recovery(
+    scenario: Scenario, broken_off: Path, folder: Path, model: Model, budget: int, seed: int = 1
+) -> Found:
+    """The same for a second power cut while the kept or saved disk `broken_off` is recovered."""
+    bench = folder / "bench"
+    shutil.copytree(broken_off, bench)
+    promised: list[str] = json.loads((bench / PROMISED).read_text())
+    return _judge(scenario, _traced(scenario, bench, folder, "--recover"), promised, bench, model, budget, seed)
+
+
+def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed: int = 1) -> list[Path]:
+    """Benches of `count` disks of `scenario`, not yet recovered: where a second power cut may begin."""
+    bench = folder / "bench"
+    (bench / "state").mkdir(parents=True)
+    scenario.prepare(bench)
+    found = disks(_traced(scenario, bench, folder), model, count, seed)
+    return [_save(bench, tree, promised, folder / f"disk-{number}") for number, (tree, promised) in enumerate(found)]
+
+
+def disks(traced: Trace, model: Model, budget: int, seed: int) -> Iterator[tuple[Tree, list[str]]]:
+    """Distinct disks and the promises made before each, spread over the whole run if there are more than `budget`."""
+    dice, seen, distinct = random.Random(seed), set[bytes](), list[tuple[int, Survivors]]()
+    for cut, disk in _cuts(traced, model):
+        for survivors in choices(disk, model, dice):
+            mark = _digest(disk.tree(survivors), len(disk.promises))
+            if mark not in seen:
+                seen.add(mark)
+                distinct.append((cut, survivors))
+    if len(distinct) > budget:
+        distinct = dice.sample(distinct, budget)
+    wanted: dict[int, list[Survivors]] = {}
+    for cut, survivors in distinct:
+        wanted.setdefault(cut, []).append(survivors)
+    for cut, disk in _cuts(traced, model):
+        for survivors in wanted.get(cut, ()):
+            yield disk.tree(survivors), list(disk.promises)
+
+
+def _cuts(traced: Trace, model: Model) -> Iterator[tuple[int, Disk]]:
+    disk = Disk.at_start(traced)
+    for cut, _ in enumerate(disk.cuts(traced.operations, model)):
+        yield cut, disk
+
+
+def _traced(scenario: Scenario, bench: Path, folder: Path, *more: str) -> Trace:
+    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), *more]
+    traced = trace(command, bench / "state", folder / "strace.txt")
+    *_, (_, last) = _cuts(traced, Model.STRICT)
+    rebuilt, real = last.tree(last.everything()), _read(bench / "state")
+    if rebuilt != real:
+        differing = sorted(path for path in rebuilt.keys() | real.keys() if rebuilt.get(path) != real.get(path))
+        raise TraceFault(f"{scenario.name}: the trace does not rebuild {', '.join(differing[:5])}")
+    return traced
+
+
+def _judge(
+    scenario: Scenario, traced: Trace, before: list[str], bench: Path, model: Model, budget: int, seed: int
+) -> Found:
+    found = Found(scenario.name, model)
+    with _workplace() as place:
+        for tree, promised in disks(traced, model, budget, seed):
+            said = [*before, *promised]
+            found.states += 1
+            found.promises = max(found.promises, len(said))
+            for fault in _check_twice(scenario, _save(bench, tree, said, place / "bench")):
+                if len(found.broken) < KEPT:
+                    fault += f" (kept in {_save(bench, tree, said, bench.with_name(f'broken-{found.states}'))})"
+                found.broken.append(fault)
+                break
+    if not found.promises:
+        raise TraceFault(f"{scenario.name} promised nothing: nothing was shown")
+    return found
+
+
+def _check_twice(scenario: Scenario, bench: Path) -> Iterable[str]:
+    """A start after the start that recovered must find the same."""
+    promised: list[str] = json.loads((bench / PROMISED).read_text())
+    return scenario.check(bench, promised) or [f"second start: {it}" for it in scenario.check(bench, promised)]
+
+
+def _save(bench: Path, tree: Tree, promised: list[str], place: Path) -> Path:
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(bench, place, ignore=shutil.ignore_patterns("state"))
+    (place / PROMISED).write_text(json.dumps(promised))
+    (place / "state").mkdir()
+    for path, content in tree.items():
+        if content is None:
+            (place / "state" / path).mkdir()
+        else:
+            (place / "state" / path).write_bytes(content)
+    return place
+
+
+def _read(state: Path) -> Tree:
+    found = (path for path in state.rglob("*") if not path.name.endswith("-shm"))
+    return {str(path.relative_to(state)): None if path.is_dir() else path.read_bytes() for path in found}
+
+
+def _digest(tree: Tree, promises: int) -> bytes:
+    summed = hashlib.sha1(str(promises).encode(), usedforsecurity=False)
+    for path, content in sorted(tree.items()):
+        summed.update(f"\0{path}\0{'/' if content is None else len(content)}\0".encode())
+        summed.update(content or b"")
+    return summed.digest()
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
+        yield Path(place)

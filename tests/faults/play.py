@@ -1,0 +1,30 @@
+"""`python -m tests.faults.play SCENARIO BENCH [--recover]`: what the explorer traces."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.faults.catalogue import SCENARIOS
+from tests.faults.explorer import PROMISED
+from tests.faults.tracing import PROMISE
+
+
+def promise(text: str) -> None:
+    """Tell the world, where the trace sees it."""
+    os.write(1, f"{PROMISE}{text}\n".encode())
+
+
+def main(name: str, place: str, *more: str) -> int:
+    """0, or 1 when the recovery broke a promise."""
+    scenario, bench = SCENARIOS[name], Path(place)
+    if not more:
+        scenario.play(bench, promise)
+        return 0
+    broken = scenario.check(bench, json.loads((bench / PROMISED).read_text()))
+    sys.stderr.write("\n".join(broken))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

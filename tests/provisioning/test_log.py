@@ -1,0 +1,175 @@
+"""The receiver's log for anybody: proofs made by our commands, checked by ours, by a short script and by openssl."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.evidence.log_proof import open_consistency, open_inclusion
+from agent.wire.envelope import seal
+from agent.wire.identifiers import DeviceId
+from agent.wire.receipts import Receipt, TreePoint, parse_receipt
+from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead
+from provisioning.center.ingest import Ingest
+from provisioning.center.proving import prove_event, prove_growth
+from provisioning.center.shard import Shard, parse_shard
+from provisioning.center.store import open_store
+from provisioning.fleet.identity_files import write_trust
+from tests.provisioning.center_bench import A, B, Center, Keys
+from tests.provisioning.district import NOW, PLACE, REPOSITORY, Chain, events_topic, sealed_batch, sealed_status
+from tests.provisioning.district import state_topic as state_of
+
+SCRIPT = REPOSITORY / "tests" / "vectors" / "check_inclusion.py"
+NAME = "receiver-1"
+
+
+@pytest.fixture(scope="module")
+def holders(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    made = Keys(tmp_path_factory.mktemp("keys"))
+    write_trust(made.receiver, made.district.authority)
+    return made
+
+
+@pytest.fixture
+def center(holders: Keys, tmp_path: Path) -> Iterator[Center]:
+    made = Center(holders, tmp_path)
+    yield made
+    made.store.close()
+
+
+def grown(center: Center, count: int) -> Receipt:
+    """`count` more events of A, and the receipt for them, delivered."""
+    center.send(*center.chain.add(count))
+    center.clock.step(1_000)
+    (answer,) = center.ingest.receipts(center.clock.wall, center.clock.monotonic_ms)
+    center.ingest.delivered([answer])
+    return answer.receipt
+
+
+def test_receipt_names_the_log_that_holds_its_events(center: Center) -> None:
+    receipt = grown(center, 3)
+    assert receipt.tree == center.point() == TreePoint(3, center.point().root)
+    assert parse_receipt(receipt.encode()) == receipt
+
+
+def test_every_event_is_proved_in_the_order_of_acceptance(center: Center) -> None:
+    bodies = center.chain.add(6)
+    center.send(*bodies[4:])  # waits behind a gap, and is not in the log before it is closed
+    assert center.point().size == 0
+    center.send(*bodies[:4])
+    grown(center, 1)
+    for number, body in enumerate(bodies, start=1):
+        proven = open_inclusion(prove_event(center.store, NAME, A, number), center.trust)
+        assert (proven.event.encode(), proven.position, proven.head.size) == (body, number - 1, 7)
+
+
+def test_log_that_was_rewritten_cannot_be_proved_from_an_old_receipt(center: Center) -> None:
+    old = grown(center, 5).tree
+    grown(center, 8)
+    assert old is not None
+    proof = prove_growth(center.store, NAME, old.size)
+    then, head = open_consistency(proof, center.trust)
+    assert (then, head.size) == (old, 13)
+    lied = json.loads(proof) | {"old_root": "ab" * 32}
+    with pytest.raises(SenderFault, match="一致性"):
+        open_consistency(json.dumps(lied).encode(), center.trust)
+
+
+def test_event_that_is_not_covered_yet_and_one_that_is_not_there(center: Center) -> None:
+    grown(center, 2)
+    center.send(*center.chain.add(1))
+    with pytest.raises(EnvironmentFault, match="等一秒"):
+        prove_event(center.store, NAME, A, 3)
+    with pytest.raises(OperatorFault, match="没有"):
+        prove_event(center.store, NAME, A, 9)
+    with pytest.raises(OperatorFault, match="since"):
+        prove_growth(center.store, NAME, 3)
+
+
+def test_altered_event_foreign_head_and_head_of_a_device_are_refused(center: Center) -> None:
+    grown(center, 4)
+    proof = json.loads(prove_event(center.store, NAME, A, 2))
+    head = TreeHead(NAME, 4, center.point().root, NOW)
+    wrong = [
+        proof | {"event": proof["event"].replace("甲", "乙")},
+        proof | {"position": 2},
+        proof | {"path": proof["path"][:-1]},
+        proof | {"head": json.loads(seal(TREE_HEAD_TYPE, head.encode(), [center.a]))},
+        proof | {"kind": "other"},
+        {**proof, "head": {}},
+    ]
+    for each in wrong:
+        with pytest.raises(SenderFault):
+            open_inclusion(json.dumps(each).encode(), center.trust)
+
+
+def test_script_of_anybody_and_openssl_check_what_the_command_proved(center: Center, holders: Keys) -> None:
+    folder = holders.receiver
+    there = open_store("sqlite:///center.db", folder)
+    ingest = Ingest(PLACE, NAME, there, center.trust, center.key)
+    ingest.begin()
+    ingest.take([(events_topic(A), sealed_batch(center.a, Chain(A).add(21)))], NOW, 0)
+    ingest.receipts(NOW, 1_000)
+    there.close()
+    proof = center.base / "proof.json"
+    config = ["--config", str(folder / "center.toml")]
+    for words in ([f"{A}:17", *config], ["E000017", "--device", A, *config]):
+        assert command("prove", *words, "--out", str(proof)).returncode == 0
+    script = subprocess.run([sys.executable, SCRIPT, proof], capture_output=True, text=True, check=False)
+    assert (script.returncode, script.stdout) == (0, "IS leaf 16 of 21 in receiver-1\n"), script.stderr
+    files = ["--root", str(folder / "root.pem"), "--trust", str(folder / "trust.dsse")]
+    assert "第 17 号" in command("check-proof", str(proof), *files).stdout
+    listed = center.trust.credentials[center.key.key_id].public_key
+    public = listed.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (center.base / "receiver.pub").write_bytes(public)
+    by_hand = "openssl dgst -sha256 -verify receiver.pub -signature proof.json.sig proof.json.signed"
+    assert subprocess.run(by_hand.split(), cwd=center.base, capture_output=True, check=True).stdout == b"Verified OK\n"
+    proof.write_text(proof.read_text(encoding="utf-8").replace("E000017", "E000018"), encoding="utf-8")
+    assert subprocess.run([sys.executable, SCRIPT, proof], capture_output=True, check=False).returncode == 1
+    assert command("check-proof", str(proof), *files).returncode == 3
+    seen = command("watch", "--times", "2", "--every", "0.2", *config)
+    assert (seen.returncode, "REC-0001" in seen.stdout, "日志 21 条" in seen.stdout) == (0, True, True), seen.stderr
+
+
+def test_the_script_is_short_enough_to_be_read() -> None:
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
+    imported = re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE)
+    assert imported == ["base64", "hashlib", "json", "sys", "pathlib"]
+
+
+def test_each_device_has_exactly_one_receiver() -> None:
+    devices = [DeviceId(f"REC-{number:04d}") for number in range(300)]
+    shards = [parse_shard(f"{number}/3") for number in (1, 2, 3)]
+    owned = [[device for device in devices if shard.owns(device)] for shard in shards]
+    assert sorted(device for part in owned for device in part) == devices
+    assert min(len(part) for part in owned) > 60
+    assert Shard().owns(A)
+    assert [shard.owns(A) for shard in shards] == [False, True, False]  # the same for ever: chains lie in the stores
+
+
+@pytest.mark.parametrize("text", ["", "0/3", "4/3", "1/65", "1", "-1/2", "1/2/3"])
+def test_shard_that_nobody_could_mean_is_refused(text: str) -> None:
+    with pytest.raises(OperatorFault, match="shard"):
+        parse_shard(text)
+
+
+def test_receiver_passes_over_the_devices_of_another(center: Center) -> None:
+    some = [Shard(number, parts) for parts in range(2, 9) for number in range(1, parts + 1)]
+    center.ingest.shard = next(shard for shard in some if shard.owns(A) and not shard.owns(B))
+    center.take(sealed_batch(center.b, Chain(B).add(2)), events_topic(B))
+    center.take(sealed_status(center.b, B, 1), state_of(B))
+    center.send(*center.chain.add(2))
+    assert [row.device for row in center.store.summary()] == [A]
+    assert center.receipt() == (2, False)
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "provisioning.center.cli", *words]
+    return subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30)

@@ -1,0 +1,75 @@
+"""The on-scene inspection of the rehearsal: real recorder, card reader, button, broker, centre, kiosk and review."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.duty.policies import POLICIES
+from agent.evidence.bmff import Source
+from agent.evidence.journal import STEP
+from agent.evidence.recovery import examine
+from agent.wire.disclosures import POLICY_KINDS
+from agent.wire.signing import load_pem_certificates
+from provisioning.center.review_packet import check_packet
+from provisioning.rehearsal.district import OFFICERS
+from tests.scenarios.rehearsing import REHEARSAL
+
+STEPS = ["表明身份、出示证件", "说明事由和依据", "告知权利义务", "听取陈述申辩", "制作并送达文书"]
+pytestmark = REHEARSAL
+
+
+@pytest.fixture
+def facts(told: dict[str, Any]) -> dict[str, Any]:
+    """The facts that the centre put together for the review."""
+    found: dict[str, Any] = json.loads((Path(told["review"]["packet"]) / "facts.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_five_steps_of_the_signed_list_stand_in_the_recording_itself(told: dict[str, Any]) -> None:
+    inspection = told["inspection"]
+    assert (inspection["marked"], inspection["required"]) == (STEPS, STEPS)
+    lines = (Path(inspection["path"]) / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [event for line in lines for event in json.loads(line)["events"]]
+    assert [event["note"] for event in events if event["kind"] == STEP] == STEPS
+
+
+def test_every_recording_says_which_rules_held(told: dict[str, Any]) -> None:
+    films = [Path(told["inspection"]["path"]) / "segment-0001.mp4", Path(told["recordings"][0]["path"])]
+    for film in films:
+        origin = examine(Source.of_bytes(film.read_bytes())).origin
+        assert origin is not None
+        named = {policy.partition(".")[0] for policy in str(origin.context[POLICIES]).split()}
+        assert named == {*POLICY_KINDS, "personnel-list"}
+
+
+def test_the_interruption_is_explained_and_its_reason_is_known_at_the_centre(
+    told: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    assert told["inspection"]["verdict"] == "explained-gap"
+    assert [(gap["reason"], gap["explained"]) for gap in facts["gaps"]] == [("paused", True)]
+
+
+def test_the_centre_has_two_licensed_officers_five_steps_and_a_major_decision(facts: dict[str, Any]) -> None:
+    assert [(one["certificate"], one["labels"]) for one in facts["officers"]] == [(it, []) for it in OFFICERS]
+    assert [step["step"] for step in facts["steps"]] == STEPS
+    assert len({step["span"]["first"] for step in facts["steps"]}) == len(STEPS)
+    assert "决定事项：涉及公共安全的处罚决定" in facts["major"]
+    assert facts["missing"] == []
+
+
+def test_the_case_is_reviewed_to_its_decision_and_the_packet_holds(told: dict[str, Any], place: Path) -> None:
+    (root,) = load_pem_certificates((place / "authority" / "root.pem").read_bytes())
+    checked = check_packet(Path(told["review"]["packet"]), root)
+    assert checked.review.stage.value == told["review"]["stage"] == "已决定"
+    assert [signed.act.kind for signed in checked.review.acts] == ["submit", "accept", "approve", "decide"]
+
+
+def test_six_exports_tell_of_the_case_and_only_the_credit_system_of_the_party(told: dict[str, Any]) -> None:
+    exports = {name: Path(path).read_text(encoding="utf-8-sig") for name, path in told["review"]["exports"].items()}
+    assert set(exports) == {"案卷评查", "执法监督", "评议考核", "舆情应对", "行政决策", "信用体系"}
+    assert [name for name, text in exports.items() if "P-7f3a" in text] == ["信用体系"]
+    (row,) = csv.DictReader(exports["案卷评查"].splitlines())
+    assert (row["已记环节"], row["录像检验"], row["审核状态"]) == ("5", "有说明中断", "已决定")
