@@ -36,7 +36,7 @@ def ask(district: TestDistrict, center: Path, *words: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "provisioning.center.cli", *words, *signed]
     done = subprocess.run(
         [*command, "--config", str(center / "center.toml"), "--json"],
-        cwd=REPOSITORY, capture_output=True, check=False, timeout=120,
+        cwd=REPOSITORY, capture_output=True, check=False, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     return dict(json.loads(done.stdout))
@@ -64,10 +64,10 @@ def test_one_node_of_a_cluster_is_killed_and_nothing_accepted_is_lost(tmp_path: 
     )
     with cluster.running(), running(receiver_process(folders[R])) as receiver, running(agent):
         eventually(lambda: "connected to the broker" in receiver.text, "the receiver is there", 60)
-        told = ask(district, folders[R], "command", K, "pull-diagnostics", "--wait", "--wait-s", "60")
+        told = ask(district, folders[R], "command", K, "pull-diagnostics", "--wait", "--wait-s", "120")
         assert told["answer"]["done"], (agent.text, receiver.text)
         cluster.nodes[0].end(kill=True)
-        told = ask(district, folders[R], "command", K, "rotate-certificate", "--wait", "--wait-s", "90")
+        told = ask(district, folders[R], "command", K, "rotate-certificate", "--wait", "--wait-s", "300")
         assert told["answer"]["done"], (agent.text, receiver.text)
         (row,) = ask(district, folders[R], "summary")["devices"]
         assert (row["upto"], row["parked"]) == (row["received"], 0)
