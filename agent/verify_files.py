@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agent.adapters.background_hash import background_hashing
+from agent.adapters.background_hash import background_hashing, keep_freed_memory
 from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
@@ -105,6 +105,7 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
         is_photo = path.name.lower().endswith(PHOTOS) and not path.is_dir()
     if is_photo:
         return _judge_photo(path, basis)
+    keep_freed_memory()
     with ExitStack() as stack, reading(path):
         desk = stack.enter_context(OneOpenFile())
         files = [_segment(name, desk, basis.archive) for name in _segments(path)]

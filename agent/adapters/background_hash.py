@@ -14,6 +14,7 @@ from threading import Condition, Lock, Thread
 MAX_WAITING_BYTES = 24 << 20  # ours; a verification hashes every byte three times, so this is 8 MiB of a film
 SMALL_BYTES = 16 * 1024  # ours; less is not worth waking a thread for
 WORTH_WAKING = 4  # ours; so many hashes wait before a thread is woken: waking costs as much as hashing 20 KiB
+KEPT_BYTES = 8 << 20  # ours; see `keep_freed_memory`
 MAX_THREADS = 3  # ours; as many hashes as a verification takes of every byte
 
 
@@ -24,21 +25,28 @@ class BackgroundHash:
     def __init__(self, crew: "_Crew", origin: "BackgroundHash | None" = None) -> None:
         self._crew, self._hash = crew, hashlib.sha256()
         self._origin = origin  # a copy begins with a step of the hash that it was copied from
+        self._untouched = origin is None  # nothing was handed over yet
         self._later: list[bytes | memoryview | BackgroundHash] = []
-        self._small_bytes = 0
-        self.steps: list[bytes | memoryview | BackgroundHash] = []  # the crew's, as the next
-        self.taken = False
+        self._later_bytes = 0
+        self.steps: list[bytes | memoryview | BackgroundHash] = []  # the crew's, as the next three
+        self.waiting_bytes = 0
+        self.taken = self.listed = False
 
     def update(self, data: bytes | memoryview, /) -> None:
         """Take more bytes, soon."""
+        if self._untouched and len(data) < SMALL_BYTES:
+            self._hash.update(data)
+            return
+        self._untouched = False
         self._later.append(data)
-        self._small_bytes += len(data)
-        if self._small_bytes >= SMALL_BYTES:
+        self._later_bytes += len(data)
+        if self._later_bytes >= SMALL_BYTES:
             self._hand_over()
 
     def copy(self) -> "BackgroundHash":
         """The same state, to go on from apart."""
         twin = BackgroundHash(self._crew, self)
+        self._untouched = False
         self._later.append(twin)
         return twin
 
@@ -49,26 +57,25 @@ class BackgroundHash:
         self._crew.finish(self)
         return self._hash.digest()
 
-    def take(self, steps: "list[bytes | memoryview | BackgroundHash]") -> int:
-        """For the crew: more bytes, and copies that begin between them; returns how many bytes."""
+    def take(self, steps: "list[bytes | memoryview | BackgroundHash]") -> None:
+        """For the crew: more bytes, and copies that begin between them."""
         self._begin()
         for step in steps:
             if isinstance(step, BackgroundHash):
                 step._hash, step._origin = self._hash.copy(), None
             else:
                 self._hash.update(step)
-        return _size(steps)
 
     def _begin(self) -> None:
         if (origin := self._origin) is not None:
-            self._crew.finish(origin)
+            self._crew.finish(origin, helping=False)
 
     def _hand_over(self) -> None:
         if (origin := self._origin) is not None:
             origin._hand_over()
         if self._later:
-            self._crew.ask(self, self._later)
-            self._later, self._small_bytes = [], 0
+            self._crew.ask(self, self._later, self._later_bytes)
+            self._later, self._later_bytes = [], 0
 
 
 class _Crew:
@@ -81,12 +88,14 @@ class _Crew:
         self._waiting_bytes = 0
         self._closed = False
 
-    def ask(self, asking: BackgroundHash, steps: "list[bytes | memoryview | BackgroundHash]") -> None:
-        """Have `steps` done after those asked for before; helps when too much waits."""
+    def ask(self, asking: BackgroundHash, steps: "list[bytes | memoryview | BackgroundHash]", size: int) -> None:
+        """Have `steps`, of `size` bytes, done after those asked for before; helps when too much waits."""
         with self._lock:
             asking.steps += steps
-            self._waiting_bytes += _size(steps)
-            if not asking.taken and asking not in self._ready:
+            asking.waiting_bytes += size
+            self._waiting_bytes += size
+            if not (asking.taken or asking.listed):
+                asking.listed = True
                 self._ready.append(asking)
                 if len(self._ready) >= WORTH_WAKING:
                     self._wanted.notify()
@@ -94,16 +103,11 @@ class _Crew:
         if crowded:
             self._help()
 
-    def finish(self, wanted: BackgroundHash) -> None:
-        """Return when every step of `wanted` is done."""
-        with self._lock:
-            while wanted.taken:
-                self._done.wait()
-            if not wanted.steps:
-                return
-            self._ready.remove(wanted)
-            wanted.taken = True
-        self._work(wanted)
+    def finish(self, wanted: BackgroundHash, *, helping: bool = True) -> None:
+        """Return when every step of `wanted` is done. Works on another one while somebody else does them, unless not
+        `helping`: a thread in the midst of a copy would come upon a copy of that, and wait for itself."""
+        while (chosen := self._next_for(wanted, helping)) is not None:
+            self._work(chosen)
 
     def run(self) -> None:
         """What each thread does until `close`."""
@@ -120,21 +124,29 @@ class _Crew:
         with self._lock:
             while not self._ready and not self._closed:
                 self._wanted.wait()
-            return self._choose()
+            return self._take(self._ready.popleft()) if self._ready else None
+
+    def _next_for(self, wanted: BackgroundHash, helping: bool) -> BackgroundHash | None:
+        with self._lock:
+            while wanted.taken and not (helping and self._ready):
+                self._done.wait()
+            if wanted.taken:
+                return self._take(self._ready.pop())  # the newest: the threads are at the oldest
+            if not wanted.steps:
+                return None
+            self._ready.remove(wanted)
+            return self._take(wanted)
 
     def _help(self) -> None:
         with self._lock:
             while not self._ready and self._waiting_bytes > MAX_WAITING_BYTES:
                 self._done.wait()
-            chosen = self._choose()
+            chosen = self._take(self._ready.pop()) if self._ready else None
         if chosen is not None:
             self._work(chosen)
 
-    def _choose(self) -> BackgroundHash | None:
-        if not self._ready:
-            return None
-        chosen = self._ready.popleft()
-        chosen.taken = True
+    def _take(self, chosen: BackgroundHash) -> BackgroundHash:
+        chosen.taken, chosen.listed = True, False
         return chosen
 
     def _work(self, chosen: BackgroundHash) -> None:
@@ -143,12 +155,13 @@ class _Crew:
         while True:
             with self._lock:
                 self._waiting_bytes -= done
-                steps, chosen.steps = chosen.steps, []
+                steps, done = chosen.steps, chosen.waiting_bytes
+                chosen.steps, chosen.waiting_bytes = [], 0
                 if not steps:
                     chosen.taken = False
                     self._done.notify_all()
                     return
-            done = chosen.take(steps)
+            chosen.take(steps)
 
 
 @contextmanager
@@ -167,5 +180,8 @@ def background_hashing() -> Iterator[Callable[[], BackgroundHash]]:
             thread.join()
 
 
-def _size(steps: "list[bytes | memoryview | BackgroundHash]") -> int:
-    return sum(len(step) for step in steps if not isinstance(step, BackgroundHash))
+def keep_freed_memory() -> None:
+    """For a process that only verifies. What waits comes and goes in pieces of some 400 KB, and glibc would hand such
+    memory back to the kernel and have it zeroed again, over and over; once it has freed a larger block it keeps twice
+    as much (mallopt(3), M_MMAP_THRESHOLD). Nobody writes to the block, so it takes no memory itself."""
+    bytes(KEPT_BYTES)

@@ -32,7 +32,7 @@ class OneOpenFile:
         return Source(path.stat().st_size, lambda offset, length: self._turn_to(path).read_at(offset, length))
 
     def _turn_to(self, path: Path) -> Window:
-        if self._window is not None and self._path == path:
+        if self._window is not None and (self._path is path or self._path == path):
             return self._window
         self._close()
         self._stream, self._path = open_regular(path), path

@@ -23,7 +23,6 @@ class Window:
     def read_at(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`, fewer only at the end of the file."""
         at = offset - self._begin
-        at = offset - self._begin
         if at >= 0 and at + length <= len(self._content):
             return self._content[at : at + length]
         if length >= self._window_bytes:

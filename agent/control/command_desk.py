@@ -6,7 +6,7 @@ the work has ended; after a power cut in between the next start finds out whethe
 number leads to no execution or to one, and the chain tells which.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from agent.control.messages import Event, MessageArrived, TimePassed
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.commands import Command, CommandKind, Refusal, open_command
 from agent.wire.device_events import EventType
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, RecordingId
 from agent.wire.instant import Instant, TimeState
 from agent.wire.topics import COMMAND, device_topic
 from agent.wire.trust import TrustList
@@ -56,6 +56,11 @@ class CommandDesk:
         self.filters = (f"{self._topics}+",)
         self.refusals = CommandRefusals()
         self._underway: dict[int, _Underway] = {}
+
+    @property
+    def holds(self) -> Mapping[RecordingId, Mapping[str, str]]:
+        """The holds in force, by recording; follows them."""
+        return self._hands.holds
 
     def is_for(self, topic: str) -> bool:
         """Whether `topic` carries a command for this device."""

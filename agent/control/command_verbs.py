@@ -36,13 +36,14 @@ Holds = dict[RecordingId, Mapping[str, str]]
 @dataclass(frozen=True)
 class Hands:
     """What verbs work with. `holds` are those in force; `book` is None on a kiosk host; `hear_again` asks the broker
-    for everything retained."""
+    for everything retained; `offloads`: recordings are brought to a store outside."""
 
     device: DeviceId
     holds: Holds
     book: DutyBook | None
     policies: PolicyShelf
     hear_again: Callable[[], list[Effect]]
+    offloads: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def update_policy(hands: Hands, _: Command, __: bytes, now: Instant) -> Ruling:
 
 def offload_now(hands: Hands, command: Command, _: bytes, __: Instant) -> Ruling:
     """Bring recordings to the store outside now."""
-    if hands.book is None:
-        raise OperatorFault("本机没有录像设备，没有可上传的录像。")
+    if hands.book is None or not hands.offloads:
+        raise OperatorFault("本机没有配置录像上传（agent.toml 的 [offload]），不能上传。")
     return Ruling("已开始上传录像，进度见设备状态。", then=lambda _now: [OffloadNow(command.counter)])
 
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.acts import Act
+from agent.control.back_pressure import STEPS, Pressure
 from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
 from agent.control.desks import Identity as Identity
 from agent.control.desks import Memory as Memory
-from agent.control.desks import command_desk, disclosure_desk, duty_book, witness_desk
+from agent.control.desks import command_desk, disclosure_desk, duty_book, offload_desk, witness_desk
 from agent.control.duty_desk import DutyDesk
 from agent.control.effects import (
     DETAIL_LENGTH,
@@ -40,6 +41,7 @@ from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
 from agent.wire.instant import Instant
+from agent.wire.recording_receipts import is_recording_receipt
 from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import TrustList
 
@@ -72,11 +74,14 @@ class Controller:
         book = duty_book(identity, memory, self._recording, self.policies)
         self._commands = command_desk(identity, memory, book, self.policies, lambda: self._uplink.subscribe_again())
         self._duty = None if book is None else DutyDesk(book, self._commands)
+        holds = self._commands.holds
+        self._offload = offload_desk(identity, memory, self._recording, self.health, book, holds)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         extra = (*self._commands.filters, *((self._witness.topic,) if self._witness else ()))
         self._uplink: Uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
+        self._pressure = Pressure.NONE
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -99,6 +104,8 @@ class Controller:
         event = hook_desk.meant(event, step_due=self._duty is not None and self._duty.step_due)
         self.health.count(event)
         decisions: Iterable[Effect] = [*self._decide(event, now), *self._commands.heard(event, self._trust, now)]
+        if self._offload is not None:
+            decisions = [*decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
         decided = [*self.health.accompany(decisions, now)]
@@ -153,10 +160,8 @@ class Controller:
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
-            case _ if isinstance(event, happened.DutyEvent):
-                return []  # the duty desk hears them
-            case happened.CommandStored() | happened.CommandNotStored() | happened.CommandCarriedOut():
-                return []  # the command desk does
+            case _ if isinstance(event, happened.DutyEvent | happened.CommandEvent | happened.OffloadEvent):
+                return []  # their own desks hear them
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
             case happened.StopRequested():
@@ -164,6 +169,8 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.PressureChanged(level):
+                return self._pressed_hard(level)
             case happened.EventStored():
                 return [*self._uplink.handle(event, now), *self._unstored.again(now)]
             case happened.ReceiptCompared():
@@ -192,6 +199,8 @@ class Controller:
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if self._commands.is_for(event.topic):
             return []  # the command desk hears it
+        if event.topic == self._receipts and is_recording_receipt(event.payload):
+            return []  # the offload desk hears it
         if event.topic == self._receipts:
             return compare_receipt(self._identity.device, event.payload, self._trust, now)
         if self._witness is not None and event.topic == self._witness.topic:
@@ -210,6 +219,11 @@ class Controller:
         # A publication that came before the list that trusts its signers was refused, and is retained at the broker.
         self._desk.connected()
         return [seen, *self._uplink.subscribe_again()]
+
+    def _pressed_hard(self, level: Pressure) -> list[Effect]:
+        rises, self._pressure = level > self._pressure, level
+        self.health.report_every(STEPS[level].health_every)
+        return [RaiseAlarm(STEPS[level].text)] if rises else []
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
         if event.disclosure is not None and self._desk is not None:

@@ -1,15 +1,18 @@
 """Who a device is, what it remembers, and the desks that follow from both."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from agent.control.command_desk import CommandDesk
 from agent.control.command_messages import CommandsKept
 from agent.control.command_verbs import Hands
+from agent.control.deletion import NOT_FILED, Kept
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.duty_book import DutyBook, Whose
 from agent.control.duty_guidance import guidance_of
 from agent.control.effects import Effect
+from agent.control.health_desk import HealthDesk
+from agent.control.offload_desk import OffloadDesk
 from agent.control.recording import RecordingMachine, RecordingMemory
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
 from agent.duty.floors import Floor
@@ -22,7 +25,8 @@ from agent.wire.identifiers import DeviceId, District, RecordingId
 @dataclass(frozen=True)
 class Identity:
     """Who this device is. `audience` is `DUTY_AUDIENCE` on recorders, which follow policies, a hall on kiosk hosts;
-    `partner` is the recorder whose heads it countersigns; `sound_only` ones have no camera."""
+    `partner` is the recorder whose heads it countersigns; `sound_only` ones have no camera,
+    and `offloads` says that recordings go out."""
 
     district: District
     device: DeviceId
@@ -31,6 +35,7 @@ class Identity:
     audience: str | None = None
     partner: DeviceId | None = None
     sound_only: bool = False
+    offloads: bool = False
 
     @property
     def shows_nothing(self) -> bool:
@@ -48,6 +53,7 @@ class Memory:
     floors: Mapping[Key, Floor] = field(default_factory=dict)
     witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
     shift: Shift = field(default_factory=Shift)
+    kept: Mapping[RecordingId, Kept] = field(default_factory=dict)
     commands: CommandsKept = field(default_factory=CommandsKept)
     holds: Mapping[RecordingId, Mapping[str, str]] = field(default_factory=dict)
 
@@ -85,5 +91,24 @@ def command_desk(
     hear_again: Callable[[], list[Effect]],
 ) -> CommandDesk:
     """Takes the centre's commands, on every device."""
-    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again)
+    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again, identity.offloads)
     return CommandDesk(identity.district, identity.device, memory.commands, hands)
+
+
+def offload_desk(
+    identity: Identity,
+    memory: Memory,
+    recordings: RecordingMachine,
+    health: HealthDesk,
+    book: DutyBook | None,
+    holds: Mapping[RecordingId, Iterable[str]],
+) -> OffloadDesk | None:
+    """Follows a recorder's recordings out and to their end; kiosk hosts have none."""
+    if book is None:
+        return None
+
+    def term() -> str:
+        task = book.shift.task
+        return NOT_FILED if task is None else task.retention
+
+    return OffloadDesk(identity.device, recordings, health, memory.kept, holds, term, directs=identity.offloads)

@@ -45,17 +45,22 @@ class FlatHash:
 
     def add(self, offset: int, *pieces: bytes | memoryview) -> None:
         """One whole box that begins at `offset`, in pieces."""
-        self._hash.update(offset.to_bytes(8))
+        self._hash.update(offset_bytes(offset))
         for piece in pieces:
             self._hash.update(piece)
 
     def update(self, chunk: bytes) -> None:
-        """More bytes of the box added last."""
+        """More bytes of the box added last, or whole boxes with their offsets before them."""
         self._hash.update(chunk)
 
     def digest(self) -> bytes:
         """The hash so far; more may be added afterwards."""
         return self._hash.copy().digest()
+
+
+def offset_bytes(offset: int) -> bytes:
+    """An offset as it is hashed before its box."""
+    return offset.to_bytes(8)
 
 
 def is_excluded(box: Box) -> bool:

@@ -15,6 +15,7 @@ from agent.evidence.flat_hash import FlatHash, NewHash, is_excluded
 from agent.evidence.fragments import JOURNAL, STRUCTURE, Fragment, find_fragment, read_fragment, settled
 from agent.evidence.journal import JournalRecord
 from agent.evidence.manifest_reading import Manifest
+from agent.evidence.vsi_reading import SegmentInfoReader
 
 MAX_DAMAGE = 1000  # ours; a file with more damaged stretches is one damaged stretch from there on
 LOOKAHEAD = 16  # ours; so many fragments may be read before the hash of the first is compared
@@ -35,11 +36,12 @@ class Damage:
 
 
 class FragmentWalk:
-    """What the walk over the fragments gathers; `flat` runs ahead, `intact_flat` stands after the last verified one.
-    `misled`: a fragment was taken for verified whose hash, compared later, does not agree."""
+    """What the walk over the fragments gathers; `flat` is the hash of all that is behind it. `misled`: a fragment was
+    taken for verified whose hash, compared later, does not agree, or which could not be read to its end."""
 
     def __init__(self, flat: FlatHash, end: int) -> None:
-        self.flat, self.intact_flat, self.intact_end = flat.copy(), flat.copy(), end
+        self.flat, self.intact_end = flat.copy(), end
+        self._intact_flat: FlatHash | None = None  # None: nothing stands behind the last verified one
         self.records: list[JournalRecord] = []
         self.misled = False
         self._unsettled: deque[Fragment] = deque()
@@ -47,13 +49,23 @@ class FragmentWalk:
         self.damage: list[Damage] = []
         self.pending: list[Damage] = []
 
+    @property
+    def intact_flat(self) -> FlatHash:
+        """The hash up to the last fragment that verifies."""
+        return self._intact_flat or self.flat
+
+    def damaged(self, damage: Damage) -> None:
+        """A stretch behind everything so far, which `flat` has not seen yet."""
+        self._intact_flat = self._intact_flat or self.flat.copy()
+        self.pending.append(damage)
+
     def verified(self, fragment: Fragment) -> None:
         """Damage before a fragment that verifies lies inside the file."""
         self.damage += self.pending
         self.pending = []
         self.records.append(fragment.record())
         self._unsettled.append(fragment)
-        self.intact_flat, self.intact_end = self.flat.copy(), fragment.end
+        self._intact_flat, self.intact_end = None, fragment.end
 
     def settle(self, ahead: int) -> None:
         """Compare the hashes of all but the last `ahead` fragments."""
@@ -99,21 +111,24 @@ def _fragments(
     source: Source, found: Manifest, walk: FragmentWalk, new_hash: NewHash, ahead: int
 ) -> Iterator[Fragment]:
     live = found.label if found.seal is None else found.seal.live_manifest
+    signatures = SegmentInfoReader(found.session)
     offset, wasted = walk.intact_end, 0
     while offset < source.size:
-        before = walk.flat.copy() if walk.pending else None
-        fragment = read_fragment(source, offset, found.session, live, walk.flat, new_hash)
+        before = None if ahead else walk.flat.copy()
+        fragment = read_fragment(source, offset, signatures, live, walk.flat, new_hash)
         fragment = fragment if ahead else settled(fragment)
-        if fragment.fault is None:
+        if before is None and fragment.added and fragment.fault is not None:
+            walk.misled = True
+        elif fragment.fault is None:
             walk.verified(fragment)
             offset = fragment.end
         else:
             wasted += fragment.end - offset
             hopeless = wasted > MAX_WASTE * source.size or len(walk.damage) + len(walk.pending) >= MAX_DAMAGE
             end = source.size if hopeless else find_fragment(source, offset + 1)
-            walk.flat = before or walk.intact_flat.copy()
+            walk.flat = before or walk.flat
+            walk.damaged(Damage(offset, end - offset, _kind(source, fragment), fragment))
             _add_stretch(source, offset, end, walk.flat)
-            walk.pending.append(Damage(offset, end - offset, _kind(source, fragment), fragment))
             offset = end
         yield fragment
 

@@ -27,7 +27,7 @@ NUMBERS_BYTES = 16  # timescale, presentation delta, duration, id (ISO/IEC 23009
 MAX_EVENT_ID = 2**32 - 1  # the id is 32 bits wide
 STYP = encode_box(b"styp", b"msdh", bytes(4), b"msdh", b"iso6", b"cmfs")
 _EXCLUSIONS = [{"xpath": "/emsg", "data": [{"offset": HEADER + VERSION_AND_FLAGS, "value": SCHEME}]}]
-_NAMES = b"".join((bytes(VERSION_AND_FLAGS), SCHEME, b"\0", VALUE, b"\0"))
+NAMES = b"".join((bytes(VERSION_AND_FLAGS), SCHEME, b"\0", VALUE, b"\0"))
 
 
 class FragmentHash:
@@ -73,9 +73,7 @@ def sign_fragment(
     session: SessionKey, manifest: str, sequence: int, duration_ms: int, iat: int, boxes: Sequence[bytes | memoryview]
 ) -> bytes:
     """The `emsg` box for a fragment made of STYP, this box and `boxes`; `iat` is seconds since 1970."""
-    blank = _emsg(
-        _message(None, session.key_id, SegmentInfo(sequence, manifest, bytes(32)), iat), sequence, duration_ms
-    )
+    blank = unsigned(session.key_id, SegmentInfo(sequence, manifest, bytes(32), duration_ms), iat)
     covered = FragmentHash()
     covered.add(STYP)
     covered.skip(len(blank))
@@ -97,13 +95,22 @@ def open_fragment(emsg: bytes, session: CertifiedSession) -> SegmentInfo:
         sequence, manifest, digest = fields["sequenceNumber"], fields["manifestId"], fields["bmffHash"]["hash"]
     except (KeyError, TypeError) as error:
         raise SenderFault("片段签名内容无法读取，已拒绝。") from error
-    plausible = isinstance(sequence, int) and session.minimum_sequence <= sequence <= MAX_NUMBER
-    if not plausible or not isinstance(digest, bytes):
+    if not isinstance(sequence, int) or not is_plausible(sequence, session) or not isinstance(digest, bytes):
         raise SenderFault("片段签名内容不合规定，已拒绝。")
     again = cose.encode(signed.protected_bytes, signed.unprotected, signed.payload, signed.signature)
     if _emsg(again, sequence, duration) != emsg:
         raise SenderFault("片段签名盒含有签名之外的内容，已拒绝。")
     return SegmentInfo(sequence, str(manifest), digest, duration)
+
+
+def unsigned(key_id: bytes, info: SegmentInfo, iat: int) -> bytes:
+    """The box with zeros for the signature."""
+    return _emsg(_message(None, key_id, info, iat), info.sequence, info.duration_ms)
+
+
+def is_plausible(sequence: int, session: CertifiedSession) -> bool:
+    """Whether the session may sign a fragment of that number."""
+    return session.minimum_sequence <= sequence <= MAX_NUMBER
 
 
 def _message(signer: Signer | None, key_id: bytes, info: SegmentInfo, iat: int) -> bytes:
@@ -116,12 +123,12 @@ def _message(signer: Signer | None, key_id: bytes, info: SegmentInfo, iat: int) 
 
 def _emsg(message: bytes, sequence: int, duration_ms: int) -> bytes:
     numbers = b"".join(number.to_bytes(4) for number in (TIMESCALE, 0, duration_ms, sequence & MAX_EVENT_ID))
-    return encode_box(b"emsg", _NAMES, numbers, message)
+    return encode_box(b"emsg", NAMES, numbers, message)
 
 
 def _message_of(emsg: bytes) -> tuple[int, bytes]:
     body = emsg[HEADER:]
-    numbers = body[len(_NAMES) : len(_NAMES) + NUMBERS_BYTES]
-    if not body.startswith(_NAMES) or len(numbers) < NUMBERS_BYTES:
+    numbers = body[len(NAMES) : len(NAMES) + NUMBERS_BYTES]
+    if not body.startswith(NAMES) or len(numbers) < NUMBERS_BYTES:
         raise SenderFault("片段签名盒不合规定，已拒绝。")
-    return int.from_bytes(numbers[8:12]), body[len(_NAMES) + NUMBERS_BYTES :]
+    return int.from_bytes(numbers[8:12]), body[len(NAMES) + NUMBERS_BYTES :]

@@ -19,6 +19,7 @@ from agent.errors import SenderFault
 from agent.wire.identifiers import KeyId
 
 RAW_SIGNATURE_BYTES = 64
+_ES256 = ec.ECDSA(hashes.SHA256())  # RFC 7518 section 3.4
 UNREADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
               x509.UnsupportedGeneralNameType)  # fmt: skip
 """What `cryptography` raises for a damaged certificate, sooner or later; `InvalidVersion` is no `ValueError`."""
@@ -54,7 +55,7 @@ class KeySigner:
 
     def sign(self, data: bytes) -> bytes:
         """ES256 over `data`: 64 bytes r || s."""
-        return raw_from_der(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
+        return raw_from_der(self._key.sign(data, _ES256))
 
 
 def key_id_of(public_key: ec.EllipticCurvePublicKey) -> KeyId:
@@ -108,7 +109,7 @@ def verify_raw(public_key: ec.EllipticCurvePublicKey, signature: bytes, data: by
 def verify_der(public_key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bytes:
     """Return `data` when `signature` (DER) is its ES256 signature; raises `SenderFault` otherwise."""
     try:
-        public_key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        public_key.verify(signature, data, _ES256)
     except (InvalidSignature, ValueError) as error:
         raise SenderFault("签名与内容不符，已拒绝。") from error
     return data

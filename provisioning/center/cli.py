@@ -24,6 +24,7 @@ from provisioning.center import log_cli
 from provisioning.center.command_cli import command, commands
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
+from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
@@ -43,6 +44,7 @@ app.command(
 )(command)
 app.command(epilog="例：liuhen-center commands --config center.toml --device REC-0001 --json")(commands)
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
+app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
 
 log_cli.add_to(app)
 

@@ -48,7 +48,7 @@ class DutyBench:
     ) -> None:
         self.clock, self.state_of_clock = SteppedClock(), TimeState.NTP
         self.later = timedelta(0)
-        identity = Identity(KEYS.authority.district, KEYS.device, UNIT, "0.1.0", DUTY_AUDIENCE)
+        identity = Identity(KEYS.authority.district, KEYS.device, UNIT, "0.1.0", DUTY_AUDIENCE, offloads=True)
         memory = Memory(
             0, 0, RecordingMemory(0, 0, GENESIS), shift=shift or Shift(),
             commands=commands or CommandsKept(), holds=holds or {},

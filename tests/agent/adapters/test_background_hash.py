@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import threading
 from dataclasses import replace
 
 from agent.adapters.background_hash import MAX_WAITING_BYTES, background_hashing
@@ -62,6 +63,29 @@ def test_copies_of_copies_used_in_any_order_keep_their_own_bytes():
                 pairs.append((ours.copy(), plain.copy()))
         chance.shuffle(pairs)
         assert all(ours.digest() == plain.digest() for ours, plain in pairs)
+
+
+def _copies_in_a_row(seed: int) -> None:
+    chance = random.Random(seed)
+    with background_hashing() as new_hash:
+        row = [(new_hash(), hashlib.sha256())]
+        for number in range(40):
+            for one in row[-1]:
+                one.update(bytes([number]) * (20_000 + 280_000 * (seed * number % 2)))
+            row.append((row[-1][0].copy(), row[-1][1].copy()))
+            if number % 4 == 0:
+                ours, plain = chance.choice(row)
+                assert ours.digest() == plain.digest()
+        chance.shuffle(row)
+        assert all(ours.digest() == plain.digest() for ours, plain in row)
+
+
+def test_who_waits_for_a_copy_never_takes_on_what_waits_for_him():
+    """A thread in the midst of a hash that took on a copy of it would wait for itself, for ever."""
+    whole = threading.Thread(target=lambda: [_copies_in_a_row(seed) for seed in range(1, 12)], daemon=True)
+    whole.start()
+    whole.join(60)
+    assert not whole.is_alive()
 
 
 def test_more_bytes_than_may_wait_are_hashed_by_who_hands_them_over():
