@@ -85,9 +85,7 @@ class DutyDesk:
                 return self._asked(event, trust, now)
             case CardShown(card, at):
                 return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
-            case IdentitySigned():
-                return self._signed(event, now)
-            case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
+            case IdentitySigned() | PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
                 return self._settled(event, now)
             case RecordingSealed():
                 return self.book.keep(duty_tasks.sealed(self.book.at(now), event), (), now)
@@ -120,26 +118,9 @@ class DutyDesk:
         except SenderFault as fault:
             return [RaiseAlarm(str(fault)), StoreEvent(task_refused(payload, fault, now))]
 
-    def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
-        """A code is signed: answer with it, mark that it is shown."""
-        outcome = duty_tasks.identity_shown(self.book.at(now), event.certificate, event.nonce, event.text)
-        self.book.answer(event.ask, outcome)
-        return self.book.carry_out(outcome, now)
-
-    def _settled(self, event: PaperEvent, now: Instant) -> list[Effect]:
-        """A paper was made or printed, or was not: answer whoever asked."""
-        at = self.book.at(now)
-        match event:
-            case PaperMade(draft=KeyContentSheet() as sheet):
-                outcome = duty_sheets.signed(at, event, sheet)
-            case PaperMade():
-                outcome = duty_papers.made(at, event)
-            case PaperNotMade():
-                outcome = duty_papers.not_made(at, event)
-            case PaperPrinted():
-                outcome = duty_papers.printed(at, event)
-            case PaperNotPrinted():
-                outcome = duty_papers.not_printed(at, event)
+    def _settled(self, event: IdentitySigned | PaperEvent, now: Instant) -> list[Effect]:
+        """What was asked for is signed, made or printed, or is not: answer whoever asked."""
+        outcome = _came_of(self.book.at(now), event)
         self.book.answer(event.ask, outcome)
         return self.book.carry_out(outcome, now)
 
@@ -181,3 +162,19 @@ class DutyDesk:
         if command.kind is not CommandKind.ASSIGN_TASK:
             raise SenderFault(f"本机不执行命令 {command.kind}。", "kind")
         return duty_tasks.offered(at, {**command.body, "device": command.device}, duty_tasks.COMMAND, payload)
+
+
+def _came_of(at: Situation, event: IdentitySigned | PaperEvent) -> Outcome:
+    match event:
+        case IdentitySigned():
+            return duty_tasks.identity_shown(at, event.certificate, event.nonce, event.text)
+        case PaperMade(draft=KeyContentSheet() as sheet):
+            return duty_sheets.signed(at, event, sheet)
+        case PaperMade():
+            return duty_papers.made(at, event)
+        case PaperNotMade():
+            return duty_papers.not_made(at, event)
+        case PaperPrinted():
+            return duty_papers.printed(at, event)
+        case PaperNotPrinted():
+            return duty_papers.not_printed(at, event)
