@@ -33,6 +33,7 @@ from provisioning.center.mqtt import (
     StopAsked,
 )
 from provisioning.center.publications import open_publication
+from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
@@ -55,6 +56,7 @@ class Receiver:
     signer: Signer
     trust_file: TrustFile
     released: ReleasedFolder
+    recording_receipts: ReceiptFolder
     clock: Clock
     session: int = 1
     connected: bool = False
@@ -135,6 +137,12 @@ class Receiver:
             self.released.forget()
         if self.connected:
             self._publish_released()
+            self._send_recording_receipts()
+
+    def _send_recording_receipts(self) -> None:
+        for device, envelope in self.recording_receipts.due(self._now_ms()):
+            if self.config.shard.owns(device):
+                self.link.publish(device_topic(self.config.district, device, RECEIPT), envelope)
 
     def _publish_released(self) -> None:
         for name, data in self.released.changed():
@@ -174,8 +182,8 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
-    released = ReleasedFolder(config.released, config.receipts)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, released, clock)
+    folders = ReleasedFolder(config.released, config.receipts), ReceiptFolder(config.folder)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:

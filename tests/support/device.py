@@ -8,6 +8,7 @@ from agent.adapters.database import QUOTA_BYTES, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.fake_recorder import FakeRecorder
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.recording_removal import RecordingRemoval
 from agent.adapters.store import DeviceMemory
 from agent.adapters.worker import Worker
 from agent.clock import Clock, system_clock
@@ -105,6 +106,7 @@ class RunningDevice:
         quota: int = QUOTA_BYTES,
         clock: Clock | None = None,
         client: Issued | None = None,
+        removal: RecordingRemoval | None = None,
     ) -> None:
         self.district, self.state = district, folder / "state"
         self.state.mkdir(parents=True, exist_ok=True)
@@ -140,6 +142,7 @@ class RunningDevice:
             None if kiosk else self.recorder,
             self.disclosed if kiosk else None,
             lambda: WorkFailed("not in this test"),
+            removal=removal,
         )
         self.controller = Controller(identity, self.memory.recall(), district.trust, lambda: 0.0)
         self.refused = self.controller.restore(self.disclosed.read() if kiosk else [], self.clock.read())
