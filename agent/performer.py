@@ -103,10 +103,8 @@ class Performer:
                 return self._start_recording(effect)
             case asked.SignIdentity(ask, code):
                 return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
-            case MakePaper() if self._room.papers is not None:
-                return [self._room.papers.make(effect)]
-            case PrintPaper() if self._room.papers is not None:
-                return [answer] if (answer := self._room.papers.print(effect)) else []
+            case MakePaper() | PrintPaper() if self._room.papers is not None:
+                return self._room.papers.carry_out(effect)
             case _ if isinstance(effect, commanded.CommandEffect):
                 return self._command(effect)
             case _ if not self._hand_on(effect):

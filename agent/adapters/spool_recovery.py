@@ -12,32 +12,36 @@ from itertools import zip_longest
 from pathlib import Path
 
 from agent.adapters.data_keys import DataKeys
+from agent.adapters.given_up import forget_failures, is_given_up, note_failure
 from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
-from agent.control.messages import RecordingFailed, RecordingFound, RecordingSealed
+from agent.control.messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
-from agent.evidence.journal import Reason
+from agent.evidence.journal import GAP_OPENED, MARKER, JournalRecord, Reason
 from agent.evidence.own_segment import check_row
 from agent.evidence.recovery import Examination
 from agent.evidence.statements import Seal
+from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
 
 logger = logging.getLogger(__name__)
 
-RecoveryEvent = RecordingFound | RecordingSealed | RecordingFailed
+RecoveryEvent = RecordingFound | RecordingReread | RecordingSealed | RecordingFailed
 
 
 class SpoolRecovery:
     """Call `seal` before the first recording of a start, then `start`; `report` gets one `RecordingSealed` or
-    `RecordingFailed` for each recording that `seal` has found whole, in the thread "recovery"."""
+    `RecordingFailed` for each recording that `seal` has found whole, in the thread "recovery"; while it `retells`, a
+    `RecordingReread` goes before it."""
 
     def __init__(
         self, spool: Spool, signer: CertifiedSigner, clock: Clock, report: Callable[[RecoveryEvent], None]
     ) -> None:
         self._spool, self._signer, self._clock, self._report = spool, signer, clock, report
+        self.retells = False
         self._sealed: list[RecordingId] = []
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
@@ -49,9 +53,9 @@ class SpoolRecovery:
 
         Finished recordings are passed over unless they are `expected` (whose end was never put down elsewhere): those
         are reported again. A recording that cannot be sealed is reported as failed, left as it is, and does not stop
-        the others.
+        the others; one whose content was refused at several starts is not read again (`given_up`).
         """
-        found = [self._seal(it) for it in recordings if it in expected or not self._spool.is_finished(it)]
+        found = [self._seal(it) for it in recordings if it in expected or not self._is_done(it)]
         self._sealed = [event.recording for event in found if isinstance(event, RecordingFound)]
         return found
 
@@ -76,7 +80,10 @@ class SpoolRecovery:
             found = [read_sealed(it, self._signer, self._spool.keys) for it in self._spool.segments(recording)]
             check_row(found)
             records = [record for segment in found for record in segment.fragments]
+            forget_failures(self._spool.folder(recording))
             self._spool.write_sidecars(recording, records, self._signer)
+            if self.retells:
+                self._report(_reread(recording, found, records))
             sealed = _ended(recording, found, self._spool.size(recording), self._clock.read())
             self._spool.keys.forget(sealed)
             return sealed
@@ -109,7 +116,19 @@ class SpoolRecovery:
     def _prior_head(self, after: Path | None) -> Digest | None:
         return None if after is None else prior_head(after, self._spool.keys)
 
+    def _is_done(self, recording: RecordingId) -> bool:
+        try:
+            return self._spool.is_finished(recording) or is_given_up(self._spool.folder(recording))
+        except EnvironmentFault:  # whoever tries meets the same and says so
+            return False
+
     def _failed(self, recording: RecordingId, fault: Exception) -> RecordingFailed:
+        if isinstance(fault, SenderFault):  # the disk works, what it gives back is refused
+            try:
+                tries = note_failure(self._spool.folder(recording))
+                logger.warning("recording %s was refused at %d starts: %s", recording, tries, fault)
+            except EnvironmentFault as disk:
+                logger.warning("that recording %s was refused could not be put down: %s", recording, disk)
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", self._clock.read())
 
     def _broken(self, recording: RecordingId) -> RecordingFailed:
@@ -173,6 +192,18 @@ def _ended(recording: RecordingId, found: Sequence[Examination], size: int, at: 
         not stopped or any(map(_is_recovered, seals)),
         sum(seal.closing.discarded_bytes for seal in seals),
         at,
+    )
+
+
+def _reread(recording: RecordingId, found: Sequence[Examination], records: list[JournalRecord]) -> RecordingReread:
+    events = [event for record in records for event in record.entry.moment.events]
+    origin = found[0].origin
+    return RecordingReread(
+        recording,
+        GENESIS if origin is None else origin.previous_recording,
+        records[0].entry.moment.captured,
+        tuple((it.reason.value, it.at) for it in events if it.kind == GAP_OPENED and it.reason is not None),
+        tuple(it.at for it in events if it.kind == MARKER),
     )
 
 

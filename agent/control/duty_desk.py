@@ -83,7 +83,7 @@ class DutyDesk:
             case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
                 return self._settled(event, now)
             case RecordingSealed():
-                return self.book.sealed(event, now)
+                return self.book.keep(duty_tasks.sealed(self.book.at(now), event), (), now)
             case OfficerActed(act=Act.STEP):
                 return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():

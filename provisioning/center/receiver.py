@@ -4,7 +4,7 @@ One thread, one inbox. This loop owns the database; the MQTT link's thread only 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,6 @@ from agent.clock import Clock
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire.envelope import seal
-from agent.wire.identifiers import District
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, hints_filter, receiver_state_topic, states_filter
@@ -35,7 +34,7 @@ from provisioning.center.mqtt import (
     Message,
     StopAsked,
 )
-from provisioning.center.publications import Publication, open_publication, open_receipts
+from provisioning.center.publications import open_publication
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
@@ -43,8 +42,6 @@ LOOK_INTERVAL_MS = 1_000  # how often watched files are looked at
 TICK_S = 0.1  # the longest a due receipt waits
 GROUP = 50  # messages in one transaction, so that one fsync serves many (reference: mqtt, section 2a)
 STOP_DEADLINE_S = 2.0  # of the 5 s a service has to stop
-
-Read = Callable[[bytes, TrustList, District, datetime], Publication]
 
 log = logging.getLogger("liuhen.center")
 
@@ -60,13 +57,15 @@ class Receiver:
     signer: Signer
     trust_file: TrustFile
     released: ReleasedFolder
-    receipts: ReleasedFolder
-    commands: CommandPost
     clock: Clock
     session: int = 1
     connected: bool = False
+    commands: CommandPost = field(init=False)
     _next_look: int = 0
     _underway: dict[int, SealedReceipt] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.commands = CommandPost(CommandBook(self.config.folder), self.ingest.store)
 
     def run(self) -> None:
         """Serve until a `StopAsked` arrives; raises `EnvironmentFault` when the link or the database is lost."""
@@ -104,7 +103,8 @@ class Receiver:
         self.link.subscribe()
         self.link.publish(self._state_topic, self._state(online=True), retain=True)
         self.ingest.owe_unanswered(self._now_ms())
-        self._forget()
+        self.released.forget()
+        self.commands.forget()
         self._next_look = 0
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
@@ -140,27 +140,17 @@ class Receiver:
         if trust is not None:
             log.info("trust list version %d in force", trust.version)
             self.ingest.renew_trust(trust, self._now_ms())
-            self._forget()
+            self.released.forget()
         if self.connected:
             self._publish()
 
-    def _forget(self) -> None:
-        """Take every file as new: the broker may have lost what it retained."""
-        self.released.forget()
-        self.receipts.forget()
-        self.commands.forget()
-
     def _publish(self) -> None:
-        for folder, read in ((self.released, open_publication), (self.receipts, open_receipts)):
-            self._publish_changed(folder, read)
         for sent in self.commands.due(self._now()):
             self.link.publish(sent.topic, sent.envelope)
             log.info("command %d (%s) sent to %s", sent.command.counter, sent.command.kind, sent.command.device)
-
-    def _publish_changed(self, folder: ReleasedFolder, read: Read) -> None:
-        for name, data in folder.changed():
+        for name, data in self.released.changed():
             try:
-                publication = read(data, self.ingest.trust, self.config.district, self._now())
+                publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
             except SenderFault as fault:
                 log.warning("released file %s not published: %s", name, fault)
                 continue
@@ -195,9 +185,8 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
-    commands = CommandPost(CommandBook(config.folder), store)
-    folders = ReleasedFolder(config.released), ReleasedFolder(config.receipts)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, commands, clock)
+    released = ReleasedFolder(config.released, config.receipts)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, released, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:
