@@ -18,6 +18,7 @@ from agent.cli_frame import run_app
 from agent.command import become
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
+from agent.offload_status import offload_line
 from agent.wire.identifiers import parse_recording_id
 
 HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
@@ -60,6 +61,7 @@ LABELS = {
     "recording": "录制编号",
     "open_recordings": "未结束的录制",
     "recordings_on_disk": "本机录像数",
+    "offload": "录像上传",
     "last_error": "最近的问题",
 }
 
@@ -197,6 +199,7 @@ def device_status(config: AgentConfig) -> dict[str, Any]:
     recordings = config.state_dir / RECORDINGS
     on_disk = sum(place.is_dir() for place in recordings.iterdir()) if recordings.is_dir() else 0
     found = {**figures, **asdict(read_snapshot(store)), "recordings_on_disk": on_disk}
+    found["offload"] = offload_line(config)
     return {name: found[name] for name in LABELS}
 
 

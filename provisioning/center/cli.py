@@ -24,11 +24,15 @@ from provisioning.center import log_cli
 from provisioning.center.command_cli import command, commands
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
+from provisioning.center.offload_cli import intake, unfinished
+from provisioning.center.page import cli as page_cli
+from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
 from provisioning.cli_frame import err, out, tell
+from provisioning.contract import cli as contract_cli
 
 if TYPE_CHECKING:
     from provisioning.center.store import Store
@@ -47,6 +51,10 @@ app.command(epilog="例：liuhen-center report --config center.toml --recordings
 app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
 
 log_cli.add_to(app)
+app.command(epilog="例：liuhen-center intake --config center.toml --recordings recordings --watch")(intake)
+app.command(epilog="例：liuhen-center unfinished REC-0001-R000001 --config center.toml --out 取回")(unfinished)
+contract_cli.add_to(app)
+page_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
@@ -125,6 +133,7 @@ def export(
     store.close()
     if not kept:
         raise OperatorFault(f"中心没有 {device} 的任何凭据，请检查设备编号，或先让设备联网。")
+    kept += ReceiptFolder(settings.folder).of(device_id(device))
     lines = [read_file(settings.trust_list).strip(), *kept]
     if target is None:
         for line in lines:

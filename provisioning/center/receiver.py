@@ -35,6 +35,7 @@ from provisioning.center.mqtt import (
     StopAsked,
 )
 from provisioning.center.publications import open_publication
+from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
@@ -57,15 +58,13 @@ class Receiver:
     signer: Signer
     trust_file: TrustFile
     released: ReleasedFolder
+    recording_receipts: ReceiptFolder
+    commands: CommandPost
     clock: Clock
     session: int = 1
     connected: bool = False
-    commands: CommandPost = field(init=False)
     _next_look: int = 0
     _underway: dict[int, SealedReceipt] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.commands = CommandPost(CommandBook(self.config.folder), self.ingest.store)
 
     def run(self) -> None:
         """Serve until a `StopAsked` arrives; raises `EnvironmentFault` when the link or the database is lost."""
@@ -103,8 +102,7 @@ class Receiver:
         self.link.subscribe()
         self.link.publish(self._state_topic, self._state(online=True), retain=True)
         self.ingest.owe_unanswered(self._now_ms())
-        self.released.forget()
-        self.commands.forget()
+        self._forget()
         self._next_look = 0
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
@@ -140,14 +138,25 @@ class Receiver:
         if trust is not None:
             log.info("trust list version %d in force", trust.version)
             self.ingest.renew_trust(trust, self._now_ms())
-            self.released.forget()
+            self._forget()
         if self.connected:
             self._publish()
 
+    def _forget(self) -> None:
+        """Take everything as new: the broker may have lost what it held."""
+        self.released.forget()
+        self.commands.forget()
+
     def _publish(self) -> None:
+        self._publish_released()
+        for device, envelope in self.recording_receipts.due(self._now_ms()):
+            if self.config.shard.owns(device):
+                self.link.publish(device_topic(self.config.district, device, RECEIPT), envelope)
         for sent in self.commands.due(self._now()):
             self.link.publish(sent.topic, sent.envelope)
             log.info("command %d (%s) sent to %s", sent.command.counter, sent.command.kind, sent.command.device)
+
+    def _publish_released(self) -> None:
         for name, data in self.released.changed():
             try:
                 publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
@@ -185,8 +194,9 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
-    released = ReleasedFolder(config.released, config.receipts)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, released, clock)
+    folders = ReleasedFolder(config.released, config.receipts), ReceiptFolder(config.folder)
+    commands = CommandPost(CommandBook(config.folder), store)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, commands, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:

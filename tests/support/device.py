@@ -9,6 +9,7 @@ from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.fake_recorder import FakeRecorder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.recording_removal import RecordingRemoval
 from agent.adapters.store import DeviceMemory
 from agent.adapters.worker import Worker
 from agent.clock import Clock, system_clock
@@ -108,6 +109,7 @@ class RunningDevice:
         quota: int = QUOTA_BYTES,
         clock: Clock | None = None,
         client: Issued | None = None,
+        removal: RecordingRemoval | None = None,
     ) -> None:
         self.district, self.state = district, folder / "state"
         self.state.mkdir(parents=True, exist_ok=True)
@@ -143,6 +145,7 @@ class RunningDevice:
             None if kiosk else self.recorder,
             self.disclosed if kiosk else None,
             lambda: WorkFailed("not in this test"),
+            removal=removal,
             keys=KeyRequests(self.state, district.device),
         )
         self.controller = Controller(identity, self.memory.recall(), district.trust, lambda: 0.0)
