@@ -15,6 +15,7 @@ from agent import duty_cli, paper_cli
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
 from agent.cli_frame import run_app
+from agent.command import become
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.offload_status import offload_line
@@ -65,20 +66,13 @@ LABELS = {
 }
 
 
-def _become(module: str, *words: str) -> None:
-    """Go on as a module of ours, in this process's place and without what is loaded here; found where this one was,
-    not in the folder one happens to stand in."""
-    here = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
-    os.execv(sys.executable, [sys.executable, *here, "-m", module, *words])  # noqa: S606
-
-
 @application.command()
 def run(
     config: ConfigOption,
     log_level: Annotated[str, typer.Option(help="日志级别：debug、info、warning、error")] = "info",
 ) -> None:
     """运行设备，直到收到停止信号（SIGTERM 后 5 秒内结束）。 Run the device."""
-    _become("agent.daemon", str(config), log_level)  # 11 MB less, all day
+    become("agent.daemon", str(config), log_level)  # 11 MB less, all day
 
 
 @application.command()
@@ -135,7 +129,7 @@ def page(
     read_config(config)
     # What scrypt takes for a moment (16 MiB) goes back to the system at once, mallopt(3), instead of staying for good.
     os.environ["MALLOC_MMAP_THRESHOLD_"] = "131072"
-    _become("agent.page", str(config), *([str(ready_file)] if ready_file else []))
+    become("agent.page", str(config), *([str(ready_file)] if ready_file else []))
 
 
 @application.command()

@@ -97,10 +97,8 @@ class Performer:
             case asked.SignIdentity(ask, code):
                 signed = sign_code(code, self._room.signer)
                 return [happened.IdentitySigned(ask, code.certificate, code.nonce, signed)]
-            case MakePaper() if self._room.papers is not None:
-                return [self._room.papers.make(effect)]
-            case PrintPaper() if self._room.papers is not None:
-                return [answer] if (answer := self._room.papers.print(effect)) else []
+            case MakePaper() | PrintPaper() if self._room.papers is not None:
+                return self._room.papers.carry_out(effect)
             case asked.ReadAsks() if self._room.asked is not None:
                 self._room.worker.ask(self._room.asked.take)
             case asked.ReadTrustList():

@@ -38,7 +38,12 @@ ARROWS = {
     "agent.control": {"agent.wire", "agent.evidence", "agent.duty", "agent.errors"},
     "agent.adapters": {"agent"},
     "agent.page": {
+        "agent.adapters.paper_folder",
+        "agent.adapters.paper_pdf",
+        "agent.adapters.qr_text",
         "agent.adapters.thumbnails",
+        "agent.asking",
+        "agent.duty.asks",
         "agent.config",
         "agent.evidence",
         "agent.markup",

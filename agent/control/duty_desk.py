@@ -90,7 +90,7 @@ class DutyDesk:
             case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
                 return self._settled(event, now)
             case RecordingSealed():
-                return self.book.sealed(event, now)
+                return self.book.keep(duty_tasks.sealed(self.book.at(now), event), (), now)
             case MessageArrived(_, topic, payload) if self.is_for(topic):
                 return self._command(payload, trust, now)
             case OfficerActed(act=Act.STEP):

@@ -17,7 +17,7 @@ from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_num
 SEALED_MARK, JOURNAL = "SHA256SUMS.p7s", "journal.jsonl"  # as in agent.evidence.sidecars, which loads much more
 SEGMENT, ENCRYPTED = "segment-", ".enc"
 RUNNING_S = 20.0  # ours: a recording writes every half second
-MAX_LINE_BYTES, MAX_DUTY_BYTES = 64 * 1024, 64 * 1024  # ours
+MAX_LINE_BYTES, MAX_DUTY_BYTES = 64 * 1024, 1024 * 1024  # ours; the second with a draft of 500 lines among the answers
 MAX_STEPS, MAX_TEXT = 40, 60  # ours; for the eye
 NAMES = ("title", "name", "text", "id")  # under which an object in duty.json may carry what people read
 
@@ -66,7 +66,7 @@ def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
 
 def read_duty(path: Path) -> Duty:
     """`duty.json`; empty where there is none or it is something else than expected."""
-    told = _json(path, MAX_DUTY_BYTES)
+    told = read_json(path, MAX_DUTY_BYTES)
     by_recording = told.get("recordings") if isinstance(told, dict) else None
     named = by_recording if isinstance(by_recording, dict) else {}
     return replace(_duty(told), recordings={str(name): _duty(it) for name, it in named.items()})
@@ -124,7 +124,8 @@ def _captured(journal: Path) -> tuple[datetime, bool] | None:
         return None
 
 
-def _json(path: Path, most: int) -> Any:
+def read_json(path: Path, most: int) -> Any:
+    """What stands in the file, None where it cannot be read as JSON."""
     try:
         with path.open("rb") as stream:
             return json.loads(stream.read(most))

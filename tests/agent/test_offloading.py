@@ -4,6 +4,7 @@ kill, and the end of the agent that started it."""
 import json
 import os
 import signal
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.agent.adapters.recording_bench import eventually
 from tests.agent.adapters.test_uploader import files, sealed
 from tests.agent.evidence.bench import DEVICE
 from tests.support.device import agent_toml
+from tests.support.keys import TestAuthority
 from tests.support.line import Line, http_answer
 from tests.support.objects import BUCKET, S3Server, s3_server
 
@@ -192,6 +194,24 @@ def test_a_store_over_a_network_is_spoken_to_in_secret_only() -> None:
     secret = parse_config(agent_toml("REC-0001", 8883, more=more.replace("http:", "https:")), Path("/etc/liuhen"))
     assert secret.offload is not None
     assert secret.offload.policy.when.value == "dock"
+
+
+def test_a_store_with_a_certificate_of_ones_own_is_believed_by_that_alone(server: S3Server, tmp_path: Path) -> None:
+    authority, context = TestAuthority(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.server().write(tmp_path / "key", tmp_path / "chain")
+    context.load_cert_chain(tmp_path / "chain", tmp_path / "key")
+    line = Line(server.port, tls=context)
+    try:
+        access = replace(server.access(), url=f"https://localhost:{line.port}/{BUCKET}")
+        with pytest.raises(StoreFault, match="暂时不能用"):
+            ObjectStore(access).put("tls/a", b"b")
+        with pytest.raises(StoreFault, match="暂时不能用"):
+            ObjectStore(replace(access, ca=TestAuthority().root_pem)).put("tls/a", b"b")
+        store = ObjectStore(replace(access, ca=authority.root_pem))
+        store.put("tls/a", b"b")
+        assert store.get("tls/a", 10) == b"b"
+    finally:
+        line.close()
 
 
 def test_only_a_wireless_interface_that_is_up_counts(tmp_path: Path) -> None:
