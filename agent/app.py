@@ -73,9 +73,9 @@ class StopTime:
 class RecordingPart(RecorderPort, Protocol):
     """The camera side of a recorder, with its recordings on the disk and its button."""
 
-    def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+    def recover(self, unreported: tuple[RecordingId, ...], *, store_lost: bool = False) -> list[Event]:
         """Seal the recordings of earlier runs. What their ends were, and those of `unreported`, whose end was never
-        stored, is told now or after `open`."""
+        stored, is told now or after `open`; with `store_lost` everything that the journals of all recordings say."""
 
     def open(self) -> None:
         """Start the threads; raises `OperatorFault` or `EnvironmentFault`."""
@@ -104,7 +104,9 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
         memory = DeviceMemory(database)
         _check_not_older(trust, memory.trust_version())
         part = equip(config, signer, clock, inbox.put) if config.records else None
-        first = [DeviceStarted(clock.read(), loss), *_recover(part, memory, config.device)]
+        forgotten = loss is not None and loss.forgotten
+        told = _recover(part, memory, config.device, store_lost=forgotten)
+        first = [DeviceStarted(clock.read(), loss), *told]
         room = _room(config, clock, signer, database, inbox, part)
         policy = config.storage_policy if config.records else None
         controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random, policy)
@@ -236,10 +238,10 @@ def _start(
         collector.open()
 
 
-def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
+def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId, *, store_lost: bool) -> list[Event]:
     dropped = [WorkFailed(text) for text in memory.drop_impossible()]
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
-    return [*dropped, *([] if part is None else part.recover(unreported))]
+    return [*dropped, *([] if part is None else part.recover(unreported, store_lost=store_lost))]
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:

@@ -75,9 +75,10 @@ PURE = (
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
+    "provisioning.center.page.door", "provisioning.center.page.view",
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
-    "provisioning.fleet.orders",
+    "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",

@@ -32,6 +32,7 @@ from agent.control.indication import Indicator
 from agent.control.messages import Event
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, State, gap_opened, photo_taken
+from agent.control.reread import told_again
 from agent.control.storage_policy import StoragePolicy
 from agent.control.unstored import Unstored
 from agent.control.uplink import Uplink, compare_receipt
@@ -136,6 +137,8 @@ class Controller:
                 return self.health.read(event, now)
             case happened.RecordingFound():
                 return self._recording.found(event)
+            case happened.RecordingReread():
+                return told_again(event)
             case happened.RecordingSealed():
                 return self._recording.sealed(event)
             case happened.RecordingFailed():

@@ -18,6 +18,7 @@ from agent.control.link_messages import ReceiptCompared as ReceiptCompared
 from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
 from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.control.paper_acts import PaperEvent as PaperEvent
+from agent.control.reread import RecordingReread as RecordingReread
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
@@ -136,11 +137,12 @@ class RecordingFailed:
 @dataclass(frozen=True)
 class StoreLoss:
     """The store of a device could not be read and was kept under `kept_as`. Numbers up to `skipped_to` may have been
-    used, so the chain goes on after it."""
+    used, so the chain goes on after it. `forgotten`: events are gone, and not only the mirror of their numbers."""
 
     kept_as: str
     skipped_to: int
     detail: str
+    forgotten: bool = True
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,7 @@ Event = (
     | PhotoTaken
     | FileCollected
     | RecordingFound
+    | RecordingReread
     | RecordingSealed
     | RecordingFailed
     | DeviceStarted

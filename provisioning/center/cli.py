@@ -24,12 +24,14 @@ from provisioning.center import log_cli
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.offload_cli import intake, unfinished
+from provisioning.center.page import cli as page_cli
 from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
 from provisioning.cli_frame import err, out, tell
+from provisioning.contract import cli as contract_cli
 
 if TYPE_CHECKING:
     from provisioning.center.store import Store
@@ -45,6 +47,8 @@ app.command(epilog="例：liuhen-center receipts --config center.toml --recordin
 log_cli.add_to(app)
 app.command(epilog="例：liuhen-center intake --config center.toml --recordings recordings --watch")(intake)
 app.command(epilog="例：liuhen-center unfinished REC-0001-R000001 --config center.toml --out 取回")(unfinished)
+contract_cli.add_to(app)
+page_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
