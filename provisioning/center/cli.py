@@ -21,6 +21,7 @@ from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center import log_cli
+from provisioning.center.command_cli import command, commands
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.offload_cli import intake, unfinished
@@ -41,6 +42,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(review_app, name="review")
 app.add_typer(retention_app, name="retention")
 app.add_typer(ledger_app, name="ledger")
+app.command(
+    epilog="例：liuhen-center command REC-0001 mark-hold --recording REC-0001-R000001 --hold 诉讼-1 "
+    "--reason 诉讼调取 --key commander.key --chain commander.pem --config center.toml --wait"
+)(command)
+app.command(epilog="例：liuhen-center commands --config center.toml --device REC-0001 --json")(commands)
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
 

@@ -19,6 +19,8 @@ from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, hints_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
+from provisioning.center.command_book import CommandBook
+from provisioning.center.command_post import CommandPost
 from provisioning.center.config import CenterConfig
 from provisioning.center.ingest import Ingest, SealedReceipt
 from provisioning.center.mqtt import (
@@ -57,6 +59,7 @@ class Receiver:
     trust_file: TrustFile
     released: ReleasedFolder
     recording_receipts: ReceiptFolder
+    commands: CommandPost
     clock: Clock
     session: int = 1
     connected: bool = False
@@ -99,7 +102,7 @@ class Receiver:
         self.link.subscribe()
         self.link.publish(self._state_topic, self._state(online=True), retain=True)
         self.ingest.owe_unanswered(self._now_ms())
-        self.released.forget()
+        self._forget()
         self._next_look = 0
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
@@ -108,6 +111,7 @@ class Receiver:
         self.ingest.take([(message.topic, message.payload) for message in arrived], self._now(), self._now_ms())
         for message in arrived:
             self.link.acknowledge(message)
+            self.commands.heard(message.topic)
 
     def _settle(self, answers: Sequence[Delivered]) -> None:
         if any(answer.refused for answer in answers):
@@ -134,15 +138,23 @@ class Receiver:
         if trust is not None:
             log.info("trust list version %d in force", trust.version)
             self.ingest.renew_trust(trust, self._now_ms())
-            self.released.forget()
+            self._forget()
         if self.connected:
-            self._publish_released()
-            self._send_recording_receipts()
+            self._publish()
 
-    def _send_recording_receipts(self) -> None:
+    def _forget(self) -> None:
+        """Take everything as new: the broker may have lost what it held."""
+        self.released.forget()
+        self.commands.forget()
+
+    def _publish(self) -> None:
+        self._publish_released()
         for device, envelope in self.recording_receipts.due(self._now_ms()):
             if self.config.shard.owns(device):
                 self.link.publish(device_topic(self.config.district, device, RECEIPT), envelope)
+        for sent in self.commands.due(self._now()):
+            self.link.publish(sent.topic, sent.envelope)
+            log.info("command %d (%s) sent to %s", sent.command.counter, sent.command.kind, sent.command.device)
 
     def _publish_released(self) -> None:
         for name, data in self.released.changed():
@@ -183,7 +195,8 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
     folders = ReleasedFolder(config.released, config.receipts), ReceiptFolder(config.folder)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, clock)
+    commands = CommandPost(CommandBook(config.folder), store)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, commands, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:
