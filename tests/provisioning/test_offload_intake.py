@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,12 @@ from agent.evidence.verify import Grounds
 from agent.object_store import ObjectStore
 from agent.verify_files import Basis, judge_path
 from agent.wire.canonical import decode
+from agent.wire.commands import COMMAND_TYPE, Command, CommandKind
 from agent.wire.device_events import EVENTS_TYPE, EventType, encode_batch, event_hash, parse_event
 from agent.wire.envelope import open_archived, seal
 from agent.wire.receipts import Receipt
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
-from agent.wire.topics import EVENTS, RECEIPT, device_topic
+from agent.wire.topics import COMMAND, EVENTS, RECEIPT, device_topic
 from provisioning.center.cli import app
 from provisioning.center.ingest import Ingest
 from provisioning.center.offload_intake import Office, OffloadIntake, Outcome
@@ -189,6 +191,17 @@ class Circle:
         envelope = self.receipts.get(FIRST)
         assert envelope is not None
         return parse_recording_receipt(open_archived(envelope, RECORDING_RECEIPT_TYPE, self.keys.trust).payload)
+
+    def command(self, kind: CommandKind, counter: int) -> None:
+        """A hold, or its end, in a signed command."""
+        now, place = self.clock.read().wall, self.keys.authority.district
+        body = {"recording": FIRST, "hold": "诉讼-1", "reason": "行政诉讼调取"}
+        end = now + timedelta(hours=1)
+        made = Command(place, self.keys.device, f"c-{counter}", counter, kind, now, now, end, body)
+        topic = f"{device_topic(place, self.keys.device, COMMAND)}/c-{counter}"
+        sealed = seal(COMMAND_TYPE, made.encode(), [self.keys.commander.signer])
+        self.device.dispatch(MessageArrived(1, topic, sealed))
+        self.device.settle()
 
     def close(self) -> None:
         self.device.link.close(0)
@@ -367,6 +380,20 @@ def test_a_key_mark_keeps_it(make: Callable[..., Circle]) -> None:
     circle.reboot()
     circle.months_later()
     assert circle.recording.exists()
+
+
+def test_a_hold_keeps_it_across_a_restart_and_its_end_lets_it_go(make: Callable[..., Circle]) -> None:
+    circle = make()
+    circle.whole()
+    circle.command(CommandKind.MARK_HOLD, 1)
+    circle.months_later()
+    assert circle.recording.exists()
+    circle.reboot()
+    circle.look()
+    assert circle.recording.exists()
+    circle.command(CommandKind.LIFT_HOLD, 2)
+    circle.look()
+    assert not circle.recording.exists()
 
 
 def test_a_note_that_came_after_the_receipt_keeps_it_until_it_is_out_as_well(make: Callable[..., Circle]) -> None:
