@@ -7,6 +7,8 @@ WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # For pip's isolated build environments too, which do not see -c; relative, because pip splits it at spaces.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test bench test-faults test-camera test-arm64 test-hardware lint clean
 

@@ -14,6 +14,7 @@ from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.offload_courier import OffloadCourier
 from agent.adapters.paper_folder import PaperFolder
 from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
@@ -28,6 +29,7 @@ from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettle
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
+from agent.offload_part import make_courier, make_removal
 from agent.paper_desk import PaperDesk
 from agent.performer import Performer
 from agent.room import RecorderPort, Room
@@ -174,6 +176,7 @@ def _room(
             audience,
             config.duty.partner_id,
             config.capture.camera == "none",
+            config.offload is not None,
         ),
         clock,
         signer,
@@ -185,6 +188,8 @@ def _room(
         lambda: _trust_again(config),
         AskedFolder(config.state_dir) if config.records else None,
         _paper_desk(config, signer, inbox) if config.records else None,
+        make_courier(config, clock, inbox.put),
+        make_removal(config),
     )
 
 
@@ -222,6 +227,9 @@ def _start(
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()
+    if isinstance(room.offload, OffloadCourier):
+        stack.callback(stop_time.close, "offload", room.offload.close)
+        room.offload.open()
     collector = make_collector(config, room.signer, room.clock, inbox.put, DeviceMemory(room.database).collected())
     if collector is not None:
         stack.callback(stop_time.close, "collector", collector.close)

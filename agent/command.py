@@ -8,7 +8,7 @@ from agent.errors import LiuhenFault, OperatorFault
 from agent.log import LEVELS, one_line, start_logging
 
 # Libraries that only some installations have, and the extra of this distribution that brings each (pyproject.toml).
-EXTRAS = {"sqlalchemy": "center", "amqtt": "rehearsal"}
+EXTRAS = {"sqlalchemy": "center", "amqtt": "rehearsal", "obstore": "offload"}
 
 
 def run_command(command: Callable[[], object]) -> None:

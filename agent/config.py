@@ -5,35 +5,30 @@ file and looks whether what it names is there.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from agent.adapters.source_address import masked
+from agent.config_fields import matching as _matching
+from agent.config_fields import within as _within
 from agent.control.storage_policy import MARGIN_BYTES, StoragePolicy
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
 from agent.evidence.reasons import Cause
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
+from agent.offload_config import OffloadConfig, check_offload
 from agent.settings import Settings, parse_toml, read_text
 from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, device_kind, district, label
 
 WHERE = "agent.toml"
 DATABASE, RECORDINGS, COLLECTED, PAGE = "agent.db", "recordings", "collected", "page"  # in the state folder
+OFFLOAD, OFFLOAD_STATUS = "offload", "offload.json"  # likewise: what stands outside, and how far it is
 SOUND_BITS = 64_000  # a second of AAC, as `agent.adapters.libav` codes it
 HIDDEN = "（内容不显示）"
 CAMERA = r"auto|none|picamera2|test|(v4l2|rtsp|file):.+"  # what `[capture] camera` may be
-
-
-def _within(lowest: int, highest: int, default: int) -> Any:
-    return field(default=default, metadata={"range": (lowest, highest)})
-
-
-def _matching(pattern: str, words: str, default: str, *, address: bool = False) -> Any:
-    return field(default=default, metadata={"pattern": re.compile(pattern), "words": words, "address": address})
 
 
 @dataclass(frozen=True)
@@ -191,6 +186,7 @@ class AgentConfig:
     storage: StorageConfig = field(default_factory=StorageConfig)
     duty: DutyConfig = field(default_factory=DutyConfig)
     collect: CollectConfig | None = None
+    offload: OffloadConfig | None = None
     page: PageConfig = field(default_factory=PageConfig)
     disclosure: DisclosureConfig | None = None
 
@@ -216,6 +212,7 @@ SECTIONS: Mapping[str, type] = {
     "storage": StorageConfig,
     "duty": DutyConfig,
     "collect": CollectConfig,
+    "offload": OffloadConfig,
     "page": PageConfig,
     "disclosure": DisclosureConfig,
 }
@@ -280,6 +277,7 @@ def _checked(config: AgentConfig) -> AgentConfig:
     if config.records and config.disclosure is not None:
         raise OperatorFault("agent.toml：执法记录仪不展示公示内容。请删去 [disclosure] 一节。")
     _check_collect(config)
+    check_offload(config.offload)
     return config
 
 

@@ -10,12 +10,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import groupby
 
 from agent.clock import Clock
 from agent.control.controller import Controller
-from agent.control.effects import Effect, Finish
+from agent.control.effects import Effect, Finish, StoreEvent, StoreEvents
 from agent.control.messages import CourierDied, Event, StopRequested, TimePassed
 from agent.errors import EnvironmentFault
+from agent.wire.device_events import EventType
 
 CAPACITY = 4096  # ours: a whole window of PUBACKs, receipts and retained documents, with room
 PUT_PATIENCE_S = 5.0  # ours: a loop that takes nothing for so long is stuck
@@ -98,7 +100,7 @@ class Loop:
             elif isinstance(item, Effect):
                 work.extendleft(reversed([*self._perform(item)]))
             else:
-                work.extendleft(reversed(self._controller.handle(item, self._clock.read())))
+                work.extendleft(reversed(_together(self._controller.handle(item, self._clock.read()))))
         return finish
 
     def _wait_s(self) -> float:
@@ -106,6 +108,21 @@ class Loop:
         if deadline is None:
             return IDLE_S
         return min(IDLE_S, max(0.0, (deadline - self._clock.read().monotonic_ns) / 1e9))
+
+
+def _together(effects: Iterable[Effect]) -> list[Effect]:
+    """Events to be stored that follow one another share one transaction: one fsync serves them all. The last word of a
+    run stands alone, because everything that waited still goes before it."""
+
+    def shares(effect: Effect) -> bool:
+        return isinstance(effect, StoreEvent) and effect.draft.type is not EventType.DEVICE_STOPPED
+
+    found: list[Effect] = []
+    for alike, group in groupby(effects, key=shares):
+        members = [*group]
+        orders = tuple(effect for effect in members if isinstance(effect, StoreEvent))
+        found.extend([StoreEvents(orders)] if alike and len(orders) > 1 else members)
+    return found
 
 
 def watch_couriers(inbox: Inbox) -> None:

@@ -4,11 +4,14 @@ import logging
 import os
 from functools import partial
 
+from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import effects as asked
 from agent.control import messages as happened
+from agent.control.back_pressure import HINTED, Pressure
 from agent.control.effects import Effect
 from agent.control.messages import Event
+from agent.control.offload_messages import CompareRecording, DeleteRecording, DirectOffload, TellReceipted
 from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted, PrintPaper
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
@@ -29,6 +32,7 @@ class Performer:
         self._store = EventStore(room.database, room.identity.district, room.identity.device)
         self._memory = DeviceMemory(room.database)
         self._post = Post(room, self._store, self._memory)
+        self._told = Pressure.NONE
 
     def perform(self, effect: Effect) -> list[Event]:
         """Carry out `effect`; what it led to at once. A full or failing disk is an event, never an exception: what runs
@@ -43,7 +47,9 @@ class Performer:
         """The answer to an effect that the disk or a key's hardware refused: what its asker waits for, or an alarm."""
         match effect:
             case asked.StoreEvent():
-                return [happened.EventNotStored(effect, detail)]
+                return [happened.EventNotStored(effect, detail), *self._pressure()]
+            case asked.StoreEvents(orders):  # one bad one must not keep the others out
+                return [event for order in orders for event in self.perform(order)]
             case asked.SendEvents(connection, after):
                 return [happened.EventsSent(connection, None, after, after)]
             case asked.OpenConnection():  # a session number used twice would let an old last will win
@@ -64,9 +70,18 @@ class Performer:
     def _carry_out(self, effect: Effect) -> list[Event]:
         match effect:
             case asked.StoreEvent():
-                return [self._put(effect)]
+                return self._put((effect,))
+            case asked.StoreEvents(orders):
+                return self._put(orders)
             case asked.SendEvents():
                 return self._post.send(effect)
+            case asked.SendHint():
+                return self._post.hint(effect)
+            case asked.PublishStatus(online):
+                return [self._post.publish_status(online=online)]
+            case asked.Acknowledge(upto):
+                self._store.acknowledge(upto, canonical.timestamp(self._room.clock.read().wall))
+                return self._pressure()
             case asked.CheckEvents():
                 return self._post.mend(self._room.database.integer("acked"), CHECKED_ROWS)
             case asked.CompareReceipt(receipt):
@@ -100,8 +115,6 @@ class Performer:
                 self._memory.remember(note)
             case asked.ReserveRecording(number):
                 self._memory.reserve_recording(number)
-            case asked.Acknowledge(upto):
-                self._store.acknowledge(upto, canonical.timestamp(self._room.clock.read().wall))
             case asked.StopRecording(_, reason) if self._room.recorder is not None:
                 self._room.recorder.stop(reason)
             case asked.MarkRecording() if self._room.recorder is not None:
@@ -115,12 +128,15 @@ class Performer:
             case asked.ShowDuty(content):
                 if self._room.asked is not None:
                     self._room.worker.ask(partial(self._room.asked.show, content))
+            case DirectOffload() | TellReceipted():
+                if self._room.offload is not None:
+                    self._room.offload.follow(effect)
+            case CompareRecording() | DeleteRecording():
+                self._clear(effect)
             case asked.SyncDisks():
                 self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
-            case asked.PublishStatus(online):
-                self._post.publish_status(online=online)
             case asked.CloseConnection(flush_by_ns):
                 self._post.close_connection(flush_by_ns)
             case asked.RaiseAlarm(text):
@@ -129,10 +145,26 @@ class Performer:
             case _:
                 raise TypeError(f"unknown effect {type(effect).__name__}")
 
-    def _put(self, effect: asked.StoreEvent) -> Event:
-        devseq = self._store.put(effect.draft, effect.note)
-        logger.info("stored %s as %d", effect.draft.event_id, devseq)
-        return happened.EventStored(devseq)
+    def _put(self, orders: tuple[asked.StoreEvent, ...]) -> list[Event]:
+        numbers = self._store.put_all(orders)
+        for order, devseq in zip(orders, numbers, strict=True):
+            logger.info("stored %s as %d", order.draft.event_id, devseq)
+        urgent = tuple(it for order, it in zip(orders, numbers, strict=True) if order.draft.type in HINTED)
+        return [happened.EventStored(max(numbers), urgent), *self._pressure()]
+
+    def _pressure(self) -> list[Event]:
+        """How full the store is, when that has changed."""
+        before, self._told = self._told, self._store.pressure()
+        return [] if before is self._told else [happened.PressureChanged(self._told)]
+
+    def _clear(self, effect: CompareRecording | DeleteRecording) -> None:
+        removal = self._room.removal
+        if removal is None:
+            return
+        if isinstance(effect, CompareRecording):
+            self._room.worker.ask(partial(removal.compare, effect.recording, effect.manifest))
+        elif is_going(self._room.database, effect.recording):
+            self._room.worker.ask(partial(removal.remove, effect.recording))
 
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:

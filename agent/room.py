@@ -8,11 +8,13 @@ from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.recording_removal import RecordingRemoval
 from agent.adapters.worker import Worker
 from agent.clock import Clock
 from agent.control import effects as asked
 from agent.control.controller import Identity
 from agent.control.messages import Event
+from agent.control.offload_messages import DirectOffload, TellReceipted
 from agent.paper_desk import PaperDesk
 from agent.wire.signing import CertifiedSigner
 
@@ -36,6 +38,13 @@ class RecorderPort(Protocol):
         """Sign a reading into the recording, code pictures at another rate, or show something; returns at once."""
 
 
+class OffloadPort(Protocol):
+    """What the performer needs of whoever uploads."""
+
+    def follow(self, order: DirectOffload | TellReceipted) -> None:
+        """Take an order; returns at once."""
+
+
 @dataclass(frozen=True)
 class Room:
     """What effects are carried out with. `recorder`, `disclosed`, `asked` and `papers` are None on devices that have no
@@ -52,3 +61,5 @@ class Room:
     read_trust: Callable[[], Event]
     asked: AskedFolder | None = None
     papers: PaperDesk | None = None
+    offload: OffloadPort | None = None
+    removal: RecordingRemoval | None = None

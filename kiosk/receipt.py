@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from agent.duty.party_receipt import PREFIX, PartyReceipt, open_receipt, read_code, spelled
-from agent.duty.receipt_list import ReceiptAnswer, open_part, part_of
+from agent.duty.receipt_list import DELETED, ReceiptAnswer, open_part, part_of
 from agent.errors import SenderFault
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
@@ -22,8 +22,10 @@ ANSWERS = {
     "unexplained-gap": Banner("warn", "录像已归档；有 {gaps} 处中断，其中有未说明原因的。您可以拨打投诉举报电话询问。"),
     "missing": Banner("warn", "录像尚未归档。请于次日再查；仍未归档的，请拨打投诉举报电话。"),
     "altered": Banner("stop", "归档的录像与回执不符。请保存好回执并拨打投诉举报电话。"),
+    DELETED: Banner("info", "录像保存期已满，已按规定清理。"),
     "untrusted": Banner("stop", "归档的录像无法确认出自登记的设备。请保存好回执并拨打投诉举报电话。"),
 }
+NOT_THERE = ("missing", DELETED)
 GENUINE = Banner("info", "回执真实：由本区登记的执法记录仪出具。")
 NO_LIST = Banner("warn", "本机尚无可用的回执清单，暂时无法查询归档情况。请换一台公示屏，或拨打投诉举报电话。")
 NOT_YET = Banner("warn", "截至 {as_of}，中心尚未收到这份录像。请于次日再查；仍查不到的，请拨打投诉举报电话。")
@@ -66,7 +68,8 @@ def _answered(
         banner = NOT_YET if genuine else UNKNOWN
         return Banner(banner.tone, banner.text.format(as_of=as_of)), ()
     banner = ANSWERS[answer.verdict]
-    return Banner(banner.tone, banner.text.format(gaps=answer.gaps)), (("保存至", _kept(answer)), ("清单截至", as_of))
+    kept = () if answer.verdict in NOT_THERE and answer.kept_until is None else (("保存至", _kept(answer)),)
+    return Banner(banner.tone, banner.text.format(gaps=answer.gaps)), (*kept, ("清单截至", as_of))
 
 
 def _kept(answer: ReceiptAnswer) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.xdist_group("packaging")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -56,3 +57,10 @@ def test_everything_installed_is_pinned_once_and_exactly() -> None:
     ]
     asked = {need.partition(">=")[0].lower() for need in wanted if not need.startswith("liuhen[")}
     assert asked <= set(names)
+
+
+def test_tests_that_share_a_fixture_stay_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """Bites with pytest 9.2 and xdist 3.8: the group is lost without a word, and every worker makes what it shares."""
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("not run with --dist loadgroup")
+    assert request.node.nodeid.endswith("@packaging")

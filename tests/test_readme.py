@@ -2,8 +2,6 @@
 
 import importlib
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,10 +9,12 @@ import pytest
 import typer
 
 from agent.evidence.report import Verdict
+from tests.support.commands import run_here
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 VERBS = r"`(liuhen-\w+) ([a-z][a-z, -]+)`"
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
 PACKAGES = ("agent", "kiosk", "firmware_hooks", "provisioning")
 FILES = [str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.*")]
 
@@ -48,8 +48,7 @@ def test_verdicts_and_exit_codes_are_those_of_the_code() -> None:
 def test_every_verb_of_every_command_stands_in_the_table_of_who_uses_it() -> None:
     table = README.partition("## Who uses it")[2].partition("| exit |")[0]
     named = {(command, verb) for command, verbs in re.findall(VERBS, table) for verb in verbs.split(", ")}
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
-    for command, place in scripts.items():
+    for command, place in SCRIPTS.items():
         module = importlib.import_module(place.partition(":")[0])
         app = next(it for name in ("application", "app") if (it := getattr(module, name, None)))
         verbs = getattr(typer.main.get_command(app), "commands", {})
@@ -59,9 +58,6 @@ def test_every_verb_of_every_command_stands_in_the_table_of_who_uses_it() -> Non
 
 @pytest.mark.parametrize("row", re.findall(VERBS, README))
 def test_every_verb_it_names_is_a_verb(row: tuple[str, str]) -> None:
-    script = Path(sys.executable).with_name(row[0])
-    if not script.exists():
-        pytest.skip("the package is not installed beside this Python: make test installs it")
     for verb in row[1].split(", "):
-        shown = subprocess.run([script, *verb.split(), "--help"], check=False, capture_output=True, text=True)
+        shown = run_here(SCRIPTS[row[0]].partition(":")[0], *verb.split(), "--help")
         assert shown.returncode == 0, (row[0], verb)

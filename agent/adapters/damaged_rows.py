@@ -44,6 +44,11 @@ def find_damage(database: Database, after: int, limit: int) -> list[DamagedRun]:
     return [run for run in runs if not (run.first == run.last and _put_right(database, run.first, run.digest))]
 
 
+def one_run(database: Database, number: int, reason: str) -> DamagedRun:
+    """The whole waiting event `number` as a run of its own that will not be sent for `reason`."""
+    return DamagedRun(number, number, _hash_before(database, number, {}), event_hash(_row(database, number)), reason)
+
+
 def quarantine(database: Database, run: DamagedRun, declared_by: int) -> None:
     """Put the rows of `run` aside, inside the transaction that declares them in event `declared_by`."""
     for number in range(run.first, run.last + 1):

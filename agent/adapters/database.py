@@ -77,6 +77,13 @@ class Database:
         with _store_errors():
             return self._tables.conn.execute(sql, values).fetchall()
 
+    def used_percent(self) -> float:
+        """How much of the quota is in use."""
+        pages, free, most = (
+            self.run(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "max_page_count")
+        )
+        return float(100 * (pages - free) / most)
+
     def takes_writes(self) -> bool:
         """Whether a transaction could begin just now; writes nothing."""
         connection = self._tables.conn
@@ -144,7 +151,8 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
     except _UnreadableStore as fault:
         detail = str(fault) if lost_mirror is None else f"{fault}；{lost_mirror.detail}，编号从头开始"
         return _begin_again(path, quota_bytes, mirror, detail)
-    # The mirror is written ahead of the event that needs it, which a power cut may take; a store that is gone it outlives.
+    # The mirror is written ahead of the event that needs it, which a power cut may take; it outlives a store that is
+    # gone.
     if database.integer("devseq") + existed + BLOCK < mirror.written.devseq:
         detail = "数据库比计数镜像旧得多，可能被替换" if existed else "数据库文件不见了"
         return database, _skip(database, mirror.written, StoreLoss("", mirror.written.devseq, detail))

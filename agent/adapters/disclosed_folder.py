@@ -1,14 +1,16 @@
-"""The folder where the kiosk finds what the agent accepted: `disclosed/{kind}.{id}.dsse`, sealed as it arrived."""
+"""Where the kiosk finds what the agent accepted, sealed as it arrived: `disclosed/{kind}.{id}.dsse`, and the list of
+receipts as `receipts/part-07.dsse`."""
 
 import logging
 from pathlib import Path
 
 from agent import durable
 from agent.control.messages import Event, WorkFailed
+from agent.duty.receipt_list import LIST_KIND
 from agent.errors import EnvironmentFault
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
-SUFFIX = ".dsse"
+SUFFIX, RECEIPTS = ".dsse", "receipts"
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +30,9 @@ class DisclosedFolder:
     def show(self, kind: str, disclosure_id: str, envelope: bytes) -> Event | None:
         """Replace the document's file, whole; an event only when that failed."""
         try:
-            durable.make_directory(self._directory)
-            durable.write_bytes(self._directory / f"{kind}.{disclosure_id}{SUFFIX}", envelope)
+            path = self._path(kind, disclosure_id)
+            durable.make_directory(path.parent)
+            durable.write_bytes(path, envelope)
         except EnvironmentFault as fault:
             return WorkFailed(str(fault), (kind, disclosure_id))
         return None
@@ -37,10 +40,16 @@ class DisclosedFolder:
     def hide(self, kind: str, disclosure_id: str) -> Event | None:
         """Take the document's file out; an event only when that failed."""
         try:
-            durable.remove(self._directory / f"{kind}.{disclosure_id}{SUFFIX}")
+            durable.remove(self._path(kind, disclosure_id))
         except EnvironmentFault as fault:
             return WorkFailed(str(fault), (kind, disclosure_id))
         return None
+
+    def _path(self, kind: str, disclosure_id: str) -> Path:
+        """Parts of the receipts' list lie beside the folder, in one of their own: nobody is shown them as documents."""
+        if kind == LIST_KIND:
+            return self._directory.with_name(RECEIPTS) / f"{disclosure_id}{SUFFIX}"
+        return self._directory / f"{kind}.{disclosure_id}{SUFFIX}"
 
 
 def _envelope(path: Path) -> bytes | None:

@@ -50,4 +50,5 @@ def _marked(folder: Path) -> dict[str, Any] | None:
 def _standing(folder: Path) -> dict[str, Any]:
     with durable.disk_errors(folder):
         files = {place.name: place.stat() for place in sorted(folder.glob("segment-*"))}
-    return {"version": software_version(), "files": {name: [found.st_size, found.st_mtime_ns] for name, found in files.items()}}
+    seen = {name: [found.st_size, found.st_mtime_ns] for name, found in files.items()}
+    return {"version": software_version(), "files": seen}

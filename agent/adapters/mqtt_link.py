@@ -66,7 +66,7 @@ class MqttLink:
         """Begin connection number `connection`; `LinkUp` or `LinkDown` will tell how it went."""
         self.close(timeout_s=0)
         client = self._new_client(connection)
-        client.will_set(will.topic, will.payload, QOS, retain=True)
+        self._promise(client, will)
         self._client = client
         client.connect_async(
             self._settings.host, self._settings.port, self._settings.keepalive_s, **self._connect_options()
@@ -105,8 +105,6 @@ class MqttLink:
         return not ender.is_alive()
 
     def _new_client(self, connection: int) -> Client:
-        if self._context is None:
-            raise RuntimeError("open() comes before connect()")
         settings = self._settings
         clean = True if settings.protocol == "3.1.1" else None
         client = Client(
@@ -116,12 +114,21 @@ class MqttLink:
             protocol=PROTOCOLS[settings.protocol],
             reconnect_on_failure=False,
         )
-        client.tls_set_context(self._context)
+        self._secure(client)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.reconnect_delay_set(NEVER_S, NEVER_S)
         client.max_inflight_messages_set(0)  # the outbox keeps the window; a message is never queued in here
         _report_from(client, connection, self._report)
         return client
+
+    def _secure(self, client: Client) -> None:
+        """Mutual TLS; what tortures the link over plain TCP replaces this."""
+        if self._context is None:
+            raise RuntimeError("open() comes before connect()")
+        client.tls_set_context(self._context)
+
+    def _promise(self, client: Client, will: LastWill) -> None:
+        client.will_set(will.topic, will.payload, QOS, retain=True)
 
     def _connect_options(self) -> dict[str, Any]:
         if self._settings.protocol == "3.1.1":

@@ -1,13 +1,15 @@
 """The chain of events that waits for the centre, and what the device must remember, over one `Database`."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from agent.adapters.damaged_rows import declarations, find_damage, quarantine, quarantined_hash
+from agent.adapters.damaged_rows import declarations, find_damage, one_run, quarantine, quarantined_hash
 from agent.adapters.database import Database
+from agent.adapters.kept_recordings import read_kept, write_kept
+from agent.control.back_pressure import STEPS, Pressure, pressure, takes
 from agent.control.controller import Memory
 from agent.control.effects import (
     CollectedTold,
@@ -19,8 +21,10 @@ from agent.control.effects import (
     HealthSeen,
     Note,
     RecordingEnded,
+    StoreEvent,
     TrustSeen,
 )
+from agent.control.offload_messages import KeptGone, KeptSeen
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
@@ -41,23 +45,47 @@ class EventStore:
 
     def __init__(self, database: Database, place: District, device: DeviceId) -> None:
         self._database, self._place, self._device = database, place, device
+        self._pressure = Pressure.NONE
 
     def put(self, draft: EventDraft, note: Note | None = None) -> int:
-        """Number, chain and commit `draft` together with `note`; returns its number.
+        """As `put_all` for one."""
+        return self.put_all([StoreEvent(draft, note)])[0]
 
-        A fact that was stored before keeps its number. Raises `EnvironmentFault` when the store is full or fails:
-        nothing is stored then, and the number stays free.
+    def put_all(self, orders: Sequence[StoreEvent]) -> list[int]:
+        """Number, chain and commit every draft together with its note, all in one transaction; returns their numbers.
+
+        A fact that was stored before keeps its number. Raises `EnvironmentFault` when the store is full, takes only
+        weightier events just now (`agent.control.back_pressure`) or fails: nothing is stored then, and the numbers stay
+        free.
         """
-        known = self._number_of(draft.event_id)
-        devseq = known or self._database.integer("devseq") + 1
-        if known is None:
-            self._database.mirror.cover_event(devseq)
+        level = self.pressure()
+        refused = next((it.draft.type for it in orders if not takes(level, it.draft.type)), None)
+        if refused is not None:
+            raise EnvironmentFault(f"{STEPS[level].text}（{refused.value.removeprefix('liuhen.')}）")
+        self._database.mirror.cover_event(self._database.integer("devseq") + len(orders))
         with self._database.transaction():
-            if known is None:
-                self._append(draft, devseq)
-            if note is not None:
-                write_note(self._database, note, devseq)
-        return devseq
+            end = self._database.integer("devseq"), Digest(self._database.text("head", GENESIS))
+            numbers = []
+            for order in orders:
+                number = self._number_of(order.draft.event_id)
+                if number is None:
+                    end = self._append(order.draft, *end)
+                    number = end[0]
+                if order.note is not None:
+                    write_note(self._database, order.note, number)
+                numbers.append(number)
+            self._database.set("devseq", end[0])
+            self._database.set("head", end[1])
+        return numbers
+
+    def pressure(self) -> Pressure:
+        """How full the store is."""
+        self._pressure = pressure(self._database.used_percent(), self._pressure)
+        return self._pressure
+
+    def run_of(self, devseq: int, reason: str) -> DamagedRun:
+        """The one waiting event `devseq` as a run that will never come."""
+        return one_run(self._database, devseq, reason)
 
     def damage(self, after: int, limit: int) -> list[DamagedRun]:
         """The lost numbers among the next `limit` events after `after` that are not declared yet."""
@@ -82,6 +110,15 @@ class EventStore:
             chosen.append((devseq, body))
         return [*ahead, *chosen]
 
+    def is_whole(self, after: int, rows: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether `rows` follow `after` without a hole and each is what was stored; where not, `damage` says which."""
+        numbers = [number for number, _ in rows]
+        if numbers != [*range(after + 1, after + 1 + len(rows))]:
+            return not rows and self._database.integer("devseq") <= after
+        sql = "SELECT COALESCE(CAST(hash AS TEXT), '') FROM outbox WHERE devseq > ? AND devseq <= ? ORDER BY devseq"
+        kept = [str(kept) for (kept,) in self._database.run(sql, (after, after + len(rows)))]
+        return [event_hash(body) for _, body in rows] == kept
+
     def hash_of(self, devseq: int) -> Digest | None:
         """Our own hash of an event that waits or was the last to be receipted; None for any other number."""
         if devseq == self._database.integer("acked"):
@@ -102,23 +139,23 @@ class EventStore:
         while self._forget_batch(upto) == DELETE_ROWS:
             pass
 
-    def _append(self, draft: EventDraft, devseq: int) -> None:
-        body = self._link(draft, devseq).encode()
+    def _append(self, draft: EventDraft, last: int, prev: Digest) -> tuple[int, Digest]:
+        devseq = last + 1
+        body = self._link(draft, devseq, prev).encode()
         if len(body) > MAX_EVENT_BYTES:  # no batch could ever carry it: the fact is kept, its content left out by name
             left_out = {"left_out": len(body), "digest": event_hash(body)}
-            body = self._link(replace(draft, data=left_out), devseq).encode()
+            body = self._link(replace(draft, data=left_out), devseq, prev).encode()
         head = event_hash(body)
         sql = "INSERT INTO outbox(devseq, event_id, type, body, hash) VALUES (?, ?, ?, ?, ?)"
         self._database.run(sql, (devseq, draft.event_id, draft.type.value, body, head))
-        self._database.set("devseq", devseq)
-        self._database.set("head", head)
+        return devseq, head
 
-    def _link(self, draft: EventDraft, devseq: int) -> DeviceEvent:
+    def _link(self, draft: EventDraft, devseq: int, prev: Digest) -> DeviceEvent:
         return DeviceEvent(
             self._place,
             self._device,
             devseq,
-            Digest(self._database.text("head", GENESIS)),
+            prev,
             draft.event_id,
             draft.type,
             draft.at.boot,
@@ -193,7 +230,13 @@ class DeviceMemory:
             if isinstance(version, int) and DIGEST_PATTERN.fullmatch(str(digest))
         }
         return Memory(
-            store.integer("devseq"), store.integer("acked"), recordings, floors, self._witnessed(), self._shift()
+            store.integer("devseq"),
+            store.integer("acked"),
+            recordings,
+            floors,
+            self._witnessed(),
+            self._shift(),
+            kept=read_kept(store),
         )
 
     def _shift(self) -> Shift:
@@ -268,6 +311,8 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("health", reading)
         case CollectedTold(number):
             database.set("collected", max(number, database.integer("collected")))
+        case KeptSeen() | KeptGone():
+            write_kept(database, note)
         case DutyKept(shift):
             database.set("shift", shift)
         case TrustSeen(version):

@@ -17,6 +17,7 @@ def retry_after_ns(attempt: int, random: Callable[[], float]) -> int:
     return int((FLOOR_S + random() * (ceiling - FLOOR_S)) * NANOSECONDS)
 
 
-def refused_after_ns(random: Callable[[], float]) -> int:
-    """Nanoseconds until the next try after the broker refused on purpose."""
-    return int((REFUSED_FLOOR_S + random() * (REFUSED_CAP_S - REFUSED_FLOOR_S)) * NANOSECONDS)
+def refused_after_ns(count: int, random: Callable[[], float]) -> int:
+    """Nanoseconds until the next try after the broker refused on purpose, `count` times in a row."""
+    ceiling = min(REFUSED_CAP_S, REFUSED_FLOOR_S * 2 ** min(count, 10))
+    return int((REFUSED_FLOOR_S + random() * (ceiling - REFUSED_FLOOR_S)) * NANOSECONDS)

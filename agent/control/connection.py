@@ -67,6 +67,7 @@ class Connection:
         stable = self.up and now_ns - self._since_ns >= STABLE_NS
         self._attempt = 1 if stable else self._attempt + 1
         refused = code in REFUSALS
-        wait_ns = refused_after_ns(self._random) if refused else retry_after_ns(self._attempt, self._random)
-        self.current, self.up, self._retry_ns = None, False, now_ns + wait_ns
+        wait = refused_after_ns if refused else retry_after_ns
+        self.current, self.up = None, False
+        self._retry_ns = now_ns + wait(self._attempt, self._random)
         return [CloseConnection()]

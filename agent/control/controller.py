@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 from agent.control import hook_desk
 from agent.control import messages as happened
 from agent.control.acts import Act
+from agent.control.back_pressure import STEPS, Pressure
 from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
 from agent.control.desks import Identity as Identity
 from agent.control.desks import Memory as Memory
-from agent.control.desks import disclosure_desk, duty_desk, witness_desk
+from agent.control.desks import disclosure_desk, duty_desk, offload_desk, witness_desk
 from agent.control.effects import (
     DETAIL_LENGTH,
     CheckEvents,
@@ -39,6 +40,7 @@ from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
 from agent.wire.instant import Instant
+from agent.wire.recording_receipts import is_recording_receipt
 from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import TrustList
 
@@ -70,10 +72,13 @@ class Controller:
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._witness = witness_desk(identity, memory)
         self._duty = duty_desk(identity, memory, self._recording, self.policies)
+        book = None if self._duty is None else self._duty.book
+        self._offload = offload_desk(identity, memory, self._recording, self.health, book)
         extra = (*(self._duty.filters if self._duty else ()), *((self._witness.topic,) if self._witness else ()))
         self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
+        self._pressure = Pressure.NONE
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -95,6 +100,8 @@ class Controller:
         event = hook_desk.meant(event, step_due=self._duty is not None and self._duty.step_due)
         self.health.count(event)
         decisions: Iterable[Effect] = self._decide(event, now)
+        if self._offload is not None:
+            decisions = [*decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
         decided = [*self.health.accompany(decisions, now)]
@@ -150,6 +157,8 @@ class Controller:
                 return self._work_failed(event)
             case _ if isinstance(event, happened.DutyEvent):
                 return []  # the duty desk hears them
+            case _ if isinstance(event, happened.OffloadEvent):
+                return []  # the offload desk does
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
             case happened.StopRequested():
@@ -157,6 +166,8 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.PressureChanged(level):
+                return self._pressed_hard(level)
             case happened.EventStored():
                 return [*self._uplink.handle(event, now), *self._unstored.again(now)]
             case happened.ReceiptCompared():
@@ -185,6 +196,8 @@ class Controller:
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
         if self._duty is not None and self._duty.is_for(event.topic):
             return []  # a command; the duty desk hears it
+        if event.topic == self._receipts and is_recording_receipt(event.payload):
+            return []  # the offload desk hears it
         if event.topic == self._receipts:
             return compare_receipt(self._identity.device, event.payload, self._trust, now)
         if self._witness is not None and event.topic == self._witness.topic:
@@ -203,6 +216,11 @@ class Controller:
         # A publication that came before the list that trusts its signers was refused, and is retained at the broker.
         self._desk.connected()
         return [seen, *self._uplink.subscribe_again()]
+
+    def _pressed_hard(self, level: Pressure) -> list[Effect]:
+        rises, self._pressure = level > self._pressure, level
+        self.health.report_every(STEPS[level].health_every)
+        return [RaiseAlarm(STEPS[level].text)] if rises else []
 
     def _work_failed(self, event: happened.WorkFailed) -> list[Effect]:
         if event.disclosure is not None and self._desk is not None:

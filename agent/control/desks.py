@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.control.deletion import NOT_FILED, Kept
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.duty_book import DutyBook, Whose
 from agent.control.duty_desk import DutyDesk
 from agent.control.duty_guidance import guidance_of
+from agent.control.health_desk import HealthDesk
+from agent.control.offload_desk import OffloadDesk
 from agent.control.recording import RecordingMachine, RecordingMemory
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
 from agent.duty.floors import Floor
 from agent.duty.policies import PolicyShelf
 from agent.duty.shift import Shift
 from agent.wire.disclosures import DUTY_AUDIENCE
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, RecordingId
 
 
 @dataclass(frozen=True)
 class Identity:
     """Who this device is. `audience` is `DUTY_AUDIENCE` on recorders, which follow policies, a hall on kiosk hosts;
-    `partner` is the recorder whose heads it countersigns; `sound_only` ones have no camera."""
+    `partner` is the recorder whose heads it countersigns; `sound_only` ones have no camera,
+    and `offloads` says that recordings go out."""
 
     district: District
     device: DeviceId
@@ -28,6 +32,7 @@ class Identity:
     audience: str | None = None
     partner: DeviceId | None = None
     sound_only: bool = False
+    offloads: bool = False
 
     @property
     def shows_nothing(self) -> bool:
@@ -45,6 +50,7 @@ class Memory:
     floors: Mapping[Key, Floor] = field(default_factory=dict)
     witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
     shift: Shift = field(default_factory=Shift)
+    kept: Mapping[RecordingId, Kept] = field(default_factory=dict)
 
 
 def disclosure_desk(identity: Identity, memory: Memory, shelf: PolicyShelf) -> DisclosureDesk | None:
@@ -70,3 +76,17 @@ def duty_desk(identity: Identity, memory: Memory, recordings: RecordingMachine, 
         return None
     whose = Whose(identity.district, identity.device, identity.unit)
     return DutyDesk(DutyBook(whose, recordings, memory.shift, guidance_of(shelf)))
+
+
+def offload_desk(
+    identity: Identity, memory: Memory, recordings: RecordingMachine, health: HealthDesk, book: DutyBook | None
+) -> OffloadDesk | None:
+    """Follows a recorder's recordings out and to their end; kiosk hosts have none."""
+    if book is None:
+        return None
+
+    def term() -> str:
+        task = book.shift.task
+        return NOT_FILED if task is None else task.retention
+
+    return OffloadDesk(identity.device, recordings, health, memory.kept, {}, term, directs=identity.offloads)

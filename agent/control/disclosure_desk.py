@@ -17,9 +17,11 @@ from agent.control.effects import (
     ShowDisclosure,
     StoreEvent,
 )
+from agent.control.receipt_shelf import ReceiptShelf
 from agent.duty.disclosure_rules import Refusal, judge, open_two_signatures
 from agent.duty.floors import Floor, above, floor_of
 from agent.duty.policies import PolicyShelf
+from agent.duty.receipt_list import LIST_KIND
 from agent.errors import SenderFault
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.disclosures import DUTY_KINDS, Disclosure, parse_disclosure
@@ -44,6 +46,7 @@ class DisclosureDesk:
     ) -> None:
         self._place, self._audience, self._policies = place, audience, policies
         self._floors = dict(floors)
+        self._receipts = ReceiptShelf(place, self._floors)
         self._current: dict[Key, Disclosure] = {}
         self._told = 0
         self._rolled_back: list[tuple[bytes, SenderFault]] = []
@@ -92,6 +95,8 @@ class DisclosureDesk:
         place = None
         try:
             place = parse_publication_topic(topic)
+            if place.kind == LIST_KIND:
+                return self._receipts.arrived(place, payload, trust, now)
             current = self._current.get((place.kind, place.disclosure))
             document = self._matching(place, self._accept(payload, trust, now.wall, current))
         except SenderFault as fault:
@@ -101,6 +106,7 @@ class DisclosureDesk:
     def forget(self, key: Key) -> None:
         """What was accepted could not be kept on the disk: take it over again when the broker next sends it."""
         self._current.pop(key, None)
+        self._receipts.forget(key)
 
     def _accept(self, payload: bytes, trust: TrustList, now: datetime, current: Disclosure | None) -> Disclosure:
         opened = open_two_signatures(payload, trust, now)

@@ -6,12 +6,21 @@ from typing import Any
 
 from agent.control.acts import Act
 from agent.control.lights import Cue, Light
+from agent.control.link_effects import Acknowledge as Acknowledge
+from agent.control.link_effects import CheckEvents as CheckEvents
+from agent.control.link_effects import CloseConnection as CloseConnection
+from agent.control.link_effects import CompareReceipt as CompareReceipt
+from agent.control.link_effects import OpenConnection as OpenConnection
+from agent.control.link_effects import PublishStatus as PublishStatus
+from agent.control.link_effects import SendEvents as SendEvents
+from agent.control.link_effects import SendHint as SendHint
+from agent.control.link_effects import Subscribe as Subscribe
+from agent.control.offload_messages import OffloadEffect, OffloadNote
 from agent.control.paper_acts import PaperEffect
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.instant import Instant
-from agent.wire.receipts import Receipt
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,8 @@ class DutyKept:
     shift: str
 
 
-Note = DutyKept | CollectedTold | RecordingEnded | DisclosureSeen | TrustSeen | EventsDamaged | HeadSeen | HealthSeen
+StateNote = DutyKept | CollectedTold | DisclosureSeen | TrustSeen | HeadSeen | HealthSeen
+Note = StateNote | RecordingEnded | EventsDamaged | OffloadNote
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,14 @@ class StoreEvent:
 
     draft: EventDraft
     note: Note | None = None
+
+
+@dataclass(frozen=True)
+class StoreEvents:
+    """Commit all of `orders` in one transaction (made by the loop of orders that stand together); answered by one
+    `EventStored`, or as each of them alone."""
+
+    orders: tuple[StoreEvent, ...]
 
 
 @dataclass(frozen=True)
@@ -221,63 +239,6 @@ class SyncDisks:
 
 
 @dataclass(frozen=True)
-class OpenConnection:
-    """Begin one connection attempt with a new session number; answered by `LinkOpening`."""
-
-
-@dataclass(frozen=True)
-class CloseConnection:
-    """End the current connection, if there is one. Up to the monotonic nanosecond `flush_by_ns` what was handed over
-    is sent first; without it nothing is waited for."""
-
-    flush_by_ns: int | None = None
-
-
-@dataclass(frozen=True)
-class Subscribe:
-    """Ask the broker for these topic filters."""
-
-    filters: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PublishStatus:
-    """Publish the retained state: the birth on every connection, or a planned end."""
-
-    online: bool
-
-
-@dataclass(frozen=True)
-class SendEvents:
-    """Send the events after number `after` as one message of at most `max_bytes` of payload; answered by
-    `EventsSent`."""
-
-    connection: int
-    after: int
-    max_bytes: int
-
-
-@dataclass(frozen=True)
-class CheckEvents:
-    """Look whether the next waiting events are still what was stored; damaged ones are put aside and declared, each run
-    answered by `EventStored`."""
-
-
-@dataclass(frozen=True)
-class CompareReceipt:
-    """Look up our own hash of the event a receipt names; answered by `ReceiptCompared`."""
-
-    receipt: Receipt
-
-
-@dataclass(frozen=True)
-class Acknowledge:
-    """Events up to `upto` are at the centre and may leave the store."""
-
-    upto: int
-
-
-@dataclass(frozen=True)
 class ShowDisclosure:
     """Put the accepted `envelope` where the kiosk finds it, as `disclosed/{kind}.{disclosure_id}.dsse`."""
 
@@ -316,6 +277,7 @@ class Finish:
 
 Effect = (
     StoreEvent
+    | StoreEvents
     | StoreNote
     | ReserveRecording
     | StartRecording
@@ -336,12 +298,14 @@ Effect = (
     | Subscribe
     | PublishStatus
     | SendEvents
+    | SendHint
     | CheckEvents
     | CompareReceipt
     | Acknowledge
     | ShowDisclosure
     | HideDisclosure
     | ReadTrustList
+    | OffloadEffect
     | RaiseAlarm
     | Finish
 )

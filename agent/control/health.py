@@ -45,6 +45,7 @@ class HealthTrail:
         self._put_ns: int | None = None
         self._told: tuple[object, ...] = ()
         self.gaps = self.faults = 0
+        self.intervals = 1
 
     @property
     def strain(self) -> Strain:
@@ -66,7 +67,7 @@ class HealthTrail:
         if self._put_ns is None:
             return Why.START
         since_ns = now.monotonic_ns - self._put_ns
-        if since_ns >= INTERVAL_NS:
+        if since_ns >= INTERVAL_NS * self.intervals:
             return Why.INTERVAL
         marks = self._marks(measure, now.state)
         urgent = bool(self._told) and marks[0] != self._told[0]

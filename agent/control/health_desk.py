@@ -61,6 +61,10 @@ class HealthDesk:
         last = self._last_word
         return last is None or now.monotonic_ns - last.monotonic_ns > LAST_WORD_NS
 
+    def report_every(self, intervals: int) -> None:
+        """Put a reading down only once in so many intervals: the store is filling up."""
+        self._trail.intervals = intervals
+
     def count(self, event: object) -> None:
         """Interruptions that no person made and failures of any part are counted for the trail."""
         self._trail.gaps += isinstance(event, GapOpened) and event.reason not in OFFICERS_ACTS

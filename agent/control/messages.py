@@ -6,10 +6,20 @@ from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.collecting import FileCollected as FileCollected
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
+from agent.control.link_messages import EventsSent as EventsSent
+from agent.control.link_messages import EventStored as EventStored
+from agent.control.link_messages import LinkDown as LinkDown
+from agent.control.link_messages import LinkOpening as LinkOpening
+from agent.control.link_messages import LinkUp as LinkUp
+from agent.control.link_messages import PressureChanged as PressureChanged
+from agent.control.link_messages import PublishAnswered as PublishAnswered
+from agent.control.link_messages import PublishedAside as PublishedAside
+from agent.control.link_messages import ReceiptCompared as ReceiptCompared
+from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
+from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.control.paper_acts import PaperEvent as PaperEvent
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
-from agent.wire.receipts import Receipt
 from agent.wire.trust import TrustList
 
 
@@ -142,73 +152,11 @@ class DeviceStarted:
 
 
 @dataclass(frozen=True)
-class EventStored:
-    """The event with number `devseq` is committed."""
-
-    devseq: int
-
-
-@dataclass(frozen=True)
 class EventNotStored:
     """The store refused an event (quota, disk); `effect` is what must be tried again."""
 
     effect: StoreEvent
     detail: str
-
-
-@dataclass(frozen=True)
-class LinkOpening:
-    """A connection attempt has begun; `connection` is the session number of its last will."""
-
-    connection: int
-
-
-@dataclass(frozen=True)
-class LinkUp:
-    """The broker accepted the connection and will take `receive_maximum` messages in flight, each packet of at most
-    `maximum_packet` bytes."""
-
-    connection: int
-    receive_maximum: int
-    maximum_packet: int
-
-
-@dataclass(frozen=True)
-class LinkDown:
-    """A connection failed or ended. `code` is the broker's MQTT 5 reason, 0 where it gave none."""
-
-    connection: int
-    detail: str
-    code: int = 0
-
-
-@dataclass(frozen=True)
-class SubscriptionAnswered:
-    """The broker answered our subscriptions; `codes` as in SUBACK, one per filter."""
-
-    connection: int
-    codes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class EventsSent:
-    """The events `first`..`last` were handed to the link as one message; `mid` None when it could not take them.
-    `ahead` is the highest number that went along ahead of its turn, 0 for none."""
-
-    connection: int
-    mid: int | None
-    first: int
-    last: int
-    ahead: int = 0
-
-
-@dataclass(frozen=True)
-class PublishAnswered:
-    """The broker's PUBACK; says nothing about the centre. `code` is the MQTT 5 reason, 0 on MQTT 3.1.1."""
-
-    connection: int
-    mid: int
-    code: int
 
 
 @dataclass(frozen=True)
@@ -218,14 +166,6 @@ class MessageArrived:
     connection: int
     topic: str
     payload: bytes
-
-
-@dataclass(frozen=True)
-class ReceiptCompared:
-    """A verified receipt and our own hash of the event it names, None where we hold none."""
-
-    receipt: Receipt
-    own: Digest | None
 
 
 @dataclass(frozen=True)
@@ -310,12 +250,15 @@ Event = (
     | SubscriptionAnswered
     | EventsSent
     | PublishAnswered
+    | PublishedAside
+    | PressureChanged
     | MessageArrived
     | ReceiptCompared
     | TrustListRead
     | FileSettled
     | WorkFailed
     | DutyEvent
+    | OffloadEvent
     | TimePassed
     | StopRequested
     | CourierDied

@@ -1,24 +1,29 @@
 """What to send next, and when a row may leave.
 
 Events go out in order, many to a message, at most `WINDOW` messages without PUBACK and `AHEAD` without a receipt. A
-PUBACK only moves the window. A connection that ends, a refusal or a receipt that does not come sends everything again
-from the last receipt on; the centre recognises what it has.
+PUBACK only moves the window, in which the retained state and hints count as well. A connection that ends, a refusal or
+a receipt that does not come sends everything again from the last receipt on; the centre recognises what it has. After a
+refusal one message alone finds out whether it still holds, over a new connection too.
 """
 
 from collections import deque
 from collections.abc import Callable
 
 from agent.control.backoff import NANOSECONDS, refused_after_ns, retry_after_ns
-from agent.control.effects import Acknowledge, Effect, RaiseAlarm, SendEvents
-from agent.control.messages import EventsSent, LinkUp, PublishAnswered, ReceiptCompared
+from agent.control.effects import Acknowledge, Effect, RaiseAlarm, SendEvents, SendHint
+from agent.control.link_effects import LARGEST_PACKET
+from agent.control.messages import EventsSent, EventStored, LinkUp, PublishAnswered, ReceiptCompared
+from agent.control.window import Window
 from agent.wire.device_events import GENESIS, MAX_BATCH_BYTES
 
-WINDOW = 50  # reference/mqtt.md section 3a: paho is fastest at 20..100 and slows with more
 AHEAD = 200  # ours: messages the broker may hold for a receiver that is away; its own limit is 1000
 RECEIPT_WAIT_NS = 30 * NANOSECONDS  # ours; receipts are due within 1 s
 RECEIPT_WAIT_CAP_NS = 600 * NANOSECONDS  # ours: what sending `AHEAD` messages again costs, six times an hour
 RESEND_PAUSE_NS = 2 * NANOSECONDS  # ours: many batches behind one gap ask for the same again
-ENVELOPE_OVERHEAD_BYTES = 2048  # DSSE frame, signature and topic around a payload
+ENVELOPE_OVERHEAD_BYTES = 640  # DSSE frame, one signature (360), topic and properties around a payload
+LEAST_PACKET = 1536  # ours: an event that declares another one lost is 1.3 KiB with its envelope
+HINT_BEHIND = 200  # ours: with fewer waiting the event itself is as quick
+NO_SUBSCRIBER_DOUBLINGS = 4  # ours: a receiver that comes back is found within 16 s
 NO_SUBSCRIBER, FAILURE = 0x10, 0x80  # MQTT 5 section 2.4; codes from 0x80 on are failures
 
 
@@ -30,11 +35,9 @@ class Outbox:
         self._random = random
         self._sent = acked
         self._furthest = stored  # an earlier run of the process may have sent all of it
-        self._connection: int | None = None
-        self._window, self._max_bytes = WINDOW, MAX_BATCH_BYTES
-        self._in_flight: set[int] = set()
+        self.window = Window()
+        self._max_bytes, self._max_packet = MAX_BATCH_BYTES, LARGEST_PACKET
         self._without_receipt: deque[int] = deque()
-        self._asked = False
         self._held_until_ns: int | None = None
         self._receipt_due_ns: int | None = None
         self._receipt_wait_ns = RECEIPT_WAIT_NS
@@ -42,45 +45,48 @@ class Outbox:
         self._resend_from_ns = 0
 
     def connected(self, event: LinkUp) -> None:
-        """A new connection: everything after the last receipt goes again."""
-        self._connection = event.connection
-        self._window = min(WINDOW, event.receive_maximum)
+        """A new connection: everything after the last receipt goes again, once what was refused is due."""
+        self.window.open(event)
         room = (event.maximum_packet - ENVELOPE_OVERHEAD_BYTES) * 3 // 4  # base64
-        self._max_bytes = max(1, min(MAX_BATCH_BYTES, room))
-        self._in_flight.clear()
-        self._asked, self._held_until_ns = False, None
+        self._max_bytes, self._max_packet = max(1, min(MAX_BATCH_BYTES, room)), event.maximum_packet
         self._rewind()
 
     def disconnected(self) -> None:
         """Nothing can be sent until the next `connected`."""
-        self._connection = self._held_until_ns = self._receipt_due_ns = None
-        self._asked = False
+        self.window.close()
+        self._receipt_due_ns = None
 
-    def stored_up_to(self, devseq: int) -> list[Effect]:
+    def stored_up_to(self, event: EventStored) -> list[Effect]:
         """The chain has grown; asks for nothing by itself."""
-        self.stored = max(self.stored, devseq)
+        self.stored = max(self.stored, event.devseq)
+        self.window.hint(number for number in event.urgent if number > self.acked + HINT_BEHIND)
         return []
 
     def next(self, now_ns: int) -> list[Effect]:
         """The one message that is due, if any; ask again after its `EventsSent`."""
         held = self._held_until_ns is not None and now_ns < self._held_until_ns
-        full = len(self._in_flight) >= self._window or len(self._without_receipt) >= AHEAD
-        if self._connection is None or self._asked or held or full or self._sent >= self.stored:
+        connection = self.window.connection
+        if connection is None or self.window.blocked or held or self._max_packet < LEAST_PACKET:
             return []
-        self._asked, self._held_until_ns = True, None
-        return [SendEvents(self._connection, self._sent, self._max_bytes)]
+        hint = self.window.next_hint()
+        if hint is None and (len(self._without_receipt) >= AHEAD or self._sent >= self.stored):
+            return []
+        self.window.asked, self._held_until_ns = True, None
+        if hint is not None:
+            return [SendHint(connection, hint)]
+        return [SendEvents(connection, self._sent, self._max_bytes, self._max_packet)]
 
     def sent(self, event: EventsSent, now_ns: int) -> list[Effect]:
         """A message is with the link, or (`mid` None) the link could not take it: then wait for its end."""
-        if event.connection != self._connection:
+        if event.connection != self.window.connection:
             return []
-        self._asked = False
+        self.window.asked = False
         if event.mid is None:
             self._held_until_ns = now_ns + retry_after_ns(1, self._random)
             return []
         self._sent = event.last
         self._furthest = max(self._furthest, event.last, event.ahead)
-        self._in_flight.add(event.mid)
+        self.window.sent(event.mid)
         self._without_receipt.append(event.last)
         if self._receipt_due_ns is None:
             self._receipt_due_ns = now_ns + self._receipt_wait_ns
@@ -88,14 +94,14 @@ class Outbox:
 
     def answered(self, event: PublishAnswered, now_ns: int) -> list[Effect]:
         """A PUBACK makes room in the window; a refusal keeps every row, waits and tries again."""
-        if event.connection != self._connection or event.mid not in self._in_flight:
+        if not self.window.answered(event):
             return []
-        self._in_flight.discard(event.mid)
         if event.code != NO_SUBSCRIBER and event.code < FAILURE:
+            self._refusals, self.window.probing = 0, False
             return []
         if self._held_until_ns is not None and now_ns < self._held_until_ns:
             return []
-        self._refusals += 1
+        self._refusals, self.window.probing = self._refusals + 1, True
         wait_ns, why = _refusal(event.code, self._refusals, self._random)
         self._held_until_ns = now_ns + wait_ns
         self._rewind()
@@ -119,7 +125,7 @@ class Outbox:
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `wake` has something to do."""
-        if self._connection is None:
+        if self.window.connection is None:
             return None
         times = [time for time in (self._held_until_ns, self._receipt_due_ns) if time is not None]
         return min(times, default=None)
@@ -140,7 +146,7 @@ class Outbox:
         self.acked, self._sent = upto, max(self._sent, upto)
         while self._without_receipt and self._without_receipt[0] <= upto:
             self._without_receipt.popleft()
-        self._refusals, self._receipt_wait_ns = 0, RECEIPT_WAIT_NS
+        self._refusals, self.window.probing, self._receipt_wait_ns = 0, False, RECEIPT_WAIT_NS
         self._receipt_due_ns = now_ns + RECEIPT_WAIT_NS if self._sent > upto else None
         return [Acknowledge(upto)]
 
@@ -155,5 +161,5 @@ def _no_longer_here(upto: int, acked: int) -> RaiseAlarm:
 
 def _refusal(code: int, count: int, random: Callable[[], float]) -> tuple[int, str]:
     if code == NO_SUBSCRIBER:
-        return retry_after_ns(count, random), "中心没有接收程序在线"
-    return refused_after_ns(random), f"消息服务器拒绝接收事件（原因码 0x{code:02x}）"
+        return retry_after_ns(min(count, NO_SUBSCRIBER_DOUBLINGS), random), "中心没有接收程序在线"
+    return refused_after_ns(count, random), f"消息服务器拒绝接收事件（原因码 0x{code:02x}）"

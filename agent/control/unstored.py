@@ -7,6 +7,7 @@ refuses costs the loop one refusal and not a thousand, and one that takes it is 
 
 from collections import deque
 
+from agent.control.back_pressure import Weight, weight
 from agent.control.backoff import NANOSECONDS
 from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, moment_name
 from agent.control.messages import EventNotStored
@@ -41,6 +42,9 @@ class Unstored:
             return []
         if draft.type is EventType.EVENTS_DROPPED:
             self._dropped += draft.data["count"]
+            return []
+        if weight(draft.type) is Weight.ROUTINE:
+            self._dropped += 1
             return []
         if len(self._waiting) < LIMIT:
             self._waiting.append(event.effect)

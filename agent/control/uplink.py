@@ -6,7 +6,7 @@ from agent.control import messages as happened
 from agent.control.connection import Connection
 from agent.control.effects import CompareReceipt, Effect, PublishStatus, RaiseAlarm, Subscribe
 from agent.control.messages import Event
-from agent.control.outbox import FAILURE, Outbox
+from agent.control.outbox import FAILURE, LEAST_PACKET, Outbox
 from agent.errors import SenderFault
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId
@@ -52,8 +52,11 @@ class Uplink:
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """Follow the connection and what was sent over it; any other event is a defect (`TypeError`)."""
         match event:
-            case happened.EventStored(devseq):
-                return self._outbox.stored_up_to(devseq)
+            case happened.EventStored():
+                return self._outbox.stored_up_to(event)
+            case happened.PublishedAside():
+                self._outbox.window.published(event)
+                return []
             case happened.LinkOpening():
                 return self._connection.opening(event, now.monotonic_ns)
             case happened.LinkUp():
@@ -86,7 +89,12 @@ class Uplink:
         if not self._connection.came_up(event, now.monotonic_ns):
             return []
         self._outbox.connected(event)
-        return [Subscribe(self._filters), PublishStatus(online=True)]
+        effects: list[Effect] = [Subscribe(self._filters), PublishStatus(online=True)]
+        if event.maximum_packet < LEAST_PACKET:
+            effects.append(
+                RaiseAlarm(f"消息服务器只收 {event.maximum_packet} 字节的消息，不能发送事件。请调高服务器上限。")
+            )
+        return effects
 
     def _went_down(self, event: happened.LinkDown, now: Instant) -> list[Effect]:
         effects = self._connection.went_down(event, now.monotonic_ns)

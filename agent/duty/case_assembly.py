@@ -7,7 +7,7 @@ devices tell of and that nobody has is a fact with the verdict `missing`.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agent.duty.case_facts import (
@@ -26,7 +26,7 @@ from agent.duty.told_facts import frozen_policies, labels, readable, texts
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
-from agent.wire.identifiers import RecordingId, digest, parse_recording_id, recording_device
+from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id, recording_device
 from agent.wire.instant import TimeState
 
 MISSING = "missing"
@@ -36,11 +36,13 @@ ENDS = (EventType.RECORDING_SEALED, EventType.RECORDING_RECOVERED)
 
 @dataclass(frozen=True)
 class SeenRecording:
-    """A recording that was verified: its fact, its interruptions, and when each of its fragments began."""
+    """A recording that was verified: its fact, its interruptions, when each of its fragments began, and the head of the
+    chain after it (empty where nobody asked for heads)."""
 
     fact: RecordingFact
     gaps: tuple[GapFact, ...]
     moments: Mapping[int, datetime]
+    heads: Mapping[int, Digest] = field(default_factory=dict)
 
     def span(self, first: int, last: int) -> Span:
         """Fragments `first`..`last`, with the times that are known of them."""

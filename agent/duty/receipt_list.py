@@ -21,13 +21,15 @@ from agent.wire.trust import Role, TrustList
 LIST_TYPE = "application/vnd.liuhen.party-receipts+json"
 PARTS = 64
 MAX_ANSWERS = 2800  # ours, of one part: about 60 bytes each in an envelope of 256 KiB; 179,200 receipts in all
-VERDICTS = ("complete", "explained-gap", "unexplained-gap", "missing", "altered", "untrusted")
+DELETED = "deleted"
+VERDICTS = ("complete", "explained-gap", "unexplained-gap", "missing", "altered", "untrusted", DELETED)
+LIST_KIND = "party-receipts"  # the level of the topic, where a disclosure has its kind
 
 
 @dataclass(frozen=True)
 class ReceiptAnswer:
-    """`verdict` is a word of `liuhen-verify`; `gaps` counts the interruptions; `kept_until` the last day of keeping,
-    None where it is kept for ever or held."""
+    """`verdict` is a word of `liuhen-verify`, or `DELETED` after its time; `gaps` counts the interruptions;
+    `kept_until` the last day of keeping, None where it is kept for ever or held."""
 
     code: str
     verdict: str
@@ -44,6 +46,11 @@ class ReceiptPart:
     issued: datetime
     answers: Mapping[str, ReceiptAnswer]
 
+    @property
+    def version(self) -> int:
+        """What tells the newer of two: the second of issue, as the centre's clock has it."""
+        return int(self.issued.timestamp())
+
 
 def part_of(code: str) -> int:
     """The part that a short code belongs to."""
@@ -52,7 +59,20 @@ def part_of(code: str) -> int:
 
 def part_name(part: int) -> str:
     """The file of a part: `part-07.dsse`."""
-    return f"part-{part:02d}.dsse"
+    return f"{part_label(part)}.dsse"
+
+
+def part_label(part: int) -> str:
+    """The last level of a part's topic."""
+    return f"part-{part:02d}"
+
+
+def part_of_label(name: str) -> int:
+    """The inverse of `part_label`; raises `SenderFault`."""
+    found = [part for part in range(PARTS) if part_label(part) == name]
+    if not found:
+        raise SenderFault(f"回执清单没有分册“{name[:40]}”，已拒绝。")
+    return found[0]
 
 
 def answer_for(
@@ -86,8 +106,9 @@ def seal_part(part: ReceiptPart, signer: Signer) -> bytes:
     return seal(LIST_TYPE, canonical.encode({**head, "answers": rows}), [signer])
 
 
-def open_part(data: bytes, part: int, trust: TrustList, now: datetime, place: District) -> ReceiptPart:
-    """Part `part` of this district's list when the centre signed it, alone; raises `SenderFault`."""
+def open_part(data: bytes, part: int | None, trust: TrustList, now: datetime, place: District) -> ReceiptPart:
+    """Part `part` (None: whichever it is) of this district's list when the centre signed it, alone; raises
+    `SenderFault`."""
     opened = open_envelope(data, LIST_TYPE, trust, now)
     opened.signer(Role.RECEIVER)
     fields = Fields("回执清单", canonical.decode(opened.payload))
@@ -98,6 +119,7 @@ def open_part(data: bytes, part: int, trust: TrustList, now: datetime, place: Di
         fields.moment("issued_at"),
         {answer.code: answer for answer in answers},
     )
+    part = found.part if part is None and found.part < PARTS else part
     if (found.place, found.part, len(found.answers), len(opened.signers)) != (place, part, len(answers), 1):
         raise SenderFault("回执清单的区域、分册或条目不符，已拒绝。")
     if any(part_of(code) != part for code in found.answers):

@@ -65,7 +65,7 @@ def check_sealed(found: Examination, slot: SegmentSlot) -> Seal:
 
 def check_draft(size: int, patch: Patch, film: Source, slot: SegmentSlot) -> Patch:
     """Return `patch` when it is this device's seal of exactly the segment that stands in `film`, which is to be cut to
-    `size` bytes; raises `SenderFault` otherwise. Of the reserved box, half overwritten as it may be, nothing is read."""
+    `size` bytes; raises `SenderFault` otherwise. Nothing is read of the reserved box, which may be half overwritten."""
     if not patch.offset + len(patch.data) <= size <= film.size:
         raise SenderFault(f"{slot.name} 的封存草稿超出文件范围，未采用。")
     seal = slot.claim(read_manifest(patch.data))

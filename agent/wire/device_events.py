@@ -21,6 +21,7 @@ EVENTS_TYPE = "application/cloudevents-batch+json"
 GENESIS = Digest("0" * 64)
 MAX_BATCH_EVENTS = 50  # reference/mqtt.md section 4
 MAX_BATCH_BYTES = 64 * 1024  # likewise
+DAMAGED, OVERSIZE = "damaged", "oversize"  # why events of a chain never come
 MAX_EVENT_BYTES = 16 * 1024  # ours: four of the largest fit one batch; nothing we send is above 2 KiB
 
 
@@ -46,6 +47,9 @@ class EventType(StrEnum):
     DOCK_CHANGED = "liuhen.device.dock-changed.v1"
     CARD_SHOWN = "liuhen.device.card-shown.v1"
     CLOCK_DISPUTED = "liuhen.device.clock-disputed.v1"
+    RECORDING_OFFLOADED = "liuhen.recording.offloaded.v1"
+    RECORDING_RECEIPTED = "liuhen.recording.receipted.v1"
+    RECORDING_DELETED = "liuhen.recording.deleted.v1"
     RECORDING_COUNTERSIGNED = "liuhen.recording.countersigned.v1"
     PHOTO_TAKEN = "liuhen.photo.taken.v1"
     FILE_COLLECTED = "liuhen.file.collected.v1"
@@ -122,17 +126,25 @@ def declared_loss(event: DeviceEvent) -> int | None:
 
 @dataclass(frozen=True)
 class DamagedRun:
-    """Events `first` to `last` of a chain are lost: they were stored and are damaged. `prev` is the hash of the event
-    before `first`, `digest` that of the event `last`: what came before and comes behind is whole and joins up."""
+    """Events `first` to `last` of a chain will never come: they were stored and are damaged, or fit no message of the
+    broker. `prev` is the hash of the event before `first`, `digest` that of the event `last`: what came before and
+    comes behind is whole and joins up."""
 
     first: int
     last: int
     prev: Digest
     digest: Digest
+    reason: str = DAMAGED
 
     def as_data(self) -> Mapping[str, Any]:
         """What an event that declares this run carries."""
-        return {"first": self.first, "last": self.last, "before": self.prev, "digest": self.digest, "reason": "damaged"}
+        return {
+            "first": self.first,
+            "last": self.last,
+            "before": self.prev,
+            "digest": self.digest,
+            "reason": self.reason,
+        }
 
 
 def declared_damage(event: DeviceEvent) -> DamagedRun | None:

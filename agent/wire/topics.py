@@ -74,6 +74,11 @@ def events_filter(place: District) -> str:
     return f"{ROOT}/{place}/{VERSION}/+/+/{EVENTS}"
 
 
+def hints_filter(place: District) -> str:
+    """The receiver's subscription: every device's urgent copies."""
+    return f"{ROOT}/{place}/{VERSION}/+/+/{HINT}"
+
+
 def states_filter(place: District) -> str:
     """The receiver's subscription: every device's birth and last will."""
     return f"{ROOT}/{place}/{VERSION}/+/+/{STATE}"

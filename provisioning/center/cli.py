@@ -23,6 +23,7 @@ from provisioning.authority.authority import read_file
 from provisioning.center import log_cli
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
+from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
@@ -37,6 +38,7 @@ app.add_typer(review_app, name="review")
 app.add_typer(retention_app, name="retention")
 app.add_typer(ledger_app, name="ledger")
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
+app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
 
 log_cli.add_to(app)
 

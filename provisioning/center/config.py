@@ -11,6 +11,7 @@ from agent.wire.identifiers import District, district, label
 from provisioning.center.shard import WHOLE, Shard, parse_shard
 
 WHERE = "center.toml"
+RECEIPTS = "receipts"
 DEFAULT_DATABASE = "sqlite:///center.db"
 
 
@@ -44,6 +45,11 @@ class CenterConfig:
     chain: Path
     broker: BrokerSettings
     shard: Shard = WHOLE
+
+    @property
+    def receipts(self) -> Path:
+        """The folder of the list of receipts, which the receiver puts on the broker for every kiosk."""
+        return self.folder / RECEIPTS
 
 
 def read_config(path: Path) -> CenterConfig:

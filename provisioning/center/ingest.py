@@ -12,7 +12,7 @@ from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.receipts import RECEIPT_TYPE, Receipt, TreePoint
 from agent.wire.signing import Signer
-from agent.wire.topics import STATE, parse_device_topic
+from agent.wire.topics import HINT, STATE, parse_device_topic
 from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead
 from agent.wire.trust import TrustList
 from agent.wire.witness import WITNESS_TYPE
@@ -26,6 +26,7 @@ from provisioning.center.intake import (
     decide,
     is_receivers_own,
     open_batch,
+    open_hint,
     open_status,
     topic_device,
 )
@@ -115,9 +116,13 @@ class Ingest:
     def _take_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> list[Leaf]:
         if not self.shard.owns(topic_device(topic, self.district)):
             return []
-        if parse_device_topic(topic).channel != STATE:
+        channel = parse_device_topic(topic).channel
+        if channel == HINT:
+            device, hint = open_hint(topic, payload, self.trust, now, self.district)
+            _note(ledger, device, hint, now)
+        elif channel != STATE:
             return self._take_events(ledger, topic, payload, now, now_ms)
-        if payload:  # an empty one is a retained state that was cleared
+        elif payload:  # an empty one is a retained state that was cleared
             status = open_status(topic, payload, self.trust, now, self.district)
             if ledger.status(status, now) and status.online:
                 self.desk.owe(status.device, 0, now_ms)

@@ -30,9 +30,10 @@ from agent.wire.device_events import (
     event_hash,
 )
 from agent.wire.envelope import open_envelope
+from agent.wire.hints import HINT_TYPE, parse_hint
 from agent.wire.identifiers import DeviceId, DeviceKind, Digest, District, device_kind
 from agent.wire.status import STATUS_TYPE, DeviceStatus, parse_status
-from agent.wire.topics import CENTRAL, EVENTS, STATE, parse_device_topic
+from agent.wire.topics import CENTRAL, EVENTS, HINT, STATE, parse_device_topic
 from agent.wire.trust import Role, TrustList
 
 MAX_PARKED = 2_000  # ours: 40 full batches may overtake a lost one; the rest is sent again on request
@@ -46,6 +47,7 @@ class AlarmKind(StrEnum):
     FORK = "fork"
     BROKEN_CHAIN = "broken-chain"
     REFUSED = "refused"
+    HINT = "hint"
 
 
 class SealedKind(StrEnum):
@@ -164,6 +166,19 @@ def open_status(topic: str, data: bytes, trust: TrustList, now: datetime, place:
         raise SenderFault(f"{device} 转发了 {status.device} 的状态，已拒绝。")
     _check_number(max(status.session, status.waiting))
     return status
+
+
+def open_hint(topic: str, data: bytes, trust: TrustList, now: datetime, place: District) -> tuple[DeviceId, Alarm]:
+    """What a device wants a person to see before its backlog is here; raises `SenderFault` unless it is the device's
+    own. It is no part of the chain."""
+    device, payload = _own_payload(topic, HINT, HINT_TYPE, data, trust, now, place)
+    event = parse_hint(payload)
+    if (event.district, event.device) != (place, device):
+        raise SenderFault(f"{device} 转发了 {event.device} 的急报，已拒绝。")
+    _check_number(event.devseq)
+    return device, Alarm(
+        AlarmKind.HINT, event.devseq, "", f"急报：{event.type.removeprefix('liuhen.')}，事件随后到达。"
+    )
 
 
 def is_receivers_own(topic: str) -> bool:

@@ -132,7 +132,7 @@ class CenterLink:
     def start(self, will_topic: str, will: bytes) -> None:
         """Connect, and connect again for ever; the broker publishes `will` (retained) when we vanish."""
         client, settings = self._client, self._settings
-        client.tls_set_context(client_context(settings.server_name, settings.ca, settings.certificate, settings.key))
+        self._secure(client)
         client.will_set(will_topic, will, QOS, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
         client.max_inflight_messages_set(RECEIVE_MAXIMUM)
@@ -142,6 +142,11 @@ class CenterLink:
         options: dict[str, Any] = {"clean_start": False, "properties": _session_properties()} if self._five else {}
         client.connect_async(settings.host, settings.port, settings.keepalive_s, **options)
         self._thread.start()
+
+    def _secure(self, client: paho.Client) -> None:
+        """Mutual TLS; what tortures the receiver over plain TCP replaces this."""
+        it = self._settings
+        client.tls_set_context(client_context(it.server_name, it.ca, it.certificate, it.key))
 
     def subscribe(self) -> None:
         """Ask for every filter; retained messages come again."""

@@ -1,13 +1,14 @@
-"""What the centre puts on the broker for every kiosk: released disclosures (pure)."""
+"""What the centre puts on the broker for every kiosk: released disclosures, and its list of receipts (pure)."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from agent.duty.disclosure_rules import check_content, open_two_signatures
+from agent.duty.receipt_list import LIST_KIND, open_part, part_label
 from agent.errors import SenderFault
 from agent.wire.disclosures import parse_disclosure
 from agent.wire.identifiers import District
-from agent.wire.topics import publication_topic
+from agent.wire.topics import EVERYONE, publication_topic
 from agent.wire.trust import TrustList
 from provisioning.center.broker_config import MAX_PACKET_BYTES
 
@@ -31,6 +32,17 @@ def open_publication(data: bytes, trust: TrustList, place: District, now: dateti
     if disclosure.district != place:
         raise SenderFault(f"公示文件属于 {disclosure.district}，不是本区，已拒绝。")
     topic = publication_topic(place, disclosure.audience, disclosure.kind.value, disclosure.disclosure_id)
-    if len(data) + len(topic) + PACKET_OVERHEAD_BYTES > MAX_PACKET_BYTES:
-        raise SenderFault(f"公示文件“{disclosure.title}”超过一条消息的上限，未发布。请拆成几份。")
-    return Publication(topic, data, disclosure.title, disclosure.version)
+    return _fitting(Publication(topic, data, disclosure.title, disclosure.version))
+
+
+def open_receipts(data: bytes, trust: TrustList, place: District, now: datetime) -> Publication:
+    """A part of this district's list of receipts, by the rules that every kiosk applies again; raises `SenderFault`."""
+    part = open_part(data, None, trust, now, place)
+    topic = publication_topic(place, EVERYONE, LIST_KIND, part_label(part.part))
+    return _fitting(Publication(topic, data, f"回执清单 {part_label(part.part)}", part.version))
+
+
+def _fitting(found: Publication) -> Publication:
+    if len(found.sealed) + len(found.topic) + PACKET_OVERHEAD_BYTES > MAX_PACKET_BYTES:
+        raise SenderFault(f"公示文件“{found.title}”超过一条消息的上限，未发布。请拆成几份。")
+    return found

@@ -4,7 +4,7 @@ One thread, one inbox. This loop owns the database; the MQTT link's thread only 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,9 +14,10 @@ from agent.clock import Clock
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire.envelope import seal
+from agent.wire.identifiers import District
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
-from agent.wire.topics import RECEIPT, device_topic, events_filter, receiver_state_topic, states_filter
+from agent.wire.topics import RECEIPT, device_topic, events_filter, hints_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig
@@ -32,7 +33,7 @@ from provisioning.center.mqtt import (
     Message,
     StopAsked,
 )
-from provisioning.center.publications import open_publication
+from provisioning.center.publications import Publication, open_publication, open_receipts
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
@@ -40,6 +41,8 @@ LOOK_INTERVAL_MS = 1_000  # how often watched files are looked at
 TICK_S = 0.1  # the longest a due receipt waits
 GROUP = 50  # messages in one transaction, so that one fsync serves many (reference: mqtt, section 2a)
 STOP_DEADLINE_S = 2.0  # of the 5 s a service has to stop
+
+Read = Callable[[bytes, TrustList, District, datetime], Publication]
 
 log = logging.getLogger("liuhen.center")
 
@@ -55,6 +58,7 @@ class Receiver:
     signer: Signer
     trust_file: TrustFile
     released: ReleasedFolder
+    receipts: ReleasedFolder
     clock: Clock
     session: int = 1
     connected: bool = False
@@ -97,7 +101,7 @@ class Receiver:
         self.link.subscribe()
         self.link.publish(self._state_topic, self._state(online=True), retain=True)
         self.ingest.owe_unanswered(self._now_ms())
-        self.released.forget()
+        self._forget()
         self._next_look = 0
 
     def _take(self, arrived: Sequence[Arrived]) -> None:
@@ -132,14 +136,23 @@ class Receiver:
         if trust is not None:
             log.info("trust list version %d in force", trust.version)
             self.ingest.renew_trust(trust, self._now_ms())
-            self.released.forget()
+            self._forget()
         if self.connected:
             self._publish_released()
 
+    def _forget(self) -> None:
+        """Take every file as new: the broker may have lost what it retained."""
+        self.released.forget()
+        self.receipts.forget()
+
     def _publish_released(self) -> None:
-        for name, data in self.released.changed():
+        for folder, read in ((self.released, open_publication), (self.receipts, open_receipts)):
+            self._publish_changed(folder, read)
+
+    def _publish_changed(self, folder: ReleasedFolder, read: Read) -> None:
+        for name, data in folder.changed():
             try:
-                publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
+                publication = read(data, self.ingest.trust, self.config.district, self._now())
             except SenderFault as fault:
                 log.warning("released file %s not published: %s", name, fault)
                 continue
@@ -170,11 +183,12 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     own = trust.credentials.get(signer.key_id)
     if own is None or (own.role, own.subject) != (Role.RECEIVER, config.receiver):
         raise OperatorFault(f"信任清单中没有 {config.receiver} 的这把密钥，请运行 add-receiver 并更新 trust.dsse。")
-    filters = (events_filter(config.district), states_filter(config.district))
+    filters = tuple(each(config.district) for each in (events_filter, states_filter, hints_filter))
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, ReleasedFolder(config.released), clock)
+    folders = ReleasedFolder(config.released), ReleasedFolder(config.receipts)
+    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:

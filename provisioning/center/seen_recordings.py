@@ -24,12 +24,13 @@ from agent.evidence.places import Examined, SegmentFile
 from agent.evidence.sidecar_findings import Sidecars
 from agent.evidence.verify import examine_files, judge
 from agent.wire import canonical
-from agent.wire.identifiers import RecordingId, parse_recording_id, recording_device
+from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id, recording_device
 from agent.wire.notes import MAX_NOTES
 from provisioning.authority.authority import read_file
 
 SEGMENTS = "segment-*.mp4"
-FORMAT = 1  # raised when what is kept, or how it is judged, changes
+FORMAT = 2  # raised when what is kept, or how it is judged, changes
+HEX = 64  # digits of a head
 MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -103,7 +104,8 @@ def _seen(verdict: str, segments: list[Examined], notes: Any) -> SeenRecording:
         GapFact(_gap_span(recording, gap.sequence, gap.at.wall, moments), gap.reason or "", explained)
         for gap, explained in judged_interruptions(segments, notes)
     )
-    return SeenRecording(fact, gaps, moments)
+    heads = {record.entry.sequence: record.head for record in records}
+    return SeenRecording(fact, gaps, moments, heads)
 
 
 def _gap_span(recording: RecordingId, sequence: int, at: datetime, moments: Mapping[int, datetime]) -> Span:
@@ -134,6 +136,8 @@ def _plain(seen: SeenRecording) -> dict[str, Any]:
         "fragments": fact.fragments,
         "gaps": [[_span_json(gap.span), gap.reason, gap.explained] for gap in seen.gaps],
         "head": fact.head,
+        # One text: a recording of two hours has 14,400 of them.
+        "heads": "".join(seen.heads.values()),
         "moments": [[number, (at - EPOCH) // MILLISECOND] for number, at in seen.moments.items()],
         "recording": fact.recording,
         "size": fact.size,
@@ -155,7 +159,12 @@ def _parse(document: Mapping[str, Any]) -> SeenRecording:
     )  # fmt: skip
     gaps = tuple(GapFact(_span(recording, entry[0]), str(entry[1]), bool(entry[2])) for entry in fields.array("gaps"))
     moments = {int(number): EPOCH + MILLISECOND * int(at) for number, at in fields.array("moments")}
-    return SeenRecording(fact, gaps, moments)
+    return SeenRecording(fact, gaps, moments, _heads(fields.text("heads"), moments))
+
+
+def _heads(text: str, moments: Mapping[int, datetime]) -> dict[int, Digest]:
+    """The heads in the order of the moments: both are of the same fragments."""
+    return {number: digest(text[at * HEX : (at + 1) * HEX]) for at, number in enumerate(moments)}
 
 
 def _span(recording: RecordingId, entry: list[Any]) -> Span:

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 from agent.control.messages import DeviceStarted
+from tests.support.commands import run_here
 from tests.support.device import DistrictKeys, RunningDevice
 
 
 def liuhen_agent(*words: str) -> subprocess.CompletedProcess[str]:
+    """A process for the daemon, which it becomes."""
+    if words[0] != "run":
+        return run_here("agent.cli", *words)
     return subprocess.run([sys.executable, "-m", "agent", *words], check=False, capture_output=True, text=True)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.cli_frame import print_rows
+from tests.support.commands import run_here
 
 TITLES = ("设备", "已收", "最近联系（UTC）")
 ROWS = [("REC-0001", "12", "2026-11-22 10:00")]
@@ -34,12 +35,12 @@ def test_a_table_wider_than_the_terminal_becomes_a_block_for_each_row() -> None:
         ("kiosk.cli", ["serve"]),
         ("provisioning.cli", ["revok"]),
         ("provisioning.center.cli", ["events", "--config", "x", "--device", "y", "--after", "z"]),
-        ("agent", ["status", "--nothing"]),
+        ("agent.cli", ["status", "--nothing"]),
         ("agent.verify_cli", ["--nothing"]),
     ],
 )
 def test_a_mistyped_command_is_one_line_in_the_form_of_every_other_fault(module: str, words: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", module, *words], check=False, capture_output=True, text=True)
+    done = run_here(module, *words)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert done.stderr.startswith("错误：命令写得不对：")
     assert "--help" in done.stderr

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from firmware_hooks.frames import Action, Press
 from firmware_hooks.simulated_mcu import SimulatedMcu
 from tests.agent.test_app import Site
 from tests.support.center import until
+from tests.support.commands import run_here
 
 RECORDING = "REC-0001-R000001"
 
@@ -27,13 +27,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def verified(path: Path, site: Site) -> dict:
-    command = [sys.executable, "-m", "agent.verify_cli", str(path), "--roots", str(site.config.with_name("root.pem"))]
-    return json.loads(subprocess.run([*command, "--json"], check=False, capture_output=True, text=True).stdout)
+    root = site.config.with_name("root.pem")
+    return json.loads(run_here("agent.verify_cli", path, "--roots", root, "--json").stdout)
 
 
 def add_note(site: Site, *words: str, recording: str = RECORDING) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agent", "note", recording, "--config", str(site.config), *words]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    return run_here("agent.cli", "note", recording, "--config", site.config, *words)
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Bench:
 
     def print(self, paper: Paper, reprint: int = 0) -> Event:
         order = PrintPaper("b" * 16, paper.number, NAME, paper.digest, reprint)
-        return self.desk.print(order) or self._told.get(timeout=20)
+        return self.desk.print(order) or self._told.get(timeout=60)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_lost_recording_is_told_and_the_one_that_stands_is_finished_after_open(t
     eventually(lambda: bool(events), "the end of the recording")
     assert isinstance(events[0], RecordingSealed)
     assert verdict(tmp_path / FIRST) == "explained-gap"
-    assert part.close(5)
+    assert part.close(60)
 
 
 def test_press_before_the_recovery_has_ended_is_linked_to_the_recording_before(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest
 from tests.agent.evidence.bench import NOW, START, Authority, Bench, flipped, make_authority
 from tests.agent.evidence.telling import Centre
+from tests.support.commands import run_here
 from tests.support.media import make_media
 from tests.support.terminal import on_terminal
 
@@ -63,10 +64,7 @@ def _verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def _verify_exactly(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agent.verify_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=Path.cwd())
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return run_here("agent.verify_cli", *arguments)
 
 
 def test_whole_recording_ends_with_0_and_the_verdict_in_both_languages(place: Path) -> None:

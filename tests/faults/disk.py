@@ -1,9 +1,10 @@
 """What a disk may legally hold after a power cut, by two models.
 
 `strict` is POSIX: whatever was not synced is there or not, each change for itself, a write also in part (a sector is
-whole), or only its size, with zeros; a name is safe only when its folder was synced. `ext4` (data=ordered, delayed allocation): names and sizes are kept in the
-order of the journal, any sync of a file with new size or name commits it; data that were not synced are lost from some
-point of each file on. Method: ALICE (Pillai et al., OSDI 2014); reference/reliability.md sections 1 and 2.
+whole), or only its size, with zeros; a name is safe only when its folder was synced. `ext4` (data=ordered, delayed
+allocation): names and sizes are kept in the order of the journal, any sync of a file with new size or name commits it;
+data that were not synced are lost from some point of each file on. Method: ALICE (Pillai et al., OSDI 2014);
+reference/reliability.md sections 1 and 2.
 """
 
 import random
@@ -185,9 +186,7 @@ def _concerns(change: Change, node: Node | None) -> bool:
             return node is None or changed is node
 
 
-def _apply(
-    change: Change, names: dict[Node, dict[str, Node]], content: dict[Node, bytes], tear: Tear | None
-) -> None:
+def _apply(change: Change, names: dict[Node, dict[str, Node]], content: dict[Node, bytes], tear: Tear | None) -> None:
     match change:
         case Named(folder, name, None):
             names.get(folder, {}).pop(name, None)

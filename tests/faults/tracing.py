@@ -86,8 +86,8 @@ class _Reader:
                     found.position = call.result
             case "ftruncate" | "fsync" | "fdatasync":
                 if (node := self._node_of(words[0])) is not None:
-                    yield self._resize(node, _number(words[1])) if call.name == "ftruncate" else Synced(
-                        node, call.begun
+                    yield (
+                        self._resize(node, _number(words[1])) if call.name == "ftruncate" else Synced(node, call.begun)
                     )
             case "truncate":
                 if (node := self._at(_text(words[0]))) is not None:

@@ -101,7 +101,7 @@ def player(folder: Path, words: str) -> str:
 
 
 def played(sounder: AlsaSounder) -> None:
-    sounder._playing.wait(10)
+    sounder._playing.wait(60)
 
 
 def test_notice_is_spoken_where_its_words_were_recorded_and_beeped_elsewhere(tmp_path):

@@ -13,7 +13,7 @@ from typing import Self
 
 from agent import durable
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class RunningKiosk:

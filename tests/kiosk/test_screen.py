@@ -13,7 +13,10 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = [
+    pytest.mark.xdist_group("screen"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
 BOARD = "window-board.hall-1"
 
 

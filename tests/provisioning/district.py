@@ -38,7 +38,7 @@ REPOSITORY = Path(__file__).parents[2]
 PLACE = District("xinghe")
 UNIT = "星河区综合行政执法局"
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/usr/local/sbin"
 
 
@@ -150,7 +150,7 @@ class Process:
         assert self.child is not None
         if self.child.poll() is None:
             self.child.kill() if kill else self.child.terminate()
-        code = self.child.wait(10)
+        code = self.child.wait(60)
         self.child = None
         return code
 

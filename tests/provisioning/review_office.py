@@ -82,6 +82,7 @@ class ReviewOffice:
         for name, data in recording_folder(bench, bench.sealed(events={3: gap})).items():
             (place / name).write_bytes(data)
         self.fragments, self.head = bench.sequence - 1, bench.head
+        self.heads = {record.entry.sequence: record.head for record in bench.records}
 
     def _release(self, editor: KeySigner, reviewer: KeySigner) -> None:
         issued = today() - timedelta(days=1)
@@ -96,9 +97,14 @@ class ReviewOffice:
         )
 
     def _store(self) -> None:
+        self._links: list[Link] = []
+        self.tell(*self._story())
+
+    def tell(self, *story: tuple[int, EventType, dict[str, Any]]) -> None:
+        """Store further events of REC-0001, each so many seconds after the beginning."""
         store = open_store("sqlite:///center.db", self.center)
-        links: list[Link] = []
-        for second, kind, data in self._story():
+        links, before = self._links, len(self._links)
+        for second, kind, data in story:
             at, previous = self.began + timedelta(seconds=second), links[-1].digest if links else GENESIS
             event = DeviceEvent(
                 PLACE,
@@ -115,7 +121,7 @@ class ReviewOffice:
             )
             links.append(Link(event, event.encode(), event_hash(event.encode())))
         with store.transaction() as ledger:
-            ledger.apply("REC-0001", Decision(Head(len(links), links[-1].digest), append=links), today())  # type: ignore[arg-type]
+            ledger.apply("REC-0001", Decision(Head(len(links), links[-1].digest), append=links[before:]), today())  # type: ignore[arg-type]
         store.close()
 
     def _story(self) -> list[tuple[int, EventType, dict[str, Any]]]:

@@ -24,6 +24,7 @@ from tests.provisioning.district import (
     running,
 )
 
+pytestmark = pytest.mark.xdist_group("access")
 ENGINES = [
     pytest.param(
         ("mosquitto", "5"),

@@ -35,7 +35,7 @@ def certified(authority: Authority, subject: str = "REC-0001", role: Role = Role
 
 
 def openssl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("profile", ["evidence", "client", "server", "person"])

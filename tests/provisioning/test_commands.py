@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,17 @@ from provisioning.center.store import open_store
 from tests.provisioning.district import (
     NOW,
     PLACE,
-    REPOSITORY,
     Chain,
     TestDistrict,
     events_topic,
     load_signer,
     sealed_batch,
 )
+from tests.support.commands import run_here
 
 
 def run(module: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    return run_here(module, *words)
 
 
 def provision(*words: str | Path) -> subprocess.CompletedProcess[str]:

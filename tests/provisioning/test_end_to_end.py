@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +10,27 @@ from typing import Any
 import pytest
 
 from agent import durable
+from agent.duty.receipt_list import LIST_KIND, part_name, seal_part, split_answers
 from agent.wire.receipts import Receipt
 from agent.wire.topics import publication_topic
 from agent.wire.trust import Role
 from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.district import (
     PLACE,
-    REPOSITORY,
     Process,
     SmallDevice,
     TestDistrict,
     broker_process,
     eventually,
     free_port,
+    load_signer,
     receiver_process,
     running,
     sealed_notice,
     start_broker,
+    today,
 )
+from tests.support.commands import run_here
 
 ENGINES = [
     pytest.param(
@@ -55,15 +57,8 @@ class Scene:
         return {row["device"]: row for row in rows}
 
     def ask(self, *words: str) -> Any:
-        command = [
-            sys.executable,
-            "-m",
-            "provisioning.center.cli",
-            *words,
-            "--config",
-            str(self.folder / "center.toml"),
-        ]
-        found = subprocess.run([*command, "--json"], cwd=REPOSITORY, capture_output=True, check=True, timeout=30)
+        found = run_here("provisioning.center.cli", *words, "--config", self.folder / "center.toml", "--json")
+        assert found.returncode == 0, found.stderr
         return json.loads(found.stdout)
 
 
@@ -134,13 +129,19 @@ def test_released_disclosure_is_retained_for_kiosks_and_a_half_signed_one_is_not
     released = durable.make_directory(scene.folder / "released")
     durable.write_bytes(released / "half.dsse", sealed_notice([editor]))
     durable.write_bytes(released / "hall-1.notice.notice-1.dsse", sealed_notice([editor, reviewer]))
-    eventually(lambda: "published gov/" in scene.receiver.text, "publication")
+    receipts, part = durable.make_directory(scene.folder / "receipts"), split_answers(PLACE, today(), ())[7]
+    durable.write_bytes(receipts / part_name(7), seal_part(part, load_signer(scene.folder, "receiver")))
+    durable.write_bytes(receipts / part_name(8), seal_part(part, editor))
+    eventually(lambda: scene.receiver.text.count("published gov/") == 2, "publications")
+    eventually(lambda: "part-08.dsse not published" in scene.receiver.text, "refusal of a part")
     eventually(lambda: "half.dsse not published" in scene.receiver.text, "refusal")
     kiosk = scene.devices[1].connect()
     kiosk.client.subscribe(publication_topic(PLACE, "hall-1", "+", "+"))
     topic, data = kiosk.client.next("the retained disclosure")
     assert topic == publication_topic(PLACE, "hall-1", "notice", "notice-1")
     assert data == sealed_notice_payload(data, [editor, reviewer])
+    kiosk.client.subscribe(publication_topic(PLACE, "all", "+", "+"))
+    assert kiosk.client.next("the retained part")[0] == publication_topic(PLACE, "all", LIST_KIND, "part-07")
 
 
 def test_retained_disclosure_lost_with_the_broker_is_put_back(scene: Scene) -> None:
@@ -177,13 +178,10 @@ def test_a_device_the_receiver_does_not_know_yet_is_asked_again_once_it_does(sce
 
 def test_a_device_whose_database_is_gone_says_so_and_gets_receipts_again(scene: Scene) -> None:
     config = scene.devices[1].district.device("KSK-0001") / "agent.toml"
-    command = [sys.executable, "-m", "agent"]
-    agent = Process([*command, "run", "--config", str(config)], config.with_name("agent.log"))
+    agent = Process([sys.executable, "-m", "agent", "run", "--config", str(config)], config.with_name("agent.log"))
 
     def receipted() -> int:
-        shown = subprocess.run(
-            [*command, "status", "--config", str(config), "--json"], cwd=REPOSITORY, capture_output=True, check=False
-        )
+        shown = run_here("agent.cli", "status", "--config", config, "--json")
         figures = json.loads(shown.stdout) if shown.returncode == 0 else {"waiting": 1}
         return 0 if figures["waiting"] else int(figures["acked"])
 
@@ -193,10 +191,10 @@ def test_a_device_whose_database_is_gone_says_so_and_gets_receipts_again(scene: 
         for file in (config.parent / "state").glob("agent.db*"):
             file.unlink()
         agent.start()
+        (loss,) = eventually(lambda: scene.ask("summary")["losses"], "the loss is told")
         after = eventually(lambda: receipted() > before, "receipts after the loss")
         assert after
     row = scene.summary()["KSK-0001"]
-    (loss,) = scene.ask("summary")["losses"]
     assert (row["parked"], row["losses"], row["alarms"]) == (0, 1, 0)
     assert before < loss["first"] <= loss["last"] < loss["declared_by"] <= row["receipted"]
 

@@ -1,7 +1,6 @@
 """The account of a device, exported by the centre's command and opened with nothing but the root."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,13 @@ from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.district import (
     NOW,
     PLACE,
-    REPOSITORY,
     Chain,
     TestDistrict,
     events_topic,
     load_signer,
     sealed_batch,
 )
+from tests.support.commands import run_here
 
 DEVICE = DeviceId("REC-0001")
 
@@ -47,14 +46,13 @@ def center(tmp_path: Path) -> Path:
     return folder
 
 
-def _export(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "provisioning.center.cli", "export", "--config", str(folder / "center.toml")]
-    return subprocess.run([*command, *map(str, words)], cwd=REPOSITORY, capture_output=True, check=False, timeout=30)
+def _export(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return run_here("provisioning.center.cli", "export", "--config", folder / "center.toml", *words)
 
 
 def test_exported_account_opens_with_the_root_alone(center: Path, tmp_path: Path) -> None:
     done = _export(center, "--device", DEVICE, "--out", tmp_path / "a.jsonl")
-    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
     root = x509.load_pem_x509_certificate((center / "root.pem").read_bytes())
     account = open_accounts((tmp_path / "a.jsonl").read_bytes().splitlines(), [root], None).devices[DEVICE]
     assert (account.upto, account.receiver, account.as_of) == (6, "receiver-1", NOW)
@@ -62,9 +60,9 @@ def test_exported_account_opens_with_the_root_alone(center: Path, tmp_path: Path
     assert [(it.sequence, it.witness) for it in heads] == [
         (1, None), (1, "receiver-1"), (30, None), (30, "receiver-1"),
     ]  # fmt: skip
-    assert _export(center, "--device", DEVICE).stdout == (tmp_path / "a.jsonl").read_bytes()
+    assert _export(center, "--device", DEVICE).stdout.encode() == (tmp_path / "a.jsonl").read_bytes()
 
 
 def test_device_that_nobody_heard_of_is_the_operators_mistake(center: Path) -> None:
     done = _export(center, "--device", "REC-0009")
-    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -34,7 +34,8 @@ from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
 from tests.agent.evidence.bench import NOW, flipped
 from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
-from tests.provisioning.district import REPOSITORY, TestDistrict, today
+from tests.provisioning.district import TestDistrict, today
+from tests.support.commands import run_here
 
 RECORDINGS = recordings()
 TOLD = Responsibility("示例-000003", "示例区法院调取", "示例-000004")
@@ -275,17 +276,16 @@ def test_moments_are_beijing_time() -> None:
 def test_command_exports_and_says_where(tmp_path: Path) -> None:
     config = TestDistrict(tmp_path / "x", 1, moment=today).receiver() / "center.toml"
     words = [_recording(tmp_path), "--config", config, "--by", TOLD.by, "--reason", TOLD.reason]
-    command = [sys.executable, "-m", "provisioning.center.cli", "export-recording", *map(str, words)]
-    run = {"capture_output": True, "text": True, "check": False, "timeout": 60, "cwd": REPOSITORY}
+    command = ["provisioning.center.cli", "export-recording", *words]
     approved = ["--out", str(tmp_path / "o"), "--approved-by", TOLD.approved_by, "--json"]
-    done = subprocess.run([*command, *approved, "--from", "2026-11-22 10:00:01"], **run)
+    done = run_here(*command, *approved, "--from", "2026-11-22 10:00:01")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     # Recorded by a device of another authority: exported all the same, and the certificate says what was found.
     assert (told["kind"], told["verdict"], told["taken"][0]["range"]["first"]) == ("exact", "untrusted", 3)
     assert (config.parent / LEDGER_NAME).read_text().count("\n") == 1
-    assert subprocess.run([*command, "--out", str(tmp_path / "p")], **run).returncode == 2
-    wrong = subprocess.run([*command, *approved[:1], str(tmp_path / "p"), *approved[2:], "--mask", "1,2"], **run)
+    assert run_here(*command, "--out", tmp_path / "p").returncode == 2
+    wrong = run_here(*command, *approved[:1], tmp_path / "p", *approved[2:], "--mask", "1,2")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 

@@ -19,7 +19,7 @@ def test_a_flood_waits_for_room_instead_of_filling_the_memory() -> None:
         taken = len(inbox.take(50, 5.0))
         assert 0 < taken <= 50
         found += taken
-    flood.join(5)
+    flood.join(60)
     assert inbox.take(50, 0) == []
 
 

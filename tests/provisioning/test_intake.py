@@ -15,9 +15,11 @@ from agent.evidence.account import open_accounts
 from agent.wire.canonical import decode
 from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, open_envelope, parse_envelope, seal
+from agent.wire.hints import HINT_TYPE, encode_hint
 from agent.wire.identifiers import District, parse_recording_id
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import KeySigner
+from agent.wire.topics import HINT, device_topic
 from agent.wire.trust import Role
 from agent.wire.witness import WITNESS_TYPE, parse_witness
 from provisioning.authority import keys
@@ -38,6 +40,8 @@ from tests.provisioning.district import (
     state_topic,
 )
 
+HINT_TOPIC = device_topic(PLACE, A, HINT)
+
 
 @pytest.fixture(scope="module")
 def holders(tmp_path_factory: pytest.TempPathFactory) -> Keys:
@@ -55,6 +59,27 @@ def refused(center: Center, data: bytes, topic: str = events_topic(A)) -> None:
     center.take(data, topic)
     assert center.row().received == 0
     assert center.alarms() == [(A, "refused", 0)]
+
+
+def hint_of(body: bytes, center: Center) -> bytes:
+    return seal(HINT_TYPE, encode_hint(body), [center.a])
+
+
+def test_a_hint_is_an_alarm_and_no_part_of_the_chain(center: Center) -> None:
+    body = center.chain.add(1)[0]
+    center.take(hint_of(body, center), HINT_TOPIC)
+    assert center.alarms() == [(A, "hint", 1)]
+    assert center.store.events(A) == ()
+    center.send(body)
+    assert center.row().upto == 1
+
+
+def test_a_hint_of_b_on_as_topic_or_under_the_type_of_events_is_refused(center: Center) -> None:
+    body = center.chain.add(1)[0]
+    center.take(seal(HINT_TYPE, encode_hint(body), [center.b]), HINT_TOPIC)
+    center.take(hint_of(Chain(B).add(1)[0], center), HINT_TOPIC)
+    center.take(sealed_batch(center.a, [body]), HINT_TOPIC)
+    assert {kind for _, kind, _ in center.alarms()} == {"refused"}
 
 
 def test_unsigned_events_are_refused(center: Center) -> None:

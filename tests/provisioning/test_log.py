@@ -24,6 +24,7 @@ from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.center_bench import A, B, Center, Keys
 from tests.provisioning.district import NOW, PLACE, REPOSITORY, Chain, events_topic, sealed_batch, sealed_status
 from tests.provisioning.district import state_topic as state_of
+from tests.support.commands import run_here
 
 SCRIPT = REPOSITORY / "tests" / "vectors" / "check_inclusion.py"
 NAME = "receiver-1"
@@ -171,5 +172,4 @@ def test_receiver_passes_over_the_devices_of_another(center: Center) -> None:
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "provisioning.center.cli", *words]
-    return subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30)
+    return run_here("provisioning.center.cli", *words)

@@ -93,7 +93,7 @@ def test_a_missing_certificate_ends_the_agent_with_one_line(stage: Stage) -> Non
     folder = stage.district.device(DEVICE)
     (folder / "tls.pem").unlink()
     argv = [command("liuhen-agent"), "run", "--config", folder / "agent.toml"]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "tls.pem" in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ from tests.support.keys import TestAuthority
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
-START_S = 10.0
+START_S = 60.0
 
 ACL = """\
 user receiver-1
@@ -31,13 +31,18 @@ class Broker:
     """Started and stopped by the test; keeps its port over a restart."""
 
     def __init__(self, folder: Path, authority: TestAuthority) -> None:
-        self.folder = folder
+        self.folder, self._max_packet = folder, 262_144
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         authority.server().write(folder / "server.key", folder / "server.pem")
         (folder / "root.pem").write_bytes(authority.root_pem)
         self.allow(ACL)
+
+    def limit(self, max_packet: int) -> None:
+        """The largest message; takes effect at the next start."""
+        self._max_packet = max_packet
+        self.allow((self.folder / "acl").read_text())
 
     def allow(self, acl: str) -> None:
         """Write the access list; takes effect at the next start."""
@@ -54,7 +59,7 @@ use_identity_as_username true
 allow_anonymous false
 acl_file {self.folder}/acl
 set_tcp_nodelay true
-max_packet_size 262144
+max_packet_size {self._max_packet}
 persistence false
 log_dest stderr
 log_type all

@@ -26,7 +26,7 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Wait for `condition`, the only kind of waiting tests do."""
     deadline = time.monotonic() + seconds
     while True:
@@ -65,7 +65,7 @@ class SmallCenter:
         client.on_connect = lambda *_: client.subscribe([("gov/+/v1/+/+/evt", 1), ("gov/+/v1/+/+/state", 1)])
         client.connect("localhost", port, clean_start=True)
         client.loop_start()
-        assert ready.wait(10)
+        assert ready.wait(60)
         self._client = client
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class SmallCenter:
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         assert self._client is not None
-        self._client.publish(topic, payload, 1, retain).wait_for_publish(10)
+        self._client.publish(topic, payload, 1, retain).wait_for_publish(60)
 
     @property
     def upto(self) -> int:

@@ -158,7 +158,7 @@ class RunningDevice:
         finish = self.loop.dispatch(event)
         return None if finish is None else finish.exit_code
 
-    def pump(self, condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+    def pump(self, condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
         """Turn the loop until `condition` holds."""
 
         def turn() -> Any:

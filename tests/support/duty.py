@@ -1,7 +1,5 @@
 """Officers, lists and tasks of an invented department, for tests."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ from agent import duty_cli
 from agent.config import read_config
 from agent.duty.asks import What
 from agent.wire.disclosures import Disclosure, DisclosureKind
+from tests.support.commands import run_here
 from tests.support.documents import notice
 
 UNIT = "星河区综合行政执法局"
@@ -59,10 +58,8 @@ class Duty:
         return str(duty_cli.ask(read_config(self._path), what, **values)["text"])
 
     def run(self, *words: str, given: str = "", fails: int = 0) -> str:
-        command = [sys.executable, "-m", "agent", *words, "--config", str(self._path)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, input=given)
+        done = run_here("agent.cli", *words, "--config", self._path, given=given)
         assert done.returncode == fails, done.stderr
-        assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
     def state(self) -> dict[str, Any]:

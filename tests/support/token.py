@@ -46,4 +46,4 @@ def _initialised(module: Path) -> SoftToken:
 
 
 def _util(*arguments: str) -> None:
-    subprocess.run(["softhsm2-util", *arguments], check=True, capture_output=True, timeout=30)
+    subprocess.run(["softhsm2-util", *arguments], check=True, capture_output=True, timeout=60)

@@ -57,7 +57,7 @@ class Tsa:
         return ["faketime", f"{hours_ago} hours ago", *reply]
 
     def answer(self, request: bytes, hours_ago: int = 0) -> bytes:
-        done = subprocess.run(self.command(hours_ago), input=request, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(self.command(hours_ago), input=request, capture_output=True, check=True, timeout=60)
         return done.stdout
 
     @contextmanager

@@ -33,7 +33,7 @@ SIGNER = AUTHORITY.signer()
 FIRST = recording_id(DEVICE, 1)
 FPS = 10
 CLOCK = SystemClock(BOOT)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:

@@ -52,6 +52,7 @@ from tests.agent.adapters.recording_bench import (
 from tests.agent.adapters.test_spool import REPOSITORY, SCRIPT, key_files, killed_at, tree
 from tests.agent.evidence.bench import DEVICE, flipped, private_key
 from tests.agent.evidence.foreign import c2pa_state, encypher_accepts
+from tests.support.commands import run_here
 from tests.support.device import DistrictKeys
 
 ARCHIVE = private_key("archive")
@@ -85,7 +86,7 @@ def sealed(tmp_path) -> Path:
     bench.wait_for_fragments(6)
     bench.recorder.stop(Reason.STOPPED)
     assert isinstance(bench.wait_for_end(), RecordingSealed)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     return tmp_path
 
 
@@ -101,7 +102,7 @@ def cut(tmp_path) -> Path:
     place = tmp_path / "cut"
     shutil.copytree(running / "recordings", place / "recordings")
     shutil.copytree(running / "keys", place / "keys")
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     torn = place / "recordings" / FIRST / "segment-0002.mp4.enc"
     os.truncate(torn, torn.stat().st_size - 100)
     return place
@@ -116,10 +117,7 @@ def clear(place: Path, out: str = "clear") -> Path:
 
 
 def verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agent.verify_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=REPOSITORY)
-    assert "Traceback" not in done.stderr
-    return done
+    return run_here("agent.verify_cli", *arguments)
 
 
 def test_sealed_recording_is_read_by_the_archive_and_not_by_the_device(sealed):
@@ -262,7 +260,7 @@ def test_photo_is_read_by_the_archive_alone_and_a_flipped_bit_is_altered(tmp_pat
     bench = RecordingBench(tmp_path / "recordings", iter([source]), keys=keys_in(tmp_path))
     bench.recorder.act(PhotoAsked(DEVICE, UNIT, CLOCK.read()))
     eventually(lambda: any(isinstance(event, PhotoTaken) for event in bench.events), "a photo")
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     (photo,) = bench.spool.photos.iterdir()
     assert photo.name.endswith(".jpg.enc")
     assert b"JFIF" not in photo.read_bytes()
@@ -285,7 +283,7 @@ def test_photo_in_a_recording_is_listed_and_judged_with_it(tmp_path):
     eventually(lambda: any(isinstance(event, PhotoTaken) for event in bench.events), "a photo")
     bench.recorder.stop(Reason.STOPPED)
     assert isinstance(bench.wait_for_end(), RecordingSealed)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     folder = bench.spool.folder(FIRST)
     (photo,) = folder.glob("photo-*.jpg.enc")
     asked = [folder, "--roots", tmp_path / "root.pem", "--key", tmp_path / "archive.key"]
@@ -560,7 +558,7 @@ def test_device_folder_with_an_archive_key_records_encrypted(tmp_path):
     part.start(StartRecording(FIRST, UNIT, GENESIS, {}))
     eventually(lambda: len(events) >= 3, "fragments")
     part.stop(Reason.STOPPED.value)
-    assert part.close(10)
+    assert part.close(60)
     assert isinstance(events[-1], RecordingSealed)
     state = tmp_path / "state"
     assert (state / "recordings" / FIRST / SEGMENT).exists()
@@ -590,7 +588,7 @@ def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archiv
         eventually(lambda: len(bench.stored()) > before, "a fragment after room was made")
         bench.recorder.stop(Reason.STOPPED)
         end = bench.wait_for_end()
-        assert bench.recorder.close(5)
+        assert bench.recorder.close(60)
         assert isinstance(end, RecordingSealed), end
         assert end.fragments == len(bench.stored())
         out = tmp_path / "clear"
@@ -612,7 +610,7 @@ def test_a_flipped_bit_in_the_header_of_a_growing_segment_ends_neither_recorder_
     durable.overwrite(growing, 0, flipped(growing.read_bytes()[: offset + 1], offset))
     bench.recorder.stop(Reason.STOPPED)
     assert isinstance(bench.wait_for_end(), RecordingSealed)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert verdict(clear(tmp_path)) == "complete"
 
 

@@ -75,7 +75,7 @@ def test_what_failed_in_the_thread_fails_its_caller_and_the_steps_behind_it_are_
 def test_a_caller_gets_no_further_ahead_than_agreed():
     gate, done = threading.Event(), []
     with following("flush") as behind:
-        behind.do(lambda: gate.wait(10))
+        behind.do(lambda: gate.wait(60))
         for number in range(MAX_AHEAD - 1):
             behind.do(lambda number=number: done.append(number))
         threading.Timer(0.05, gate.set).start()

@@ -64,7 +64,7 @@ def test_full_disk_in_the_middle_is_sealed_as_a_storage_failure_and_not_as_a_res
         eventually(lambda: len(bench.stored()) > before, "a fragment after room was made")
         bench.recorder.stop(Reason.STOPPED)
         assert isinstance(bench.wait_for_end(), RecordingSealed)
-        assert bench.recorder.close(5)
+        assert bench.recorder.close(60)
         closings = [segment.manifest.seal.closing for segment in bench.segments()]
         assert {it.reason for it in closings if it.recovered} == {Reason.STORAGE_FAILED}
         assert Reason.DEVICE_RESTART not in {it.reason for it in closings}
@@ -77,7 +77,7 @@ def test_disk_without_room_for_one_fragment_is_named_and_not_the_camera(tmp_path
     eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
     bench.recorder.stop(Reason.STOPPED)
     failed = bench.wait_for_end()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert isinstance(failed, RecordingFailed)
     assert "存储空间不足" in failed.detail
     assert "摄像头" not in failed.detail
@@ -102,7 +102,7 @@ def test_read_only_disk_is_a_gap_and_the_recording_goes_on_when_it_is_writable_a
         eventually(lambda: len(bench.stored()) > full, "a fragment after the disk came back")
         bench.recorder.stop(Reason.STOPPED)
         assert isinstance(bench.wait_for_end(), RecordingSealed)
-        assert bench.recorder.close(5)
+        assert bench.recorder.close(60)
         assert chained(bench.segments()) == [event.sequence for event in bench.stored()]
         assert bench.verdict() == "unexplained-gap"
 

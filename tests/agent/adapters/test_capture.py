@@ -119,7 +119,7 @@ def test_live_stream_is_anchored_where_it_arrives_and_its_end_is_a_loss():
         tracks, packets = source.open(), []
         with pytest.raises(EnvironmentFault):
             source.run(packets.append)
-        sender.wait(10)
+        sender.wait(60)
     assert [track.codec for track in tracks] == [Codec.H264, Codec.AAC]
     times = [[float(seconds(packet, tracks)) for packet in packets if packet.stream == number] for number in (0, 1)]
     assert all(before < after for track in times for before, after in pairwise(track))
@@ -163,9 +163,9 @@ def test_close_ends_a_running_source_at_once():
     first = threading.Event()
     thread = threading.Thread(target=source.run, args=(lambda _: first.set(),))
     thread.start()
-    assert first.wait(10)
+    assert first.wait(60)
     source.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -382,7 +382,7 @@ def test_the_thread_follows_a_card_that_is_taken_out_and_put_in_again(tmp_path: 
         bench.put("x/b.mp4", film(3))
         until(lambda: len(bench.collected()) == 2, "the file of the second card")
     finally:
-        assert real.close(10)
+        assert real.close(60)
     assert all(isinstance(event, FileCollected) for event in bench.events)
 
 

@@ -116,16 +116,16 @@ def test_a_full_line_does_not_hold_up_the_end(tmp_path: Path) -> None:
 
     worker.ask(stuck)
     worker.start()
-    assert begun.wait(20)
+    assert begun.wait(60)
     for _ in range(CAPACITY):
         worker.ask(lambda: None)
     closing = threading.Thread(target=worker.close, args=(0.01,), daemon=True)
     closing.start()
-    closing.join(20)
+    closing.join(60)
     held_up = closing.is_alive()
     go.set()
     assert not held_up
-    assert worker.close(20)
+    assert worker.close(60)
 
 
 def test_the_worker_finishes_what_was_asked_and_refuses_when_it_is_too_far_behind() -> None:
@@ -136,5 +136,5 @@ def test_the_worker_finishes_what_was_asked_and_refuses_when_it_is_too_far_behin
     with pytest.raises(EnvironmentFault, match="待写任务已满"):
         worker.ask(lambda: None)
     worker.start()
-    assert worker.close(10)
+    assert worker.close(60)
     assert [event.detail for event in reported if isinstance(event, WorkFailed)] == list(map(str, range(CAPACITY)))

@@ -70,7 +70,7 @@ def test_a_disk_that_fills_while_recording_leaves_a_sealed_file_before_anybody_s
         (gap,) = [event for event in bench.events if isinstance(event, GapOpened)]
         bench.recorder.stop(Reason.STOPPED)
         assert isinstance(bench.wait_for_end(), RecordingSealed)
-        assert bench.recorder.close(5)
+        assert bench.recorder.close(60)
         assert gap.reason == "storage-full"
         (segment,) = bench.segments()
         assert (segment.manifest.seal.closing.reason, segment.manifest.seal.closing.recovered) == (
@@ -97,7 +97,7 @@ def test_a_recording_goes_on_by_itself_when_room_is_made_and_takes_its_reserve_b
         assert (disk / "reserve.bin").stat().st_size == 4 * MIB
         bench.recorder.stop(Reason.STOPPED)
         assert isinstance(bench.wait_for_end(), RecordingSealed)
-        assert bench.recorder.close(5)
+        assert bench.recorder.close(60)
         assert chained(bench.segments()) == [event.sequence for event in bench.stored()]
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_others_fill_to_the_last_byte_still_takes_the_seal(tmp_path)
         fill(disk, 0)
         bench.recorder.stop(Reason.STOPPED)
         sealed = bench.wait_for_end()
-        assert bench.recorder.close(5)
+        assert bench.recorder.close(60)
         assert isinstance(sealed, RecordingSealed)
         assert bench.verdict() == "complete"
         assert (bench.spool.folder(FIRST) / "SHA256SUMS.p7s").is_file()

@@ -110,7 +110,7 @@ def record(root: Path, gm: gm_sums.GmSigner | None, labels: dict[str, str]) -> S
     part.start(StartRecording(FIRST, UNIT, GENESIS, {}))
     eventually(lambda: len(events) >= 2, "fragments")
     part.stop(Reason.STOPPED.value)
-    assert part.close(10)
+    assert part.close(60)
     assert isinstance(events[-1], RecordingSealed)
     return spool
 

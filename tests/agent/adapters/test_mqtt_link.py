@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.mqtt_link import LastWill, MqttLink
-from agent.control.messages import CourierDied, Event, LinkUp, StopRequested, TimePassed
+from agent.adapters.store import EventStore
+from agent.control.effects import EventDraft
+from agent.control.messages import CourierDied, Event, EventStored, LinkUp, StopRequested, TimePassed
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.loop import watch_couriers
+from agent.wire.device_events import EventType, declared_damage
 from agent.wire.identifiers import Digest, District
 from agent.wire.topics import STATE, device_topic
 from agent.wire.trust import Role
@@ -144,6 +147,27 @@ def test_the_centre_asks_for_a_gap_again_and_gets_it(stage: Stage) -> None:
     stage.center.receipt(upto=1, resend=True)
     device.pump(lambda: stage.center.order == list(range(2, STORED + 1)), "the rest comes again")
     assert device.rows() == STORED - 1
+
+
+def test_an_event_larger_than_the_broker_takes_is_put_aside_and_blocks_no_other(stage: Stage) -> None:
+    stage.broker.limit(3000)
+    stage.up()
+    device = stage.device()
+    device.start()
+    store = EventStore(device.database, District("xinghe"), device.district.device)
+    at = device.clock.read()
+    for number in range(8):
+        data = {"text": "x" * (3000 if number == 3 else 300)}
+        device.dispatch(EventStored(store.put(EventDraft(f"step/{number}", EventType.STEP_MARKED, at, data))))
+    large, declared = START + 4, START + 9
+    expected = {*range(1, declared + 1)} - {large}
+    device.pump(lambda: set(stage.center.events) == expected, "everything else is at the centre")
+    run = declared_damage(stage.center.events[declared][0])
+    assert run is not None
+    assert (run.first, run.last, stage.center.events[declared][0].data["reason"]) == (large, large, "oversize")
+    kept = device.database.run("SELECT length(body) FROM quarantined WHERE devseq = ?", (large,))
+    assert kept[0][0] > 3000
+    assert device.memory.next_session() <= 3, "no reconnection for it"
 
 
 def test_a_publish_that_the_broker_denies_keeps_its_rows_and_does_not_storm(stage: Stage) -> None:

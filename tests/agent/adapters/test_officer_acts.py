@@ -31,7 +31,7 @@ class Acts:
     def at_end_of(self, part: int, *acts: tuple[Act, str]) -> None:
         """Act when all packets of `part` are with the recorder, then let the camera go on."""
         gate = self.gates[part]
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(60)
         for act, cause in acts:
             self.bench.recorder.act(ActAsked(act, cause, CLOCK.read()))
         gate.opened.set()
@@ -40,7 +40,7 @@ class Acts:
         self.at_end_of(len(self.gates) - 1)
         self.bench.recorder.stop(Reason.STOPPED)
         sealed = self.bench.wait_for_end()
-        assert self.bench.recorder.close(5)
+        assert self.bench.recorder.close(60)
         return sealed
 
     def events(self) -> list[tuple[str, str | None, str]]:
@@ -162,6 +162,6 @@ def test_act_without_a_recording_is_nobodys(tmp_path, act):
     before = list(acts.bench.events)
     bench = RecordingBench(tmp_path / "other", iter(()), RecorderSettings())
     bench.recorder.act(ActAsked(act, "", CLOCK.read()))
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert bench.events == []
     assert acts.bench.events == before

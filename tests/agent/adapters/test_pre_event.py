@@ -107,7 +107,7 @@ class Gate:
     def __iter__(self):
         yield from self._before
         self.reached.set()
-        assert self.opened.wait(20)
+        assert self.opened.wait(60)
 
 
 @pytest.mark.parametrize("sound", [True, False])
@@ -116,14 +116,14 @@ def test_what_was_seen_before_the_button_comes_first_and_says_when_it_was_signed
     gate = Gate(*packets[: len(packets) // 2])
     bench = bench_over(tmp_path, FakeSource(tracks, chain(gate, packets[len(packets) // 2 :])), sound=sound)
     bench.recorder.open()
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     bench.start()
     eventually(lambda: bench.spool.recordings() != (), "the recording begun")
     gate.opened.set()
     bench.wait_for_fragments(10)
     bench.recorder.stop(Reason.STOPPED)
     sealed = bench.wait_for_end()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     (segment,) = bench.segments()
     context = segment.origin.context
     assert 2000 < context["pre_event_ms"] <= 3000
@@ -146,9 +146,9 @@ def test_never_triggered_ring_leaves_nothing_on_the_disk(tmp_path):
     gate = Gate(*packets)
     bench = bench_over(tmp_path, FakeSource(tracks, gate))
     bench.recorder.open()
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     gate.opened.set()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert bench.events == []
     assert not (tmp_path / "recordings").exists()
 
@@ -158,7 +158,7 @@ def test_second_recording_begins_with_what_was_seen_after_the_first(tmp_path):
     gate = Gate(*packets)
     bench = bench_over(tmp_path, FakeSource(tracks, chain(gate, forever(tracks, packets, 4))), pre_event=3)
     bench.recorder.open()
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     for number in (1, 2):
         before = len(bench.stored())
         bench.start(recording_id(DEVICE, number))
@@ -168,7 +168,7 @@ def test_second_recording_begins_with_what_was_seen_after_the_first(tmp_path):
         bench.wait_for_end()
         assert bench.verdict(recording_id(DEVICE, number)) == "complete"
         bench.events.append(None)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     (first,), (second,) = (bench.segments(recording_id(DEVICE, number)) for number in (1, 2))
     assert 0 < first.origin.context["pre_event_ms"] <= 3000
     assert second.origin.context.get("pre_event_ms", 0) <= 3000
@@ -181,14 +181,14 @@ def test_camera_lost_while_idle_is_told_once_and_the_ring_begins_anew(tmp_path):
     gate = Gate(*packets)
     bench = bench_over(tmp_path, FakeSource(tracks, [*packets, LOST]), *gone, FakeSource(tracks, gate))
     bench.recorder.open()
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     told = [event for event in bench.events if isinstance(event, WorkFailed)]
     assert [str(LOST) in event.detail for event in told] == [True]
     bench.start()
     eventually(lambda: bench.spool.recordings() != (), "the recording begun")
     gate.opened.set()
     bench.wait_for_fragments(3)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     bench.wait_for_end()
     (segment,) = bench.segments()
     assert segment.origin.context["pre_event_ms"] <= 3000
@@ -200,9 +200,9 @@ def test_frozen_camera_while_idle_is_given_up(tmp_path):
     gate = Gate(*packets)
     bench = bench_over(tmp_path, FakeSource(tracks, packets), FakeSource(tracks, gate), stall_s=0.3)
     bench.recorder.open()
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     gate.opened.set()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert [type(event) for event in bench.events] == [WorkFailed]
 
 
@@ -216,7 +216,7 @@ def test_camera_missing_at_the_trigger_fails_the_recording_but_not_the_recorder(
     assert str(LOST) in bench.wait_for_end().detail
     bench.start(recording_id(DEVICE, 2))
     bench.wait_for_fragments(2)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert replace(bench.wait_for_end(), at=CLOCK.read()).reason == "shutdown"
 
 

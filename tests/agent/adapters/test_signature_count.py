@@ -40,6 +40,6 @@ def test_a_recording_takes_two_for_each_segment_and_one_for_its_sums(tmp_path):
     bench.wait_for_fragments(10)
     bench.recorder.stop(Reason.STOPPED)
     sealed = bench.wait_for_end()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert (sealed.segments, signer.count) == (3, 2 * 3 + 1)
     assert bench.verdict() == "complete"

@@ -134,7 +134,7 @@ def test_two_threads_may_sign_at_once(place: Place) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len([verify_raw(leaf, signature, data) for data, signature in signatures]) == 10
 
 

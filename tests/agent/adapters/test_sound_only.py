@@ -28,6 +28,7 @@ from tests.agent.adapters.recording_bench import (
 from tests.agent.evidence.bench import NOW, flipped
 from tests.agent.evidence.foreign import c2pa_state, encypher_accepts
 
+pytestmark = pytest.mark.xdist_group("sound-only")
 SOUND = CaptureSettings(camera="none", audio="test")
 
 
@@ -41,7 +42,7 @@ def recorded(tmp_path_factory) -> RecordingBench:
     bench.wait_for_fragments(6)
     bench.recorder.stop(Reason.STOPPED)
     bench.wait_for_end()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     return bench
 
 
@@ -112,6 +113,6 @@ def test_muting_is_all_that_a_sound_only_recording_can_lose(tmp_path):
     eventually(lambda: len(bench.stored()) > before + 1, "fragments of silence")
     bench.recorder.stop(Reason.STOPPED)
     bench.wait_for_end()
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     assert bench.verdict() == "unexplained-gap"
     assert recover(Spool(tmp_path / "recordings"), SIGNER, CLOCK) == []

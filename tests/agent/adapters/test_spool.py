@@ -80,7 +80,7 @@ def cut(tmp_path) -> Path:
     bench.wait_for_fragments(6)
     snapshot = tmp_path / "cut"
     shutil.copytree(bench.spool.folder(FIRST), snapshot / FIRST)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     torn = snapshot / FIRST / "segment-0002.mp4"
     os.truncate(torn, torn.stat().st_size - 100)
     return snapshot
@@ -158,7 +158,7 @@ def test_seal_cut_in_half_is_written_again(tmp_path):
     bench = bench_over(tmp_path, FakeSource(tracks, packets))
     bench.start()
     bench.wait_for_fragments(2)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     segment = bench.spool.segment(FIRST, 1)
     whole = segment.read_bytes()
     seal_at = whole.index(b"uuid") - 4
@@ -178,7 +178,7 @@ def test_rotten_draft_of_a_seal_is_not_written_into_the_file(tmp_path):
     bench = bench_over(tmp_path, FakeSource(tracks, packets))
     bench.start()
     bench.wait_for_fragments(2)
-    assert bench.recorder.close(5)
+    assert bench.recorder.close(60)
     segment = bench.spool.segment(FIRST, 1)
     whole = segment.read_bytes()
     draft_path(segment).write_bytes(bytes(16) + b"rotten")

@@ -294,7 +294,7 @@ def test_ends_are_told_by_the_thread_and_heads_before_it(root):
     eventually(lambda: len(reported) == 1, "the end told")
     assert isinstance(reported[0], RecordingSealed)
     assert reported[0].head == found.head
-    assert work.close(5)
+    assert work.close(60)
     assert verdict(root / FIRST) == "explained-gap"
 
 
@@ -302,7 +302,7 @@ def test_power_cut_between_seals_and_sums_is_made_good_by_the_next_start(root):
     laid(root, Bench(SIGNER).live()[1])
     work = SpoolRecovery(Spool(root), SIGNER, CLOCK, lambda _: None)
     (found,) = work.seal(Spool(root).recordings())
-    assert work.close(5)
+    assert work.close(60)
     (sealed,) = recover(Spool(root), SIGNER, CLOCK)
     assert (sealed.head, sealed.recovered) == (found.head, True)
     assert recover(Spool(root), SIGNER, CLOCK) == []

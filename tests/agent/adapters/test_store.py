@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,9 @@ def store_of(database: Database) -> EventStore:
     return EventStore(database, district("xinghe"), device_id("REC-0001"))
 
 
-def fill(store: EventStore) -> None:
+def fill(store: EventStore, kind: EventType = EventType.RECORDING_HEAD_ADVANCED) -> None:
     for number in range(100_000):
-        store.put(draft(f"e{number}", "x" * 900))
+        store.put(replace(draft(f"{kind}{number}", "x" * 900), type=kind))
 
 
 @pytest.fixture
@@ -94,8 +95,10 @@ def test_a_full_quota_refuses_loses_nothing_and_takes_events_again_after_a_recei
     opened, _ = open_database(path, quota_bytes=256 * 1024)
     with closing(opened):
         store, memory = store_of(opened), DeviceMemory(opened)
-        with pytest.raises(EnvironmentFault, match="full"):
+        with pytest.raises(EnvironmentFault, match="将满"):
             fill(store)
+        with pytest.raises(EnvironmentFault, match="full"):
+            fill(store, EventType.RECORDING_SEALED)
         accepted = opened.integer("devseq")
         assert accepted > 50
         assert opened.run("SELECT count(*) FROM outbox") == [(accepted,)]

@@ -115,7 +115,7 @@ def test_a_stop_waits_for_the_seal_and_then_ends() -> None:
     sealed = happened.RecordingSealed(recording, 1, 1, GENESIS, 500, 9, "shutdown", False, 0, bench.clock.read())
     effects = bench.handle(sealed)
     kinds = [type(effect) for effect in effects]
-    assert kinds == [StoreEvent, StoreNote, ShowDuty, StoreEvent, PublishStatus, CloseConnection, Finish]
+    assert kinds == [StoreEvent, StoreNote, StoreNote, ShowDuty, StoreEvent, PublishStatus, CloseConnection, Finish]
     assert effects[-1] == Finish(0, begun_ns + STOP_NS)
 
 
@@ -307,8 +307,9 @@ def test_key_mark_reaches_the_recording_and_the_centre_and_neither_without_a_rec
     mark = happened.OfficerActed(Act.MARK, "", bench.clock.read())
     assert bench.handle(mark) == []
     bench.handle(happened.ButtonPressed(bench.clock.read()))
-    marked, stored = bench.handle(mark)
+    marked, stored, remembered = bench.handle(mark)
     assert isinstance(marked, MarkRecording)
+    assert remembered.note.kept.marked  # nothing will delete it
     assert isinstance(stored, StoreEvent)
     assert (stored.draft.type, stored.draft.data) == (EventType.KEY_MARKED, {"recording": marked.recording})
 

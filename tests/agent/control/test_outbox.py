@@ -6,22 +6,40 @@ from hypothesis import strategies as st
 
 from agent.control.backoff import NANOSECONDS, REFUSALS, refused_after_ns, retry_after_ns
 from agent.control.connection import OPENING_LIMIT_NS, STABLE_NS, Connection
-from agent.control.effects import Acknowledge, CloseConnection, OpenConnection, RaiseAlarm, SendEvents
-from agent.control.messages import EventsSent, LinkDown, LinkOpening, LinkUp, PublishAnswered, ReceiptCompared
-from agent.control.outbox import AHEAD, RECEIPT_WAIT_NS, RESEND_PAUSE_NS, WINDOW, Outbox
+from agent.control.effects import Acknowledge, CloseConnection, OpenConnection, RaiseAlarm, SendEvents, SendHint
+from agent.control.messages import (
+    EventsSent,
+    EventStored,
+    LinkDown,
+    LinkOpening,
+    LinkUp,
+    PublishAnswered,
+    PublishedAside,
+    ReceiptCompared,
+)
+from agent.control.outbox import AHEAD, HINT_BEHIND, LEAST_PACKET, RECEIPT_WAIT_NS, RESEND_PAUSE_NS, Outbox
+from agent.control.window import WINDOW
 from agent.wire.device_events import GENESIS, MAX_BATCH_BYTES
 from agent.wire.identifiers import Digest, device_id
 from agent.wire.receipts import Receipt
 from tests.support.clocks import SteppedClock
 
 NOW = 10**12
+BIRTH_MID = 60_000
 HEAD = Digest("a" * 64)
 
 
 def outbox(stored: int, acked: int = 0, receive_maximum: int = 65_535, maximum_packet: int = 268_435_455) -> Outbox:
     made = Outbox(stored, acked, lambda: 0.5)
-    made.connected(LinkUp(1, receive_maximum, maximum_packet))
+    link(made, 1, receive_maximum, maximum_packet)
     return made
+
+
+def link(box: Outbox, number: int, receive_maximum: int = 100, maximum_packet: int = 10**6) -> None:
+    """A new connection whose birth has had its PUBACK."""
+    box.connected(LinkUp(number, receive_maximum, maximum_packet))
+    box.window.published(PublishedAside(number, BIRTH_MID))
+    box.answered(PublishAnswered(number, BIRTH_MID, 0), NOW)
 
 
 def send_all(box: Outbox, batch: int = 1, now_ns: int = NOW) -> list[EventsSent]:
@@ -71,8 +89,8 @@ def test_a_new_connection_starts_after_the_last_receipt() -> None:
     box.compared(receipt(4), NOW)
     box.disconnected()
     assert box.next(NOW) == []
-    box.connected(LinkUp(2, 100, 10**6))
-    assert box.next(NOW) == [SendEvents(2, 4, MAX_BATCH_BYTES)]
+    link(box, 2)
+    assert box.next(NOW) == [SendEvents(2, 4, MAX_BATCH_BYTES, 10**6)]
 
 
 def test_a_small_packet_limit_makes_small_batches() -> None:
@@ -88,6 +106,7 @@ def test_a_refusal_keeps_everything_waits_and_sends_again(code: int) -> None:
     alarms = box.answered(PublishAnswered(1, sent[0].mid or 0, code), NOW)
     assert [type(alarm) for alarm in alarms] == [RaiseAlarm]
     assert box.answered(PublishAnswered(1, sent[1].mid or 0, code), NOW) == []
+    assert box.answered(PublishAnswered(1, sent[2].mid or 0, code), NOW) == []
     assert box.next(NOW) == []
     due = box.deadline()
     assert due is not None
@@ -99,9 +118,72 @@ def test_a_refusal_keeps_everything_waits_and_sends_again(code: int) -> None:
 def test_an_answer_of_an_older_connection_is_nothing() -> None:
     box = outbox(3)
     send_all(box)
-    box.connected(LinkUp(2, 100, 10**6))
+    link(box, 2)
     assert box.answered(PublishAnswered(1, 1, 0x87), NOW) == []
-    assert box.next(NOW) == [SendEvents(2, 0, MAX_BATCH_BYTES)]
+    assert box.next(NOW) == [SendEvents(2, 0, MAX_BATCH_BYTES, 10**6)]
+
+
+def test_a_refusal_is_remembered_by_the_next_connection_which_asks_with_one_message() -> None:
+    box = outbox(100)
+    sent = send_all(box)
+    box.answered(PublishAnswered(1, sent[0].mid or 0, 0x87), NOW)
+    box.disconnected()
+    link(box, 2)
+    assert box.next(NOW) == []
+    due = box.deadline()
+    assert due is not None
+    assert due >= NOW + 30 * NANOSECONDS
+    box.wake(due)
+    assert box.next(due) == [SendEvents(2, 0, MAX_BATCH_BYTES, 10**6)]
+    box.sent(EventsSent(2, 7, 1, 1), due)
+    assert box.next(due) == [], "one alone"
+    box.answered(PublishAnswered(2, 7, 0), due)
+    assert box.next(due) == [SendEvents(2, 1, MAX_BATCH_BYTES, 10**6)]
+
+
+@pytest.mark.parametrize("allowed", [1, 5])
+def test_birth_hints_and_events_share_what_the_server_receives_also_after_a_dropped_connection(allowed: int) -> None:
+    box = Outbox(1000, 0, lambda: 0.5)
+    for number in (1, 2):
+        box.connected(LinkUp(number, allowed, 10**6))
+        under_way = 1  # the birth
+        box.stored_up_to(EventStored(1000, urgent=(900, 950)))
+        for mid in range(100, 120):
+            match box.next(NOW):
+                case [SendEvents(_, after)]:
+                    box.sent(EventsSent(number, mid, after + 1, after + 1), NOW)
+                    under_way += 1
+                case [SendHint()]:
+                    box.window.published(PublishedAside(number, mid, hint=True))
+                    under_way += 1
+        assert under_way == allowed
+        box.disconnected()
+
+
+def test_an_urgent_event_overtakes_a_backlog_and_only_a_backlog() -> None:
+    box = outbox(1000)
+    box.stored_up_to(EventStored(1001, urgent=(1001,)))
+    assert box.next(NOW) == [SendHint(1, 1001)]
+    assert box.next(NOW) == [], "one at a time"
+    box.window.published(PublishedAside(1, 9, hint=True))
+    assert isinstance(box.next(NOW)[0], SendEvents)
+    quiet = outbox(HINT_BEHIND)
+    quiet.stored_up_to(EventStored(HINT_BEHIND, urgent=(HINT_BEHIND,)))
+    assert isinstance(quiet.next(NOW)[0], SendEvents)
+
+
+def test_a_refused_hint_or_state_holds_up_no_event() -> None:
+    box = outbox(1000)
+    box.stored_up_to(EventStored(1000, urgent=(1000,)))
+    box.next(NOW)
+    box.window.published(PublishedAside(1, 9, hint=True))
+    assert box.answered(PublishAnswered(1, 9, 0x87), NOW) == []
+    assert box.next(NOW) != []
+
+
+def test_a_broker_that_takes_nothing_of_use_is_sent_nothing() -> None:
+    assert outbox(10, maximum_packet=LEAST_PACKET - 1).next(NOW) == []
+    assert outbox(10, maximum_packet=LEAST_PACKET).next(NOW) != []
 
 
 def test_receipts_that_do_not_come_send_it_again_ever_more_slowly() -> None:
@@ -163,10 +245,10 @@ def test_whatever_happens_every_event_is_offered_in_order_and_acked_never_falls(
     for word, number in story:
         before = box.acked
         if word == "grow":
-            box.stored_up_to(box.stored + number)
+            box.stored_up_to(EventStored(box.stored + number))
         elif word == "link":
             connection, expected = connection + 1, box.acked + 1
-            box.connected(LinkUp(connection, 20, 10**6))
+            link(box, connection, 20)
         elif word == "drop":
             box.disconnected()
         elif word == "ack" and mid:
@@ -189,7 +271,8 @@ def test_whatever_happens_every_event_is_offered_in_order_and_acked_never_falls(
 def test_waits_grow_with_full_jitter_and_refusals_wait_longest() -> None:
     assert [retry_after_ns(attempt, lambda: 0.0) // NANOSECONDS for attempt in (1, 5, 50)] == [1, 1, 1]
     assert [retry_after_ns(attempt, lambda: 0.999) // NANOSECONDS for attempt in (1, 3, 50)] == [1, 7, 59]
-    assert refused_after_ns(lambda: 0.0) == 30 * NANOSECONDS
+    assert [refused_after_ns(count, lambda: 0.0) // NANOSECONDS for count in (1, 50)] == [30, 30]
+    assert [refused_after_ns(count, lambda: 0.999) // NANOSECONDS for count in (1, 2, 50)] == [59, 119, 299]
 
 
 class TestConnection:

@@ -14,6 +14,7 @@ from agent.wire.identifiers import Digest, recording_id
 from tests.agent.evidence.bench import DEVICE, Authority, Bench, flipped
 from tests.agent.evidence.photos import PLACE, photo
 from tests.agent.evidence.test_standalone import ALONE
+from tests.support.commands import run_here
 
 NAME = "photo-20261122T020000000Z-0a1b2c3d.jpg"
 
@@ -36,9 +37,12 @@ def folder(tmp_path: Path, authority: Authority) -> Path:
 
 def _said(folder: Path, *, alone: bool = False) -> tuple[str, str]:
     """The verdict, and all that was said."""
-    program, option = ([str(ALONE)], "--root") if alone else (["-m", "agent.verify_cli"], "--roots")
-    command = [sys.executable, *program, str(folder), option, str(folder.parent / "root.pem"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    root = folder.parent / "root.pem"
+    command = [sys.executable, ALONE, folder, "--root", root, "--json"]
+    if alone:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    else:
+        done = run_here("agent.verify_cli", folder, "--roots", root, "--json")
     return json.loads(done.stdout)["verdict"], str(json.loads(done.stdout))
 
 

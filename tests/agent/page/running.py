@@ -76,14 +76,14 @@ class RunningPage:
         """Exit code and stderr."""
         if self.process.poll() is None:
             self.process.terminate()
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
     def ask(
         self, path: str, method: str = "GET", body: str | None = None, **headers: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """One request, with the session's cookie; `headers` with underscores; `host=` replaces ours."""
-        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         given = {"Host": self.host, "Cookie": self.cookie}
         if method == "POST":
             given |= {"Origin": f"http://{self.host}", "Content-Type": "application/x-www-form-urlencoded"}

@@ -11,6 +11,7 @@ from agent.wire import (
     device_events,
     disclosures,
     envelope,
+    hints,
     notes,
     receipts,
     status,
@@ -39,7 +40,7 @@ NOTE = notes.RecordingNote(
 def test_the_specification_names_everything_that_crosses_the_wire() -> None:
     types = [trust.TRUST_TYPE, device_events.EVENTS_TYPE, receipts.RECEIPT_TYPE, disclosures.DISCLOSURE_TYPE]
     types += [status.STATUS_TYPE, status.RECEIVER_STATUS_TYPE, witness.WITNESS_TYPE, notes.NOTE_TYPE]
-    types += [acts.ACT_TYPE, commands.COMMAND_TYPE, tree_head.TREE_HEAD_TYPE]
+    types += [acts.ACT_TYPE, commands.COMMAND_TYPE, tree_head.TREE_HEAD_TYPE, hints.HINT_TYPE]
     channels = [f"/{channel}`" for channel in topics.DEVICE_CHANNELS]
     enums = [member.value for kind in (EventType, DisclosureKind, TimeState, trust.Role) for member in kind]
     for word in [*types, *channels, *enums]:

@@ -1,0 +1,45 @@
+"""What the device remembers of each recording until it is deleted: one counter each, in the device's database."""
+
+import logging
+from collections.abc import Mapping
+
+from agent.adapters.database import Database
+from agent.control.deletion import Kept, parse_kept
+from agent.control.offload_messages import KeptSeen, OffloadNote
+from agent.errors import SenderFault
+from agent.wire.identifiers import RecordingId
+
+NAME = "kept/"
+
+logger = logging.getLogger(__name__)
+
+
+def read_kept(database: Database) -> Mapping[RecordingId, Kept]:
+    """Everything that is remembered; what the card has damaged is left out, and what is not remembered stays."""
+    found = {}
+    for name, value in database.run("SELECT name, value FROM counter WHERE name LIKE 'kept/%' ORDER BY name"):
+        try:
+            kept = parse_kept(str(value))
+        except SenderFault as fault:
+            logger.warning("%s: %s", name, fault)
+            continue
+        if name == f"{NAME}{kept.recording}":
+            found[kept.recording] = kept
+    return found
+
+
+def is_going(database: Database, recording: RecordingId) -> bool:
+    """Whether the deletion of `recording` is on the chain; raises `EnvironmentFault` when the database does not say."""
+    text = database.text(f"{NAME}{recording}")
+    try:
+        return bool(text) and parse_kept(text).going
+    except SenderFault:
+        return False
+
+
+def write_kept(database: Database, note: OffloadNote) -> None:
+    """Keep `note`, inside a transaction."""
+    if isinstance(note, KeptSeen):
+        database.set(f"{NAME}{note.kept.recording}", note.kept.encode())
+    else:
+        database.run("DELETE FROM counter WHERE name = ?", (f"{NAME}{note.recording}",))

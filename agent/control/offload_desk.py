@@ -1,0 +1,217 @@
+"""Follows a recorder's recordings from their end to their deletion: what went out, what the centre has signed for, what
+may go. Belongs to the controller.
+
+Events it drafts (`data` in brackets), with ids that name the fact: `R000001/offloaded/{manifest}` (recording, manifest,
+files, size), `R000001/receipted/{manifest}` (recording, manifest, receiver, opened, retention), `R000001/deleted`
+(recording, manifest, retention, receipted_at).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from agent.control.acts import Act
+from agent.control.backoff import NANOSECONDS
+from agent.control.deletion import TRUSTED, CentreTime, Kept, Stay, later, why_stays, with_term
+from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
+from agent.control.health import HealthRead
+from agent.control.health_desk import HealthDesk
+from agent.control.messages import (
+    DeviceStarted,
+    DockChanged,
+    Event,
+    MessageArrived,
+    OfficerActed,
+    ReceiptCompared,
+    RecordingSealed,
+)
+from agent.control.offload_messages import (
+    CompareRecording,
+    DeleteRecording,
+    DirectOffload,
+    KeptGone,
+    KeptSeen,
+    OffloadAsked,
+    OffloadRested,
+    RecordingOffloaded,
+    RecordingRemoved,
+    RecordingUnchanged,
+    TellReceipted,
+)
+from agent.control.offload_policy import OffloadOrders
+from agent.control.recording import RecordingMachine
+from agent.errors import SenderFault
+from agent.wire.canonical import timestamp
+from agent.wire.device_events import EventType
+from agent.wire.envelope import open_envelope
+from agent.wire.identifiers import DeviceId, RecordingId, recording_device
+from agent.wire.instant import Instant
+from agent.wire.recording_receipts import (
+    RECORDING_RECEIPT_TYPE,
+    RecordingReceipt,
+    is_recording_receipt,
+    parse_recording_receipt,
+)
+from agent.wire.trust import Role, TrustList
+
+CHECK_NS = 600 * NANOSECONDS  # ours: how often it is asked what may go; terms are months
+Holds = Mapping[RecordingId, Iterable[str]]
+
+
+class OffloadDesk:
+    """`kept` is what earlier runs remember, `holds` the names of those in force, `term` the class of the task in hand,
+    `NOT_FILED` without one; `directs` says that there is a process that uploads."""
+
+    def __init__(
+        self,
+        device: DeviceId,
+        recordings: RecordingMachine,
+        health: HealthDesk,
+        kept: Mapping[RecordingId, Kept],
+        holds: Holds,
+        term: Callable[[], str],
+        *,
+        directs: bool = False,
+    ) -> None:
+        self._device, self._recordings, self._health = device, recordings, health
+        self._kept, self._holds, self._term, self._directs = dict(kept), holds, term, directs
+        self._orders, self._docked, self._asked = OffloadOrders(), False, False
+        self._centre: CentreTime | None = None
+        self._check_ns = 0
+
+    def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
+        """What follows for recordings on this device from whatever happened."""
+        current = self._recordings.current
+        if current is not None:
+            self._kept[current] = with_term(self._kept.get(current, Kept(current)), self._term())
+        return [*self._follow(event, trust, now), *self._directed(now)]
+
+    def _follow(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
+        match event:
+            case DeviceStarted():
+                return self._started()
+            case RecordingSealed():
+                return self._sealed(event)
+            case OfficerActed(act=Act.MARK):
+                return self._marked()
+            case DockChanged(docked):
+                self._docked = docked
+            case OffloadAsked() | OffloadRested():
+                self._asked = isinstance(event, OffloadAsked)
+            case RecordingOffloaded():
+                return self._offloaded(event)
+            case MessageArrived(payload=payload) if is_recording_receipt(payload):
+                return self._receipt(payload, trust, now)
+            case ReceiptCompared(receipt):
+                self._centre = later(self._centre, CentreTime(receipt.received_at, now), now)
+            case HealthRead():
+                return self._check(now)
+            case RecordingUnchanged(recording, manifest):
+                return self._may_go(self._of(recording), manifest, now)
+            case RecordingRemoved(recording):
+                self._kept.pop(recording, None)
+                return [StoreNote(KeptGone(recording))]
+        return []
+
+    def _directed(self, now: Instant) -> list[Effect]:
+        paused = self._health.uploads_paused(now)
+        orders = OffloadOrders(self._docked, paused, self._asked, self._recordings.current or "")
+        if not self._directs or orders == self._orders:
+            return []
+        self._orders = orders
+        return [DirectOffload(orders)]
+
+    def _started(self) -> list[Effect]:
+        settled = [TellReceipted(it.recording) for it in self._kept.values() if self._directs and _is_receipted(it)]
+        return [*settled, *self._removals()]
+
+    def _sealed(self, event: RecordingSealed) -> list[Effect]:
+        ended = event.at.wall if event.at.state in TRUSTED and not event.recovered else None
+        return [StoreNote(self._remember(replace(self._of(event.recording), ended=ended)))]
+
+    def _marked(self) -> list[Effect]:
+        current = self._recordings.current
+        return [] if current is None else [StoreNote(self._remember(replace(self._of(current), marked=True)))]
+
+    def _offloaded(self, event: RecordingOffloaded) -> list[Effect]:
+        kept = self._of(event.recording)
+        if kept.manifest == event.manifest:
+            return []
+        data = {"recording": event.recording, "manifest": event.manifest, "files": event.files, "size": event.size}
+        name = f"{_fact(event.recording)}/offloaded/{event.manifest}"
+        draft = EventDraft(name, EventType.RECORDING_OFFLOADED, event.at, data)
+        return [StoreEvent(draft, self._remember(replace(kept, manifest=event.manifest)))]
+
+    def _receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
+        try:
+            opened = open_envelope(payload, RECORDING_RECEIPT_TYPE, trust, now.wall)
+            signer, receipt = opened.signer(Role.RECEIVER), parse_recording_receipt(opened.payload)
+            _check_address(receipt, self._device, signer.subject)
+        except SenderFault as fault:
+            return [RaiseAlarm(f"收到的录像回执未采用：{fault}")]
+        return self._receipted(receipt, now)
+
+    def _receipted(self, receipt: RecordingReceipt, now: Instant) -> list[Effect]:
+        data = {
+            "manifest": receipt.manifest,
+            "opened": receipt.opened,
+            "receiver": receipt.receiver,
+            "recording": receipt.recording,
+            "retention": receipt.retention,
+        }
+        name = f"{_fact(receipt.recording)}/receipted/{receipt.manifest}"
+        draft = EventDraft(name, EventType.RECORDING_RECEIPTED, now, data)
+        before = self._of(receipt.recording)
+        if before.manifest != receipt.manifest:  # signed for what stood outside before: told, and nothing follows
+            return [StoreEvent(draft)]
+        kept = replace(before, receipted=receipt.manifest, receipted_at=receipt.received_at, filed=receipt.retention)
+        return [StoreEvent(draft, self._remember(kept)), TellReceipted(receipt.recording)]
+
+    def _check(self, now: Instant) -> list[Effect]:
+        """One recording at a time: nothing here is in a hurry."""
+        if now.monotonic_ns < self._check_ns:
+            return []
+        self._check_ns = now.monotonic_ns + CHECK_NS
+        due = (kept for kept in self._kept.values() if not kept.going and self._stays(kept, now) is None)
+        return [*self._removals(), *(CompareRecording(it.recording, it.receipted) for it in islice(due, 1))]
+
+    def _stays(self, kept: Kept, now: Instant) -> Stay | None:
+        return why_stays(kept, self._holds.get(kept.recording, ()), now, self._centre)
+
+    def _may_go(self, kept: Kept, manifest: str, now: Instant) -> list[Effect]:
+        """Asked once more: a hold may have come in between."""
+        if kept.going or kept.receipted != manifest or self._stays(kept, now) is not None:
+            return []
+        term, at = kept.retention, kept.receipted_at
+        data = {
+            "manifest": kept.receipted,
+            "receipted_at": "" if at is None else timestamp(at),
+            "recording": kept.recording,
+            "retention": "" if term is None else term.text,
+        }
+        draft = EventDraft(f"{_fact(kept.recording)}/deleted", EventType.RECORDING_DELETED, now, data)
+        return [StoreEvent(draft, self._remember(replace(kept, going=True))), DeleteRecording(kept.recording)]
+
+    def _removals(self) -> list[Effect]:
+        """Told again until it is done: the performer looks whether the event is on the chain."""
+        return [DeleteRecording(kept.recording) for kept in self._kept.values() if kept.going]
+
+    def _of(self, recording: RecordingId) -> Kept:
+        return self._kept.get(recording, Kept(recording))
+
+    def _remember(self, kept: Kept) -> KeptSeen:
+        self._kept[kept.recording] = kept
+        return KeptSeen(kept)
+
+
+def _is_receipted(kept: Kept) -> bool:
+    return bool(kept.receipted) and kept.receipted == kept.manifest
+
+
+def _fact(recording: RecordingId) -> str:
+    return f"R{recording.rpartition('-R')[2]}"
+
+
+def _check_address(receipt: RecordingReceipt, device: DeviceId, signer: str) -> None:
+    if recording_device(receipt.recording) != device or receipt.receiver != signer:
+        raise SenderFault("录像回执不是给本机的，或签名者不是它所称的接收方，已拒绝。")

@@ -1,0 +1,138 @@
+"""The list that kiosks answer parties' receipts from: put together from stored events and verified recordings, signed
+by the centre, written where the receiver takes it to the broker."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from agent import durable
+from agent.duty.case_assembly import SeenRecording
+from agent.duty.holds import SHORTEST, Keeping
+from agent.duty.party_receipt import CODE
+from agent.duty.receipt_list import (
+    DELETED,
+    ReceiptAnswer,
+    ReceiptPart,
+    answer_for,
+    open_part,
+    part_name,
+    seal_part,
+    split_answers,
+)
+from agent.duty.retention import parse_retention
+from agent.duty.told_facts import readable
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.canonical import Fields
+from agent.wire.device_events import DeviceEvent, EventType
+from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id, recording_device
+from agent.wire.instant import BEIJING
+from agent.wire.signing import Signer
+from provisioning.authority.authority import read_file
+from provisioning.center.cases import SEEN, CaseRoom
+from provisioning.center.retention_room import RetentionRoom
+from provisioning.center.seen_recordings import seen_recordings
+
+
+@dataclass(frozen=True)
+class ToldReceipt:
+    """A receipt as its device told it: `code` stands on the paper, `head` after fragment `last`."""
+
+    code: str
+    task: str
+    recording: RecordingId
+    last: int
+    head: Digest
+
+
+@dataclass(frozen=True)
+class ReceiptRoom:
+    """Where the answers come from."""
+
+    room: CaseRoom
+
+    def answers(self) -> tuple[ReceiptAnswer, ...]:
+        """One for every receipt that a device told of, in the order of their codes."""
+        told = {one.code: one for one in told_receipts(self.room.events)}
+        terms, names = _terms(self.room.events), {one.recording for one in told.values()}
+        kept = self.room.config.folder / SEEN
+        seen = seen_recordings(self.room.recordings, sorted(names), kept, self.room.root, self.room.now)
+        keepings = {name: RetentionRoom(self.room).keeping(name) for name in names}
+        return tuple(
+            _answer(one, seen.get(one.recording), keepings[one.recording], terms.get(one.task, ""))
+            for _, one in sorted(told.items())
+        )
+
+    def publish(self, answers: tuple[ReceiptAnswer, ...], signer: Signer) -> tuple[str, ...]:
+        """Sign and write every part whose answers changed, or that is not of today; returns their names. Raises
+        `OperatorFault` for more receipts than a list can hold."""
+        try:
+            parts = split_answers(self.room.config.district, self.room.now, answers)
+        except ValueError as error:
+            raise OperatorFault(f"回执清单写不下（{error}）。请联系技术人员增加分册。") from error
+        return tuple(self._write(part, signer) for part in parts if not self._stands(part))
+
+    def _stands(self, part: ReceiptPart) -> bool:
+        """Whether what is published says the same, and was said today."""
+        path = self.room.config.receipts / part_name(part.part)
+        if not path.exists():
+            return False
+        try:
+            there = open_part(read_file(path), part.part, self.room.trust, self.room.now, part.place)
+        except SenderFault:
+            return False  # a file that no kiosk would take: written anew
+        return there.answers == part.answers and _day(there.issued) == _day(part.issued)
+
+    def _write(self, part: ReceiptPart, signer: Signer) -> str:
+        name = part_name(part.part)
+        durable.make_directory(self.room.config.receipts)
+        durable.write_bytes(self.room.config.receipts / name, seal_part(part, signer))
+        return name
+
+
+def told_receipts(events: tuple[DeviceEvent, ...]) -> Iterator[ToldReceipt]:
+    """The receipts of recordings of the very device that tells of them: no other can speak for it."""
+    for event in events:
+        for found in readable([event], EventType.RECEIPT_ISSUED, _told):
+            if recording_device(found.recording) == event.device:
+                yield found
+
+
+def _told(fields: Fields) -> ToldReceipt:
+    code = fields.text("code")
+    if not CODE.fullmatch(code):
+        raise SenderFault("查询码不合规定格式，已忽略。")
+    recording, last = parse_recording_id(fields.text("recording")), fields.integer("last", 1)
+    return ToldReceipt(code, fields.text("task"), recording, last, digest(fields.text("head")))
+
+
+def _terms(events: tuple[DeviceEvent, ...]) -> Mapping[str, str]:
+    """The retention that each task was taken with, in the words of the list."""
+    taken = readable(events, EventType.TASK_TAKEN, lambda fields: (fields.text("task"), fields.text("retention")))
+    return dict(taken)
+
+
+def _answer(told: ToldReceipt, seen: SeenRecording | None, keeping: Keeping, term: str) -> ReceiptAnswer:
+    if keeping.deleted is not None:
+        return ReceiptAnswer(told.code, DELETED, 0, _day(keeping.deleted))
+    if seen is None:
+        return ReceiptAnswer(told.code, "missing", 0, None)
+    until = _until(keeping, term, seen.fact.ends)
+    return answer_for(told.code, told.head, seen.heads.get(told.last), seen.fact, seen.gaps, until)
+
+
+def _until(keeping: Keeping, term: str, ended: datetime) -> date | None:
+    """The last day of keeping; None while it is held, or where no day is known. Nobody has filed it yet: as its task
+    says, and without that as long as the law asks of every recording."""
+    if keeping.holds:
+        return None
+    if keeping.term is None:
+        try:
+            keeping = replace(keeping, term=parse_retention(term))
+        except SenderFault:
+            return _day(ended + SHORTEST)
+    due = keeping.due(ended)
+    return None if due is None else _day(due)
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(BEIJING).date()
