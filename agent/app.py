@@ -13,6 +13,7 @@ from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.offload_courier import OffloadCourier
 from agent.adapters.paper_folder import PaperFolder
@@ -26,6 +27,7 @@ from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
+from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
@@ -73,9 +75,9 @@ class StopTime:
 class RecordingPart(RecorderPort, Protocol):
     """The camera side of a recorder, with its recordings on the disk and its button."""
 
-    def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+    def recover(self, unreported: tuple[RecordingId, ...], *, store_lost: bool = False) -> list[Event]:
         """Seal the recordings of earlier runs. What their ends were, and those of `unreported`, whose end was never
-        stored, is told now or after `open`."""
+        stored, is told now or after `open`; with `store_lost` everything that the journals of all recordings say."""
 
     def open(self) -> None:
         """Start the threads; raises `OperatorFault` or `EnvironmentFault`."""
@@ -96,7 +98,10 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
     inbox, systemd, stop_time = Inbox(), systemd_notify(), StopTime(clock)
     watch_couriers(inbox)
     watch_signals(inbox)
+    log = LogTail()
+    logging.getLogger("agent").addHandler(log)
     with ExitStack() as stack:
+        stack.callback(logging.getLogger("agent").removeHandler, log)
         stack.enter_context(state_lock.hold(config.state_dir))
         signer, trust = own_signer(config), read_trust_list(config)
         database, loss = open_database(config.state_dir / DATABASE)
@@ -104,8 +109,10 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
         memory = DeviceMemory(database)
         _check_not_older(trust, memory.trust_version())
         part = equip(config, signer, clock, inbox.put) if config.records else None
-        first = [DeviceStarted(clock.read(), loss), *_recover(part, memory, config.device)]
-        room = _room(config, clock, signer, database, inbox, part)
+        forgotten = loss is not None and loss.forgotten
+        told = _recover(part, memory, config.device, store_lost=forgotten)
+        first = [DeviceStarted(clock.read(), loss), *told]
+        room = _room(config, clock, signer, database, inbox, part, log)
         policy = config.storage_policy if config.records else None
         controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random, policy)
         _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
@@ -163,6 +170,7 @@ def _room(
     database: Database,
     inbox: Inbox,
     part: RecordingPart | None,
+    log: LogTail,
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
     if config.records:
@@ -190,6 +198,8 @@ def _room(
         _paper_desk(config, signer, inbox) if config.records else None,
         make_courier(config, clock, inbox.put),
         make_removal(config),
+        KeyRequests(config.state_dir, config.device),
+        Diagnostics(config, log).collect,
     )
 
 
@@ -236,10 +246,10 @@ def _start(
         collector.open()
 
 
-def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId) -> list[Event]:
+def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId, *, store_lost: bool) -> list[Event]:
     dropped = [WorkFailed(text) for text in memory.drop_impossible()]
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
-    return [*dropped, *([] if part is None else part.recover(unreported))]
+    return [*dropped, *([] if part is None else part.recover(unreported, store_lost=store_lost))]
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:

@@ -61,9 +61,10 @@ class CameraPart:
         self._recorder, self._hooks, self._caption, self._health = recorder, hooks, caption, health
         self._bits_per_second = bits_per_second
 
-    def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+    def recover(self, unreported: tuple[RecordingId, ...], *, store_lost: bool = False) -> list[Event]:
         """Seal what a power cut left open and tell up to where recordings stand. Their ends, and that of each recording
-        of `unreported`, are told after `open`. A bad entry on the disk is told and stops nothing."""
+        of `unreported`, are told after `open`, with `store_lost` all that the journals of all recordings say. A bad
+        entry on the disk is told and stops nothing."""
         self._spool.room.use_reserve()
         try:
             there = self._spool.recordings()
@@ -72,9 +73,11 @@ class CameraPart:
         own = [recording for recording in there if recording_device(recording) == self._device]
         now = self._clock.read()
         lost = [recording for recording in unreported if recording not in own]
+        self._recovery.retells = store_lost
+        expected = tuple(own) if store_lost else unreported
         return [
             *self._tidied(unreported),
-            *self._recovery.seal(own, unreported),
+            *self._recovery.seal(own, expected),
             *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in lost),
             *(WorkFailed(f"录像目录中有别的设备的录制 {it}，未作处理；请移出核查。") for it in there if it not in own),
         ]

@@ -8,65 +8,53 @@ A damaged file is never deleted: it is moved aside and a new one begun. Its numb
 A device that has lost both cannot know what it has used: it says so and begins at 1, which the centre sees as a fork.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlite_utils import Database as SqliteUtils
 from sqlite_utils.migrations import Migrations
 
 from agent import durable
 from agent.adapters.counter_mirror import BLOCK, MOST, Ceilings, CounterMirror
+from agent.adapters.database_schema import MIGRATIONS
+from agent.adapters.reserve_file import NO_ROOM, ReserveFile
 from agent.control.messages import StoreLoss
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire.device_events import GENESIS
-from agent.wire.identifiers import DIGEST_PATTERN
+from agent.wire.identifiers import DIGEST_PATTERN, Digest
 
-QUOTA_BYTES = 256 * 1024 * 1024  # ours: some 400 000 waiting events, two months of recording without a break
+RESERVE_BYTES = 2 * 1024 * 1024  # ours: what a whole write-ahead log comes to, twice
+WAL_PAGES = 256  # ours: a short log needs little room on a full disk
+QUOTA_BYTES = 1024 * 1024 * 1024  # ours: more than a million waiting events, half a year of recording without a break
 PAGE_BYTES = 4096
 OPEN_BUSY_S = 5.0  # ours: at the start there is time to wait for somebody who looks
 BUSY_S = 0.25  # ours: readers keep no writer waiting, and the loop has buttons to obey; what is refused is tried again
 UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SYNCHRONOUS_FULL = 2
-NUMBERS = ("devseq", "acked", "session", "recording", "recording_head_number", "collected", "trust_version")
+NUMBERS = (
+    "devseq", "acked", "session", "recording", "recording_head_number", "collected", "trust_version", "command",
+)  # fmt: skip
 HASHES = ("head", "acked_head", "recording_head")
 TABLES = frozenset({"outbox", "counter", "remembered", "open_recording", "disclosure", "quarantined"})
-SCHEMA = Migrations("agent")
+Found = TypeVar("Found")
 
-
-@SCHEMA()
-def first_tables(database: SqliteUtils) -> None:
-    """Outbox, counters, ids that have left it, recordings without an end, disclosure versions."""
-    outbox = database.table("outbox")
-    outbox.create({"devseq": int, "event_id": str, "type": str, "body": bytes, "hash": str}, pk="devseq")
-    outbox.create_index(["event_id"], unique=True)
-    database.table("counter").create({"name": str, "value": str}, pk="name")
-    database.table("remembered").create({"event_id": str, "devseq": int}, pk="event_id")
-    database.table("open_recording").create({"number": int}, pk="number")
-    database.table("disclosure").create({"kind": str, "id": str, "version": int, "digest": str}, pk=("kind", "id"))
-
-
-@SCHEMA()
-def withdrawn_disclosures(database: SqliteUtils) -> None:
-    """Whether the highest version of a document ever accepted here has withdrawn it."""
-    database.table("disclosure").add_column("withdrawn", int, not_null_default=0)
-
-
-@SCHEMA()
-def quarantined_rows(database: SqliteUtils) -> None:
-    """Damaged events by number: what is left of them, what they hashed to, which event declares them lost."""
-    columns = {"devseq": int, "hash": str, "body": bytes, "declared_by": int}
-    database.table("quarantined").create(columns, pk="devseq")
+logger = logging.getLogger(__name__)
 
 
 class Database:
     """An open file, used by one thread; made by `open_database`."""
 
-    def __init__(self, tables: SqliteUtils, mirror: CounterMirror) -> None:
+    def __init__(self, tables: SqliteUtils, mirror: CounterMirror, reserve: Path) -> None:
         self._tables, self.mirror = tables, mirror
+        self.chain_end: tuple[int, Digest] | None = None  # number and hash of the last event, where that is known
+        self._reserve = ReserveFile(reserve, RESERVE_BYTES)
+        self._reserved = self._reserve.ensure()
+        self._most_pages = int(self.run("PRAGMA max_page_count")[0][0])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -78,11 +66,29 @@ class Database:
             return self._tables.conn.execute(sql, values).fetchall()
 
     def used_percent(self) -> float:
-        """How much of the quota is in use."""
-        pages, free, most = (
-            self.run(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "max_page_count")
-        )
-        return float(100 * (pages - free) / most)
+        """How much of the quota is in use, pages that are free again not counted; all of it while the room is gone that
+        a full disk leaves for receipts."""
+        pages = self.run("PRAGMA page_count")[0][0]
+        if 2 * pages < self._most_pages and self._reserved:
+            return float(100 * pages / self._most_pages)  # asked before every event, and below any limit
+        free = self.run("PRAGMA freelist_count")[0][0]
+        self._reserved = self._reserved or self._reserve.ensure()
+        if not self._reserved and free * PAGE_BYTES < RESERVE_BYTES:
+            return 100.0
+        return float(100 * (pages - free) / self._most_pages)
+
+    def insist(self, work: Callable[[], Found]) -> Found:
+        """Do what makes room or leads to it, on a full disk in the room that was kept for it; raises `EnvironmentFault`
+        when that is gone, too."""
+        try:
+            return work()
+        except EnvironmentFault as fault:
+            if not self._reserved or not _is_full(fault):
+                raise
+        self._reserve.release()
+        self._reserved = False
+        logger.error("the disk is full: the room kept for receipts is in use")
+        return work()
 
     def takes_writes(self) -> bool:
         """Whether a transaction could begin just now; writes nothing."""
@@ -147,7 +153,7 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
     lost_mirror = _read_mirror(mirror)
     existed = path.exists() and path.stat().st_size > 0
     try:
-        database = Database(_open(path, quota_bytes), mirror)
+        database = Database(_open(path, quota_bytes), mirror, _reserve_of(path))
     except _UnreadableStore as fault:
         detail = str(fault) if lost_mirror is None else f"{fault}；{lost_mirror.detail}，编号从头开始"
         return _begin_again(path, quota_bytes, mirror, detail)
@@ -158,9 +164,7 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
         return database, _skip(database, mirror.written, StoreLoss("", mirror.written.devseq, detail))
     if lost_mirror is None or not (lost_mirror.kept_as or database.integer("devseq")):
         return database, None  # all is there, or nothing was ever used
-    return database, _mirror_again(
-        database, lost_mirror, "已按数据库重建" if existed else "数据库也不见了，编号从头开始"
-    )
+    return database, _mirror_again(database, lost_mirror, forgotten=not existed)
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -194,6 +198,10 @@ def _figures(run: Callable[[str], list[tuple[Any, ...]]]) -> Snapshot:
     )
 
 
+def _reserve_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.reserve")
+
+
 class _UnreadableStore(EnvironmentFault):
     """The file is there and is no database, or a damaged one."""
 
@@ -205,7 +213,7 @@ def _open(path: Path, quota_bytes: int) -> SqliteUtils:
         try:
             _check_whole(tables)
             _configure(tables, quota_bytes)
-            SCHEMA.apply(tables)
+            _migrations().apply(tables)
             _check_content(tables)
             tables.conn.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         except sqlite3.Error:
@@ -217,6 +225,13 @@ def _open(path: Path, quota_bytes: int) -> SqliteUtils:
     path.chmod(durable.PRIVATE)
     durable.sync_directory(path.parent)
     return tables
+
+
+def _migrations() -> Migrations:
+    found = Migrations("agent")
+    for migrate in MIGRATIONS:
+        found()(migrate)
+    return found
 
 
 def _check_whole(tables: SqliteUtils) -> None:
@@ -254,7 +269,8 @@ def _configure(tables: SqliteUtils, quota_bytes: int) -> None:
     for pragma in (
         "synchronous = FULL",
         f"max_page_count = {quota_bytes // PAGE_BYTES}",
-        f"journal_size_limit = {1000 * PAGE_BYTES}",
+        f"wal_autocheckpoint = {WAL_PAGES}",
+        f"journal_size_limit = {WAL_PAGES * PAGE_BYTES}",
     ):
         tables.conn.execute(f"PRAGMA {pragma}")
     mode = tables.conn.execute("PRAGMA journal_mode").fetchone()[0]
@@ -272,17 +288,19 @@ def _read_mirror(mirror: CounterMirror) -> StoreLoss | None:
     return StoreLoss("", 0, "计数镜像不见了") if found is None else None
 
 
-def _mirror_again(database: Database, loss: StoreLoss, ending: str) -> StoreLoss:
-    """Rebuild the mirror from the database."""
+def _mirror_again(database: Database, loss: StoreLoss, *, forgotten: bool) -> StoreLoss:
+    """Rebuild the mirror from the database, which may be gone as well."""
+    ending = "数据库也不见了，编号从头开始" if forgotten else "已按数据库重建"
     database.mirror.cover_event(database.integer("devseq"))
     database.mirror.cover_session(database.integer("session"))
     database.mirror.cover_recording(database.integer("recording"))
-    return StoreLoss(loss.kept_as, database.integer("devseq"), f"{loss.detail}，{ending}")
+    database.mirror.cover_command(database.integer("command"))
+    return StoreLoss(loss.kept_as, database.integer("devseq"), f"{loss.detail}，{ending}", forgotten)
 
 
 def _begin_again(path: Path, quota_bytes: int, mirror: CounterMirror, detail: str) -> tuple[Database, StoreLoss]:
     kept_as = _put_aside(path)
-    database = Database(_open(path, quota_bytes), mirror)
+    database = Database(_open(path, quota_bytes), mirror, _reserve_of(path))
     return database, _skip(database, mirror.written, StoreLoss(kept_as, mirror.written.devseq, detail))
 
 
@@ -299,13 +317,20 @@ def _put_aside(path: Path) -> str:
 
 def _skip(database: Database, ceilings: Ceilings, loss: StoreLoss) -> StoreLoss:
     with database.transaction():
-        for counter in ("devseq", "session", "recording"):
+        for counter in ("devseq", "session", "recording", "command"):
             database.set(counter, max(database.integer(counter), getattr(ceilings, counter)))
         database.set("acked", database.integer("devseq"))
         database.set("acked_head", GENESIS)
         database.set("head", GENESIS)
         database.run("DELETE FROM outbox")
     return loss
+
+
+def _is_full(fault: EnvironmentFault) -> bool:
+    cause = fault.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return cause.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(cause, OSError) and cause.errno in NO_ROOM
 
 
 @contextmanager

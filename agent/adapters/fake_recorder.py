@@ -34,7 +34,7 @@ class FakeRecorder:
         self._sequence = 0
         self._head = GENESIS
 
-    def recover(self, unreported: tuple[RecordingId, ...]) -> list[Event]:
+    def recover(self, unreported: tuple[RecordingId, ...], *, store_lost: bool = False) -> list[Event]:  # noqa: ARG002
         """The leftovers, and a failure for every recording that nobody told the end of."""
         now = self._clock.read()
         return [*self._leftovers, *(RecordingFailed(it, f"录制 {it} 没有留下任何文件。", now) for it in unreported)]

@@ -16,29 +16,32 @@ from agent.adapters.given_up import forget_failures, is_given_up, note_failure
 from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
-from agent.control.messages import RecordingFailed, RecordingFound, RecordingSealed
+from agent.control.messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
-from agent.evidence.journal import Reason
+from agent.evidence.journal import GAP_OPENED, MARKER, JournalRecord, Reason
 from agent.evidence.own_segment import check_row
 from agent.evidence.recovery import Examination
 from agent.evidence.statements import Seal
+from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
 
 logger = logging.getLogger(__name__)
 
-RecoveryEvent = RecordingFound | RecordingSealed | RecordingFailed
+RecoveryEvent = RecordingFound | RecordingReread | RecordingSealed | RecordingFailed
 
 
 class SpoolRecovery:
     """Call `seal` before the first recording of a start, then `start`; `report` gets one `RecordingSealed` or
-    `RecordingFailed` for each recording that `seal` has found whole, in the thread "recovery"."""
+    `RecordingFailed` for each recording that `seal` has found whole, in the thread "recovery"; while it `retells`, a
+    `RecordingReread` goes before it."""
 
     def __init__(
         self, spool: Spool, signer: CertifiedSigner, clock: Clock, report: Callable[[RecoveryEvent], None]
     ) -> None:
         self._spool, self._signer, self._clock, self._report = spool, signer, clock, report
+        self.retells = False
         self._sealed: list[RecordingId] = []
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
@@ -79,6 +82,8 @@ class SpoolRecovery:
             records = [record for segment in found for record in segment.fragments]
             forget_failures(self._spool.folder(recording))
             self._spool.write_sidecars(recording, records, self._signer)
+            if self.retells:
+                self._report(_reread(recording, found, records))
             sealed = _ended(recording, found, self._spool.size(recording), self._clock.read())
             self._spool.keys.forget(sealed)
             return sealed
@@ -187,6 +192,18 @@ def _ended(recording: RecordingId, found: Sequence[Examination], size: int, at: 
         not stopped or any(map(_is_recovered, seals)),
         sum(seal.closing.discarded_bytes for seal in seals),
         at,
+    )
+
+
+def _reread(recording: RecordingId, found: Sequence[Examination], records: list[JournalRecord]) -> RecordingReread:
+    events = [event for record in records for event in record.entry.moment.events]
+    origin = found[0].origin
+    return RecordingReread(
+        recording,
+        GENESIS if origin is None else origin.previous_recording,
+        records[0].entry.moment.captured,
+        tuple((it.reason.value, it.at) for it in events if it.kind == GAP_OPENED and it.reason is not None),
+        tuple(it.at for it in events if it.kind == MARKER),
     )
 
 

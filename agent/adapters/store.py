@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from agent.adapters.command_memory import read_commands, read_holds, write_command_note
 from agent.adapters.damaged_rows import declarations, find_damage, one_run, quarantine, quarantined_hash
 from agent.adapters.database import Database
 from agent.adapters.kept_recordings import read_kept, write_kept
 from agent.control.back_pressure import STEPS, Pressure, pressure, takes
+from agent.control.command_messages import CommandSettled, CommandUsed, HoldsKept
 from agent.control.controller import Memory
 from agent.control.effects import (
     CollectedTold,
@@ -35,6 +37,10 @@ from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, Devic
 from agent.wire.identifiers import DIGEST_PATTERN, DeviceId, Digest, District, device_id
 
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
+SET_END = (
+    "INSERT INTO counter(name, value) VALUES ('devseq', ?), ('head', ?) "
+    "ON CONFLICT(name) DO UPDATE SET value = excluded.value"
+)
 REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
 
 logger = logging.getLogger(__name__)
@@ -46,13 +52,15 @@ class EventStore:
     def __init__(self, database: Database, place: District, device: DeviceId) -> None:
         self._database, self._place, self._device = database, place, device
         self._pressure = Pressure.NONE
+        database.chain_end = None  # whoever is new reads it once
 
     def put(self, draft: EventDraft, note: Note | None = None) -> int:
         """As `put_all` for one."""
         return self.put_all([StoreEvent(draft, note)])[0]
 
-    def put_all(self, orders: Sequence[StoreEvent]) -> list[int]:
-        """Number, chain and commit every draft together with its note, all in one transaction; returns their numbers.
+    def put_all(self, orders: Sequence[StoreEvent], notes: Sequence[Note] = ()) -> list[int]:
+        """Number, chain and commit every draft together with its note, and `notes`, all in one transaction; returns
+        their numbers.
 
         A fact that was stored before keeps its number. Raises `EnvironmentFault` when the store is full, takes only
         weightier events just now (`agent.control.back_pressure`) or fails: nothing is stored then, and the numbers stay
@@ -62,9 +70,9 @@ class EventStore:
         refused = next((it.draft.type for it in orders if not takes(level, it.draft.type)), None)
         if refused is not None:
             raise EnvironmentFault(f"{STEPS[level].text}（{refused.value.removeprefix('liuhen.')}）")
-        self._database.mirror.cover_event(self._database.integer("devseq") + len(orders))
+        end, self._database.chain_end = self._database.chain_end or self._stored_end(), None
+        self._database.mirror.cover_event(end[0] + len(orders))
         with self._database.transaction():
-            end = self._database.integer("devseq"), Digest(self._database.text("head", GENESIS))
             numbers = []
             for order in orders:
                 number = self._number_of(order.draft.event_id)
@@ -74,14 +82,19 @@ class EventStore:
                 if order.note is not None:
                     write_note(self._database, order.note, number)
                 numbers.append(number)
-            self._database.set("devseq", end[0])
-            self._database.set("head", end[1])
+            for note in notes:
+                write_note(self._database, note, 0)
+            self._database.run(SET_END, (str(end[0]), end[1]))
+        self._database.chain_end = end
         return numbers
 
     def pressure(self) -> Pressure:
         """How full the store is."""
         self._pressure = pressure(self._database.used_percent(), self._pressure)
         return self._pressure
+
+    def _stored_end(self) -> tuple[int, Digest]:
+        return self._database.integer("devseq"), Digest(self._database.text("head", GENESIS))
 
     def run_of(self, devseq: int, reason: str) -> DamagedRun:
         """The one waiting event `devseq` as a run that will never come."""
@@ -132,12 +145,9 @@ class EventStore:
         head = self.hash_of(upto)
         if head is None:
             raise EnvironmentFault(f"本机没有第 {upto} 号事件，不能按回执清理。请检查 agent.db。")
-        with self._database.transaction():
-            self._database.set("acked", upto)
-            self._database.set("acked_head", head)
-            self._database.set("acked_at", at)
-        while self._forget_batch(upto) == DELETE_ROWS:
-            pass
+        left = self._database.insist(lambda: self._receipted(upto, head, at))
+        while left == DELETE_ROWS:
+            left = self._database.insist(lambda: self._receipted(upto, head, at))
 
     def _append(self, draft: EventDraft, last: int, prev: Digest) -> tuple[int, Digest]:
         devseq = last + 1
@@ -172,15 +182,21 @@ class EventStore:
         rows = self._database.run(sql, (event_id,))
         return rows[0][0] if rows and isinstance(rows[0][0], int) else None
 
+    def _receipted(self, upto: int, head: Digest, at: str) -> int:
+        with self._database.transaction():
+            self._database.set("acked", upto)
+            self._database.set("acked_head", head)
+            self._database.set("acked_at", at)
+            return self._forget_batch(upto)
+
     def _forget_batch(self, upto: int) -> int:
         sql = "SELECT event_id, devseq FROM outbox WHERE devseq <= ? ORDER BY devseq LIMIT ?"
         leaving = self._database.run(sql, (upto, DELETE_ROWS))
-        with self._database.transaction():
-            for event_id, devseq in leaving:
-                # Deleted first: in a full store the page this frees is the one the id needs.
-                self._database.run("DELETE FROM outbox WHERE devseq = ?", (devseq,))
-                self._database.run("INSERT OR REPLACE INTO remembered VALUES (?, ?)", (event_id, devseq))
-            self._database.run("DELETE FROM remembered WHERE devseq <= ?", (upto - REMEMBERED,))
+        for event_id, devseq in leaving:
+            # Deleted first: in a full store the page this frees is the one the id needs.
+            self._database.run("DELETE FROM outbox WHERE devseq = ?", (devseq,))
+            self._database.run("INSERT OR REPLACE INTO remembered VALUES (?, ?)", (event_id, devseq))
+        self._database.run("DELETE FROM remembered WHERE devseq <= ?", (upto - REMEMBERED,))
         return len(leaving)
 
 
@@ -205,10 +221,13 @@ class DeviceMemory:
     def next_session(self) -> int:
         """The number of a new connection, one more than ever before; raises `EnvironmentFault`."""
         session = self._database.integer("session") + 1
+        self._database.insist(lambda: self._begin_session(session))
+        return session
+
+    def _begin_session(self, session: int) -> None:
         self._database.mirror.cover_session(session)
         with self._database.transaction():
             self._database.set("session", session)
-        return session
 
     def record_fault(self, text: str, at: datetime) -> None:
         """Keep `text` as the device's last error, told at `at`; raises `EnvironmentFault`."""
@@ -237,6 +256,8 @@ class DeviceMemory:
             self._witnessed(),
             self._shift(),
             kept=read_kept(store),
+            commands=read_commands(store),
+            holds=read_holds(store),
         )
 
     def _shift(self) -> Shift:
@@ -317,3 +338,5 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("shift", shift)
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))
+        case CommandUsed() | CommandSettled() | HoldsKept():
+            write_command_note(database, note)

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.collecting import FileCollected as FileCollected
+from agent.control.command_messages import CommandCarriedOut as CommandCarriedOut
+from agent.control.command_messages import CommandEvent as CommandEvent
+from agent.control.command_messages import CommandNotStored as CommandNotStored
+from agent.control.command_messages import CommandStored as CommandStored
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
@@ -18,6 +22,7 @@ from agent.control.link_messages import ReceiptCompared as ReceiptCompared
 from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
 from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.control.paper_acts import PaperEvent as PaperEvent
+from agent.control.reread import RecordingReread as RecordingReread
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
@@ -136,11 +141,12 @@ class RecordingFailed:
 @dataclass(frozen=True)
 class StoreLoss:
     """The store of a device could not be read and was kept under `kept_as`. Numbers up to `skipped_to` may have been
-    used, so the chain goes on after it."""
+    used, so the chain goes on after it. `forgotten`: events are gone, and not only the mirror of their numbers."""
 
     kept_as: str
     skipped_to: int
     detail: str
+    forgotten: bool = True
 
 
 @dataclass(frozen=True)
@@ -161,11 +167,12 @@ class EventNotStored:
 
 @dataclass(frozen=True)
 class MessageArrived:
-    """Bytes from the broker, nobody has looked into them yet."""
+    """Bytes from the broker, nobody has looked into them yet. `retained`: the broker had kept them."""
 
     connection: int
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,6 +246,7 @@ Event = (
     | PhotoTaken
     | FileCollected
     | RecordingFound
+    | RecordingReread
     | RecordingSealed
     | RecordingFailed
     | DeviceStarted
@@ -258,6 +266,7 @@ Event = (
     | FileSettled
     | WorkFailed
     | DutyEvent
+    | CommandEvent
     | OffloadEvent
     | TimePassed
     | StopRequested

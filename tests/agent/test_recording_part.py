@@ -7,17 +7,19 @@ from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import SpoolRecovery
 from agent.adapters.watermark import Caption
 from agent.control.controller import Controller, Identity, Memory
-from agent.control.effects import StartRecording
+from agent.control.effects import StartRecording, StoreEvent
 from agent.control.messages import (
     ButtonPressed,
     DeviceStarted,
     Event,
     RecordingFailed,
     RecordingFound,
+    RecordingReread,
     RecordingSealed,
     WorkFailed,
 )
 from agent.control.recording import RecordingMemory
+from agent.control.reread import told_again
 from agent.hook_part import HookPart
 from agent.recording_part import CameraPart
 from agent.wire.device_events import GENESIS
@@ -63,6 +65,29 @@ def test_lost_recording_is_told_and_the_one_that_stands_is_finished_after_open(t
     assert isinstance(events[0], RecordingSealed)
     assert verdict(tmp_path / FIRST) == "explained-gap"
     assert part.close(60)
+
+
+def test_a_lost_store_has_every_finished_recording_told_again_from_its_journal(tmp_path: Path) -> None:
+    laid(tmp_path, Bench(SIGNER).live()[1])
+    before: list[Event] = []
+    first = camera_part(tmp_path, before)
+    first.recover((FIRST,))
+    first.open()
+    eventually(lambda: bool(before), "the first end")
+    assert first.close(5)
+    events: list[Event] = []
+    part = camera_part(tmp_path, events)
+    assert part.recover(()) == [], "finished, and nobody asks"
+    (found,) = part.recover((), store_lost=True)
+    assert isinstance(found, RecordingFound)
+    part.open()
+    eventually(lambda: len(events) == 2, "what the journal says, and the end")
+    told, sealed = events
+    assert isinstance(told, RecordingReread)
+    assert isinstance(sealed, RecordingSealed)
+    names = [it.draft.event_id for it in told_again(told) if isinstance(it, StoreEvent)]
+    assert names[0] == "R000001/started"
+    assert part.close(5)
 
 
 def test_press_before_the_recovery_has_ended_is_linked_to_the_recording_before(tmp_path: Path) -> None:

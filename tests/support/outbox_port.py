@@ -8,6 +8,7 @@ Lines in, lines out, each answer in the order of its question:
     put A B              take the events A..B-1: `data` is 300 bytes of canonical JSON {"i": N, "pad": "..."}
     ok A B               all of them are committed, WAL and synchronous=FULL
     refused A B reason   the store takes none of them just now; the reason is one line
+    hint N               the same for one event that a person should see at once; a copy goes to T/hint when many wait
     left                 how many events wait for a signed receipt
     left N
     quit                 end as SIGTERM and the end of the input do: within 5 s, whatever is on the way
@@ -44,6 +45,7 @@ from agent.adapters.mqtt_link import LastWill, MqttLink
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.clock import Clock, system_clock
 from agent.config import BrokerConfig
+from agent.control.back_pressure import HINTED
 from agent.control.backoff import NANOSECONDS
 from agent.control.controller import Identity
 from agent.control.effects import CheckEvents, CloseConnection, Effect, EventDraft, Finish, SendEvents, StoreEvent
@@ -85,6 +87,7 @@ class PutEvents(CheckEvents):
     """Effect: commit these ranges in one transaction and answer for each."""
 
     ranges: tuple[tuple[int, int], ...]
+    kind: EventType = EventType.STEP_MARKED
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Lines:
             words = line.split()
             try:
                 asked = (words[0], *map(int, words[1:]), 0, 0)[:3]
-                known = {"put": 3, "left": 1, "quit": 1}[words[0]] == len(words)
+                known = {"put": 3, "hint": 2, "left": 1, "quit": 1}[words[0]] == len(words)
             except (IndexError, KeyError, ValueError):
                 known = False
             if not known or (words[0] == "put" and not 0 <= asked[1] < asked[2]):
@@ -141,6 +144,9 @@ class Lines:
         if word == "left":
             self.waiting.popleft()
             return TellLeft()
+        if word == "hint":
+            self.waiting.popleft()
+            return PutEvents(((first, first + 1),), EventType.CASING_CHANGED)
         if end - first > CHUNK:
             start = max(first, self.done)
             return PutPart(start, min(end, start + CHUNK))
@@ -215,24 +221,24 @@ class PortPerformer:
             case TellLeft():
                 say(f"left {self._outbox.stored - self._outbox.acked}")
                 return []
-            case PutEvents(ranges):
-                return self._put(ranges)
+            case PutEvents(ranges, kind):
+                return self._put(ranges, kind)
             case PutPart(start, stop):
                 return self._put_part(start, stop)
             case _:
                 return self._performer.perform(effect)  # type: ignore[arg-type]
 
-    def _put(self, ranges: tuple[tuple[int, int], ...]) -> list[Event]:
+    def _put(self, ranges: tuple[tuple[int, int], ...], kind: EventType) -> list[Event]:
         try:
-            numbers = self._store.put_all([it for first, end in ranges for it in self._orders(first, end)])
+            numbers = self._store.put_all([it for first, end in ranges for it in self._orders(first, end, kind)])
         except EnvironmentFault as fault:
             if len(ranges) > 1:
-                return [event for each in ranges for event in self._put((each,))]
+                return [event for each in ranges for event in self._put((each,), kind)]
             say(f"refused {ranges[0][0]} {ranges[0][1]} {one_line(str(fault))}")
             return []
         for first, end in ranges:
             say(f"ok {first} {end}")
-        return [EventStored(max(numbers))]
+        return [EventStored(max(numbers), tuple(numbers) if kind in HINTED else ())]
 
     def _put_part(self, start: int, stop: int) -> list[Event]:
         try:
@@ -243,8 +249,8 @@ class PortPerformer:
         self._lines.part_done(stop)
         return [EventStored(max(numbers))]
 
-    def _orders(self, first: int, end: int) -> list[StoreEvent]:
-        at, kind = self._clock.read(), EventType.STEP_MARKED
+    def _orders(self, first: int, end: int, kind: EventType = EventType.STEP_MARKED) -> list[StoreEvent]:
+        at = self._clock.read()
         return [StoreEvent(EventDraft(f"port/{it}", kind, at, data_of(it))) for it in range(first, end)]
 
 

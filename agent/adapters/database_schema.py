@@ -1,0 +1,29 @@
+"""The tables of the device's database and how they came to be, one migration after the other."""
+
+from typing import Any
+
+
+def first_tables(database: Any) -> None:
+    """Outbox, counters, ids that have left it, recordings without an end, disclosure versions."""
+    outbox = database.table("outbox")
+    outbox.create({"devseq": int, "event_id": str, "type": str, "body": bytes, "hash": str}, pk="devseq")
+    outbox.create_index(["event_id"], unique=True)
+    database.table("counter").create({"name": str, "value": str}, pk="name")
+    database.table("remembered").create({"event_id": str, "devseq": int}, pk="event_id")
+    database.table("open_recording").create({"number": int}, pk="number")
+    database.table("disclosure").create({"kind": str, "id": str, "version": int, "digest": str}, pk=("kind", "id"))
+
+
+def withdrawn_disclosures(database: Any) -> None:
+    """Whether the highest version of a document ever accepted here has withdrawn it."""
+    database.table("disclosure").add_column("withdrawn", int, not_null_default=0)
+
+
+def quarantined_rows(database: Any) -> None:
+    """Damaged events by number: what is left of them, what they hashed to, which event declares them lost."""
+    columns = {"devseq": int, "hash": str, "body": bytes, "declared_by": int}
+    database.table("quarantined").create(columns, pk="devseq")
+
+
+MIGRATIONS = (first_tables, withdrawn_disclosures, quarantined_rows)
+"""In the order in which they are applied, known to every store by their names."""
