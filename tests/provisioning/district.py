@@ -33,6 +33,7 @@ from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
 from provisioning.fleet.folders import write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.orders import BrokerAddress, DeviceOrder, KioskOrder, ReceiverOrder
+from tests.support.broker import free_port as free_port  # for the brokers that are started here
 
 REPOSITORY = Path(__file__).parents[2]
 PLACE = District("xinghe")
