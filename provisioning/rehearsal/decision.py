@@ -31,14 +31,12 @@ EXPORTS = 6  # the plan 二（二）5
 def decide(stage: Stage) -> None:
     """Carry the inspection's case from submission to the decision; make its packet and the exports."""
     tell, review = stage.tell, _Review(stage)
-    tell.chapter(
-        "重大执法决定法制审核", "legal review: submitted, accepted, judged, decided; a packet anybody can check"
-    )
+    tell.chapter("重大执法决定法制审核", "legal review, to its decision")
     review.act(Role.HANDLER, "submit", *(word for name in MATERIALS for word in ("--material", name)))
     tell.say(f"{OFFICERS[0]} 送审 {TASK}", "the handler submits")
     review.act(Role.EXAMINER, "accept")
     review.act(Role.EXAMINER, "approve", "--findings", _findings(stage, review.show()))
-    tell.say(f"{EXAMINER} 受理并逐项审核十一项要素，同意", "the reviewer judges eleven elements")
+    tell.say(f"{EXAMINER} 受理并逐项审核十一项要素，同意", "eleven elements judged")
     state = review.act(Role.LEADER, "decide", "--document", DOCUMENT, "--text", "同意审核意见，依法作出处罚决定。")
     tell.say(f"{LEADER} 作出决定 {DOCUMENT}", "decided, by the leader")
     stage.findings.expect(state["stage"] == ReviewStage.DECIDED.value, f"审核停在“{state['stage']}”")
@@ -63,7 +61,7 @@ def _answer_receipt(stage: Stage, review: "_Review") -> None:
     words = {"回执真实", "录像已归档", "均已说明原因"}
     page = f"/receipt?c={quote(found.receipt)}"
     wait_until("回执清单到达公示屏", lambda: hall.shows(stage, page, words), ANSWER_SECONDS, [stage.roles[KIOSK]])
-    stage.tell.say("当事人在公示屏核验回执：真实，已归档，中断均已说明", "the party's receipt, answered by the kiosk")
+    stage.tell.say("当事人在公示屏核验回执：真实，已归档，中断均已说明", "answered by the kiosk")
 
 
 class _Review:

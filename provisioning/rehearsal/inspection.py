@@ -26,7 +26,7 @@ SEALED = "recordings/{}/SHA256SUMS.p7s"
 def inspect(stage: Stage) -> None:
     """Play the inspection with the recorder that is running; what came of it is in the findings."""
     tell = stage.tell
-    tell.chapter("现场检查：两名执法人员，五个环节", "on scene: two officers, five steps, one interruption")
+    tell.chapter("现场检查：两名执法人员，五个环节", "on scene, by the signed list")
     _take_out(stage)
     _take_task(stage)
     film = stage.begin_film(ON_SCENE, START_SECONDS)
@@ -65,7 +65,7 @@ def _take_out(stage: Stage) -> None:
     wait_until("领用", lambda: len(duty(stage)["officers"]) == len(CARDS), ANSWER_SECONDS, [stage.roles[ON_SCENE]])
     licensed = not any(officer["labels"] for officer in duty(stage)["officers"])
     stage.findings.expect(licensed, "人员资格清单没有认出两名持证人员")
-    stage.tell.say(f"{'、'.join(OFFICERS)} 刷卡领用，持证有效", "two licensed officers, by card", held=licensed)
+    stage.tell.say(f"{'、'.join(OFFICERS)} 刷卡领用，持证有效", "two, licensed, by card", held=licensed)
 
 
 def _take_task(stage: Stage) -> None:
@@ -76,9 +76,7 @@ def _take_task(stage: Stage) -> None:
     }  # fmt: skip
     tap(stage, What.PICK, document=json.dumps(task, ensure_ascii=False))
     taken = duty(stage)
-    stage.tell.say(
-        f"任务 {TASK}：{MATTER}，清单要求 {len(taken['steps_required'])} 个环节", "the signed list says the steps"
-    )
+    stage.tell.say(f"任务 {TASK}：{MATTER}，清单要求 {len(taken['steps_required'])} 个环节", "steps of the signed list")
     stage.findings.expect(bool(taken["task"]["major"]), "重大执法决定没有在现场标出")
     stage.tell.warn("重大执法决定，须法制审核", "a major decision, told on scene")
 
@@ -88,7 +86,7 @@ def _show_identity(stage: Stage) -> None:
     answer = json.loads(ask(stage, "identity", "--certificate", OFFICERS[0], "--json"))
     known = hall.shows(stage, f"/code?c={quote(answer['code'])}", {OFFICERS[0], "签名真实"})
     stage.findings.expect(known, "公示屏没有认出执法人员的身份码")
-    stage.tell.say("亮证：公示屏核验身份码，签名真实", "the officer's code, checked at the kiosk", held=known)
+    stage.tell.say("亮证：公示屏核验身份码，签名真实", "checked at the kiosk", held=known)
 
 
 def _mark_steps(stage: Stage, upto: int) -> None:
@@ -108,7 +106,7 @@ def _mark_steps(stage: Stage, upto: int) -> None:
 def _synced(stage: Stage) -> None:
     """While the recording still runs the centre has answered for everything that was told of it."""
     wait_until("中心回执", lambda: not stage.status(ON_SCENE)["waiting"], DRAIN_SECONDS, [stage.roles[ON_SCENE]])
-    stage.tell.say("录制尚在进行，各环节已由中心回执", "marks and heads are at the centre while it still records")
+    stage.tell.say("录制尚在进行，各环节已由中心回执", "receipted while it records")
 
 
 def _interrupt(stage: Stage) -> None:
@@ -116,7 +114,7 @@ def _interrupt(stage: Stage) -> None:
     for words in (f"pause {PLACE_CHANGED}", "resume", f"explain {PLACE_CHANGED}", "explained"):
         stage.press(ON_SCENE, words)
         time.sleep(PACE_SECONDS)
-    stage.tell.say("检查场所变化，暂停后继续，并口头说明原因", "an interruption, with its reason spoken")
+    stage.tell.say("检查场所变化，暂停后继续，并口头说明原因", "interrupted, and why")
 
 
 def _plays_a_film(stage: Stage) -> bool:

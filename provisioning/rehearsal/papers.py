@@ -35,7 +35,7 @@ def give_receipt(stage: Stage) -> str:
     ask(stage, "receipt", "new", "--print")
     note = _newest(stage)
     tap(stage, What.CONFIRM, served=SIGNED, paper=note["number"])
-    stage.tell.say(f"当事人回执 {note['number']}，已打印，当事人对校验值签字", "the party's receipt, and its signature")
+    stage.tell.say(f"当事人回执 {note['number']}，已打印，当事人对校验值签字", "printed, signed for")
     return _read(stage, note["name"]).code
 
 
