@@ -13,6 +13,7 @@ from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.offload_courier import OffloadCourier
 from agent.adapters.paper_folder import PaperFolder
@@ -26,6 +27,7 @@ from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
+from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
@@ -96,7 +98,10 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
     inbox, systemd, stop_time = Inbox(), systemd_notify(), StopTime(clock)
     watch_couriers(inbox)
     watch_signals(inbox)
+    log = LogTail()
+    logging.getLogger("agent").addHandler(log)
     with ExitStack() as stack:
+        stack.callback(logging.getLogger("agent").removeHandler, log)
         stack.enter_context(state_lock.hold(config.state_dir))
         signer, trust = own_signer(config), read_trust_list(config)
         database, loss = open_database(config.state_dir / DATABASE)
@@ -107,7 +112,7 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
         forgotten = loss is not None and loss.forgotten
         told = _recover(part, memory, config.device, store_lost=forgotten)
         first = [DeviceStarted(clock.read(), loss), *told]
-        room = _room(config, clock, signer, database, inbox, part)
+        room = _room(config, clock, signer, database, inbox, part, log)
         policy = config.storage_policy if config.records else None
         controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random, policy)
         _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
@@ -165,6 +170,7 @@ def _room(
     database: Database,
     inbox: Inbox,
     part: RecordingPart | None,
+    log: LogTail,
 ) -> Room:
     audience = None if config.disclosure is None else config.disclosure.audience
     if config.records:
@@ -192,6 +198,8 @@ def _room(
         _paper_desk(config, signer, inbox) if config.records else None,
         make_courier(config, clock, inbox.put),
         make_removal(config),
+        KeyRequests(config.state_dir, config.device),
+        Diagnostics(config, log).collect,
     )
 
 

@@ -42,7 +42,7 @@ def _answer(state_dir: Path, name: str, wait_s: float) -> dict[str, Any]:
     ends = time.monotonic() + wait_s
     while time.monotonic() < ends:
         try:
-            answer = json.loads((state_dir / STATE).read_text(encoding="utf-8"))["answers"].get(name)
+            answer = json.loads((state_dir / STATE).read_text(encoding="utf-8")).get("answers", {}).get(name)
         except FileNotFoundError:
             answer = None
         if answer is not None:

@@ -15,8 +15,10 @@ from agent import duty_cli, paper_cli
 from agent.adapters import state_lock
 from agent.adapters.database import read_snapshot
 from agent.cli_frame import run_app
+from agent.command import become
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
+from agent.offload_status import offload_line
 from agent.wire.identifiers import parse_recording_id
 
 HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
@@ -59,15 +61,9 @@ LABELS = {
     "recording": "录制编号",
     "open_recordings": "未结束的录制",
     "recordings_on_disk": "本机录像数",
+    "offload": "录像上传",
     "last_error": "最近的问题",
 }
-
-
-def _become(module: str, *words: str) -> None:
-    """Go on as a module of ours, in this process's place and without what is loaded here; found where this one was,
-    not in the folder one happens to stand in."""
-    here = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
-    os.execv(sys.executable, [sys.executable, *here, "-m", module, *words])  # noqa: S606
 
 
 @application.command()
@@ -76,7 +72,7 @@ def run(
     log_level: Annotated[str, typer.Option(help="日志级别：debug、info、warning、error")] = "info",
 ) -> None:
     """运行设备，直到收到停止信号（SIGTERM 后 5 秒内结束）。 Run the device."""
-    _become("agent.daemon", str(config), log_level)  # 11 MB less, all day
+    become("agent.daemon", str(config), log_level)  # 11 MB less, all day
 
 
 @application.command()
@@ -133,7 +129,7 @@ def page(
     read_config(config)
     # What scrypt takes for a moment (16 MiB) goes back to the system at once, mallopt(3), instead of staying for good.
     os.environ["MALLOC_MMAP_THRESHOLD_"] = "131072"
-    _become("agent.page", str(config), *([str(ready_file)] if ready_file else []))
+    become("agent.page", str(config), *([str(ready_file)] if ready_file else []))
 
 
 @application.command()
@@ -203,6 +199,7 @@ def device_status(config: AgentConfig) -> dict[str, Any]:
     recordings = config.state_dir / RECORDINGS
     on_disk = sum(place.is_dir() for place in recordings.iterdir()) if recordings.is_dir() else 0
     found = {**figures, **asdict(read_snapshot(store)), "recordings_on_disk": on_disk}
+    found["offload"] = offload_line(config)
     return {name: found[name] for name in LABELS}
 
 

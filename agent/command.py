@@ -1,8 +1,10 @@
 """What every command does around its work (ground floor): a fault becomes one line and an exit code."""
 
 import io
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from agent.errors import LiuhenFault, OperatorFault
 from agent.log import LEVELS, one_line, start_logging
@@ -24,6 +26,13 @@ def run_command(command: Callable[[], object]) -> None:
     except LiuhenFault as fault:
         sys.stderr.write(f"错误：{one_line(str(fault))}\n")
         raise SystemExit(fault.exit_code) from None
+
+
+def become(module: str, *words: str) -> None:
+    """Go on as a module of ours, in this process's place and without what is loaded here; found where this one was,
+    not in the folder one happens to stand in."""
+    here = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
+    os.execv(sys.executable, [sys.executable, *here, "-m", module, *words])  # noqa: S606
 
 
 def _with_extras(command: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from agent.adapters.source_address import masked
 from agent.config_fields import matching as _matching
 from agent.config_fields import within as _within
-from agent.control.storage_policy import StoragePolicy
+from agent.control.storage_policy import MARGIN_BYTES, StoragePolicy
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
@@ -26,7 +26,6 @@ from agent.wire.identifiers import DeviceId, DeviceKind, District, device_id, de
 WHERE = "agent.toml"
 DATABASE, RECORDINGS, COLLECTED, PAGE = "agent.db", "recordings", "collected", "page"  # in the state folder
 OFFLOAD, OFFLOAD_STATUS = "offload", "offload.json"  # likewise: what stands outside, and how far it is
-MARGIN_BYTES = 8 * 2**20  # ours: left free for a last fragment, its seal and the outbox, beside the reserve
 SOUND_BITS = 64_000  # a second of AAC, as `agent.adapters.libav` codes it
 HIDDEN = "（内容不显示）"
 CAMERA = r"auto|none|picamera2|test|(v4l2|rtsp|file):.+"  # what `[capture] camera` may be

@@ -148,26 +148,28 @@ def _open(access: StoreAccess) -> "S3Store":
 @contextmanager
 def _told() -> Iterator[None]:
     """What went wrong, as one Chinese line."""
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+    from obstore.exceptions import BaseError
 
     try:
         yield
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        text = "对象存储拒绝了凭据或权限不足，录像未上传。请核对 [offload] 的 credentials 与桶的权限。"
-        raise StoreFault(text) from error
     except (BaseError, OSError, ValueError) as error:
-        raise _fault(" ".join(str(error).split())) from error
+        raise _fault(str(error)) from error
 
 
 _FULL = ("QuotaExceeded", "InsufficientStorage", "507 ")
-_SLOW = ("timed out", "timeout")
+_SLOW = ("kind: Timeout", "TimedOut")
+_REFUSED = ("403 Forbidden", "401 Unauthorized")
+_DETAILS = "\n\nDebug source:"
 
 
 def _fault(text: str) -> StoreFault:
     if any(sign in text for sign in _FULL):
         return StoreFault("对象存储已满，录像未上传，仍在本机。请中心扩容。")
+    if any(sign in text for sign in _REFUSED):
+        return StoreFault("对象存储拒绝了凭据或权限不足，录像未上传。请核对 [offload] 的 credentials 与桶的权限。")
     if "NoSuchBucket" in text:
         return StoreFault("对象存储中没有这个桶。请核对 [offload] 的 url。")
     if any(sign in text for sign in _SLOW):
         return StoreFault("对象存储没有按时回答，稍后自动再试。", slow=True)
-    return StoreFault(f"对象存储暂时不能用（{text[:120]}），稍后自动再试。")
+    short = " ".join(text.partition(_DETAILS)[0].split())
+    return StoreFault(f"对象存储暂时不能用（{short[-120:]}），稍后自动再试。")

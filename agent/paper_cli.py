@@ -102,13 +102,14 @@ def confirm(
     config: ConfigOption,
     name: Annotated[str, typer.Option(help="当事人在屏幕上签的姓名；只保存在本机")] = "",
     paper: Annotated[str, typer.Option(help="当事人已签字的纸质回执或文书编号")] = "",
+    receipt: Annotated[str, typer.Option(help="所确认的回执编号；不写则为最近一份")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """登记当事人对录像校验值的确认。 What the party did with the checksum.
 
     示例： liuhen-agent receipt confirm 当事人签收 --paper REC-0001-H000001 --config agent.toml
     """
-    _told(_ask(config, What.CONFIRM, served=words, name=name, paper=paper), as_json)
+    _told(_ask(config, What.CONFIRM, served=words, name=name, paper=paper, receipt=receipt), as_json)
 
 
 @receipts.command("print")

@@ -7,7 +7,15 @@ from typing import Protocol
 from agent.adapters.paper_folder import PaperFolder, PaperTaken
 from agent.adapters.worker import Worker
 from agent.control.messages import Event
-from agent.control.paper_acts import MakePaper, PaperMade, PaperNotMade, PaperNotPrinted, PaperPrinted, PrintPaper
+from agent.control.paper_acts import (
+    MakePaper,
+    PaperEffect,
+    PaperMade,
+    PaperNotMade,
+    PaperNotPrinted,
+    PaperPrinted,
+    PrintPaper,
+)
 from agent.duty.key_content import KeyContentSheet, sign_sheet
 from agent.duty.papers import Draft, Paper, paper_of
 from agent.duty.party_receipt import PartyReceipt, sign_receipt
@@ -41,6 +49,11 @@ class PaperDesk:
     def close(self, timeout_s: float) -> bool:
         """End it; returns whether it has ended in time."""
         return self._worker.close(timeout_s)
+
+    def carry_out(self, order: PaperEffect) -> list[Event]:
+        """Make or print a paper; what is known of it at once."""
+        answer = self.make(order) if isinstance(order, MakePaper) else self.print(order)
+        return [] if answer is None else [answer]
 
     def make(self, order: MakePaper) -> Event:
         """Sign and keep a paper; raises `EnvironmentFault` for the disk or the key."""

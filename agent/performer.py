@@ -6,12 +6,19 @@ from functools import partial
 
 from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
+from agent.control import command_messages as commanded
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.back_pressure import HINTED, Pressure
 from agent.control.effects import Effect
 from agent.control.messages import Event
-from agent.control.offload_messages import CompareRecording, DeleteRecording, DirectOffload, TellReceipted
+from agent.control.offload_messages import (
+    CompareRecording,
+    DeleteRecording,
+    DirectOffload,
+    OffloadAsked,
+    TellReceipted,
+)
 from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted, PrintPaper
 from agent.duty.identity_code import sign_code
 from agent.errors import EnvironmentFault
@@ -58,6 +65,10 @@ class Performer:
                 return [happened.RecordingFailed(recording, detail, self._room.clock.read())]
             case asked.ShowDisclosure(kind, name):
                 return [happened.WorkFailed(detail, (kind, name))]
+            case commanded.KeepCommand(command):
+                return [happened.CommandNotStored(command, detail)]
+            case commanded.RequestCertificate(command) | commanded.Diagnose(command):
+                return [happened.CommandCarriedOut(command, detail, code="busy")]
             case MakePaper(ask, _, name):
                 return [PaperNotMade(ask, f"没有出具：{detail}", name)]
             case PrintPaper(ask, number):
@@ -90,24 +101,35 @@ class Performer:
                 return [self._post.open_connection()]
             case asked.StartRecording():
                 return self._start_recording(effect)
-            case asked.ShowDisclosure(kind, name, envelope):
-                self._show(kind, name, envelope)
-            case asked.HideDisclosure(kind, name) if self._room.disclosed is not None:
-                self._room.worker.ask(partial(self._room.disclosed.hide, kind, name))
             case asked.SignIdentity(ask, code):
-                signed = sign_code(code, self._room.signer)
-                return [happened.IdentitySigned(ask, code.certificate, code.nonce, signed)]
-            case MakePaper() if self._room.papers is not None:
-                return [self._room.papers.make(effect)]
-            case PrintPaper() if self._room.papers is not None:
-                return [answer] if (answer := self._room.papers.print(effect)) else []
-            case asked.ReadAsks() if self._room.asked is not None:
-                self._room.worker.ask(self._room.asked.take)
-            case asked.ReadTrustList():
-                self._room.worker.ask(self._room.read_trust)
-            case _:
+                return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
+            case MakePaper() | PrintPaper() if self._room.papers is not None:
+                return self._room.papers.carry_out(effect)
+            case _ if isinstance(effect, commanded.CommandEffect):
+                return self._command(effect)
+            case _ if not self._hand_on(effect):
                 self._carry_out_silently(effect)
         return []
+
+    def _hand_on(self, effect: Effect) -> bool:
+        """Give what may be slow to the worker; whether `effect` is of that kind."""
+        room = self._room
+        match effect:
+            case asked.ShowDisclosure(kind, name, envelope) if room.disclosed is not None:
+                room.worker.ask(partial(room.disclosed.show, kind, name, envelope))
+            case asked.HideDisclosure(kind, name) if room.disclosed is not None:
+                room.worker.ask(partial(room.disclosed.hide, kind, name))
+            case asked.ReadAsks() if room.asked is not None:
+                room.worker.ask(room.asked.take)
+            case asked.ReadTrustList():
+                room.worker.ask(room.read_trust)
+            case asked.ShowDuty(content) if room.asked is not None:
+                room.worker.ask(partial(room.asked.show, content))
+            case asked.SyncDisks():
+                room.worker.ask(os.sync)
+            case _:
+                return isinstance(effect, asked.ShowDisclosure | asked.ShowDuty)  # a device without such a folder
+        return True
 
     def _carry_out_silently(self, effect: Effect) -> None:
         match effect:
@@ -125,16 +147,11 @@ class Performer:
                 self._room.recorder is not None
             ):
                 self._room.recorder.obey(effect)
-            case asked.ShowDuty(content):
-                if self._room.asked is not None:
-                    self._room.worker.ask(partial(self._room.asked.show, content))
             case DirectOffload() | TellReceipted():
                 if self._room.offload is not None:
                     self._room.offload.follow(effect)
             case CompareRecording() | DeleteRecording():
                 self._clear(effect)
-            case asked.SyncDisks():
-                self._room.worker.ask(os.sync)
             case asked.Subscribe(filters):
                 self._room.link.subscribe(filters)
             case asked.CloseConnection(flush_by_ns):
@@ -166,14 +183,31 @@ class Performer:
         elif is_going(self._room.database, effect.recording):
             self._room.worker.ask(partial(removal.remove, effect.recording))
 
+    def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
+        self._room.database.mirror.cover_command(effect.command.counter)
+        numbers = self._store.put_all([asked.StoreEvent(draft) for draft in effect.drafts], effect.notes)
+        logger.info("command %d (%s) is kept", effect.command.counter, effect.command.kind)
+        stored = [happened.EventStored(max(numbers)), *self._pressure()] if numbers else []
+        return [*stored, happened.CommandStored(effect.command)]
+
+    def _command(self, effect: commanded.CommandEffect) -> list[Event]:
+        room = self._room
+        match effect:
+            case commanded.KeepCommand():
+                return self._keep_command(effect)
+            case commanded.RequestCertificate(command, look_only) if room.keys is not None:
+                room.worker.ask(partial(room.keys.look if look_only else room.keys.make, command))
+            case commanded.Diagnose(command) if room.diagnose is not None:
+                room.worker.ask(partial(room.diagnose, command))
+            case commanded.RequestCertificate(command) | commanded.Diagnose(command):
+                return [happened.CommandCarriedOut(command, "本机没有此项功能。", code="not-here")]
+            case commanded.OffloadNow():
+                return [OffloadAsked()]
+        return []
+
     def _start_recording(self, effect: asked.StartRecording) -> list[Event]:
         if self._room.recorder is None:
             detail = "本机没有录像设备，不能录制。请改用执法记录仪，或检查配置 [capture]。"
             return [happened.RecordingFailed(None, detail, self._room.clock.read())]
         self._room.recorder.start(effect)
         return []
-
-    def _show(self, kind: str, name: str, envelope: bytes) -> None:
-        disclosed = self._room.disclosed
-        if disclosed is not None:
-            self._room.worker.ask(lambda: disclosed.show(kind, name, envelope))

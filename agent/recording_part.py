@@ -159,7 +159,7 @@ def equip(
     pace = RecorderSettings(
         fragment_ms=capture.fragment_ms,
         segment_minutes=capture.segment_minutes,
-        reserve_bytes=storage.reserve_bytes,
+        margin_bytes=storage.margin_bytes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound, room),
     )
     if font_file() is None:

@@ -7,11 +7,13 @@ from typing import Protocol
 from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.recording_removal import RecordingRemoval
 from agent.adapters.worker import Worker
 from agent.clock import Clock
 from agent.control import effects as asked
+from agent.control.command_messages import OpenCommand
 from agent.control.controller import Identity
 from agent.control.messages import Event
 from agent.control.offload_messages import DirectOffload, TellReceipted
@@ -48,7 +50,8 @@ class OffloadPort(Protocol):
 @dataclass(frozen=True)
 class Room:
     """What effects are carried out with. `recorder`, `disclosed`, `asked` and `papers` are None on devices that have no
-    use for them; `read_trust` reads the trust list file again and answers with `TrustListRead` or `WorkFailed`."""
+    use for them; `keys` and `diagnose` carry out commands; `read_trust` reads the trust list file again and answers
+    with `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
     clock: Clock
@@ -63,3 +66,5 @@ class Room:
     papers: PaperDesk | None = None
     offload: OffloadPort | None = None
     removal: RecordingRemoval | None = None
+    keys: KeyRequests | None = None
+    diagnose: Callable[[OpenCommand], Event] | None = None

@@ -28,7 +28,9 @@ from agent.verify_files import (
     SEGMENTS,
     Basis,
     Judged,
+    is_export,
     judge_devices,
+    judge_export,
     judge_path,
     link_of,
     parts_of,
@@ -63,6 +65,8 @@ PATH 可以是一个 .mp4、一次录制的文件夹，或存放多次录制的�
   liuhen-verify segment-0001.mp4 --roots root.pem --json
 
   liuhen-verify REC-0001-R000001 --roots root.pem --key archive.key
+
+  liuhen-verify EXPORT --roots root.pem --trust trust.dsse   （导出的文件夹：连同导出证明 with its certificate）
 
   liuhen-verify state/recordings --roots root.pem --receipts REC-0001.receipts.jsonl --report report.html
 """
@@ -127,7 +131,9 @@ class _Session:
                 continue
             self._note(judged)
             whole.append((link_of(judged), judged.report))
-        if list(places) != [path]:
+        if is_export(path):
+            self._note(judge_export(path, self._basis))
+        elif list(places) != [path]:
             for device in judge_devices(path, whole, self._basis):
                 self._note(device)
                 if self._keep:

@@ -4,6 +4,7 @@ A path is a segment file, the folder of one recording or of one collected file, 
 `state/recordings` and `state/collected` on a device).
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
-from agent.evidence.bmff import Source
+from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
 from agent.evidence.encrypted_reading import decrypted_segment
 from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.export_report import CERTIFICATE_NAME, verify_export
 from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import damaged_photo, verify_photo
@@ -33,12 +35,12 @@ from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS
 from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
 from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
-from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId
+from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId, Digest
 from agent.wire.notes import MAX_NOTES
 from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
 
-SEGMENTS = "segment-*.mp4"
+SEGMENTS, EXCERPTS = "segment-*.mp4", "excerpt-*.mp4"
 PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
 MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
 MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
@@ -77,6 +79,8 @@ def parts_of(path: Path) -> list[Path]:
             raise OperatorFault(f"找不到 {path}，请检查路径。")
         if not path.is_dir() or _segments(path):
             return [path]
+        if is_export(path):
+            return sorted(path.glob(EXCERPTS))
         found = [place for place in path.iterdir() if place.is_dir() and _is_part(place.name)]
         return sorted(found) or _photos_alone(path) or [path]
 
@@ -136,6 +140,30 @@ def _judge_collected(folder: Path, basis: Basis) -> Judged:
 
 def _is_part(name: str) -> bool:
     return bool(RECORDING_PATTERN.fullmatch(name) or COLLECTED_PATTERN.fullmatch(name))
+
+
+def is_export(path: Path) -> bool:
+    """Whether `path` is the folder of an export, which its certificate is about."""
+    return path.is_dir() and (path / CERTIFICATE_NAME).is_file()
+
+
+def judge_export(path: Path, basis: Basis) -> Judged:
+    """The certificate in the folder `path` of an export, held against the files there. Raises `OperatorFault` when one
+    cannot be read."""
+    place = path / CERTIFICATE_NAME
+    with reading(path):
+        there = sorted(it for it in (*path.glob("*"), *path.glob(f"{NOTES}/*")) if it.is_file())[:MAX_SUMS]
+        files = {str(it.relative_to(path)): _sum(it) for it in there}
+        report = verify_export(_content(place) or b"", files, basis.grounds.trust, basis.now)
+    return Judged(place, report, ())
+
+
+def _sum(path: Path) -> Digest:
+    whole = hashlib.sha256()
+    with open_regular(path) as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            whole.update(chunk)
+    return Digest(whole.hexdigest())
 
 
 def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:

@@ -5,7 +5,8 @@ import pty
 import select
 import sys
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -55,11 +56,18 @@ class PseudoTerminal:
 def follow(terminal: PseudoTerminal, link: Path, obey: Callable[[list[str]], None]) -> None:
     """Plug `terminal` in at the symbolic link `link` and carry out the words of every line of standard input until
     that ends."""
+    with plugged(terminal, link):
+        for line in sys.stdin:
+            obey(line.split())
+
+
+@contextmanager
+def plugged(terminal: PseudoTerminal, link: Path) -> Iterator[None]:
+    """`terminal` is plugged in at the symbolic link `link` while the block runs."""
     with terminal:
         link.unlink(missing_ok=True)
         link.symlink_to(terminal.device)
         try:
-            for line in sys.stdin:
-                obey(line.split())
+            yield
         finally:
             link.unlink(missing_ok=True)

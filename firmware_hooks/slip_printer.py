@@ -6,6 +6,7 @@ What a printer cannot show stands as 〓 and is told, for a name must not change
 what a printer took; `SerialLink.write` says whether the line did.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ KANJI_ON, KANJI_OFF = b"\x1c&", b"\x1c."
 MISSING = "〓"  # in GBK, unlike most replacement marks
 GB18030, GBK = "gb18030", "gbk"
 COLUMNS = 32  # half-width characters of a 58 mm printer's line
+UNIT = re.compile("[（〔《“]*(?:[!-~]+|.)[，。、；：？！）〕》”]*", re.DOTALL)  # what a line is not broken within
 MAX_QR = 700  # ours: bytes; more cannot be read from 58 mm paper
 
 
@@ -44,15 +46,19 @@ def compose_slip(title: str, lines: Sequence[str], qr: str = "", encoding: str =
 
 
 def broken(line: str, columns: int = COLUMNS) -> list[str]:
-    """`line` in pieces of at most `columns` half-width characters; printers break in the middle of a character."""
-    pieces, piece, used = [], "", 0
-    for letter in line:
-        width = 1 if letter.isascii() else 2
-        if used + width > columns:
-            pieces.append(piece)
-            piece, used = "", 0
-        piece, used = piece + letter, used + width
-    return [*pieces, piece]
+    """`line` in pieces of at most `columns` half-width characters; printers break in the middle of a character. A
+    number stays whole where it fits, and no piece begins with a mark that closes or ends with one that opens."""
+    pieces = [""]
+    for unit in UNIT.findall(line):
+        for part in [unit] if _width(unit) <= columns else unit:
+            if _width(pieces[-1] + part) > columns:
+                pieces.append("")
+            pieces[-1] += part
+    return pieces
+
+
+def _width(text: str) -> int:
+    return sum(1 if letter.isascii() else 2 for letter in text)
 
 
 def encoded(line: str, encoding: str) -> tuple[bytes, str]:

@@ -14,12 +14,21 @@ from agent.wire.trust import Credential, Role
 from provisioning.authority.archive_key import ARCHIVE_KEY, ARCHIVE_PUBLIC, make_archive_key, read_archive_public
 from provisioning.authority.authority import init_authority, open_authority
 from provisioning.center.broker_config import Listener
-from provisioning.center.broker_folder import BrokerOrder, current_user, write_broker_folder
+from provisioning.center.broker_folder import (
+    MOSQUITTO,
+    BridgeOrder,
+    BrokerOrder,
+    current_user,
+    parse_bridge,
+    write_broker_folder,
+)
 from provisioning.cli_frame import tell
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
 from provisioning.fleet.orders import DeviceOrder, KioskOrder, ReceiverOrder, broker_address
 from provisioning.rehearsal import cli as rehearsal_cli
+
+ENGINE_HELP = "mosquitto（即 mosquitto-2.0）、mosquitto-2.1、emqx-5，或仅供演练的 embedded"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
@@ -184,19 +193,23 @@ def revoke(
 def broker_config(
     authority: AuthorityDir,
     out: OutDir,
-    engine: Annotated[str, typer.Option("--for", help="mosquitto，或仅供演练的 embedded")] = "mosquitto",
+    engine: Annotated[str, typer.Option("--for", help=ENGINE_HELP)] = "mosquitto",
     port: Annotated[int, typer.Option(min=1, max=65535, help="监听端口")] = 8883,
     bind: Annotated[str, typer.Option(help="监听地址；演练用 127.0.0.1")] = "0.0.0.0",  # noqa: S104
     host: Annotated[list[str] | None, typer.Option(help="设备连接所用的名称或地址，可重复")] = None,
     user: Annotated[str, typer.Option(help="root 启动时 Mosquitto 改用的用户，目录须归其所有；默认为本人")] = "",
     pair: Annotated[list[str] | None, typer.Option(help="互为见证的两台记录仪 REC-0001:REC-0002，可重复")] = None,
+    bridge: Annotated[str, typer.Option(help="上级平台的消息服务器 host:port，只上送事件与在线状态")] = "",
+    bridge_identity: Annotated[Path | None, typer.Option(help="上级平台发来的目录：root.pem、tls.pem、tls.key")] = None,
     as_json: Json = False,
 ) -> None:
     """生成消息服务器的配置、证书与访问规则；增减接收端或吊销后再运行一次 (broker folder)."""
     known = BrokerOrder(Listener(bind, port, user or current_user()), engine)
-    order = BrokerOrder(known.listener, engine, known.subject, tuple(host or known.hosts), tuple(pair or ()))
+    upper = _bridge_order(bridge, bridge_identity)
+    order = BrokerOrder(known.listener, engine, known.subject, tuple(host or known.hosts), tuple(pair or ()), upper)
     entry, changed = write_broker_folder(open_authority(authority), order, out, _now())
-    start = f"mosquitto -c {entry}" if engine == "mosquitto" else _embedded_command(entry)
+    start = f"mosquitto -c {entry}" if engine in MOSQUITTO else f"放到每个 EMQX 节点的 etc 目录：{entry}"
+    start = _embedded_command(entry) if engine == "embedded" else start
     message = f"{out} {'已写好' if changed else '没有变化'}。下一步：{start}"
     tell(message, {"folder": out, "config": entry, "changed": changed, "start": start}, as_json=as_json)
 
@@ -207,6 +220,15 @@ app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 def main() -> None:
     """Entry point."""
     run_app(app)
+
+
+def _bridge_order(address: str, identity: Path | None) -> BridgeOrder | None:
+    if bool(address) != bool(identity):
+        raise OperatorFault("--bridge 与 --bridge-identity 须同时写明。请补上。")
+    if identity is None:
+        return None
+    files = (identity / name for name in ("root.pem", "tls.pem", "tls.key"))
+    return BridgeOrder(parse_bridge(address), *files)
 
 
 def _embedded_command(entry: Path) -> str:

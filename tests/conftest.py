@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 LOG_END = 4_000  # characters of each log
+LONGEST_NAME = 100  # characters; what is longer is a key or an envelope, another one in each worker
 
 # Started first, because they take longest: at the end one of them would keep one worker busy and the others waiting.
 LONGEST = (
@@ -20,6 +21,10 @@ LONGEST = (
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_NAME else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,7 +38,12 @@ ARROWS = {
     "agent.control": {"agent.wire", "agent.evidence", "agent.duty", "agent.errors"},
     "agent.adapters": {"agent"},
     "agent.page": {
+        "agent.adapters.paper_folder",
+        "agent.adapters.paper_pdf",
+        "agent.adapters.qr_text",
         "agent.adapters.thumbnails",
+        "agent.asking",
+        "agent.duty.asks",
         "agent.config",
         "agent.evidence",
         "agent.markup",
@@ -68,11 +73,13 @@ PURE = (
     "agent.page.gate", "agent.page.lockout", "agent.page.view",
     "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
-    "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.intake",
+    "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.emqx_config",
+    "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
+    "provisioning.center.page.door", "provisioning.center.page.view",
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
-    "provisioning.fleet.orders",
+    "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",

@@ -15,11 +15,12 @@ MOST = 2**40  # ours: a thousand events a second for thirty years; the centre re
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Event, session and recording number that may have been used; 0 for none."""
+    """Event, session, recording and command number that may have been used; 0 for none."""
 
     devseq: int = 0
     session: int = 0
     recording: int = 0
+    command: int = 0
 
 
 class CounterMirror:
@@ -42,6 +43,8 @@ class CounterMirror:
             ) from error
         fields = Fields("计数镜像", canonical.decode(content))
         numbers = [fields.integer(name) for name in ("devseq", "session", "recording")]
+        if fields.has("command"):  # files of earlier versions have none
+            numbers.append(fields.integer("command"))
         if max(numbers) > MOST:
             raise SenderFault(f"计数镜像中的 {max(numbers)} 大于上限 {MOST}，已损坏。")
         self.written = Ceilings(*numbers)
@@ -61,6 +64,11 @@ class CounterMirror:
         """Recording number `number` may be used when this returns; exact, because people read these numbers."""
         if number > self.written.recording:
             self._write(replace(self.written, recording=number))
+
+    def cover_command(self, counter: int) -> None:
+        """Command number `counter` may be used when this returns; exact, because the centre counts them too."""
+        if counter > self.written.command:
+            self._write(replace(self.written, command=counter))
 
     def _write(self, ceilings: Ceilings) -> None:
         durable.write_bytes(self.path, canonical.encode(asdict(ceilings)), durable.PRIVATE)

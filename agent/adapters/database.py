@@ -36,7 +36,9 @@ OPEN_BUSY_S = 5.0  # ours: at the start there is time to wait for somebody who l
 BUSY_S = 0.25  # ours: readers keep no writer waiting, and the loop has buttons to obey; what is refused is tried again
 UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SYNCHRONOUS_FULL = 2
-NUMBERS = ("devseq", "acked", "session", "recording", "recording_head_number", "collected", "trust_version")
+NUMBERS = (
+    "devseq", "acked", "session", "recording", "recording_head_number", "collected", "trust_version", "command",
+)  # fmt: skip
 HASHES = ("head", "acked_head", "recording_head")
 TABLES = frozenset({"outbox", "counter", "remembered", "open_recording", "disclosure", "quarantined"})
 Found = TypeVar("Found")
@@ -292,6 +294,7 @@ def _mirror_again(database: Database, loss: StoreLoss, *, forgotten: bool) -> St
     database.mirror.cover_event(database.integer("devseq"))
     database.mirror.cover_session(database.integer("session"))
     database.mirror.cover_recording(database.integer("recording"))
+    database.mirror.cover_command(database.integer("command"))
     return StoreLoss(loss.kept_as, database.integer("devseq"), f"{loss.detail}，{ending}", forgotten)
 
 
@@ -314,7 +317,7 @@ def _put_aside(path: Path) -> str:
 
 def _skip(database: Database, ceilings: Ceilings, loss: StoreLoss) -> StoreLoss:
     with database.transaction():
-        for counter in ("devseq", "session", "recording"):
+        for counter in ("devseq", "session", "recording", "command"):
             database.set(counter, max(database.integer(counter), getattr(ceilings, counter)))
         database.set("acked", database.integer("devseq"))
         database.set("acked_head", GENESIS)

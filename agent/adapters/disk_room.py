@@ -1,13 +1,13 @@
-"""How much room the disk of the recordings has, and the part of it that is kept for closing what is open."""
+"""How much room the disk of the recordings has. Two parts of it are kept for closing what is open: the *reserve*, a
+file of real blocks that nothing else can take (`reserve_file`), and the *margin*, free room beside it."""
 
 import os
 from pathlib import Path
 
 from agent import durable
 from agent.adapters.reserve_file import ReserveFile
+from agent.control.storage_policy import MARGIN_BYTES
 from agent.errors import EnvironmentFault
-
-CLOSING_BYTES = 8 * 2**20  # ours: a last fragment at 50 Mbit/s, the seal and the sidecars
 
 
 class NoRoom(EnvironmentFault):
@@ -42,7 +42,7 @@ class DiskRoom:
     def use_reserve(self) -> None:
         """Something is to be closed: give the reserve back where there is not enough room without it."""
         try:
-            short = self.free_bytes() < CLOSING_BYTES
+            short = self.free_bytes() < MARGIN_BYTES
         except EnvironmentFault:  # what is to be closed meets the same and says so
             return
         if short:

@@ -158,7 +158,7 @@ def _report_from(client: Client, number: int, report: Callable[[Event], None]) -
         report(PublishAnswered(number, mid, reason.value))
 
     def on_message(_c: Client, _u: Any, message: MQTTMessage) -> None:
-        report(MessageArrived(number, message.topic, bytes(message.payload)))
+        report(MessageArrived(number, message.topic, bytes(message.payload), message.retain))
 
     client.on_connect, client.on_connect_fail, client.on_disconnect = on_connect, on_connect_fail, on_disconnect
     client.on_subscribe, client.on_publish, client.on_message = on_subscribe, on_publish, on_message

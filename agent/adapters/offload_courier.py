@@ -29,6 +29,7 @@ class OffloadCourier:
     def __init__(self, setup: str, clock: Clock, report: Callable[[Event], None], restart_s: float = RESTART_S) -> None:
         self._setup, self._clock, self._report, self._restart_s = setup, clock, report, restart_s
         self._last: dict[str, str] = {}
+        self._said = ""
         self._stop, self._writing = threading.Event(), threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._run, name="offload", daemon=True)
@@ -83,8 +84,14 @@ class OffloadCourier:
             self._hear(json.loads(line))
         last = "" if process.stderr is None else process.stderr.read().strip()[-300:]
         self._process = None
-        if last and not self._stop.is_set():
-            self._report(WorkFailed(f"录像上传不能进行：{last}"))
+        if not self._stop.is_set():
+            self._say(last)
+
+    def _say(self, trouble: str) -> None:
+        """Tell people once, and again only when it is something else."""
+        if trouble and trouble != self._said:
+            self._report(WorkFailed(f"录像上传不能进行：{trouble}"))
+        self._said = trouble
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         match message:

@@ -58,6 +58,8 @@ class Packet:
     captured: Instant
     still: bool = False
     """The picture is the same as all before it for so long that the camera must have frozen (`still_watch`)."""
+    lost_since: Instant | None = None
+    """When the picture before it was taken, where others between the two were lost; None where none was."""
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,12 @@ class PhotoDesk:
 
         bench, source = self._bench, feed.description
         context: dict[str, str | int | bool] = {"source": source.name, "synthetic": source.synthetic}
-        statement = PhotoStatement(
-            asked.device, asked.unit, asked.at, packet.captured, bench.clock.read(), place, context
-        )
+        now, position = bench.clock.read(), bench.positions.at(packet.captured)
+        statement = PhotoStatement(asked.device, asked.unit, asked.at, packet.captured, now, place, context, position)
         return sign_photo(photo_of(packet.data), statement, bench.signer)
 
     def _write(self, data: bytes, captured: Instant, place: PhotoPlace | None) -> None:
-        self._bench.spool.room.check(self._bench.settings.reserve_bytes)
+        self._bench.spool.room.check(self._bench.settings.margin_bytes)
         spool = self._bench.spool
         folder = durable.make_directory(spool.photos) if place is None else spool.folder(place.recording)
         moment = f"{captured.wall:%Y%m%dT%H%M%S}{captured.wall.microsecond // 1000:03d}Z"

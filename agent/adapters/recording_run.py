@@ -77,6 +77,9 @@ class RecordingRun:
             now = self._bench.clock.read()
             self._gaps.passed(Reason.FRAMES_DROPPED, packet.captured, now, f"timestamps moved by {float(shift):.3f} s")
             self._tell_gap(Reason.FRAMES_DROPPED)
+        if packet.lost_since is not None:
+            self._gaps.passed(Reason.FRAMES_DROPPED, packet.lost_since, packet.captured, "pictures lost by the camera")
+            self._tell_gap(Reason.FRAMES_DROPPED)
         if self._gaps.impaired(Reason.SOUND_LOST, lost=self._feed.sound_lost, at=packet.captured):
             self._tell_gap(Reason.SOUND_LOST)
         if packet.stream == 0 and self._gaps.impaired(Reason.PICTURE_FROZEN, lost=packet.still, at=packet.captured):

@@ -25,6 +25,7 @@ from agent.control.messages import (
     RecordingSealed,
     WorkFailed,
 )
+from agent.control.storage_policy import MARGIN_BYTES
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from agent.evidence.segment import SegmentEmitter, SegmentOrigin, SessionKey
@@ -41,7 +42,7 @@ CHECK_BYTES = 2**18  # ours; a ring's packets ask the disk for its room once in 
 @dataclass(frozen=True)
 class RecorderSettings:
     """`retry_s` is the pause before a lost camera or disk is tried again, `stall_s` how long a camera may be silent,
-    `open_s` how long it may take to open; `reserve_bytes` stay free on the disk, so that seals, sidecars and the outbox
+    `open_s` how long it may take to open; `margin_bytes` stay free on the disk, so that seals, sidecars and the outbox
     always find room (all ours)."""
 
     fragment_ms: int = 500
@@ -50,7 +51,7 @@ class RecorderSettings:
     stall_s: float = 3.0
     open_s: float = 10.0
     queue_bytes: int = QUEUE_BYTES
-    reserve_bytes: int = 8 * 2**20
+    margin_bytes: int = MARGIN_BYTES
     pre_event: PreEventSettings = field(default_factory=PreEventSettings)
 
 
@@ -184,7 +185,7 @@ class SegmentRow:
         if self._behind is not None and self._unchecked >= 0:
             return True
         try:
-            self._bench.spool.room.check(self._bench.settings.reserve_bytes)
+            self._bench.spool.room.check(self._bench.settings.margin_bytes)
         except NoRoom as fault:
             self._break_off(fault)
             self.finish(Reason.STORAGE_FULL)
@@ -246,7 +247,7 @@ class SegmentRow:
 
     def _new_segment(self) -> SegmentWriter:
         order, bench, number = self._order, self._bench, len(self.done) + 1
-        bench.spool.room.hold_reserve(bench.settings.reserve_bytes)
+        bench.spool.room.hold_reserve(bench.settings.margin_bytes)
         path = bench.spool.segment(order.recording, number)
         self._seals.clear(path)
         origin = SegmentOrigin(

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from agent.adapters.data_keys import DataKeys
+from agent.adapters.given_up import forget_failures, is_given_up, note_failure
 from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
@@ -52,9 +53,9 @@ class SpoolRecovery:
 
         Finished recordings are passed over unless they are `expected` (whose end was never put down elsewhere): those
         are reported again. A recording that cannot be sealed is reported as failed, left as it is, and does not stop
-        the others.
+        the others; one whose content was refused at several starts is not read again (`given_up`).
         """
-        found = [self._seal(it) for it in recordings if it in expected or not self._spool.is_finished(it)]
+        found = [self._seal(it) for it in recordings if it in expected or not self._is_done(it)]
         self._sealed = [event.recording for event in found if isinstance(event, RecordingFound)]
         return found
 
@@ -79,6 +80,7 @@ class SpoolRecovery:
             found = [read_sealed(it, self._signer, self._spool.keys) for it in self._spool.segments(recording)]
             check_row(found)
             records = [record for segment in found for record in segment.fragments]
+            forget_failures(self._spool.folder(recording))
             self._spool.write_sidecars(recording, records, self._signer)
             if self.retells:
                 self._report(_reread(recording, found, records))
@@ -114,7 +116,19 @@ class SpoolRecovery:
     def _prior_head(self, after: Path | None) -> Digest | None:
         return None if after is None else prior_head(after, self._spool.keys)
 
+    def _is_done(self, recording: RecordingId) -> bool:
+        try:
+            return self._spool.is_finished(recording) or is_given_up(self._spool.folder(recording))
+        except EnvironmentFault:  # whoever tries meets the same and says so
+            return False
+
     def _failed(self, recording: RecordingId, fault: Exception) -> RecordingFailed:
+        if isinstance(fault, SenderFault):  # the disk works, what it gives back is refused
+            try:
+                tries = note_failure(self._spool.folder(recording))
+                logger.warning("recording %s was refused at %d starts: %s", recording, tries, fault)
+            except EnvironmentFault as disk:
+                logger.warning("that recording %s was refused could not be put down: %s", recording, disk)
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", self._clock.read())
 
     def _broken(self, recording: RecordingId) -> RecordingFailed:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from agent.adapters.command_memory import read_commands, read_holds, write_command_note
 from agent.adapters.damaged_rows import declarations, find_damage, one_run, quarantine, quarantined_hash
 from agent.adapters.database import Database
 from agent.adapters.kept_recordings import read_kept, write_kept
 from agent.control.back_pressure import STEPS, Pressure, pressure, takes
+from agent.control.command_messages import CommandSettled, CommandUsed, HoldsKept
 from agent.control.controller import Memory
 from agent.control.effects import (
     CollectedTold,
@@ -56,8 +58,9 @@ class EventStore:
         """As `put_all` for one."""
         return self.put_all([StoreEvent(draft, note)])[0]
 
-    def put_all(self, orders: Sequence[StoreEvent]) -> list[int]:
-        """Number, chain and commit every draft together with its note, all in one transaction; returns their numbers.
+    def put_all(self, orders: Sequence[StoreEvent], notes: Sequence[Note] = ()) -> list[int]:
+        """Number, chain and commit every draft together with its note, and `notes`, all in one transaction; returns
+        their numbers.
 
         A fact that was stored before keeps its number. Raises `EnvironmentFault` when the store is full, takes only
         weightier events just now (`agent.control.back_pressure`) or fails: nothing is stored then, and the numbers stay
@@ -79,6 +82,8 @@ class EventStore:
                 if order.note is not None:
                     write_note(self._database, order.note, number)
                 numbers.append(number)
+            for note in notes:
+                write_note(self._database, note, 0)
             self._database.run(SET_END, (str(end[0]), end[1]))
         self._database.chain_end = end
         return numbers
@@ -251,6 +256,8 @@ class DeviceMemory:
             self._witnessed(),
             self._shift(),
             kept=read_kept(store),
+            commands=read_commands(store),
+            holds=read_holds(store),
         )
 
     def _shift(self) -> Shift:
@@ -331,3 +338,5 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("shift", shift)
         case TrustSeen(version):
             database.set("trust_version", max(version, database.integer("trust_version")))
+        case CommandUsed() | CommandSettled() | HoldsKept():
+            write_command_note(database, note)

@@ -47,6 +47,7 @@ class Uploader:
     _sealed: tuple[RecordingId, Iterator[bytes | None]] | None = None
     _checked_ns: dict[RecordingId, int] = field(default_factory=dict)
     _look_ns: int = 0
+    _allowed: bool = False
 
     def begin(self) -> None:
         """Tell again what earlier runs have brought out: whoever hears it knows what he has heard before."""
@@ -109,8 +110,9 @@ class Uploader:
         self.report(_uploaded(parse_manifest(data)))
 
     def _next(self, allowed: bool, running: str, now_ns: int) -> RecordingId | None:
-        if now_ns < self._look_ns:
+        if now_ns < self._look_ns and allowed is self._allowed:
             return None
+        self._allowed = allowed
         for recording in self._there():
             wanted = recording != running and (allowed or recording in self._followed)
             if wanted and is_sealed(self.recordings / recording) and not self._rests(recording, now_ns):

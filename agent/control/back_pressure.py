@@ -60,8 +60,11 @@ ROUTINE = frozenset(
         EventType.LIMIT_STARTED,
     }
 )
-CRITICAL = frozenset(  # beginning and end, tampering, power, gaps
+CRITICAL = frozenset(  # beginning and end, tampering, power, gaps, what became of a command
     {
+        EventType.COMMAND_ANSWERED,
+        EventType.RECORDING_HELD,
+        EventType.RECORDING_RELEASED,
         EventType.DEVICE_STARTED,
         EventType.DEVICE_STOPPED,
         EventType.STORAGE_FAILED,

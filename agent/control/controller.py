@@ -10,7 +10,8 @@ from agent.control.backoff import NANOSECONDS
 from agent.control.collecting import file_collected
 from agent.control.desks import Identity as Identity
 from agent.control.desks import Memory as Memory
-from agent.control.desks import disclosure_desk, duty_desk, offload_desk, witness_desk
+from agent.control.desks import command_desk, disclosure_desk, duty_book, offload_desk, witness_desk
+from agent.control.duty_desk import DutyDesk
 from agent.control.effects import (
     DETAIL_LENGTH,
     CheckEvents,
@@ -70,13 +71,15 @@ class Controller:
         self.health, self.frames = HealthDesk(self._recording, storage), FrameWatch()
         self._desk = disclosure_desk(identity, memory, self.policies)
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
-        filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         self._witness = witness_desk(identity, memory)
-        self._duty = duty_desk(identity, memory, self._recording, self.policies)
-        book = None if self._duty is None else self._duty.book
-        self._offload = offload_desk(identity, memory, self._recording, self.health, book)
-        extra = (*(self._duty.filters if self._duty else ()), *((self._witness.topic,) if self._witness else ()))
-        self._uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
+        book = duty_book(identity, memory, self._recording, self.policies)
+        self._commands = command_desk(identity, memory, book, self.policies, lambda: self._uplink.subscribe_again())
+        self._duty = None if book is None else DutyDesk(book, self._commands)
+        holds = self._commands.holds
+        self._offload = offload_desk(identity, memory, self._recording, self.health, book, holds)
+        filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
+        extra = (*self._commands.filters, *((self._witness.topic,) if self._witness else ()))
+        self._uplink: Uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
         self._pressure = Pressure.NONE
@@ -92,7 +95,8 @@ class Controller:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
         reminder = None if self._indicator is None else self._indicator.deadline()
         limit = None if self._duty is None else self._duty.book.deadline()
-        times = (self._uplink.deadline(), self._unstored.deadline(), self._sealed_by_ns, reminder, limit)
+        sent = (self._uplink.deadline(), self._unstored.deadline(), self._commands.refusals.deadline())
+        times = (*sent, self._sealed_by_ns, reminder, limit)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
@@ -100,7 +104,7 @@ class Controller:
         before = self._recording.state
         event = hook_desk.meant(event, step_due=self._duty is not None and self._duty.step_due)
         self.health.count(event)
-        decisions: Iterable[Effect] = self._decide(event, now)
+        decisions: Iterable[Effect] = [*self._decide(event, now), *self._commands.heard(event, self._trust, now)]
         if self._offload is not None:
             decisions = [*decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
@@ -145,7 +149,8 @@ class Controller:
                 return self._recording.failed(event)
             case happened.DeviceStarted():
                 rolled_back = [] if self._desk is None else self._desk.started(now)
-                return [*self._started(event), *rolled_back, *self._uplink.open(now)]
+                commands = self._commands.started(now)
+                return [*self._started(event), *rolled_back, *commands, *self._uplink.open(now)]
             case happened.EventNotStored():
                 return self._unstored.keep(event, now.monotonic_ns)
             case happened.MessageArrived():
@@ -158,10 +163,8 @@ class Controller:
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
-            case _ if isinstance(event, happened.DutyEvent):
-                return []  # the duty desk hears them
-            case _ if isinstance(event, happened.OffloadEvent):
-                return []  # the offload desk does
+            case _ if isinstance(event, happened.DutyEvent | happened.CommandEvent | happened.OffloadEvent):
+                return []  # their own desks hear them
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
             case happened.StopRequested():
@@ -197,8 +200,8 @@ class Controller:
         return effects
 
     def _arrived(self, event: happened.MessageArrived, now: Instant) -> list[Effect]:
-        if self._duty is not None and self._duty.is_for(event.topic):
-            return []  # a command; the duty desk hears it
+        if self._commands.is_for(event.topic):
+            return []  # the command desk hears it
         if event.topic == self._receipts and is_recording_receipt(event.payload):
             return []  # the offload desk hears it
         if event.topic == self._receipts:
@@ -235,7 +238,7 @@ class Controller:
             return []
         self._exit_code, self._end_by_ns = exit_code, now.monotonic_ns + STOP_NS
         self._sealed_by_ns = now.monotonic_ns + STOP_GRACE_NS
-        return self._recording.shut_down(now)
+        return [*self._commands.refusals.sum_up(now), *self._recording.shut_down(now)]
 
     def _finish_when_quiet(self, now: Instant) -> list[Effect]:
         if self._exit_code is None or self._sealed_by_ns is None:

@@ -1,13 +1,16 @@
 """Who a device is, what it remembers, and the desks that follow from both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agent.control.command_desk import CommandDesk
+from agent.control.command_messages import CommandsKept
+from agent.control.command_verbs import Hands
 from agent.control.deletion import NOT_FILED, Kept
 from agent.control.disclosure_desk import DisclosureDesk, Key
 from agent.control.duty_book import DutyBook, Whose
-from agent.control.duty_desk import DutyDesk
 from agent.control.duty_guidance import guidance_of
+from agent.control.effects import Effect
 from agent.control.health_desk import HealthDesk
 from agent.control.offload_desk import OffloadDesk
 from agent.control.recording import RecordingMachine, RecordingMemory
@@ -51,6 +54,8 @@ class Memory:
     witnessed: Mapping[DeviceId, WitnessFloor] = field(default_factory=dict)
     shift: Shift = field(default_factory=Shift)
     kept: Mapping[RecordingId, Kept] = field(default_factory=dict)
+    commands: CommandsKept = field(default_factory=CommandsKept)
+    holds: Mapping[RecordingId, Mapping[str, str]] = field(default_factory=dict)
 
 
 def disclosure_desk(identity: Identity, memory: Memory, shelf: PolicyShelf) -> DisclosureDesk | None:
@@ -70,16 +75,33 @@ def witness_desk(identity: Identity, memory: Memory) -> WitnessDesk | None:
     return WitnessDesk(identity.district, partner, memory.witnessed.get(partner, WitnessFloor()))
 
 
-def duty_desk(identity: Identity, memory: Memory, recordings: RecordingMachine, shelf: PolicyShelf) -> DutyDesk | None:
-    """Follows the officers of a recorder; kiosk hosts have none."""
+def duty_book(identity: Identity, memory: Memory, recordings: RecordingMachine, shelf: PolicyShelf) -> DutyBook | None:
+    """What the officers of a recorder do; kiosk hosts have none."""
     if not identity.shows_nothing:
         return None
     whose = Whose(identity.district, identity.device, identity.unit)
-    return DutyDesk(DutyBook(whose, recordings, memory.shift, guidance_of(shelf)))
+    return DutyBook(whose, recordings, memory.shift, guidance_of(shelf))
+
+
+def command_desk(
+    identity: Identity,
+    memory: Memory,
+    book: DutyBook | None,
+    shelf: PolicyShelf,
+    hear_again: Callable[[], list[Effect]],
+) -> CommandDesk:
+    """Takes the centre's commands, on every device."""
+    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again, identity.offloads)
+    return CommandDesk(identity.district, identity.device, memory.commands, hands)
 
 
 def offload_desk(
-    identity: Identity, memory: Memory, recordings: RecordingMachine, health: HealthDesk, book: DutyBook | None
+    identity: Identity,
+    memory: Memory,
+    recordings: RecordingMachine,
+    health: HealthDesk,
+    book: DutyBook | None,
+    holds: Mapping[RecordingId, Iterable[str]],
 ) -> OffloadDesk | None:
     """Follows a recorder's recordings out and to their end; kiosk hosts have none."""
     if book is None:
@@ -89,4 +111,4 @@ def offload_desk(
         task = book.shift.task
         return NOT_FILED if task is None else task.retention
 
-    return OffloadDesk(identity.device, recordings, health, memory.kept, {}, term, directs=identity.offloads)
+    return OffloadDesk(identity.device, recordings, health, memory.kept, holds, term, directs=identity.offloads)

@@ -7,7 +7,6 @@ Events and the new shift are stored in one transaction, notes go into the journa
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from agent.control import duty_events, duty_officers, duty_tasks
 from agent.control.backoff import NANOSECONDS
@@ -24,14 +23,13 @@ from agent.control.effects import (
     StoreEvent,
     StoreNote,
 )
-from agent.control.messages import FragmentStored, RecordingSealed
+from agent.control.messages import FragmentStored
 from agent.control.recording import RecordingMachine, State
 from agent.duty.asks import Answer
 from agent.duty.limits import LIMIT_WORDS, Limit, LimitKind, due_monotonic_ns, has_passed
-from agent.duty.shift import MAX_STOPPED, Closed, Shift
+from agent.duty.shift import Shift
 from agent.duty.steps import StepSheet
 from agent.errors import SenderFault
-from agent.wire import canonical
 from agent.wire.device_events import GENESIS, EventType, event_hash
 from agent.wire.identifiers import DeviceId, District, RecordingId
 from agent.wire.instant import Instant
@@ -81,16 +79,6 @@ class DutyBook:
         """A fragment is on the disk: the next one is being filled."""
         if event.recording == self._recordings.current:
             self._sequence, self._head = event.sequence + 1, event.head
-
-    def sealed(self, event: RecordingSealed, now: Instant) -> list[Effect]:
-        """A recording is over: its chain's end is kept, for receipts and key-content sheets that come later."""
-        if any(one.recording == event.recording for one in self.shift.closed):
-            return []
-        task = next((task for name, task, _ in self.shift.stopped if name == event.recording), self.at(now).task)
-        ended = event.at.wall
-        began = canonical.timestamp(ended - timedelta(milliseconds=event.duration_ms))
-        closed = Closed(event.recording, task, began, canonical.timestamp(ended), event.fragments, event.head)
-        return self.keep(replace(self.shift, closed=(*self.shift.closed, closed)[-MAX_STOPPED:]), (), now)
 
     def wake(self, now: Instant) -> list[Effect]:
         """Time has passed: tell each limit that ran out, once."""

@@ -1,4 +1,4 @@
-"""The recorder's duty desk: what officers ask, by card, by command and through the folder `asked`.
+"""The recorder's duty desk: what officers ask, by card and through the folder `asked`.
 
 Decisions are made by `duty_officers` and `duty_tasks`, kept and shown by `duty_book`. Nothing here ever stops a
 recording.
@@ -9,18 +9,20 @@ from dataclasses import replace
 
 from agent.control import duty_officers, duty_papers, duty_sheets, duty_tasks
 from agent.control.acts import Act
+from agent.control.command_desk import CommandDesk
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
-from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording, StoreEvent
+from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording
 from agent.control.messages import (
     AsksRead,
     AsksSettled,
     CardShown,
+    CommandNotStored,
+    CommandStored,
     DeviceStarted,
     Event,
     FragmentStored,
     IdentitySigned,
-    MessageArrived,
     OfficerActed,
     RecordingSealed,
     TimePassed,
@@ -29,11 +31,10 @@ from agent.control.paper_acts import PaperEvent, PaperMade, PaperNotMade, PaperN
 from agent.duty.asks import Ask, What, parse_ask
 from agent.duty.key_content import KeyContentSheet
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.commands import CommandKind, open_command
 from agent.wire.instant import Instant
-from agent.wire.topics import COMMAND, device_topic
 from agent.wire.trust import TrustList
 
+ENVELOPE = '"payloadType"'  # stands in every envelope, and in no task
 ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
     What.ENROL: duty_officers.enrol,
     What.TAKE_OUT: duty_officers.take_out_by_pin,
@@ -54,25 +55,15 @@ ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
 
 
 class DutyDesk:
-    """Belongs to the controller."""
+    """Belongs to the controller. A command in a file goes through the door of `commands`, like one from the broker."""
 
-    def __init__(self, book: DutyBook) -> None:
-        self.book = book
-        self._commands = f"{device_topic(book.whose.place, book.whose.device, COMMAND)}/"
-
-    @property
-    def filters(self) -> tuple[str, ...]:
-        """What to subscribe to: commands for this device."""
-        return (f"{self._commands}+",)
+    def __init__(self, book: DutyBook, commands: CommandDesk) -> None:
+        self.book, self._commands = book, commands
 
     @property
     def step_due(self) -> bool:
         """Whether a recording runs for a task of which a step is still to be marked."""
         return self.book.step_due
-
-    def is_for(self, topic: str) -> bool:
-        """Whether `topic` carries a command for this device."""
-        return topic.startswith(self._commands)
 
     def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         """What follows for the officers from whatever happened."""
@@ -87,12 +78,12 @@ class DutyDesk:
                 return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
             case IdentitySigned():
                 return self._signed(event, now)
+            case CommandStored() | CommandNotStored():
+                return self.book.keep(self.book.shift, (), now)  # an answer to whoever brought it in a file
             case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
                 return self._settled(event, now)
             case RecordingSealed():
-                return self.book.sealed(event, now)
-            case MessageArrived(_, topic, payload) if self.is_for(topic):
-                return self._command(payload, trust, now)
+                return self.book.keep(duty_tasks.sealed(self.book.at(now), event), (), now)
             case OfficerActed(act=Act.STEP):
                 return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():
@@ -112,13 +103,6 @@ class DutyDesk:
             else:
                 effects += self._answered(ask, trust, now)
         return effects
-
-    def _command(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
-        """A command came: take the task that it brings, or tell why not."""
-        try:
-            return self.book.carry_out(self._commanded(payload, trust, now), now)
-        except SenderFault as fault:
-            return [RaiseAlarm(str(fault)), StoreEvent(task_refused(payload, fault, now))]
 
     def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
         """A code is signed: answer with it, mark that it is shown."""
@@ -156,9 +140,10 @@ class DutyDesk:
                     yield effect
 
     def _answered(self, ask: Ask, trust: TrustList, now: Instant) -> list[Effect]:
-        at = self.book.at(now)
+        if ask.what == What.PICK and ENVELOPE in ask.value("document"):
+            return self._by_hand(ask, trust, now)
         try:
-            outcome = self._act(ask, at, trust)
+            outcome = self._act(ask, self.book.at(now))
         except (OperatorFault, SenderFault) as fault:
             outcome = Outcome(self.book.shift, str(fault), done=False)
             if isinstance(fault, SenderFault) and ask.what == What.PICK:
@@ -166,18 +151,21 @@ class DutyDesk:
         self.book.answer(ask.ask, outcome)
         return self.book.carry_out(outcome, now)
 
-    def _act(self, ask: Ask, at: Situation, trust: TrustList) -> Outcome:
-        document = ask.value("document")
-        if ask.what == What.PICK and '"payloadType"' in document:
-            return self._commanded(document.encode(), trust, at.now)
+    def _by_hand(self, ask: Ask, trust: TrustList, now: Instant) -> list[Effect]:
+        """A command in a file: answered when it is stored, or at once when it is not let in."""
+        payload = ask.value("document").encode()
+
+        def tell(text: str, done: bool) -> None:
+            self.book.answer(ask.ask, Outcome(self.book.shift, text, done=done))
+
+        try:
+            return self._commands.take(payload, trust, now, tell=tell)
+        except SenderFault as fault:
+            tell(str(fault), False)
+            return [*self._commands.refused(payload, fault, now), *self.book.keep(self.book.shift, (), now)]
+
+    def _act(self, ask: Ask, at: Situation) -> Outcome:
         act = ACTS.get(ask.what)
         if act is None:
             raise OperatorFault(f"不认识的请求“{ask.what[:40]}”。")
         return act(at, ask)
-
-    def _commanded(self, payload: bytes, trust: TrustList, now: Instant) -> Outcome:
-        at = self.book.at(now)
-        command = open_command(payload, trust, now.wall, self.book.whose.place, clock_set=at.clock_set)
-        if command.kind is not CommandKind.ASSIGN_TASK:
-            raise SenderFault(f"本机不执行命令 {command.kind}。", "kind")
-        return duty_tasks.offered(at, {**command.body, "device": command.device}, duty_tasks.COMMAND, payload)

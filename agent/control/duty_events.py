@@ -103,6 +103,7 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
         "at": canonical.timestamp(now.wall),
         "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in at.labels],
         "limits": [_limit(it, now) for it in shift.limits],
+        "message": {"at": shift.message_at, "text": shift.message},
         "officers": [_officer(fact) for fact in at.crew],
         "papers": [_paper(note) for note in shift.papers.notes[-PAPERS_SHOWN:]],
         "recording": recording or "",

@@ -50,11 +50,8 @@ def receipt(at: Situation, ask: Ask) -> Outcome:
 
 
 def confirm(at: Situation, ask: Ask) -> Outcome:
-    """Keep what the party did with the checksum of the last receipt."""
-    receipt_note = at.shift.papers.last(PaperKind.RECEIPT)
-    if receipt_note is None:
-        raise OperatorFault("还没有出具回执，无从确认。请先用 liuhen-agent receipt new 出具回执。")
-    _of_this_task(at, receipt_note)
+    """Keep what the party did with the checksum of a receipt."""
+    receipt_note = _receipt_note(at, ask.value("receipt").strip())
     paper = ask.value("paper").strip()
     if paper:
         paper = at.shift.papers.note(paper).number
@@ -182,6 +179,16 @@ def _receipted(at: Situation) -> tuple[RecordingId, int, Digest, str]:
         raise OperatorFault("本机还没有录制，无从出具回执。请先按录制键。")
     closed = at.shift.closed[-1]
     return closed.recording, closed.fragments, closed.head, closed.task
+
+
+def _receipt_note(at: Situation, number: str) -> PaperNote:
+    """The receipt called `number`, or the newest."""
+    papers = at.shift.papers
+    note = papers.note(number) if number else papers.last(PaperKind.RECEIPT)
+    if note is None or note.kind is not PaperKind.RECEIPT:
+        raise OperatorFault("还没有出具回执，无从确认。请先用 liuhen-agent receipt new 出具回执。")
+    _of_this_task(at, note)
+    return note
 
 
 def _of_this_task(at: Situation, note: PaperNote) -> None:

@@ -1,15 +1,17 @@
 """Tasks and their steps: taking, marking, saying why something is missing, ending."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from agent.control import duty_events
 from agent.control.duty_situation import Outcome, Situation
 from agent.control.effects import EventDraft, RaiseAlarm
+from agent.control.messages import RecordingSealed
 from agent.duty.asks import Ask
 from agent.duty.case_facts import Label
 from agent.duty.limits import LIMIT_WORDS, Limit, begun_by
 from agent.duty.masking import check_masked
-from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Shift
+from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import TAKEN, Task, for_this, parse_task, read_task, with_list
 from agent.errors import OperatorFault, SenderFault
@@ -173,6 +175,16 @@ def at_stop(at: Situation) -> tuple[Shift, tuple[EventDraft, ...], tuple[RaiseAl
         return shift, (), ()
     told = duty_events.missing(unexplained, at.task, recording, "", at.now)
     return replace(shift, asking=recording), (told,), (RaiseAlarm(missing_text(unexplained)),)
+
+
+def sealed(at: Situation, event: RecordingSealed) -> Shift:
+    """A recording is over: its chain's end is kept, for receipts and key-content sheets that come later."""
+    if any(one.recording == event.recording for one in at.shift.closed):
+        return at.shift
+    task = next((task for name, task, _ in at.shift.stopped if name == event.recording), at.task)
+    began = canonical.timestamp(event.at.wall - timedelta(milliseconds=event.duration_ms))
+    closed = Closed(event.recording, task, began, canonical.timestamp(event.at.wall), event.fragments, event.head)
+    return replace(at.shift, closed=(*at.shift.closed, closed)[-MAX_STOPPED:])
 
 
 def hand_in_from(shift: Shift, limit: Limit, at: Instant) -> tuple[Shift, tuple[EventDraft, ...]]:

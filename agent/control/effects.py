@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.acts import Act
+from agent.control.command_messages import CommandEffect, CommandNote
 from agent.control.lights import Cue, Light
 from agent.control.link_effects import Acknowledge as Acknowledge
 from agent.control.link_effects import CheckEvents as CheckEvents
@@ -77,8 +78,7 @@ class EventsDamaged:
 
 @dataclass(frozen=True)
 class HeadSeen:
-    """Note to the store: nothing that `partner` tells at or below its event `devseq`, or up to fragment `sequence` of
-    recording number `recording`, is countersigned again."""
+    """Note to the store: up to event `devseq`, and fragment `sequence` of `recording`, `partner` is countersigned."""
 
     partner: DeviceId
     devseq: int
@@ -108,7 +108,7 @@ class DutyKept:
 
 
 StateNote = DutyKept | CollectedTold | DisclosureSeen | TrustSeen | HeadSeen | HealthSeen
-Note = StateNote | RecordingEnded | EventsDamaged | OffloadNote
+Note = StateNote | RecordingEnded | EventsDamaged | OffloadNote | CommandNote
 
 
 @dataclass(frozen=True)
@@ -308,4 +308,5 @@ Effect = (
     | OffloadEffect
     | RaiseAlarm
     | Finish
+    | CommandEffect
 )

@@ -23,6 +23,7 @@ from agent.control.signs import (
     Notice,
 )
 from agent.evidence.reasons import Reason
+from agent.wire.commands import CommandKind
 from agent.wire.instant import Instant
 
 REMINDER_NS = 120 * NANOSECONDS  # reference REC-07: remind every two minutes that recording is on
@@ -147,6 +148,8 @@ class Indicator:
                 self._hold(Fault.CLOCK_DISPUTED, at.monotonic_ns, begins=apart_ms != 0)
             case happened.CardShown():
                 self._notice(Notice.CARD_READ)
+            case happened.CommandStored(command) if command.kind is CommandKind.SHOW_MESSAGE:
+                self._notice(Notice.MESSAGE_CAME)
             case happened.WorkFailed():
                 self._notice(Notice.WORK_FAILED)
 

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from agent.control.acts import OfficerActed as OfficerActed
 from agent.control.collecting import FileCollected as FileCollected
+from agent.control.command_messages import CommandCarriedOut as CommandCarriedOut
+from agent.control.command_messages import CommandEvent as CommandEvent
+from agent.control.command_messages import CommandNotStored as CommandNotStored
+from agent.control.command_messages import CommandStored as CommandStored
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
@@ -163,11 +167,12 @@ class EventNotStored:
 
 @dataclass(frozen=True)
 class MessageArrived:
-    """Bytes from the broker, nobody has looked into them yet."""
+    """Bytes from the broker, nobody has looked into them yet. `retained`: the broker had kept them."""
 
     connection: int
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,7 @@ Event = (
     | FileSettled
     | WorkFailed
     | DutyEvent
+    | CommandEvent
     | OffloadEvent
     | TimePassed
     | StopRequested

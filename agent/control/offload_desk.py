@@ -2,7 +2,7 @@
 may go. Belongs to the controller.
 
 Events it drafts (`data` in brackets), with ids that name the fact: `R000001/offloaded/{manifest}` (recording, manifest,
-files, size), `R000001/receipted/{manifest}` (recording, manifest, receiver, opened, retention), `R000001/deleted`
+files, size), `R000001/receipted/{receipt}` (recording, manifest, receiver, opened, retention), `R000001/deleted`
 (recording, manifest, retention, receipted_at).
 """
 
@@ -42,7 +42,7 @@ from agent.control.offload_policy import OffloadOrders
 from agent.control.recording import RecordingMachine
 from agent.errors import SenderFault
 from agent.wire.canonical import timestamp
-from agent.wire.device_events import EventType
+from agent.wire.device_events import EventType, event_hash
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.instant import Instant
@@ -159,7 +159,7 @@ class OffloadDesk:
             "recording": receipt.recording,
             "retention": receipt.retention,
         }
-        name = f"{_fact(receipt.recording)}/receipted/{receipt.manifest}"
+        name = f"{_fact(receipt.recording)}/receipted/{event_hash(receipt.encode())}"
         draft = EventDraft(name, EventType.RECORDING_RECEIPTED, now, data)
         before = self._of(receipt.recording)
         if before.manifest != receipt.manifest:  # signed for what stood outside before: told, and nothing follows

@@ -43,6 +43,7 @@ class Notice(StrEnum):
     EXPLANATION_ENDED = "explanation-ended"
     NOT_POSSIBLE = "not-possible"
     CARD_READ = "card-read"
+    MESSAGE_CAME = "message-came"
     WORK_FAILED = "work-failed"
 
 
@@ -88,6 +89,7 @@ NOTICES: Mapping[Notice, Cue] = {
     Notice.EXPLANATION_ENDED: Cue(Pulse.SHORT, Pulse.SHORT, "explanation-ended", "说明已记录。"),
     Notice.NOT_POSSIBLE: Cue(Pulse.ALARM, Pulse.ALARM, "not-possible", "现在不能执行，请先开始录制。"),
     Notice.CARD_READ: Cue(Pulse.SHORT, Pulse.SHORT, "card-read", "已读卡。"),
+    Notice.MESSAGE_CAME: Cue(Pulse.TWICE, Pulse.LONG, "message-came", "收到中心的消息，请查看。"),
     Notice.WORK_FAILED: Cue(Pulse.ALARM, Pulse.SHORT, "work-failed", "设备有故障，请查看设备状态。"),
 }
 STOPPED = Light(Colour.YELLOW, Pattern.FAST)

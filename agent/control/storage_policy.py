@@ -8,6 +8,10 @@ may go, and when, is in `agent.control.deletion`.
 from dataclasses import dataclass
 from enum import IntEnum
 
+MARGIN_BYTES = (
+    8 * 2**20
+)  # ours: room to close what is open: a last fragment at 50 Mbit/s (3 MB), seal, sidecars, outbox
+
 
 class Tier(IntEnum):
     """How full the disk of the recordings is."""
@@ -20,17 +24,17 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True)
 class StoragePolicy:
-    """`[storage]`: at `reserve_bytes` of free room the disk counts as full, `low_hours` and `short_hours` of recording
+    """`[storage]`: at `margin_bytes` of free room the disk counts as full, `low_hours` and `short_hours` of recording
     at `bits_per_second` are where the alarms stand."""
 
-    reserve_bytes: int
+    margin_bytes: int
     bits_per_second: int
     low_hours: float
     short_hours: float
 
     def hours_left(self, free_bytes: int) -> float:
         """Hours of recording that still fit."""
-        return max(0, free_bytes - self.reserve_bytes) * 8 / self.bits_per_second / 3600
+        return max(0, free_bytes - self.margin_bytes) * 8 / self.bits_per_second / 3600
 
 
 def tier(free_bytes: int, policy: StoragePolicy, before: Tier = Tier.PLENTY) -> Tier:

@@ -108,7 +108,7 @@ class Uplink:
         if event.connection != self._connection.current or not refused:
             return []
         if not any(code >= FAILURE for code in event.codes[: self._needed]):
-            return [RaiseAlarm("消息服务器不许接收搭档设备的事件，不能为其见证。请重新生成服务器配置（--pair）。")]
+            return [RaiseAlarm("消息服务器不许接收命令或搭档设备的事件。请重新生成服务器配置（搭档用 --pair）。")]
         self._outbox.disconnected()
         alarm = RaiseAlarm(f"消息服务器不许订阅本机主题（原因码 0x{refused[0]:02x}），请检查服务器授权。")
         return [alarm, *self._connection.give_up(now.monotonic_ns, NOT_AUTHORISED)]

@@ -43,7 +43,7 @@ class What(StrEnum):
     """number, served"""
     RECEIPT = "receipt"
     CONFIRM = "confirm"
-    """served, name, paper"""
+    """served, name, paper, receipt (its number, empty for the newest)"""
     PRINT = "print"
     """number, empty for the newest paper"""
     SHEET_DRAFT = "sheet-draft"

@@ -22,7 +22,7 @@ from agent.duty.case_facts import (
     StepFact,
 )
 from agent.duty.told_events import ToldEvents
-from agent.duty.told_facts import frozen_policies, labels, readable, texts
+from agent.duty.told_facts import as_begun, labels, readable, texts
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
@@ -98,9 +98,7 @@ def _case(
         ended=ended[-1].time if ended else None,
         required=texts(fields.array("required")),
         officers=_officers(own),
-        recordings=tuple(
-            replace(it.fact, policies=frozen_policies(told.of_recording(name))) for name, it in recordings.items()
-        ),
+        recordings=tuple(as_begun(it.fact, told.of_recording(name)) for name, it in recordings.items()),
         steps=_steps(own, recordings),
         reasons=_reasons(own),
         gaps=tuple(gap for it in recordings.values() for gap in it.gaps),

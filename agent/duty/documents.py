@@ -201,7 +201,7 @@ def _value(name: str, text: str) -> str:
 
 def _foot(head: Head) -> tuple[str, ...]:
     when = head.issued.astimezone(BEIJING)
-    span = f"{head.recording} 第 {head.first} 至 {head.last} 段" if head.recording else "未录像"
+    span = f"{head.recording} 第 {head.first} 至 {head.last} 片段" if head.recording else "未录像"
     return (
         f"任务编号：{head.task or '无'}",
         f"对应录像：{span}",

@@ -231,5 +231,5 @@ def _shown(line: KeyContent) -> str:
     begins, ends = (moment.astimezone(BEIJING) for moment in (line.span.begins, line.span.ends))
     what = "：".join(part for part in (line.step, line.text) if part)
     about = f"（要素：{line.element}）" if line.element else ""
-    fragments = f"{line.span.recording} 第 {line.span.first} 至 {line.span.last} 段"
+    fragments = f"{line.span.recording} 第 {line.span.first} 至 {line.span.last} 片段"
     return f"{begins:%H:%M:%S}—{ends:%H:%M:%S}　{what}{about}　[{fragments}]"

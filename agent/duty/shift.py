@@ -47,7 +47,8 @@ class Shift:
     """`asking` is the recording, or the task, whose end left steps missing until somebody says why; `waiting` are tasks
     that came while another was in hand; `stopped` are recordings with the task they were for and the steps that were
     missing when they stopped, `closed` those that are sealed; `papers` were made here; `wrong_pins` counts wrong PINs
-    in a row by certificate, with the monotonic time and boot of the last."""
+    in a row by certificate, with the monotonic time and boot of the last; `message` is the last line that the centre
+    had shown, `message_at` when (UTC)."""
 
     enrolled: tuple[Enrolled, ...] = ()
     out: tuple[Out, ...] = ()
@@ -62,6 +63,8 @@ class Shift:
     stopped: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     closed: tuple[Closed, ...] = ()
     papers: PaperShelf = field(default_factory=lambda: PaperShelf({}))
+    message: str = ""
+    message_at: str = ""
 
     def encode(self) -> bytes:
         """Canonical JSON."""
@@ -72,6 +75,7 @@ class Shift:
                 "ended": list(self.ended),
                 "enrolled": [asdict(one) for one in self.enrolled],
                 "limits": [_limit_json(limit) for limit in self.limits],
+                "message": [self.message, self.message_at],
                 "out": [asdict(one) for one in self.out],
                 "papers": self.papers.as_json(),
                 "sheet": {
@@ -121,6 +125,7 @@ def parse_shift(data: bytes) -> Shift:
             # A shift that was kept before there were papers has neither.
             tuple(_closed(one) for one in value.get("closed", ())),
             parse_shelf(value.get("papers", {"notes": (), "used": {}})),
+            *value.get("message", ("", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SenderFault("本机保存的值勤状态无法读取，将从空白开始。") from error

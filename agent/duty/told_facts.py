@@ -1,9 +1,10 @@
 """Reading what events tell: what cannot be read tells nothing, and nothing breaks over it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from agent.duty.case_facts import Label
+from agent.duty.case_facts import Label, RecordingFact
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
 from agent.wire.device_events import DeviceEvent, EventType
@@ -32,11 +33,12 @@ def texts(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str))
 
 
-def frozen_policies(own: Iterable[DeviceEvent]) -> dict[str, int]:
-    """The versions of the policies in force, as the recording's beginning was told."""
-    found: dict[str, int] = {}
+def as_begun(fact: RecordingFact, own: Iterable[DeviceEvent]) -> RecordingFact:
+    """`fact` with the versions of the policies in force and the labels that the recording's beginning was told with."""
+    found = fact
     for event in own:
-        policies = event.data.get("policies")
+        policies, labelled = event.data.get("policies"), event.data.get("labels")
         if event.type is EventType.RECORDING_STARTED and isinstance(policies, Mapping):
-            found = {str(kind): version for kind, version in policies.items() if type(version) is int}
+            versions = {str(kind): version for kind, version in policies.items() if type(version) is int}
+            found = replace(fact, policies=versions, labels=labels(labelled if isinstance(labelled, list) else ()))
     return found

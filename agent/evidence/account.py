@@ -27,6 +27,7 @@ from agent.wire.device_events import (
 from agent.wire.envelope import MAX_TRUST_LIST_BYTES, open_archived, open_trust_list, parse_envelope
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_device
 from agent.wire.receipts import RECEIPT_TYPE, Receipt, parse_receipt
+from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList
 from agent.wire.witness import WITNESS_ROLES, WITNESS_TYPE, Witness, countersigned, parse_witness
 
@@ -43,6 +44,7 @@ class Account:
     receiver: str | None
     as_of: datetime | None
     recordings: Mapping[RecordingId, ToldRecording]
+    receipted: Mapping[RecordingId, RecordingReceipt] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class _Sheet:
     links: dict[Digest, _Link] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
     witnesses: list[Witness] = field(default_factory=list)
+    receipted: dict[RecordingId, RecordingReceipt] = field(default_factory=dict)
 
 
 def newest_trust(sealed: Iterable[bytes], roots: Sequence[x509.Certificate]) -> TrustList | None:
@@ -113,13 +116,13 @@ def _kind(number: int, line: bytes) -> str:
         kind = parse_envelope(line, MAX_TRUST_LIST_BYTES).payload_type
     except SenderFault as fault:
         raise SenderFault(f"第 {number} 行：{fault}") from fault
-    if kind not in (TRUST_TYPE, EVENTS_TYPE, RECEIPT_TYPE, WITNESS_TYPE):
+    if kind != TRUST_TYPE and kind not in _TAKE:
         raise SenderFault(f"第 {number} 行：不认识的信封类型 {kind[:80]}，已拒绝。")
     return kind
 
 
 def _take(sheets: dict[DeviceId, _Sheet], line: _Line, trust: TrustList) -> None:
-    take = {EVENTS_TYPE: _take_batch, RECEIPT_TYPE: _take_receipt, WITNESS_TYPE: _take_witness}.get(line.kind)
+    take = _TAKE.get(line.kind)
     try:
         if take is not None:
             take(sheets, line.data, trust)
@@ -162,6 +165,15 @@ def _take_receipt(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList)
     _sheet(sheets, receipt.device).receipts.append(receipt)
 
 
+def _take_recording_receipt(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -> None:
+    opened = open_archived(data, RECORDING_RECEIPT_TYPE, trust)
+    signer, receipt = _only(opened.signers), parse_recording_receipt(opened.payload)
+    if (signer.role, signer.subject) != (Role.RECEIVER, receipt.receiver):
+        raise SenderFault(f"录像回执自称来自 {receipt.receiver}，却由 {signer.subject} 签名，已拒绝。")
+    signer.valid_at(receipt.received_at)
+    _sheet(sheets, recording_device(receipt.recording)).receipted[receipt.recording] = receipt
+
+
 def _take_witness(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -> None:
     opened = open_archived(data, WITNESS_TYPE, trust)
     signer, witness = _only(opened.signers), parse_witness(opened.payload)
@@ -172,6 +184,14 @@ def _take_witness(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList)
         raise SenderFault(f"{witness.witness} 不能为自己的录制作见证，已拒绝。")
     signer.valid_at(witness.at)
     _sheet(sheets, device).witnesses.append(witness)
+
+
+_TAKE = {
+    EVENTS_TYPE: _take_batch,
+    RECEIPT_TYPE: _take_receipt,
+    WITNESS_TYPE: _take_witness,
+    RECORDING_RECEIPT_TYPE: _take_recording_receipt,
+}
 
 
 def _only(signers: tuple[Credential, ...]) -> Credential:
@@ -190,8 +210,8 @@ def _account(device: DeviceId, sheet: _Sheet) -> Account:
     seen = [ToldHead(it.sequence, it.head, None, None, it.at, it.witness, it.recording) for it in sheet.witnesses]
     told = tell_recordings((link.event for _, link in chain if link.event and "recording" in link.event.data), seen)
     if last is None:
-        return Account(device, 0, None, None, told)
-    return Account(device, last.upto, last.receiver, last.received_at, told)
+        return Account(device, 0, None, None, told, sheet.receipted)
+    return Account(device, last.upto, last.receiver, last.received_at, told, sheet.receipted)
 
 
 def _chain(links: Mapping[Digest, _Link], last: Receipt) -> list[tuple[Digest, _Link]]:

@@ -10,6 +10,7 @@ from agent.evidence.places import MISSING, Examined, nearest, timed, wall_text
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TIME, Finding, Place, Verdict
 from agent.evidence.told import ToldHead, ToldRecording
 from agent.wire.identifiers import Digest, RecordingId, recording_number
+from agent.wire.recording_receipts import RecordingReceipt
 
 HEAD = "head"
 CLOCK_TOLERANCE = timedelta(seconds=1)  # ours: beside the error that the device states itself
@@ -39,7 +40,11 @@ def compare(segments: Sequence[Examined], account: Account, *, whole: bool) -> C
     if whole:
         findings += _segments(told, shelf)
     findings += [*_tail(told, shelf), *_clock(told, shelf)]
-    return Compared(tuple(findings), tuple(_confirmed(told, shelf, account)), tuple(_seen(told, shelf)))
+    receipted = account.receipted.get(origin.recording)
+    if whole and receipted is not None:
+        findings += _receipted(receipted, shelf)
+    lines = [*_confirmed(told, shelf, account), *_filed(receipted, shelf)]
+    return Compared(tuple(findings), tuple(lines), tuple(_seen(told, shelf)))
 
 
 def first_seen(segments: Sequence[Examined], told: ToldRecording | None) -> datetime | None:
@@ -167,6 +172,25 @@ def _confirmed(told: ToldRecording, shelf: _Shelf, account: Account) -> Iterator
         yield "设备报给中心的结尾与这里的末片段一致：虽未封存，尾部没有缺失。"
     if end is None:
         yield "设备没有向中心报过这次录制的结尾；最后一个链头之后是否还有内容，无从佐证。"
+
+
+def _receipted(receipt: RecordingReceipt, shelf: _Shelf) -> Iterator[Finding]:
+    """What the centre held when it signed for the whole recording must end as this one does."""
+    if receipt.head == shelf.segments[-1].found.head:
+        return
+    last = shelf.segments[-1]
+    verdict = Verdict.ALTERED if receipt.head in shelf.heads else Verdict.MISSING
+    text = f"末片段不是中心 {receipt.receiver} 于 {wall_text(receipt.received_at)} 签收全部文件时的那一个。"
+    layer = INTEGRITY if verdict is Verdict.ALTERED else COMPLETENESS
+    yield Finding(verdict, layer, text, Place(last.file.name, HEAD, last.number))
+
+
+def _filed(receipt: RecordingReceipt | None, shelf: _Shelf) -> Iterator[str]:
+    if receipt is not None and receipt.head == shelf.segments[-1].found.head:
+        yield (
+            f"中心 {receipt.receiver} 于 {wall_text(receipt.received_at)} 签收这次录制的全部文件"
+            f"（{receipt.size} 字节），末片段与这里一致。"
+        )
 
 
 def _end_heads(told: ToldRecording) -> set[Digest]:

@@ -64,7 +64,7 @@ def chain_findings(links: Sequence[ChainLink], account: Account | None) -> list[
     there, of one device."""
     ordered = sorted(links, key=lambda link: recording_number(link.recording))
     told = {} if account is None else account.recordings
-    findings = [*_absent(ordered, list(told.values()))]
+    findings = [*_absent(ordered, account)]
     for before, after in itertools.pairwise(ordered):
         findings += _step(before, after, told_between(before, after, list(told.values())))
         findings += _clock(before, after)
@@ -130,12 +130,18 @@ def told_between(before: ChainLink, after: ChainLink, told: Sequence[ToldRecordi
     return [it for it in told if it.heads and first < recording_number(it.recording) < last]
 
 
-def _absent(links: Sequence[ChainLink], told: Sequence[ToldRecording]) -> Iterator[Finding]:
+def _absent(links: Sequence[ChainLink], account: Account | None) -> Iterator[Finding]:
     here = {link.recording for link in links}
-    for recording in sorted(told, key=lambda it: recording_number(it.recording)):
+    told, receipted = ({}, {}) if account is None else (account.recordings, account.receipted)
+    for recording in sorted(told.values(), key=lambda it: recording_number(it.recording)):
         if recording.recording in here:
             continue
-        if recording.last is not None:
+        receipt = receipted.get(recording.recording)
+        if recording.deleted is not None and receipt is not None:
+            text = f"录制 {recording.recording} 已于 {wall_text(recording.deleted)} 由设备按期限删除；此前中心"
+            text += f" {receipt.receiver} 已签收全部文件，可向其调取。"
+            yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
+        elif recording.last is not None:
             yield _missing(recording.recording, f"{_told(recording)}，却不在其中")
         elif not recording.failed:
             text = f"录制 {recording.recording}：{_told(recording)}，此后再无消息，也不在其中。"

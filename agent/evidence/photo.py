@@ -14,6 +14,7 @@ from agent.evidence import cbor, jpeg, manifest
 from agent.evidence.journal import MAX_NUMBER, encode_instant, parse_instant
 from agent.evidence.manifest import Assertion
 from agent.evidence.manifest_reading import read_store
+from agent.evidence.position import Position, encode_position, parse_position
 from agent.evidence.statements import CONTEXT_SYNTHETIC, CONTEXT_VERSION, MAX_CONTEXT_BYTES, ContextValue, source_file
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, device_id, digest, parse_recording_id
 from agent.wire.instant import Instant
@@ -37,7 +38,8 @@ class PhotoPlace:
 @dataclass(frozen=True)
 class PhotoStatement:
     """What the device says of a photo. `pressed` is the button, `captured` the picture; `place` is None outside a
-    recording; of `context`, `synthetic` and `version` are read here, the rest is only signed."""
+    recording, `position` where nobody measured; of `context`, `synthetic` and `version` are read here, the rest is only
+    signed."""
 
     device: DeviceId
     unit: str
@@ -46,6 +48,7 @@ class PhotoStatement:
     signed: Instant
     place: PhotoPlace | None
     context: Mapping[str, ContextValue]
+    position: Position | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -66,6 +69,7 @@ class PhotoStatement:
                 "signed": encode_instant(self.signed),
                 "place": None if place is None else [place.recording, place.sequence, bytes.fromhex(place.head)],
                 "context": context,
+                "position": encode_position(self.position),
             }
         )
 
@@ -134,6 +138,7 @@ def parse_statement(data: bytes) -> PhotoStatement:
             parse_instant(fields["signed"]),
             _place(fields["place"]),
             dict(fields["context"]),
+            parse_position(fields.get("position")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SenderFault("照片凭证中的说明无法读取，已拒绝。") from error

@@ -10,6 +10,7 @@ from agent.evidence.bmff import Source
 from agent.evidence.certificates import TrustedChain, trust_chain
 from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, open_photo
 from agent.evidence.places import clock_text
+from agent.evidence.position import Position
 from agent.evidence.report import (
     INTEGRITY,
     NO_ROOTS,
@@ -105,6 +106,7 @@ def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
     place = None if statement is None else statement.place
     time = [] if statement is None else [f"设备自报拍摄时间：{clock_text(statement.captured)}（北京时间）。"]
     where = [] if place is None else [f"拍于录制 {place.recording} 第 {place.sequence} 片段。"]
+    where += [] if statement is None else _position_lines(statement.position)
     return Report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ["照片与签名时一致。", *where]),
@@ -124,6 +126,13 @@ def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
         duration_s=0.0,
         recovered=False,
     )
+
+
+def _position_lines(position: Position | None) -> list[str]:
+    if position is None:
+        return []
+    told = "，接收机自称是模拟器" if position.simulated else ""
+    return [f"设备自报拍摄位置：{position}（WGS-84，定位距拍摄 {position.age_ms / 1000:.1f} 秒{told}）。"]
 
 
 def _layer(name: str, findings: Sequence[Finding], good: Sequence[str]) -> Layer:

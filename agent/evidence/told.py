@@ -37,7 +37,7 @@ class ToldEnd:
 class ToldRecording:
     """Everything told of one recording; `heads` in the order of their numbers. `started` and `previous` (the head of
     the recording before) are None when nobody told of its beginning, `end` when nobody told of its end; `failed`: the
-    device said that it could not be opened or kept up."""
+    device said that it could not be opened or kept up; `deleted`: when it said that it deleted its files."""
 
     recording: RecordingId
     started: datetime | None
@@ -45,6 +45,7 @@ class ToldRecording:
     heads: tuple[ToldHead, ...]
     end: ToldEnd | None
     failed: bool
+    deleted: datetime | None = None
 
     @property
     def last(self) -> ToldHead | None:
@@ -59,6 +60,7 @@ class _Draft:
     heads: list[ToldHead] = field(default_factory=list)
     end: ToldEnd | None = None
     failed: bool = False
+    deleted: datetime | None = None
 
 
 def tell_recordings(events: Iterable[DeviceEvent], seen: Iterable[ToldHead]) -> Mapping[RecordingId, ToldRecording]:
@@ -95,8 +97,10 @@ def _add(drafts: dict[RecordingId, _Draft], event: DeviceEvent) -> None:
             draft.heads.append(ToldHead(end.fragments, head, end.segments, event.time, None, None, recording))
         case EventType.RECORDING_REFUSED:
             draft.failed = True
+        case EventType.RECORDING_DELETED:
+            draft.deleted = event.time
 
 
 def _told(recording: RecordingId, draft: _Draft) -> ToldRecording:
     heads = tuple(sorted(draft.heads, key=lambda head: head.sequence))
-    return ToldRecording(recording, draft.started, draft.previous, heads, draft.end, draft.failed)
+    return ToldRecording(recording, draft.started, draft.previous, heads, draft.end, draft.failed, draft.deleted)

@@ -13,12 +13,13 @@ from typing import Any
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
+from agent.wire.instant import BEIJING
 
 SEALED_MARK, JOURNAL = "SHA256SUMS.p7s", "journal.jsonl"  # as in agent.evidence.sidecars, which loads much more
 SEGMENT, ENCRYPTED = "segment-", ".enc"
 RUNNING_S = 20.0  # ours: a recording writes every half second
-MAX_LINE_BYTES, MAX_DUTY_BYTES = 64 * 1024, 64 * 1024  # ours
-MAX_STEPS, MAX_TEXT = 40, 60  # ours; for the eye
+MAX_LINE_BYTES, MAX_DUTY_BYTES = 64 * 1024, 1024 * 1024  # ours; the second with a draft of 500 lines among the answers
+MAX_STEPS, MAX_TEXT, MAX_MESSAGE = 40, 60, 100  # ours; for the eye
 NAMES = ("title", "name", "text", "id")  # under which an object in duty.json may carry what people read
 
 
@@ -47,11 +48,13 @@ class FoundRecording:
 
 @dataclass(frozen=True)
 class Duty:
-    """What `duty.json` says of the task in hand, and of single recordings, as far as it says it."""
+    """What `duty.json` says of the task in hand, and of single recordings, as far as it says it; `message` is the last
+    line that the centre had shown, with its time."""
 
     task: str = ""
     steps_missing: tuple[str, ...] = ()
     recordings: Mapping[str, "Duty"] = field(default_factory=dict)
+    message: str = ""
 
 
 def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
@@ -66,10 +69,11 @@ def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
 
 def read_duty(path: Path) -> Duty:
     """`duty.json`; empty where there is none or it is something else than expected."""
-    told = _json(path, MAX_DUTY_BYTES)
+    told = read_json(path, MAX_DUTY_BYTES)
     by_recording = told.get("recordings") if isinstance(told, dict) else None
     named = by_recording if isinstance(by_recording, dict) else {}
-    return replace(_duty(told), recordings={str(name): _duty(it) for name, it in named.items()})
+    recordings = {str(name): _duty(it) for name, it in named.items()}
+    return replace(_duty(told), recordings=recordings, message=_message(told))
 
 
 def _duty(told: Any) -> Duty:
@@ -78,6 +82,16 @@ def _duty(told: Any) -> Duty:
     missing = told.get("steps_missing")
     steps = [_name(it) for it in missing[:MAX_STEPS]] if isinstance(missing, list) else []
     return Duty(_name(told.get("task")), tuple(step for step in steps if step))
+
+
+def _message(told: Any) -> str:
+    message: Any = told.get("message") if isinstance(told, dict) else None
+    try:
+        at, text = canonical.parse_timestamp(message["at"]).astimezone(BEIJING), message["text"]
+    except (KeyError, TypeError, SenderFault):
+        return ""
+    shown = "".join(letter for letter in str(text) if letter.isprintable())[:MAX_MESSAGE]
+    return f"{at:%m-%d %H:%M} {shown}" if shown else ""
 
 
 def _name(value: Any) -> str:
@@ -124,7 +138,8 @@ def _captured(journal: Path) -> tuple[datetime, bool] | None:
         return None
 
 
-def _json(path: Path, most: int) -> Any:
+def read_json(path: Path, most: int) -> Any:
+    """What stands in the file, None where it cannot be read as JSON."""
     try:
         with path.open("rb") as stream:
             return json.loads(stream.read(most))

@@ -5,6 +5,7 @@ A page on the internet can reach a server on loopback or on the USB network unde
 post forms to it; so Host, and Origin where there is one, must be ours, and a form must have one.
 """
 
+import re
 from collections.abc import Mapping
 
 POLICY = (
@@ -20,7 +21,8 @@ HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cache-control": "no-store",
 }
-READING, FORMS = ("GET", "HEAD"), frozenset({"/login", "/logout"})
+READING = ("GET", "HEAD")
+FORMS = re.compile(r"/(login|logout|receipt|confirm|print/[a-z-]+-[0-9]+)")
 
 
 def own_hosts(host: str, port: int) -> frozenset[str]:
@@ -31,7 +33,7 @@ def own_hosts(host: str, port: int) -> frozenset[str]:
 def refusal(method: str, path: str, host: str | None, origin: str | None, hosts: frozenset[str]) -> int | None:
     """The HTTP status that refuses a request, None for one of ours. `host` and `origin` are empty when they stand in a
     request more than once, None when they do not."""
-    if method not in READING and not (method == "POST" and path in FORMS):
+    if method not in READING and not (method == "POST" and FORMS.fullmatch(path)):
         return 405
     if host not in hosts:
         return 421

@@ -7,6 +7,7 @@ from agent.config import AgentConfig
 from agent.markup import templates
 from agent.page.background import Background
 from agent.page.found import FoundRecording, read_duty
+from agent.page.paper_pages import PaperDrawer
 from agent.page.view import Row, check_lines, of_today, rows
 from agent.wire.instant import BEIJING, TimeState
 
@@ -17,8 +18,8 @@ DUTY = "duty.json"
 class Pages:
     """Reads on every request; a few recordings a day are soon read."""
 
-    def __init__(self, config: AgentConfig, background: Background, clock: Clock) -> None:
-        self._config, self._background, self._clock = config, background, clock
+    def __init__(self, config: AgentConfig, background: Background, clock: Clock, drawer: PaperDrawer) -> None:
+        self._config, self._background, self._clock, self._drawer = config, background, clock, drawer
         self._templates = templates(TEMPLATES)
 
     def board(self, *, everything: bool) -> str:
@@ -33,6 +34,7 @@ class Pages:
             older=len(found) - len(shown),
             everything=everything,
             duty=duty,
+            papers=self._drawer.rows(),
             check=check_lines(self._background.check),
             status=self._background.status,
         )
@@ -41,6 +43,11 @@ class Pages:
         """One recording with its films; None when it is not there."""
         row = self._row(recording)
         return None if row is None else self._render("recording.html", row.number, row=row)
+
+    def paper(self, name: str) -> str | None:
+        """One paper with its code; None when it is not there."""
+        paper = self._drawer.paper(name)
+        return None if paper is None else self._render("paper.html", paper.number, paper=paper)
 
     def segments(self, recording: str) -> tuple[str, ...]:
         """The films of a recording that may be played."""

@@ -1,4 +1,4 @@
-"""The addresses of the officer's page. Everything but `/login` and the style sheet asks for the PIN first; two forms,
+"""The addresses of the officer's page. Everything but `/login` and the style sheet asks for the PIN first; some forms,
 nothing that changes or removes a recording."""
 
 import asyncio
@@ -22,12 +22,14 @@ from agent.page.background import Background
 from agent.page.gate import HEADERS, refusal
 from agent.page.lockout import Lockout, Sessions
 from agent.page.pages import Pages
+from agent.page.paper_pages import PaperDrawer
 from agent.page.pin import PinFile
 from agent.wire.identifiers import RecordingId
 
 COOKIE = "liuhen-page"
 FORM_S = 5.0  # ours; a PIN comes in one packet
 MAX_FORM_BYTES = 1024  # ours; a PIN has 12
+NO_PAPER = "没有这份文书。"
 REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -44,6 +46,7 @@ class Desk:
     sessions: Sessions
     clock: Clock
     root: Path
+    drawer: PaperDrawer
 
 
 def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> ASGIApp:
@@ -56,9 +59,21 @@ def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> ASGIApp:
         Route("/m/{recording}/{segment}", _inside(desk, _media)),
         Route("/p/{recording}.jpg", _inside(desk, _picture)),
         Route("/static/page.css", _file(style)),
+        *_paper_routes(desk),
     ]
     handlers: Mapping[Any, Any] = {404: _missing(desk), LiuhenFault: _fault(desk)}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), hosts)
+
+
+def _paper_routes(desk: Desk) -> list[Route]:
+    """Papers, and three forms: each asks the agent and shows what it says."""
+    return [
+        Route("/d/{name}.pdf", _admitted(desk, _pdf)),
+        Route("/d/{name}", _inside(desk, _paper)),
+        Route("/print/{name}", _admitted(desk, _print), methods=["POST"]),
+        Route("/receipt", _admitted(desk, _receipt), methods=["POST"]),
+        Route("/confirm", _admitted(desk, _confirm), methods=["POST"]),
+    ]
 
 
 class Gate:
@@ -87,11 +102,18 @@ def _one(headers: Headers, name: str) -> str | None:
 
 
 def _inside(desk: Desk, endpoint: Callable[[Desk, Request], Response]) -> Endpoint:
+    async def answered(desk: Desk, request: Request) -> Response:
+        return endpoint(desk, request)
+
+    return _admitted(desk, answered)
+
+
+def _admitted(desk: Desk, endpoint: Callable[[Desk, Request], Awaitable[Response]]) -> Endpoint:
     async def guarded(request: Request) -> Response:
         token = request.cookies.get(COOKIE, "")
         if not desk.sessions.knows(token, desk.pins.mark(), desk.clock.read().monotonic_ns):
             return RedirectResponse("/login", 303)
-        return endpoint(desk, request)
+        return await endpoint(desk, request)
 
     return guarded
 
@@ -117,6 +139,33 @@ def _picture(desk: Desk, request: Request) -> Response:
     if not desk.pages.has_picture(recording):
         return HTMLResponse(desk.pages.message("没有画面。"), 404)
     return FileResponse(desk.background.picture(RecordingId(recording)), media_type="image/jpeg")
+
+
+def _paper(desk: Desk, request: Request) -> Response:
+    page = desk.pages.paper(request.path_params["name"])
+    return HTMLResponse(desk.pages.message(NO_PAPER), 404) if page is None else HTMLResponse(page)
+
+
+async def _pdf(desk: Desk, request: Request) -> Response:
+    name = request.path_params["name"]
+    if desk.drawer.paper(name) is None:
+        return HTMLResponse(desk.pages.message(NO_PAPER), 404)
+    headers = {"content-disposition": f'attachment; filename="{name}.pdf"'}
+    return Response(await desk.drawer.pdf(name), media_type="application/pdf", headers=headers)
+
+
+async def _print(desk: Desk, request: Request) -> Response:
+    return HTMLResponse(desk.pages.message(await desk.drawer.print(request.path_params["name"])))
+
+
+async def _receipt(desk: Desk, _: Request) -> Response:
+    return RedirectResponse(f"/d/{await desk.drawer.receipt()}", 303)
+
+
+async def _confirm(desk: Desk, request: Request) -> Response:
+    given = await _form(request)
+    told = await desk.drawer.confirm(*(given.get(name, "") for name in ("receipt", "served", "party")))
+    return HTMLResponse(desk.pages.message(told))
 
 
 def _login(desk: Desk) -> Endpoint:
@@ -151,12 +200,17 @@ def _try(desk: Desk, pin: str) -> Response:
 
 
 async def _pin(request: Request) -> str:
+    return (await _form(request)).get("pin", "")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The first value of each field; nothing of a form that is too large."""
     body = b""
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_FORM_BYTES:
-            return ""
-    return parse_qs(body.decode("ascii", "replace")).get("pin", [""])[0]
+            return {}
+    return {name: values[0] for name, values in parse_qs(body.decode("ascii", "replace")).items()}
 
 
 def _logout(desk: Desk) -> Endpoint:

@@ -15,6 +15,7 @@ from agent.page.background import Background
 from agent.page.gate import own_hosts
 from agent.page.lockout import Lockout, Sessions
 from agent.page.pages import Pages
+from agent.page.paper_pages import PaperDrawer
 from agent.page.pin import PinFile
 from agent.page.server import Desk, application
 from agent.page.web_server import web_server
@@ -62,8 +63,9 @@ async def _run(
 ) -> None:
     background = Background(config_path, config, config.state_dir / PAGE, clock)
     lockout = Lockout(pins.tries(), clock.read().monotonic_ns)
-    pages = Pages(config, background, clock)
-    desk = Desk(pages, background, pins, lockout, Sessions(), clock, config.state_dir / RECORDINGS)
+    drawer = PaperDrawer(config_path, config)
+    pages = Pages(config, background, clock, drawer)
+    desk = Desk(pages, background, pins, lockout, Sessions(), clock, config.state_dir / RECORDINGS, drawer)
     host, port = listener.getsockname()[:2]
     server = web_server(application(desk, STYLE.read_bytes(), own_hosts(host, port)))
     serving, work = asyncio.create_task(server.serve(sockets=[listener])), asyncio.create_task(background.run())

@@ -82,7 +82,8 @@ def status_lines(told: Any) -> list[str]:
     running = [] if told.get("running") is not False else [STOPPED]
     waiting = [f"{told['waiting']} 条事件等待中心回执。"] if isinstance(told.get("waiting"), int) else []
     fault = latest_fault(str(told.get("last_error") or ""))[:160]
-    return [*running, *waiting, *([f"最近的问题{fault}"] if fault else [])]
+    offload = [f"录像上传：{str(told['offload'])[:160]}。".replace("。。", "。")] if told.get("offload") else []
+    return [*running, *waiting, *offload, *([f"最近的问题{fault}"] if fault else [])]
 
 
 def latest_fault(stored: str) -> str:

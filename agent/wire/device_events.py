@@ -73,6 +73,11 @@ class EventType(StrEnum):
     RECEIPT_ISSUED = "liuhen.duty.receipt-issued.v1"
     PARTY_CONFIRMED = "liuhen.duty.party-confirmed.v1"
     KEY_CONTENT_SIGNED = "liuhen.duty.key-content-signed.v1"
+    COMMAND_ANSWERED = "liuhen.command.answered.v1"
+    COMMAND_REFUSED = "liuhen.command.refused.v1"
+    COMMANDS_REFUSED = "liuhen.command.many-refused.v1"
+    RECORDING_HELD = "liuhen.recording.held.v1"
+    RECORDING_RELEASED = "liuhen.recording.released.v1"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Configuration text for Mosquitto 2.0 (pure): mutual TLS, identity from the certificate, access by pattern.
+"""Configuration text for Mosquitto 2.0 and 2.1 (pure): mutual TLS, identity from the certificate, access by pattern;
+and for its bridge to an upper-level platform.
 
 Measured reasons (reference: provisioning, sections 0 and 2; mqtt, section 3):
 `use_username_as_clientid`: without it a device connected under another's client id and took its queue.
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from agent.wire.topics import EVENTS, STATE
 from provisioning.center.access import DEVICE_READS, DEVICE_WRITES, AccessRules
 
 MAX_PACKET_BYTES = MAX_ENVELOPE_BYTES  # reference: mqtt, section 4
@@ -20,7 +22,12 @@ MAX_QUEUED_BYTES = 2_147_483_648  # ours: what a small server can hold of them
 AUTOSAVE_S = 30  # reference: mqtt, section 4
 SESSION_EXPIRY = "14d"  # ours: longer than a device may be switched off and still be in service
 
+BRIDGE_RESTART_S = (1, 60)  # ours: base and cap of the jittered back-off
+BRIDGE_CHANNELS = (EVENTS, STATE)  # what a platform above may see: signed events, and who is there
+
 CONFIG_FILE, ACCESS_FILE, PERSISTENCE = "mosquitto.conf", "access.acl", "persistence"
+BRIDGE_CA, BRIDGE_CERTIFICATE, BRIDGE_KEY = "bridge-root.pem", "bridge.pem", "bridge.key"
+VERSIONS = ("2.0", "2.1")
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,28 @@ class Listener:
     user: str = "mosquitto"
 
 
-def mosquitto_conf(listener: Listener, folder: PurePosixPath) -> str:
-    """`mosquitto.conf` for a broker whose files are in the absolute `folder`."""
+@dataclass(frozen=True)
+class Bridge:
+    """The broker of an upper-level platform, which knows this one by the certificate `bridge.pem`."""
+
+    host: str
+    port: int
+
+
+def mosquitto_conf(
+    listener: Listener, folder: PurePosixPath, version: str = "2.0", bridge: Bridge | None = None, base: str = ""
+) -> str:
+    """`mosquitto.conf` of a version out of `VERSIONS` for a broker whose files are in the absolute `folder`; with
+    `bridge`, what stands below `base` (`gov/{district}/v1`) goes up to it.
+
+    2.1 calls `per_listener_settings` and `acl_file` obsolete and takes both until 3.0; where distributions put the
+    plugin that follows `acl_file` is not the same everywhere, so it is not named.
+    """
+    listeners = "per_listener_settings false\n" if version == "2.0" else ""
     return f"""\
-# Mosquitto 2.0, written by liuhen-provision broker-config; changes are lost when it is written again.
+# Mosquitto {version}, written by liuhen-provision broker-config; changes are lost when it is written again.
 user {listener.user}
-per_listener_settings false
-listener {listener.port} {listener.bind}
+{listeners}listener {listener.port} {listener.bind}
 cafile {folder}/root.pem
 certfile {folder}/broker.pem
 keyfile {folder}/broker.key
@@ -64,7 +86,7 @@ log_type error
 log_type warning
 log_type notice
 connection_messages true
-"""
+""" + ("" if bridge is None else _bridge_conf(bridge, folder, base))
 
 
 def mosquitto_acl(rules: AccessRules) -> str:
@@ -83,3 +105,20 @@ def mosquitto_acl(rules: AccessRules) -> str:
     for subject in rules.revoked:
         lines += ["", f"user {subject}", "topic deny #"]
     return "\n".join(lines) + "\n"
+
+
+def _bridge_conf(bridge: Bridge, folder: PurePosixPath, base: str) -> str:
+    """Outwards only: nothing that a platform above says reaches a device, least of all a receipt."""
+    topics = "".join(f"topic {base}/+/+/{channel} out 1\n" for channel in BRIDGE_CHANNELS)
+    return f"""
+connection upper
+address {bridge.host}:{bridge.port}
+bridge_cafile {folder}/{BRIDGE_CA}
+bridge_certfile {folder}/{BRIDGE_CERTIFICATE}
+bridge_keyfile {folder}/{BRIDGE_KEY}
+bridge_protocol_version mqttv311
+cleansession false
+bridge_attempt_unsubscribe false
+notifications_local_only true
+restart_timeout {BRIDGE_RESTART_S[0]} {BRIDGE_RESTART_S[1]}
+{topics}"""

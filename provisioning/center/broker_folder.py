@@ -10,11 +10,16 @@ from agent import durable
 from agent.errors import OperatorFault
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
+from provisioning.center import emqx_config
 from provisioning.center.access import AccessRules, Pair, pair_text, parse_pair
 from provisioning.center.broker_config import (
     ACCESS_FILE,
+    BRIDGE_CA,
+    BRIDGE_CERTIFICATE,
+    BRIDGE_KEY,
     CONFIG_FILE,
     PERSISTENCE,
+    Bridge,
     Listener,
     mosquitto_acl,
     mosquitto_conf,
@@ -24,20 +29,34 @@ from provisioning.fleet.toml_text import toml_text
 
 BROKER = "broker"
 EMBEDDED_FILE = "embedded.toml"
-PAIRS_FILE = "pairs.txt"
-ENGINES = ("mosquitto", "embedded")
+PAIRS_FILE, BRIDGE_FILE = "pairs.txt", "bridge.txt"
+MOSQUITTO = {"mosquitto": "2.0", "mosquitto-2.0": "2.0", "mosquitto-2.1": "2.1"}
+EMQX = "emqx-5"
+ENGINES = (*MOSQUITTO, EMQX, "embedded")
+
+
+@dataclass(frozen=True)
+class BridgeOrder:
+    """A bridge to be made: the platform's broker, its root, and the identity that it has given us (files)."""
+
+    to: Bridge
+    ca: Path
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True)
 class BrokerOrder:
     """A broker to be configured; `engine` is one of `ENGINES`, `hosts` the names and addresses clients reach it by.
-    `pairs` are recorders of two officers who go together, as `REC-0001:REC-0002`; those of earlier orders stay."""
+    `pairs` are recorders of two officers who go together, as `REC-0001:REC-0002`; those of earlier orders stay, and so
+    does an earlier `bridge`."""
 
     listener: Listener
     engine: str = "mosquitto"
     subject: str = "broker-1"
     hosts: tuple[str, ...] = LOOPBACK_NAMES
     pairs: tuple[str, ...] = ()
+    bridge: BridgeOrder | None = None
 
 
 def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, now: datetime) -> tuple[Path, bool]:
@@ -47,6 +66,8 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
     """
     if order.engine not in ENGINES:
         raise OperatorFault(f"不认识的消息服务器“{order.engine[:20]}”，--for 可用：{'、'.join(ENGINES)}。")
+    if order.bridge is not None and order.engine not in MOSQUITTO:
+        raise OperatorFault(f"--bridge 只用于 Mosquitto，不用于 {order.engine}。请在该服务器上另行配置桥接。")
     refuse_second_home(authority, folder, order.subject, BROKER)
     durable.make_directory(folder, 0o700)
     durable.make_directory(folder / PERSISTENCE, 0o700)
@@ -56,13 +77,34 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
     register = authority.register()
     pairs = _pairs(folder / PAIRS_FILE, order)
     rules = AccessRules(register.district, register.receivers(), register.revoked_subjects(), pairs)
-    files = {"root.pem": authority.root_pem} | _engine_files(order, rules, folder.absolute())
+    bridge = _bridge(folder, order.bridge)
+    files = {"root.pem": authority.root_pem} | _engine_files(order, rules, folder.absolute(), bridge)
     files |= {PAIRS_FILE: "".join(f"{pair_text(pair)}\n" for pair in pairs).encode()} if pairs else {}
     stale = {name: text for name, text in files.items() if _current(folder / name) != text}
     for name, text in stale.items():
         durable.write_bytes(folder / name, text)
-    entry = CONFIG_FILE if order.engine == "mosquitto" else EMBEDDED_FILE
+    entry = EMBEDDED_FILE if order.engine == "embedded" else CONFIG_FILE
+    entry = emqx_config.CONFIG_FILE if order.engine == EMQX else entry
     return folder / entry, changed or bool(stale)
+
+
+def parse_bridge(text: str) -> Bridge:
+    """`host:port`; raises `OperatorFault`."""
+    host, _, port = text.rpartition(":")
+    if not host or not host.isprintable() or " " in host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise OperatorFault(f"上级平台地址“{text[:60]}”应形如 host:8883。请改正 --bridge。")
+    return Bridge(host, int(port))
+
+
+def _bridge(folder: Path, order: BridgeOrder | None) -> Bridge | None:
+    """The bridge that was ordered now, whose files are taken over, or the one that stands in the folder."""
+    known = folder / BRIDGE_FILE
+    if order is None:
+        return parse_bridge(read_file(known).decode(errors="replace").strip()) if known.exists() else None
+    for name, source in ((BRIDGE_CA, order.ca), (BRIDGE_CERTIFICATE, order.certificate), (BRIDGE_KEY, order.key)):
+        durable.write_bytes(folder / name, read_file(source), durable.PRIVATE)
+    durable.write_bytes(known, f"{order.to.host}:{order.to.port}\n".encode())
+    return order.to
 
 
 def _pairs(path: Path, order: BrokerOrder) -> tuple[Pair, ...]:
@@ -79,9 +121,15 @@ def current_user() -> str:
         return str(os.getuid())
 
 
-def _engine_files(order: BrokerOrder, rules: AccessRules, folder: Path) -> dict[str, bytes]:
-    if order.engine == "mosquitto":
-        conf = mosquitto_conf(order.listener, PurePosixPath(folder))
+def _engine_files(
+    order: BrokerOrder, rules: AccessRules, folder: Path, bridge: Bridge | None = None
+) -> dict[str, bytes]:
+    place = PurePosixPath(folder)
+    if order.engine == EMQX:
+        conf = emqx_config.emqx_conf(order.listener, place)
+        return {emqx_config.CONFIG_FILE: conf.encode(), emqx_config.ACCESS_FILE: emqx_config.emqx_acl(rules).encode()}
+    if order.engine in MOSQUITTO:
+        conf = mosquitto_conf(order.listener, place, MOSQUITTO[order.engine], bridge, rules.base)
         return {CONFIG_FILE: conf.encode(), ACCESS_FILE: mosquitto_acl(rules).encode()}
     return {
         EMBEDDED_FILE: toml_text(

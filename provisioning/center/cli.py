@@ -21,13 +21,18 @@ from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center import log_cli
+from provisioning.center.command_cli import command, commands
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
+from provisioning.center.offload_cli import intake, unfinished
+from provisioning.center.page import cli as page_cli
+from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
 from provisioning.cli_frame import err, out, tell
+from provisioning.contract import cli as contract_cli
 
 if TYPE_CHECKING:
     from provisioning.center.store import Store
@@ -37,10 +42,19 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(review_app, name="review")
 app.add_typer(retention_app, name="retention")
 app.add_typer(ledger_app, name="ledger")
+app.command(
+    epilog="例：liuhen-center command REC-0001 mark-hold --recording REC-0001-R000001 --hold 诉讼-1 "
+    "--reason 诉讼调取 --key commander.key --chain commander.pem --config center.toml --wait"
+)(command)
+app.command(epilog="例：liuhen-center commands --config center.toml --device REC-0001 --json")(commands)
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
 
 log_cli.add_to(app)
+app.command(epilog="例：liuhen-center intake --config center.toml --recordings recordings --watch")(intake)
+app.command(epilog="例：liuhen-center unfinished REC-0001-R000001 --config center.toml --out 取回")(unfinished)
+contract_cli.add_to(app)
+page_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
@@ -119,6 +133,7 @@ def export(
     store.close()
     if not kept:
         raise OperatorFault(f"中心没有 {device} 的任何凭据，请检查设备编号，或先让设备联网。")
+    kept += ReceiptFolder(settings.folder).of(device_id(device))
     lines = [read_file(settings.trust_list).strip(), *kept]
     if target is None:
         for line in lines:

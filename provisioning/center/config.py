@@ -1,11 +1,13 @@
 """`center.toml`: read whole, checked whole, before anything starts. Paths are relative to the file's folder."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.errors import OperatorFault, SenderFault
+from agent.object_store import URL_PATTERN, URL_WORDS
 from agent.settings import KEEPALIVES_S, PORTS, PROTOCOLS, Settings, read_toml
 from agent.wire.identifiers import District, district, label
 from provisioning.center.shard import WHOLE, Shard, parse_shard
@@ -30,9 +32,18 @@ class BrokerSettings:
 
 
 @dataclass(frozen=True)
+class OffloadSettings:
+    """The store of objects to which recorders bring recordings; `ca` is None for one with a public certificate."""
+
+    url: str
+    credentials: Path
+    ca: Path | None
+
+
+@dataclass(frozen=True)
 class CenterConfig:
     """A receiver's configuration; `database` is an SQLAlchemy URL, `released` the folder of released disclosures,
-    `shard` the part of the devices that is this receiver's."""
+    `shard` the part of the devices that is this receiver's, `offload` where their recordings are fetched from."""
 
     folder: Path
     district: District
@@ -45,6 +56,7 @@ class CenterConfig:
     chain: Path
     broker: BrokerSettings
     shard: Shard = WHOLE
+    offload: OffloadSettings | None = None
 
     @property
     def receipts(self) -> Path:
@@ -62,7 +74,8 @@ def read_config(path: Path) -> CenterConfig:
 
 def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
     """The configuration of a decoded document; raises `OperatorFault` or, for a malformed name, `SenderFault`."""
-    top = Settings(WHERE, document, ("district", "receiver", "database", "released", "shard", "identity", "broker"))
+    names = ("district", "receiver", "database", "released", "shard", "identity", "broker", "offload")
+    top = Settings(WHERE, document, names)
     identity = top.table("identity", ("root", "trust_list", "key", "chain"))
     return CenterConfig(
         folder,
@@ -76,6 +89,17 @@ def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
         identity.path("chain", folder),
         _broker(top, folder),
         parse_shard(top.text("shard", "1/1")),
+        _offload(top, folder),
+    )
+
+
+def _offload(top: Settings, folder: Path) -> OffloadSettings | None:
+    if not top.given("offload"):
+        return None
+    table = top.table("offload", ("url", "credentials", "ca"))
+    url = table.matching("url", re.compile(URL_PATTERN), URL_WORDS)
+    return OffloadSettings(
+        url, table.path("credentials", folder), table.path("ca", folder) if table.given("ca") else None
     )
 
 

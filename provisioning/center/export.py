@@ -24,6 +24,7 @@ from agent import durable
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
+from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME
 from agent.evidence.note_findings import NOTES
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination, examine
@@ -46,7 +47,6 @@ from provisioning.center.masked_clip import Mask, write_masked
 from provisioning.center.time_stamping import RESPONSE
 
 ALONE = Path(how_to.__file__).parent / "standalone" / how_to.ALONE_NAME
-CERTIFICATE_NAME, PAGE_NAME = "export.dsse", "export.html"
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 SIDECAR_NAMES = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
 STAMP_NAME = sidecars.SIGNATURE_NAME + RESPONSE

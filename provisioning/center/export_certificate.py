@@ -8,13 +8,12 @@ from typing import Any
 
 from agent.errors import OperatorFault
 from agent.evidence.clip import Excerpt
+from agent.evidence.export_report import EXPORT_TYPE
 from agent.wire import canonical
-from agent.wire.envelope import open_envelope, seal
+from agent.wire.envelope import seal
 from agent.wire.identifiers import Digest
 from agent.wire.signing import Signer
-from agent.wire.trust import Role, TrustList
 
-EXPORT_TYPE = "application/vnd.liuhen.export+json"
 MAX_WORDS = 200  # ours; a reason is a sentence or two
 
 
@@ -94,13 +93,6 @@ class ExportCertificate:
 def seal_certificate(certificate: ExportCertificate, signer: Signer) -> bytes:
     """The certificate in an envelope signed by the centre."""
     return seal(EXPORT_TYPE, certificate.encode(), [signer])
-
-
-def open_certificate(data: bytes, trust: TrustList, now: datetime) -> Mapping[str, Any]:
-    """The fields of a certificate that a receiver of the district signed; raises `SenderFault` otherwise."""
-    opened = open_envelope(data, EXPORT_TYPE, trust, now)
-    opened.signer(Role.RECEIVER)
-    return canonical.decode_object(opened.payload)
 
 
 def _taken(entry: Taken) -> Mapping[str, Any]:

@@ -5,13 +5,14 @@ everything else. The session is persistent and acknowledged by hand after the co
 again.
 """
 
-import queue
 import threading
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -74,20 +75,26 @@ Message = Connected | Disconnected | Arrived | Delivered | LinkDied | StopAsked
 
 
 class Inbox:
-    """A bounded queue to the receiver's loop: a link that brings more than is stored waits, and so does its broker."""
+    """A bounded queue to the receiver's loop: a link that brings more than is stored waits, and so does its broker.
+
+    Only arrived messages wait. paho may hold the lock of its outgoing messages while it tells anything else (an answer
+    of the broker, and a disconnection that the next message met), and the loop needs that lock to send.
+    """
 
     def __init__(self, capacity: int = INBOX_CAPACITY, patience_s: float = PUT_PATIENCE_S) -> None:
-        self._patience_s = patience_s
-        self._messages: queue.Queue[Message] = queue.Queue(capacity)
+        self._capacity, self._patience_s = capacity, patience_s
+        self._messages: deque[Message] = deque()
+        self._changed = threading.Condition()
         self._stop_asked = False
         self._dead: LinkDied | None = None
 
     def put(self, message: Message) -> None:
         """Wait for room; raises `EnvironmentFault` when the loop takes nothing any more."""
-        try:
-            self._messages.put(message, timeout=self._patience_s)
-        except queue.Full:
-            raise EnvironmentFault("接收端主循环没有响应，请由系统重新启动。") from None
+        with self._changed:
+            if isinstance(message, Arrived) and not self._changed.wait_for(self._has_room, self._patience_s):
+                raise EnvironmentFault("接收端主循环没有响应，请由系统重新启动。")
+            self._messages.append(message)
+            self._changed.notify_all()
 
     def ask_stop(self) -> None:
         """Ask the loop to end; takes no lock and never waits, so that a signal handler may call it."""
@@ -102,32 +109,60 @@ class Inbox:
         urgent: list[Message] = [StopAsked()] if self._stop_asked else []
         if self._dead is not None:
             urgent.append(self._dead)
-        found: list[Message] = []
-        try:
-            found.append(self._messages.get(timeout=0 if urgent else timeout_s))
-            while len(found) < most:
-                found.append(self._messages.get_nowait())
-        except queue.Empty:
-            pass
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._messages), 0 if urgent else timeout_s)
+            found = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+            self._changed.notify_all()
         return found + urgent
+
+    def _has_room(self) -> bool:
+        return len(self._messages) < self._capacity
+
+
+class _Courier(paho.Client):
+    """paho with its own thread (`loop_start`): only then does it leave all writing to that thread. Without, the loop's
+    messages and the thread's are written into one another under load, and the broker ends the connection."""
+
+    courier_ended: Callable[[str], None]
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """As the parent; its end is told."""
+        threading.current_thread().name, detail = "mqtt", "the network loop ended"
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:  # noqa: BLE001 - the courier's one loop: its death must reach the inbox
+            detail = repr(error)
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
+        finally:
+            self.courier_ended(detail)
 
 
 class CenterLink:
-    """A persistent, mutually authenticated MQTT session under the name `receiver`."""
+    """A mutually authenticated MQTT session under the name `receiver`, which the broker keeps for `session_s` after it
+    went (0: it begins and ends with the connection)."""
 
-    def __init__(self, settings: BrokerSettings, receiver: str, filters: tuple[str, ...], inbox: Inbox) -> None:
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        receiver: str,
+        filters: tuple[str, ...],
+        inbox: Inbox,
+        session_s: int = SESSION_EXPIRY_S,
+    ) -> None:
         self._settings, self._filters, self._inbox = settings, filters, inbox
+        self._session_s = session_s
         self._five = settings.protocol == "5"
-        self._client = paho.Client(
+        self._client = _Courier(
             CallbackAPIVersion.VERSION2,
             client_id=receiver,
-            clean_session=None if self._five else False,
+            clean_session=None if self._five else session_s == 0,
             protocol=paho.MQTTv5 if self._five else paho.MQTTv311,
             manual_ack=True,
         )
         self._connection = 0
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._client.courier_ended = self._on_end
+        self._started = self._stopping = False
+        self._ended = threading.Event()
 
     def start(self, will_topic: str, will: bytes) -> None:
         """Connect, and connect again for ever; the broker publishes `will` (retained) when we vanish."""
@@ -139,9 +174,14 @@ class CenterLink:
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
         client.on_publish = self._on_publish
-        options: dict[str, Any] = {"clean_start": False, "properties": _session_properties()} if self._five else {}
+        options: dict[str, Any] = (
+            {"clean_start": self._session_s == 0, "properties": _session_properties(self._session_s)}
+            if self._five
+            else {}
+        )
         client.connect_async(settings.host, settings.port, settings.keepalive_s, **options)
-        self._thread.start()
+        self._started = True
+        client.loop_start()
 
     def _secure(self, client: paho.Client) -> None:
         """Mutual TLS; what tortures the receiver over plain TCP replaces this."""
@@ -165,22 +205,17 @@ class CenterLink:
     def stop(self, topic: str, farewell: bytes, deadline_s: float) -> None:
         """Publish a last retained state, wait for it at most `deadline_s`, disconnect."""
         self._stopping = True
-        if self._thread.ident is None:
+        if not self._started:
             return
         if self._client.is_connected():
             self._client.publish(topic, farewell, QOS, retain=True).wait_for_publish(deadline_s)
         self._client.disconnect()
-        self._thread.join(deadline_s)
+        self._ended.wait(deadline_s)
 
-    def _run(self) -> None:
-        detail = "the network loop ended"
-        try:
-            self._client.loop_forever(retry_first_connection=True)
-        except Exception as error:  # noqa: BLE001 - the courier's one loop: its death must reach the inbox
-            detail = repr(error)
-        finally:
-            if not self._stopping:
-                self._inbox.link_died(detail)
+    def _on_end(self, detail: str) -> None:
+        self._ended.set()
+        if not self._stopping:
+            self._inbox.link_died(detail)
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self._connection += 1
@@ -199,8 +234,8 @@ class CenterLink:
         self._inbox.put(Arrived(message.topic, bytes(message.payload), self._connection, message.mid))
 
 
-def _session_properties() -> Properties:
+def _session_properties(session_s: int) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_EXPIRY_S
+    properties.SessionExpiryInterval = session_s
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
     return properties

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.duty.disclosure_rules import check_content, open_two_signatures
-from agent.duty.receipt_list import LIST_KIND, open_part, part_label
+from agent.duty.receipt_list import LIST_KIND, LIST_TYPE, open_part, part_label
 from agent.errors import SenderFault
 from agent.wire.disclosures import parse_disclosure
+from agent.wire.envelope import parse_envelope
 from agent.wire.identifiers import District
 from agent.wire.topics import EVERYONE, publication_topic
 from agent.wire.trust import TrustList
@@ -26,8 +27,11 @@ class Publication:
 
 
 def open_publication(data: bytes, trust: TrustList, place: District, now: datetime) -> Publication:
-    """A released disclosure of this district, by the signature and content rules that every kiosk applies again; raises
-    `SenderFault`. Whether a version may replace another is decided there alone."""
+    """A released disclosure of this district, or a part of its list of receipts, by the signature and content rules
+    that every kiosk applies again; raises `SenderFault`. Whether a version may replace another is decided there
+    alone."""
+    if parse_envelope(data).payload_type == LIST_TYPE:
+        return _receipts(data, trust, place, now)
     disclosure = check_content(parse_disclosure(open_two_signatures(data, trust, now).payload))
     if disclosure.district != place:
         raise SenderFault(f"公示文件属于 {disclosure.district}，不是本区，已拒绝。")
@@ -35,8 +39,7 @@ def open_publication(data: bytes, trust: TrustList, place: District, now: dateti
     return _fitting(Publication(topic, data, disclosure.title, disclosure.version))
 
 
-def open_receipts(data: bytes, trust: TrustList, place: District, now: datetime) -> Publication:
-    """A part of this district's list of receipts, by the rules that every kiosk applies again; raises `SenderFault`."""
+def _receipts(data: bytes, trust: TrustList, place: District, now: datetime) -> Publication:
     part = open_part(data, None, trust, now, place)
     topic = publication_topic(place, EVERYONE, LIST_KIND, part_label(part.part))
     return _fitting(Publication(topic, data, f"回执清单 {part_label(part.part)}", part.version))

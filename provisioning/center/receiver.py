@@ -4,7 +4,7 @@ One thread, one inbox. This loop owns the database; the MQTT link's thread only 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,12 +14,13 @@ from agent.clock import Clock
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire.envelope import seal
-from agent.wire.identifiers import District
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, hints_filter, receiver_state_topic, states_filter
 from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
+from provisioning.center.command_book import CommandBook
+from provisioning.center.command_post import CommandPost
 from provisioning.center.config import CenterConfig
 from provisioning.center.ingest import Ingest, SealedReceipt
 from provisioning.center.mqtt import (
@@ -33,7 +34,8 @@ from provisioning.center.mqtt import (
     Message,
     StopAsked,
 )
-from provisioning.center.publications import Publication, open_publication, open_receipts
+from provisioning.center.publications import open_publication
+from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
@@ -41,8 +43,6 @@ LOOK_INTERVAL_MS = 1_000  # how often watched files are looked at
 TICK_S = 0.1  # the longest a due receipt waits
 GROUP = 50  # messages in one transaction, so that one fsync serves many (reference: mqtt, section 2a)
 STOP_DEADLINE_S = 2.0  # of the 5 s a service has to stop
-
-Read = Callable[[bytes, TrustList, District, datetime], Publication]
 
 log = logging.getLogger("liuhen.center")
 
@@ -58,7 +58,8 @@ class Receiver:
     signer: Signer
     trust_file: TrustFile
     released: ReleasedFolder
-    receipts: ReleasedFolder
+    recording_receipts: ReceiptFolder
+    commands: CommandPost
     clock: Clock
     session: int = 1
     connected: bool = False
@@ -110,6 +111,7 @@ class Receiver:
         self.ingest.take([(message.topic, message.payload) for message in arrived], self._now(), self._now_ms())
         for message in arrived:
             self.link.acknowledge(message)
+            self.commands.heard(message.topic)
 
     def _settle(self, answers: Sequence[Delivered]) -> None:
         if any(answer.refused for answer in answers):
@@ -138,21 +140,26 @@ class Receiver:
             self.ingest.renew_trust(trust, self._now_ms())
             self._forget()
         if self.connected:
-            self._publish_released()
+            self._publish()
 
     def _forget(self) -> None:
-        """Take every file as new: the broker may have lost what it retained."""
+        """Take everything as new: the broker may have lost what it held."""
         self.released.forget()
-        self.receipts.forget()
+        self.commands.forget()
+
+    def _publish(self) -> None:
+        self._publish_released()
+        for device, envelope in self.recording_receipts.due(self._now_ms()):
+            if self.config.shard.owns(device):
+                self.link.publish(device_topic(self.config.district, device, RECEIPT), envelope)
+        for sent in self.commands.due(self._now()):
+            self.link.publish(sent.topic, sent.envelope)
+            log.info("command %d (%s) sent to %s", sent.command.counter, sent.command.kind, sent.command.device)
 
     def _publish_released(self) -> None:
-        for folder, read in ((self.released, open_publication), (self.receipts, open_receipts)):
-            self._publish_changed(folder, read)
-
-    def _publish_changed(self, folder: ReleasedFolder, read: Read) -> None:
-        for name, data in folder.changed():
+        for name, data in self.released.changed():
             try:
-                publication = read(data, self.ingest.trust, self.config.district, self._now())
+                publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
             except SenderFault as fault:
                 log.warning("released file %s not published: %s", name, fault)
                 continue
@@ -187,8 +194,16 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
-    folders = ReleasedFolder(config.released), ReleasedFolder(config.receipts)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, clock)
+    return receiver_of(config, ingest, link, inbox, trust_file, clock)
+
+
+def receiver_of(
+    config: CenterConfig, ingest: Ingest, link: CenterLink, inbox: Inbox, trust_file: TrustFile, clock: Clock
+) -> Receiver:
+    """A receiver from its parts, with the folders that its configuration names."""
+    folders = ReleasedFolder(config.released, config.receipts), ReceiptFolder(config.folder)
+    commands = CommandPost(CommandBook(config.folder), ingest.store)
+    return Receiver(config, ingest, link, inbox, ingest.signer, trust_file, *folders, commands, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:

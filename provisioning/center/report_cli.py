@@ -10,6 +10,7 @@ from agent import durable
 from agent.clock import system_clock
 from agent.duty.record_counts import Counts, count
 from agent.duty.record_use import UseTable, moment, tables
+from agent.duty.refusals import refusals
 from agent.duty.review_elements import LABEL_WORDS
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
@@ -44,8 +45,11 @@ def report_shown(room: CaseRoom, found: Gathered, counts: Counts, made: tuple[Us
         {"证件编号": it.certificate, "问题": LABEL_WORDS[it.label], "任务": "、".join(it.tasks)}
         for it in counts.certificates
     ]
+    refused = [
+        {"时间": moment(it.at), "设备": it.device, "拒收": it.what, "原因": it.why} for it in refusals(room.events)
+    ]
     return {
         "title": "执法全过程记录运用报告", "place": room.config.district, "made": moment(room.now),
         "troubles": found.troubles, "counts": counts, "plots": plots(counts), "width": WIDTH, "tables": made,
-        "certificates": certificates, "looks": {},
+        "certificates": certificates, "refused": refused, "looks": {},
     }  # fmt: skip

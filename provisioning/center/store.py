@@ -223,6 +223,12 @@ class Store:
         with _database_errors(), self._engine.connect() as connection:
             return tuple(row.body for row in connection.execute(query.order_by(_event.c.devseq).limit(limit)))
 
+    def of_types(self, device: str, types: Iterable[str]) -> tuple[bytes, ...]:
+        """Canonical bodies of the device's events of these types, in order."""
+        query = select(_event.c.body).where(_event.c.device == device, _event.c.type.in_(list(types)))
+        with _database_errors(), self._engine.connect() as connection:
+            return tuple(row.body for row in connection.execute(query.order_by(_event.c.devseq)))
+
     def account(self, device: str) -> tuple[bytes, ...]:
         """Every envelope kept about the device: its own batches, our last receipt, our witnesses, and the batches in
         which other devices countersigned its heads."""

@@ -60,11 +60,12 @@ class TrustFile:
 
 @dataclass
 class ReleasedFolder:
-    """The office's folder of released disclosures."""
+    """The office's folder of released disclosures, and the centre's own of its list of receipts, None without one."""
 
     folder: Path
-    _seen: dict[str, _Stamp] = field(default_factory=dict)
-    _unreadable: dict[str, _Stamp] = field(default_factory=dict)
+    receipts: Path | None = None
+    _seen: dict[Path, _Stamp] = field(default_factory=dict)
+    _unreadable: dict[Path, _Stamp] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Take every file as new: the broker may have lost what it retained."""
@@ -73,19 +74,23 @@ class ReleasedFolder:
     def changed(self) -> list[tuple[str, bytes]]:
         """Names and contents of files that are new or were replaced since the last call, sorted."""
         fresh = []
-        for path in sorted(self.folder.glob(RELEASED_PATTERN)):
+        for path in self._files():
             stamp = _stamp(path)
-            if stamp is None or self._seen.get(path.name) == stamp:
+            if stamp is None or self._seen.get(path) == stamp:
                 continue
             try:
                 fresh.append((path.name, _content(path)))
             except OSError as error:
-                if self._unreadable.get(path.name) != stamp:
+                if self._unreadable.get(path) != stamp:
                     log.warning("released file %s cannot be read, trying again: %s", path.name, error.strerror)
-                self._unreadable[path.name] = stamp
+                self._unreadable[path] = stamp
                 continue
-            self._seen[path.name] = stamp
+            self._seen[path] = stamp
         return fresh
+
+    def _files(self) -> list[Path]:
+        folders = [self.folder] if self.receipts is None else [self.folder, self.receipts]
+        return [path for folder in folders for path in sorted(folder.glob(RELEASED_PATTERN))]
 
 
 def _stamp(path: Path) -> _Stamp | None:

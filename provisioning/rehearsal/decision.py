@@ -3,14 +3,16 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from agent import durable
 from agent.duty.review_rules import Stage as ReviewStage
 from agent.wire.trust import Role
-from provisioning.rehearsal.district import EXAMINER, LEADER, OFFICERS, ON_SCENE
+from provisioning.rehearsal import hall
+from provisioning.rehearsal.district import EXAMINER, KIOSK, LEADER, OFFICERS, ON_SCENE
 from provisioning.rehearsal.findings import Decided
 from provisioning.rehearsal.inspection import TASK
-from provisioning.rehearsal.processes import command, run
+from provisioning.rehearsal.processes import command, run, wait_until
 from provisioning.rehearsal.stage import Stage
 
 MATERIALS = (
@@ -22,6 +24,7 @@ MATERIALS = (
     "听证笔录（依法听证的）",
 )
 DOCUMENT = "星综执罚〔2026〕0001号"
+ANSWER_SECONDS = 30.0
 EXPORTS = 6  # the plan 二（二）5
 
 
@@ -47,7 +50,20 @@ def decide(stage: Stage) -> None:
         f"强化记录结果运用：{len(exports)} 项导出", "six exports from the same facts", held=len(exports) == EXPORTS
     )
     stage.findings.expect(len(exports) == EXPORTS, f"应有 {EXPORTS} 项导出，实有 {len(exports)} 项")
+    _answer_receipt(stage, review)
     stage.findings.decided = Decided(state["stage"], packet, exports)
+
+
+def _answer_receipt(stage: Stage, review: "_Review") -> None:
+    """The centre signs its list of receipts; the kiosk answers the party from it."""
+    run([command("liuhen-center"), "receipts", *review.where])
+    found = stage.findings.inspection
+    if found is None:
+        return
+    words = {"回执真实", "录像已归档", "均已说明原因"}
+    page = f"/receipt?c={quote(found.receipt)}"
+    wait_until("回执清单到达公示屏", lambda: hall.shows(stage, page, words), ANSWER_SECONDS, [stage.roles[KIOSK]])
+    stage.tell.say("当事人在公示屏核验回执：真实，已归档，中断均已说明", "the party's receipt, answered by the kiosk")
 
 
 class _Review:
@@ -70,7 +86,9 @@ class _Review:
 
     def packet(self, target: Path) -> None:
         """Write the packet into `target` and check it."""
-        self._run("packet", TASK, *self.where, "--out", target)
+        documents = () if self._stage.findings.inspection is None else self._stage.findings.inspection.documents
+        papers = [word for path in documents for word in ("--paper", path)]
+        self._run("packet", TASK, *self.where, "--out", target, *papers)
         self._run("check", target, "--root", self._stage.district.root)
 
     def _run(self, verb: str, *words: str | Path) -> dict[str, Any]:

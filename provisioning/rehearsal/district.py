@@ -79,13 +79,10 @@ class District:
         """The serial line of a recorder's simulated button."""
         return self.device(name) / "mcu"
 
-    def reader(self, name: str) -> Path:
-        """The serial line of a recorder's simulated card reader."""
-        return self.device(name) / "card"
-
     def lines(self, name: str) -> dict[str, str]:
         """The serial lines of a recorder besides the button's, by their key in `[hooks]`."""
-        return {"card": str(self.reader(name).absolute())} if name == ON_SCENE else {}
+        keys = ("card", "printer") if name == ON_SCENE else ()
+        return {key: str((self.device(name) / key).absolute()) for key in keys}
 
     def person(self, role: Role) -> Path:
         """The folder with a person's key."""

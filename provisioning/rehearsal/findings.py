@@ -55,13 +55,15 @@ class Tampering:
 @dataclass(frozen=True)
 class Inspection:
     """The on-scene inspection: its task, the recording's folder, what `liuhen-verify` says, the steps that were marked
-    and those that were asked for."""
+    and those that were asked for, what the QR code of the party's receipt says, the texts of the documents."""
 
     task: str
     path: Path
     verdict: str
     marked: tuple[str, ...]
     required: tuple[str, ...]
+    receipt: str
+    documents: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ def _inspection(found: Inspection) -> dict[str, Any]:
         "verdict": found.verdict,
         "marked": list(found.marked),
         "required": list(found.required),
+        "receipt": found.receipt,
+        "documents": [str(path) for path in found.documents],
     }
 
 

@@ -2,16 +2,14 @@
 
 import json
 import time
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from agent import durable
-from agent.duty.asks import STATE
-from provisioning.rehearsal import hall
+from agent.duty.asks import What
+from provisioning.rehearsal import hall, papers
 from provisioning.rehearsal.district import OFFICERS, ON_SCENE, UNIT
 from provisioning.rehearsal.findings import Inspection
-from provisioning.rehearsal.processes import command, run, wait_until
+from provisioning.rehearsal.officer import ask, duty, tap
+from provisioning.rehearsal.processes import wait_until
 from provisioning.rehearsal.stage import START_SECONDS, Stage
 
 TASK = "T-2026-0001"
@@ -33,7 +31,10 @@ def inspect(stage: Stage) -> None:
     _show_identity(stage)
     _mark_steps(stage, 3)
     _interrupt(stage)
+    _mark_steps(stage, 4)
+    papers.give_documents(stage)
     _mark_steps(stage, 5)
+    receipt = papers.give_receipt(stage)
     _synced(stage)
     stage.press(ON_SCENE)
     name = film.parent.name
@@ -45,27 +46,16 @@ def inspect(stage: Stage) -> None:
     stage.open_in_archive(ON_SCENE)
     folder = stage.district.archive / ON_SCENE / name
     stage.findings.inspection = Inspection(
-        TASK, folder, report["verdict"], tuple(marked), tuple(state["steps_required"])
+        TASK, folder, report["verdict"], tuple(marked), tuple(state["steps_required"]), receipt, papers.kept(stage)
     )
     stage.findings.expect(report["verdict"] == "explained-gap", f"现场录像 {name} 的结论是 {report['verdict']}")
     stage.findings.expect(not state["steps_missing"], f"环节未标记：{'、'.join(state['steps_missing'])}")
     tell.verdict(f"现场录像 {name}", report["verdict"], held=report["verdict"] == "explained-gap")
 
 
-def duty(stage: Stage) -> dict[str, Any]:
-    """What the recorder shows of officers, task and steps."""
-    found: dict[str, Any] = json.loads((stage.district.device(ON_SCENE) / "state" / STATE).read_text(encoding="utf-8"))
-    return found
-
-
-def ask(stage: Stage, *words: str | Path) -> str:
-    """What an officer asks of the recorder by `liuhen-agent`."""
-    return run([command("liuhen-agent"), *words, "--config", stage.district.device(ON_SCENE) / "agent.toml"])
-
-
 def _take_out(stage: Stage) -> None:
     for officer, card in CARDS.items():
-        ask(stage, "enrol", "--certificate", officer, "--card", card)
+        tap(stage, What.ENROL, certificate=officer, card=card)
         stage.hand(f"{ON_SCENE}-card", card)
     wait_until("领用", lambda: len(duty(stage)["officers"]) == len(CARDS), ANSWER_SECONDS, [stage.roles[ON_SCENE]])
     licensed = not any(officer["labels"] for officer in duty(stage)["officers"])
@@ -79,9 +69,7 @@ def _take_task(stage: Stage) -> None:
         "party": "P-7f3a", "officers": list(OFFICERS), "amount": AMOUNT, "domain": "燃气管理", "level": "区级",
         "impact": "一般",
     }  # fmt: skip
-    path = stage.district.place / f"{TASK}.json"
-    durable.write_bytes(path, json.dumps(task, ensure_ascii=False, indent=1).encode())
-    ask(stage, "task", "pick", path)
+    tap(stage, What.PICK, document=json.dumps(task, ensure_ascii=False))
     taken = duty(stage)
     stage.tell.say(
         f"任务 {TASK}：{MATTER}，清单要求 {len(taken['steps_required'])} 个环节", "the signed list says the steps"
@@ -127,7 +115,7 @@ def _interrupt(stage: Stage) -> None:
 
 
 def _hand_in(stage: Stage) -> None:
-    ask(stage, "task", "end")
+    tap(stage, What.END)
     for card in CARDS.values():
         stage.hand(f"{ON_SCENE}-card", card)
     wait_until("交回", lambda: not duty(stage)["officers"], ANSWER_SECONDS, [stage.roles[ON_SCENE]])

@@ -6,7 +6,7 @@ from pathlib import Path
 from provisioning.rehearsal.processes import command, listens, wait_until
 from provisioning.rehearsal.stage import START_SECONDS, Stage
 
-SIMULATORS = {"card": "card_reader"}  # what plays a line of `[hooks]`
+SIMULATORS = {"card": "card_reader", "printer": "printer"}  # what plays a line of `[hooks]`
 
 
 def mosquitto() -> str | None:

@@ -81,6 +81,15 @@ def test_the_device_carries_nothing_of_the_command_line() -> None:
     assert shown.stdout.strip() == "[]"
 
 
+def test_the_device_starts_without_loading_the_command_line() -> None:
+    """Bites when `run` is read by the parser, which half of every start would be spent on."""
+    code = "import sys, agent.__main__; print(sorted({'typer', 'rich', 'agent.cli'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == "[]"
+    for words in (["--config", "x", "--nothing", "y"], ["--config"], ["x", "--config", "y"], []):
+        assert "命令写得不对" in run_here("agent.__main__", "run", *words).stderr  # the parser's part
+
+
 def test_a_folder_that_one_stands_in_does_not_become_the_device(tmp_path: Path) -> None:
     """Bites when the process goes on with `-m` alone, which looks in the working folder first."""
     stranger = tmp_path / "agent"

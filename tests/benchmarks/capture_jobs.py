@@ -103,7 +103,7 @@ def record(folder: Path, camera: str, width: str, height: str, kbps: str) -> dic
     settings = CaptureSettings(
         camera=camera, width=int(width), height=int(height), video_kbps=int(kbps), audio="none", frames_per_second=FPS
     )
-    bench = Bench(folder, lambda: make_source(settings, CLOCK, CAPTION), RecorderSettings(reserve_bytes=0))
+    bench = Bench(folder, lambda: make_source(settings, CLOCK, CAPTION), RecorderSettings(margin_bytes=0))
     bench.start()
     bench.wait(lambda: bench.stored_ms() > 0)
     os.write(1, b"recording\n")
@@ -161,7 +161,7 @@ def flush(folder: Path, seconds: str, kbps: str) -> dict[str, Any]:
         full.set()
 
     ring_of = PreEventSettings(int(seconds) + 1, max_bytes=2**40)
-    bench = Bench(folder, lambda: FakeSource(TRACKS, script()), RecorderSettings(pre_event=ring_of, reserve_bytes=0))
+    bench = Bench(folder, lambda: FakeSource(TRACKS, script()), RecorderSettings(pre_event=ring_of, margin_bytes=0))
     bench.recorder.open()
     full.wait(PATIENCE_S)
     begin, spent = time.perf_counter(), time.process_time()
@@ -191,7 +191,7 @@ def cut(folder: Path) -> dict[str, Any]:
         yield 0.5
         played.set()
 
-    settings = RecorderSettings(segment_minutes=2 / 60, reserve_bytes=0)
+    settings = RecorderSettings(segment_minutes=2 / 60, margin_bytes=0)
     bench = Bench(folder, lambda: FakeSource(TRACKS, script()), settings)
     bench.start()
     played.wait(PATIENCE_S)
@@ -221,7 +221,7 @@ def stop(folder: Path, minutes: str, kbps: str) -> dict[str, Any]:
         yield 1.0
         played.set()
 
-    settings = RecorderSettings(segment_minutes=2 * int(minutes), reserve_bytes=0)
+    settings = RecorderSettings(segment_minutes=2 * int(minutes), margin_bytes=0)
     bench = Bench(folder, lambda: FakeSource(TRACKS, script()), settings, spool)
     bench.start()
     played.wait(PATIENCE_S)

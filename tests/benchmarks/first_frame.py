@@ -41,7 +41,7 @@ class Tapped:
 
 if __name__ == "__main__":
     # No key is needed before the first fragment, which is half a second later; the process is ended before.
-    signer, settings = None, RecorderSettings(reserve_bytes=0)
+    signer, settings = None, RecorderSettings(margin_bytes=0)
     recorder = Recorder(Spool(Path(sys.argv[1])), signer, CLOCK, Tapped, [].append, settings)
     recorder.start(RecordingOrder(recording_id(device_id("REC-0001"), 1), "示例", GENESIS))
     FIRST.wait(60)

@@ -17,6 +17,7 @@ from tests.faults.operations import Change, Named, Node, Operation, Promised, Re
 BLOCK, SECTOR = 4096, 512
 SINGLES = 12  # changes of one cut that are lost, or kept, one at a time
 RANDOM = 6  # random choices at one cut
+TEARS = 3  # borders at which one write is torn
 
 
 class Model(StrEnum):
@@ -26,20 +27,29 @@ class Model(StrEnum):
     EXT4 = "ext4"
 
 
-class Tear(StrEnum):
-    """How one write came only in part."""
+class Part(StrEnum):
+    """What of one write came: what stands before a border, what stands behind it, or the new size alone."""
 
-    FIRST_HALF = "first half"
-    LAST_BLOCK = "last block"
-    ZEROS = "zeros"
+    BEFORE = "before"
+    BEHIND = "behind"
+    SIZE = "size"
+
+
+@dataclass(frozen=True)
+class Tear:
+    """The write at `place` in the list of the cut came only in part; the border is so far into it (0 to 1)."""
+
+    place: int
+    part: Part
+    border: float = 0.5
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """The unsynced changes, by place in the list of the cut, that the disk has; `torn` one of them only in part."""
+    """The unsynced changes, by place in the list of the cut, that the disk has; one of them perhaps `torn`."""
 
     kept: frozenset[int]
-    torn: tuple[int, Tear] | None = None
+    torn: Tear | None = None
 
 
 @dataclass
@@ -75,8 +85,8 @@ class Disk:
         content = dict(self.content)
         for place, (_, change) in enumerate(self.pending):
             if place in survivors.kept:
-                tear = survivors.torn[1] if survivors.torn is not None and survivors.torn[0] == place else None
-                _apply(change, names, content, tear)
+                torn = survivors.torn
+                _apply(change, names, content, torn if torn is not None and torn.place == place else None)
         return dict(_walk(self.root, names, content, ""))
 
     def everything(self) -> Survivors:
@@ -123,8 +133,11 @@ def choices(disk: Disk, model: Model, dice: random.Random) -> Iterator[Survivors
         yield Survivors(frozenset({place}))
         yield Survivors(frozenset(range(place)))
     for place in _some([it for it in range(last) if isinstance(changes[it], Written)], dice):
-        yield from (Survivors(frozenset(range(last)), (place, tear)) for tear in Tear)
-        yield Survivors(frozenset(range(place + 1)), (place, Tear.FIRST_HALF))
+        for kept in (frozenset(range(last)), frozenset(range(place + 1))):
+            yield Survivors(kept, Tear(place, Part.SIZE))
+            yield from (
+                Survivors(kept, Tear(place, part, dice.random())) for part in (Part.BEFORE, Part.BEHIND) * TEARS
+            )
     for _ in range(RANDOM if last > 1 else 0):
         yield Survivors(frozenset(it for it in range(last) if dice.random() < 0.5))
 
@@ -139,7 +152,9 @@ def _by_journal(changes: list[Change], dice: random.Random) -> Iterator[Survivor
             yield Survivors(frozenset(kept))
             data = sorted(kept - names)
             if data:
-                yield Survivors(frozenset(kept), (data[-1], Tear.FIRST_HALF))
+                yield from (
+                    Survivors(frozenset(kept), Tear(data[-1], Part.BEFORE, dice.random())) for _ in range(TEARS)
+                )
 
 
 def _ordered_data(
@@ -208,25 +223,28 @@ def _apply(change: Change, names: dict[Node, dict[str, Node]], content: dict[Nod
 
 def _torn(old: bytes, offset: int, data: bytes, tear: Tear | None) -> bytes:
     whole = old[:offset] + data + old[offset + len(data) :]
-    match tear:
-        case None:
-            return whole
-        case Tear.ZEROS:
-            return old + bytes(max(0, offset + len(data) - len(old)))
-        case Tear.FIRST_HALF:
-            border = _border(offset, offset + len(data) // 2, len(data))
+    sized = old + bytes(max(0, offset + len(data) - len(old)))
+    border = offset + len(data) if tear is None else _border(offset, len(data), tear.border)
+    if tear is None:
+        return whole
+    match tear.part:
+        case Part.SIZE:
+            return sized
+        case Part.BEFORE:
             return whole[:border] + old[border:]
-        case Tear.LAST_BLOCK:
-            border = _border(offset, offset + len(data) - 1, len(data))
-            return old[:border].ljust(border, b"\0") + whole[border:]
+        case Part.BEHIND:
+            return sized[:border] + whole[border:]
 
 
-def _border(offset: int, place: int, length: int) -> int:
-    """The block border below `place`, or else the sector's; a write inside one sector is whole or not there."""
+def _border(offset: int, length: int, share: float) -> int:
+    """The border of a block inside the write that is next to `share` of it, or else of a sector; a write inside one
+    sector is whole."""
+    place = offset + int(length * share)
     for unit in (BLOCK, SECTOR):
-        border = place // unit * unit
-        if offset < border < offset + length:
-            return border
+        below = place // unit * unit
+        for border in (below, below + unit):
+            if offset < border < offset + length:
+                return border
     return offset + length
 
 

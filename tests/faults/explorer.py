@@ -21,6 +21,7 @@ from tests.faults.tracing import TraceFault, trace
 
 Tree = dict[str, bytes | None]
 MEMORY = Path("/dev/shm")  # disks are built where a sync costs nothing, if there is such a place
+SPARE = 4  # choices looked at for one disk that is checked: many give the same one
 KEPT = 3  # broken disks that are kept of one exploration
 PROMISED = "promised.json"
 
@@ -29,13 +30,14 @@ PROMISED = "promised.json"
 class Scenario:
     """What is played on a bench: a folder with keys and the like, and `state`, the disk that loses power.
 
-    `prepare(bench)` makes what is there before; `play(bench, promise)` acts as the product does and calls `promise` for
-    what it tells the world; `check(bench, promised)` recovers as the product does and returns the promises broken.
+    `prepare(bench)` makes what is there before; `play(bench, promise, rounds)` acts as the product does, so many times
+    over, and calls `promise` for what it tells the world; `check(bench, promised)` recovers as the product does and
+    returns the promises broken.
     """
 
     name: str
     prepare: Callable[[Path], None]
-    play: Callable[[Path, Callable[[str], None]], None]
+    play: Callable[[Path, Callable[[str], None], int], None]
     check: Callable[[Path, list[str]], list[str]]
 
 
@@ -59,6 +61,7 @@ def explore(
     folder: Path,
     model: Model,
     budget: int,
+    rounds: int = 1,
     seed: int = 1,
     forget: Callable[[Synced], bool] = lambda _: False,
 ) -> Found:
@@ -67,7 +70,7 @@ def explore(
     bench = folder / "bench"
     (bench / "state").mkdir(parents=True)
     scenario.prepare(bench)
-    traced = _traced(scenario, bench, folder)
+    traced = _traced(scenario, bench, folder, str(rounds))
     kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
     return _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
 
@@ -79,7 +82,7 @@ def explore_recovery(
     bench = folder / "bench"
     shutil.copytree(broken_off, bench)
     promised: list[str] = json.loads((bench / PROMISED).read_text())
-    return _judge(scenario, _traced(scenario, bench, folder, "--recover"), promised, bench, model, budget, seed)
+    return _judge(scenario, _traced(scenario, bench, folder, "recover"), promised, bench, model, budget, seed)
 
 
 def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed: int = 1) -> list[Path]:
@@ -87,27 +90,36 @@ def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed:
     bench = folder / "bench"
     (bench / "state").mkdir(parents=True)
     scenario.prepare(bench)
-    found = disks(_traced(scenario, bench, folder), model, count, seed)
+    found = disks(_traced(scenario, bench, folder, "1"), model, count, seed)
     return [_save(bench, tree, promised, folder / f"disk-{number}") for number, (tree, promised) in enumerate(found)]
 
 
 def disks(traced: Trace, model: Model, budget: int, seed: int) -> Iterator[tuple[Tree, list[str]]]:
     """Distinct disks and the promises made before each, spread over the whole run if there are more than `budget`."""
-    dice, seen, distinct = random.Random(seed), set[bytes](), list[tuple[int, Survivors]]()
-    for cut, disk in _cuts(traced, model):
-        for survivors in choices(disk, model, dice):
-            mark = _digest(disk.tree(survivors), len(disk.promises))
-            if mark not in seen:
-                seen.add(mark)
-                distinct.append((cut, survivors))
-    if len(distinct) > budget:
-        distinct = dice.sample(distinct, budget)
+    dice = random.Random(seed)
+    planned = [(cut, it) for cut, disk in _cuts(traced, model) for it in choices(disk, model, dice)]
+    if len(planned) > budget * SPARE:
+        planned = dice.sample(planned, budget * SPARE)
+    seen, distinct = set[bytes](), list[tuple[int, Survivors]]()
+    for cut, survivors, disk in _at(planned, traced, model):
+        mark = _digest(disk.tree(survivors), len(disk.promises))
+        if mark not in seen:
+            seen.add(mark)
+            distinct.append((cut, survivors))
+    for _, survivors, disk in _at(
+        distinct if len(distinct) <= budget else dice.sample(distinct, budget), traced, model
+    ):
+        yield disk.tree(survivors), list(disk.promises)
+
+
+def _at(planned: list[tuple[int, Survivors]], traced: Trace, model: Model) -> Iterator[tuple[int, Survivors, Disk]]:
+    """What is planned, in the order of its cuts, each with the disk at that moment."""
     wanted: dict[int, list[Survivors]] = {}
-    for cut, survivors in distinct:
+    for cut, survivors in planned:
         wanted.setdefault(cut, []).append(survivors)
     for cut, disk in _cuts(traced, model):
         for survivors in wanted.get(cut, ()):
-            yield disk.tree(survivors), list(disk.promises)
+            yield cut, survivors, disk
 
 
 def _cuts(traced: Trace, model: Model) -> Iterator[tuple[int, Disk]]:
@@ -116,8 +128,8 @@ def _cuts(traced: Trace, model: Model) -> Iterator[tuple[int, Disk]]:
         yield cut, disk
 
 
-def _traced(scenario: Scenario, bench: Path, folder: Path, *more: str) -> Trace:
-    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), *more]
+def _traced(scenario: Scenario, bench: Path, folder: Path, what: str) -> Trace:
+    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), what]
     traced = trace(command, bench / "state", folder / "strace.txt")
     *_, (_, last) = _cuts(traced, Model.STRICT)
     rebuilt, real = last.tree(last.everything()), _read(bench / "state")

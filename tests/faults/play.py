@@ -1,4 +1,4 @@
-"""`python -m tests.faults.play SCENARIO BENCH [--recover]`: what the explorer traces."""
+"""`python -m tests.faults.play SCENARIO BENCH ROUNDS|recover`: what the explorer traces."""
 
 import json
 import os
@@ -15,11 +15,11 @@ def promise(text: str) -> None:
     os.write(1, f"{PROMISE}{text}\n".encode())
 
 
-def main(name: str, place: str, *more: str) -> int:
+def main(name: str, place: str, what: str) -> int:
     """0, or 1 when the recovery broke a promise."""
     scenario, bench = SCENARIOS[name], Path(place)
-    if not more:
-        scenario.play(bench, promise)
+    if what != "recover":
+        scenario.play(bench, promise, int(what))
         return 0
     broken = scenario.check(bench, json.loads((bench / PROMISED).read_text()))
     sys.stderr.write("\n".join(broken))

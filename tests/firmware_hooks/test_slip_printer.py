@@ -41,11 +41,21 @@ def test_text_of_a_party_cannot_steer_the_printer(text, encoding):
     assert all(letter in text for letter in missing)
 
 
-@given(st.text(alphabet="示例A1", max_size=200))
+@given(st.text(alphabet="示例A1，（）", max_size=200))
 def test_no_line_is_wider_than_the_paper_and_nothing_is_lost(text):
     pieces = broken(text)
     assert "".join(pieces) == text
     assert all(sum(1 if letter.isascii() else 2 for letter in piece) <= COLUMNS for piece in pieces)
+
+
+def test_number_stays_whole_and_marks_stay_with_their_words():
+    assert broken("文号：星综执检〔2026〕REC-0001-0001号") == ["文号：星综执检〔2026〕", "REC-0001-0001号"]
+    assert broken("检查情况：燃气管道接口有示例泄漏，现场已关阀") == [
+        "检查情况：燃气管道接口有示例泄",
+        "漏，现场已关阀",
+    ]
+    assert broken("a" * 40) == ["a" * 32, "a" * 8]
+    assert broken("") == [""]
 
 
 def test_code_too_large_to_be_read_is_refused():

@@ -46,12 +46,6 @@ def today() -> datetime:
     return datetime.now(UTC)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def eventually(check: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
     """The first true value of `check`; fails after the deadline."""
     until = time.monotonic() + deadline_s

@@ -20,9 +20,9 @@ from tests.provisioning.district import (
     TestDistrict,
     broker_process,
     eventually,
-    free_port,
     running,
 )
+from tests.support.broker import free_port
 
 pytestmark = pytest.mark.xdist_group("access")
 ENGINES = [

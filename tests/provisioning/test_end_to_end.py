@@ -22,7 +22,6 @@ from tests.provisioning.district import (
     TestDistrict,
     broker_process,
     eventually,
-    free_port,
     load_signer,
     receiver_process,
     running,
@@ -30,6 +29,7 @@ from tests.provisioning.district import (
     start_broker,
     today,
 )
+from tests.support.broker import free_port
 from tests.support.commands import run_here
 
 ENGINES = [

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,16 +13,22 @@ import av
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
 
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.clip import verify_excerpt
-from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, commands_of
+from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certificate
+from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME, commands_of
 from agent.evidence.recovery import examine
+from agent.evidence.report import Report
+from agent.evidence.verify import Grounds
+from agent.verify_cli import app
+from agent.verify_files import Basis, judge_export, judge_path, parts_of
 from agent.wire.identifiers import District
 from agent.wire.trust import Credential, Role, TrustList, trust_list
-from provisioning.center.export import CERTIFICATE_NAME, PAGE_NAME, Office, Wish, export_recording
-from provisioning.center.export_certificate import ExportCertificate, Responsibility, open_certificate
+from provisioning.center.export import Office, Wish, export_recording
+from provisioning.center.export_certificate import ExportCertificate, Responsibility
 from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
 from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
@@ -61,7 +68,7 @@ def _trust(office: Office) -> TrustList:
 
 def _checked(out: Path, office: Office) -> dict[str, object]:
     """The certificate's fields; every file it names is there as it says, and every file there is named."""
-    told = open_certificate((out / CERTIFICATE_NAME).read_bytes(), _trust(office), EXPORTED_AT)
+    told = open_certificate((out / CERTIFICATE_NAME).read_bytes(), _trust(office))
     files = {str(it.relative_to(out)): it for it in out.rglob("*") if it.is_file()}
     found = {name: hashlib.sha256(it.read_bytes()).hexdigest() for name, it in files.items()}
     assert {name: found[name] for name in found if name not in (CERTIFICATE_NAME, PAGE_NAME)} == told["files"]
@@ -233,7 +240,7 @@ def test_changed_certificate_is_refused(tmp_path: Path, office: Office) -> None:
     out, _ = _export(tmp_path, office, Wish(TOLD))
     data = (out / CERTIFICATE_NAME).read_bytes()
     with pytest.raises(SenderFault):
-        open_certificate(flipped(data, data.index(b'"payload":"') + 40), _trust(office), EXPORTED_AT)
+        open_certificate(flipped(data, data.index(b'"payload":"') + 40), _trust(office))
 
 
 def test_page_shows_words_of_others_as_words(tmp_path: Path, office: Office) -> None:
@@ -280,3 +287,70 @@ def test_command_exports_and_says_where(tmp_path: Path) -> None:
     assert run_here(*command, "--out", tmp_path / "p").returncode == 2
     wrong = run_here(*command, *approved[:1], tmp_path / "p", *approved[2:], "--mask", "1,2")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def _judged(out: Path, office: Office, trust: TrustList | None = None) -> dict[str, Report]:
+    """What `liuhen-verify` says of each film of an export by itself, and of the certificate."""
+    basis = Basis((AUTHORITY.root,), Grounds(trust or _trust(office)), EXPORTED_AT + timedelta(days=900))
+    judged = [judge_path(place, basis, lambda _: None) for place in parts_of(out)]
+    return {it.path.name: it.report for it in (*judged, judge_export(out, basis))}
+
+
+def test_export_is_verified_with_its_certificate_years_later(tmp_path: Path, office: Office) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD, **STRETCH), "three segments")
+    reports = _judged(out, office)
+    assert {name: report.verdict.value for name, report in reports.items()} == {
+        certificate.taken[0].file: "unexplained-gap",  # an excerpt, whose surroundings are not there
+        CERTIFICATE_NAME: "complete",
+    }
+    said = "".join(reports[CERTIFICATE_NAME].completeness.lines)
+    assert all(word in said for word in (TOLD.by, TOLD.approved_by, TOLD.reason, "第 3 至 4 片段"))
+    assert reports[CERTIFICATE_NAME].recording == certificate.recording
+
+
+def test_whole_export_is_verified_as_a_recording_and_by_its_certificate(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    reports = _judged(out, office)
+    assert [report.verdict.value for report in reports.values()] == ["complete", "complete"]
+
+
+def test_changed_missing_and_added_film_of_an_export_are_told_by_its_certificate(
+    tmp_path: Path, office: Office
+) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD, **STRETCH))
+    film = out / certificate.taken[0].file
+    original = film.read_bytes()
+    film.write_bytes(original[:-1] + b"x")
+    (out / "excerpt-of-another.mp4").write_bytes(original)
+    (out / ROOT_NAME).unlink()
+    report = _judged(out, office)[CERTIFICATE_NAME]
+    assert {(place.file, place.kind) for place in report.places} == {
+        (film.name, "export"),
+        ("excerpt-of-another.mp4", "export"),
+        (ROOT_NAME, "missing"),
+    }
+    assert report.verdict.value == "altered"
+
+
+def test_certificate_that_the_centre_did_not_sign_vouches_for_nothing(tmp_path: Path, office: Office) -> None:
+    """Signed by a recorder of the district; by a centre whose key was revoked before; flipped; by nobody known."""
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    (listed,) = _trust(office).credentials.values()
+    for wrong in (
+        trust_list(District("xinghe"), 1, NOW, [replace(listed, role=Role.RECORDER)]),
+        trust_list(District("xinghe"), 1, NOW, [replace(listed, revoked_at=EXPORTED_AT - timedelta(days=1))]),
+        trust_list(District("xinghe"), 1, NOW, []),
+    ):
+        report = _judged(out, office, wrong)[CERTIFICATE_NAME]
+        assert (report.verdict.value, report.completeness.lines) == ("untrusted", ("导出证明不评判此项。",))
+    data = (out / CERTIFICATE_NAME).read_bytes()
+    (out / CERTIFICATE_NAME).write_bytes(flipped(data, data.index(b'"payload":"') + 40))
+    assert _judged(out, office)[CERTIFICATE_NAME].verdict.value == "untrusted"
+
+
+def test_command_verifies_an_exports_folder_and_says_what_it_lacks(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD, **STRETCH))
+    done = CliRunner().invoke(app, [str(out), "--roots", str(out / ROOT_NAME)])
+    assert done.exit_code == 14
+    assert "节选" in done.stdout
+    assert "--trust trust.dsse" in done.stdout

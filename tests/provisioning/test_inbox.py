@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from agent.errors import EnvironmentFault
-from provisioning.center.mqtt import Arrived, Connected, Inbox, LinkDied, StopAsked
+from provisioning.center.mqtt import Arrived, Connected, Delivered, Disconnected, Inbox, LinkDied, Message, StopAsked
 
 NOTE = Arrived("gov/xinghe/v1/rec/REC-0001/evt", b"{}", 1, 1)
 
@@ -36,3 +36,12 @@ def test_stop_and_the_death_of_the_link_are_heard_though_the_queue_is_full() -> 
     inbox.ask_stop()
     inbox.link_died("示例")
     assert inbox.take(1, 60.0) == [Connected(), StopAsked(), LinkDied("示例")]
+
+
+@pytest.mark.parametrize("told", [Delivered(7, refused=False), Disconnected("示例"), Connected()])
+def test_what_paho_tells_under_its_lock_finds_room_in_a_full_inbox(told: Message) -> None:
+    """The loop needs the same lock to send: 2 000 births at once stopped a receiver so."""
+    inbox = Inbox(capacity=1, patience_s=0.01)
+    inbox.put(NOTE)
+    inbox.put(told)
+    assert inbox.take(5, 0) == [NOTE, told]

@@ -22,7 +22,7 @@ from agent.wire.trust import Role
 from provisioning.center.cases import CaseRoom
 from provisioning.center.cli import app
 from provisioning.center.party_receipts import ReceiptRoom
-from provisioning.center.publications import open_receipts
+from provisioning.center.publications import open_publication
 from provisioning.center.retention_room import RetentionRoom
 from provisioning.center.watched import ReleasedFolder
 from provisioning.fleet.folders import write_trust
@@ -84,7 +84,7 @@ def carry(office: ReviewOffice, host: Path) -> None:
     room, now = office.room(), replace(SteppedClock().read(), wall=today())
     desk, folder = DisclosureDesk(PLACE, "hall-1", {}), DisclosedFolder(host / "state/disclosed")
     for _, data in ReleasedFolder(room.config.receipts).changed():
-        found = open_receipts(data, room.trust, PLACE, room.now)
+        found = open_publication(data, room.trust, PLACE, room.now)
         for effect in desk.arrived(found.topic, found.sealed, room.trust, now):
             if isinstance(effect, ShowDisclosure):
                 assert folder.show(effect.kind, effect.disclosure_id, effect.envelope) is None

@@ -17,11 +17,11 @@ from tests.provisioning.district import (
     TestDistrict,
     broker_process,
     eventually,
-    free_port,
     receiver_process,
     running,
     today,
 )
+from tests.support.broker import free_port
 
 pytestmark = pytest.mark.skipif(not shutil.which("mosquitto", path="/usr/sbin:/usr/bin"), reason="no mosquitto")
 NAMES = [f"REC-{number:04d}" for number in range(1, 7)]

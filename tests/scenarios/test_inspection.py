@@ -1,18 +1,25 @@
-"""The on-scene inspection of the rehearsal: real recorder, card reader, button, broker, centre, kiosk and review."""
+"""The on-scene inspection of the rehearsal: real recorder, broker, centre, kiosk and review, and what the recorder's
+button, card reader and printer (pseudo-terminals) were told."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.duty.documents import check_against_paper
+from agent.duty.party_receipt import open_receipt
 from agent.duty.policies import POLICIES
 from agent.evidence.bmff import Source
 from agent.evidence.journal import STEP
 from agent.evidence.recovery import examine
 from agent.wire.disclosures import POLICY_KINDS
+from agent.wire.envelope import open_trust_list
+from agent.wire.identifiers import District
 from agent.wire.signing import load_pem_certificates
+from firmware_hooks.simulated_printer import SimulatedPrinter
 from provisioning.center.review_packet import check_packet
 from provisioning.rehearsal.district import OFFICERS
 from tests.scenarios.rehearsing import REHEARSAL
@@ -58,6 +65,47 @@ def test_the_centre_has_two_licensed_officers_five_steps_and_a_major_decision(fa
     assert len({step["span"]["first"] for step in facts["steps"]}) == len(STEPS)
     assert "决定事项：涉及公共安全的处罚决定" in facts["major"]
     assert facts["missing"] == []
+
+
+def test_two_documents_are_served_and_refused_and_their_texts_are_those_of_the_scene(
+    told: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    assert [(one["title"], one["served"]) for one in facts["documents"]] == [
+        ("现场检查笔录", "当事人签收"),
+        ("责令改正通知书", "当事人拒签"),
+    ]
+    texts = [Path(path).read_bytes() for path in told["inspection"]["documents"]]
+    assert [hashlib.sha256(text).hexdigest() for text in texts] == [one["digest"] for one in facts["documents"]]
+    page = (Path(told["review"]["packet"]) / "review.html").read_text(encoding="utf-8")
+    assert page.count("与现场出具的文书一致") == 2
+
+
+def test_what_came_out_of_the_printer_is_what_was_signed(told: dict[str, Any], place: Path) -> None:
+    printer = SimulatedPrinter()
+    printer.paper = (place / "devices" / "REC-0001" / "printer.paper").read_bytes()
+    record, notice, receipt = printer.codes()
+    texts = [Path(path).read_text(encoding="utf-8") for path in told["inspection"]["documents"]]
+    for text, code in zip(texts, (record, notice), strict=True):
+        assert check_against_paper(text, code) in text
+    paper = "".join(printer.lines())
+    for text in texts:
+        unit, title, *body = text.split("\n")
+        assert f"{title}{unit}{''.join(body)}" in paper
+    assert receipt == told["inspection"]["receipt"]
+    assert "执法记录回执" in paper
+
+
+def test_the_partys_receipt_is_of_the_recording_and_the_party_signed_for_it(
+    told: dict[str, Any], facts: dict[str, Any], place: Path
+) -> None:
+    (root,) = load_pem_certificates((place / "authority" / "root.pem").read_bytes())
+    trust = open_trust_list((place / "center" / "trust.dsse").read_bytes(), root)
+    receipt = open_receipt(told["inspection"]["receipt"], trust, District("xinghe"))
+    assert (receipt.recording, receipt.task) == (facts["recordings"][0]["recording"], facts["task"])
+    assert facts["confirmation"] == "当事人签收"
+    film = Path(told["inspection"]["path"]) / "segment-0001.mp4"
+    heads = {it.entry.sequence: it.head for it in examine(Source.of_bytes(film.read_bytes())).fragments}
+    assert heads[receipt.last] == receipt.head
 
 
 def test_the_case_is_reviewed_to_its_decision_and_the_packet_holds(told: dict[str, Any], place: Path) -> None:

@@ -1,5 +1,7 @@
 """A real Mosquitto on a free loopback port: mutual TLS, the certificate's CN as user name, an ACL."""
 
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -14,6 +16,7 @@ from tests.support.keys import TestAuthority
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 START_S = 60.0
+BELOW_CLIENTS = range(20_000, 32_000)  # Linux: net.ipv4.ip_local_port_range begins at 32768
 
 ACL = """\
 user receiver-1
@@ -97,6 +100,11 @@ log_type all
 
 
 def free_port() -> int:
+    """A loopback port that nobody has, for a process that will listen there a little later. Not one that the kernel
+    gives to clients: a connection of a test beside this one could take it in between."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        for port in random.SystemRandom().sample(BELOW_CLIENTS, len(BELOW_CLIENTS)):
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise AssertionError("no port is free")

@@ -7,7 +7,9 @@ from typing import Any
 from agent.adapters.database import QUOTA_BYTES, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.fake_recorder import FakeRecorder
+from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
+from agent.adapters.recording_removal import RecordingRemoval
 from agent.adapters.store import DeviceMemory
 from agent.adapters.worker import Worker
 from agent.clock import Clock, system_clock
@@ -25,7 +27,7 @@ from tests.support.keys import Issued, TestAuthority
 
 
 class DistrictKeys:
-    """Keys of one district: a device, a receiver, an editor and a reviewer."""
+    """Keys of one district: a device, a receiver, an editor and a reviewer, and a commander."""
 
     def __init__(self, device: str = "REC-0001") -> None:
         self.authority = TestAuthority()
@@ -35,6 +37,7 @@ class DistrictKeys:
         self.receiver = self.authority.evidence("receiver-1", Role.RECEIVER)
         self.editor = self.authority.evidence("示例-000001", Role.EDITOR)
         self.reviewer = self.authority.evidence("示例-000002", Role.REVIEWER)
+        self.commander = self.authority.evidence("示例-000009", Role.COMMANDER)
         self.trust = self.trust_version(1)
 
     def trust_version(self, version: int) -> TrustList:
@@ -44,6 +47,7 @@ class DistrictKeys:
             self.receiver.credential(Role.RECEIVER),
             self.editor.credential(Role.EDITOR),
             self.reviewer.credential(Role.REVIEWER),
+            self.commander.credential(Role.COMMANDER),
             version=version,
         )
 
@@ -105,6 +109,7 @@ class RunningDevice:
         quota: int = QUOTA_BYTES,
         clock: Clock | None = None,
         client: Issued | None = None,
+        removal: RecordingRemoval | None = None,
     ) -> None:
         self.district, self.state = district, folder / "state"
         self.state.mkdir(parents=True, exist_ok=True)
@@ -140,6 +145,8 @@ class RunningDevice:
             None if kiosk else self.recorder,
             self.disclosed if kiosk else None,
             lambda: WorkFailed("not in this test"),
+            removal=removal,
+            keys=KeyRequests(self.state, district.device),
         )
         self.controller = Controller(identity, self.memory.recall(), district.trust, lambda: 0.0)
         self.refused = self.controller.restore(self.disclosed.read() if kiosk else [], self.clock.read())

@@ -1,12 +1,13 @@
 """The controller of a recorder with lists of an invented department, turned by hand."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from agent.control import messages as happened
+from agent.control.command_messages import CommandsKept, Diagnose, HoldsKept, KeepCommand, RequestCertificate
 from agent.control.controller import Controller, Identity, Memory
 from agent.control.effects import DutyKept, Effect, NoteDuty, ShowDuty, SignIdentity, StoreEvent, StoreNote
 from agent.control.paper_acts import MakePaper, PaperMade, PaperPrinted, PrintPaper
@@ -28,20 +29,35 @@ from tests.support.documents import signed
 from tests.support.duty import UNIT, personnel, recording_list, task
 
 KEYS = DistrictKeys()
+COMMANDER = KEYS.commander
 LISTS = (personnel(), recording_list())
 PIN = "135790"
 
 
 class DutyBench:
     """`told` are the events so far, `notes` what was signed into recordings, `state` the last `duty.json`, `papers`
-    what was kept by the name of its file, `slips` what was printed: lines under the title."""
+    what was kept by the name of its file, `slips` what was printed: lines under the title, `seen` every effect. It
+    stores commands at once (not with `refuse_commands`) and carries them out (not without `carries_out`)."""
 
-    def __init__(self, lists: Iterable[Disclosure] = LISTS, shift: Shift | None = None) -> None:
+    def __init__(
+        self,
+        lists: Iterable[Disclosure] = LISTS,
+        shift: Shift | None = None,
+        commands: CommandsKept | None = None,
+        holds: Mapping[RecordingId, Mapping[str, str]] | None = None,
+    ) -> None:
         self.clock, self.state_of_clock = SteppedClock(), TimeState.NTP
         self.later = timedelta(0)
-        identity = Identity(KEYS.authority.district, KEYS.device, UNIT, "0.1.0", DUTY_AUDIENCE)
-        memory = Memory(0, 0, RecordingMemory(0, 0, GENESIS), shift=shift or Shift())
+        identity = Identity(KEYS.authority.district, KEYS.device, UNIT, "0.1.0", DUTY_AUDIENCE, offloads=True)
+        memory = Memory(
+            0, 0, RecordingMemory(0, 0, GENESIS), shift=shift or Shift(),
+            commands=commands or CommandsKept(), holds=holds or {},
+        )  # fmt: skip
         self.controller = Controller(identity, memory, KEYS.trust, lambda: 0.0)
+        self.refuse_commands, self.carries_out = False, True
+        self.seen: list[Effect] = []
+        self.notes_kept: list[object] = []
+        self.holds: dict[RecordingId, Mapping[str, str]] = {}
         sealed = [signed(document, KEYS.editor.signer, KEYS.reviewer.signer) for document in lists]
         self.faults = self.controller.restore(sealed, self.now())
         self.told: list[tuple[EventType, dict[str, Any]]] = []
@@ -60,6 +76,7 @@ class DutyBench:
 
     def handle(self, event: happened.Event) -> list[Effect]:
         effects = self.controller.handle(event, self.now())
+        self.seen += effects
         for effect in effects:
             self._see(effect)
         return effects
@@ -106,6 +123,15 @@ class DutyBench:
                 self._keep(note)
             case StoreNote(note):
                 self._keep(note)
+            case KeepCommand(command) if self.refuse_commands:
+                self.handle(happened.CommandNotStored(command, "磁盘已满"))
+            case KeepCommand(command, drafts, notes):
+                self.told += [(draft.type, dict(draft.data)) for draft in drafts]
+                for note in notes:
+                    self._keep(note)
+                self.handle(happened.CommandStored(command))
+            case RequestCertificate(command) | Diagnose(command) if self.carries_out:
+                self.handle(happened.CommandCarriedOut(command, "已完成"))
             case NoteDuty(kind, note, _):
                 self.notes.append((kind, note))
             case ShowDuty(content):
@@ -130,5 +156,8 @@ class DutyBench:
         return PaperMade(order.ask, order.draft, paper, order.name)
 
     def _keep(self, note: object) -> None:
+        self.notes_kept.append(note)
+        if isinstance(note, HoldsKept):
+            self.holds[note.recording] = note.holds
         if isinstance(note, DutyKept):
             self.kept.append(parse_shift(note.shift.encode()))

@@ -115,7 +115,7 @@ def main(root: str, camera: str, past_s: str = "0", archive: str = "") -> None:
             stored.tell(event)
             say("stored", event.sequence)
 
-    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, pre_event=PreEventSettings(RING_S + long))
+    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, pre_event=PreEventSettings(RING_S + long))
     keys = DataKeys(Path(root).with_name("keys"), read_archive_key(Path(archive))) if archive else None
     spool = Spool(Path(root), keys=keys)
     recorder = Recorder(spool, SIGNER, CLOCK, lambda: Tapped(camera, long, stored), report, settings)

@@ -13,6 +13,7 @@ from pathlib import Path
 from agent.adapters.data_keys import DataKeys
 from agent.adapters.libav import AacEncoder, H264Encoder, Picture, Sound
 from agent.adapters.packets import CaptureSource, Packet, StreamInfo
+from agent.adapters.positions import PositionLog
 from agent.adapters.recorder import Recorder, RecorderSettings, RecordingEvent, RecordingOrder
 from agent.adapters.segment_recovery import opened
 from agent.adapters.spool import Spool
@@ -77,16 +78,23 @@ class RecordingBench:
 
     root: Path
     sources: Iterator[CaptureSource]
-    settings: RecorderSettings = field(default_factory=lambda: RecorderSettings(retry_s=0.2, reserve_bytes=0))
+    settings: RecorderSettings = field(default_factory=lambda: RecorderSettings(retry_s=0.2, margin_bytes=0))
     clock: Clock = CLOCK
     signer: CertifiedSigner = SIGNER
     keys: DataKeys | None = None
     events: list[RecordingEvent] = field(default_factory=list)
+    positions: PositionLog = field(default_factory=PositionLog)
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.root, keys=self.keys)
         self.recorder = Recorder(
-            self.spool, self.signer, self.clock, lambda: next(self.sources), self.events.append, self.settings
+            self.spool,
+            self.signer,
+            self.clock,
+            lambda: next(self.sources),
+            self.events.append,
+            self.settings,
+            self.positions,
         )
 
     def start(self, recording: RecordingId = FIRST) -> None:

@@ -29,7 +29,7 @@ def main(
             enough.set()
 
     minutes, room = float(segment_seconds) / 60, int(queue_bytes)
-    settings = RecorderSettings(segment_minutes=minutes, retry_s=0.2, reserve_bytes=0, queue_bytes=room)
+    settings = RecorderSettings(segment_minutes=minutes, retry_s=0.2, margin_bytes=0, queue_bytes=room)
     keys = DataKeys(Path(root).parent / "keys", read_archive_key(Path(archive))) if archive else None
     maker = source_maker(CaptureSettings(camera="test", width=320, height=192), CLOCK)
     recorder = Recorder(Spool(Path(root), keys=keys), SIGNER, CLOCK, maker, say, settings)

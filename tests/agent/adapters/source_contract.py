@@ -190,7 +190,7 @@ class LosableSource(SourceContract):
         raise NotImplementedError
 
     def test_device_that_goes_away_is_a_signed_gap_and_the_recording_goes_on(self, tmp_path: Path):
-        settings = RecorderSettings(retry_s=0.2, reserve_bytes=0)
+        settings = RecorderSettings(retry_s=0.2, margin_bytes=0)
         bench = RecordingBench(tmp_path / "recordings", self.lost_and_back(), settings)
         bench.start()
         eventually(lambda: any(event.segment == 2 for event in bench.stored()), "a fragment after the loss")

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from agent import durable
 from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.fake_source import FakeSource
+from agent.adapters.given_up import MAX_TRIES
 from agent.adapters.notes_folder import NoteDraft, add_note
 from agent.adapters.orders import PhotoAsked
 from agent.adapters.packet_flow import QUEUE_BYTES
@@ -71,7 +72,7 @@ def keys_in(folder: Path) -> DataKeys:
 
 
 def bench_in(folder: Path, seconds: int = 4, **settings) -> RecordingBench:
-    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    made = RecorderSettings(**{"retry_s": 0.2, "margin_bytes": 0, **settings})
     source = FakeSource(*footage(seconds))
     return RecordingBench(folder / "recordings", iter([source]), made, keys=keys_in(folder))
 
@@ -342,6 +343,23 @@ def test_sealed_segment_whose_opening_is_damaged_stays_where_it_is(cut):
     assert json.loads(done.stdout)["verdict"] == "altered"
 
 
+def test_recording_that_is_refused_at_every_start_is_not_read_for_ever(cut):
+    """Until somebody puts back a good copy; what was recorded is never touched."""
+    folder, good = cut / "recordings" / FIRST, (cut / "recordings" / FIRST / SEGMENT).read_bytes()
+    opening = 10 + int.from_bytes(good[8:10]) + 16440
+    bad = flipped(good, opening + 10)
+    (folder / SEGMENT).write_bytes(bad)
+    starts = [recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK) for _ in range(MAX_TRIES + 2)]
+    assert [[type(end) for end in ends] for ends in starts] == [[RecordingFailed]] * MAX_TRIES + [[], []]
+    assert (folder / SEGMENT).read_bytes() == bad
+    (told,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK, [FIRST])
+    assert isinstance(told, RecordingFailed)  # whose end nobody was told of is always tried
+    (folder / SEGMENT).write_bytes(good)
+    (end,) = recover(Spool(cut / "recordings", keys=keys_in(cut)), SIGNER, CLOCK)
+    assert isinstance(end, RecordingSealed)
+    assert not (folder / "unrecovered.json").exists()
+
+
 def test_file_without_a_header_is_set_aside(cut):
     segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
     os.truncate(segment, 0)
@@ -560,7 +578,7 @@ def test_full_disk_becomes_a_gap_and_every_stored_fragment_is_read_by_the_archiv
         tracks, packets = footage(60)
         rest = itertools.chain.from_iterable((packet, 0.002) for packet in packets[600:])
         source = FakeSource(tracks, itertools.chain(packets[:600], itertools.repeat(0.02, 20), rest))
-        settings = RecorderSettings(retry_s=0.2, reserve_bytes=0)
+        settings = RecorderSettings(retry_s=0.2, margin_bytes=0)
         bench = RecordingBench(disk / "recordings", iter([source]), settings, keys=keys_in(disk))
         bench.start()
         eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")

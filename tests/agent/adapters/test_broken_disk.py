@@ -72,7 +72,7 @@ def test_full_disk_in_the_middle_is_sealed_as_a_storage_failure_and_not_as_a_res
 
 def test_disk_without_room_for_one_fragment_is_named_and_not_the_camera(tmp_path):
     tracks, packets = footage(2)
-    bench = bench_over(tmp_path, FakeSource(tracks, packets), reserve_bytes=2**60)
+    bench = bench_over(tmp_path, FakeSource(tracks, packets), margin_bytes=2**60)
     bench.start()
     eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the disk full")
     bench.recorder.stop(Reason.STOPPED)

@@ -40,7 +40,7 @@ def ext4_disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 def bench_on(disk: Path, source: FakeSource, reserve: int, margin: int) -> RecordingBench:
-    bench = RecordingBench(disk / "recordings", iter([source]), RecorderSettings(retry_s=0.2, reserve_bytes=margin))
+    bench = RecordingBench(disk / "recordings", iter([source]), RecorderSettings(retry_s=0.2, margin_bytes=margin))
     bench.spool.room = DiskRoom(disk / "recordings", ReserveFile(disk / "reserve.bin", reserve))
     return bench
 

@@ -104,7 +104,7 @@ def test_missing_libcrypto_is_an_environment_fault_with_the_next_step(tmp_path: 
 def record(root: Path, gm: gm_sums.GmSigner | None, labels: dict[str, str]) -> Spool:
     spool, events = Spool(root / "recordings", gm=gm), []
     source = FakeSource(*footage(2))
-    recorder = Recorder(spool, SIGNER, CLOCK, lambda: source, events.append, RecorderSettings(reserve_bytes=0))
+    recorder = Recorder(spool, SIGNER, CLOCK, lambda: source, events.append, RecorderSettings(margin_bytes=0))
     recovery = SpoolRecovery(spool, SIGNER, CLOCK, events.append)
     part = CameraPart(DEVICE, spool, CLOCK, recovery, recorder, HookPart([], []), Caption(DEVICE, UNIT), labels)
     part.start(StartRecording(FIRST, UNIT, GENESIS, {}))

@@ -23,7 +23,7 @@ class Acts:
         self.tracks, packets = footage(5 * parts)
         cuts = [len(packets) * part // parts for part in range(parts + 1)]
         self.gates = [Gate(*packets[begin:end]) for begin, end in pairwise(cuts)]
-        made = RecorderSettings(retry_s=0.2, reserve_bytes=0, stall_s=60, **settings)
+        made = RecorderSettings(retry_s=0.2, margin_bytes=0, stall_s=60, **settings)
         source = FakeSource(self.tracks, chain.from_iterable(self.gates))
         self.bench = RecordingBench(root / "recordings", iter([source]), made)
         self.bench.start()

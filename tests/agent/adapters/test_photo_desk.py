@@ -13,6 +13,7 @@ from agent.control.messages import PhotoTaken, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from agent.evidence.photo import open_photo
+from agent.evidence.position import Position
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, RecordingBench, eventually, footage
 from tests.agent.adapters.test_officer_acts import Acts
 from tests.agent.adapters.test_pre_event import Gate
@@ -73,10 +74,25 @@ def test_photo_without_a_recording_opens_the_camera_for_it_alone(tmp_path):
     assert bench.spool.recordings() == ()
 
 
+def test_photo_says_where_it_was_taken_by_the_position_of_that_moment(tmp_path):
+    here, elsewhere = Position(399_000_000, 1_164_000_000, 1, 9, 80), Position(0, 0, 1, 9, 80)
+    tracks, packets = footage(2)
+    bench = RecordingBench(tmp_path / "recordings", iter([FakeSource(tracks, packets)]))
+    taken_at = packets[0].captured
+    bench.positions.tell(here, taken_at)
+    bench.positions.tell(elsewhere, replace(taken_at, monotonic_ns=taken_at.monotonic_ns + 5 * 10**9))
+    bench.recorder.act(wish())
+    eventually(lambda: bool(taken(bench)), "a photo")
+    assert bench.recorder.close(5)
+    found = open_photo(only_photo(bench)).statement.position
+    assert found is not None
+    assert replace(found, age_ms=0) == here
+
+
 def test_photo_while_a_pre_event_ring_runs_takes_its_next_keyframe(tmp_path):
     tracks, packets = footage(4)
     gate = Gate(*packets[:60])
-    made = RecorderSettings(retry_s=0.2, reserve_bytes=0, stall_s=60, pre_event=PreEventSettings(5))
+    made = RecorderSettings(retry_s=0.2, margin_bytes=0, stall_s=60, pre_event=PreEventSettings(5))
     bench = RecordingBench(tmp_path / "recordings", iter([FakeSource(tracks, chain(gate, packets[60:]))]), made)
     bench.recorder.open()
     assert gate.reached.wait(60)

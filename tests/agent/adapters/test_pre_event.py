@@ -85,7 +85,7 @@ def test_cleared_ring_is_only_a_number():
 
 
 def bench_over(root, *sources, pre_event=5, sound=False, **settings) -> RecordingBench:
-    made = {"retry_s": 0.2, "reserve_bytes": 0, "pre_event": PreEventSettings(pre_event, sound), **settings}
+    made = {"retry_s": 0.2, "margin_bytes": 0, "pre_event": PreEventSettings(pre_event, sound), **settings}
     return RecordingBench(root / "recordings", iter(sources), RecorderSettings(**made))
 
 

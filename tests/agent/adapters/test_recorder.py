@@ -1,6 +1,7 @@
 """The recorder: what is on the disk verifies, whatever camera and disk do."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,25 +15,29 @@ from agent.adapters.fake_source import FakeSource
 from agent.adapters.packet_flow import PacketQueue
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.sources import CaptureSettings, make_source
+from agent.adapters.spool import Spool
+from agent.adapters.spool_recovery import recover
 from agent.control.messages import FragmentStored, GapOpened, RecordingFailed, RecordingSealed
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from tests.agent.adapters.recording_bench import (
     CLOCK,
     FIRST,
+    SIGNER,
     RecordingBench,
     chained,
     decoded_frames,
     eventually,
     footage,
     shifted,
+    verdict,
 )
 
 LOST = EnvironmentFault("摄像头已拔出。")
 
 
 def bench_over(root: Path, *sources: FakeSource, **settings) -> RecordingBench:
-    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    made = RecorderSettings(**{"retry_s": 0.2, "margin_bytes": 0, **settings})
     return RecordingBench(root / "recordings", iter(sources), made)
 
 
@@ -89,6 +94,19 @@ def test_segment_cut_keeps_the_chain_and_every_frame(tmp_path):
         Reason.CONTINUED,
         Reason.STOPPED,
     ]
+
+
+def test_power_cut_before_the_first_fragment_of_a_next_segment_takes_no_segment_away(tmp_path):
+    tracks, packets = footage(3)
+    begun = [it for it in packets if it.dts * tracks[it.stream].time_base < Fraction(23, 10)]
+    bench = bench_over(tmp_path / "live", FakeSource(tracks, begun), segment_minutes=2 / 60)
+    bench.start()
+    bench.wait_for_fragments(4)  # the segment was cut at two seconds; of the next one the muxer holds 0.3 s
+    shutil.copytree(tmp_path / "live", tmp_path / "cut")
+    assert bench.recorder.close(60)
+    (sealed,) = recover(Spool(tmp_path / "cut" / "recordings"), SIGNER, CLOCK)
+    assert (sealed.segments, sealed.fragments, sealed.reason) == (1, 4, Reason.DEVICE_RESTART)
+    assert verdict(tmp_path / "cut" / "recordings" / FIRST) == "explained-gap"
 
 
 def test_camera_that_dies_and_comes_back_leaves_a_signed_gap(tmp_path):
@@ -239,7 +257,7 @@ def test_full_disk_ends_in_a_gap_and_goes_on_when_there_is_room(tmp_path):
 
 def test_low_room_stops_writing_before_the_disk_is_full(tmp_path):
     tracks, packets = footage(2)
-    bench = bench_over(tmp_path, FakeSource(tracks, packets), reserve_bytes=2**60)
+    bench = bench_over(tmp_path, FakeSource(tracks, packets), margin_bytes=2**60)
     bench.start()
     eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "a gap")
     bench.recorder.stop(Reason.STOPPED)

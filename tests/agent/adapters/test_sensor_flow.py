@@ -72,6 +72,23 @@ def test_lost_pictures_leave_a_hole_in_time_and_the_next_keyframe_is_not_late(se
     assert keys == pytest.approx([0, 1.2, 2.2])
 
 
+def test_pictures_that_the_sensor_did_not_take_are_told_with_when_the_last_one_was(sensor: Sensor):
+    for number in [*range(8), *range(12, 15), *range(16, 18)]:
+        sensor.picture(number)
+    told = [(at, packet.lost_since) for at, packet in enumerate(sensor.packets) if packet.lost_since is not None]
+    assert told == [(8, sensor.packets[7].captured)]  # one picture late, as in the dark, is no loss
+
+
+def test_pictures_that_the_encoder_swallowed_are_told(sensor: Sensor):
+    """But not those it was given before it began."""
+    encoded = sensor.flow.encoded
+    for number in range(12):
+        sensor.flow.encoded = (lambda *_, **__: None) if number in (0, 1, 6) else encoded
+        sensor.picture(number)
+    told = [(at, packet.lost_since) for at, packet in enumerate(sensor.packets) if packet.lost_since is not None]
+    assert told == [(4, sensor.packets[3].captured)]
+
+
 def test_every_picture_is_marked_before_it_is_encoded(sensor: Sensor):
     sensor.picture(0)
     assert max(sensor.luma) > 200

@@ -33,7 +33,7 @@ def test_a_segment_takes_two_signatures_whatever_its_length(times: int) -> None:
 
 def test_a_recording_takes_two_for_each_segment_and_one_for_its_sums(tmp_path):
     signer = CountingSigner(SIGNER)
-    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, segment_minutes=2 / 60)
+    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, segment_minutes=2 / 60)
     source = FakeSource(*footage(6))
     bench = RecordingBench(tmp_path / "recordings", iter([source]), settings, signer=signer)
     bench.start()

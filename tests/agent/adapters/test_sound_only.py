@@ -35,7 +35,7 @@ SOUND = CaptureSettings(camera="none", audio="test")
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> RecordingBench:
     """Two segments of the tone, with a pre-event second that is heard."""
-    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, segment_minutes=2 / 60, pre_event=PreEventSettings(1))
+    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, segment_minutes=2 / 60, pre_event=PreEventSettings(1))
     root = tmp_path_factory.mktemp("sound") / "recordings"
     bench = RecordingBench(root, iter([make_source(SOUND, CLOCK)]), settings)
     bench.start()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import chain, repeat
@@ -59,7 +60,7 @@ def events(folder: Path) -> list[tuple[str, Reason | None]]:
 
 
 def recorded(root: Path, sources: Iterable[FakeSource], enough: int, segment: int = 1, **settings) -> RecordingBench:
-    made = RecorderSettings(**{"retry_s": 0.2, "reserve_bytes": 0, **settings})
+    made = RecorderSettings(**{"retry_s": 0.2, "margin_bytes": 0, **settings})
     bench = RecordingBench(root / "recordings", iter(sources), made)
     bench.start()
     eventually(lambda: sum(it.segment == segment for it in bench.stored()) >= enough, "enough fragments")
@@ -77,6 +78,18 @@ def test_unplugged_camera_is_a_signed_gap_and_a_resumed_recording(tmp_path):
     assert events(folder) == [(GAP_OPENED, Reason.CAMERA_LOST), (GAP_CLOSED, Reason.CAMERA_LOST)]
     assert judged(folder) == "unexplained-gap"  # an officer has to say why; the device only that
     assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 20
+
+
+def test_pictures_that_the_camera_lost_are_a_signed_gap_of_the_time_they_were_lost_in(tmp_path):
+    tracks, packets = footage(3)
+    shown = [at for at, packet in enumerate(packets) if packet.stream == 0]
+    before, after = packets[shown[24]], packets[shown[25]]
+    packets[shown[25]] = replace(after, lost_since=before.captured)
+    bench = recorded(tmp_path, [FakeSource(tracks, packets)], 4)
+    folder = bench.spool.folder(FIRST)
+    assert events(folder) == [(GAP_OPENED, Reason.FRAMES_DROPPED), (GAP_CLOSED, Reason.FRAMES_DROPPED)]
+    assert told(bench) == [Reason.FRAMES_DROPPED]
+    assert judged(folder) == "explained-gap"
 
 
 def test_stalled_camera_is_a_signed_gap_and_a_resumed_recording(tmp_path):
@@ -136,7 +149,7 @@ def test_camera_that_stays_away_after_a_stall_is_told_as_lost(tmp_path):
     """Bites when only the stall is told: the watchdog then ends a recording that a restart cannot help."""
     tracks, packets = footage(2)
     gone = repeat(FakeSource(tracks, [], opening_fault=UNPLUGGED))
-    settings = RecorderSettings(retry_s=0.2, reserve_bytes=0, stall_s=0.3)
+    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, stall_s=0.3)
     bench = RecordingBench(tmp_path / "recordings", chain([FakeSource(tracks, packets)], gone), settings)
     bench.start()
     eventually(lambda: told(bench) == [Reason.ENCODER_STALLED, Reason.CAMERA_LOST], "both told")

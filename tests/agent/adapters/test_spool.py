@@ -153,7 +153,8 @@ def key_files(folder: Path) -> tuple[Path, Path]:
     return key, durable.write_bytes(certificates, b"".join(pem))
 
 
-def test_seal_cut_in_half_is_written_again(tmp_path):
+@pytest.mark.parametrize("written", [0, 8_000])
+def test_seal_cut_in_half_is_written_again(tmp_path, written):
     tracks, packets = footage(2)
     bench = bench_over(tmp_path, FakeSource(tracks, packets))
     bench.start()
@@ -164,7 +165,7 @@ def test_seal_cut_in_half_is_written_again(tmp_path):
     seal_at = whole.index(b"uuid") - 4
     patch = whole[seal_at : seal_at + 16_384]
     draft_path(segment).write_bytes(seal_at.to_bytes(8) + len(whole).to_bytes(8) + zlib.compress(patch))
-    segment.write_bytes(whole[: seal_at + 8_000] + bytes(8_384) + whole[seal_at + 16_384 :])
+    segment.write_bytes(whole[: seal_at + written] + bytes(16_384 - written) + whole[seal_at + 16_384 :])
     (bench.spool.folder(FIRST) / "SHA256SUMS.p7s").unlink()
     (sealed,) = recover(bench.spool, SIGNER, CLOCK)
     assert sealed.reason == "shutdown"

@@ -370,3 +370,17 @@ def test_kill_9_loses_no_event_that_was_accepted(path: Path) -> None:
 def test_a_store_in_a_missing_folder_is_an_environment_fault(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="unable to open"):
         open_database(tmp_path / "missing" / "agent.db")
+
+
+@pytest.mark.parametrize("stored", [0, BLOCK + 1])
+def test_a_power_cut_between_the_mirror_and_the_event_that_needed_it_is_no_lost_store(path: Path, stored: int) -> None:
+    opened, _ = open_database(path)
+    with closing(opened):
+        store = store_of(opened)
+        for number in range(stored):
+            store.put(draft(f"e{number}"))
+        opened.mirror.cover_event(stored + 1)
+    again, loss = open_database(path)
+    with closing(again):
+        assert loss is None
+        assert store_of(again).put(draft("next")) == stored + 1

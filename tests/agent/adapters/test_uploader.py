@@ -319,6 +319,14 @@ def test_half_a_box_is_not_sent(tmp_path: Path) -> None:
     assert growing.waiting() == len(whole)
 
 
+def test_a_fragment_without_its_pictures_is_not_sent(tmp_path: Path) -> None:
+    place = tmp_path / "segment-0001.mp4"
+    whole = (16).to_bytes(4) + b"ftyp" + bytes(8) + (1008).to_bytes(4) + b"mdat" + bytes(1000)
+    place.write_bytes(whole + (108).to_bytes(4) + b"moof" + bytes(100))
+    growing = GrowingUpload(FileUpload(place, place.name, (), lambda *_: None, lambda: 10**6))
+    assert growing.waiting() == len(whole)
+
+
 def test_a_manifest_on_the_card_that_was_damaged_is_made_again(tmp_path: Path) -> None:
     sealed(tmp_path)
     device = Device(tmp_path, MemoryObjects())

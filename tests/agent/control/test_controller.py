@@ -95,7 +95,8 @@ def test_a_lost_store_is_declared_before_anything_else() -> None:
 def test_every_connection_subscribes_and_gives_birth() -> None:
     assert Bench().up() == [Subscribe((ACK, f"{ACK.removesuffix('ack')}cmd/+")), PublishStatus(online=True)]
     filters = Bench(audience="hall-1").up()[0]
-    assert filters == Subscribe((ACK, "gov/xinghe/v1/pub/all/+/+", "gov/xinghe/v1/pub/hall-1/+/+"))
+    commands = f"{ACK.removesuffix('ack')}cmd/+"
+    assert filters == Subscribe((ACK, "gov/xinghe/v1/pub/all/+/+", "gov/xinghe/v1/pub/hall-1/+/+", commands))
 
 
 def test_a_refused_subscription_drops_the_connection() -> None:

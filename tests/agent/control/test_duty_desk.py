@@ -1,5 +1,6 @@
 """The recorder's duty desk: bad tasks, forged commands, wrong PINs, missing steps, limits, an unset clock."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -15,12 +16,11 @@ from agent.wire.device_events import EventType
 from agent.wire.envelope import seal
 from agent.wire.identifiers import device_id
 from agent.wire.instant import TimeState
-from agent.wire.trust import Role
 from tests.support.duty import EXPIRED, FIRST, SECOND, STEPS, personnel, recording_list, task
-from tests.support.duty_bench import KEYS, PIN, DutyBench
+from tests.support.duty_bench import COMMANDER, KEYS, PIN, DutyBench
 
 CARD = "04AABBCC"
-COMMANDER = KEYS.authority.evidence("示例-000009", Role.COMMANDER)
+COUNTER = itertools.count(1)
 COMMANDS = "gov/xinghe/v1/rec/REC-0001/cmd/task-1"
 
 
@@ -29,19 +29,14 @@ def command(bench: DutyBench, signer: object = COMMANDER.signer, **changes: obje
     fields = {
         "district": KEYS.authority.district, "device": KEYS.device, "command_id": "task-1",
         "kind": CommandKind.ASSIGN_TASK, "issued_at": now, "expires_at": now + timedelta(hours=1), "body": task(),
+        "counter": next(COUNTER), "not_before": now - timedelta(hours=2),
     }  # fmt: skip
     payload = seal(COMMAND_TYPE, Command(**{**fields, **changes}).encode(), [signer])  # type: ignore[arg-type, list-item]
     return happened.MessageArrived(1, COMMANDS, payload)
 
 
-def trusting_commander(bench: DutyBench) -> DutyBench:
-    listed = [*KEYS.trust.credentials.values(), COMMANDER.credential(Role.COMMANDER)]
-    bench.handle(happened.TrustListRead(KEYS.authority.trust(*listed, version=2)))
-    return bench
-
-
 def test_an_assigned_task_is_taken_and_told_once() -> None:
-    bench = trusting_commander(DutyBench())
+    bench = DutyBench()
     for _ in range(2):
         bench.handle(command(bench))
     assert [(it["task"], it["source"], it["required"]) for it in bench.of(EventType.TASK_TAKEN)] == [
@@ -52,7 +47,7 @@ def test_an_assigned_task_is_taken_and_told_once() -> None:
 
 
 def test_a_second_task_waits_until_the_first_has_ended() -> None:
-    bench = trusting_commander(DutyBench())
+    bench = DutyBench()
     bench.pick(task="T-2026-0009")
     bench.handle(command(bench))
     assert [it["id"] for it in bench.state["waiting"]] == ["T-2026-0001"]
@@ -63,28 +58,30 @@ def test_a_second_task_waits_until_the_first_has_ended() -> None:
 
 
 def test_a_command_that_no_commander_signed_is_refused_and_told() -> None:
-    bench = trusting_commander(DutyBench())
+    bench = DutyBench()
     recording = bench.record()
     effects = bench.handle(command(bench, KEYS.receiver.signer))
     assert any(isinstance(it, RaiseAlarm) for it in effects)
-    assert len(bench.of(EventType.TASK_REFUSED)) == 1
+    assert len(bench.of(EventType.COMMAND_REFUSED)) == 1
     assert (bench.of(EventType.TASK_TAKEN), bench.state["recording"]) == ([], recording)
 
 
 def test_a_command_past_its_end_is_refused_unless_the_clock_is_unset() -> None:
     for state, taken in ((TimeState.NTP, 0), (TimeState.UNSET, 1)):
-        bench = trusting_commander(DutyBench())
+        bench = DutyBench()
         bench.state_of_clock = state
-        bench.handle(command(bench, expires_at=bench.now().wall - timedelta(hours=1)))
+        past = bench.now().wall - timedelta(hours=1)
+        bench.handle(command(bench, issued_at=past, expires_at=past))
         assert len(bench.of(EventType.TASK_TAKEN)) == taken
 
 
 def test_a_task_for_another_device_is_refused_and_the_recording_goes_on() -> None:
-    bench = trusting_commander(DutyBench())
+    bench = DutyBench()
     recording = bench.record()
     assert "REC-0009" in bench.pick(device="REC-0009")["text"]
     bench.handle(command(bench, device=device_id("REC-0009")))
-    assert [it["code"] for it in bench.of(EventType.TASK_REFUSED)] == ["other-device", "other-device"]
+    assert [it["code"] for it in bench.of(EventType.TASK_REFUSED)] == ["other-device"]
+    assert [it["code"] for it in bench.of(EventType.COMMAND_REFUSED)] == ["other-device"]
     assert (bench.state["task"], bench.state["recording"]) == (None, recording)
 
 

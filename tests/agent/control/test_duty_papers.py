@@ -193,6 +193,15 @@ def test_a_partys_name_stays_on_the_device_and_only_its_salted_hash_is_told(scen
     assert any(kind == CONFIRMED and "P-7f3a" in note for kind, note in scene.notes)
 
 
+def test_an_older_receipt_is_confirmed_by_its_number_and_a_document_is_none(scene: DutyBench) -> None:
+    first, second = (scene.ask(What.RECEIPT)["number"] for _ in range(2))
+    number = document(scene)["number"]
+    for receipt in (first, ""):
+        assert scene.ask(What.CONFIRM, served="当事人拒签", receipt=receipt)["done"]
+    assert [it["receipt"] for it in scene.of(EventType.PARTY_CONFIRMED)] == [first, second]
+    assert "还没有出具回执" in scene.ask(What.CONFIRM, served="当事人拒签", receipt=number)["text"]
+
+
 def test_a_party_may_sign_the_paper_or_refuse(scene: DutyBench) -> None:
     receipt = scene.ask(What.RECEIPT)["number"]
     assert "没有编号" in scene.ask(What.CONFIRM, served="当事人签收", paper="REC-0001-H000099")["text"]

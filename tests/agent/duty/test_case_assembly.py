@@ -42,7 +42,8 @@ def story() -> list[DeviceEvent]:
     expired = {**OFFICER, "certificate": OFFICERS[1], "labels": ["certificate-expired", "unheard-of"]}
     return [
         event(EventType.TASK_TAKEN, 0, **TAKEN),
-        event(EventType.RECORDING_STARTED, 1, recording=RECORDING, previous=GENESIS, policies={"recording-list": 3}),
+        event(EventType.RECORDING_STARTED, 1, recording=RECORDING, previous=GENESIS, policies={"recording-list": 3},
+              labels=["policy-outdated", "unheard-of"]),
         event(EventType.OFFICERS_LABELLED, 2, task=TASK, recording=RECORDING, officers=[OFFICER, expired], labels=[]),
         event(EventType.STEP_MARKED, 10, **mark, sequence=20, step="表明身份"),
         event(EventType.STEP_MARKED, 30, **mark, sequence=60, step="现场检查"),
@@ -77,6 +78,7 @@ def test_a_case_is_put_together_from_events_and_a_verified_recording() -> None:
         (OFFICERS[1], (Label.CERTIFICATE_EXPIRED,)),
     ]
     assert (facts.recordings[0].policies, len(facts.gaps)) == ({"recording-list": 3}, 1)
+    assert facts.recordings[0].labels == (Label.POLICY_OUTDATED,)
     assert [(paper.number, paper.served, paper.span and paper.span.first) for paper in facts.documents] == [
         ("1号", Served.REFUSED, 90)
     ]

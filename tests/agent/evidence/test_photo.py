@@ -3,15 +3,17 @@
 import io
 import json
 import subprocess
+from dataclasses import replace
 
 import c2pa
 import encypher_c2pa
 import pytest
 
 from agent.errors import SenderFault
-from agent.evidence import jpeg
-from agent.evidence.photo import AlteredPhoto, open_photo, sign_photo
+from agent.evidence import cbor, jpeg
+from agent.evidence.photo import AlteredPhoto, open_photo, parse_statement, sign_photo
 from agent.evidence.photo_report import verify_photo
+from agent.evidence.position import SIMULATED, Position
 from agent.evidence.report import Verdict
 from tests.agent.evidence.bench import NOW, Authority, flipped, make_authority
 from tests.agent.evidence.foreign import EVIDENCE_OIDS
@@ -46,6 +48,20 @@ def encypher_says(data: bytes, root_pem: bytes) -> bool:
 
 def verdict(data: bytes, authority: Authority) -> Verdict:
     return verify_photo("x.jpg", data, [authority.root], NOW).verdict
+
+
+def test_position_is_signed_told_and_said_to_be_the_receivers_word(authority: Authority):
+    here = Position(399_000_000, 1_164_000_000, SIMULATED, 9, 80, age_ms=400)
+    data = sign_photo(picture(), replace(statement(), position=here), authority.signer())
+    assert open_photo(data).statement.position == here
+    lines = verify_photo("x.jpg", data, [authority.root], NOW).integrity.lines
+    assert any("39.90000, 116.40000" in line and "0.4 秒" in line and "模拟器" in line for line in lines)
+
+
+def test_photo_of_an_older_device_without_a_position_is_still_read():
+    old = cbor.decode_map(statement().encode())
+    del old["position"]
+    assert parse_statement(cbor.encode(old)) == statement()
 
 
 def test_photo_is_trusted_by_two_foreign_engines_and_by_ours(authority: Authority, signed: bytes) -> None:

@@ -1,0 +1,120 @@
+"""Papers on the officer's page: shown with their code, as PDF, and what the agent is asked to do with them. The page
+decides nothing: it asks as the command does and shows the answer."""
+
+import asyncio
+import hashlib
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.adapters.qr_text import qr_picture
+from agent.asking import ANSWER_S, ask
+from agent.config import AgentConfig
+from agent.duty.asks import STATE, What
+from agent.errors import EnvironmentFault, OperatorFault
+from agent.page.found import MAX_DUTY_BYTES, read_json
+
+FOLDER, SUFFIX = "papers", ".json"  # as in agent.duty.papers, which loads much more
+NAME = re.compile(r"(document|receipt|confirmation|key-content)-[0-9]{6,9}")
+MAX_PAPER_BYTES = 1024 * 1024
+RECEIPT = "receipt"
+WORDS = {"document": "文书", RECEIPT: "回执", "confirmation": "当事人确认", "key-content": "关键内容说明"}
+PDF_S, PRINT_S = 60.0, 60.0  # ours: a Pi reads a font in seconds; a printer may just be switched on
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """A paper in the list: where it is shown, what it is, what became of it."""
+
+    name: str
+    title: str
+    number: str
+    state: str
+
+
+@dataclass(frozen=True)
+class ShownPaper:
+    """A paper on its own page; `picture` is the QR code as a `data:` address, empty without one."""
+
+    name: str
+    kind: str
+    title: str
+    number: str
+    lines: tuple[str, ...]
+    digest: str
+    picture: str
+
+
+class PaperDrawer:
+    """The papers of one device."""
+
+    def __init__(self, config_path: Path, config: AgentConfig) -> None:
+        self._config_path, self._state = config_path, config.state_dir
+
+    def rows(self) -> list[PaperRow]:
+        """Those of the last tasks, the newest first."""
+        told = read_json(self._state / STATE, MAX_DUTY_BYTES)
+        found = told.get("papers") if isinstance(told, dict) else None
+        rows = [_row(it) for it in found if isinstance(it, dict)] if isinstance(found, list) else []
+        return [row for row in reversed(rows) if NAME.fullmatch(row.name)]
+
+    def paper(self, name: str) -> ShownPaper | None:
+        """The paper in file `name`, None where there is none that can be read."""
+        told = read_json(self._state / FOLDER / f"{name}{SUFFIX}", MAX_PAPER_BYTES) if NAME.fullmatch(name) else None
+        if not isinstance(told, dict):
+            return None
+        names = ("kind", "title", "number", "text", "code")
+        kind, title, number, text, code = (str(told.get(key, "")) for key in names)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        picture = qr_picture(code) if code else ""
+        return ShownPaper(name, WORDS.get(kind, ""), title, number, tuple(text.split("\n")), digest, picture)
+
+    async def pdf(self, name: str) -> bytes:
+        """The paper as PDF, written by a child: a Chinese font is larger than this process. Raises `OperatorFault` or
+        `EnvironmentFault` with its words."""
+        pipe = asyncio.subprocess.PIPE
+        words = (sys.executable, "-m", "agent.page.paper_child", str(self._config_path), name)
+        child = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=pipe)
+        try:
+            answer, complaint = await asyncio.wait_for(child.communicate(), PDF_S)
+        except TimeoutError:
+            raise EnvironmentFault("PDF 一直没有写完。请改用打印，或请技术员检查。") from None
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        if child.returncode in (OperatorFault.exit_code, EnvironmentFault.exit_code):
+            raise OperatorFault(complaint.decode("utf-8", "replace").strip()[:200])
+        if child.returncode:
+            raise EnvironmentFault("PDF 没有写成。请改用打印，或请技术员检查。")
+        return answer
+
+    async def print(self, name: str) -> str:
+        """Have it printed; the agent's answer, also when it refused."""
+        paper = self.paper(name)
+        return "没有这份文书。" if paper is None else await self._asked(What.PRINT, PRINT_S, number=paper.number)
+
+    async def confirm(self, receipt: str, served: str, party: str) -> str:
+        """Have it kept what the party did with the checksum of `receipt`."""
+        return await self._asked(What.CONFIRM, ANSWER_S, receipt=receipt, served=served, name=party)
+
+    async def receipt(self) -> str:
+        """Have a receipt made; returns the name of its file. Raises `OperatorFault` with the reason why not."""
+        made: dict[str, Any] = await asyncio.to_thread(ask, self._state, What.RECEIPT, {})
+        return str(made.get("name", ""))
+
+    async def _asked(self, what: What, wait_s: float, **values: str) -> str:
+        try:
+            answer = await asyncio.to_thread(ask, self._state, what, values, wait_s)
+        except (OperatorFault, EnvironmentFault) as fault:
+            return str(fault)
+        return str(answer.get("text", ""))
+
+
+def _row(told: dict[str, Any]) -> PaperRow:
+    prints = told.get("prints")
+    printed = f"已打印 {prints} 次" if isinstance(prints, int) and prints else "未打印"
+    state = " · ".join(filter(None, (str(told.get("served", "")), printed)))
+    return PaperRow(str(told.get("name", "")), str(told.get("title", "")), str(told.get("number", "")), state)

@@ -1,0 +1,205 @@
+"""Takes over recordings from the store of objects: fetched, every byte checked, verified as anybody would, and only
+then receipted. A recording that is already here is only added to: what time-stamps have changed in it stays."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import durable
+from agent.errors import OperatorFault, SenderFault
+from agent.evidence.bmff import Source
+from agent.evidence.encrypted_photo import decrypted_photo
+from agent.evidence.encrypted_reading import decrypted_segment
+from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.note_findings import NOTES
+from agent.evidence.places import Examined, SegmentFile
+from agent.evidence.report import Verdict
+from agent.evidence.sidecar_findings import Sidecars
+from agent.evidence.sidecars import JOURNAL_NAME, PHOTOS, SIGNATURE_NAME, SUMS_NAME
+from agent.evidence.verify import examine_files, judge
+from agent.wire.envelope import open_archived, seal
+from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.offload_manifest import OffloadManifest
+from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
+from agent.wire.signing import Signer
+from agent.wire.trust import TrustList
+from provisioning.center.offload_told import OffloadBook, ToldOffload
+from provisioning.center.offloaded import BadObject, Shelf
+from provisioning.center.receipt_folder import ReceiptFolder
+from provisioning.center.store import Store
+
+INCOMING = ".incoming-"
+SEGMENTS = "segment-*.mp4"
+READ_BYTES = 2**20
+GOOD = frozenset({Verdict.COMPLETE, Verdict.EXPLAINED_GAP, Verdict.UNEXPLAINED_GAP})
+"""What is receipted: a gap is a gap wherever the recording lies. What was altered stays on its device as well."""
+
+log = logging.getLogger("liuhen.center")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a recording: receipted with `verdict`, or `problem` says in one Chinese line why not."""
+
+    recording: RecordingId
+    verdict: str
+    size: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Office:
+    """With what recordings are judged and receipted. `archive` opens encrypted ones; without it only their bytes are
+    checked. `retention` says how long the centre keeps a recording."""
+
+    receiver: str
+    signer: Signer
+    root: x509.Certificate
+    trust: TrustList
+    archive: ec.EllipticCurvePrivateKey | None = None
+    retention: Callable[[RecordingId], str] = lambda _: ""
+
+
+@dataclass
+class OffloadIntake:
+    """Over one centre's `store` of events, a `shelf` of objects, and the folder `recordings`."""
+
+    office: Office
+    store: Store
+    shelf: Shelf
+    recordings: Path
+    receipts: ReceiptFolder
+    _book: OffloadBook = field(default_factory=OffloadBook)
+    _read: dict[str, int] = field(default_factory=dict)
+
+    def look(self, now: datetime) -> list[Outcome]:
+        """Take over whatever devices have told since the last look; raises `EnvironmentFault`."""
+        self._read_chains()
+        return [it for told in self._book.waiting() for it in self._follow(told, now)]
+
+    def _follow(self, told: ToldOffload, now: datetime) -> Iterator[Outcome]:
+        receipt = self._receipt(told.recording)
+        if receipt is None or receipt.manifest != told.manifest:
+            yield self._take(told, now)
+        elif receipt.retention != (filed := self.office.retention(told.recording)):
+            self._sign(replace(receipt, retention=filed))
+        elif (told.confirmed, told.filed) == (receipt.manifest, receipt.retention):
+            self.receipts.confirmed(told.recording)
+
+    def _read_chains(self) -> None:
+        for row in self.store.summary():
+            while bodies := self.store.events(row.device, self._read.get(row.device, 0)):
+                self._read[row.device] = self._book.take(bodies)
+
+    def _receipt(self, recording: RecordingId) -> RecordingReceipt | None:
+        envelope = self.receipts.get(recording)
+        try:
+            opened = None if envelope is None else open_archived(envelope, RECORDING_RECEIPT_TYPE, self.office.trust)
+            return None if opened is None else parse_recording_receipt(opened.payload)
+        except SenderFault:
+            return None  # it is signed again
+
+    def _take(self, told: ToldOffload, now: datetime) -> Outcome:
+        incoming = self.recordings / f"{INCOMING}{told.recording}"
+        shutil.rmtree(incoming, ignore_errors=True)
+        try:
+            manifest = self.shelf.manifest(told.recording, Digest(told.manifest))
+            self.shelf.fetch(manifest, incoming)
+            judged = self._judge(incoming, told, now)
+            self._keep(manifest, incoming)
+            return self._receipted(told, manifest.size, judged, now)
+        except BadObject as fault:
+            self.shelf.put_aside(fault)
+            return Outcome(told.recording, "", 0, str(fault))
+        except SenderFault as fault:
+            return Outcome(told.recording, "", 0, str(fault))
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+
+    def _judge(self, folder: Path, told: ToldOffload, now: datetime) -> Verdict | None:
+        """The verdict, None for an encrypted recording that cannot be opened here; raises `SenderFault` for one that
+        gets no receipt."""
+        if any(folder.rglob(f"*{SUFFIX}")) and self.office.archive is None:
+            return None
+        with ExitStack() as stack:
+            segments = examine_files([self._segment(path, stack) for path in sorted(_segments(folder))])
+            report = judge(segments, [self.office.root], now, self._sidecars(folder, stack))
+        if report.recording != told.recording or report.verdict not in GOOD:
+            raise SenderFault(f"{told.recording} 的检验结论是 {report.verdict.value}，未签回执。请人工核查。")
+        if _head(segments) != told.head:
+            raise SenderFault(f"{told.recording} 的末片段与设备报给中心的不同，未签回执。请人工核查。")
+        return report.verdict
+
+    def _keep(self, manifest: OffloadManifest, incoming: Path) -> None:
+        target = self.recordings / manifest.recording
+        if not target.exists():
+            durable.move(incoming, target)
+            return
+        for file in manifest.files:
+            if not (target / file.name).exists():
+                durable.make_directory((target / file.name).parent)
+                durable.move(incoming / file.name, target / file.name)
+
+    def _receipted(self, told: ToldOffload, size: int, verdict: Verdict | None, now: datetime) -> Outcome:
+        filed, opened = self.office.retention(told.recording), verdict is not None
+        named = Digest(told.manifest), Digest(told.head)
+        self._sign(RecordingReceipt(told.recording, *named, size, opened, filed, self.office.receiver, now))
+        return Outcome(told.recording, "encrypted" if verdict is None else verdict.value, size)
+
+    def _sign(self, receipt: RecordingReceipt) -> None:
+        sealed = seal(RECORDING_RECEIPT_TYPE, receipt.encode(), [self.office.signer])
+        self.receipts.add(receipt.recording, sealed)
+
+    def _segment(self, path: Path, stack: ExitStack) -> SegmentFile:
+        if path.suffix != SUFFIX:
+            return SegmentFile(path.name, _source(path, stack))
+        return decrypted_segment(path.name.removesuffix(SUFFIX), _source(path, stack), self._archive)
+
+    def _sidecars(self, folder: Path, stack: ExitStack) -> Sidecars:
+        journal = folder / JOURNAL_NAME
+        notes = {place.name: place.read_bytes() for place in sorted((folder / NOTES).glob("*.dsse"))}
+        photos = {}
+        for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
+            source = _source(place, stack)
+            sealed = place.suffix == SUFFIX
+            photos[place.name.removesuffix(SUFFIX)] = decrypted_photo(source, self._archive) if sealed else source
+        inside = not journal.exists() and any(folder.glob(SEGMENTS + SUFFIX))
+        sums, signature = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME)
+        opened = _source(journal, stack) if journal.exists() else None
+        return Sidecars(opened, sums, signature, notes, photos, inside)
+
+    @property
+    def _archive(self) -> ec.EllipticCurvePrivateKey:
+        if self.office.archive is None:
+            raise OperatorFault("录像是加密的。请用 --key 指明存档私钥。")
+        return self.office.archive
+
+
+def _segments(folder: Path) -> list[Path]:
+    return [*folder.glob(SEGMENTS), *folder.glob(SEGMENTS + SUFFIX)]
+
+
+def _head(segments: list[Examined]) -> str:
+    readable = sorted((it for it in segments if it.number is not None), key=lambda it: it.number or 0)
+    return str(readable[-1].found.head) if readable else ""
+
+
+def _source(path: Path, stack: ExitStack) -> Source:
+    file = stack.enter_context(path.open("rb", buffering=0))
+
+    def read_at(offset: int, length: int) -> bytes:
+        file.seek(offset)
+        return file.read(length)
+
+    return Source(path.stat().st_size, read_at)
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
