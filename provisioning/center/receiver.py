@@ -194,9 +194,16 @@ def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     link = CenterLink(config.broker, config.receiver, filters, inbox)
     store = open_store(config.database, config.folder)
     ingest = Ingest(config.district, config.receiver, store, trust, signer, shard=config.shard)
+    return receiver_of(config, ingest, link, inbox, trust_file, clock)
+
+
+def receiver_of(
+    config: CenterConfig, ingest: Ingest, link: CenterLink, inbox: Inbox, trust_file: TrustFile, clock: Clock
+) -> Receiver:
+    """A receiver from its parts, with the folders that its configuration names."""
     folders = ReleasedFolder(config.released, config.receipts), ReceiptFolder(config.folder)
-    commands = CommandPost(CommandBook(config.folder), store)
-    return Receiver(config, ingest, link, inbox, signer, trust_file, *folders, commands, clock)
+    commands = CommandPost(CommandBook(config.folder), ingest.store)
+    return Receiver(config, ingest, link, inbox, ingest.signer, trust_file, *folders, commands, clock)
 
 
 def _root(config: CenterConfig) -> x509.Certificate:

@@ -39,9 +39,8 @@ from agent.wire.topics import EVENTS, HINT, RECEIPT, STATE, device_topic, parse_
 from provisioning.center.config import BrokerSettings, CenterConfig
 from provisioning.center.ingest import Ingest
 from provisioning.center.mqtt import Arrived, CenterLink, Inbox
-from provisioning.center.receiver import Receiver
+from provisioning.center.receiver import Receiver, receiver_of
 from provisioning.center.store import open_store
-from provisioning.center.watched import ReleasedFolder
 from tests.support.outbox_port import NOTHING, say
 from tests.support.port_keys import DISTRICT, RECEIVER, PortTrust, port_signer
 
@@ -177,17 +176,7 @@ def open_port(options: argparse.Namespace, inbox: Inbox) -> Receiver:
     config = CenterConfig(path.parent, DISTRICT, RECEIVER, url, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, broker)
     name = f"ingest-{hashlib.sha256(f'{options.topic} {path}'.encode()).hexdigest()[:12]}"
     link = PlainCenterLink(broker, options.topic, options.user, inbox, trust, name)
-    return Receiver(
-        config=config,
-        ingest=ingest,
-        link=link,
-        inbox=inbox,
-        signer=signer,
-        trust_file=NoTrustFile(),  # type: ignore[arg-type]
-        released=ReleasedFolder(NOTHING),
-        receipts=ReleasedFolder(NOTHING),
-        clock=system_clock(),
-    )
+    return receiver_of(config, ingest, link, inbox, NoTrustFile(), system_clock())  # type: ignore[arg-type]
 
 
 def _until_eof(inbox: Inbox) -> None:
