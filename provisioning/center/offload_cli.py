@@ -98,4 +98,5 @@ def _shelf(settings: CenterConfig) -> Shelf:
 
 def _show(done: list[Any], *, as_json: bool) -> None:
     lines = [f"{it.recording}  {it.problem or f'{it.verdict}  {it.size} 字节，已签录像回执'}" for it in done]
-    tell("\n".join(lines), {"recordings": [vars(it) for it in done]}, as_json=as_json)
+    text = "\n".join(lines) or "没有新上传的录像。"
+    tell(text, {"recordings": [vars(it) for it in done]}, as_json=as_json)

@@ -4,6 +4,7 @@ kill, and the end of the agent that started it."""
 import json
 import os
 import signal
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,12 +23,17 @@ from agent.object_store import ObjectStore, StoreFault, read_access
 from agent.offload_setup import OffloadSetup
 from agent.offload_status import offload_line
 from agent.wire.identifiers import District, recording_id
-from agent.wire.offload_manifest import recording_prefix
+from agent.wire.offload_manifest import parse_manifest, recording_prefix
+from firmware_hooks.simulated_mcu import SimulatedMcu
 from provisioning.center.offloaded import Shelf
 from tests.agent.adapters.recording_bench import eventually
 from tests.agent.adapters.test_uploader import files, sealed
 from tests.agent.evidence.bench import DEVICE
-from tests.support.device import agent_toml
+from tests.agent.test_app import Daemon
+from tests.support.broker import free_port
+from tests.support.center import until
+from tests.support.device import DistrictKeys, agent_toml
+from tests.support.keys import TestAuthority
 from tests.support.line import Line, http_answer
 from tests.support.objects import BUCKET, S3Server, s3_server
 
@@ -194,6 +200,24 @@ def test_a_store_over_a_network_is_spoken_to_in_secret_only() -> None:
     assert secret.offload.policy.when.value == "dock"
 
 
+def test_a_store_with_a_certificate_of_ones_own_is_believed_by_that_alone(server: S3Server, tmp_path: Path) -> None:
+    authority, context = TestAuthority(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.server().write(tmp_path / "key", tmp_path / "chain")
+    context.load_cert_chain(tmp_path / "chain", tmp_path / "key")
+    line = Line(server.port, tls=context)
+    try:
+        access = replace(server.access(), url=f"https://localhost:{line.port}/{BUCKET}")
+        with pytest.raises(StoreFault, match="暂时不能用"):
+            ObjectStore(access).put("tls/a", b"b")
+        with pytest.raises(StoreFault, match="暂时不能用"):
+            ObjectStore(replace(access, ca=TestAuthority().root_pem)).put("tls/a", b"b")
+        store = ObjectStore(replace(access, ca=authority.root_pem))
+        store.put("tls/a", b"b")
+        assert store.get("tls/a", 10) == b"b"
+    finally:
+        line.close()
+
+
 def test_only_a_wireless_interface_that_is_up_counts(tmp_path: Path) -> None:
     for name, wireless, state in (("eth0", False, "up"), ("wlan0", True, "down"), ("lo", False, "unknown")):
         place = tmp_path / "class" / "net" / name
@@ -218,3 +242,23 @@ def test_how_far_it_is_stands_in_one_line(tmp_path: Path) -> None:
     assert offload_line(config) == "待上传 2 次录制，34 MB；正在录制的已传出 1.5 MB；对象存储已满。"
     place.write_text(json.dumps({"waiting": 0}))
     assert offload_line(config) == "都已上传"
+
+
+def test_the_daemon_brings_out_what_it_has_recorded_and_its_chain_says_so(server: S3Server, tmp_path: Path) -> None:
+    keys = DistrictKeys("REC-0031")
+    with SimulatedMcu() as mcu:
+        more = f'[capture]\ncamera = "test"\nwidth = 320\nheight = 240\n[hooks]\nmcu = "{mcu.device}"\n'
+        more += f'[offload]\nurl = "{server.url}"\ncredentials = "s3.toml"\nwhen = "always"\n'
+        config = keys.write_folder(tmp_path, free_port(), more=more)
+        server.credentials(tmp_path)
+        daemon = Daemon(config).ready()
+        try:
+            mcu.press()
+            until(lambda: "head/" in daemon.text(), "a fragment")
+            mcu.press()
+            until(lambda: "/offloaded/" in daemon.text(), "an upload in the chain")
+        finally:
+            assert daemon.stop() == 0
+    done = parse_manifest((tmp_path / "state" / "offload" / "REC-0031-R000001.json").read_bytes())
+    Shelf(PLACE, server.store()).fetch(done, tmp_path / "fetched")
+    assert files(tmp_path / "fetched") == files(tmp_path / "state" / "recordings" / "REC-0031-R000001")

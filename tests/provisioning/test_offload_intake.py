@@ -1,36 +1,43 @@
 """From a recorder to the store of objects, to the centre, back as a receipt, and at last off the recorder: the whole
 circle in one process, with the real store of a device, the real database of a centre, and real recordings."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
 
 from agent.adapters.data_keys import DataKeys
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.recording_removal import DELETED, RecordingRemoval
-from agent.adapters.recording_upload import Outside
+from agent.adapters.recording_upload import Outside, files_of
 from agent.adapters.uploader import LOOK_NS, RECHECK_NS, Uploader
 from agent.control.acts import Act
 from agent.control.health import HealthRead
 from agent.control.messages import ButtonPressed, DeviceStarted, Event, MessageArrived, OfficerActed, ReceiptCompared
 from agent.control.offload_messages import RecordingOffloaded
 from agent.control.offload_policy import OffloadOrders, OffloadPolicy, When
+from agent.errors import OperatorFault
 from agent.evidence.account import open_accounts
 from agent.evidence.device_chain import chain_findings
 from agent.evidence.journal import Reason
 from agent.evidence.report import Verdict
 from agent.evidence.verify import Grounds
+from agent.object_store import ObjectStore
 from agent.verify_files import Basis, judge_path
 from agent.wire.canonical import decode
+from agent.wire.commands import COMMAND_TYPE, Command, CommandKind
 from agent.wire.device_events import EVENTS_TYPE, EventType, encode_batch, event_hash, parse_event
 from agent.wire.envelope import open_archived, seal
 from agent.wire.receipts import Receipt
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
-from agent.wire.topics import EVENTS, RECEIPT, device_topic
+from agent.wire.topics import COMMAND, EVENTS, RECEIPT, device_topic
+from provisioning.center.cli import app
 from provisioning.center.ingest import Ingest
 from provisioning.center.offload_intake import Office, OffloadIntake, Outcome
 from provisioning.center.offloaded import Shelf
@@ -41,7 +48,7 @@ from tests.agent.adapters.test_uploader import SmallParts
 from tests.agent.evidence.bench import private_key
 from tests.support.clocks import SteppedClock
 from tests.support.device import DistrictKeys, RunningDevice
-from tests.support.objects import MemoryObjects
+from tests.support.objects import MemoryObjects, s3_server
 
 ARCHIVE = private_key("archive")
 MONTHS = 190 * 24 * 3600.0
@@ -59,7 +66,7 @@ class Circle:
 
     keys: DistrictKeys
     folder: Path
-    objects: MemoryObjects = field(default_factory=MemoryObjects)
+    objects: MemoryObjects | ObjectStore = field(default_factory=MemoryObjects)
     clock: SteppedClock = field(default_factory=SteppedClock)
     archive: ec.EllipticCurvePrivateKey | None = None
     filed: str = "6个月"
@@ -97,6 +104,7 @@ class Circle:
         return device
 
     def reboot(self, *, clears: bool = True) -> None:
+        self.device.link.close(0)  # nobody is there to say goodbye to
         self.device.close()
         self.device = self.boot(clears=clears)
 
@@ -184,7 +192,19 @@ class Circle:
         assert envelope is not None
         return parse_recording_receipt(open_archived(envelope, RECORDING_RECEIPT_TYPE, self.keys.trust).payload)
 
+    def command(self, kind: CommandKind, counter: int) -> None:
+        """A hold, or its end, in a signed command."""
+        now, place = self.clock.read().wall, self.keys.authority.district
+        body = {"recording": FIRST, "hold": "诉讼-1", "reason": "行政诉讼调取"}
+        end = now + timedelta(hours=1)
+        made = Command(place, self.keys.device, f"c-{counter}", counter, kind, now, now, end, body)
+        topic = f"{device_topic(place, self.keys.device, COMMAND)}/c-{counter}"
+        sealed = seal(COMMAND_TYPE, made.encode(), [self.keys.commander.signer])
+        self.device.dispatch(MessageArrived(1, topic, sealed))
+        self.device.settle()
+
     def close(self) -> None:
+        self.device.link.close(0)
         self.device.close()
         self.store.close()
 
@@ -362,6 +382,20 @@ def test_a_key_mark_keeps_it(make: Callable[..., Circle]) -> None:
     assert circle.recording.exists()
 
 
+def test_a_hold_keeps_it_across_a_restart_and_its_end_lets_it_go(make: Callable[..., Circle]) -> None:
+    circle = make()
+    circle.whole()
+    circle.command(CommandKind.MARK_HOLD, 1)
+    circle.months_later()
+    assert circle.recording.exists()
+    circle.reboot()
+    circle.look()
+    assert circle.recording.exists()
+    circle.command(CommandKind.LIFT_HOLD, 2)
+    circle.look()
+    assert not circle.recording.exists()
+
+
 def test_a_note_that_came_after_the_receipt_keeps_it_until_it_is_out_as_well(make: Callable[..., Circle]) -> None:
     circle = make()
     circle.whole()
@@ -432,3 +466,55 @@ def test_a_deletion_that_the_store_refused_removes_no_file(make: Callable[..., C
 def _there(event: Event | None) -> Event:
     assert event is not None
     return event
+
+
+CENTER = """
+district = "xinghe"
+receiver = "receiver-1"
+[identity]
+root = "root.pem"
+trust_list = "trust.dsse"
+key = "receiver.key"
+chain = "receiver.pem"
+[broker]
+host = "127.0.0.1"
+ca = "root.pem"
+certificate = "receiver.pem"
+key = "receiver.key"
+[offload]
+url = "{url}"
+credentials = "s3.toml"
+"""
+
+
+def test_the_centres_commands_over_a_real_store(make: Callable[..., Circle]) -> None:
+    with s3_server() as server:
+        circle = make(objects=server.store())
+        folder = circle.folder / "center"
+        (folder / "center.toml").write_text(CENTER.format(url=server.url))
+        (folder / "root.pem").write_bytes(circle.keys.authority.root_pem)
+        (folder / "trust.dsse").write_bytes(circle.keys.authority.seal_trust(circle.keys.trust))
+        circle.keys.receiver.write(folder / "receiver.key", folder / "receiver.pem")
+        server.credentials(folder)
+        circle.record()
+        circle.offload()
+        circle.report()
+        where = ["--config", str(folder / "center.toml")]
+        recordings = ["--recordings", str(circle.folder / "recordings")]
+        told = _said("intake", *where, *recordings, "--json")["recordings"]
+        assert [(it["recording"], it["verdict"], it["problem"]) for it in told] == [(FIRST, "complete", "")]
+        assert _said("intake", *where, *recordings, "--json")["recordings"] == []
+        assert circle.answer() == 1
+        out = circle.folder / "out"
+        got = _said("unfinished", FIRST, *where, "--out", str(out), "--json")["files"]
+        assert {it["file"]: it["size"] for it in got} == files_of(circle.recording)
+        exported = CliRunner().invoke(app, ["export", *where, "--device", circle.keys.device])
+        assert exported.stdout.count("vnd.liuhen.recording-receipt") == 1
+        again = CliRunner().invoke(app, ["unfinished", FIRST, *where, "--out", str(out)])
+        assert isinstance(again.exception, OperatorFault)
+
+
+def _said(*words: str) -> dict[str, list[dict[str, object]]]:
+    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert done.exit_code == 0
+    return dict(json.loads(done.stdout))

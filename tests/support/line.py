@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
@@ -10,14 +11,15 @@ CHUNK = 16 * 1024
 
 class Line:
     """Listens on a free port of loopback and leads to `port`. `bits_s` limits what goes up (0: no limit). While
-    `answer` is set, that is all that anybody gets; while `cut_after` is set, a connection ends after so many bytes."""
+    `answer` is set, that is all that anybody gets; while `cut_after` is set, a connection ends after so many bytes.
+    With `tls` it is spoken to in secret."""
 
-    def __init__(self, port: int, bits_s: int = 0) -> None:
+    def __init__(self, port: int, bits_s: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.answer: bytes | None = None
         self.cut_after: int | None = None
         self.silent = False
         self.up_bytes = 0
-        self._target, self._bits_s = port, bits_s
+        self._target, self._bits_s, self._tls = port, bits_s, tls
         self._free_s, self._lock = 0.0, threading.Lock()
         self._server = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -53,7 +55,12 @@ class Line:
             self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            self._speak(client if self._tls is None else self._tls.wrap_socket(client, server_side=True))
+        client.close()
+
+    def _speak(self, client: socket.socket) -> None:
+        with client:
             if self.answer is not None:
                 client.recv(CHUNK)
                 client.sendall(self.answer)
