@@ -13,7 +13,8 @@ from cryptography import x509
 
 from provisioning.center.access import AccessRules
 from provisioning.fleet.identity_files import write_identity
-from tests.provisioning.district import Process, TestDistrict, eventually, free_port
+from tests.provisioning.district import Process, TestDistrict, eventually
+from tests.support.broker import free_port
 
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
 NODES = 3

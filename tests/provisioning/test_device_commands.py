@@ -26,13 +26,12 @@ from tests.provisioning.district import (
     broker_process,
     events_topic,
     eventually,
-    free_port,
     receiver_process,
     running,
     state_topic,
     today,
 )
-from tests.support.broker import needs_mosquitto
+from tests.support.broker import free_port, needs_mosquitto
 
 DEVICE = device_id("REC-0001")
 LIFE = timedelta(hours=1)
