@@ -5,7 +5,6 @@ recordings/<RecordingId>/segment-0001.mp4 ...  journal.jsonl  SHA256SUMS  SHA256
 photo-20261122T020000000Z-0a1b2c3d.jpg   taken during the recording; others are in photos/ beside recordings/
 segment-0001.mp4.torn   what a power cut left behind the last whole fragment
 segment-0001.mp4.seal   a seal on its way, see `segment_seal`; `.seal.bad` if it was none
-unrecovered.json        why no start reads a recording again that could not be made whole, see `given_up`
 segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypted at rest, see `data_keys`. The sums
                         speak of the files that the archive decrypts; journal.jsonl is one of them, and only there
 """

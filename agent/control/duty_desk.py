@@ -76,11 +76,9 @@ class DutyDesk:
                 return self._asked(event, trust, now)
             case CardShown(card, at):
                 return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
-            case IdentitySigned():
-                return self._signed(event, now)
             case CommandStored() | CommandNotStored():
                 return self.book.keep(self.book.shift, (), now)  # an answer to whoever brought it in a file
-            case PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
+            case IdentitySigned() | PaperMade() | PaperNotMade() | PaperPrinted() | PaperNotPrinted():
                 return self._settled(event, now)
             case RecordingSealed():
                 return self.book.keep(duty_tasks.sealed(self.book.at(now), event), (), now)
@@ -104,26 +102,9 @@ class DutyDesk:
                 effects += self._answered(ask, trust, now)
         return effects
 
-    def _signed(self, event: IdentitySigned, now: Instant) -> list[Effect]:
-        """A code is signed: answer with it, mark that it is shown."""
-        outcome = duty_tasks.identity_shown(self.book.at(now), event.certificate, event.nonce, event.text)
-        self.book.answer(event.ask, outcome)
-        return self.book.carry_out(outcome, now)
-
-    def _settled(self, event: PaperEvent, now: Instant) -> list[Effect]:
-        """A paper was made or printed, or was not: answer whoever asked."""
-        at = self.book.at(now)
-        match event:
-            case PaperMade(draft=KeyContentSheet() as sheet):
-                outcome = duty_sheets.signed(at, event, sheet)
-            case PaperMade():
-                outcome = duty_papers.made(at, event)
-            case PaperNotMade():
-                outcome = duty_papers.not_made(at, event)
-            case PaperPrinted():
-                outcome = duty_papers.printed(at, event)
-            case PaperNotPrinted():
-                outcome = duty_papers.not_printed(at, event)
+    def _settled(self, event: IdentitySigned | PaperEvent, now: Instant) -> list[Effect]:
+        """What was asked for is signed, made or printed, or is not: answer whoever asked."""
+        outcome = _came_of(self.book.at(now), event)
         self.book.answer(event.ask, outcome)
         return self.book.carry_out(outcome, now)
 
@@ -169,3 +150,19 @@ class DutyDesk:
         if act is None:
             raise OperatorFault(f"不认识的请求“{ask.what[:40]}”。")
         return act(at, ask)
+
+
+def _came_of(at: Situation, event: IdentitySigned | PaperEvent) -> Outcome:
+    match event:
+        case IdentitySigned():
+            return duty_tasks.identity_shown(at, event.certificate, event.nonce, event.text)
+        case PaperMade(draft=KeyContentSheet() as sheet):
+            return duty_sheets.signed(at, event, sheet)
+        case PaperMade():
+            return duty_papers.made(at, event)
+        case PaperNotMade():
+            return duty_papers.not_made(at, event)
+        case PaperPrinted():
+            return duty_papers.printed(at, event)
+        case PaperNotPrinted():
+            return duty_papers.not_printed(at, event)

@@ -8,9 +8,7 @@ may go, and when, is in `agent.control.deletion`.
 from dataclasses import dataclass
 from enum import IntEnum
 
-MARGIN_BYTES = (
-    8 * 2**20
-)  # ours: room to close what is open: a last fragment at 50 Mbit/s (3 MB), seal, sidecars, outbox
+MARGIN_BYTES = 8 * 2**20  # ours: room to close what is open: a fragment at 50 Mbit/s (3 MB), seal, sidecars, outbox
 
 
 class Tier(IntEnum):

@@ -23,9 +23,9 @@ def text(pattern: re.Pattern[str]) -> Schema:
     return {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
 
 
-def number(minimum: int = 0) -> Schema:
+def number(minimum: int = 0, maximum: int = MAX_INTEGER) -> Schema:
     """An integer of canonical JSON."""
-    return {"type": "integer", "minimum": minimum, "maximum": MAX_INTEGER}
+    return {"type": "integer", "minimum": minimum, "maximum": maximum}
 
 
 LABEL = text(identifiers.LABEL_PATTERN)
@@ -82,7 +82,13 @@ DOCUMENTS = (
         {},
         {"sequence": number(1), "witness": {"type": "string", "pattern": WITNESS_NAME}},
     ),
-    Document("command", commands.COMMAND_TYPE, commands.Command, {"command_id": "id"}, {"id": LABEL}),
+    Document(
+        "command",
+        commands.COMMAND_TYPE,
+        commands.Command,
+        {"command_id": "id"},
+        {"id": LABEL, "counter": number(1, commands.MAX_COUNTER)},
+    ),
     Document(
         "disclosure",
         disclosures.DISCLOSURE_TYPE,

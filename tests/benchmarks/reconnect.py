@@ -6,6 +6,7 @@ hear the receipt, and waits between attempts as the agent does. Broker, receiver
 
 import asyncio
 import contextlib
+import math
 import random
 import shutil
 import signal
@@ -30,7 +31,8 @@ from provisioning.center.broker_config import ACCESS_FILE, CONFIG_FILE, PERSISTE
 from provisioning.center.broker_config import mosquitto_conf as conf
 from provisioning.center.broker_folder import current_user
 from tests.benchmarks.figures import Bench, Row
-from tests.provisioning.district import SYSTEM_PATH, Process, free_port, receiver_process, running, today
+from tests.provisioning.district import SYSTEM_PATH, Process, receiver_process, running, today
+from tests.support.broker import free_port
 from tests.support.keys import TestAuthority
 
 DEVICES, QUICK_DEVICES, TARGET_S = 2_000, 200, 60
@@ -115,7 +117,7 @@ def reconnect_storm(bench: Bench) -> list[Row]:
     median = statistics.median(connected)
     note = f"{count} devices over mutual TLS, broker killed and started again, receiver, broker and all devices on the "
     note += f"same cores; half of them after {median:.1f} s; every birth receipted after {max(receipted):.1f} s; "
-    note += f"nobody tried twice within {fastest:.2f} s"
+    note += "everybody's first try held" if fastest == math.inf else f"nobody tried twice within {fastest:.2f} s"
     met = max(connected) <= TARGET_S and fastest >= 1
     return [Row(f"reconnect of {count} devices", f"{max(connected):.1f} s", f"<= {TARGET_S} s", met, note=note)]
 
@@ -132,16 +134,16 @@ async def _storm(
     broker.child.wait()
     begin = time.monotonic()
     broker.start()
-    for device in devices:
-        device.tries = device.tries[-1:]
+    first = {device.name: len(device.tries) for device in devices}
     await _until(lambda: all(device.connected > begin for device in devices))
     await _until(lambda: all(device.receipted > begin for device in devices))
     for life in lives:
         life.cancel()
     await asyncio.gather(*lives, return_exceptions=True)
-    pauses = [after - before for device in devices for before, after in pairwise(device.tries)]
+    again = [device.tries[first[device.name] :] for device in devices]
+    pauses = [after - before for tries in again for before, after in pairwise(tries)]
     connected = [device.connected - begin for device in devices]
-    return connected, [device.receipted - begin for device in devices], min(pauses)
+    return connected, [device.receipted - begin for device in devices], min(pauses, default=math.inf)
 
 
 async def _until(happened: Callable[[], bool]) -> None:

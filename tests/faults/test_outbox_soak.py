@@ -1,4 +1,4 @@
-"""50 events a second and a kill of the outbox every 20 s: nothing is lost, nothing grows (`make test-soak`: 30 min)."""
+"""50 events a second, a kill every 20 s: nothing is lost, nothing grows. 30 minutes of it: `make test-soak`."""
 
 import os
 import signal

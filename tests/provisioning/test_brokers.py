@@ -25,7 +25,6 @@ from tests.provisioning.district import (
     TestDistrict,
     broker_process,
     events_topic,
-    free_port,
     load_signer,
     running,
     sealed_batch,
@@ -33,7 +32,7 @@ from tests.provisioning.district import (
     today,
 )
 from tests.provisioning.test_access import MATRIX, PAIR, A, R
-from tests.support.broker import needs_mosquitto
+from tests.support.broker import free_port, needs_mosquitto
 
 RULES = AccessRules(PLACE, (R,), ("REC-0666",), (parse_pair(PAIR),))
 

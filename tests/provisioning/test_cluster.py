@@ -21,11 +21,11 @@ from tests.provisioning.district import (
     Process,
     TestDistrict,
     eventually,
-    free_port,
     receiver_process,
     running,
 )
 from tests.provisioning.nats_cluster import NATS, Cluster, Forwarder
+from tests.support.broker import free_port
 
 K, R = "KSK-0001", "receiver-1"
 

@@ -34,10 +34,10 @@ from tests.provisioning.district import (
     TestDistrict,
     broker_process,
     eventually,
-    free_port,
     receiver_process,
     running,
 )
+from tests.support.broker import free_port
 
 Answers = list[tuple[str, bytes]]
 

@@ -26,7 +26,15 @@ REGISTRY = Registry().with_resources(
     [(schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values()]  # type: ignore[arg-type]
 )
 COMMAND = commands.Command(
-    District("xinghe"), DeviceId("REC-0001"), "task-1", commands.CommandKind.ASSIGN_TASK, NOW, NOW, {"task": "示例"}
+    District("xinghe"),
+    DeviceId("REC-0001"),
+    "task-1",
+    7,
+    commands.CommandKind.ASSIGN_TASK,
+    NOW,
+    NOW,
+    NOW,
+    {"task": "示例"},
 )
 GOLDEN = {
     "event": VECTORS["payloads"]["events"][0],

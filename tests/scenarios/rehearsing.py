@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from agent.evidence.bmff import Source
+from agent.evidence.recovery import examine
+
 COMMAND = Path(sys.executable).with_name("liuhen-provision")
 REHEARSAL = [
     pytest.mark.xdist_group("rehearsal"),
@@ -15,6 +18,12 @@ REHEARSAL = [
         not COMMAND.exists(), reason="the package is not installed beside this Python: make test installs it"
     ),
 ]
+
+
+def heads(recording: Path) -> dict[int, str]:
+    """The head of the chain after each fragment of a recording, over all its segments."""
+    films = [Source.of_bytes(path.read_bytes()) for path in sorted(recording.glob("segment-*.mp4"))]
+    return {record.entry.sequence: record.head for film in films for record in examine(film).fragments}
 
 
 def rehearse(place: Path, *options: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from agent.control import messages as happened
 from agent.control.command_messages import CommandsKept, Diagnose, HoldsKept, KeepCommand, RequestCertificate
 from agent.control.controller import Controller, Identity, Memory
+from agent.control.deletion import Kept
 from agent.control.effects import DutyKept, Effect, NoteDuty, ShowDuty, SignIdentity, StoreEvent, StoreNote
 from agent.control.paper_acts import MakePaper, PaperMade, PaperPrinted, PrintPaper
 from agent.control.recording import RecordingMemory
@@ -45,13 +46,14 @@ class DutyBench:
         shift: Shift | None = None,
         commands: CommandsKept | None = None,
         holds: Mapping[RecordingId, Mapping[str, str]] | None = None,
+        kept: Mapping[RecordingId, Kept] | None = None,
     ) -> None:
         self.clock, self.state_of_clock = SteppedClock(), TimeState.NTP
         self.later = timedelta(0)
         identity = Identity(KEYS.authority.district, KEYS.device, UNIT, "0.1.0", DUTY_AUDIENCE, offloads=True)
         memory = Memory(
             0, 0, RecordingMemory(0, 0, GENESIS), shift=shift or Shift(),
-            commands=commands or CommandsKept(), holds=holds or {},
+            commands=commands or CommandsKept(), holds=holds or {}, kept=kept or {},
         )  # fmt: skip
         self.controller = Controller(identity, memory, KEYS.trust, lambda: 0.0)
         self.refuse_commands, self.carries_out = False, True

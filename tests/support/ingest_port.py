@@ -177,7 +177,17 @@ def open_port(options: argparse.Namespace, inbox: Inbox) -> Receiver:
     config = CenterConfig(path.parent, DISTRICT, RECEIVER, url, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, broker)
     name = f"ingest-{hashlib.sha256(f'{options.topic} {path}'.encode()).hexdigest()[:12]}"
     link = PlainCenterLink(broker, options.topic, options.user, inbox, trust, name)
-    return Receiver(config, ingest, link, inbox, signer, NoTrustFile(), ReleasedFolder(NOTHING), system_clock())  # type: ignore[arg-type]
+    return Receiver(
+        config=config,
+        ingest=ingest,
+        link=link,
+        inbox=inbox,
+        signer=signer,
+        trust_file=NoTrustFile(),  # type: ignore[arg-type]
+        released=ReleasedFolder(NOTHING),
+        receipts=ReleasedFolder(NOTHING),
+        clock=system_clock(),
+    )
 
 
 def _until_eof(inbox: Inbox) -> None:

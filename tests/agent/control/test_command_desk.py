@@ -24,13 +24,16 @@ from agent.control.command_messages import (
 )
 from agent.control.command_refusals import HOUR_NS, TOLD_ONE_BY_ONE
 from agent.control.command_verbs import VERBS
+from agent.control.deletion import Kept
 from agent.control.effects import Indicate, RaiseAlarm, ReadTrustList
+from agent.control.offload_messages import CompareRecording
 from agent.control.signs import Notice
 from agent.wire.commands import COMMAND_TYPE, MAX_COMMAND_BYTES, MAX_LIFE, Command, CommandKind
-from agent.wire.device_events import EventType
+from agent.wire.device_events import GENESIS, EventType
 from agent.wire.envelope import seal
 from agent.wire.identifiers import device_id, district, recording_id
 from agent.wire.instant import TimeState
+from agent.wire.receipts import Receipt
 from agent.wire.trust import Role
 from tests.support.duty import task
 from tests.support.duty_bench import COMMANDER, KEYS, DutyBench
@@ -214,6 +217,28 @@ def test_a_hold_for_another_devices_recording_is_refused() -> None:
     bench = DutyBench()
     send(bench, kind=CommandKind.MARK_HOLD, body=HOLD | {"recording": "REC-0009-R000001"})
     assert (answers(bench), bench.holds) == ([(1, False, "other-device")], {})
+
+
+def may_go(bench: DutyBench) -> bool:
+    """Whether the device, having heard from the centre, begins to delete the recording that is long past its term."""
+    bench.seen.clear()
+    receipt = Receipt(KEYS.device, 0, GENESIS, "receiver-1", bench.now().wall, False)
+    bench.handle(happened.ReceiptCompared(receipt, GENESIS))
+    bench.handle(happened.HealthRead(bench.now()))
+    return any(isinstance(it, CompareRecording) for it in bench.seen)
+
+
+def test_a_held_recording_is_not_deleted_whatever_its_term_until_the_hold_is_lifted() -> None:
+    long_ago = DutyBench().now().wall - timedelta(days=400)
+    old = {FIRST: Kept(FIRST, long_ago, ("6个月",), False, "m", "m", long_ago, "6个月")}
+    assert may_go(DutyBench(kept=old))
+    assert not may_go(DutyBench(kept=old, holds={FIRST: {"unreadable": ""}})), "a hold of an earlier run"
+    bench = DutyBench(kept=old)
+    send(bench, kind=CommandKind.MARK_HOLD)
+    assert not may_go(bench)
+    send(bench, counter=2, kind=CommandKind.LIFT_HOLD)
+    bench.later = timedelta(days=1)
+    assert may_go(bench)
 
 
 def test_a_message_is_shown_heard_and_carries_no_persons_number() -> None:
