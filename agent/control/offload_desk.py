@@ -6,16 +6,15 @@ files, size), `R000001/receipted/{receipt}` (recording, manifest, receiver, open
 (recording, manifest, retention, receipted_at).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import islice
 
 from agent.control.acts import Act
-from agent.control.backoff import NANOSECONDS
-from agent.control.deletion import TRUSTED, CentreTime, Kept, Stay, later, why_stays, with_term
+from agent.control.deletion import TRUSTED, Kept, with_term
 from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
 from agent.control.health import HealthRead
 from agent.control.health_desk import HealthDesk
+from agent.control.kept_shelf import Holds, KeptShelf, fact_of
 from agent.control.messages import (
     DeviceStarted,
     DockChanged,
@@ -26,11 +25,7 @@ from agent.control.messages import (
     RecordingSealed,
 )
 from agent.control.offload_messages import (
-    CompareRecording,
-    DeleteRecording,
     DirectOffload,
-    KeptGone,
-    KeptSeen,
     OffloadAsked,
     OffloadRested,
     RecordingOffloaded,
@@ -41,7 +36,6 @@ from agent.control.offload_messages import (
 from agent.control.offload_policy import OffloadOrders
 from agent.control.recording import RecordingMachine
 from agent.errors import SenderFault
-from agent.wire.canonical import timestamp
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
@@ -53,9 +47,6 @@ from agent.wire.recording_receipts import (
     parse_recording_receipt,
 )
 from agent.wire.trust import Role, TrustList
-
-CHECK_NS = 600 * NANOSECONDS  # ours: how often it is asked what may go; terms are months
-Holds = Mapping[RecordingId, Iterable[str]]
 
 
 class OffloadDesk:
@@ -74,16 +65,14 @@ class OffloadDesk:
         directs: bool = False,
     ) -> None:
         self._device, self._recordings, self._health = device, recordings, health
-        self._kept, self._holds, self._term, self._directs = dict(kept), holds, term, directs
+        self._shelf, self._term, self._directs = KeptShelf(kept, holds), term, directs
         self._orders, self._docked, self._asked = OffloadOrders(), False, False
-        self._centre: CentreTime | None = None
-        self._check_ns = 0
 
     def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         """What follows for recordings on this device from whatever happened."""
         current = self._recordings.current
         if current is not None:
-            self._kept[current] = with_term(self._kept.get(current, Kept(current)), self._term())
+            self._shelf.remember(with_term(self._shelf.of(current), self._term()))
         return [*self._follow(event, trust, now), *self._directed(now)]
 
     def _follow(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
@@ -103,14 +92,13 @@ class OffloadDesk:
             case MessageArrived(payload=payload) if is_recording_receipt(payload):
                 return self._receipt(payload, trust, now)
             case ReceiptCompared(receipt):
-                self._centre = later(self._centre, CentreTime(receipt.received_at, now), now)
+                self._shelf.hear_centre(receipt, now)
             case HealthRead():
-                return self._check(now)
+                return self._shelf.check(now)
             case RecordingUnchanged(recording, manifest):
-                return self._may_go(self._of(recording), manifest, now)
+                return self._shelf.unchanged(recording, manifest, now)
             case RecordingRemoved(recording):
-                self._kept.pop(recording, None)
-                return [StoreNote(KeptGone(recording))]
+                return self._shelf.removed(recording)
         return []
 
     def _directed(self, now: Instant) -> list[Effect]:
@@ -122,25 +110,27 @@ class OffloadDesk:
         return [DirectOffload(orders)]
 
     def _started(self) -> list[Effect]:
-        settled = [TellReceipted(it.recording) for it in self._kept.values() if self._directs and _is_receipted(it)]
-        return [*settled, *self._removals()]
+        settled = self._shelf.receipted() if self._directs else []
+        return [*map(TellReceipted, settled), *self._shelf.removals()]
 
     def _sealed(self, event: RecordingSealed) -> list[Effect]:
         ended = event.at.wall if event.at.state in TRUSTED and not event.recovered else None
-        return [StoreNote(self._remember(replace(self._of(event.recording), ended=ended)))]
+        return [StoreNote(self._shelf.remember(replace(self._shelf.of(event.recording), ended=ended)))]
 
     def _marked(self) -> list[Effect]:
         current = self._recordings.current
-        return [] if current is None else [StoreNote(self._remember(replace(self._of(current), marked=True)))]
+        return (
+            [] if current is None else [StoreNote(self._shelf.remember(replace(self._shelf.of(current), marked=True)))]
+        )
 
     def _offloaded(self, event: RecordingOffloaded) -> list[Effect]:
-        kept = self._of(event.recording)
+        kept = self._shelf.of(event.recording)
         if kept.manifest == event.manifest:
             return []
         data = {"recording": event.recording, "manifest": event.manifest, "files": event.files, "size": event.size}
-        name = f"{_fact(event.recording)}/offloaded/{event.manifest}"
+        name = f"{fact_of(event.recording)}/offloaded/{event.manifest}"
         draft = EventDraft(name, EventType.RECORDING_OFFLOADED, event.at, data)
-        return [StoreEvent(draft, self._remember(replace(kept, manifest=event.manifest)))]
+        return [StoreEvent(draft, self._shelf.remember(replace(kept, manifest=event.manifest)))]
 
     def _receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         try:
@@ -159,57 +149,13 @@ class OffloadDesk:
             "recording": receipt.recording,
             "retention": receipt.retention,
         }
-        name = f"{_fact(receipt.recording)}/receipted/{event_hash(receipt.encode())}"
+        name = f"{fact_of(receipt.recording)}/receipted/{event_hash(receipt.encode())}"
         draft = EventDraft(name, EventType.RECORDING_RECEIPTED, now, data)
-        before = self._of(receipt.recording)
+        before = self._shelf.of(receipt.recording)
         if before.manifest != receipt.manifest:  # signed for what stood outside before: told, and nothing follows
             return [StoreEvent(draft)]
         kept = replace(before, receipted=receipt.manifest, receipted_at=receipt.received_at, filed=receipt.retention)
-        return [StoreEvent(draft, self._remember(kept)), TellReceipted(receipt.recording)]
-
-    def _check(self, now: Instant) -> list[Effect]:
-        """One recording at a time: nothing here is in a hurry."""
-        if now.monotonic_ns < self._check_ns:
-            return []
-        self._check_ns = now.monotonic_ns + CHECK_NS
-        due = (kept for kept in self._kept.values() if not kept.going and self._stays(kept, now) is None)
-        return [*self._removals(), *(CompareRecording(it.recording, it.receipted) for it in islice(due, 1))]
-
-    def _stays(self, kept: Kept, now: Instant) -> Stay | None:
-        return why_stays(kept, self._holds.get(kept.recording, ()), now, self._centre)
-
-    def _may_go(self, kept: Kept, manifest: str, now: Instant) -> list[Effect]:
-        """Asked once more: a hold may have come in between."""
-        if kept.going or kept.receipted != manifest or self._stays(kept, now) is not None:
-            return []
-        term, at = kept.retention, kept.receipted_at
-        data = {
-            "manifest": kept.receipted,
-            "receipted_at": "" if at is None else timestamp(at),
-            "recording": kept.recording,
-            "retention": "" if term is None else term.text,
-        }
-        draft = EventDraft(f"{_fact(kept.recording)}/deleted", EventType.RECORDING_DELETED, now, data)
-        return [StoreEvent(draft, self._remember(replace(kept, going=True))), DeleteRecording(kept.recording)]
-
-    def _removals(self) -> list[Effect]:
-        """Told again until it is done: the performer looks whether the event is on the chain."""
-        return [DeleteRecording(kept.recording) for kept in self._kept.values() if kept.going]
-
-    def _of(self, recording: RecordingId) -> Kept:
-        return self._kept.get(recording, Kept(recording))
-
-    def _remember(self, kept: Kept) -> KeptSeen:
-        self._kept[kept.recording] = kept
-        return KeptSeen(kept)
-
-
-def _is_receipted(kept: Kept) -> bool:
-    return bool(kept.receipted) and kept.receipted == kept.manifest
-
-
-def _fact(recording: RecordingId) -> str:
-    return f"R{recording.rpartition('-R')[2]}"
+        return [StoreEvent(draft, self._shelf.remember(kept)), TellReceipted(receipt.recording)]
 
 
 def _check_address(receipt: RecordingReceipt, device: DeviceId, signer: str) -> None:
