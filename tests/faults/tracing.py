@@ -89,6 +89,9 @@ class _Reader:
                     yield (
                         self._resize(node, _number(words[1])) if call.name == "ftruncate" else Synced(node, call.begun)
                     )
+            case "fallocate" if words[1] == "0":
+                if (node := self._node_of(words[0])) is not None:
+                    yield self._resize(node, max(self.sizes[node], _number(words[2]) + _number(words[3])))
             case "truncate":
                 if (node := self._at(_text(words[0]))) is not None:
                     yield self._resize(node, _number(words[1]))
