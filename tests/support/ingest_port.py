@@ -122,9 +122,9 @@ class PlainCenterLink(CenterLink):
     def stop(self, topic: str, farewell: bytes, deadline_s: float) -> None:  # noqa: ARG002
         """Without a farewell."""
         self._stopping = True
-        if self._thread.ident is not None:
+        if self._started:
             self._client.disconnect()
-            self._thread.join(deadline_s)
+            self._ended.wait(deadline_s)
 
     def _secure(self, client: paho.Client) -> None:
         if self._user:
