@@ -45,6 +45,9 @@ class BackgroundHash:
 
     def copy(self) -> "BackgroundHash":
         """The same state, to go on from apart."""
+        if self._origin is not None:  # copies of copies begin one after the other, never all at once inside each other
+            self._origin._hand_over()
+            self._begin()
         twin = BackgroundHash(self._crew, self)
         self._untouched = False
         self._later.append(twin)

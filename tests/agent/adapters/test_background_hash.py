@@ -113,3 +113,16 @@ def test_change_in_place_makes_the_file_be_read_again_and_finds_what_hides_behin
             found = examine(Source.of_bytes(changed), new_hash=new_hash)
         assert [record.entry.sequence for record in found.fragments] == [1, 3, 4, 5, 6]
         assert [(it.offset, it.size) for it in found.damage] == [(hit.offset, hit.size)]
+
+
+def test_a_thousand_damaged_places_copy_a_copy_a_thousand_times_and_are_hashed_all_the_same():
+    plain = hashlib.sha256(bytes(20_000))
+    with background_hashing() as new_hash:
+        kept = new_hash()
+        kept.update(bytes(20_000))
+        for _ in range(1000):
+            kept, left = kept.copy(), kept
+            left.update(b"damaged")
+            kept.update(b"next")
+            plain.update(b"next")
+        assert kept.digest() == plain.digest()
