@@ -11,8 +11,6 @@ from enum import StrEnum
 
 from agent.wire.instant import Instant, TimeState
 
-SOON = timedelta(hours=2)  # ours: from here on the officer is reminded
-
 
 class LimitKind(StrEnum):
     """What must be done in time."""

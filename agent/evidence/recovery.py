@@ -24,7 +24,7 @@ from agent.wire.identifiers import Digest
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner, key_id_of
 
-MANIFEST, FTYP, MOOV = "manifest", "ftyp", "moov"
+MANIFEST = "manifest"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from provisioning.cli_frame import err, out, tell
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Out = Annotated[Path | None, typer.Option("--out", help="写入此文件；缺省写到标准输出")]
+CHECK_EVENT = "liuhen-center check-proof，或 tests/vectors/check_inclusion.py"
+CHECK_GROWTH = "agent.evidence.log_proof.open_consistency（尚无命令）"
 TITLES = ("设备", "在线", "连续至", "回执至", "待补", "缺口", "丢失", "告警", "最近联系（UTC）")
 PROVE_EXAMPLES = """例：liuhen-center prove REC-0001:17 --config center.toml --out proof.json
 
@@ -54,7 +56,7 @@ def prove(
                 number = proving.find_event(ledger, owner, event)
         else:
             owner, number = _numbered(event)
-        _write(proving.prove_event(store, settings.receiver, owner, number), target)
+        _write(proving.prove_event(store, settings.receiver, owner, number), target, CHECK_EVENT)
     finally:
         store.close()
 
@@ -69,7 +71,7 @@ def prove_growth(
 
     settings, store = _opened(config)
     try:
-        _write(proving.prove_growth(store, settings.receiver, since), target)
+        _write(proving.prove_growth(store, settings.receiver, since), target, CHECK_GROWTH)
     finally:
         store.close()
 
@@ -147,11 +149,9 @@ def _numbered(text: str) -> tuple[DeviceId, int]:
     return device_id(name), int(number)
 
 
-def _write(data: bytes, target: Path | None) -> None:
+def _write(data: bytes, target: Path | None, check: str) -> None:
     if target is None:
         typer.echo(data.decode(), nl=False)
         return
     durable.write_bytes(target, data)
-    err.print(
-        f"证明已写入 {target}；核验：liuhen-center check-proof，或 tests/vectors/check_inclusion.py。", markup=False
-    )
+    err.print(f"证明已写入 {target}；核验：{check}。", markup=False)

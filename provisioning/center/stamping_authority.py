@@ -9,7 +9,7 @@ from agent.errors import OperatorFault
 from provisioning.center.time_stamping import MAX_RESPONSE_BYTES, Ask, refused
 
 TIMEOUT_S = 20.0  # ours; an authority answers within a second
-QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
+QUERY = "application/timestamp-query"
 
 
 def over_http(url: str) -> Ask:

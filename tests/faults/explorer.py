@@ -45,15 +45,9 @@ class Scenario:
 class Found:
     """Disks looked at, promises made in all, and what was broken."""
 
-    scenario: str
-    model: Model
     states: int = 0
     promises: int = 0
     broken: list[str] = field(default_factory=list)
-
-    def line(self) -> str:
-        """One line for a report."""
-        return f"{self.scenario} {self.model}: {self.states} disks, {self.promises} promises, {len(self.broken)} broken"
 
 
 def explore(
@@ -142,7 +136,7 @@ def _traced(scenario: Scenario, bench: Path, folder: Path, what: str) -> Trace:
 def _judge(
     scenario: Scenario, traced: Trace, before: list[str], bench: Path, model: Model, budget: int, seed: int
 ) -> Found:
-    found = Found(scenario.name, model)
+    found = Found()
     with _workplace() as place:
         for tree, promised in disks(traced, model, budget, seed):
             said = [*before, *promised]
