@@ -32,6 +32,7 @@ FILE_PATTERN = re.compile(r"(?:notes/)?[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 PART_PATTERN = re.compile(r"([0-9]{14})-([0-9a-f]{64})")
 MAX_FILES = 8_192  # ours; a recording of a day has 144 segments, and a few hundred photos at most
 MAX_PARTS = 1_000_000  # ours
+MAX_LISTED = 200_000  # ours: objects of one recording; eight hours, uploaded while it ran, are some 10 000
 MAX_MANIFEST_BYTES = 64 * 2**20  # ours: a recording of eight hours, uploaded while it ran, has about 1 MB
 MAX_PART_BYTES = 64 * 2**20  # ours: what a reader must be able to hold
 

@@ -3,6 +3,7 @@ circle in one process, with the real store of a device, the real database of a c
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from agent.adapters.recording_removal import RecordingRemoval
 from agent.adapters.recording_upload import Outside
 from agent.adapters.uploader import Uploader
 from agent.control.health import HealthRead
-from agent.control.messages import DeviceStarted, MessageArrived, ReceiptCompared
+from agent.control.messages import DeviceStarted, MessageArrived, ReceiptCompared, TimePassed
 from agent.control.offload_messages import RecordingOffloaded
 from agent.control.offload_policy import OffloadOrders, OffloadPolicy, When
 from agent.evidence.journal import Reason
@@ -24,6 +25,7 @@ from agent.wire.canonical import decode
 from agent.wire.commands import COMMAND_TYPE, Command, CommandKind
 from agent.wire.device_events import EVENTS_TYPE, EventType, encode_batch, event_hash, parse_event
 from agent.wire.envelope import open_archived, seal
+from agent.wire.identifiers import RecordingId
 from agent.wire.receipts import Receipt
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
 from agent.wire.topics import COMMAND, EVENTS, RECEIPT, device_topic
@@ -99,11 +101,11 @@ class Circle:
         shelf = Shelf(self.keys.authority.district, self.objects)
         return OffloadIntake(office, self.store, shelf, self._made("recordings"), self.receipts)
 
-    def record(self, *, encrypted: bool = False) -> None:
+    def record(self, recording: RecordingId = FIRST, *, encrypted: bool = False) -> None:
         spool_keys = DataKeys(self.state / "keys", ARCHIVE.public_key() if encrypted else None)
         source = iter([FakeSource(TRACKS, PACKETS)])
         bench = RecordingBench(self.state / "recordings", source, signer=self.keys.evidence.signer, keys=spool_keys)
-        bench.start()
+        bench.start(recording)
         bench.wait_for_fragments(3)
         bench.recorder.stop(Reason.STOPPED)
         self.device.dispatch(bench.wait_for_end())
@@ -175,6 +177,25 @@ class Circle:
         envelope = self.receipts.get(FIRST)
         assert envelope is not None
         return parse_recording_receipt(open_archived(envelope, RECORDING_RECEIPT_TYPE, self.keys.trust).payload)
+
+    @contextmanager
+    def refusing(self, kind: EventType) -> Iterator[None]:
+        """The device's store takes no event of `kind`."""
+        said = "RAISE(ABORT, 'full')"
+        self.device.database.run(
+            f"CREATE TRIGGER full BEFORE INSERT ON outbox WHEN NEW.type = '{kind}' BEGIN SELECT {said}; END"
+        )
+        try:
+            yield
+        finally:
+            self.device.database.run("DROP TRIGGER full")
+
+    def later(self, seconds: float = 60) -> None:
+        """What waits for the store is tried again, then it is looked what may go."""
+        self.clock.step(seconds)
+        self.device.dispatch(TimePassed())
+        self.settle()
+        self.look()
 
     def command(self, kind: CommandKind, counter: int) -> None:
         """A hold, or its end, in a signed command."""

@@ -23,10 +23,12 @@ from agent.wire.commands import CommandKind
 from agent.wire.device_events import EventType
 from provisioning.center.cli import app
 from provisioning.center.receipt_folder import AGAIN_MS, ReceiptFolder
+from provisioning.center.time_stamping import Authority, stamp_recording
 from tests.agent.adapters.recording_bench import FIRST
 from tests.provisioning.circle import ARCHIVE, MONTHS, Circle, circles
 from tests.support.device import DistrictKeys
 from tests.support.objects import s3_server
+from tests.support.tsa import make_tsa
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +116,17 @@ def test_an_encrypted_recording_is_opened_with_the_archives_key_only(make: Calla
     assert circle.receipt().opened
 
 
-def test_a_time_stamped_copy_at_the_centre_is_only_added_to(make: Callable[..., Circle]) -> None:
-    circle = make()
+def test_a_time_stamped_copy_at_the_centre_is_only_added_to(make: Callable[..., Circle], tmp_path: Path) -> None:
+    circle, tsa = make(), make_tsa(tmp_path / "tsa")
     circle.whole()
-    stamped = circle.central / "segment-0001.mp4"
-    stamped.write_bytes(stamped.read_bytes() + b"stamped")
-    (circle.recording / "notes").mkdir()
+    stamp_recording(circle.central, Authority(tsa.answer, [tsa.root]))
+    stamped = (circle.central / "segment-0001.mp4").read_bytes()
+    assert stamped != (circle.recording / "segment-0001.mp4").read_bytes()
     (circle.recording / "photo.txt").write_bytes(b"later")
     circle.clock.step(LOOK_NS / 1e9)
     circle.offload()
-    circle.take_over()
-    assert stamped.read_bytes().endswith(b"stamped")
+    assert [it.problem for it in circle.take_over()] == [""]
+    assert (circle.central / "segment-0001.mp4").read_bytes() == stamped
     assert (circle.central / "photo.txt").read_bytes() == b"later"
 
 
