@@ -1,14 +1,17 @@
 """The receiver's log for anybody: proofs made by our commands, checked by ours, by a short script and by openssl."""
 
+import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from rich.console import Console
 
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.log_proof import open_consistency, open_inclusion
@@ -17,9 +20,11 @@ from agent.wire.identifiers import DeviceId
 from agent.wire.receipts import Receipt, TreePoint, parse_receipt
 from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead
 from provisioning.center.ingest import Ingest
+from provisioning.center.log_cli import _table
 from provisioning.center.proving import prove_event, prove_growth
 from provisioning.center.shard import Shard, parse_shard
 from provisioning.center.store import open_store
+from provisioning.center.summary import DeviceSummary
 from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.center_bench import A, B, Center, Keys
 from tests.provisioning.district import NOW, PLACE, REPOSITORY, Chain, events_topic, sealed_batch, sealed_status
@@ -207,3 +212,12 @@ def test_receiver_passes_over_the_devices_of_another(center: Center) -> None:
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
     return run_here("provisioning.center.cli", *words)
+
+
+def test_the_live_table_fits_a_terminal_of_80_columns() -> None:
+    row = DeviceSummary("REC-000001", 99, 1_234_567, "", 99, 9, 9, 99, 9, 1_234_567, True, "2026-11-22T10:06:14.123Z")
+    settings = SimpleNamespace(receiver=NAME)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(_table(settings, (row,), 12_345_678))  # type: ignore[arg-type]
+    (line,) = [line for line in console.file.getvalue().splitlines() if "REC" in line]  # type: ignore[attr-defined]
+    assert line.split() == ["REC-000001", "是", "1234567", "1234567", "99", "9", "9", "99", "11-22", "10:06:14"]
