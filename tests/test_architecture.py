@@ -59,6 +59,7 @@ ARROWS = {
         "agent.evidence",
         "agent.duty",
         "agent.config",
+        "agent.key_places",
         "agent.markup",
         *GROUND_FLOOR,
     },
@@ -80,6 +81,7 @@ PURE = (
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
+    "provisioning.fleet.states", "provisioning.authority.audit_chain",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
