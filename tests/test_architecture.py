@@ -81,7 +81,8 @@ PURE = (
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
-    "provisioning.fleet.states", "provisioning.authority.audit_chain",
+    "provisioning.fleet.states", "provisioning.authority.audit_chain", "provisioning.fleet.card_files",
+    "provisioning.fleet.partitions",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",

@@ -36,8 +36,8 @@ def void(inventory: Inventory, device: str, why: str, now: datetime) -> None:
 
 
 def redeem(inventory: Inventory, request: EnrolmentRequest, data: bytes, now: datetime) -> bool:
-    """Take the token that proves `request` (whose bytes are `data`); False when it was taken by this very request before:
-    an answer got lost. Raises `SenderFault` with a code of `Refusal`."""
+    """Take the token that proves `request` (bytes: `data`); False when it was taken by this very request before: an
+    answer got lost. Raises `SenderFault` with a code of `Refusal`."""
     rows = inventory.records.rows("SELECT * FROM token WHERE device = ? ORDER BY rowid DESC", request.device)
     if not rows:
         raise refused(Refusal.TOKEN)
