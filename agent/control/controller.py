@@ -9,6 +9,7 @@ from agent.control.back_pressure import STEPS, Pressure
 from agent.control.backoff import NANOSECONDS
 from agent.control.clock_watch import ClockWatch
 from agent.control.collecting import file_collected
+from agent.control.deletion import Kept
 from agent.control.desks import Identity as Identity
 from agent.control.desks import Memory as Memory
 from agent.control.desks import command_desk, disclosure_desk, duty_book, offload_desk, witness_desk
@@ -32,6 +33,7 @@ from agent.control.frame_watch import FrameWatch
 from agent.control.health_desk import HealthDesk
 from agent.control.indication import Indicator
 from agent.control.messages import Event
+from agent.control.offload_desk import OffloadDesk
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, State, gap_opened, photo_taken
 from agent.control.reread import told_again
@@ -42,6 +44,7 @@ from agent.duty.policies import PolicyShelf
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
+from agent.wire.identifiers import RecordingId
 from agent.wire.instant import Instant
 from agent.wire.recording_receipts import is_recording_receipt
 from agent.wire.topics import RECEIPT, device_topic
@@ -74,10 +77,11 @@ class Controller:
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
         self._witness = witness_desk(identity, memory)
         book = duty_book(identity, memory, self._recording, self.policies)
-        self._commands = command_desk(identity, memory, book, self.policies, lambda: self._uplink.subscribe_again())
+        again = lambda: self._uplink.subscribe_again()  # noqa: E731 - it is made below
+        self._commands = command_desk(identity, memory, book, self.policies, again, self._kept)
         self._duty = None if book is None else DutyDesk(book, self._commands)
         holds = self._commands.holds
-        self._offload = offload_desk(identity, memory, self._recording, self.health, book, holds)
+        self._offload: OffloadDesk | None = offload_desk(identity, memory, self._recording, self.health, book, holds)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         extra = (*self._commands.filters, *((self._witness.topic,) if self._witness else ()))
         self._uplink: Uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
@@ -107,7 +111,7 @@ class Controller:
         self.health.count(event)
         decisions: Iterable[Effect] = [*self._decide(event, now), *self._commands.heard(event, self._trust, now)]
         if self._offload is not None:
-            decisions = [*decisions, *self._offload.heard(event, self._trust, now)]
+            decisions = [*self._offload.classed(), *decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
         if self._clock.was_set(now):
@@ -120,7 +124,7 @@ class Controller:
         if self._indicator is not None:
             self._indicator.hear(event, before)
             shown = self._indicator.next(self._recording.state, self.health.alarms, now)
-        return [*decided, *sent, *shown, *self._finish_when_quiet(now)]
+        return self._unstored.pass_on([*decided, *sent, *shown, *self._finish_when_quiet(now)])
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
@@ -184,6 +188,9 @@ class Controller:
                 return [*acknowledged, *self._unstored.again(now)] if acknowledged else []
             case _:
                 return self._uplink.handle(event, now)
+
+    def _kept(self, recording: RecordingId) -> Kept | None:
+        return None if self._offload is None else self._offload.kept(recording)
 
     def _started(self, event: happened.DeviceStarted) -> list[Effect]:
         moment, version = moment_name(event.at), {"version": self._identity.version}

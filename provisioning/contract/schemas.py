@@ -10,7 +10,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, get_args, get_origin, get_type_hints
 
-from agent.wire import commands, device_events, disclosures, envelope, identifiers, receipts, status, tree_head, witness
+from agent.wire import (
+    commands,
+    device_events,
+    disclosures,
+    envelope,
+    identifiers,
+    receipts,
+    recording_receipts,
+    status,
+    tree_head,
+    witness,
+)
 from agent.wire.canonical import MAX_INTEGER, TIMESTAMP_PATTERN
 from agent.wire.identifiers import DeviceId, Digest, District, KeyId, RecordingId
 
@@ -72,6 +83,13 @@ EVENT = Document(
 DOCUMENTS = (
     EVENT,
     Document("receipt", receipts.RECEIPT_TYPE, receipts.Receipt, {}, {"receiver": LABEL}, frozenset({"tree"})),
+    Document(
+        "recording-receipt",
+        recording_receipts.RECORDING_RECEIPT_TYPE,
+        recording_receipts.RecordingReceipt,
+        {},
+        {"receiver": LABEL},
+    ),
     Document("tree-head", tree_head.TREE_HEAD_TYPE, tree_head.TreeHead, {}, {"log": LABEL}),
     Document("status", status.STATUS_TYPE, status.DeviceStatus, {}, {"session": number(1)}),
     Document("receiver-status", status.RECEIVER_STATUS_TYPE, status.ReceiverStatus, {}, {"receiver": LABEL}),
