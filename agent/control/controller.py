@@ -7,6 +7,7 @@ from agent.control import messages as happened
 from agent.control.acts import Act
 from agent.control.back_pressure import STEPS, Pressure
 from agent.control.backoff import NANOSECONDS
+from agent.control.clock_watch import ClockWatch
 from agent.control.collecting import file_collected
 from agent.control.deletion import Kept
 from agent.control.desks import Identity as Identity
@@ -86,7 +87,7 @@ class Controller:
         self._uplink: Uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
-        self._pressure = Pressure.NONE
+        self._pressure, self._clock = Pressure.NONE, ClockWatch()
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
@@ -113,6 +114,8 @@ class Controller:
             decisions = [*self._offload.classed(), *decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
+        if self._clock.was_set(now):
+            decisions = [*decisions, *self._clock_set()]
         decided = [*self.health.accompany(decisions, now)]
         self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
@@ -224,11 +227,19 @@ class Controller:
             return []
         self._trust = trust
         seen = StoreNote(TrustSeen(trust.version))
-        if self._desk is None:
-            return [seen]
         # A publication that came before the list that trusts its signers was refused, and is retained at the broker.
-        self._desk.connected()
-        return [seen, *self._uplink.subscribe_again()]
+        return [seen] if self._desk is None else [seen, *self._hear_again()]
+
+    def _clock_set(self) -> list[Effect]:
+        """What was refused for its date may hold now: the broker sends what it retains, the centre what it owes to a
+        device that has come up."""
+        asked = self._hear_again()
+        return [*asked, PublishStatus(online=True)] if asked else []
+
+    def _hear_again(self) -> list[Effect]:
+        if self._desk is not None:
+            self._desk.connected()
+        return self._uplink.subscribe_again()
 
     def _pressed_hard(self, level: Pressure) -> list[Effect]:
         rises, self._pressure = level > self._pressure, level
