@@ -12,6 +12,7 @@ from agent.adapters import state_lock
 from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.bundle_folder import BundleFolder
 from agent.adapters.content_folder import ContentFolder
+from agent.adapters.data_keys import read_archive_key
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
@@ -19,6 +20,7 @@ from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.offload_courier import OffloadCourier
 from agent.adapters.paper_folder import PaperFolder
+from agent.adapters.recording_papers import RecordingPapers
 from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
 from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
@@ -26,7 +28,7 @@ from agent.adapters.watchdog import Watchdog
 from agent.adapters.worker import Worker
 from agent.clock import Clock, GuidedClock
 from agent.collecting import make_collector
-from agent.config import DATABASE, AgentConfig
+from agent.config import DATABASE, RECORDINGS, AgentConfig
 from agent.control.content_messages import BundleSettled
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
@@ -216,7 +218,9 @@ def _paper_desk(config: AgentConfig, signer: CertifiedSigner, inbox: Inbox) -> P
         from agent.adapters.hook_printer import SlipPrinter  # nothing that a device without one has to load
 
         printer = SlipPrinter(config.hooks.printer, config.hooks.printer_encoding)
-    return PaperDesk(PaperFolder(config.state_dir), signer, printer, inbox.put)
+    archive = read_archive_key(config.evidence.archive_key or config.evidence.papers_key)
+    papers = RecordingPapers(config.state_dir / RECORDINGS, archive)
+    return PaperDesk(PaperFolder(config.state_dir), papers, signer, printer, inbox.put)
 
 
 def _start(

@@ -25,8 +25,8 @@ from agent.wire.offload_manifest import (
     recording_prefix,
 )
 
-# As agent.evidence.note_findings and sidecars, which load more than this small process should carry.
-NOTES, SIGNATURE_NAME = "notes", "SHA256SUMS.p7s"
+# As agent.evidence.note_findings, sidecars and agent.duty.papers, which load more than this small process should carry.
+FOLDERS, SIGNATURE_NAME = ("notes", "papers"), "SHA256SUMS.p7s"
 SEGMENTS = "segment-*.mp4*"
 SEGMENT_ENDS = (".mp4", ".mp4.enc")
 PASSING = (".seal", ".new")  # a seal on its way, a draft
@@ -94,7 +94,8 @@ class Outside:
 def files_of(folder: Path) -> dict[str, int]:
     """Name and size of everything of a recording that goes to the centre; raises `EnvironmentFault`."""
     with disk_errors(folder):
-        places = [*folder.iterdir(), *((folder / NOTES).iterdir() if (folder / NOTES).is_dir() else ())]
+        inner = [folder / name for name in FOLDERS if (folder / name).is_dir()]
+        places = [place for within in (folder, *inner) for place in within.iterdir()]
         names = {
             str(place.relative_to(folder)): place for place in places if place.is_file() and not place.is_symlink()
         }

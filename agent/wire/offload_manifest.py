@@ -27,7 +27,7 @@ from agent.wire.identifiers import (
     recording_device,
 )
 
-FILE_PATTERN = re.compile(r"(?:notes/)?[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+FILE_PATTERN = re.compile(r"(?:(?:notes|papers)/)?[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 PART_PATTERN = re.compile(r"([0-9]{14})-([0-9a-f]{64})")
 MAX_FILES = 8_192  # ours; a recording of a day has 144 segments, and a few hundred photos at most
 MAX_PARTS = 1_000_000  # ours

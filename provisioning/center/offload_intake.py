@@ -13,16 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import durable
-from agent.errors import OperatorFault, SenderFault
-from agent.evidence.bmff import Source
-from agent.evidence.encrypted_photo import decrypted_photo
-from agent.evidence.encrypted_reading import decrypted_segment
-from agent.evidence.encrypted_stream import SUFFIX
-from agent.evidence.note_findings import NOTES
-from agent.evidence.places import Examined, SegmentFile
+from agent.errors import SenderFault
+from agent.evidence.places import Examined
 from agent.evidence.report import Verdict
-from agent.evidence.sidecar_findings import Sidecars
-from agent.evidence.sidecars import JOURNAL_NAME, PHOTOS, SIGNATURE_NAME, SUMS_NAME
 from agent.evidence.verify import examine_files, judge
 from agent.wire.envelope import open_archived, seal
 from agent.wire.identifiers import Digest, RecordingId
@@ -33,11 +26,10 @@ from agent.wire.trust import TrustList
 from provisioning.center.offload_told import OffloadBook, ToldOffload
 from provisioning.center.offloaded import BadObject, Shelf
 from provisioning.center.receipt_folder import ReceiptFolder
+from provisioning.center.recording_files import needs_key, open_segment, open_sidecars, segment_paths
 from provisioning.center.store import Store
 
 INCOMING = ".incoming-"
-SEGMENTS = "segment-*.mp4"
-READ_BYTES = 2**20
 GOOD = frozenset({Verdict.COMPLETE, Verdict.EXPLAINED_GAP, Verdict.UNEXPLAINED_GAP})
 """What is receipted: a gap is a gap wherever the recording lies. What was altered stays on its device as well."""
 
@@ -126,11 +118,12 @@ class OffloadIntake:
     def _judge(self, folder: Path, told: ToldOffload, now: datetime) -> Verdict | None:
         """The verdict, None for an encrypted recording that cannot be opened here; raises `SenderFault` for one that
         gets no receipt."""
-        if any(folder.rglob(f"*{SUFFIX}")) and self.office.archive is None:
+        archive = self.office.archive
+        if needs_key(folder) and archive is None:
             return None
         with ExitStack() as stack:
-            segments = examine_files([self._segment(path, stack) for path in sorted(_segments(folder))])
-            report = judge(segments, [self.office.root], now, self._sidecars(folder, stack))
+            segments = examine_files([open_segment(path, archive, stack) for path in segment_paths(folder)])
+            report = judge(segments, [self.office.root], now, open_sidecars(folder, archive, stack))
         if report.recording != told.recording or report.verdict not in GOOD:
             raise SenderFault(f"{told.recording} 的检验结论是 {report.verdict.value}，未签回执。请人工核查。")
         if _head(segments) != told.head:
@@ -157,49 +150,7 @@ class OffloadIntake:
         sealed = seal(RECORDING_RECEIPT_TYPE, receipt.encode(), [self.office.signer])
         self.receipts.add(receipt.recording, sealed)
 
-    def _segment(self, path: Path, stack: ExitStack) -> SegmentFile:
-        if path.suffix != SUFFIX:
-            return SegmentFile(path.name, _source(path, stack))
-        return decrypted_segment(path.name.removesuffix(SUFFIX), _source(path, stack), self._archive)
-
-    def _sidecars(self, folder: Path, stack: ExitStack) -> Sidecars:
-        journal = folder / JOURNAL_NAME
-        notes = {place.name: place.read_bytes() for place in sorted((folder / NOTES).glob("*.dsse"))}
-        photos = {}
-        for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
-            source = _source(place, stack)
-            sealed = place.suffix == SUFFIX
-            photos[place.name.removesuffix(SUFFIX)] = decrypted_photo(source, self._archive) if sealed else source
-        inside = not journal.exists() and any(folder.glob(SEGMENTS + SUFFIX))
-        sums, signature = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME)
-        opened = _source(journal, stack) if journal.exists() else None
-        return Sidecars(opened, sums, signature, notes, photos, inside)
-
-    @property
-    def _archive(self) -> ec.EllipticCurvePrivateKey:
-        if self.office.archive is None:
-            raise OperatorFault("录像是加密的。请用 --key 指明存档私钥。")
-        return self.office.archive
-
-
-def _segments(folder: Path) -> list[Path]:
-    return [*folder.glob(SEGMENTS), *folder.glob(SEGMENTS + SUFFIX)]
-
 
 def _head(segments: list[Examined]) -> str:
     readable = sorted((it for it in segments if it.number is not None), key=lambda it: it.number or 0)
     return str(readable[-1].found.head) if readable else ""
-
-
-def _source(path: Path, stack: ExitStack) -> Source:
-    file = stack.enter_context(path.open("rb", buffering=0))
-
-    def read_at(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        return file.read(length)
-
-    return Source(path.stat().st_size, read_at)
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None

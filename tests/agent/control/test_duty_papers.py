@@ -56,6 +56,16 @@ def test_a_document_is_numbered_kept_told_and_linked_to_what_was_recorded(scene:
     assert NAME not in json.dumps(scene.told, ensure_ascii=False, default=str)
 
 
+def test_a_document_travels_with_what_runs_or_with_the_last_recording_of_its_task(scene: DutyBench) -> None:
+    beside: list[RecordingId | None] = []
+    scene.disk = lambda order: beside.append(order.beside)
+    document(scene)
+    scene.seal(running(scene))
+    document(scene)
+    scene.ask(What.RECEIPT)  # the party has it on paper; it says nothing that the chain does not
+    assert beside == ["REC-0001-R000001", "REC-0001-R000001", None]
+
+
 @pytest.mark.parametrize(
     ("template", "changes", "said"),
     [
