@@ -44,7 +44,7 @@ from agent.duty.policies import PolicyShelf
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
-from agent.wire.identifiers import RecordingId
+from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.recording_receipts import is_recording_receipt
 from agent.wire.topics import RECEIPT, device_topic
@@ -92,9 +92,10 @@ class Controller:
         self._end_by_ns = 0
         self._exit_code: int | None = None
 
-    def restore(self, envelopes: Iterable[bytes], now: Instant) -> list[str]:
-        """Take over the disclosures that an earlier run accepted; returns one Chinese line for each refused."""
-        return [] if self._desk is None else self._desk.restore(envelopes, self._trust, now.wall)
+    def restore(self, envelopes: Iterable[bytes], now: Instant, files: Iterable[Digest] = ()) -> list[str]:
+        """Take over the disclosures that an earlier run accepted, and the hashes of their `files`; returns one Chinese
+        line for each refused."""
+        return [] if self._desk is None else self._desk.restore(envelopes, self._trust, now.wall, files)
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
@@ -164,6 +165,8 @@ class Controller:
                 return self._arrived(event, now)
             case happened.TrustListRead(trust):
                 return self._take_trust(trust)
+            case _ if isinstance(event, happened.ContentEvent):
+                return [] if self._desk is None else self._desk.heard(event, self._trust, now)
             case happened.LinkUp():
                 return self._came_up(event, now)
             case happened.FileSettled():

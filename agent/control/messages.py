@@ -8,6 +8,7 @@ from agent.control.command_messages import CommandCarriedOut as CommandCarriedOu
 from agent.control.command_messages import CommandEvent as CommandEvent
 from agent.control.command_messages import CommandNotStored as CommandNotStored
 from agent.control.command_messages import CommandStored as CommandStored
+from agent.control.content_messages import ContentEvent as ContentEvent
 from agent.control.effects import StoreEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
@@ -198,6 +199,7 @@ Event = (
     | DutyEvent
     | CommandEvent
     | OffloadEvent
+    | ContentEvent
     | TimePassed
     | StopRequested
     | CourierDied

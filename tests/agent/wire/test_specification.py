@@ -21,6 +21,7 @@ from agent.wire import (
     trust,
     witness,
 )
+from agent.wire.content import attach
 from agent.wire.device_events import EventType
 from agent.wire.disclosures import DisclosureKind
 from agent.wire.identifiers import Digest, device_id, recording_id
@@ -65,6 +66,7 @@ def test_golden_bytes_stay_as_they_are() -> None:
         "status": STATUS.encode().decode(),
         "witness": WITNESS.encode().decode(),
         "disclosure": BOARD.encode().decode(),
+        "disclosure_with_files": replace(BOARD, attachments=(attach("photo-1.jpg", b"photo"),)).encode().decode(),
         "note": NOTE.encode([b"leaf", b"issuing"]).decode(),
     }
     assert made == VECTORS["payloads"]
