@@ -90,7 +90,7 @@ PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
     "datetime", "enum", "functools", "html",
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
-    "typing", "unicodedata", "uuid", "difflib",
+    "typing", "unicodedata", "uuid", "difflib", "zlib",
 }  # fmt: skip
 PURE_NAMES = {
     "pathlib.PurePosixPath",
