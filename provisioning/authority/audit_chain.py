@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
-from agent.wire.envelope import parse_envelope, pre_authentication_encoding
 from agent.wire.identifiers import Digest, digest
-from agent.wire.signing import key_id_of, verify_der
 
 START = Digest("0" * 64)
 HEAD_TYPE = "application/vnd.liuhen.audit-head+json"
@@ -83,17 +79,6 @@ def parse_head(payload: bytes) -> Head:
     """The head in an opened envelope; raises `SenderFault`."""
     fields = Fields("审计链头", canonical.decode(payload))
     return Head(fields.integer("number"), digest(fields.text("hash")))
-
-
-def opened_head(sealed: bytes, key: ec.EllipticCurvePublicKey) -> Head:
-    """The head in an envelope that the audit key signed; raises `SenderFault` otherwise."""
-    envelope = parse_envelope(sealed)
-    signed = pre_authentication_encoding(HEAD_TYPE, envelope.payload)
-    for signature in envelope.signatures:
-        if signature.key == key_id_of(key):
-            verify_der(key, signature.der, signed)
-            return parse_head(envelope.payload)
-    raise SenderFault("审计链头不是由本机构的审计密钥签署，已拒绝。请核对机构目录与链头文件。", "audit")
 
 
 def next_row(head: Head, act: Act) -> Row:

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlite_utils import Database as SqliteUtils
 
 from agent import durable
-from agent.errors import EnvironmentFault, OperatorFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_private_key
-from agent.wire.envelope import seal
-from agent.wire.signing import KeySigner
+from agent.wire.envelope import parse_envelope, pre_authentication_encoding, seal
+from agent.wire.signing import KeySigner, key_id_of, verify_der
 from provisioning.authority import keys
-from provisioning.authority.audit_chain import HEAD_TYPE, Act, Head, Row, head_of, next_row, opened_head
+from provisioning.authority.audit_chain import HEAD_TYPE, Act, Head, Row, head_of, next_row, parse_head
 
 FILE, AUDIT_KEY = "inventory.db", "audit.key"
 BUSY_S = 30.0  # ours: a batch holds the file for one device at a time
@@ -135,6 +135,17 @@ def open_records(folder: Path) -> Records:
             connection.close()
             raise
     return Records(SqliteUtils(connection), key)
+
+
+def opened_head(sealed: bytes, key: ec.EllipticCurvePublicKey) -> Head:
+    """The head in an envelope that the audit key signed; raises `SenderFault` otherwise."""
+    envelope = parse_envelope(sealed)
+    signed = pre_authentication_encoding(HEAD_TYPE, envelope.payload)
+    for signature in envelope.signatures:
+        if signature.key == key_id_of(key):
+            verify_der(key, signature.der, signed)
+            return parse_head(envelope.payload)
+    raise SenderFault("审计链头不是由本机构的审计密钥签署，已拒绝。请核对机构目录与链头文件。", "audit")
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
