@@ -186,7 +186,14 @@ application.add_typer(duty_cli.tasks, name="task")
 application.add_typer(paper_cli.documents, name="document")
 application.add_typer(paper_cli.receipts, name="receipt")
 application.add_typer(paper_cli.sheets, name="keycontent")
-for command in (duty_cli.step, duty_cli.identity, duty_cli.enrol, firstboot_cli.firstboot, firstboot_cli.acceptance):
+for command in (
+    duty_cli.step,
+    duty_cli.identity,
+    duty_cli.enrol,
+    firstboot_cli.firstboot,
+    firstboot_cli.acceptance,
+    firstboot_cli.retire,
+):
     application.command()(command)
 
 

@@ -38,7 +38,7 @@ from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
 
 CARD, ROOT, ISSUING = "card.dsse", "root.pem", "issuing.pem"
-STAGED, REQUEST, REPLY = "enrolment", "request.json", "reply.json"
+STAGED, REQUEST, REPLY, BURNING = "enrolment", "request.json", "reply.json", "burning"
 AGENT_TOML, FLOOR = "agent.toml", "clock.floor"
 TLS_KEY, EVIDENCE_KEY = "tls.key", "evidence.key"
 TLS_CHAIN, EVIDENCE_CHAIN, TRUST = "tls.pem", "evidence.pem", "trust.dsse"
@@ -204,21 +204,22 @@ def _install(granted: Granted, folder: Path, staged: Path) -> None:
 
 def _burn_own(card: Path, folder: Path) -> None:
     """A card is burnt by the device that used it; another one that lies here is not ours to burn."""
-    staged = read_plain(folder / STAGED, CARD, MAX_ENVELOPE_BYTES) if (folder / STAGED).is_dir() else None
+    staged = read_plain(folder / STAGED, CARD, MAX_ENVELOPE_BYTES)
     there = read_plain(card, CARD, MAX_ENVELOPE_BYTES) if card.is_dir() else None
-    if there is not None and staged != there:
+    if there is not None and staged != there and not (folder / STAGED / BURNING).exists():
         raise OperatorFault(f"{folder} 已是入网的设备，这张卡没有动。若要换卡重新入网，请先在工作台退役，再清空目录。")
     _burn(card, folder)
 
 
 def _burn(card: Path, folder: Path) -> None:
     """The token is used up at the authority; here it is overwritten and removed, from the card and from the disk."""
+    if not (folder / STAGED).is_dir():
+        return
+    durable.write_bytes(folder / STAGED / BURNING, b"")  # from here on the card may hold half of it
     for place in (card / CARD, folder / STAGED / CARD):
         if place.is_file() and not place.is_symlink():
             durable.overwrite(place, 0, os.urandom(place.stat().st_size))
             durable.remove(place)
-    for name in (REQUEST, REPLY, ROOT, ISSUING):
-        if (folder / STAGED / name).exists():
-            durable.remove(folder / STAGED / name)
-    if (folder / STAGED).is_dir():
-        (folder / STAGED).rmdir()
+    for name in (REQUEST, REPLY, ROOT, ISSUING, BURNING):  # the mark goes last
+        durable.remove(folder / STAGED / name)
+    (folder / STAGED).rmdir()

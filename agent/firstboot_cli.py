@@ -95,6 +95,68 @@ def acceptance(
     raise typer.Exit(0 if report.passed else FAILED_CHECK)
 
 
+def retire(
+    config: Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")],
+    order: Annotated[Path, typer.Option("--order", help="机构签发的退役指令（liuhen-provision decommission --order）")],
+    out: Annotated[Path | None, typer.Option(help="签名的退役声明另存到这里，交给工作台")] = None,
+    serial_file: Annotated[Path | None, typer.Option(help="硬件序列号所在的文件；缺省为树莓派的")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """退役：凭机构的指令，在一切都有回执之后，签名声明并擦除密钥和全部内容；不能撤回。 Retire and erase.
+
+    示例： liuhen-agent retire --order retire.dsse --config /var/lib/liuhen/agent.toml --out /media/usb/retired.dsse
+    """
+    from agent import durable
+    from agent.clock import system_clock
+    from agent.config import parse_config
+    from agent.firstboot import SERIAL_FILES, hardware_serial
+    from agent.retire import LAST_WORD, retire
+    from agent.stick import read_plain
+    from agent.wire.envelope import MAX_ENVELOPE_BYTES
+
+    found = parse_config(read_text(config), config.resolve().parent)
+    content = read_plain(order.parent, order.name, MAX_ENVELOPE_BYTES)
+    if content is None:
+        raise OperatorFault(f"没有找到 {order}。请在工作台运行 liuhen-provision decommission --order 签发。")
+    hardware = hardware_serial((serial_file,) if serial_file else SERIAL_FILES)
+    said = retire(found, content, hardware, system_clock())
+    kept = durable.write_bytes(out, said) if out else config.with_name(LAST_WORD)
+    told = {"device": found.device, "statement": str(kept)}
+    line = f"{found.device} 已擦除。下一步：把 {kept} 交给工作台，运行 liuhen-provision decommission --statement。"
+    output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
+
+
+def update(
+    config: Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")],
+    bundle: Annotated[Path | None, typer.Argument(help="机构签发的更新包目录")] = None,
+    place: Annotated[Path, typer.Option(help="软件所在的目录")] = Path("/opt/liuhen"),
+    settle: Annotated[bool, typer.Option("--settle", help="只了结上次被打断的更新")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """更新软件：核对机构签名与每个文件，装在旁边试运行，再一次换过去；不能启动就换回来。 Signed update.
+
+    示例： liuhen-agent update /media/usb/liuhen-0.2.0 --config /var/lib/liuhen/agent.toml
+    """
+    from dataclasses import asdict
+
+    from agent import update as updates
+    from agent.clock import system_clock
+    from agent.config import read_config
+
+    installer = updates.PipInstaller(config, *([()] if settle else []))  # settled before the services start
+    if settle == (bundle is not None):
+        raise OperatorFault("请写明更新包目录，或只写 --settle。加 --help 查看用法。")
+    done = (
+        updates.settle(place, installer)
+        if bundle is None
+        else updates.update(read_config(config), bundle, place, system_clock(), installer)
+    )
+    line = "没有被打断的更新。" if done is None else f"现在使用 {done.version or '原来的版本'}。{done.why}"
+    told = None if done is None else asdict(done)
+    output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
+    raise typer.Exit(FAILED_CHECK if done is not None and not done.new and bundle and "换回" in done.why else 0)
+
+
 def _probed(folder: Path) -> tuple[str, dict[str, object]]:
     from dataclasses import asdict
 

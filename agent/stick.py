@@ -19,9 +19,9 @@ def read_plain(folder: Path, name: str, limit: int) -> bytes | None:
     link, a special file, a name with a slash, or more than `limit` bytes; `EnvironmentFault` when it cannot be read."""
     if "/" in name or name in {"", ".", ".."}:
         raise SenderFault(f"文件名“{name[:80]}”不合规定，已拒绝。", "name")
+    if folder.is_symlink():
+        raise SenderFault(f"{folder} 是符号链接，已拒绝。请直接使用介质上的目录。", "link")
     try:
-        if stat.S_ISLNK(folder.lstat().st_mode):
-            raise SenderFault(f"{folder} 是符号链接，已拒绝。请直接使用介质上的目录。", "link")
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
@@ -29,14 +29,15 @@ def read_plain(folder: Path, name: str, limit: int) -> bytes | None:
         if error.errno == errno.ELOOP:
             raise SenderFault(f"{folder / name} 是符号链接，已拒绝。请删去它。", "link") from error
         raise EnvironmentFault(f"无法读取 {folder / name}（{error.strerror}）。请检查介质后重试。") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise SenderFault(f"{folder / name} 不是普通文件，已拒绝。请删去它。", "link")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise SenderFault(f"{folder / name} 不是普通文件，已拒绝。请删去它。", "link")
         if found.st_size > limit:
             raise SenderFault(f"{folder / name} 超过 {limit} 字节，已拒绝。请删去它。", "oversize")
         with durable.disk_errors(folder / name):
-            return file.read(limit + 1)[: limit + 1]
+            return file.read(limit)
 
 
 def names_in(folder: Path) -> list[str]:
