@@ -201,7 +201,7 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
     yield Step(
         "设备证书在签名时刻经签发机构属于该根证书。",
         "The device's certificate leads through its issuer's to that root, at the time of signing.",
-        "d=$(mktemp -d); "
+        "(d=$(mktemp -d); "
         f'{leaf.command} | openssl x509 -inform DER -out "$d/device.pem" && '
         f'{issuing.command} | openssl x509 -inform DER -out "$d/issuing.pem" && '
         f'openssl verify -CAfile {ROOT_NAME} -untrusted "$d/issuing.pem" -attime {_signed_at(found)} "$d/device.pem" | '
