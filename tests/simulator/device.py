@@ -43,6 +43,7 @@ class Device:
         self._life = 0
         self._alarm_ns: int | None = None
         self._database: Database | None = None
+        self._recorder: SimRecorder | None = None
         self.link: SimLink
         self._loop: Loop
         self._controller: Controller
@@ -63,6 +64,7 @@ class Device:
         self.link.reachable = self.reachable
         shown = None if self.identity.shows_nothing else DisclosedFolder(self.folder / "disclosed")
         recorder = SimRecorder(self.world, self.clock, self.card, report) if shown is None else None
+        self._recorder = recorder
         room = Room(
             self.identity,
             self.clock,
@@ -92,6 +94,8 @@ class Device:
             return
         self.power, self._fuse, self._life = False, None, self._life + 1
         self.link.cut()
+        if self._recorder is not None:
+            self._recorder.halt()
         if self._database is not None:
             self._database.close()
             self._database = None

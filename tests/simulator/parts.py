@@ -118,6 +118,10 @@ class SimRecorder:
             told += [happened.RecordingFound(name, film.heads[-1]), film.sealed]
         return told
 
+    def halt(self) -> None:
+        """The power is gone."""
+        self._running = None
+
     def start(self, order: asked.StartRecording) -> None:
         self._running = order.recording
         self._card[order.recording] = Film()
