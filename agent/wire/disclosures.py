@@ -34,6 +34,7 @@ class DisclosureKind(StrEnum):
     RESULTS = "results"
     RANDOM_INSPECTION_RESULTS = "random-inspection-results"
     NOTICE = "notice"
+    MATTER_STATUS = "matter-status"
     RECORDING_RULES = "recording-rules"
     RECORDING_LIST = "recording-list"
     MAJOR_CATALOGUE = "major-catalogue"
@@ -77,6 +78,8 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
     DisclosureKind.NOTICE: ("标题", "正文"),
+    # 二（一）10: 网上运行; asked by number, never listed
+    DisclosureKind.MATTER_STATUS: ("受理编号", "事项名称", "办理状态", "更新日期"),
     # 二（二）1: 明确各执法环节记录的内容、方式、载体等事项; start and end as the published rules say them
     DisclosureKind.RECORDING_RULES: (
         "执法环节", "记录内容", "记录方式", "记录载体", "开始记录", "停止记录", "存储期限",
