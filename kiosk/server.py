@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from agent.web.gate import Application, Gate
 from kiosk.display import Display
-from kiosk.gate import Application, Gate
+from kiosk.gate import doorway
 from kiosk.lists import TOPICS
 
 HEARTBEAT_S = 10.0  # a comment this often, so that a dead connection is noticed
@@ -31,7 +32,7 @@ def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[
         Route("/events", _events(display)),
         *(Route(f"/static/{name}", _file(static[name], kind)) for name, kind in STATIC_TYPES.items()),
     ]
-    return Gate(Starlette(routes=routes, exception_handlers={404: _missing(display)}), hosts)
+    return Gate(Starlette(routes=routes, exception_handlers={404: _missing(display)}), doorway(hosts))
 
 
 def _page(render: Callable[[], str]) -> Endpoint:

@@ -16,7 +16,7 @@ STANDALONE = (
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.cli_frame",
-    "agent.tls", "agent.object_store",
+    "agent.tls", "agent.object_store", "agent.web",
 }  # fmt: skip
 
 # room: what of ours it may import besides itself. The longest matching room of a module counts.
@@ -31,6 +31,7 @@ ARROWS = {
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.object_store": {"agent.errors", "agent.settings"},
+    "agent.web": {"agent.errors", "agent.durable"},
     "agent.wire": {"agent.errors"},
     "agent.evidence": {"agent.wire", "agent.errors"},
     STANDALONE: set(),
@@ -70,8 +71,8 @@ FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one
 
 PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
-    "agent.page.gate", "agent.page.lockout", "agent.page.view",
-    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "agent.page.lockout", "agent.page.view", "agent.web.gate", "agent.web.sessions", "agent.web.forms",
+    "kiosk.board", "kiosk.gate", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.emqx_config",
     "provisioning.center.intake",
@@ -87,7 +88,10 @@ PURE_STDLIB = {
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
     "typing", "unicodedata", "uuid", "difflib",
 }  # fmt: skip
-PURE_NAMES = {"pathlib.PurePosixPath"}  # what else a pure file may take from a module that is not pure
+PURE_NAMES = {
+    "pathlib.PurePosixPath",
+    "urllib.parse.parse_qs",
+}  # what else a pure file may take from a module that is not pure
 PURE_LIBRARIES = {
     "agent.wire": {"cryptography", "cbor2"},
     "agent.evidence": {"cryptography", "cbor2"},

@@ -9,13 +9,14 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from agent.errors import EnvironmentFault, OperatorFault
+from agent.web.gate import own_hosts
 from provisioning.center.config import read_config
 from provisioning.center.export_ledger import check_lines
-from provisioning.center.page.door import LINK_S, SESSION_NS, Role, Sessions, Visitor, own_hosts, refusal
+from provisioning.center.page.door import LINK_S, SESSION_S, Role, Visitor, doorway, sessions
 from provisioning.center.page.links import LinkFolder
 from provisioning.center.page.room import LOOKS, PageRoom
 from provisioning.center.page.server import COOKIE, Desk, application
-from provisioning.center.page.serving import links_of, listen
+from provisioning.center.page.serving import links_of, listen_here
 from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.center_bench import A, Center, Keys
 from tests.provisioning.district import Chain, events_topic, sealed_batch, sealed_status, state_topic
@@ -40,7 +41,7 @@ class Page:
             place.unlink()
         self.center = Center(holders, folder)
         self.config = read_config(folder / "center.toml")
-        self.clock, self.sessions = self.center.clock, Sessions()
+        self.clock, self.sessions = self.center.clock, sessions()
         self.links: LinkFolder = links_of(self.config)
         room = PageRoom(self.config, self.center.store, self.clock)
         self.app: ASGIApp = application(Desk(room, self.links, self.sessions, self.clock), HOSTS)
@@ -131,7 +132,7 @@ async def test_link_and_session_end(told: Page) -> None:
     told.clock.step((LINK_S + 1) * 1000)
     assert (await told.ask("/enter", form={"k": late}))[0] == 403
     cookie = told.cookie(Role.OPERATOR)
-    told.clock.step(SESSION_NS // 1_000_000)
+    told.clock.step((SESSION_S + 1) * 1000)
     assert (await told.ask("/", cookie))[0] == 401
 
 
@@ -199,7 +200,7 @@ async def test_device_that_is_none_or_unknown_is_told(told: Page) -> None:
 async def test_foreign_page_cannot_use_a_browser(
     method: str, path: str, host: str, origin: str | None, status: int | None
 ) -> None:
-    assert refusal(method, path, host, origin, HOSTS) == status
+    assert doorway(HOSTS).refusal(method, path, host, origin) == status
 
 
 async def test_answers_carry_the_policy_and_a_foreign_host_gets_none(told: Page) -> None:
@@ -209,10 +210,8 @@ async def test_answers_carry_the_policy_and_a_foreign_host_gets_none(told: Page)
 
 
 async def test_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with listen(0) as sock:
-        sock.listen()
-        with pytest.raises(EnvironmentFault, match="端口"):
-            listen(sock.getsockname()[1])
+    with listen_here(0) as sock, pytest.raises(EnvironmentFault, match="端口"):
+        listen_here(sock.getsockname()[1])
 
 
 async def test_more_than_a_name_is_no_name(told: Page) -> None:

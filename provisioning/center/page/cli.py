@@ -26,7 +26,7 @@ def serve(config: Config, port: Port = PORT) -> None:
     from provisioning.center.page import serving
 
     settings = read_config(config)
-    sock = serving.listen(port)
+    sock = serving.listen_here(port)
     err.print(f"中心页面：http://127.0.0.1:{port}/ 。请用 liuhen-center invite 取得一次性链接。", markup=False)
     serving.serve(settings, system_clock(), sock)
 

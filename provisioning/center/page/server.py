@@ -4,25 +4,24 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.clock import Clock
 from agent.errors import EnvironmentFault, LiuhenFault
+from agent.web.forms import read_form
+from agent.web.gate import Application, Gate
+from agent.web.sessions import Sessions
 from agent.wire.identifiers import device_id
-from provisioning.center.page.door import HEADERS, Role, Sessions, Visitor, refusal
+from provisioning.center.page.door import Role, Visitor, doorway
 from provisioning.center.page.links import LinkFolder
 from provisioning.center.page.room import PageRoom
 
 COOKIE = "liuhen-center"
 MAX_FORM_BYTES = 1024  # ours; a secret has 43
-REFUSED = "此页面只供本机访问，请用命令行显示的网址打开。"
 USED = "链接已用过或已过期。请在中心运行 liuhen-center invite 重新取得。"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -34,11 +33,11 @@ class Desk:
 
     room: PageRoom
     links: LinkFolder
-    sessions: Sessions
+    sessions: Sessions[Visitor]
     clock: Clock
 
 
-def application(desk: Desk, hosts: frozenset[str]) -> ASGIApp:
+def application(desk: Desk, hosts: frozenset[str]) -> Application:
     """The ASGI application behind its gate."""
     routes = [
         Route("/", _inside(desk, Role.OPERATOR, lambda who, _: HTMLResponse(desk.room.fleet(who)))),
@@ -53,37 +52,12 @@ def application(desk: Desk, hosts: frozenset[str]) -> ASGIApp:
         EnvironmentFault: _told(desk, "", 503),
         LiuhenFault: _told(desk, "", 404),
     }
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), hosts)
-
-
-class Gate:
-    """ASGI middleware that applies `refusal` and adds `HEADERS` to every response."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app, self._hosts = app, hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        given = Headers(scope=scope)
-        status = refusal(scope["method"], scope["path"], _one(given, "host"), _one(given, "origin"), self._hosts)
-        app = self._app if status is None else PlainTextResponse(REFUSED, status)
-        await app(scope, receive, guarded)
-
-
-def _one(headers: Headers, name: str) -> str | None:
-    values = headers.getlist(name)
-    return values[0] if len(values) == 1 else "" if values else None
+    return Gate(Starlette(routes=routes, exception_handlers=handlers), doorway(hosts))
 
 
 def _inside(desk: Desk, needed: Role, endpoint: Callable[[Visitor, Request], Response]) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        visitor = desk.sessions.visitor(request.cookies.get(COOKIE, ""), desk.clock.read().monotonic_ns)
+        visitor = desk.sessions.bearer(request.cookies.get(COOKIE, ""), desk.clock.read().monotonic_ns)
         if visitor is None:
             return HTMLResponse(desk.room.message("请用一次性链接进入：liuhen-center invite。"), 401)
         if not visitor.role.may(needed):
@@ -111,7 +85,7 @@ def _enter(desk: Desk) -> Endpoint:
         if request.method != "POST":
             return HTMLResponse(desk.room.enter(request.query_params.get("k", "")))
         now = desk.clock.read()
-        visitor = desk.links.redeem(await _secret(request), now.wall)
+        visitor = desk.links.redeem((await read_form(request.stream(), MAX_FORM_BYTES)).get("k", ""), now.wall)
         if visitor is None:
             return HTMLResponse(desk.room.enter("", USED), 403)
         token = secrets.token_urlsafe(32)
@@ -121,15 +95,6 @@ def _enter(desk: Desk) -> Endpoint:
         return answer
 
     return endpoint
-
-
-async def _secret(request: Request) -> str:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM_BYTES:
-            return ""
-    return parse_qs(body.decode("ascii", "replace")).get("k", [""])[0]
 
 
 def _leave(desk: Desk) -> Endpoint:
