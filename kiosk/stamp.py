@@ -1,7 +1,7 @@
 """The corner stamp: a small QR code of which screen shows which page, and its reading from a picture. Pure.
 
 Citizens can scan it; the screen's guard reads it from the pixels that the compositor really shows, because a page that
-says "painted" is no proof of that. The text is `LH1/KSK-0001/` and 16 hex characters of the page's SHA-256.
+says "painted" is no proof of that. The text is `LH1/KSK-0001/` and 12 hex characters of the page's SHA-256.
 The one place of the kiosk that makes QR codes.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import segno
 
-MODULE_PX = 4  # CSS pixels of one module
+MODULE_PX = 3  # CSS pixels of one module
 QUIET = 2  # modules of white around it
 REACH_PX = 12  # ours: as far as the shift against burn-in may move it
 DARK = 110  # of 255: below it a pixel counts as dark
@@ -20,18 +20,18 @@ MAY_DIFFER = 0.03  # ours: of the modules; a foreign picture differs in about ha
 
 def stamp_text(device: str, html: str) -> str:
     """What the stamp of a page says; `html` is the page without its stamp."""
-    return f"LH1/{device}/{hashlib.sha256(html.encode()).hexdigest()[:16].upper()}"
+    return f"LH1/{device}/{hashlib.sha256(html.encode()).hexdigest()[:12].upper()}"
 
 
 def stamp_rows(text: str) -> list[list[bool]]:
     """The modules of the stamp, dark ones True, without its quiet zone."""
-    return [[bool(module) for module in row] for row in segno.make_qr(text, error="m").matrix]
+    return [[bool(module) for module in row] for row in segno.make_qr(text, error="l").matrix]
 
 
 def stamp_svg(text: str) -> str:
     """The stamp as an inline SVG of `MODULE_PX` pixels a module."""
     out = io.BytesIO()
-    code = segno.make_qr(text, error="m")
+    code = segno.make_qr(text, error="l")
     code.save(out, "svg", scale=MODULE_PX, border=QUIET, xmldecl=False, svgns=True, light="#fff", nl=False)
     return out.getvalue().decode()
 

@@ -102,5 +102,5 @@ def _held_key(code: bytes) -> bytes:
 
 def _parse(plain: bytes) -> Complaint:
     fields = Fields("投诉", canonical.decode(plain))
-    words = tuple(fields.text(name) for name in ("category", "about", "text", "phone", "hall"))
-    return Complaint(*words, fields.moment("written"))
+    what = (fields.text("category"), fields.text("about"), fields.text("text"), fields.text("phone"))
+    return Complaint(*what, fields.text("hall"), fields.moment("written"))
