@@ -13,6 +13,7 @@ from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.offload_courier import OffloadCourier
@@ -26,6 +27,7 @@ from agent.clock import Clock, GuidedClock
 from agent.collecting import make_collector
 from agent.config import DATABASE, AgentConfig
 from agent.control.controller import STOP_NS, Controller, Identity
+from agent.control.hall_messages import OutgoingSettled
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
@@ -200,6 +202,7 @@ def _room(
         make_removal(config),
         KeyRequests(config.state_dir, config.device),
         Diagnostics(config, log).collect,
+        None if config.records else HallFolder(config.state_dir),
     )
 
 
@@ -234,6 +237,11 @@ def _start(
         asks.start()
         stack.callback(stop_time.close, "asked watch", asks.close)
         inbox.put(AsksSettled())  # likewise
+    if room.hall is not None:
+        room.hall.prepare()
+        left = FolderWatch(room.hall.pattern, lambda _: inbox.put(OutgoingSettled()))
+        left.start()
+        stack.callback(stop_time.close, "outgoing watch", left.close)
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()

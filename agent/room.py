@@ -7,6 +7,7 @@ from typing import Protocol
 from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.recording_removal import RecordingRemoval
@@ -68,3 +69,4 @@ class Room:
     removal: RecordingRemoval | None = None
     keys: KeyRequests | None = None
     diagnose: Callable[[OpenCommand], Event] | None = None
+    hall: HallFolder | None = None

@@ -31,8 +31,8 @@ class DisplayLog:
     """Appends to the folder; `open` first. A full disk ends no display: the line is lost and the log says so later,
     for its numbers go on only with what was written."""
 
-    def __init__(self, folder: Path, signer: Signer, outgoing: Outgoing) -> None:
-        self._folder, self._signer, self._outgoing = folder, signer, outgoing
+    def __init__(self, folder: Path, signer: Signer, outgoing: Outgoing, file_lines: int = FILE_LINES) -> None:
+        self._folder, self._signer, self._outgoing, self._file_lines = folder, signer, outgoing, file_lines
         self._told_ns, self._told_state = 0, ""
         self._last: Mapping[str, Any] = {}
         self.head = Head()
@@ -82,7 +82,7 @@ class DisplayLog:
         self._told_ns, self._told_state = now.monotonic_ns, state
 
     def _append(self, number: int, content: bytes) -> None:
-        path = self._folder / f"{(number - 1) // FILE_LINES * FILE_LINES + 1:08d}.jsonl"
+        path = self._folder / f"{(number - 1) // self._file_lines * self._file_lines + 1:08d}.jsonl"
         fresh = not path.exists()
         with durable.disk_errors(path), path.open("ab") as file:
             before = file.tell()
