@@ -7,8 +7,9 @@ from agent.errors import LiuhenFault
 from agent.key_files import read_signer
 from kiosk.complaint_box import ComplaintBox, read_complaint_key
 from kiosk.config import KioskConfig
+from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
-from kiosk.furniture import ContentFolder, Furniture, HeardFile
+from kiosk.furniture import Furniture, HeardFile
 from kiosk.outgoing import Outgoing
 from kiosk.receipt_folder import ReceiptFolder
 from kiosk.staff_desk import StaffDesk
@@ -30,7 +31,7 @@ def furnish(config: KioskConfig, clock: Clock) -> Furniture:
         config.hours,
         HeardFile(config.heard),
         ReceiptFolder(config.receipts).part,
-        ContentFolder(config.content),
+        ContentStore(config.content),
         ComplaintBox(config.state / COMPLAINTS, centre, outgoing),
         staff,
         _display_log(config, outgoing, clock),

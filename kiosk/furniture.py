@@ -9,7 +9,9 @@ from pathlib import Path
 
 from agent.errors import SenderFault
 from agent.wire import canonical
+from agent.wire.content import Attachment
 from kiosk.complaint_box import ComplaintBox
+from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
 from kiosk.hours import Hours
 from kiosk.receipt import Part
@@ -41,26 +43,23 @@ class HeardFile:
             return None
 
 
-class ContentFolder:
-    """Files by their SHA-256, as the agent verified them; whoever serves one verifies it again."""
+def attached(shelf: Shelf, now: datetime, name: str, sha256: str = "") -> Attachment | None:
+    """The file `name` of a document in force, or any with that hash; None when no such document names it."""
+    for _, one in sorted(shelf.shown.items()):
+        if one.phase(now) is Phase.CURRENT:
+            for file in one.document.attachments:
+                if file.name == name or file.sha256 == sha256:
+                    return file
+    return None
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def path(self, sha256: str) -> Path | None:
-        """Where that file lies, None where it has not come."""
-        path = self._folder / sha256
-        return path if path.is_file() else None
-
-    def search_index(self, shelf: Shelf, now: datetime) -> SearchIndex | None:
-        """The newest index that a document in force carries, if it has come."""
-        for one in shelf.shown.values():
-            if one.phase(now) is not Phase.CURRENT:
-                continue
-            for attached in getattr(one.document, "attachments", ()):
-                path = self.path(attached.sha256) if attached.name == INDEX else None
-                if path is not None:
-                    return SearchIndex(path)
+def search_index(shelf: Shelf, now: datetime, content: ContentStore) -> SearchIndex | None:
+    """The index that a document in force carries, if it has come whole."""
+    file = attached(shelf, now, INDEX)
+    try:
+        return None if file is None else SearchIndex(content.path(file))
+    except SenderFault as fault:
+        log.warning("no search: %s", fault)
         return None
 
 
@@ -71,7 +70,7 @@ class Furniture:
     hours: Hours
     heard: HeardFile
     receipts: Part
-    content: ContentFolder
+    content: ContentStore
     complaints: ComplaintBox
     staff: StaffDesk
     log: DisplayLog | None

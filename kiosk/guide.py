@@ -59,8 +59,7 @@ def _part(one: Shown, name: str) -> GuidePart | None:
 
 def file_of(one: Shown, name: str) -> str:
     """SHA-256 of the file that the office attached under `name`, empty for none."""
-    files = getattr(one.document, "attachments", ())
-    return next((str(attached.sha256) for attached in files if attached.name == name), "")
+    return next((attached.sha256 for attached in one.document.attachments if attached.name == name), "")
 
 
 def _home(name: str, parts: tuple[GuidePart, ...], site: Site) -> str:

@@ -1,7 +1,6 @@
 """The kiosk's addresses: pages, forms, two static files, the office's files by hash, and one event stream."""
 
-import hashlib
-import re
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 
@@ -10,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from agent.errors import SenderFault
 from agent.web.forms import read_form
 from agent.web.gate import Application, Gate
 from kiosk import forms, views
 from kiosk.asked import Answered, Asked, NotThere
 from kiosk.display import Display
+from kiosk.furniture import attached
 from kiosk.gate import MAX_BODY_BYTES, doorway
 from kiosk.lists import TOPICS
 from kiosk.states import Reach
@@ -24,7 +25,8 @@ RETRY_MS = 2000  # how soon a browser that lost the stream tries again
 STATIC_TYPES = {"kiosk.css": "text/css; charset=utf-8", "kiosk.js": "text/javascript; charset=utf-8"}
 LARGE = "large"  # a cookie of the browser's session, gone with the idle reset
 WIPED = '"cache", "cookies", "storage"'  # Clear-Site-Data (W3C)
-SHA256 = re.compile(r"[0-9a-f]{64}")
+
+log = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 View = Callable[[Display, Asked], Answered]
@@ -147,16 +149,16 @@ def _health(display: Display) -> Endpoint:
 
 
 def _content(display: Display) -> Endpoint:
-    """A file of the office by its hash, which is looked at once more."""
+    """A file of a document in force, by its hash."""
 
     async def endpoint(request: Request) -> Response:
-        name = request.path_params["sha256"]
-        path = display.hall.content.path(name) if SHA256.fullmatch(name) else None
-        content = b"" if path is None else path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != name:
-            return HTMLResponse(display.missing(), 404)
-        kind = "image/svg+xml" if b"<svg" in content[:400] else "application/octet-stream"
-        return Response(content, media_type=kind, headers={"content-disposition": "inline"})
+        file = attached(display.feed.shelf, display.now(), "", request.path_params["sha256"])
+        try:
+            if file is not None:
+                return Response(display.hall.content.read(file), media_type=file.media_type)
+        except SenderFault as fault:
+            log.warning("%s", fault)
+        return HTMLResponse(display.missing(), 404)
 
     return endpoint
 

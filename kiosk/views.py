@@ -7,6 +7,7 @@ from agent.wire.identifiers import District
 from kiosk.asked import MAX_SCANNED, Answered, Asked, NotThere
 from kiosk.board import board, window_board
 from kiosk.display import Display
+from kiosk.furniture import search_index
 from kiosk.guide import guide_view
 from kiosk.identity import identity_view
 from kiosk.lists import Topic, list_page
@@ -94,7 +95,7 @@ def search_page(display: Display, asked: Asked) -> Answered:
     """Staff, items, units and results by characters or by initials in pinyin, from a keypad in the page."""
     text = asked.text("q")
     page = min(int(number) if (number := asked.text("p")).isascii() and number.isdigit() else 0, MAX_PAGE)
-    index = display.hall.content.search_index(display.feed.shelf, display.now())
+    index = search_index(display.feed.shelf, display.now(), display.hall.content)
     sought = question(text)
     initials = sought is None or sought[0] == "initials"
     view = SearchView(text, initials, (), page, more=False, ready=index is not None)

@@ -102,11 +102,13 @@ def add_device(
         raise OperatorFault("窗口终端须同时写明 --hall、--audience 与 --complaint-phone。请补上。")
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
     source = open_authority(authority)
-    pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm, archive=pem)
+    public = archive or source.folder / ARCHIVE_PUBLIC
+    pem = None if kiosk or (no_archive and not public.exists()) else read_archive_public(public)
+    where = broker_address(broker, protocol)
+    order = DeviceOrder(device, unit, where, camera, mcu, kiosk, partner, gm, archive=pem, clear=no_archive)
     outcome = write_device_folder(source, order, out, _now())
     card = (
-        "" if kiosk else "录像与照片在卡上以明文存放。" if pem is None else "录像与照片在卡上加密，只有存档密钥能解开。"
+        "" if kiosk else "录像与照片在卡上以明文存放。" if no_archive else "录像与照片在卡上加密，只有存档密钥能解开。"
     )
     hint = "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。"
     _tell_folder(device, outcome, card + hint, as_json)

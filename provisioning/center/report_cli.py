@@ -12,6 +12,7 @@ from agent.duty.record_counts import Counts, count
 from agent.duty.record_use import UseTable, moment, tables
 from agent.duty.refusals import refusals
 from agent.duty.review_elements import LABEL_WORDS
+from agent.key_files import read_private_key
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
 from provisioning.center.report_plots import WIDTH, plots
@@ -23,10 +24,12 @@ def report(
     config: Annotated[Path, typer.Option("--config", help="center.toml 的路径")],
     recordings: Annotated[Path, typer.Option("--recordings", help="中心存放录制文件夹的目录")],
     out: Annotated[Path, typer.Option("--out", help="报告写入此文件夹")],
+    key: Annotated[Path | None, typer.Option(help="存档私钥 archive.key，打开加密的录像与文书原文")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")] = False,
 ) -> None:
     """六项运用的表格（CSV、JSON）与一页统计图 (six exports, one page)."""
-    room = CaseRoom(read_config(config), recordings, system_clock().read().wall)
+    archive = None if key is None else read_private_key(key)
+    room = CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
     found = gather(room)
     counts, made = count(found.cases, room.now), tables(found.cases)
     durable.make_directory(out)

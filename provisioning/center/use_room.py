@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def gather(room: CaseRoom) -> Gathered:
     troubles: list[str] = []
     for task in room.tasks():
         review, facts = _review(room, task, troubles)
-        cases.append(_used(facts, review, _turns(room, facts.unit, review, troubles)))
+        used = _used(facts, review, _turns(room, facts.unit, review, troubles))
+        cases.append(replace(used, papers=room.papers(facts)))
     return Gathered(tuple(cases), tuple(dict.fromkeys(troubles)))
 
 

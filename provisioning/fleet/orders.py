@@ -51,8 +51,9 @@ class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
     `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
     `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal.
-    `archive` is the PEM public key that recordings are encrypted for, None to leave them in the clear. `lines` are
-    further serial devices of `[hooks]`, by key."""
+    `archive` is the PEM public key that recordings and documents' texts are encrypted for; with `clear` the texts
+    alone, and without a key recordings are in the clear and texts stay on the device. `lines` are further serial
+    devices of `[hooks]`, by key."""
 
     device: str
     unit: str
@@ -64,6 +65,7 @@ class DeviceOrder:
     gm: bool = False
     own_sensors: bool = True
     archive: bytes | None = None
+    clear: bool = False
     lines: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -103,7 +105,7 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
     }
     evidence: dict[str, str | int] = {"profile": "gm", "sm2_key": SM2_KEY_NAME} if order.gm else {}
     if order.archive is not None:
-        evidence |= {"archive_key": ARCHIVE_NAME}
+        evidence |= {"papers_key" if order.clear else "archive_key": ARCHIVE_NAME}
     if evidence:
         document |= {"evidence": evidence}
     if order.kiosk is None:

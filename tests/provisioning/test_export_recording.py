@@ -85,7 +85,10 @@ def test_whole_export_is_verified_by_the_page_that_lies_in_it(tmp_path: Path, of
         TOLD.by,
         TOLD.approved_by,
     )
+    before = sorted(out.rglob("*"))
     assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 10
+    assert sorted(out.rglob("*")) == before
+    assert _judged(out, office)[CERTIFICATE_NAME].verdict.value == "complete"
 
 
 def test_whole_export_carries_photos_and_notes(tmp_path: Path, office: Office) -> None:
