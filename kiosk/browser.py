@@ -1,9 +1,7 @@
 """How the screen's browser is started: Chromium or cog, under a compositor that shows nothing else."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 SMALL_MEMORY = 1536 * 2**20  # ours: below it Chromium does not live long (reference/kiosk.md 2.2)
@@ -14,17 +12,9 @@ CHROMIUM = (
     "--disable-background-networking", "--disable-component-update", "--disable-session-crashed-bubble",
     "--disable-infobars", "--noerrdialogs", "--disable-extensions", "--disable-quic", "--disable-dev-tools",
     "--process-per-site", "--enable-low-end-device-mode", "--disable-backgrounding-occluded-windows",
-    "--disable-renderer-backgrounding",
+    "--disable-renderer-backgrounding", "--lang=zh-CN",
 )  # fmt: skip
-POLICY_NAME = "liuhen-kiosk.json"
-
-
-@dataclass(frozen=True)
-class Output:
-    """What the compositor shows on; `name` empty asks for the first."""
-
-    compositor: str
-    name: str = ""
+PREFERENCES = b'{"translate":{"enabled":false},"intl":{"accept_languages":"zh-CN"}}'  # of a fresh profile
 
 
 def policy(url: str) -> bytes:
@@ -77,20 +67,27 @@ def command(browser: str, url: str, profile: Path, extra: Sequence[str] = ()) ->
 def environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment of the browser: nothing of ours but where to draw."""
     kept = ("PATH", "HOME", "LANG", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME")
-    return {name: base[name] for name in kept if name in base}
+    return {**{name: base[name] for name in kept if name in base}, "LANGUAGE": "zh_CN"}
 
 
 def memory_of(group: int, proc: Path = Path("/proc")) -> int:
-    """Bytes resident in every process of the process group `group`; shared pages are counted once for each."""
-    page, total = os.sysconf("SC_PAGE_SIZE"), 0
-    for place in proc.glob("[0-9]*/stat"):
-        try:
-            fields = place.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue  # it has just ended
-        if int(fields[2]) == group:
-            total += max(0, int(fields[21])) * page
-    return total
+    """Bytes of memory of every process of the process group `group`, shared pages by their share (PSS)."""
+    return sum(_proportional(place.parent) for place in proc.glob("[0-9]*/stat") if _group(place) == group)
+
+
+def _group(stat: Path) -> int:
+    try:
+        return int(stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[2])
+    except (OSError, IndexError):
+        return 0  # it has just ended
+
+
+def _proportional(process: Path) -> int:
+    try:
+        lines = (process / "smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def total_memory(meminfo: Path = Path("/proc/meminfo")) -> int:

@@ -35,6 +35,7 @@ class DisplayLog:
         self._folder, self._signer, self._outgoing, self._file_lines = folder, signer, outgoing, file_lines
         self._told_ns, self._told_state = 0, ""
         self._last: Mapping[str, Any] = {}
+        self._first = 1
         self.head = Head()
 
     def open(self, now: Instant) -> None:
@@ -43,6 +44,7 @@ class DisplayLog:
         files = log_files(self._folder)
         if files:
             self.head = self._end_of(files)
+            self._first = int(files[-1].stem)
         self.note(What.STARTED, {}, now)
 
     def shown(self, facts: Mapping[str, Any], now: Instant) -> None:
@@ -82,7 +84,9 @@ class DisplayLog:
         self._told_ns, self._told_state = now.monotonic_ns, state
 
     def _append(self, number: int, content: bytes) -> None:
-        path = self._folder / f"{(number - 1) // self._file_lines * self._file_lines + 1:08d}.jsonl"
+        if number - self._first >= self._file_lines:
+            self._first = number
+        path = self._folder / f"{self._first:08d}.jsonl"
         fresh = not path.exists()
         with durable.disk_errors(path), path.open("ab") as file:
             before = file.tell()
