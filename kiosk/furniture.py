@@ -53,6 +53,11 @@ def attached(shelf: Shelf, now: datetime, name: str, sha256: str = "") -> Attach
     return None
 
 
+def in_force(shelf: Shelf, now: datetime) -> list[str]:
+    """The documents in force, each as `kind.id@version`."""
+    return [f"{name}@{one.document.version}" for name, one in shelf.shown.items() if one.phase(now) is Phase.CURRENT]
+
+
 def search_index(shelf: Shelf, now: datetime, content: ContentStore) -> SearchIndex | None:
     """The index that a document in force carries, if it has come whole."""
     file = attached(shelf, now, INDEX)

@@ -1,16 +1,19 @@
 """Search in the index that the office made and two people signed (`kind: search-index`, SQLite, read-only).
 
-    found(id INTEGER PRIMARY KEY, kind, title, detail, path)     a higher id is newer
+    found(id INTEGER PRIMARY KEY, kind, title, detail, path, document, version, number)
+                                                                 a higher id is newer
     words     fts5(text, content='', tokenize='unicode61')       characters split by spaces, rowid = found.id
     initials  fts5(text, content='', prefix='1 2 3')             initials in pinyin, words split by spaces
 
-Characters are looked for as a phrase, newest first: a trigram index finds nothing for one or two characters, and
-ranking costs half a second for a common one (reference/kiosk.md 2.4).
+Rows of a document that is not in force here in that very version are passed over: an index never outlives what was
+withdrawn or corrected. Characters are looked for as a phrase, newest first: a trigram index finds nothing for one or
+two characters, and ranking costs half a second for a common one (reference/kiosk.md 2.4).
 """
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +70,9 @@ class SearchIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def look(self, text: str, page: int) -> tuple[tuple[Found, ...], bool]:
-        """The rows of page `page` (from 0) and whether there are more; raises `EnvironmentFault` for a damaged file."""
+    def look(self, text: str, page: int, in_force: Iterable[str]) -> tuple[tuple[Found, ...], bool]:
+        """The rows of page `page` (from 0) and whether there are more, of the documents `in_force`, each as
+        `kind.id@version`; raises `EnvironmentFault` for a damaged file."""
         asked = question(text)
         if asked is None:
             return (), False
@@ -77,8 +81,9 @@ class SearchIndex:
             found = rows.execute(
                 # the name of the table is one of two of ours
                 f"SELECT f.kind, f.title, f.detail, f.path FROM {table} w JOIN found f ON f.id = w.rowid "  # noqa: S608
-                f"WHERE {table} MATCH ? ORDER BY w.rowid DESC LIMIT ? OFFSET ?",
-                (phrase, PAGE_ROWS + 1, page * PAGE_ROWS),
+                f"WHERE {table} MATCH ? AND f.document || '@' || f.version IN (SELECT value FROM json_each(?)) "
+                "ORDER BY w.rowid DESC LIMIT ? OFFSET ?",
+                (phrase, json.dumps(list(in_force)), PAGE_ROWS + 1, page * PAGE_ROWS),
             ).fetchall()
         return tuple(Found(*map(str, row)) for row in found[:PAGE_ROWS]), len(found) > PAGE_ROWS
 

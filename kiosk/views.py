@@ -7,7 +7,7 @@ from agent.wire.identifiers import District
 from kiosk.asked import MAX_SCANNED, Answered, Asked, NotThere
 from kiosk.board import board, window_board
 from kiosk.display import Display
-from kiosk.furniture import search_index
+from kiosk.furniture import in_force, search_index
 from kiosk.guide import guide_view
 from kiosk.identity import identity_view
 from kiosk.lists import Topic, list_page
@@ -101,7 +101,7 @@ def search_page(display: Display, asked: Asked) -> Answered:
     view = SearchView(text, initials, (), page, more=False, ready=index is not None)
     if index is not None and sought is not None:
         try:
-            found, more = index.look(text, page)
+            found, more = index.look(text, page, in_force(display.feed.shelf, display.now()))
         except EnvironmentFault:
             view = SearchView(text, initials, (), page, more=False, ready=False)
         else:
