@@ -308,6 +308,7 @@ def test_export_is_verified_with_its_certificate_years_later(tmp_path: Path, off
         CERTIFICATE_NAME: "complete",
     }
     said = "".join(reports[CERTIFICATE_NAME].completeness.lines)
+    assert f"{PAGE_NAME} 只供打印" in said
     assert all(word in said for word in (TOLD.by, TOLD.approved_by, TOLD.reason, "第 3 至 4 片段"))
     assert reports[CERTIFICATE_NAME].recording == certificate.recording
 
