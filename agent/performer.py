@@ -12,6 +12,7 @@ from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.back_pressure import HINTED, Pressure
 from agent.control.effects import Effect
+from agent.control.hall_messages import KeepFacts, ReadOutgoing, ShowHeard
 from agent.control.messages import Event
 from agent.control.offload_messages import (
     CompareRecording,
@@ -30,6 +31,7 @@ from agent.wire import canonical
 CHECKED_ROWS = 10_000  # ours: what a start looks through; the rest is looked at when it is sent
 
 logger = logging.getLogger(__name__)
+WITHOUT_FOLDER = asked.ShowDisclosure | asked.ShowDuty | ReadOutgoing | ShowHeard  # idle where there is none
 
 
 class Performer:
@@ -106,6 +108,8 @@ class Performer:
                 return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
             case MakePaper() | PrintPaper() if self._room.papers is not None:
                 return self._room.papers.carry_out(effect)
+            case KeepFacts():
+                return self._keep_facts(effect)
             case _ if isinstance(effect, commanded.CommandEffect):
                 return self._command(effect)
             case _ if isinstance(effect, filed.ContentEffect):
@@ -130,8 +134,12 @@ class Performer:
                 room.worker.ask(partial(room.asked.show, content))
             case asked.SyncDisks():
                 room.worker.ask(os.sync)
+            case ReadOutgoing() if room.hall is not None:
+                room.worker.ask(room.hall.read)
+            case ShowHeard(content) if room.hall is not None:
+                room.worker.ask(partial(room.hall.show, content))
             case _:
-                return isinstance(effect, asked.ShowDisclosure | asked.ShowDuty)  # a device without such a folder
+                return isinstance(effect, WITHOUT_FOLDER)  # a device without such a folder
         return True
 
     def _file(self, effect: filed.ContentEffect) -> None:
@@ -183,6 +191,12 @@ class Performer:
             logger.info("stored %s as %d", order.draft.event_id, devseq)
         urgent = tuple(it for order, it in zip(orders, numbers, strict=True) if order.draft.type in HINTED)
         return [happened.EventStored(max(numbers), urgent), *self._pressure()]
+
+    def _keep_facts(self, effect: KeepFacts) -> list[Event]:
+        stored = self._put(effect.orders) if effect.orders else []
+        if self._room.hall is not None:
+            self._room.worker.ask(partial(self._room.hall.clear, effect.names, effect.refused))
+        return stored
 
     def _pressure(self) -> list[Event]:
         """How full the store is, when that has changed."""

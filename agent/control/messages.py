@@ -10,6 +10,7 @@ from agent.control.command_messages import CommandNotStored as CommandNotStored
 from agent.control.command_messages import CommandStored as CommandStored
 from agent.control.content_messages import ContentEvent as ContentEvent
 from agent.control.effects import StoreEvent
+from agent.control.hall_messages import HallEvent as HallEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
 from agent.control.link_messages import EventStored as EventStored
@@ -172,6 +173,7 @@ class CourierDied:
 DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
+    | HallEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken

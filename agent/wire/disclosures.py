@@ -35,6 +35,7 @@ class DisclosureKind(StrEnum):
     RESULTS = "results"
     RANDOM_INSPECTION_RESULTS = "random-inspection-results"
     NOTICE = "notice"
+    MATTER_STATUS = "matter-status"
     SEARCH_INDEX = "search-index"
     RECORDING_RULES = "recording-rules"
     RECORDING_LIST = "recording-list"
@@ -79,6 +80,8 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
     DisclosureKind.NOTICE: ("标题", "正文"),
+    # 二（一）10: 网上运行; asked by number, never listed
+    DisclosureKind.MATTER_STATUS: ("受理编号", "事项名称", "办理状态", "更新日期"),
     # not read by people: `search.sqlite` finds entries of these documents in these versions, `font.woff2` spells them
     DisclosureKind.SEARCH_INDEX: ("公示文件", "版本", "条数"),
     # 二（二）1: 明确各执法环节记录的内容、方式、载体等事项; start and end as the published rules say them
