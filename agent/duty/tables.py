@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from agent.duty.policies import PARSERS
+from agent.duty.disclosure_rules import check_entries
 from agent.duty.table_cells import impossible, items, not_text
-from agent.duty.table_shapes import NUMBER, SHAPES, Shape
+from agent.duty.table_shape import NUMBER, Shape
+from agent.duty.table_shapes import SHAPES
 from agent.errors import SenderFault
 from agent.wire.disclosures import DisclosureKind
 
@@ -217,7 +218,7 @@ def _twice(reading: _Reading, line: int, entry: Mapping[str, Any]) -> list[str]:
 def _parsed(kind: DisclosureKind, line: int, entry: Mapping[str, Any]) -> list[str]:
     """The rules of whoever reads the entry, with the line in the place of the entry's number."""
     try:
-        PARSERS[kind]((entry,))
+        check_entries(kind, (entry,))
     except SenderFault as fault:
         return [re.sub(r"^.*?第 1 条", f"第 {line} 行", str(fault))]
     return []
