@@ -27,7 +27,7 @@ _RULES = (("18 位身份证号", IDENTITY_NUMBER), ("11 位手机号", MOBILE_NU
 HOME = re.compile(r"\d+ ?(?:单元|室)|(?:家庭住址|现住址|户籍(?:地|所在地)|居住地|住所?地?)[:：为是]")
 LANDLINE = re.compile(r"(?<!\d)0\d{2,3}[- ]?\d{7,8}(?!\d)")
 ACCOUNT = re.compile(r"(?<!\d)(?:\d{4}[ -]?){3}\d{4,7}(?!\d)")
-MINOR = re.compile(r"未成年|未满十[四六八]周?岁|未满1[468]周?岁|(?:小学|初中)生|(?<!\d)(?:[1-9]|1[0-7])周?岁")
+MINOR = re.compile(r"未成年|未满十[四六八]周?岁|未满1[468]周?岁|(?:小学|初中)生|(?<!\d)(?:[1-9]|1[0-7]) ?周?岁")
 DECIDED_NUMBER = "文号"
 _PERSONAL = (("家庭住址", HOME), ("固定电话", LANDLINE), ("银行账号", ACCOUNT), ("未成年人信息", MINOR))
 

@@ -70,13 +70,14 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "收费标准": ("收费", "是否收费"),
             "咨询电话": ("电话", "联系电话"),
             "办理地点": ("地点",),
+            "办理窗口": (),
             "办理时间": (),
             "法律依据": ("依据",),
             "救济渠道": (),
         },
         {"收费标准": "不收费"},
         lists=frozenset({"受理条件", "申请材料", "办理流程"}),
-        optional=frozenset({"办理地点", "办理时间", "法律依据", "救济渠道"}),
+        optional=frozenset({"办理地点", "办理窗口", "办理时间", "法律依据", "救济渠道"}),
     ),
     DisclosureKind.SUBJECT_LIST: Shape(
         {

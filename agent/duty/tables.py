@@ -87,10 +87,10 @@ def _plain(row: TableRow) -> tuple[str, ...]:
 
 def _header(shape: Shape, rows: Sequence[TableRow]) -> tuple[int, int, tuple[str | None, ...], list[str]]:
     """Where the header is, of how many rows, its columns and what is wrong with them."""
-    known = shape.names
+    known, least = shape.names, min(MIN_KNOWN, len(set(shape.columns) - shape.optional))
     for at, row in enumerate(rows[:MAX_TITLE_ROWS]):
         names = _plain(row)
-        if sum(name in known for name in names) < min(MIN_KNOWN, len(shape.columns)):
+        if sum(name in known for name in names) < least:
             continue
         below = _plain(rows[at + 1]) if at + 1 < len(rows) else ()
         joined = _joined(names, below, known)
