@@ -195,8 +195,8 @@ class Performer:
             return
         if isinstance(effect, CompareRecording):
             self._room.worker.ask(partial(removal.compare, effect.recording, effect.manifest))
-        elif is_going(self._room.database, effect.recording):
-            self._room.worker.ask(partial(removal.remove, effect.recording))
+        elif is_going(self._room.database, effect.recording, effect.manifest):
+            self._room.worker.ask(partial(removal.remove, effect.recording, effect.manifest))
 
     def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
         self._room.database.mirror.cover_command(effect.command.counter)

@@ -61,6 +61,7 @@ ARROWS = {
         "agent.evidence",
         "agent.duty",
         "agent.config",
+        "agent.key_places",
         "agent.markup",
         *GROUND_FLOOR,
     },
@@ -82,12 +83,14 @@ PURE = (
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
+    "provisioning.fleet.states", "provisioning.authority.audit_chain", "provisioning.fleet.card_files",
+    "provisioning.fleet.partitions",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
     "datetime", "enum", "functools", "html",
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
-    "typing", "unicodedata", "uuid", "difflib",
+    "typing", "unicodedata", "uuid", "difflib", "zlib",
 }  # fmt: skip
 PURE_NAMES = {
     "pathlib.PurePosixPath",

@@ -172,7 +172,7 @@ class NoteDuty:
 
 @dataclass(frozen=True)
 class ReadAsks:
-    """Take what was asked out of the folder `asked`; answered by `AsksRead`."""
+    """Take the first request out of the folder `asked`; answered by `AsksRead`, or by nothing when there is none."""
 
 
 @dataclass(frozen=True)

@@ -135,9 +135,10 @@ class AsksSettled:
 
 @dataclass(frozen=True)
 class AsksRead:
-    """What was asked, as it stood in the files, which are gone."""
+    """What was asked, as it stood in one file, which is gone. There may be more: each is settled before the next is
+    read, because it changes what the next one finds."""
 
-    files: tuple[bytes, ...]
+    content: bytes
 
 
 @dataclass(frozen=True)

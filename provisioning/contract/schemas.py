@@ -18,6 +18,7 @@ from agent.wire import (
     envelope,
     identifiers,
     receipts,
+    recording_receipts,
     status,
     tree_head,
     witness,
@@ -103,6 +104,13 @@ EVENT = Document(
 DOCUMENTS = (
     EVENT,
     Document("receipt", receipts.RECEIPT_TYPE, receipts.Receipt, {}, {"receiver": LABEL}, frozenset({"tree"})),
+    Document(
+        "recording-receipt",
+        recording_receipts.RECORDING_RECEIPT_TYPE,
+        recording_receipts.RecordingReceipt,
+        {},
+        {"receiver": LABEL},
+    ),
     Document("tree-head", tree_head.TREE_HEAD_TYPE, tree_head.TreeHead, {}, {"log": LABEL}),
     Document("status", status.STATUS_TYPE, status.DeviceStatus, {}, {"session": number(1)}),
     Document("receiver-status", status.RECEIVER_STATUS_TYPE, status.ReceiverStatus, {}, {"receiver": LABEL}),

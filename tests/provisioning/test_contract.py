@@ -13,7 +13,18 @@ from referencing import Registry, Resource
 
 import agent.wire
 from agent.errors import SenderFault
-from agent.wire import canonical, commands, device_events, disclosures, receipts, status, topics, tree_head, witness
+from agent.wire import (
+    canonical,
+    commands,
+    device_events,
+    disclosures,
+    receipts,
+    recording_receipts,
+    status,
+    topics,
+    tree_head,
+    witness,
+)
 from agent.wire.identifiers import DeviceId, District
 from provisioning.contract.asyncapi import asyncapi, channels, documents
 from provisioning.contract.schemas import schemas
@@ -39,6 +50,7 @@ COMMAND = commands.Command(
 GOLDEN = {
     "event": VECTORS["payloads"]["events"][0],
     "receipt": VECTORS["payloads"]["receipt_with_tree"],
+    "recording-receipt": VECTORS["payloads"]["recording_receipt"],
     "tree-head": VECTORS["payloads"]["tree_head"],
     "status": VECTORS["payloads"]["status"],
     "receiver-status": status.ReceiverStatus("receiver-1", True, 3, NOW).encode().decode(),
@@ -49,6 +61,7 @@ GOLDEN = {
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "event": lambda data: device_events.parse_event(canonical.decode(data)),
     "receipt": receipts.parse_receipt,
+    "recording-receipt": recording_receipts.parse_recording_receipt,
     "tree-head": tree_head.parse_tree_head,
     "status": status.parse_status,
     "witness": witness.parse_witness,
