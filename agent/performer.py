@@ -213,11 +213,19 @@ class Performer:
             self._room.worker.ask(partial(removal.remove, effect.recording, effect.manifest))
 
     def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
-        self._room.database.mirror.cover_command(effect.command.counter)
         numbers = self._store.put_all([asked.StoreEvent(draft) for draft in effect.drafts], effect.notes)
         logger.info("command %d (%s) is kept", effect.command.counter, effect.command.kind)
         stored = [happened.EventStored(max(numbers)), *self._pressure()] if numbers else []
-        return [*stored, happened.CommandStored(effect.command)]
+        return [*self._covered(effect.command.counter), *stored, happened.CommandStored(effect.command)]
+
+    def _covered(self, counter: int) -> list[Event]:
+        """Tell the second memory of a number that is used up: behind the transaction, because a number that it has and
+        the database has not would be a command that nobody ever carries out."""
+        try:
+            self._room.database.mirror.cover_command(counter)
+        except EnvironmentFault as fault:
+            return [happened.WorkFailed(str(fault))]
+        return []
 
     def _command(self, effect: commanded.CommandEffect) -> list[Event]:
         room = self._room
