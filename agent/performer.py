@@ -4,6 +4,7 @@ import logging
 import os
 from functools import partial
 
+from agent.adapters.database import UnreadableStore
 from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import command_messages as commanded
@@ -49,6 +50,8 @@ class Performer:
         goes on, and the next start finds out from what stands on the disk."""
         try:
             return self._carry_out(effect)
+        except UnreadableStore as fault:
+            return [*self._failed(effect, str(fault)), happened.StoreUnreadable(str(fault))]
         except EnvironmentFault as fault:
             logger.error("%s: %s", type(effect).__name__, fault)  # noqa: TRY400 - a traceback says no more
             return self._failed(effect, str(fault))
