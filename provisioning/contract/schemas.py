@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from agent.wire import (
     commands,
+    content,
     device_events,
     disclosures,
     envelope,
@@ -50,6 +51,26 @@ SCALARS: Mapping[Any, Schema] = {
     str: {"type": "string"},
     int: number(),
     bool: {"type": "boolean"},
+}
+
+
+ATTACHMENT: Schema = {
+    "bytes": number(1, content.MAX_ATTACHMENT_BYTES),
+    "media_type": {"enum": sorted(content.MEDIA_TYPES.values())},
+    "name": text(content.NAME_PATTERN),
+    "sha256": SCALARS[Digest],
+}
+FILLED: Schema = {"type": "string", "pattern": r"\S"}
+DAY: Schema = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+FILING: Schema = {
+    "type": "object",
+    "properties": {"authority": FILLED, "day": DAY, "number": FILLED},
+    "required": ["authority", "day", "number"],
+}
+ATTACHMENTS: Schema = {
+    "type": "array",
+    "maxItems": content.MAX_ATTACHMENTS,
+    "items": {"type": "object", "properties": ATTACHMENT, "required": sorted(ATTACHMENT)},
 }
 
 
@@ -112,7 +133,8 @@ DOCUMENTS = (
         disclosures.DISCLOSURE_TYPE,
         disclosures.Disclosure,
         {"disclosure_id": "id"},
-        {"id": LABEL, "audience": LABEL, "version": number(1)},
+        {"id": LABEL, "audience": LABEL, "version": number(1), "attachments": ATTACHMENTS, "filing": FILING},
+        frozenset({"attachments", "filing"}),
     ),
 )
 

@@ -56,7 +56,7 @@ GOLDEN = {
     "receiver-status": status.ReceiverStatus("receiver-1", True, 3, NOW).encode().decode(),
     "witness": VECTORS["payloads"]["witness"],
     "command": COMMAND.encode().decode(),
-    "disclosure": VECTORS["payloads"]["disclosure"],
+    "disclosure": VECTORS["payloads"]["disclosure_with_files"],
 }
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "event": lambda data: device_events.parse_event(canonical.decode(data)),
@@ -102,6 +102,7 @@ def test_golden_message_is_valid_and_has_every_field_of_its_schema(name: str) ->
 
 
 def test_golden_receipt_without_a_log_batch_and_envelope_are_valid() -> None:
+    assert valid("disclosure", json.loads(VECTORS["payloads"]["disclosure"]))
     assert valid("receipt", json.loads(VECTORS["payloads"]["receipt"]))
     events = [json.loads(event) for event in VECTORS["payloads"]["events"]]
     assert valid("events", events)
