@@ -71,6 +71,8 @@ def device_order(device: Device, site: Site, archive: bytes | None) -> DeviceOrd
         listen = told.get("listen", KIOSK_LISTEN)
         kiosk = KioskOrder(told["hall"], told["audience"], told["complaint_phone"], listen)
         return DeviceOrder(device.device, device.unit, address, kiosk=kiosk, renewal=renewal)
-    kept = None if told.get("archive") == "none" else archive
+    clear = told.get("archive") == "none"
     camera, mcu, partner = (told.get(name, other) for name, other in (("camera", "auto"), ("mcu", ""), ("partner", "")))
-    return DeviceOrder(device.device, device.unit, address, camera, mcu, None, partner, archive=kept, renewal=renewal)
+    return DeviceOrder(
+        device.device, device.unit, address, camera, mcu, None, partner, archive=archive, clear=clear, renewal=renewal
+    )
