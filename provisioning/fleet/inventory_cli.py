@@ -17,6 +17,7 @@ from agent.errors import LiuhenFault, OperatorFault
 from agent.wire.card_bundle import Site
 from provisioning.authority.audit_chain import Head, verify_audit
 from provisioning.authority.authority import open_authority, read_file
+from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.cli_frame import err, out, tell
 from provisioning.fleet.batch import Outcome, Table, conflicts, faults_of, parse_table, run_batch
 from provisioning.fleet.enrolment import Desk, enrolment_desk
@@ -44,6 +45,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：liuhen-provision site --authority authority --broker broker.example:8883")(site)
     app.command(epilog="例：liuhen-provision batch devices.csv --authority authority --out cards --dry-run")(batch)
     app.command(epilog="例：liuhen-provision inventory --authority authority --csv > 台账.csv")(inventory)
+    app.command(epilog="例：liuhen-provision serve --authority authority --host enrol.example")(serve)
     app.add_typer(audit_app, name="audit")
 
 
@@ -106,6 +108,25 @@ def batch(
     )
     if faults:
         raise PartlyDone(f"{len(faults)} 行未做，见上。改正后再运行一次，已做的不会重做。")
+
+
+def serve(
+    authority: AuthorityDir,
+    host: Annotated[list[str] | None, typer.Option(help="设备连接所用的名称或地址，写进证书，可重复")] = None,
+    bind: Annotated[str, typer.Option(help="监听地址")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="监听端口")] = 8491,
+    by: By = "serve",
+) -> None:
+    """提供入网与续期服务（HTTPS，EST 路径），直到 Ctrl-C (first-boot enrolment and renewal)."""
+    from agent.web.server import listen
+    from provisioning.fleet import enrolment_server
+
+    source = open_authority(authority, by)
+    identity = enrolment_server.server_identity(source, tuple(host or LOOPBACK_NAMES), now())
+    sock = listen(bind, port, "请用 --port 换一个端口。")
+    told = f"https://{(host or LOOPBACK_NAMES)[0]}:{sock.getsockname()[1]}/liuhen/enrol"
+    err.print(f"入网服务：{told} 。Ctrl-C 结束。", markup=False)
+    enrolment_server.serve(source, identity, system_clock(), sock)
 
 
 def inventory(
