@@ -13,7 +13,7 @@ from rich.table import Table
 
 from agent import duty_cli, firstboot_cli, paper_cli
 from agent.adapters import state_lock
-from agent.adapters.database import read_snapshot
+from agent.adapters.snapshot import read_snapshot
 from agent.cli_frame import run_app
 from agent.command import become
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown

@@ -77,6 +77,8 @@ PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
     "agent.page.lockout", "agent.page.view", "agent.web.gate", "agent.web.sessions", "agent.web.forms",
     "kiosk.board", "kiosk.gate", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "kiosk.asked", "kiosk.complaining", "kiosk.display_record", "kiosk.guide", "kiosk.hours", "kiosk.people",
+    "kiosk.states", "kiosk.switches",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.emqx_config",
     "provisioning.center.intake",
@@ -102,6 +104,7 @@ PURE_LIBRARIES = {
     "agent.wire": {"cryptography", "cbor2"},
     "agent.evidence": {"cryptography", "cbor2"},
     "kiosk.page": {"jinja2", "markupsafe"},
+    "kiosk.display_record": {"cryptography"},
 }
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
 IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "uuid1", "uuid4", "getrandom", "urandom"}
