@@ -193,6 +193,7 @@ for command in (
     firstboot_cli.firstboot,
     firstboot_cli.acceptance,
     firstboot_cli.retire,
+    firstboot_cli.update,
 ):
     application.command()(command)
 
