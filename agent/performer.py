@@ -4,6 +4,7 @@ import logging
 import os
 from functools import partial
 
+from agent.adapters.database import UnreadableStore
 from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import command_messages as commanded
@@ -49,6 +50,8 @@ class Performer:
         goes on, and the next start finds out from what stands on the disk."""
         try:
             return self._carry_out(effect)
+        except UnreadableStore as fault:
+            return [*self._failed(effect, str(fault)), happened.StoreUnreadable(str(fault))]
         except EnvironmentFault as fault:
             logger.error("%s: %s", type(effect).__name__, fault)  # noqa: TRY400 - a traceback says no more
             return self._failed(effect, str(fault))
@@ -213,11 +216,19 @@ class Performer:
             self._room.worker.ask(partial(removal.remove, effect.recording, effect.manifest))
 
     def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
-        self._room.database.mirror.cover_command(effect.command.counter)
         numbers = self._store.put_all([asked.StoreEvent(draft) for draft in effect.drafts], effect.notes)
         logger.info("command %d (%s) is kept", effect.command.counter, effect.command.kind)
         stored = [happened.EventStored(max(numbers)), *self._pressure()] if numbers else []
-        return [*stored, happened.CommandStored(effect.command)]
+        return [*self._covered(effect.command.counter), *stored, happened.CommandStored(effect.command)]
+
+    def _covered(self, counter: int) -> list[Event]:
+        """Tell the second memory of a number that is used up: behind the transaction, because a number that it has and
+        the database has not would be a command that nobody ever carries out."""
+        try:
+            self._room.database.mirror.cover_command(counter)
+        except EnvironmentFault as fault:
+            return [happened.WorkFailed(str(fault))]
+        return []
 
     def _command(self, effect: commanded.CommandEffect) -> list[Event]:
         room = self._room

@@ -16,7 +16,7 @@ STANDALONE = (
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.cli_frame",
-    "agent.tls", "agent.object_store", "agent.bundle", "agent.web",
+    "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
 }  # fmt: skip
 
 # room: what of ours it may import besides itself. The longest matching room of a module counts.
@@ -31,6 +31,8 @@ ARROWS = {
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.object_store": {"agent.errors", "agent.settings"},
+    "agent.cable": {"agent.errors", "agent.wire"},
+    "agent.stick": {"agent.durable", "agent.errors"},
     "agent.bundle": {"agent.errors", "agent.wire"},
     "agent.web": {"agent.errors", "agent.durable"},
     "agent.wire": {"agent.errors"},

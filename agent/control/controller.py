@@ -94,6 +94,7 @@ class Controller:
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
+        self._unreadable = False
 
     def restore(self, envelopes: Iterable[bytes], now: Instant, files: Iterable[Digest] = ()) -> list[str]:
         """Take over the disclosures that an earlier run accepted, and the hashes of their `files`; returns one Chinese
@@ -188,6 +189,9 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.StoreUnreadable(detail):
+                told, self._unreadable = self._unreadable, True
+                return [] if told else [RaiseAlarm(f"{detail}。不录制时将重新启动并重建，请勿取下存储卡。")]
             case happened.PressureChanged(level):
                 return self._pressed_hard(level)
             case happened.EventStored():
@@ -268,6 +272,8 @@ class Controller:
         return [*self._commands.refusals.sum_up(now), *self._recording.shut_down(now)]
 
     def _finish_when_quiet(self, now: Instant) -> list[Effect]:
+        if self._unreadable and self._recording.state is State.IDLE:  # a recording is worth more than its events
+            self._stop(EnvironmentFault.exit_code, now)
         if self._exit_code is None or self._sealed_by_ns is None:
             return []
         if self._recording.state is not State.IDLE and now.monotonic_ns < self._sealed_by_ns:

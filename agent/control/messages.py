@@ -170,6 +170,13 @@ class CourierDied:
     detail: str
 
 
+@dataclass(frozen=True)
+class StoreUnreadable:
+    """The database cannot be read any more; the next start puts it aside and tells its recordings again."""
+
+    detail: str
+
+
 DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
@@ -205,4 +212,5 @@ Event = (
     | TimePassed
     | StopRequested
     | CourierDied
+    | StoreUnreadable
 )
