@@ -35,6 +35,7 @@ class DisclosureKind(StrEnum):
     RESULTS = "results"
     RANDOM_INSPECTION_RESULTS = "random-inspection-results"
     NOTICE = "notice"
+    MATTER_STATUS = "matter-status"
     SEARCH_INDEX = "search-index"
     PUBLICATION_RULES = "publication-rules"
     RECORDING_RULES = "recording-rules"
@@ -80,6 +81,8 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
     DisclosureKind.NOTICE: ("标题", "正文"),
+    # 二（一）10: 网上运行; asked by number, never listed
+    DisclosureKind.MATTER_STATUS: ("受理编号", "事项名称", "办理状态", "更新日期"),
     # 二（一）1: 执法公示的范围、内容、载体、程序、时限要求、监督方式和保障措施
     DisclosureKind.PUBLICATION_RULES: (
         "公示种类", "范围", "内容", "载体", "程序", "公示时限", "撤回时限", "公示期限", "监督方式", "保障措施",
