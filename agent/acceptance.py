@@ -12,7 +12,7 @@ from cryptography import x509
 
 from agent import durable
 from agent.access_probe import Probed, probe
-from agent.adapters.database import read_snapshot
+from agent.adapters.snapshot import read_snapshot
 from agent.adapters.state_lock import is_held
 from agent.app import own_signer
 from agent.checkup import observe

@@ -12,8 +12,9 @@ from pathlib import Path
 from cryptography import x509
 
 from agent import durable
-from agent.adapters.database import QUOTA_BYTES, open_database, read_snapshot
+from agent.adapters.database import QUOTA_BYTES, open_database
 from agent.adapters.kept_recordings import read_kept
+from agent.adapters.snapshot import read_snapshot
 from agent.adapters.state_lock import is_held
 from agent.app import own_signer
 from agent.clock import Clock
