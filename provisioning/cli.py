@@ -26,6 +26,7 @@ from provisioning.cli_frame import tell
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
 from provisioning.fleet.orders import DeviceOrder, KioskOrder, ReceiverOrder, broker_address
+from provisioning.page_cli import add_to as add_page_commands
 from provisioning.rehearsal import cli as rehearsal_cli
 
 ENGINE_HELP = "mosquitto（即 mosquitto-2.0）、mosquitto-2.1、emqx-5，或仅供演练的 embedded"
@@ -216,6 +217,7 @@ def broker_config(
     tell(message, {"folder": out, "config": entry, "changed": changed, "start": start}, as_json=as_json)
 
 
+add_page_commands(app)
 app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 
 

@@ -25,7 +25,7 @@ from agent.wire.trust import TRUST_TYPE, Role, TrustList
 from provisioning.authority import certificates, keys
 from provisioning.authority.archive_key import make_archive_key
 from provisioning.authority.certificates import Bearer, Issuer, Profile
-from provisioning.authority.register import BROKER_ROLE, Entry, Register, parse_register
+from provisioning.authority.register import BROKER_ROLE, LOGIN_ROLE, Entry, Register, parse_register
 from provisioning.authority.subjects import DEVICE_ROLES, MAX_NAME_BYTES, checked_subject
 
 ROOT_KEY, ROOT, ISSUING_KEY, ISSUING = "root.key", "root.pem", "issuing.key", "issuing.pem"
@@ -70,6 +70,12 @@ class Authority:
         if role is not Role.RECEIVER and role not in DEVICE_ROLES.values():
             raise OperatorFault(f"角色 {role.value} 不连接消息服务器，不签发连接证书。")
         return self._certify(request, checked_subject(subject, role), role.value, Profile.TLS_CLIENT, now)
+
+    def certify_login(self, request: bytes, subject: str, now: datetime) -> bytes:
+        """Certificate chain (PEM) with which a person comes in at the centre's page, and signs nothing; otherwise as
+        `certify_signer`. What he may do there stands in the centre's configuration."""
+        name = checked_subject(subject, Role.EXAMINER)
+        return self._certify(request, name, LOGIN_ROLE, Profile.TLS_CLIENT, now)
 
     def certify_broker(self, request: bytes, subject: str, hosts: Sequence[str], now: datetime) -> bytes:
         """Certificate chain (PEM) for a broker reached as `hosts`; otherwise as `certify_signer`."""

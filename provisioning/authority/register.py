@@ -17,13 +17,14 @@ from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 from agent.wire.trust import Credential, Role, TrustList, trust_list
 from provisioning.authority.certificates import Profile
 
-BROKER_ROLE = "broker"
+BROKER_ROLE, LOGIN_ROLE = "broker", "login"
 PROFILES = {profile.label: profile for profile in Profile}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One leaf. `role` is a `Role` value, or `broker` for a TLS server; `reason` is why it was revoked."""
+    """One leaf. `role` is a `Role` value, `broker` for a TLS server, `login` for a person at the centre's page;
+    `reason` is why it was revoked."""
 
     subject: str
     role: str
