@@ -88,6 +88,25 @@ def findings(**others: str) -> dict[str, object]:
     return {**given, **notes, **others}
 
 
+def encrypted_film(office: ReviewOffice) -> Path:
+    """Instead of the office's recording one that is encrypted for the archive, whose key is in the file returned."""
+    tracks, packets = footage(2, sound=False)
+    base = office.base
+    keys, signer = DataKeys(base / "keys", ARCHIVE.public_key()), load_signer(base / "REC-0001", "evidence")
+    bench = RecordingBench(base / "made", iter([FakeSource(tracks, packets)]), signer=signer, keys=keys)
+    bench.start()
+    bench.wait_for_fragments(3)
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    bench.recorder.close(5)
+    shutil.rmtree(office.recordings / FIRST)
+    (base / "made" / FIRST).rename(office.recordings / FIRST)
+    key = base / "archive.key"
+    key.write_bytes(ARCHIVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key.chmod(0o600)
+    return key
+
+
 async def test_a_recording_is_verified_and_shown_with_verdict_and_proof(page: CasePage) -> None:
     listed = (await page.ask("/recordings", page.cookie(Role.AUDITOR)))[1]
     assert all(word in listed for word in (FIRST, "尚未检验", "明文", TASK))
@@ -130,25 +149,11 @@ async def test_nothing_but_a_film_is_played(page: CasePage, name: str) -> None:
     assert (await page.ask(f"/film/{FIRST}/{name}", page.cookie(Role.AUDITOR)))[0] == 404
 
 
-async def test_an_encrypted_film_is_opened_for_the_request_and_nothing_of_it_is_left(
-    page: CasePage, tmp_path: Path
-) -> None:
-    tracks, packets = footage(2, sound=False)
-    keys, signer = DataKeys(tmp_path / "keys", ARCHIVE.public_key()), load_signer(tmp_path / "REC-0001", "evidence")
-    bench = RecordingBench(tmp_path / "made", iter([FakeSource(tracks, packets)]), signer=signer, keys=keys)
-    bench.start()
-    bench.wait_for_fragments(3)
-    bench.recorder.stop(Reason.STOPPED)
-    bench.wait_for_end()
-    bench.recorder.close(5)
-    shutil.rmtree(page.office.recordings / FIRST)
-    (tmp_path / "made" / FIRST).rename(page.office.recordings / FIRST)
+async def test_an_encrypted_film_is_opened_for_the_request_and_nothing_of_it_is_left(page: CasePage) -> None:
+    key = encrypted_film(page.office)
     cookie = page.cookie(Role.AUDITOR)
     assert (await page.ask(FILM, cookie))[0] == 404
     assert "录像已加密" in (await page.ask(f"/recording/{FIRST}", cookie))[1]
-    key = tmp_path / "archive.key"
-    key.write_bytes(ARCHIVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    key.chmod(0o600)
     before = sorted(page.office.recordings.rglob("*"))
     store = open_store("sqlite:///center.db", page.office.center, create=False)
     opened = CasePage(page.office, store, Shelves(page.office.recordings, key))

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,8 +25,10 @@ AUDITOR, STRANGER = "示例-000051", "示例-000052"
 class ServedPage:
     """`liuhen-center serve` over TLS on a free port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepare: Callable[[ReviewOffice], list[str]] = lambda _: []) -> None:
+        """`prepare` changes what is served, and gives further words of the command."""
         self.office = ReviewOffice(folder)
+        more = prepare(self.office)
         self.folder, authority, now = folder, self.office.district.authority, today()
         write_page_folder(authority, ["localhost", "127.0.0.1"], self.office.center, now)
         for name in (AUDITOR, STRANGER):
@@ -37,7 +39,9 @@ class ServedPage:
         ready = folder / "ready"
         words = ["serve", "--config", config, "--recordings", self.office.recordings, "--ready-file", ready]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "provisioning.center.cli", *map(str, words)], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "provisioning.center.cli", *map(str, words), *more],
+            stderr=subprocess.PIPE,
+            text=True,
         )
         ends = time.monotonic() + DEADLINE_S
         while not ready.exists() and self.process.poll() is None and time.monotonic() < ends:
