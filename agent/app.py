@@ -10,6 +10,8 @@ from cryptography.x509.oid import NameOID
 
 from agent.adapters import state_lock
 from agent.adapters.asked_folder import AskedFolder
+from agent.adapters.bundle_folder import BundleFolder
+from agent.adapters.content_folder import ContentFolder
 from agent.adapters.data_keys import read_archive_key
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
@@ -27,6 +29,7 @@ from agent.adapters.worker import Worker
 from agent.clock import Clock, GuidedClock
 from agent.collecting import make_collector
 from agent.config import DATABASE, RECORDINGS, AgentConfig
+from agent.control.content_messages import BundleSettled
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.diagnostics import Diagnostics, LogTail
@@ -44,7 +47,7 @@ from agent.wire.identifiers import DeviceId, RecordingId, recording_id
 from agent.wire.signing import CertifiedSigner, load_certificate
 from agent.wire.trust import TrustList
 
-DISCLOSED = "disclosed"
+DISCLOSED, CONTENT = "disclosed", "content"
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +120,8 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
         room = _room(config, clock, signer, database, inbox, part, log)
         policy = config.storage_policy if config.records else None
         controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random, policy)
-        _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
+        files = room.content.read() if room.content else []
+        _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read(), files))
         _start(config, room, part, inbox, stack, stop_time)
         systemd.tell(READY)
         logger.info("%s is ready", config.device)
@@ -177,6 +181,7 @@ def _room(
     audience = None if config.disclosure is None else config.disclosure.audience
     if config.records:
         audience = DUTY_AUDIENCE
+    content = None if config.records or audience is None else ContentFolder(config.state_dir / CONTENT)
     return Room(
         Identity(
             config.district,
@@ -202,6 +207,8 @@ def _room(
         make_removal(config),
         KeyRequests(config.state_dir, config.device),
         Diagnostics(config, log).collect,
+        content,
+        None if content is None else BundleFolder(config.state_dir, content),
     )
 
 
@@ -238,6 +245,12 @@ def _start(
         asks.start()
         stack.callback(stop_time.close, "asked watch", asks.close)
         inbox.put(AsksSettled())  # likewise
+    if room.bundles is not None:
+        room.bundles.prepare()
+        sticks = FolderWatch(room.bundles.pattern, lambda _: inbox.put(BundleSettled()))
+        sticks.start()
+        stack.callback(stop_time.close, "bundle watch", sticks.close)
+        inbox.put(BundleSettled())  # one that lies there already
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()

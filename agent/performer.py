@@ -7,6 +7,7 @@ from functools import partial
 from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import command_messages as commanded
+from agent.control import content_messages as filed
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.back_pressure import HINTED, Pressure
@@ -107,6 +108,8 @@ class Performer:
                 return self._room.papers.carry_out(effect)
             case _ if isinstance(effect, commanded.CommandEffect):
                 return self._command(effect)
+            case _ if isinstance(effect, filed.ContentEffect):
+                self._file(effect)
             case _ if not self._hand_on(effect):
                 self._carry_out_silently(effect)
         return []
@@ -130,6 +133,18 @@ class Performer:
             case _:
                 return isinstance(effect, asked.ShowDisclosure | asked.ShowDuty)  # a device without such a folder
         return True
+
+    def _file(self, effect: filed.ContentEffect) -> None:
+        content, bundles, worker = self._room.content, self._room.bundles, self._room.worker
+        match effect:
+            case filed.KeepPiece(attachment, number, piece) if content is not None:
+                worker.ask(partial(content.keep, attachment, number, piece))
+            case filed.DropContent(keep) if content is not None:
+                worker.ask(partial(content.only, keep))
+            case filed.ReadBundle() if bundles is not None:
+                worker.ask(bundles.read)
+            case filed.UnpackBundle(place, wanted) if bundles is not None:
+                worker.ask(partial(bundles.unpack, place, wanted))
 
     def _carry_out_silently(self, effect: Effect) -> None:
         match effect:
@@ -180,8 +195,8 @@ class Performer:
             return
         if isinstance(effect, CompareRecording):
             self._room.worker.ask(partial(removal.compare, effect.recording, effect.manifest))
-        elif is_going(self._room.database, effect.recording):
-            self._room.worker.ask(partial(removal.remove, effect.recording))
+        elif is_going(self._room.database, effect.recording, effect.manifest):
+            self._room.worker.ask(partial(removal.remove, effect.recording, effect.manifest))
 
     def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
         self._room.database.mirror.cover_command(effect.command.counter)

@@ -16,7 +16,7 @@ STANDALONE = (
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.cli_frame",
-    "agent.tls", "agent.object_store", "agent.web",
+    "agent.tls", "agent.object_store", "agent.bundle", "agent.web",
 }  # fmt: skip
 
 # room: what of ours it may import besides itself. The longest matching room of a module counts.
@@ -31,6 +31,7 @@ ARROWS = {
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.object_store": {"agent.errors", "agent.settings"},
+    "agent.bundle": {"agent.errors", "agent.wire"},
     "agent.web": {"agent.errors", "agent.durable"},
     "agent.wire": {"agent.errors"},
     "agent.evidence": {"agent.wire", "agent.errors"},
@@ -60,6 +61,7 @@ ARROWS = {
         "agent.evidence",
         "agent.duty",
         "agent.config",
+        "agent.key_places",
         "agent.markup",
         *GROUND_FLOOR,
     },
@@ -83,12 +85,14 @@ PURE = (
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
+    "provisioning.fleet.states", "provisioning.authority.audit_chain", "provisioning.fleet.card_files",
+    "provisioning.fleet.partitions",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
     "datetime", "enum", "functools", "html",
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
-    "typing", "unicodedata", "uuid", "difflib",
+    "typing", "unicodedata", "uuid", "difflib", "zlib",
 }  # fmt: skip
 PURE_NAMES = {
     "pathlib.PurePosixPath",

@@ -28,13 +28,15 @@ def read_kept(database: Database) -> Mapping[RecordingId, Kept]:
     return found
 
 
-def is_going(database: Database, recording: RecordingId) -> bool:
-    """Whether the deletion of `recording` is on the chain; raises `EnvironmentFault` when the database does not say."""
+def is_going(database: Database, recording: RecordingId, manifest: str) -> bool:
+    """Whether the deletion of `recording`, as the manifest with this hash lists it, is on the chain; raises
+    `EnvironmentFault` when the database does not say."""
     text = database.text(f"{NAME}{recording}")
     try:
-        return bool(text) and parse_kept(text).going
+        kept = parse_kept(text) if text else None
     except SenderFault:
         return False
+    return kept is not None and kept.going and kept.receipted == manifest
 
 
 def write_kept(database: Database, note: OffloadNote) -> None:

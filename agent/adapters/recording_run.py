@@ -12,7 +12,7 @@ from agent.adapters.photo_desk import PhotoDesk
 from agent.adapters.pre_event import PreEventRing, muted
 from agent.adapters.segment_row import Bench, SegmentRow
 from agent.control.acts import Act
-from agent.control.messages import GapOpened, RecordingFailed
+from agent.control.recording_messages import GapOpened, RecordingFailed
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence.journal import PHOTO, JournalEvent, Reason
 from agent.evidence.photo import PhotoPlace

@@ -16,7 +16,7 @@ from agent.adapters.given_up import forget_failures, is_given_up, note_failure
 from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
-from agent.control.messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
+from agent.control.recording_messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence.journal import GAP_OPENED, MARKER, JournalRecord, Reason
 from agent.evidence.own_segment import check_row

@@ -89,9 +89,10 @@ def command_desk(
     book: DutyBook | None,
     shelf: PolicyShelf,
     hear_again: Callable[[], list[Effect]],
+    kept: Callable[[RecordingId], Kept | None],
 ) -> CommandDesk:
     """Takes the centre's commands, on every device."""
-    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again, identity.offloads)
+    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again, identity.offloads, kept)
     return CommandDesk(identity.district, identity.device, memory.commands, hands)
 
 

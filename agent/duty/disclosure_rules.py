@@ -47,6 +47,8 @@ class Refusal(StrEnum):
     OLDER_VERSION = "older-version"
     SAME_VERSION = "same-version"
     WITHDRAWN = "withdrawn"
+    FILE = "file"
+    BUNDLE = "bundle"
 
 
 def accept(
@@ -122,8 +124,8 @@ def check_content(document: Disclosure) -> Disclosure:
     """
     _check_head(document)
     if document.withdrawn is not None:
-        if document.entries:
-            raise SenderFault("撤回的公示文件不应再带条目，已拒绝。")
+        if document.entries or document.attachments:
+            raise SenderFault("撤回的公示文件不应再带条目或附件，已拒绝。")
         return document
     if not 1 <= len(document.entries) <= MAX_ENTRIES:
         raise SenderFault(f"公示文件应有 1 至 {MAX_ENTRIES} 条，实有 {len(document.entries)} 条，请改正。")

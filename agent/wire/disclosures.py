@@ -14,6 +14,7 @@ from typing import Any
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
+from agent.wire.content import Attachment, parse_attachments
 from agent.wire.identifiers import District, district, label
 
 DISCLOSURE_TYPE = "application/vnd.liuhen.disclosure+json"
@@ -34,6 +35,7 @@ class DisclosureKind(StrEnum):
     RESULTS = "results"
     RANDOM_INSPECTION_RESULTS = "random-inspection-results"
     NOTICE = "notice"
+    SEARCH_INDEX = "search-index"
     RECORDING_RULES = "recording-rules"
     RECORDING_LIST = "recording-list"
     MAJOR_CATALOGUE = "major-catalogue"
@@ -77,6 +79,8 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
     DisclosureKind.NOTICE: ("标题", "正文"),
+    # not read by people: `search.sqlite` finds entries of these documents in these versions, `font.woff2` spells them
+    DisclosureKind.SEARCH_INDEX: ("公示文件", "版本", "条数"),
     # 二（二）1: 明确各执法环节记录的内容、方式、载体等事项; start and end as the published rules say them
     DisclosureKind.RECORDING_RULES: (
         "执法环节", "记录内容", "记录方式", "记录载体", "开始记录", "停止记录", "存储期限",
@@ -106,7 +110,8 @@ class Disclosure:
     """Version `version` of the document `kind`/`disclosure_id` for `audience`; entries have at least `ENTRY_FIELDS`.
 
     Shown from `effective_from` until `effective_until` (None: until a newer version). `withdrawn` is a tombstone:
-    the reason takes the content's place and older versions never come back.
+    the reason takes the content's place and older versions never come back. `attachments` are files that are shown
+    with it, or not at all.
     """
 
     district: District
@@ -121,6 +126,7 @@ class Disclosure:
     effective_until: datetime | None
     withdrawn: str | None
     entries: tuple[Mapping[str, Any], ...]
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -130,8 +136,11 @@ class Disclosure:
     def encode(self) -> bytes:
         """Canonical payload for an editor and a reviewer to seal."""
         until = self.effective_until
+        # A document without files is, byte for byte, what it was before there were any.
+        files = {"attachments": [one.as_json() for one in self.attachments]} if self.attachments else {}
         return canonical.encode(
             {
+                **files,
                 "audience": self.audience,
                 "district": self.district,
                 "effective_from": canonical.timestamp(self.effective_from),
@@ -169,6 +178,7 @@ def parse_disclosure(payload: bytes) -> Disclosure:
         fields.optional_moment("effective_until"),
         withdrawn,
         tuple(check_entry(kind, number, entry) for number, entry in enumerate(fields.array("entries"), 1)),
+        parse_attachments(fields.array("attachments")) if fields.has("attachments") else (),
     )
 
 

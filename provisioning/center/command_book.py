@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.commands import COMMAND_TYPE, Command, CommandKind, open_command, parse_command
+from agent.wire.canonical import Fields
+from agent.wire.commands import COMMAND_TYPE, MAX_COUNTER, Command, CommandKind, open_command, parse_command
 from agent.wire.device_events import EventType
 from agent.wire.envelope import parse_envelope, seal
 from agent.wire.identifiers import DeviceId
@@ -27,6 +28,7 @@ from provisioning.authority.authority import read_file
 FOLDER, WAITING, CLOSED = "commands", "waiting", "closed"
 NAME = re.compile(r"((?:REC|KSK)-[0-9]{4,6})-([0-9]{6,10})\.dsse")
 TOLD = (EventType.COMMAND_ANSWERED.value, EventType.COMMAND_REFUSED.value)
+UNREADABLE = "unreadable"  # an answer that is not as ours are
 REPLAYED = "replayed"  # a command that came twice is refused the second time, and answered for the first
 
 
@@ -147,17 +149,28 @@ def _answer(sent: Sent, told: list[dict[str, Any]]) -> Answer | None:
         data = event["data"]
         if event["type"] == EventType.COMMAND_ANSWERED and data.get("counter") == sent.command.counter:
             if data.get("id") == sent.command.command_id:
-                return Answer(data["done"], data["code"], data["text"], data["result"], event["devseq"])
+                return _answered(Fields("设备的答复", data), event["devseq"])
         elif data.get("digest") == sent.digest:
-            refusal = Answer(False, data["code"], f"设备未采用此命令（{data['code']}）。", {}, event["devseq"])
+            code = str(data.get("code", UNREADABLE))
+            refusal = Answer(False, code, f"设备未采用此命令（{code}）。", {}, event["devseq"])
     return refusal
+
+
+def _answered(fields: Fields, devseq: int) -> Answer:
+    """An answer as the device gave it. One that cannot be read is told as that: its number is used up all the same."""
+    try:
+        done, text, result = fields.boolean("done"), fields.text("text"), fields.object("result")
+        return Answer(done, fields.text("code"), text, result, devseq)
+    except SenderFault as fault:
+        return Answer(False, UNREADABLE, f"设备的答复无法读取：{fault}请查看设备状态。", {}, devseq)
 
 
 def _numbers_told(events: Events, device: DeviceId) -> Iterator[int]:
     """Numbers that the device says it has used up: files of an earlier centre may be gone."""
     for body in events.of_types(device, TOLD):
         data = json.loads(body)["data"]
-        yield from (data[name] for name in ("counter", "last") if isinstance(data.get(name), int))
+        numbers = [data[name] for name in ("counter", "last") if isinstance(data.get(name), int)]
+        yield from (number for number in numbers if 0 < number < MAX_COUNTER)
 
 
 def _name(command: Command) -> str:

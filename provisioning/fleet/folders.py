@@ -45,7 +45,7 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
         raise OperatorFault("窗口终端不录像，不需要存档公钥。请删去 --archive。")
     if order.gm and role is Role.KIOSK:
         raise OperatorFault("窗口终端不录像，不需要 --gm。请删去该参数。")
-    place = authority.register().district
+    place = authority.register(entries=False).district
     files = {AGENT_TOML: agent_toml(order, place)}
     if order.archive is not None:
         files[ARCHIVE_NAME] = order.archive
@@ -66,7 +66,7 @@ def write_receiver_folder(authority: Authority, order: ReceiverOrder, folder: Pa
     checked_subject(order.receiver, Role.RECEIVER)
     refuse_second_home(authority, folder, order.receiver, RECEIVER)
     durable.make_directory(folder, 0o700)
-    changed = [write_missing(folder, {CENTER_TOML: center_toml(order, authority.register().district)})]
+    changed = [write_missing(folder, {CENTER_TOML: center_toml(order, authority.register(entries=False).district)})]
     changed += _identities(authority, folder, order.receiver, Role.RECEIVER, RECEIVER, now)
     changed.append(write_trust(folder, authority))
     return FolderOutcome(folder, any(changed))

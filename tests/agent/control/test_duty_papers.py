@@ -113,7 +113,8 @@ def test_a_device_that_forgot_its_numbers_goes_on_after_the_papers_in_its_folder
 
 def test_two_documents_asked_for_at_once_have_two_numbers(scene: DutyBench) -> None:
     values = {"template": "onsite-record", "fields": json.dumps(FIELDS)}
-    scene.handle(AsksRead(tuple(Ask(name * 32, What.DOCUMENT, values).encode() for name in "ab")))
+    for name in "ab":
+        scene.handle(AsksRead(Ask(name * 32, What.DOCUMENT, values).encode()))
     assert [it["number"][-5:] for it in scene.of(EventType.DOCUMENT_ISSUED)] == ["0001号", "0002号"]
 
 
