@@ -19,10 +19,10 @@ from agent.duty.review import LEDGER, Move, Review, replay
 from agent.duty.review_rules import ReviewRules, parse_review_rules
 from agent.duty.told_events import ToldEvents
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.acts import Act, SignedAct, parse_act
+from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
 from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
-from agent.wire.envelope import open_trust_list, parse_envelope
+from agent.wire.envelope import open_trust_list
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
@@ -118,26 +118,6 @@ class CaseRoom:
             return review_admission.admit(replay(task, before), signed, facts, rules)
 
         return self.folder.add(task, move, body, signer, self.now, admit)
-
-    def take(self, task: str, envelope: bytes) -> Review:
-        """Take in one act on `task` that somebody signed elsewhere; raises `SenderFault` when the rules refuse it."""
-        facts = self.facts_of_next(task, envelope)
-        rules = self.rules(facts.unit)
-
-        def admit(before: tuple[SignedAct, ...], signed: SignedAct) -> Review:
-            return review_admission.admit(replay(task, before), signed, facts, rules)
-
-        return self.folder.take(task, envelope, self.now, admit)
-
-    def act_of(self, envelope: bytes) -> Act:
-        """The act in an envelope that nobody has verified yet; raises `SenderFault` when there is none."""
-        return parse_act(parse_envelope(envelope).payload)
-
-    def facts_of_next(self, task: str, envelope: bytes) -> CaseFacts:
-        """The facts that an act is to be held against: a submission says itself whether a crime is suspected."""
-        act = self.act_of(envelope)
-        transfer = str(act.body.get("transfer", "")) if act.kind == Move.SUBMIT else None
-        return self.facts(task, transfer)
 
     def released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
         """Every released document of `kind`; raises `SenderFault` for one that two people have not signed."""

@@ -24,6 +24,7 @@ from provisioning.center.page.act_forms import Given, draft_act, move_of, open_m
 from provisioning.center.page.door import Page, Visitor
 from provisioning.center.page.frame import Frame
 from provisioning.center.review_page import STYLE, Dossier, review_page
+from provisioning.center.signed_acts import act_in, take_act
 
 COLUMNS = ("任务", "执法单位", "事项", "重大情形", "状态", "期限", "逾期")
 PACKET_STYLE = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -90,9 +91,9 @@ class ReviewPages:
         room, signed = self.frame.cases(), "".join(envelope.split()).encode()  # a terminal breaks long lines
         if not signed:
             raise OperatorFault("没有收到签名。请把 liuhen-center review sign 的输出整段粘贴进来。")
-        if room.act_of(signed).by != visitor.name:
+        if act_in(signed).by != visitor.name:
             raise SenderFault(f"这项记录不是 {visitor.name} 所签，已拒绝。请由签名人本人登录提交。", "person")
-        return room.take(task, signed)
+        return take_act(room, task, signed)
 
     def _row(self, room: CaseRoom, task: str) -> dict[str, Any]:
         facts, review = room.facts(task), room.review(task)
