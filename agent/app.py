@@ -16,6 +16,7 @@ from agent.adapters.data_keys import read_archive_key
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.offload_courier import OffloadCourier
@@ -31,6 +32,7 @@ from agent.collecting import make_collector
 from agent.config import DATABASE, RECORDINGS, AgentConfig
 from agent.control.content_messages import BundleSettled
 from agent.control.controller import STOP_NS, Controller, Identity
+from agent.control.hall_messages import OutgoingSettled
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
@@ -209,6 +211,7 @@ def _room(
         Diagnostics(config, log).collect,
         content,
         None if content is None else BundleFolder(config.state_dir, content),
+        hall=None if config.records else HallFolder(config.state_dir),
     )
 
 
@@ -245,6 +248,11 @@ def _start(
         asks.start()
         stack.callback(stop_time.close, "asked watch", asks.close)
         inbox.put(AsksSettled())  # likewise
+    if room.hall is not None:
+        room.hall.prepare()
+        left = FolderWatch(room.hall.pattern, lambda _: inbox.put(OutgoingSettled()))
+        left.start()
+        stack.callback(stop_time.close, "outgoing watch", left.close)
     if room.bundles is not None:
         room.bundles.prepare()
         sticks = FolderWatch(room.bundles.pattern, lambda _: inbox.put(BundleSettled()))

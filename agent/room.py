@@ -9,6 +9,7 @@ from agent.adapters.bundle_folder import BundleFolder
 from agent.adapters.content_folder import ContentFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.recording_removal import RecordingRemoval
@@ -73,3 +74,4 @@ class Room:
     diagnose: Callable[[OpenCommand], Event] | None = None
     content: ContentFolder | None = None
     bundles: BundleFolder | None = None
+    hall: HallFolder | None = None

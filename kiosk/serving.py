@@ -2,24 +2,28 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from agent.clock import Clock
+from agent.errors import EnvironmentFault
 from agent.web.gate import own_hosts
 from agent.web.server import WebServer, announce, listen, up, web_server
 from kiosk.board import Site
 from kiosk.config import KioskConfig
 from kiosk.display import Display
+from kiosk.display_record import What
 from kiosk.feed import Feed
+from kiosk.furnishing import furnish
 from kiosk.page import Pages
-from kiosk.receipt_folder import ReceiptFolder
 from kiosk.server import STATIC_TYPES, application
 
 CHECK_S = 1.0  # how often the observer and the calendar are looked after
 RESCAN_TICKS = 30  # in that many checks the folder is read again, whatever inotify said
+log = logging.getLogger(__name__)
 ADVICE = "请检查端口是否被占用，或改用 127.0.0.1:0。"
 
 
@@ -61,15 +65,18 @@ async def run(
         server.should_exit = True
         display.close()
         await serving
+        if display.hall.log is not None:
+            display.hall.log.note(What.STOPPED, {}, clock.read())
         feed.stop()
 
 
 def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:
     """The display of an opened feed, with the packaged templates."""
-    site = Site(config.district, config.device, config.hall, config.audience, config.complaint_phone)
+    place = (config.district, config.device, config.hall, config.audience)
+    site = Site(*place, config.complaint_phone, config.window)
     folder = resources.files("kiosk") / "templates"
     templates = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
-    display = Display(site, Pages(templates), feed, clock, ReceiptFolder(config.receipts).part)
+    display = Display(site, Pages(templates), feed, clock, furnish(config, clock))
     display.refresh()
     return display
 
@@ -86,6 +93,17 @@ async def _attend(server: WebServer, feed: Feed, display: Display, clock: Clock,
             wake.clear()
             feed.reload(clock.read().wall)
         display.refresh()
+        look_after(display)
+
+
+def look_after(display: Display) -> None:
+    """Hand over complaints whose ten minutes are past, tell the log's head; a full disk ends no display."""
+    try:
+        display.hall.complaints.release(display.now())
+    except EnvironmentFault as fault:
+        log.error("complaints wait: %s", fault)  # noqa: TRY400 - a traceback says no more
+    if display.hall.log is not None:
+        display.hall.log.tell(display.condition.state.value, display.instant())
 
 
 def _enqueue(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:

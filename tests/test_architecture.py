@@ -16,7 +16,7 @@ STANDALONE = (
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.cli_frame",
-    "agent.tls", "agent.object_store", "agent.bundle", "agent.web",
+    "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
 }  # fmt: skip
 
 # room: what of ours it may import besides itself. The longest matching room of a module counts.
@@ -31,6 +31,8 @@ ARROWS = {
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.object_store": {"agent.errors", "agent.settings"},
+    "agent.cable": {"agent.errors", "agent.wire"},
+    "agent.stick": {"agent.durable", "agent.errors"},
     "agent.bundle": {"agent.errors", "agent.wire"},
     "agent.web": {"agent.errors", "agent.durable"},
     "agent.wire": {"agent.errors"},
@@ -75,6 +77,8 @@ PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
     "agent.page.lockout", "agent.page.view", "agent.web.gate", "agent.web.sessions", "agent.web.forms",
     "kiosk.board", "kiosk.gate", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "kiosk.asked", "kiosk.complaining", "kiosk.display_record", "kiosk.guide", "kiosk.hours", "kiosk.people",
+    "kiosk.states", "kiosk.switches",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.emqx_config",
     "provisioning.center.intake",
@@ -102,6 +106,7 @@ PURE_LIBRARIES = {
     "agent.wire": {"cryptography", "cbor2"},
     "agent.evidence": {"cryptography", "cbor2"},
     "kiosk.page": {"jinja2", "markupsafe"},
+    "kiosk.display_record": {"cryptography"},
 }
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
 IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "uuid1", "uuid4", "getrandom", "urandom"}

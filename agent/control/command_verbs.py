@@ -15,6 +15,7 @@ from agent.control.deletion import Kept
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome
 from agent.control.effects import DutyKept, Effect, EventDraft, Note, RaiseAlarm, ReadTrustList, StoreEvent, StoreNote
+from agent.control.offload_messages import OffloadWanted
 from agent.duty.masking import check_masked
 from agent.duty.policies import PolicyShelf
 from agent.errors import OperatorFault, SenderFault
@@ -138,7 +139,8 @@ def offload_now(hands: Hands, command: Command, _: bytes, __: Instant) -> Ruling
     """Bring recordings to the store outside now."""
     if hands.book is None or not hands.offloads:
         raise OperatorFault("本机没有配置录像上传（agent.toml 的 [offload]），不能上传。")
-    return Ruling("已开始上传录像，进度见设备状态。", then=lambda _now: [OffloadNow(command.counter)])
+    notes = (OffloadWanted(True),)  # what is begun goes on after a power cut
+    return Ruling("已开始上传录像，进度见设备状态。", notes=notes, then=lambda _now: [OffloadNow(command.counter)])
 
 
 def rotate_certificate(_: Hands, __: Command, ___: bytes, ____: Instant) -> Ruling:

@@ -30,6 +30,7 @@ from agent.control.effects import (
     moment_name,
 )
 from agent.control.frame_watch import FrameWatch
+from agent.control.hall_desk import HallDesk
 from agent.control.health_desk import HealthDesk
 from agent.control.indication import Indicator
 from agent.control.messages import Event
@@ -53,6 +54,7 @@ from agent.wire.trust import TrustList
 STOP_NS = 9 * NANOSECONDS // 2  # ours: a stop takes 5 s at most; the rest is for the end of the process
 STOP_GRACE_NS = 3 * NANOSECONDS  # ours, out of them: for the last fragment and the seal
 FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other parts share what is left
+OWN_DESK_EVENTS = happened.OffloadEvent | happened.HallEvent
 
 
 class Controller:
@@ -81,6 +83,7 @@ class Controller:
         self._commands = command_desk(identity, memory, book, self.policies, again, self._kept)
         self._duty = None if book is None else DutyDesk(book, self._commands)
         holds = self._commands.holds
+        self._hall = None if identity.shows_nothing else HallDesk()
         self._offload: OffloadDesk | None = offload_desk(identity, memory, self._recording, self.health, book, holds)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         extra = (*self._commands.filters, *((self._witness.topic,) if self._witness else ()))
@@ -91,6 +94,7 @@ class Controller:
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
+        self._unreadable = False
 
     def restore(self, envelopes: Iterable[bytes], now: Instant, files: Iterable[Digest] = ()) -> list[str]:
         """Take over the disclosures that an earlier run accepted, and the hashes of their `files`; returns one Chinese
@@ -102,7 +106,8 @@ class Controller:
         reminder = None if self._indicator is None else self._indicator.deadline()
         limit = None if self._duty is None else self._duty.book.deadline()
         sent = (self._uplink.deadline(), self._unstored.deadline(), self._commands.refusals.deadline())
-        times = (*sent, self._sealed_by_ns, reminder, limit)
+        hall = None if self._hall is None else self._hall.deadline()
+        times = (*sent, self._sealed_by_ns, reminder, limit, hall)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
@@ -115,6 +120,8 @@ class Controller:
             decisions = [*self._offload.classed(), *decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
+        if self._hall is not None:
+            decisions = [*decisions, *self._hall.heard(event, now)]
         if self._clock.was_set(now):
             decisions = [*decisions, *self._clock_set()]
         decided = [*self.health.accompany(decisions, now)]
@@ -173,7 +180,7 @@ class Controller:
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
-            case _ if isinstance(event, happened.DutyEvent | happened.CommandEvent | happened.OffloadEvent):
+            case _ if isinstance(event, happened.DutyEvent | happened.CommandEvent | OWN_DESK_EVENTS):
                 return []  # their own desks hear them
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
@@ -182,6 +189,9 @@ class Controller:
             case happened.CourierDied(name, detail):
                 alarm = RaiseAlarm(f"内部线程 {name} 意外终止（{detail}），程序将重新启动。")
                 return [alarm, *self._stop(EnvironmentFault.exit_code, now)]
+            case happened.StoreUnreadable(detail):
+                told, self._unreadable = self._unreadable, True
+                return [] if told else [RaiseAlarm(f"{detail}。不录制时将重新启动并重建，请勿取下存储卡。")]
             case happened.PressureChanged(level):
                 return self._pressed_hard(level)
             case happened.EventStored():
@@ -262,6 +272,8 @@ class Controller:
         return [*self._commands.refusals.sum_up(now), *self._recording.shut_down(now)]
 
     def _finish_when_quiet(self, now: Instant) -> list[Effect]:
+        if self._unreadable and self._recording.state is State.IDLE:  # a recording is worth more than its events
+            self._stop(EnvironmentFault.exit_code, now)
         if self._exit_code is None or self._sealed_by_ns is None:
             return []
         if self._recording.state is not State.IDLE and now.monotonic_ns < self._sealed_by_ns:

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.control.command_messages import CommandEffect, CommandNote
 from agent.control.content_messages import ContentEffect
+from agent.control.hall_messages import HallEffect
 from agent.control.lights import Cue, Light
 from agent.control.link_effects import Acknowledge as Acknowledge
 from agent.control.link_effects import CheckEvents as CheckEvents
@@ -273,5 +274,6 @@ Effect = (
     | RaiseAlarm
     | Finish
     | CommandEffect
+    | HallEffect
     | ContentEffect
 )

@@ -10,6 +10,7 @@ from agent.control.command_messages import CommandNotStored as CommandNotStored
 from agent.control.command_messages import CommandStored as CommandStored
 from agent.control.content_messages import ContentEvent as ContentEvent
 from agent.control.effects import StoreEvent
+from agent.control.hall_messages import HallEvent as HallEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
 from agent.control.link_messages import EventStored as EventStored
@@ -169,9 +170,17 @@ class CourierDied:
     detail: str
 
 
+@dataclass(frozen=True)
+class StoreUnreadable:
+    """The database cannot be read any more; the next start puts it aside and tells its recordings again."""
+
+    detail: str
+
+
 DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
+    | HallEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken
@@ -203,4 +212,5 @@ Event = (
     | TimePassed
     | StopRequested
     | CourierDied
+    | StoreUnreadable
 )

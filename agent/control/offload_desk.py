@@ -6,7 +6,7 @@ files, size), `R000001/receipted/{receipt}` (recording, manifest, receiver, open
 `R000001/deleted/{manifest}` (recording, manifest, retention, receipted_at).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from agent.control.acts import Act
@@ -14,7 +14,7 @@ from agent.control.deletion import TRUSTED, Kept, with_term
 from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
 from agent.control.health import HealthRead
 from agent.control.health_desk import HealthDesk
-from agent.control.kept_shelf import Holds, KeptShelf, fact_of
+from agent.control.kept_shelf import KeptShelf, fact_of
 from agent.control.messages import (
     DeviceStarted,
     DockChanged,
@@ -29,6 +29,7 @@ from agent.control.offload_messages import (
     DirectOffload,
     OffloadAsked,
     OffloadRested,
+    OffloadWanted,
     RecordingChanged,
     RecordingOffloaded,
     RecordingRemoved,
@@ -53,23 +54,23 @@ from agent.wire.trust import Role, TrustList
 
 
 class OffloadDesk:
-    """`kept` is what earlier runs remember, `holds` the names of those in force, `term` the class of the task in hand,
-    `NOT_FILED` without one; `directs` says that there is a process that uploads."""
+    """`shelf` is what is remembered of recordings, `term` the class of the task in hand, `NOT_FILED` without one;
+    `directs`: there is a process that uploads, `asked`: an earlier run was told to bring everything out."""
 
     def __init__(
         self,
         device: DeviceId,
         recordings: RecordingMachine,
         health: HealthDesk,
-        kept: Mapping[RecordingId, Kept],
-        holds: Holds,
+        shelf: KeptShelf,
         term: Callable[[], str],
         *,
         directs: bool = False,
+        asked: bool = False,
     ) -> None:
         self._device, self._recordings, self._health = device, recordings, health
-        self._shelf, self._term, self._directs = KeptShelf(kept, holds), term, directs
-        self._orders, self._docked, self._asked = OffloadOrders(), False, False
+        self._shelf, self._term, self._directs = shelf, term, directs
+        self._orders, self._docked, self._asked = OffloadOrders(), False, asked
 
     def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         """What follows for recordings on this device from whatever happened."""
@@ -99,8 +100,10 @@ class OffloadDesk:
                 return self._marked()
             case DockChanged(docked):
                 self._docked = docked
-            case OffloadAsked() | OffloadRested():
-                self._asked = isinstance(event, OffloadAsked)
+            case OffloadAsked():
+                self._asked = True
+            case OffloadRested():
+                return self._rested()
             case RecordingOffloaded():
                 return self._offloaded(event)
             case MessageArrived(payload=payload) if is_recording_receipt(payload):
@@ -130,6 +133,12 @@ class OffloadDesk:
     def _started(self) -> list[Effect]:
         settled = self._shelf.receipted() if self._directs else []
         return [*map(TellReceipted, settled), *self._shelf.removals()]
+
+    def _rested(self) -> list[Effect]:
+        if not self._asked:
+            return []
+        self._asked = False
+        return [StoreNote(OffloadWanted(False))]
 
     def _sealed(self, event: RecordingSealed) -> list[Effect]:
         ended = event.at.wall if event.at.state in TRUSTED and not event.recovered else None

@@ -66,6 +66,13 @@ class KeptGone:
 
 
 @dataclass(frozen=True)
+class OffloadWanted:
+    """Note to the store: somebody who may wants recordings to go out, until nothing is left."""
+
+    wanted: bool
+
+
+@dataclass(frozen=True)
 class DirectOffload:
     """Let the process that uploads follow `orders`."""
 
@@ -101,4 +108,4 @@ OffloadEvent = (
     RecordingOffloaded | OffloadAsked | OffloadRested | RecordingUnchanged | RecordingRemoved | RecordingChanged
 )
 OffloadEffect = DirectOffload | TellReceipted | CompareRecording | DeleteRecording
-OffloadNote = KeptSeen | KeptGone
+OffloadNote = KeptSeen | KeptGone | OffloadWanted

@@ -71,6 +71,10 @@ class Register:
         live = {entry.subject for entry in self.entries if entry.revoked_at is None}
         return tuple(sorted({entry.subject for entry in self.entries} - live))
 
+    def canaries(self) -> tuple[str, ...]:
+        """The probes that show whether a broker keeps its rules: they may connect and do nothing else."""
+        return tuple(sorted({entry.subject for entry in self.entries if entry.role == CANARY_ROLE}))
+
     def receivers(self) -> tuple[str, ...]:
         """Receivers that may connect, sorted: what the broker's access list names."""
         wanted = (Role.RECEIVER.value, Profile.TLS_CLIENT)

@@ -60,6 +60,13 @@ ATTACHMENT: Schema = {
     "name": text(content.NAME_PATTERN),
     "sha256": SCALARS[Digest],
 }
+FILLED: Schema = {"type": "string", "pattern": r"\S"}
+DAY: Schema = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+FILING: Schema = {
+    "type": "object",
+    "properties": {"authority": FILLED, "day": DAY, "number": FILLED},
+    "required": ["authority", "day", "number"],
+}
 ATTACHMENTS: Schema = {
     "type": "array",
     "maxItems": content.MAX_ATTACHMENTS,
@@ -126,8 +133,8 @@ DOCUMENTS = (
         disclosures.DISCLOSURE_TYPE,
         disclosures.Disclosure,
         {"disclosure_id": "id"},
-        {"id": LABEL, "audience": LABEL, "version": number(1), "attachments": ATTACHMENTS},
-        frozenset({"attachments"}),
+        {"id": LABEL, "audience": LABEL, "version": number(1), "attachments": ATTACHMENTS, "filing": FILING},
+        frozenset({"attachments", "filing"}),
     ),
 )
 

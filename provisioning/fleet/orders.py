@@ -15,11 +15,13 @@ ARCHIVE_NAME = "archive.pub"
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where a broker is reached; `protocol` is the MQTT version, `3.1.1` only as a stated fallback."""
+    """Where a broker is reached; `protocol` is the MQTT version, `3.1.1` only as a stated fallback; `name` what its
+    certificate says, "" for `host` itself."""
 
     host: str
     port: int
     protocol: str = "5"
+    name: str = ""
 
     def as_table(self) -> dict[str, str | int]:
         """The `[broker]` table of every configuration file. A loopback broker is checked by the name `localhost`."""
@@ -27,7 +29,7 @@ class BrokerAddress:
             "host": self.host,
             "port": self.port,
             "protocol": self.protocol,
-            "server_name": LOOPBACK_NAMES[0] if self.host in LOOPBACK_NAMES else self.host,
+            "server_name": self.name or (LOOPBACK_NAMES[0] if self.host in LOOPBACK_NAMES else self.host),
             "ca": "root.pem",
             "certificate": "tls.pem",
             "key": "tls.key",

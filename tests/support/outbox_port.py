@@ -56,6 +56,7 @@ from agent.control.messages import (
     MessageArrived,
     PressureChanged,
     StopRequested,
+    StoreUnreadable,
     TimePassed,
     WorkFailed,
 )
@@ -197,7 +198,7 @@ class PortController:
                 return []
             case TimePassed():
                 return self._uplink.wake(now)
-            case StopRequested() | CourierDied():
+            case StopRequested() | CourierDied() | StoreUnreadable():
                 self._ending = True
                 code = 0 if isinstance(event, StopRequested) else EnvironmentFault.exit_code
                 by_ns = now.monotonic_ns + 4 * NANOSECONDS

@@ -144,6 +144,16 @@ def test_a_dead_courier_seals_the_recording_and_ends_the_process() -> None:
     assert bench.handle(ended)[-1] == Finish(4, bench.clock.read().monotonic_ns + STOP_NS)
 
 
+def test_a_store_that_cannot_be_read_is_rebuilt_by_a_new_start_and_not_while_recording() -> None:
+    bench = Bench()
+    bench.handle(happened.ButtonPressed(bench.clock.read()))
+    unreadable = happened.StoreUnreadable("本机数据库已损坏")
+    assert [type(effect) for effect in bench.handle(unreadable)] == [RaiseAlarm]
+    assert bench.handle(unreadable) == []
+    ended = happened.RecordingFailed(None, "线程没了", bench.clock.read())
+    assert bench.handle(ended)[-1] == Finish(4, bench.clock.read().monotonic_ns + STOP_NS)
+
+
 def test_a_full_store_stops_no_recording_and_is_tried_again() -> None:
     bench = Bench()
     effects = bench.handle(happened.ButtonPressed(bench.clock.read()))

@@ -1,6 +1,4 @@
-"""Manifests that nobody could put together, and ones that are only long."""
-
-import time
+"""Manifests that nobody could put together."""
 
 import pytest
 
@@ -26,16 +24,3 @@ def test_files_that_no_folder_can_hold_together_are_refused(names: tuple[str, ..
 def test_parts_that_do_not_join_are_refused(parts: tuple[Part, ...]) -> None:
     with pytest.raises(SenderFault, match="不相衔接"):
         parse_manifest(manifest("a", parts=parts))
-
-
-def test_a_manifest_with_very_many_parts_costs_what_its_bytes_cost() -> None:
-    """It cost the square of its parts: ten times as many, a hundred times the work."""
-    few, many = (manifest("a", parts=tuple(Part(at, 1, DIGEST) for at in range(count))) for count in (2_000, 20_000))
-    assert min(map(cost, [many] * 3)) < 40 * max(map(cost, [few] * 3))
-
-
-def cost(data: bytes) -> float:
-    """Seconds of the processor, not of the clock on the wall."""
-    began = time.process_time()
-    parse_manifest(data)
-    return time.process_time() - began

@@ -31,6 +31,8 @@ from tests.agent.wire.test_documents import BOARD, RECEIPT, RECORDING_RECEIPT, S
 from tests.support.signers import NOW, holder
 
 README = Path(agent.wire.__file__).with_name("README.md").read_text(encoding="utf-8")
+FILED = disclosures.Filing("星法备〔示例〕1 号", "星河区司法局", "2026-11-20")
+FILED_BOARD = replace(BOARD, attachments=(attach("photo-1.jpg", b"photo"),), filing=FILED)
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "wire.json").read_text(encoding="utf-8"))
 
 NOTE = notes.RecordingNote(
@@ -66,7 +68,9 @@ def test_golden_bytes_stay_as_they_are() -> None:
         "status": STATUS.encode().decode(),
         "witness": WITNESS.encode().decode(),
         "disclosure": BOARD.encode().decode(),
-        "disclosure_with_files": replace(BOARD, attachments=(attach("photo-1.jpg", b"photo"),)).encode().decode(),
+        "disclosure_with_files": replace(BOARD, attachments=(attach("photo-1.jpg", b"photo"),), filing=FILED)
+        .encode()
+        .decode(),
         "note": NOTE.encode([b"leaf", b"issuing"]).decode(),
     }
     assert made == VECTORS["payloads"]
