@@ -63,7 +63,7 @@ class KeptShelf:
         return [DeleteRecording(kept.recording, kept.receipted) for kept in going]
 
     def take_back(self, recording: RecordingId) -> KeptSeen:
-        """Whether `recording` may go is decided anew: the store did not take that it goes, or its files have changed."""
+        """Whether `recording` may go is decided anew: the store did not take it, or its files have changed."""
         return self.remember(replace(self.of(recording), going=False))
 
     def get(self, recording: RecordingId) -> Kept | None:
