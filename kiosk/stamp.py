@@ -2,14 +2,12 @@
 
 Citizens can scan it; the screen's guard reads it from the pixels that the compositor really shows, because a page that
 says "painted" is no proof of that. The text is `LH1/KSK-0001/` and 12 hex characters of the page's SHA-256.
-The one place of the kiosk that makes QR codes.
 """
 
 import hashlib
-import io
 from dataclasses import dataclass
 
-import segno
+from kiosk.qr_code import qr_modules, qr_svg_of_size
 
 MODULE_PX = 3  # CSS pixels of one module
 QUIET = 2  # modules of white around it
@@ -25,22 +23,17 @@ def stamp_text(device: str, html: str) -> str:
 
 def stamp_rows(text: str) -> list[list[bool]]:
     """The modules of the stamp, dark ones True, without its quiet zone."""
-    return [[bool(module) for module in row] for row in segno.make_qr(text, error="l").matrix]
+    return qr_modules(text, "l")
 
 
 def stamp_svg(text: str) -> str:
     """The stamp as an inline SVG of `MODULE_PX` pixels a module."""
-    out = io.BytesIO()
-    code = segno.make_qr(text, error="l")
-    code.save(out, "svg", scale=MODULE_PX, border=QUIET, xmldecl=False, svgns=True, light="#fff", nl=False)
-    return out.getvalue().decode()
+    return qr_svg_of_size(text, MODULE_PX, QUIET)
 
 
 def take_home_svg(text: str) -> str:
     """A code to take home, as inline SVG."""
-    out = io.BytesIO()
-    segno.make_qr(text, error="l").save(out, "svg", scale=4, border=4, xmldecl=False, light="#fff", nl=False)
-    return out.getvalue().decode()
+    return qr_svg_of_size(text, 4, 4)
 
 
 @dataclass(frozen=True)

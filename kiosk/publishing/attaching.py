@@ -11,7 +11,7 @@ from agent.wire.identifiers import Digest
 from kiosk.publishing import flow_chart
 from kiosk.publishing.drafting import sized
 from kiosk.publishing.photo import screen_photo
-from kiosk.publishing.qr_code import MAX_TEXT, qr_svg
+from kiosk.qr_code import MAX_TEXT, qr_svg
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import EnvironmentFault
-from kiosk.publishing.qr_code import qr_modules
+from kiosk.qr_code import qr_modules
 
 FONTS = (
     (Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"), 0),

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +20,13 @@ seat * hide_cursor 1000
 
 
 class HeadlessScreen:
-    """`with HeadlessScreen(folder) as screen`: `screen.environment` is what a Wayland client needs."""
+    """`with HeadlessScreen() as screen`: `screen.environment` is what a Wayland client needs, `screen.folder` is its
+    user's own. The name is short: a socket's path has 108 bytes at most (unix(7))."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "wayland"
+    def __init__(self) -> None:
+        self._folder = self.folder = Path(tempfile.mkdtemp(prefix="lhw-"))
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(mode=0o700)
         config = self._folder / "sway.conf"
         config.write_text(CONFIG)
         self.environment = {
@@ -57,6 +58,7 @@ class HeadlessScreen:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def grab(self, path: Path) -> Path:
         """A PNG of all that is shown."""
