@@ -23,6 +23,7 @@ from rich.table import Table
 from tests.benchmarks import (
     boot,
     capture,
+    card,
     center,
     figures,
     kiosk,
@@ -38,7 +39,7 @@ from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= {**reconnect.FIGURES, **kiosk.FIGURES, **trust.FIGURES}
+FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **trust.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",

@@ -107,7 +107,7 @@ def running_mosquitto(config: Path, port: int) -> Iterator["subprocess.Popen[byt
         process = subprocess.Popen([str(MOSQUITTO), "-c", str(config)], stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + START_S
-        while not _answers(port):
+        while not answers(port):
             assert process.poll() is None, (config.parent / "mosquitto.out").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -117,7 +117,8 @@ def running_mosquitto(config: Path, port: int) -> Iterator["subprocess.Popen[byt
         process.wait(START_S)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
