@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults test-soak test-camera test-drivers test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults simulate test-soak test-camera test-drivers test-arm64 test-hardware lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ bench: .venv/test.installed ## the figures of signing and verifying beside their
 test-faults: .venv/test.installed ## the slow tier: many kills and faults in a row
 	@sh tests/system-packages.sh
 	$(BIN)/pytest -m faults -s $(ARGS)
+
+simulate: .venv/test.installed ## a district in virtual time; ARGS="--seeds 0:10000" or ARGS="--seed 4711 --log"
+	$(BIN)/python -m tests.simulator $(ARGS)
 
 test-soak: .venv/test.installed ## 30 minutes of events with a kill every 20 s; SOAK_MINUTES=5 for fewer
 	@sh tests/system-packages.sh

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from agent.adapters.database import Snapshot, read_snapshot
 from agent.adapters.health_courier import read_board, read_health
 from agent.adapters.picamera2_source import camera_present
+from agent.adapters.snapshot import Snapshot, read_snapshot
 from agent.adapters.sources import FIRST_CAMERA, SOUND_CARDS
 from agent.adapters.spool import Spool
 from agent.adapters.state_lock import is_held

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from agent.adapters.database import read_snapshot
+from agent.adapters.snapshot import read_snapshot
 from agent.config import DATABASE, AgentConfig, shown
 from agent.control.command_messages import CommandCarriedOut, OpenCommand
 from agent.duty.masking import check_masked

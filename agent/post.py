@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Sequence
 
-from agent.adapters.database import snapshot
 from agent.adapters.mqtt_link import LastWill
+from agent.adapters.snapshot import snapshot
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import effects as asked
 from agent.control import messages as happened

@@ -11,8 +11,7 @@ A device that has lost both cannot know what it has used: it says so and begins 
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,15 +22,18 @@ from agent import durable
 from agent.adapters.counter_mirror import BLOCK, MOST, Ceilings, CounterMirror
 from agent.adapters.database_schema import MIGRATIONS
 from agent.adapters.reserve_file import NO_ROOM, ReserveFile
+from agent.adapters.told_ids import ToldIds
 from agent.control.messages import StoreLoss
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DIGEST_PATTERN, Digest
 
 RESERVE_BYTES = 2 * 1024 * 1024  # ours: what a whole write-ahead log comes to, twice
-WAL_PAGES = 256  # ours: a short log needs little room on a full disk
+WAL_BYTES = 1024 * 1024  # ours: a short log needs little room on a full disk
 QUOTA_BYTES = 1024 * 1024 * 1024  # ours: more than a million waiting events, half a year of recording without a break
-PAGE_BYTES = 4096
+PAGE_BYTES = 2048  # ours: two events; a commit of one writes two pages. A store of an earlier version keeps its 4096
+WHOLE_BYTES = 64 * 1024 * 1024  # ours: what a start reads through, 0.2 s of it here
+UNASKED_CHANGES = 32  # ours: ten events or so; how full the store is cannot change much meanwhile
 OPEN_BUSY_S = 5.0  # ours: at the start there is time to wait for somebody who looks
 BUSY_S = 0.25  # ours: readers keep no writer waiting, and the loop has buttons to obey; what is refused is tried again
 UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -49,12 +51,15 @@ logger = logging.getLogger(__name__)
 class Database:
     """An open file, used by one thread; made by `open_database`."""
 
-    def __init__(self, tables: SqliteUtils, mirror: CounterMirror, reserve: Path) -> None:
-        self._tables, self.mirror = tables, mirror
+    def __init__(self, tables: SqliteUtils, mirror: CounterMirror, path: Path) -> None:
+        self._tables, self.mirror, self._path = tables, mirror, path
         self.chain_end: tuple[int, Digest] | None = None  # number and hash of the last event, where that is known
-        self._reserve = ReserveFile(reserve, RESERVE_BYTES)
+        self.ids, self._errors = ToldIds(self), StoreErrors(_mark_of(path))
+        self._reserve = ReserveFile(path.with_name(f"{path.name}.reserve"), RESERVE_BYTES)
         self._reserved = self._reserve.ensure()
         self._most_pages = int(self.run("PRAGMA max_page_count")[0][0])
+        self._page_bytes = int(self.run("PRAGMA page_size")[0][0])
+        self._ask_after, self._used = -1, 0.0
 
     def close(self) -> None:
         """Let go of the file."""
@@ -62,18 +67,22 @@ class Database:
 
     def run(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Every row that `sql` gives; raises `EnvironmentFault`."""
-        with _store_errors():
+        with self._errors:
             return self._tables.conn.execute(sql, values).fetchall()
 
     def used_percent(self) -> float:
         """How much of the quota is in use, pages that are free again not counted; all of it while the room is gone that
         a full disk leaves for receipts."""
-        pages = self.run("PRAGMA page_count")[0][0]
+        if self._tables.conn.total_changes < self._ask_after and self._reserved:
+            return self._used  # asked before every event, and far below any limit
+        pages, self._ask_after = self.run("PRAGMA page_count")[0][0], -1
         if 2 * pages < self._most_pages and self._reserved:
-            return float(100 * pages / self._most_pages)  # asked before every event, and below any limit
+            self._ask_after = self._tables.conn.total_changes + UNASKED_CHANGES
+            self._used = 100 * pages / self._most_pages
+            return self._used
         free = self.run("PRAGMA freelist_count")[0][0]
         self._reserved = self._reserved or self._reserve.ensure()
-        if not self._reserved and free * PAGE_BYTES < RESERVE_BYTES:
+        if not self._reserved and free * self._page_bytes < RESERVE_BYTES:
             return 100.0
         return float(100 * (pages - free) / self._most_pages)
 
@@ -104,7 +113,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Everything inside is on the disk when the block ends, or nothing is (`EnvironmentFault`)."""
         connection = self._tables.conn
-        with _store_errors():
+        with self._errors:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -120,7 +129,7 @@ class Database:
 
     def integer(self, counter: str) -> int:
         """The counter's value, 0 where it was never set; raises `EnvironmentFault` when it is no number any more."""
-        return _number(counter, self.text(counter, "0"))
+        return counted(counter, self.text(counter, "0"))
 
     def set(self, counter: str, value: int | str) -> None:
         """Set a counter, inside a transaction."""
@@ -128,24 +137,11 @@ class Database:
         self.run(sql, (counter, str(value)))
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The figures of a device at one moment; see `agent.wire.status.DeviceStatus`."""
-
-    session: int
-    devseq: int
-    acked: int
-    waiting: int
-    head: str
-    recording: int
-    open_recordings: int
-    last_error: str
-    acked_at: str
-    health: str
-
-
-def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database, StoreLoss | None]:
-    """Open or begin the store; `StoreLoss` when what was there before had to be given up.
+def open_database(
+    path: Path, quota_bytes: int = QUOTA_BYTES, whole_bytes: int = WHOLE_BYTES
+) -> tuple[Database, StoreLoss | None]:
+    """Open or begin the store; `StoreLoss` when what was there before had to be given up. A file of more than
+    `whole_bytes` is read through only after it could not be read once.
 
     Raises `EnvironmentFault` when the file cannot be opened at all (disk, permission).
     """
@@ -153,8 +149,8 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
     lost_mirror = _read_mirror(mirror)
     existed = path.exists() and path.stat().st_size > 0
     try:
-        database = Database(_open(path, quota_bytes), mirror, _reserve_of(path))
-    except _UnreadableStore as fault:
+        database = Database(_open(path, quota_bytes, whole_bytes), mirror, path)
+    except UnreadableStore as fault:
         detail = str(fault) if lost_mirror is None else f"{fault}；{lost_mirror.detail}，编号从头开始"
         return _begin_again(path, quota_bytes, mirror, detail)
     # The mirror is written ahead of the event that needs it, which a power cut may take; it outlives a store that is
@@ -167,53 +163,24 @@ def open_database(path: Path, quota_bytes: int = QUOTA_BYTES) -> tuple[Database,
     return database, _mirror_again(database, lost_mirror, forgotten=not existed)
 
 
-def read_snapshot(path: Path) -> Snapshot:
-    """The figures of a store that another process may be using; raises `EnvironmentFault` when there is none."""
-    with _store_errors(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        connection.text_factory = _text
-        return _figures(lambda sql: connection.execute(sql).fetchall())
+def _mark_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.suspect")
 
 
-def snapshot(database: Database) -> Snapshot:
-    """The figures of the moment; raises `EnvironmentFault`."""
-    return _figures(database.run)
+class UnreadableStore(EnvironmentFault):
+    """The file is there and is no database, or a damaged one; the next start puts it aside."""
 
 
-def _figures(run: Callable[[str], list[tuple[Any, ...]]]) -> Snapshot:
-    counters = {str(name): str(value) for name, value in run("SELECT name, value FROM counter")}
-    devseq, acked, session, recording = (
-        _number(name, counters.get(name, "0")) for name in ("devseq", "acked", "session", "recording")
-    )
-    return Snapshot(
-        session=session,
-        devseq=devseq,
-        acked=acked,
-        waiting=devseq - acked,
-        head=counters.get("head", GENESIS),
-        recording=recording,
-        open_recordings=run("SELECT count(*) FROM open_recording")[0][0],
-        last_error=counters.get("last_error", ""),
-        acked_at=counters.get("acked_at", ""),
-        health=counters.get("health", ""),
-    )
-
-
-def _reserve_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.reserve")
-
-
-class _UnreadableStore(EnvironmentFault):
-    """The file is there and is no database, or a damaged one."""
-
-
-def _open(path: Path, quota_bytes: int) -> SqliteUtils:
-    with _store_errors():
+def _open(path: Path, quota_bytes: int, whole_bytes: int) -> SqliteUtils:
+    with StoreErrors():
         tables = SqliteUtils(sqlite3.connect(path, timeout=OPEN_BUSY_S), execute_plugins=False)
-        tables.conn.text_factory = _text
+        tables.conn.text_factory = damaged_text
         try:
-            _check_whole(tables)
-            _configure(tables, quota_bytes)
+            tables.conn.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file
+            _check_whole(tables, path, whole_bytes)
+            _configure(tables)
             _migrations().apply(tables)
+            _limit(tables, quota_bytes)
             _check_content(tables)
             tables.conn.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         except sqlite3.Error:
@@ -223,6 +190,7 @@ def _open(path: Path, quota_bytes: int) -> SqliteUtils:
             tables.close()
             raise
     path.chmod(durable.PRIVATE)
+    durable.remove(_mark_of(path))
     durable.sync_directory(path.parent)
     return tables
 
@@ -234,10 +202,14 @@ def _migrations() -> Migrations:
     return found
 
 
-def _check_whole(tables: SqliteUtils) -> None:
+def _check_whole(tables: SqliteUtils, path: Path, whole_bytes: int) -> None:
+    """All of a small file, and of one that could not be read once. Of a large one `_check_content` reads what every
+    start needs; each event is held against its hash when it is sent, and then what SQLite cannot read is noticed."""
+    if path.stat().st_size > whole_bytes and not _mark_of(path).exists():
+        return
     verdict = tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise _UnreadableStore(f"数据库自检未通过（{str(verdict)[:80]}）")
+        raise UnreadableStore(f"数据库自检未通过（{str(verdict)[:80]}）")
 
 
 def _check_content(tables: SqliteUtils) -> None:
@@ -245,34 +217,36 @@ def _check_content(tables: SqliteUtils) -> None:
     A damaged event is no reason to give the others up (`agent.adapters.damaged_rows`)."""
     missing = TABLES - set(tables.table_names())
     if missing:
-        raise _UnreadableStore(f"数据库缺少表 {'、'.join(sorted(missing))}")
+        raise UnreadableStore(f"数据库缺少表 {'、'.join(sorted(missing))}")
     counters = {str(name): str(value) for name, value in tables.conn.execute("SELECT name, value FROM counter")}
-    numbers = {name: _number(name, counters.get(name, "0")) for name in NUMBERS}
+    numbers = {name: counted(name, counters.get(name, "0")) for name in NUMBERS}
     hashes = [name for name in HASHES if not DIGEST_PATTERN.fullmatch(counters.get(name, GENESIS))]
     if hashes or numbers["acked"] > numbers["devseq"]:
-        raise _UnreadableStore(f"数据库中的计数已损坏（{(hashes or ['acked'])[0]}）")
+        raise UnreadableStore(f"数据库中的计数已损坏（{(hashes or ['acked'])[0]}）")
 
 
-def _number(name: str, value: str) -> int:
+def counted(name: str, value: str) -> int:
+    """A counter as a number; raises `UnreadableStore` when it is none any more."""
     if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MOST)) and int(value) <= MOST):
-        raise _UnreadableStore(f"数据库中的计数已损坏（{name}）")
+        raise UnreadableStore(f"数据库中的计数已损坏（{name}）")
     return int(value)
 
 
-def _text(value: bytes) -> str:
+def damaged_text(value: bytes) -> str:
     """Text whose bits may have been flipped is compared and refused like any other wrong text."""
     return value.decode("utf-8", "replace")
 
 
-def _configure(tables: SqliteUtils, quota_bytes: int) -> None:
+def _limit(tables: SqliteUtils, quota_bytes: int) -> None:
+    page_bytes = tables.conn.execute("PRAGMA page_size").fetchone()[0]
+    tables.conn.execute(f"PRAGMA max_page_count = {quota_bytes // page_bytes}")
+    tables.conn.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // page_bytes}")
+    tables.conn.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+
+
+def _configure(tables: SqliteUtils) -> None:
     tables.enable_wal()
-    for pragma in (
-        "synchronous = FULL",
-        f"max_page_count = {quota_bytes // PAGE_BYTES}",
-        f"wal_autocheckpoint = {WAL_PAGES}",
-        f"journal_size_limit = {WAL_PAGES * PAGE_BYTES}",
-    ):
-        tables.conn.execute(f"PRAGMA {pragma}")
+    tables.conn.execute("PRAGMA synchronous = FULL")
     mode = tables.conn.execute("PRAGMA journal_mode").fetchone()[0]
     level = tables.conn.execute("PRAGMA synchronous").fetchone()[0]
     if (mode, level) != ("wal", SYNCHRONOUS_FULL):
@@ -300,7 +274,7 @@ def _mirror_again(database: Database, loss: StoreLoss, *, forgotten: bool) -> St
 
 def _begin_again(path: Path, quota_bytes: int, mirror: CounterMirror, detail: str) -> tuple[Database, StoreLoss]:
     kept_as = _put_aside(path)
-    database = Database(_open(path, quota_bytes), mirror, _reserve_of(path))
+    database = Database(_open(path, quota_bytes, whole_bytes=0), mirror, path)
     return database, _skip(database, mirror.written, StoreLoss(kept_as, mirror.written.devseq, detail))
 
 
@@ -333,11 +307,21 @@ def _is_full(fault: EnvironmentFault) -> bool:
     return isinstance(cause, OSError) and cause.errno in NO_ROOM
 
 
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in UNREADABLE:
-            raise _UnreadableStore(f"本机数据库已损坏（{error}）") from error
-        raise EnvironmentFault(f"本机数据库写入失败（{error}）。请检查存储空间与存储卡。") from error
+class StoreErrors:
+    """What SQLite raises inside the block is an `EnvironmentFault`; a file that cannot be read leaves `mark` behind, so
+    that the next start reads all of it, however large."""
+
+    def __init__(self, mark: Path | None = None) -> None:
+        self._mark = mark
+
+    def __enter__(self) -> None:
+        """Nothing to do: entered several times for every event."""
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        """Raise in our own words."""
+        if isinstance(error, sqlite3.DatabaseError):
+            if error.sqlite_errorcode & 0xFF not in UNREADABLE:
+                raise EnvironmentFault(f"本机数据库写入失败（{error}）。请检查存储空间与存储卡。") from error
+            if self._mark is not None and not self._mark.exists():
+                durable.write_bytes(self._mark, b"", durable.PRIVATE)
+            raise UnreadableStore(f"本机数据库已损坏（{error}）") from error

@@ -25,5 +25,21 @@ def quarantined_rows(database: Any) -> None:
     database.table("quarantined").create(columns, pk="devseq")
 
 
-MIGRATIONS = (first_tables, withdrawn_disclosures, quarantined_rows)
+def ids_in_bulk(database: Any) -> None:
+    """No index is written with every event any more: `remembered` holds the ids of what waits as well
+    (`agent.adapters.told_ids`), in one tree and a second one by number."""
+    for statement in (
+        "DROP INDEX IF EXISTS idx_outbox_event_id",
+        "ALTER TABLE remembered RENAME TO remembered_before",
+        "CREATE TABLE remembered (event_id TEXT PRIMARY KEY, devseq INTEGER) WITHOUT ROWID",
+        "INSERT OR REPLACE INTO remembered SELECT event_id, devseq FROM remembered_before WHERE event_id IS NOT NULL",
+        "INSERT OR REPLACE INTO remembered SELECT event_id, devseq FROM outbox WHERE event_id IS NOT NULL",
+        "INSERT INTO counter(name, value) SELECT 'told', CAST(max(devseq) AS TEXT) FROM outbox HAVING count(*) > 0",
+        "DROP TABLE remembered_before",
+        "CREATE INDEX remembered_devseq ON remembered(devseq)",
+    ):
+        database.execute(statement)
+
+
+MIGRATIONS = (first_tables, withdrawn_disclosures, quarantined_rows, ids_in_bulk)
 """In the order in which they are applied, known to every store by their names."""

@@ -9,7 +9,7 @@ from typing import Any
 from agent.adapters.command_memory import read_commands, read_holds, write_command_note
 from agent.adapters.damaged_rows import declarations, find_damage, one_run, quarantine, quarantined_hash
 from agent.adapters.database import Database
-from agent.adapters.kept_recordings import read_kept, write_kept
+from agent.adapters.kept_recordings import offload_wanted, read_kept, write_kept
 from agent.control.back_pressure import STEPS, Pressure, pressure, takes
 from agent.control.command_messages import CommandSettled, CommandUsed, HoldsKept
 from agent.control.controller import Memory
@@ -26,7 +26,7 @@ from agent.control.effects import (
     StoreEvent,
     TrustSeen,
 )
-from agent.control.offload_messages import KeptGone, KeptSeen
+from agent.control.offload_messages import KeptGone, KeptSeen, OffloadWanted
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
@@ -41,7 +41,6 @@ SET_END = (
     "INSERT INTO counter(name, value) VALUES ('devseq', ?), ('head', ?) "
     "ON CONFLICT(name) DO UPDATE SET value = excluded.value"
 )
-REMEMBERED = 10_000  # ours: ids of events that have left, so that a fact told twice is stored once
 
 logger = logging.getLogger(__name__)
 
@@ -66,27 +65,36 @@ class EventStore:
         weightier events just now (`agent.control.back_pressure`) or fails: nothing is stored then, and the numbers stay
         free.
         """
-        level = self.pressure()
+        database, level = self._database, self.pressure()
         refused = next((it.draft.type for it in orders if not takes(level, it.draft.type)), None)
         if refused is not None:
             raise EnvironmentFault(f"{STEPS[level].text}（{refused.value.removeprefix('liuhen.')}）")
-        end, self._database.chain_end = self._database.chain_end or self._stored_end(), None
-        self._database.mirror.cover_event(end[0] + len(orders))
-        with self._database.transaction():
+        if database.ids.many:
+            self._settle_ids()
+        end, database.chain_end = database.chain_end or self._stored_end(), None
+        database.mirror.cover_event(end[0] + len(orders))
+        new: dict[str, int] = {}
+        with database.transaction():
             numbers = []
             for order in orders:
-                number = self._number_of(order.draft.event_id)
+                number = new.get(order.draft.event_id) or database.ids.number_of(order.draft.event_id)
                 if number is None:
                     end = self._append(order.draft, *end)
-                    number = end[0]
+                    number = new[order.draft.event_id] = end[0]
                 if order.note is not None:
-                    write_note(self._database, order.note, number)
+                    write_note(database, order.note, number)
                 numbers.append(number)
             for note in notes:
-                write_note(self._database, note, 0)
-            self._database.run(SET_END, (str(end[0]), end[1]))
-        self._database.chain_end = end
+                write_note(database, note, 0)
+            database.run(SET_END, (str(end[0]), end[1]))
+        database.chain_end = end
+        database.ids.learn(new)
         return numbers
+
+    def _settle_ids(self) -> None:
+        with self._database.transaction():
+            self._database.ids.settle()
+        self._database.ids.settled()
 
     def pressure(self) -> Pressure:
         """How full the store is."""
@@ -175,29 +183,24 @@ class EventStore:
             draft.data,
         )
 
-    def _number_of(self, event_id: str) -> int | None:
-        sql = (
-            "SELECT devseq FROM outbox WHERE event_id = ?1 UNION ALL SELECT devseq FROM remembered WHERE event_id = ?1"
-        )
-        rows = self._database.run(sql, (event_id,))
-        return rows[0][0] if rows and isinstance(rows[0][0], int) else None
-
     def _receipted(self, upto: int, head: Digest, at: str) -> int:
         with self._database.transaction():
             self._database.set("acked", upto)
             self._database.set("acked_head", head)
             self._database.set("acked_at", at)
-            return self._forget_batch(upto)
+            leaving = self._forget_batch(upto)
+        self._database.ids.left(leaving[-1][1] if leaving else upto)
+        return len(leaving)
 
-    def _forget_batch(self, upto: int) -> int:
+    def _forget_batch(self, upto: int) -> list[tuple[Any, ...]]:
         sql = "SELECT event_id, devseq FROM outbox WHERE devseq <= ? ORDER BY devseq LIMIT ?"
         leaving = self._database.run(sql, (upto, DELETE_ROWS))
-        for event_id, devseq in leaving:
-            # Deleted first: in a full store the page this frees is the one the id needs.
-            self._database.run("DELETE FROM outbox WHERE devseq = ?", (devseq,))
-            self._database.run("INSERT OR REPLACE INTO remembered VALUES (?, ?)", (event_id, devseq))
-        self._database.run("DELETE FROM remembered WHERE devseq <= ?", (upto - REMEMBERED,))
-        return len(leaving)
+        if leaving:
+            # Deleted first: in a full store the pages this frees are those that the ids need.
+            self._database.run("DELETE FROM outbox WHERE devseq <= ?", (leaving[-1][1],))
+            self._database.ids.leave(leaving)
+        self._database.ids.forget(upto)
+        return leaving
 
 
 class DeviceMemory:
@@ -258,6 +261,7 @@ class DeviceMemory:
             kept=read_kept(store),
             commands=read_commands(store),
             holds=read_holds(store),
+            offload_wanted=offload_wanted(store),
         )
 
     def _shift(self) -> Shift:
@@ -332,7 +336,7 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("health", reading)
         case CollectedTold(number):
             database.set("collected", max(number, database.integer("collected")))
-        case KeptSeen() | KeptGone():
+        case KeptSeen() | KeptGone() | OffloadWanted():
             write_kept(database, note)
         case DutyKept(shift):
             database.set("shift", shift)

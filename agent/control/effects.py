@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.control.command_messages import CommandEffect, CommandNote
+from agent.control.content_messages import ContentEffect
+from agent.control.hall_messages import HallEffect
 from agent.control.lights import Cue, Light
 from agent.control.link_effects import Acknowledge as Acknowledge
 from agent.control.link_effects import CheckEvents as CheckEvents
@@ -171,7 +173,7 @@ class NoteDuty:
 
 @dataclass(frozen=True)
 class ReadAsks:
-    """Take what was asked out of the folder `asked`; answered by `AsksRead`."""
+    """Take the first request out of the folder `asked`; answered by `AsksRead`, or by nothing when there is none."""
 
 
 @dataclass(frozen=True)
@@ -272,4 +274,6 @@ Effect = (
     | RaiseAlarm
     | Finish
     | CommandEffect
+    | HallEffect
+    | ContentEffect
 )

@@ -8,7 +8,9 @@ from agent.control.command_messages import CommandCarriedOut as CommandCarriedOu
 from agent.control.command_messages import CommandEvent as CommandEvent
 from agent.control.command_messages import CommandNotStored as CommandNotStored
 from agent.control.command_messages import CommandStored as CommandStored
+from agent.control.content_messages import ContentEvent as ContentEvent
 from agent.control.effects import StoreEvent
+from agent.control.hall_messages import HallEvent as HallEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
 from agent.control.link_messages import EventStored as EventStored
@@ -134,9 +136,10 @@ class AsksSettled:
 
 @dataclass(frozen=True)
 class AsksRead:
-    """What was asked, as it stood in the files, which are gone."""
+    """What was asked, as it stood in one file, which is gone. There may be more: each is settled before the next is
+    read, because it changes what the next one finds."""
 
-    files: tuple[bytes, ...]
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -167,9 +170,17 @@ class CourierDied:
     detail: str
 
 
+@dataclass(frozen=True)
+class StoreUnreadable:
+    """The database cannot be read any more; the next start puts it aside and tells its recordings again."""
+
+    detail: str
+
+
 DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
+    | HallEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken
@@ -197,7 +208,9 @@ Event = (
     | DutyEvent
     | CommandEvent
     | OffloadEvent
+    | ContentEvent
     | TimePassed
     | StopRequested
     | CourierDied
+    | StoreUnreadable
 )

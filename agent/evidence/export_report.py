@@ -68,6 +68,8 @@ def verify_export(
         why = str(fault) if isinstance(fault, SenderFault) else "缺少应有的内容。"
         return _report([Finding(Verdict.UNTRUSTED, TRUST, f"{CERTIFICATE_NAME}：{why}")])
     findings = list(_compared(listed, files))
+    if PAGE_NAME in files:
+        told.append(f"{PAGE_NAME} 只供打印，不在证明之列，未核验；以本报告所述为准。")
     if canonical.parse_timestamp(fields["exported_at"]) > now:
         findings.append(Finding(Verdict.UNTRUSTED, TIME, f"{CERTIFICATE_NAME}：所写的导出时间在将来，不予信任。"))
     return replace(_report(findings, told), device=whose[0], recording=whose[1], unit=whose[2])

@@ -16,6 +16,7 @@ MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 / I-JSON (RFC 7493 section 2
 MAX_DEPTH = 32  # ours; a document nests at most 6 deep
 TIMESTAMP_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
+_SPELLER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _T = TypeVar("_T")
 
 
@@ -52,7 +53,7 @@ def decode_object(data: bytes) -> dict[str, Any]:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, such as `2026-11-22T10:06:14.123Z`; `moment` must be aware."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_timestamp(text: Any) -> datetime:
@@ -145,7 +146,7 @@ def _same(data: bytes, again: bytes) -> None:
 
 def _spelled(value: Any) -> bytes:
     # Keys sort by Unicode code point; RFC 8785 sorts by UTF-16 unit: equal for every key inside the BMP.
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _SPELLER.encode(value).encode()
 
 
 def _spelled_items(value: Any) -> tuple[bytes, ...]:

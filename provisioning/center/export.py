@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
+from agent.duty.papers import BESIDE as PAPERS
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
@@ -165,7 +166,8 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
     for name, content in beside.items():
         if content is not None:
             durable.write_bytes(draft / name, content)
-    for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording)):
+    papers = sorted(place for place in (recording / PAPERS).glob("*") if place.is_file() and not place.is_symlink())
+    for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording), *papers):
         durable.make_directory((draft / place.relative_to(recording)).parent)
         durable.write_bytes(draft / place.relative_to(recording), read_file(place))
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())

@@ -21,6 +21,7 @@ from provisioning.center.intake import (
     Alarm,
     AlarmKind,
     Decision,
+    Link,
     SealedKind,
     countersigned_by,
     decide,
@@ -38,6 +39,15 @@ from provisioning.center.witnessing import countersigned_devices, witnesses
 log = logging.getLogger("liuhen.center")
 
 Committed = tuple[DeviceEvent, bytes]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A verified message of events, and its bytes as they came."""
+
+    device: DeviceId
+    links: tuple[Link, ...]
+    payload: bytes
 
 
 @dataclass(frozen=True)
@@ -68,16 +78,27 @@ class Ingest:
             EventLog(ledger.rows, self.receiver).begin()
 
     def take(self, messages: Sequence[tuple[str, bytes]], now: datetime, now_ms: int) -> None:
-        """Store a group of (topic, payload) in one transaction; when this returns they may be acknowledged."""
+        """Store a group of (topic, payload) in one transaction; when this returns they may be acknowledged.
+
+        Batches of one device that follow one another are decided together: each alone costs as much as fifty.
+        """
         accepted: list[Leaf] = []
         with self.store.transaction() as ledger:
+            held: dict[DeviceId, list[Batch]] = {}
+            refused = []
             for topic, payload in messages:
                 if is_receivers_own(topic):
                     continue
                 try:
-                    accepted += self._take_one(ledger, topic, payload, now, now_ms)
+                    batch = self._open_one(ledger, topic, payload, now, now_ms)
                 except SenderFault as fault:
-                    self._refuse(ledger, topic, fault, now)
+                    refused += self._refuse(ledger, topic, fault, now)
+                    continue
+                if batch is not None:
+                    held.setdefault(batch.device, []).append(batch)
+            for device, batches in held.items():
+                accepted += self._take_events(ledger, device, batches, now, now_ms)
+            self._refused.update(refused)
             EventLog(ledger.rows, self.receiver).append(accepted)
 
     def owe_unanswered(self, now_ms: int) -> None:
@@ -113,27 +134,30 @@ class Ingest:
             self.desk.owe(device, 0, now_ms)
         self._refused = set()
 
-    def _take_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> list[Leaf]:
+    def _open_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> Batch | None:
+        """The batch that a message is; anything else is settled here."""
         if not self.shard.owns(topic_device(topic, self.district)):
-            return []
+            return None
         channel = parse_device_topic(topic).channel
         if channel == HINT:
             device, hint = open_hint(topic, payload, self.trust, now, self.district)
             _note(ledger, device, hint, now)
         elif channel != STATE:
-            return self._take_events(ledger, topic, payload, now, now_ms)
+            return Batch(*open_batch(topic, payload, self.trust, now, self.district), payload)
         elif payload:  # an empty one is a retained state that was cleared
             status = open_status(topic, payload, self.trust, now, self.district)
             if ledger.status(status, now) and status.online:
                 self.desk.owe(status.device, 0, now_ms)
-        return []
+        return None
 
-    def _take_events(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> list[Leaf]:
-        device, links = open_batch(topic, payload, self.trust, now, self.district)
+    def _take_events(
+        self, ledger: Ledger, device: DeviceId, batches: Sequence[Batch], now: datetime, now_ms: int
+    ) -> list[Leaf]:
+        links = tuple(link for batch in batches for link in batch.links)
         decision = decide(links, ledger.shelf(device, [link.event.devseq for link in links]))
         ledger.apply(device, decision, now)
         committed = _committed(ledger, device, decision)
-        _keep_batch(ledger, device, decision, payload)
+        _keep_batches(ledger, device, decision, batches)
         for event, witness in witnesses((event for event, _ in committed), self.receiver, now):
             envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
             ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
@@ -145,14 +169,14 @@ class Ingest:
         self.desk.owe(device, len(links), now_ms)
         return [Leaf(device, event.devseq, body) for event, body in committed]
 
-    def _refuse(self, ledger: Ledger, topic: str, fault: SenderFault, now: datetime) -> None:
+    def _refuse(self, ledger: Ledger, topic: str, fault: SenderFault, now: datetime) -> list[DeviceId]:
         try:
             device = topic_device(topic, self.district)
         except SenderFault:
             log.warning("message on a foreign topic ignored: %s", fault)
-            return
-        self._refused.add(device)
+            return []
         _note(ledger, device, Alarm(AlarmKind.REFUSED, 0, "", str(fault)), now)
+        return [device]
 
     def _receipt(self, ledger: Ledger, device: DeviceId, tree: TreePoint, now: datetime, now_ms: int) -> Receipt:
         head = ledger.head(device)
@@ -181,13 +205,19 @@ def _committed(ledger: Ledger, device: DeviceId, decision: Decision) -> list[Com
     return [here[number] for number in numbers]
 
 
-def _keep_batch(ledger: Ledger, device: DeviceId, decision: Decision, payload: bytes) -> None:
-    """What the account of the device will need: the batch as it came."""
-    new = [link.event.devseq for link in (*decision.append, *decision.park)]
-    if new:
-        ledger.keep(device, SealedKind.BATCH, min(new), payload)
-    for other in countersigned_devices(link.event for link in (*decision.append, *decision.park)):
-        ledger.keep(other, countersigned_by(device), min(new), payload)
+def _keep_batches(ledger: Ledger, device: DeviceId, decision: Decision, batches: Sequence[Batch]) -> None:
+    """What the account of the device will need: the batches as they came, each by its first number that was new."""
+    new = {link.event.devseq: link for link in (*decision.append, *decision.park)}
+    kept: dict[int, bytes] = {}
+    for batch in batches:
+        found = [new.pop(link.event.devseq) for link in batch.links if new.get(link.event.devseq) is link]
+        if not found:
+            continue
+        first = min(link.event.devseq for link in found)
+        kept[first] = batch.payload
+        for other in countersigned_devices(link.event for link in found):
+            ledger.keep(other, countersigned_by(device), first, batch.payload)
+    ledger.keep_all(device, SealedKind.BATCH, kept)
 
 
 def _note(ledger: Ledger, device: DeviceId, alarm: Alarm, now: datetime) -> None:

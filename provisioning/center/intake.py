@@ -129,7 +129,7 @@ class Decision:
     """What the store is to do with a batch, in one transaction: append `append`, park `park`, then move `adopt` from
     the parked to the events (the chain, or beside it what a declared gap keeps), forget `discard` and record `losses`;
     then `head` holds. `gap_opened`: something waits now and nothing did before. `damage`: what the device has declared
-    damaged, used while deciding."""
+    damaged, and `taken`: the hashes of what joins, both used while deciding."""
 
     head: Head
     append: list[Link] = field(default_factory=list)
@@ -140,6 +140,7 @@ class Decision:
     losses: list[Loss] = field(default_factory=list)
     gap_opened: bool = False
     damage: list[tuple[DamagedRun, Link]] = field(default_factory=list)
+    taken: dict[int, Digest] = field(default_factory=dict)
 
 
 def open_batch(
@@ -244,9 +245,10 @@ def _declare(link: Link, parked: dict[int, Waiting], decision: Decision) -> None
         return
     kept = tuple(sorted(waiting for waiting in parked if waiting < number))
     for waiting in kept:
-        del parked[waiting]
+        decision.taken[waiting] = parked.pop(waiting).digest
     decision.adopt.extend(kept)
     decision.append.append(link)
+    decision.taken[number] = link.digest
     decision.losses.append(Loss(head.upto + 1, number - 1, kept, number, link.digest))
     decision.head = Head(number, link.digest)
 
@@ -257,6 +259,7 @@ def _append(link: Link, decision: Decision) -> None:
         decision.alarms.append(_alarm(AlarmKind.BROKEN_CHAIN, link, detail))
         return
     decision.append.append(link)
+    decision.taken[link.event.devseq] = link.digest
     decision.head = Head(link.event.devseq, link.digest)
 
 
@@ -269,19 +272,14 @@ def _adopt(parked: dict[int, Waiting], decision: Decision) -> None:
             decision.discard.append(number)
             return
         decision.adopt.append(number)
+        decision.taken[number] = waiting.digest
         decision.head = Head(number, waiting.digest)
 
 
 def _digest_at(number: int, shelf: Shelf, parked: Mapping[int, Waiting], decision: Decision) -> Digest | None:
     if number in parked:
         return parked[number].digest
-    if number in decision.adopt:
-        return shelf.parked[number].digest if number in shelf.parked else _digest_in(decision.park, number)
-    return _digest_in(decision.append, number) or shelf.stored.get(number)
-
-
-def _digest_in(links: Sequence[Link], number: int) -> Digest | None:
-    return next((link.digest for link in links if link.event.devseq == number), None)
+    return decision.taken.get(number) or shelf.stored.get(number)
 
 
 def _check_number(number: int) -> None:

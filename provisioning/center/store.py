@@ -111,12 +111,12 @@ class Ledger:
         parked = _rows(
             self._connection, select(_parked.c.devseq, _parked.c.prev, _parked.c.hash).where(_parked.c.device == device)
         )
-        stored = _rows(
-            self._connection,
-            select(_event.c.devseq, _event.c.hash).where(_event.c.device == device, _event.c.devseq.in_(list(numbers))),
-        )
+        head = self.head(device)
+        asked = [number for number in numbers if number <= head.upto]  # nothing is stored beyond it
+        query = select(_event.c.devseq, _event.c.hash).where(_event.c.device == device, _event.c.devseq.in_(asked))
+        stored = _rows(self._connection, query) if asked else []
         waiting = {row["devseq"]: Waiting(row["prev"], row["hash"]) for row in parked}
-        return Shelf(self.head(device), {row["devseq"]: row["hash"] for row in stored}, waiting)
+        return Shelf(head, {row["devseq"]: row["hash"] for row in stored}, waiting)
 
     def head(self, device: DeviceId) -> Head:
         """The end of the device's chain."""
@@ -179,9 +179,18 @@ class Ledger:
         same = (_sealed.c.device == device, _sealed.c.kind == str(kind))
         if only:
             self._connection.execute(delete(_sealed).where(*same))
-        if not _rows(self._connection, select(_sealed.c.number).where(*same, _sealed.c.number == number)):
-            row = {"device": device, "kind": str(kind), "number": number, "envelope": envelope}
-            self._connection.execute(insert(_sealed).values(**row))
+        self.keep_all(device, kind, {number: envelope})
+
+    def keep_all(self, device: DeviceId, kind: str, envelopes: Mapping[int, bytes]) -> None:
+        """As `keep`, for many by their numbers."""
+        same = (_sealed.c.device == device, _sealed.c.kind == str(kind), _sealed.c.number.in_(list(envelopes)))
+        there = {row["number"] for row in _rows(self._connection, select(_sealed.c.number).where(*same))}
+        new = [
+            {"device": device, "kind": str(kind), "number": number, "envelope": envelope}
+            for number, envelope in envelopes.items()
+            if number not in there
+        ]
+        _insert(self._connection, _sealed, new)
 
     def unanswered(self) -> tuple[DeviceId, ...]:
         """Devices with committed events that no receipt has covered."""
@@ -228,6 +237,13 @@ class Store:
         query = select(_event.c.body).where(_event.c.device == device, _event.c.type.in_(list(types)))
         with _database_errors(), self._engine.connect() as connection:
             return tuple(row.body for row in connection.execute(query.order_by(_event.c.devseq)))
+
+    def newest(self, device: str, kind: str) -> bytes | None:
+        """Canonical body of the device's newest event of this type, None without one."""
+        query = select(_event.c.body).where(_event.c.device == device, _event.c.type == kind)
+        with _database_errors(), self._engine.connect() as connection:
+            row = connection.execute(query.order_by(_event.c.devseq.desc()).limit(1)).first()
+            return None if row is None else bytes(row.body)
 
     def account(self, device: str) -> tuple[bytes, ...]:
         """Every envelope kept about the device: its own batches, our last receipt, our witnesses, and the batches in

@@ -85,7 +85,10 @@ def test_whole_export_is_verified_by_the_page_that_lies_in_it(tmp_path: Path, of
         TOLD.by,
         TOLD.approved_by,
     )
+    before = sorted(out.rglob("*"))
     assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 10
+    assert sorted(out.rglob("*")) == before
+    assert _judged(out, office)[CERTIFICATE_NAME].verdict.value == "complete"
 
 
 def test_whole_export_carries_photos_and_notes(tmp_path: Path, office: Office) -> None:
@@ -305,6 +308,7 @@ def test_export_is_verified_with_its_certificate_years_later(tmp_path: Path, off
         CERTIFICATE_NAME: "complete",
     }
     said = "".join(reports[CERTIFICATE_NAME].completeness.lines)
+    assert f"{PAGE_NAME} 只供打印" in said
     assert all(word in said for word in (TOLD.by, TOLD.approved_by, TOLD.reason, "第 3 至 4 片段"))
     assert reports[CERTIFICATE_NAME].recording == certificate.recording
 

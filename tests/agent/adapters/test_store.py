@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.counter_mirror import BLOCK
-from agent.adapters.database import Database, open_database, read_snapshot
+from agent.adapters.database import Database, UnreadableStore, open_database
+from agent.adapters.snapshot import read_snapshot
 from agent.adapters.store import DeviceMemory, EventStore
-from agent.control.effects import DisclosureSeen, EventDraft, RecordingEnded, TrustSeen
+from agent.adapters.told_ids import MOST_IN_MEMORY
+from agent.control.effects import DisclosureSeen, EventDraft, RecordingEnded, StoreEvent, TrustSeen
 from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
 from agent.wire import canonical
@@ -97,7 +99,7 @@ def test_a_full_quota_refuses_loses_nothing_and_takes_events_again_after_a_recei
         store, memory = store_of(opened), DeviceMemory(opened)
         with pytest.raises(EnvironmentFault, match="将满"):
             fill(store)
-        with pytest.raises(EnvironmentFault, match="full"):
+        with pytest.raises(EnvironmentFault, match=r"full|已满"):
             fill(store, EventType.RECORDING_SEALED)
         accepted = opened.integer("devseq")
         assert accepted > 50
@@ -182,6 +184,62 @@ def test_a_damaged_store_is_kept_aside_and_no_number_comes_again(path: Path, dam
     if damage in damaged:
         assert path.with_name(loss.kept_as).read_bytes() == damaged[damage]
     assert open_database(path)[1] is None
+
+
+def test_a_damaged_page_of_a_store_too_large_to_be_read_at_a_start_is_found_when_it_is_sent(path: Path) -> None:
+    with closing(open_database(path)[0]) as opened:
+        store = store_of(opened)
+        for number in range(200):
+            store.put(draft(f"e{number}", "x" * 900))
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\xff" * 16384)
+    opened, loss = open_database(path, whole_bytes=0)
+    with closing(opened):
+        assert loss is None
+        with pytest.raises(UnreadableStore):
+            store_of(opened).waiting(0, 200, 10**9)
+    again, loss = open_database(path, whole_bytes=0)
+    with closing(again):
+        assert loss is not None
+        assert store_of(again).put(draft("next")) == BLOCK + 2
+    assert open_database(path, whole_bytes=0)[1] is None
+
+
+def test_a_store_of_an_earlier_version_still_knows_what_it_was_told(path: Path) -> None:
+    with closing(open_database(path)[0]) as opened:
+        opened.mirror.cover_event(2)
+        for statement in (
+            "DROP INDEX remembered_devseq",
+            "DROP TABLE remembered",
+            "CREATE TABLE remembered (event_id TEXT PRIMARY KEY, devseq INTEGER)",
+            "INSERT INTO remembered VALUES ('left', 1)",
+            "DELETE FROM _sqlite_migrations WHERE name = 'ids_in_bulk'",
+            "INSERT INTO outbox(devseq, event_id, type, body, hash) VALUES (2, 'waits', 't', x'7b7d', '')",
+            "INSERT INTO counter VALUES ('devseq', '2'), ('acked', '1')",
+            "CREATE UNIQUE INDEX idx_outbox_event_id ON outbox(event_id)",
+            "COMMIT",
+        ):
+            opened.run(statement)
+    opened, loss = open_database(path)
+    with closing(opened):
+        store = store_of(opened)
+        assert loss is None
+        assert [store.put(draft(name)) for name in ("left", "waits", "new")] == [1, 2, 3]
+
+
+def test_facts_told_twice_are_known_over_starts_receipts_and_many_others(path: Path) -> None:
+    names = [f"e{number}" for number in range(MOST_IN_MEMORY + 50)]
+    with closing(open_database(path)[0]) as opened:
+        store_of(opened).put_all([StoreEvent(draft(name)) for name in names])
+        store_of(opened).put(draft("one more"))  # what memory held goes into the table
+        store_of(opened).acknowledge(MOST_IN_MEMORY + 20)
+    with closing(open_database(path)[0]) as opened:
+        store = store_of(opened)
+        assert store.put_all([StoreEvent(draft(name)) for name in names]) == [*range(1, len(names) + 1)]
+        assert store.put_all([StoreEvent(draft("twice")), StoreEvent(draft("twice"))]) == [len(names) + 2] * 2
+        store.acknowledge(len(names) + 2)
+        assert store.put(draft("twice")) == len(names) + 2
 
 
 FLIPPED = [
