@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults simulate test-soak test-camera test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults simulate test-soak test-camera test-drivers test-arm64 test-hardware lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ test-soak: .venv/test.installed ## 30 minutes of events with a kill every 20 s; 
 
 test-camera: .venv/bin/python ## real picamera2 on a virtual camera, in a Debian userland; needs root
 	@sh tests/camera/tier.sh $(ARGS)
+
+test-drivers: .venv/test.installed ## V4L2 and ALSA on the kernel's own drivers, in a virtual machine; needs root
+	@sh tests/drivers/tier.sh
 
 test-arm64: .venv/bin/python ## the fast tests and a recording in an emulated aarch64 userland; needs root
 	@sh tests/arm64/tier.sh $(ARGS)
