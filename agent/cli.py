@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agent import duty_cli, firstboot_cli, paper_cli
+from agent import duty_cli, firstboot_cli, paper_cli, renewal_cli
 from agent.adapters import state_lock
 from agent.adapters.snapshot import read_snapshot
 from agent.cli_frame import run_app
@@ -193,6 +193,8 @@ for command in (
     firstboot_cli.firstboot,
     firstboot_cli.acceptance,
     firstboot_cli.retire,
+    renewal_cli.renew,
+    firstboot_cli.update,
 ):
     application.command()(command)
 

@@ -39,6 +39,7 @@ class IdentityConfig:
     trust_list: Path
     evidence_key: KeyPlace = field(metadata={"secret": True})
     evidence_chain: Path
+    renewal: str = ""  # https address of the server that renews the TLS certificate; "" for none
 
 
 @dataclass(frozen=True)

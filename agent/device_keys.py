@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from agent import durable
 from agent.errors import SenderFault
-from agent.key_files import read_private_key
+from agent.key_files import read_certificates, read_private_key
 from agent.wire.signing import certificate_key, load_pem_certificates
 
 
@@ -44,3 +44,17 @@ def checked_chain(
     if names != [device] or certificate_key(leaf) != key.public_key():
         raise SenderFault("答复中的证书不是给本机这把密钥的，已拒绝。请重新申请。", "other-request")
     return leaf
+
+
+def finish_swap(certificate: Path, key: Path) -> None:
+    """Bring a swap to its end that was cut between its two renames: the chain in place is the new key's."""
+    new_key = renewed_name(key)
+    if not new_key.exists() or renewed_name(certificate).exists() or not certificate.exists():
+        return
+    if certificate_key(read_certificates(certificate)[0]) == read_private_key(new_key).public_key():
+        durable.move(new_key, key)
+
+
+def renewed_name(path: Path) -> Path:
+    """Where the next of a TLS file stands until it is in place."""
+    return path.with_name(f"{path.name}.new")

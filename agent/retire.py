@@ -5,6 +5,7 @@ Files are overwritten where they stand before they are removed, keys first, so t
 what the medium shows. What the flash behind it may still hold is told in the certificate of the bench, not denied here.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,14 @@ from pathlib import Path
 from cryptography import x509
 
 from agent import durable
-from agent.adapters.database import QUOTA_BYTES, open_database
-from agent.adapters.kept_recordings import read_kept
-from agent.adapters.snapshot import read_snapshot
+from agent.adapters.kept_recordings import NAME as KEPT
+from agent.adapters.snapshot import read_counters, read_snapshot
 from agent.adapters.state_lock import is_held
 from agent.app import own_signer
 from agent.clock import Clock
 from agent.config import DATABASE, RECORDINGS, AgentConfig
-from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.control.deletion import parse_kept
+from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import AGENT_TOML, ISSUING
 from agent.key_files import read_certificates
 from agent.key_places import KeyFile
@@ -95,13 +96,13 @@ def _recordings(config: AgentConfig) -> list[str]:
 
 
 def _receipted(store: Path) -> set[str]:
-    database, loss = open_database(store, QUOTA_BYTES)
-    try:
-        if loss is not None:
-            raise EnvironmentFault("本机的事件库已损坏，不知道哪些有回执，没有擦除任何内容。请在工作台按无法擦除处理。")
-        return {str(name) for name, kept in read_kept(database).items() if kept.receipted}
-    finally:
-        database.close()
+    """The recordings whose files the centre has signed for; what the card has damaged counts for nothing."""
+    found = set()
+    for value in read_counters(store, KEPT).values():
+        with contextlib.suppress(SenderFault):
+            kept = parse_kept(value)
+            found |= {str(kept.recording)} if kept.receipted else set()
+    return found
 
 
 def _erase(config: AgentConfig, folder: Path) -> None:
@@ -111,9 +112,12 @@ def _erase(config: AgentConfig, folder: Path) -> None:
         _wipe(key)
     for place in _deepest_first(config.state_dir):
         _wipe(place)
-    last = (ISSUING, config.identity.root.name, AGENT_TOML)  # what going on after an interruption needs
+    public = (config.identity.root.name, ISSUING)  # needed to go on; removed in one step, never half overwritten
+    last = (*public, AGENT_TOML)
     for place in sorted(folder.iterdir(), key=lambda it: last.index(it.name) if it.name in last else -1):
-        if place.name != LAST_WORD:
+        if place.name in public:
+            durable.remove(place)
+        elif place.name != LAST_WORD:
             for inside in _deepest_first(place):
                 _wipe(inside)
 

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from agent.errors import EnvironmentFault
 
@@ -25,28 +24,20 @@ def cut_font(texts: Iterable[str], fonts: Sequence[tuple[Path, int]] = FONTS) ->
     try:
         import brotli  # noqa: F401 - what WOFF2 is packed with
         from fontTools import subset
-        from fontTools.ttLib import TTLibError
+        from fontTools.ttLib import TTFont, TTLibError
     except ImportError as error:
         raise EnvironmentFault("没有安装字体组件。请执行 pip install 'liuhen[publish]'。") from error
     options = subset.Options()
     options.flavor, options.layout_features, options.name_IDs = "woff2", ["kern", "vert"], []
     options.notdef_outline = options.hinting = False
     try:
-        font = _face(*place)
-        cutter = subset.Subsetter(options)
-        cutter.populate(text=ALWAYS + SIGNS + "".join(texts))
-        cutter.subset(font)
         out = io.BytesIO()
-        font.flavor = "woff2"
-        font.save(out)
+        with TTFont(str(place[0]), fontNumber=place[1], lazy=True) as font:
+            cutter = subset.Subsetter(options)
+            cutter.populate(text=ALWAYS + SIGNS + "".join(texts))
+            cutter.subset(font)
+            font.flavor = "woff2"
+            font.save(out)
     except (TTLibError, OSError) as error:
         raise EnvironmentFault(f"字体 {place[0]} 无法使用（{error}）。请重新安装字体。") from error
     return out.getvalue()
-
-
-def _face(path: Path, number: int) -> Any:
-    from fontTools.ttLib import TTCollection, TTFont
-
-    if path.suffix == ".ttc":
-        return TTCollection(str(path), lazy=True).fonts[number]
-    return TTFont(str(path), lazy=True)

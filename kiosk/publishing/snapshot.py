@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +77,10 @@ def static_pages(config: Path) -> dict[str, bytes]:
     """Every page of the kiosk of `config` as files by name, linked among themselves; raises `EnvironmentFault`."""
     with _kiosk(config) as base:
         found = _crawl(base)
+    known = {_file_name(path) for path in found}
     files = {
-        _file_name(path): _rewritten(body) if kind == "text/html" else body for path, (kind, body) in found.items()
+        _file_name(path): _rewritten(body, known) if kind == "text/html" else body
+        for path, (kind, body) in found.items()
     }
     return {**files, "index.html": files[_file_name(FIRST)], IN_HALL: NOTE.encode()}
 
@@ -122,14 +124,14 @@ def _crawl(base: str) -> dict[str, tuple[str, bytes]]:
     return found
 
 
-def _rewritten(body: bytes) -> bytes:
+def _rewritten(body: bytes, known: Container[str]) -> bytes:
     text = LIVE.sub("", SCRIPT.sub("", body.decode()))
-    return LINK.sub(lambda link: f'{link[1]}="{_target(link[2])}"', text).encode()
+    return LINK.sub(lambda link: f'{link[1]}="{_target(link[2], known)}"', text).encode()
 
 
-def _target(link: str) -> str:
-    path = _plain(link)
-    return IN_HALL if ONLY_IN_HALL.match(path) else quote(_file_name(path))
+def _target(link: str, known: Container[str]) -> str:
+    name = _file_name(_plain(link))
+    return quote(name) if name in known else IN_HALL
 
 
 def _plain(link: str) -> str:

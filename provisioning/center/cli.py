@@ -27,7 +27,9 @@ from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.offload_cli import intake, unfinished
 from provisioning.center.page import cli as page_cli
+from provisioning.center.push_cli import push
 from provisioning.center.receipt_folder import ReceiptFolder
+from provisioning.center.receipts_cli import EXAMPLES as RECEIPTS_EXAMPLES
 from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
@@ -49,7 +51,8 @@ app.command(
 )(command)
 app.command(epilog="例：liuhen-center commands --config center.toml --device REC-0001 --json")(commands)
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
-app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
+app.command(epilog="例：liuhen-center push --config center.toml --to https://… --watch")(push)
+app.command(epilog=RECEIPTS_EXAMPLES)(receipts)
 
 log_cli.add_to(app)
 app.command(epilog="例：liuhen-center intake --config center.toml --recordings recordings --watch")(intake)

@@ -16,13 +16,13 @@ from typing import Any, Protocol
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.canonical import Fields
-from agent.wire.commands import COMMAND_TYPE, MAX_COUNTER, Command, CommandKind, open_command, parse_command
+from agent.wire.commands import COMMAND_TYPE, MAX_COUNTER, Command, CommandKind, Refusal, open_command, parse_command
 from agent.wire.device_events import EventType
 from agent.wire.envelope import parse_envelope, seal
 from agent.wire.identifiers import DeviceId
 from agent.wire.signing import Signer
 from agent.wire.topics import COMMAND, device_topic
-from agent.wire.trust import TrustList
+from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
 
 FOLDER, WAITING, CLOSED = "commands", "waiting", "closed"
@@ -89,6 +89,7 @@ class CommandBook:
     ) -> Sent:
         """Seal the next command for `device` and lay it ready; raises `OperatorFault` or `SenderFault` when no device
         would take it."""
+        _check_signer(signer, trust)
         for folder in (self._waiting, self._closed):
             durable.make_directory(folder)
         with durable.exclusive(self._waiting.parent):
@@ -128,6 +129,15 @@ class CommandBook:
                 continue  # it was moved meanwhile, or is no command: no device would take it
             if path.name == _name(command):
                 yield Sent(command, envelope, folder == self._waiting)
+
+
+def _check_signer(signer: Signer, trust: TrustList) -> None:
+    """Raise `SenderFault` for a key that no device takes commands from."""
+    listed = trust.credentials.get(signer.key_id)
+    if listed is None or listed.role is not Role.COMMANDER:
+        text = f"密钥 {signer.key_id[:16]}… 不是信任清单第 {trust.version} 版中的签发人（commander），未签发。"
+        advice = "请检查 --key 与 --chain；新的签发人用 liuhen-provision add-person --role commander 登记。"
+        raise SenderFault(f"{text}{advice}", Refusal.SIGNATURE)
 
 
 def answers(events: Events, sent: Iterable[Sent]) -> dict[str, Answer]:

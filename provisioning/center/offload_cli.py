@@ -22,7 +22,7 @@ from provisioning.cli_frame import err, tell
 
 LOOK_S = 15.0  # ours
 
-Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径，其中有 offload 一节")]
+Config = Annotated[Path, typer.Option("--config", help=r"center.toml 的路径，其中要有 \[offload] 一节")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
 
 

@@ -199,8 +199,8 @@ class Receiver:
 def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     """A receiver from its configuration; raises `OperatorFault` when a file is missing or does not match, or when the
     trust list does not know our key as this receiver's."""
-    trust_file = TrustFile(config.trust_list, _root(config))
-    trust = _first_trust(trust_file)
+    trust_file = TrustFile(config.trust_list, root_of(config))
+    trust = first_trust(trust_file)
     signer = read_signer(config.key, config.chain)
     own = trust.credentials.get(signer.key_id)
     if own is None or (own.role, own.subject) != (Role.RECEIVER, config.receiver):
@@ -221,14 +221,16 @@ def receiver_of(
     return Receiver(config, ingest, link, inbox, ingest.signer, trust_file, *folders, commands, clock)
 
 
-def _root(config: CenterConfig) -> x509.Certificate:
+def root_of(config: CenterConfig) -> x509.Certificate:
+    """The pinned root of the configuration; raises `OperatorFault`."""
     try:
         return load_pem_certificates(read_file(config.root))[0]
     except SenderFault as error:
         raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
 
 
-def _first_trust(trust_file: TrustFile) -> TrustList:
+def first_trust(trust_file: TrustFile) -> TrustList:
+    """The list to begin with; raises `OperatorFault`."""
     try:
         return trust_file.load()
     except SenderFault as fault:

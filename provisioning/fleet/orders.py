@@ -54,8 +54,8 @@ class DeviceOrder:
     `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
     `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal.
     `archive` is the PEM public key that recordings and documents' texts are encrypted for; with `clear` the texts
-    alone, and without a key recordings are in the clear and texts stay on the device. `lines` are further serial
-    devices of `[hooks]`, by key."""
+    alone, and without a key recordings are in the clear and texts stay on the device. `renewal` is where
+    the TLS certificate is renewed (https), `lines` are further serial devices of `[hooks]`, by key."""
 
     device: str
     unit: str
@@ -69,6 +69,7 @@ class DeviceOrder:
     archive: bytes | None = None
     clear: bool = False
     lines: Mapping[str, str] = field(default_factory=dict)
+    renewal: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    if order.renewal:
+        document["identity"] = {**_table(document["identity"]), "renewal": order.renewal}
     evidence: dict[str, str | int] = {"profile": "gm", "sm2_key": SM2_KEY_NAME} if order.gm else {}
     if order.archive is not None:
         evidence |= {"papers_key" if order.clear else "archive_key": ARCHIVE_NAME}
@@ -154,6 +157,10 @@ def center_toml(order: ReceiverOrder, place: District) -> bytes:
             "broker": order.broker.as_table(),
         }
     )
+
+
+def _table(value: str | int | dict[str, str | int]) -> dict[str, str | int]:
+    return value if isinstance(value, dict) else {}
 
 
 def _audience(kiosk: KioskOrder) -> str:

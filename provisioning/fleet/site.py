@@ -66,10 +66,13 @@ def device_order(device: Device, site: Site, archive: bytes | None) -> DeviceOrd
     """What the configuration of `device` is made of; `archive` is the district's public archive key."""
     told = {name: str(value) for name, value in device.settings.items()}
     address = BrokerAddress(site.broker_host, site.broker_port, site.protocol, site.broker_name)
+    renewal = "/".join(site.enrol.split("/")[:3])  # https://host:port
     if device.role == "kiosk":
         listen = told.get("listen", KIOSK_LISTEN)
         kiosk = KioskOrder(told["hall"], told["audience"], told["complaint_phone"], listen)
-        return DeviceOrder(device.device, device.unit, address, kiosk=kiosk)
-    kept = None if told.get("archive") == "none" else archive
+        return DeviceOrder(device.device, device.unit, address, kiosk=kiosk, renewal=renewal)
+    clear = told.get("archive") == "none"
     camera, mcu, partner = (told.get(name, other) for name, other in (("camera", "auto"), ("mcu", ""), ("partner", "")))
-    return DeviceOrder(device.device, device.unit, address, camera, mcu, None, partner, archive=kept)
+    return DeviceOrder(
+        device.device, device.unit, address, camera, mcu, None, partner, archive=archive, clear=clear, renewal=renewal
+    )

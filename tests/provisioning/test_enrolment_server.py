@@ -13,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from agent import durable
+from agent.config import parse_config
+from agent.tls_renewal import https_ask, renew
 from provisioning.authority import cert_book, keys
 from provisioning.authority.authority import Authority
 from provisioning.authority.certificates import Profile
@@ -152,6 +154,12 @@ def test_device_enrols_and_renews_over_https_and_a_stranger_does_not(
     status, body = Caller(port, root, held.folder).ask("POST", est.RENEW, keys.signing_request(keys.new_key(), A))
     assert status == 200, "the renewed certificate renews"
     assert Caller(port, root).ask("POST", est.RENEW, b"")[0] == 401
+    for name, content in (("agent.toml", held.answer.files["agent.toml"]), ("root.pem", root.read_text())):
+        durable.write_bytes(held.folder / name, content.replace(":8491", f":{port}").encode())
+    config = parse_config((held.folder / "agent.toml").read_text(), held.folder)
+    before = (held.folder / "tls.pem").read_bytes()
+    assert renew(config, today(), https_ask(config), lambda _, __: None, force=True).changed
+    assert (held.folder / "tls.pem").read_bytes() != before
     assert (
         len(pkcs7.load_der_pkcs7_certificates(base64.b64decode(Caller(port, root).ask("GET", est.CA_CERTIFICATES)[1])))
         == 2
