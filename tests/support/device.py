@@ -7,6 +7,7 @@ from typing import Any
 from agent.adapters.database import QUOTA_BYTES, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.fake_recorder import FakeRecorder
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.recording_removal import RecordingRemoval
@@ -147,6 +148,7 @@ class RunningDevice:
             lambda: WorkFailed("not in this test"),
             removal=removal,
             keys=KeyRequests(self.state, district.device),
+            hall=HallFolder(self.state) if kiosk else None,
         )
         self.controller = Controller(identity, self.memory.recall(), district.trust, lambda: 0.0)
         self.refused = self.controller.restore(self.disclosed.read() if kiosk else [], self.clock.read())
