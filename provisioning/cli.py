@@ -32,6 +32,7 @@ from provisioning.fleet.identity_files import write_trust
 from provisioning.fleet.inventory import Planned, open_inventory
 from provisioning.fleet.orders import DeviceOrder, KioskOrder, ReceiverOrder, broker_address
 from provisioning.fleet.site import checked_settings
+from provisioning.page_cli import add_to as add_page_commands
 from provisioning.rehearsal import cli as rehearsal_cli
 
 ENGINE_HELP = "mosquitto（即 mosquitto-2.0）、mosquitto-2.1、emqx-5，或仅供演练的 embedded"
@@ -249,6 +250,7 @@ def broker_config(
 
 for commands in (inventory_cli, card_cli, life_cli):
     commands.add_to(app)
+add_page_commands(app)
 app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 
 

@@ -6,6 +6,7 @@ that asks for nothing makes way for a new one, and no address has more than its 
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,7 @@ from agent.errors import EnvironmentFault
 
 GRACE_S = 2  # an open film gets this long at the end
 HEAD_S = 5.0  # ours; a browser sends its head in one packet
+PEER = "peer"  # in the scope's state: the certificate (DER) that the other side has shown
 MAX_CONNECTIONS = 32  # ours; a browser opens six at once
 PER_ADDRESS = 16  # ours
 
@@ -37,6 +39,9 @@ class PatientConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """It counts from now on; others make way for it."""
         super().connection_made(transport)
+        shown = transport.get_extra_info("ssl_object")
+        if shown is not None:
+            self.app_state = {**self.app_state, PEER: shown.getpeercert(binary_form=True)}
         self._await_head()
         others = [it for it in self.connections if isinstance(it, PatientConnection) and it is not self]
         same = [it for it in others if it.client and self.client and it.client[0] == self.client[0]]
@@ -84,11 +89,12 @@ class WebServer(uvicorn.Server):
         self.should_exit = True
 
 
-def web_server(app: Callable[..., Any]) -> WebServer:
-    """A server for the ASGI application `app`, not yet serving."""
+def web_server(app: Callable[..., Any], context: ssl.SSLContext | None = None) -> WebServer:
+    """A server for the ASGI application `app`, not yet serving; over TLS where a `context` is given."""
     return WebServer(
         uvicorn.Config(
             app,
+            ssl_context_factory=None if context is None else lambda *_: context,
             http=PatientConnection,
             loop="asyncio",
             ws="none",

@@ -28,7 +28,7 @@ from provisioning.authority import cert_book, certificates, records
 from provisioning.authority.archive_key import make_archive_key
 from provisioning.authority.certificates import Profile
 from provisioning.authority.key_store import ISSUING_NAME, ROOT_NAME, KeyStore
-from provisioning.authority.register import BROKER_ROLE, CANARY_ROLE, Register, parse_register
+from provisioning.authority.register import BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE, Register, parse_register
 from provisioning.authority.session import ISSUING, ROOT, TRUST, Sitting, sitting
 from provisioning.authority.subjects import DEVICE_ROLES, MAX_NAME_BYTES, checked_subject
 
@@ -85,6 +85,12 @@ class Authority:
         if role is not Role.RECEIVER and role not in DEVICE_ROLES.values():
             raise OperatorFault(f"角色 {role.value} 不连接消息服务器，不签发连接证书。")
         return self._certify(request, checked_subject(subject, role), role.value, Profile.TLS_CLIENT, now)
+
+    def certify_login(self, request: bytes, subject: str, now: datetime) -> bytes:
+        """Certificate chain (PEM) with which a person comes in at the centre's page, and signs nothing; otherwise as
+        `certify_signer`. What he may do there stands in the centre's configuration."""
+        name = checked_subject(subject, Role.EXAMINER)
+        return self._certify(request, name, LOGIN_ROLE, Profile.TLS_CLIENT, now)
 
     def certify_canary(self, request: bytes, subject: str, now: datetime) -> bytes:
         """Certificate chain (PEM) for a probe that shows whether a broker lets in and keeps out whom it should."""

@@ -16,14 +16,16 @@ from agent.duty.review_admission import decision, must_be_reviewed, opinion, par
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.certificates import common_name
 from agent.key_files import read_private_key, read_signer
+from agent.wire.acts import parse_act, seal_act
 from agent.wire.instant import BEIJING
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
 from provisioning.center.review_packet import Seal, check_packet, write_packet
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import err, tell
 
 app = typer.Typer(no_args_is_help=True, help="法制审核：送审、意见、异议、协调、决定，审核包 (legal review).")
 
@@ -100,6 +102,24 @@ def act(
     tell(
         f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{_next(after, rules)}", _state(after), as_json=as_json
     )
+
+
+@app.command(epilog="例：liuhen-center review sign T-2026-0001.002.accept.json --key examiner.key --chain examiner.pem")
+def sign(
+    draft: Annotated[Path, typer.Argument(help="从中心页面下载的待签文件")],
+    key: Annotated[Path, typer.Option(help="签名人的私钥 (PKCS8 PEM)")],
+    chain: Annotated[Path, typer.Option(help="签名人的证书链 (PEM)")],
+    as_json: Json = False,
+) -> None:
+    """在本人电脑上为一步办理签名；输出粘贴到中心页面提交 (sign a draft from the page)."""
+    act = parse_act(read_file(draft))
+    own = common_name(load_pem_certificates(read_file(chain))[0])
+    if own != act.by:
+        raise OperatorFault(f"待签文件是 {act.by} 的，证书是 {own} 的。请用本人的 --key 与 --chain。")
+    envelope = seal_act(act, read_signer(key, chain)).decode()
+    words = MOVE_WORDS.get(_move(act.kind), act.kind)
+    err.print(f"{act.subject} 第 {act.number} 项：{words}。{act.body.get('text', '')}", markup=False)
+    tell(envelope, {"envelope": envelope, "subject": act.subject, "kind": act.kind}, as_json=as_json)
 
 
 @app.command(

@@ -34,6 +34,8 @@ ul { margin: 0; padding-left: 4mm }
   font: inherit; break-inside: avoid }
 a { color: inherit; white-space: nowrap } :target { background: #ffeca8 }
 footer { color: #444; font-size: 8.5pt; margin-top: 4mm }
+@media screen and (max-width: 720px) { th { white-space: normal } .facts th { width: auto } a { white-space: normal }
+  .elements, .elements tbody, .elements tr, .elements td, .elements th { display: block; width: auto !important } }
 """
 PREFILL_CLASS = {Prefill.SUPPORTED: "good", Prefill.AGAINST: "against", Prefill.HUMAN: "human"}
 
@@ -64,9 +66,9 @@ def review_page(dossier: Dossier) -> str:
 
 
 def _page(it: Dossier) -> Iterator[str]:
-    yield '<!doctype html>\n<html lang="zh"><meta charset="utf-8">'
+    yield '<!doctype html>\n<html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    yield f"<title>法制审核包 {escape(it.facts.task)}</title><style>{STYLE}</style>"
+    yield f"<title>法制审核包 {escape(it.facts.task)}</title><style>{STYLE}</style><main>"
     yield "<h1>重大执法决定法制审核包</h1><p>Legal review packet</p>"
     yield f'<table class="facts">{"".join(_head(it))}</table>'
     yield f"<h2>一、送审材料</h2>{materials(_submitted(it.review), it.rules, it.papers)}"
@@ -80,7 +82,7 @@ def _page(it: Dossier) -> Iterator[str]:
     yield texts(it.documents)
     yield f"<footer><p>本页由 {escape(it.centre)} 于 {_moment(it.made)} 从 facts.json 与 acts/ 生成；"
     yield f"以签名的文件为准，检验办法见 HOW-TO-CHECK.txt。{WHAT_A_SIGNATURE_PROVES}"
-    yield "<br>时间均为北京时间，录像时间为设备自报。</footer></html>\n"
+    yield "<br>时间均为北京时间，录像时间为设备自报。</footer></main></html>\n"
 
 
 def _head(it: Dossier) -> Iterator[str]:

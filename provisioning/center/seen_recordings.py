@@ -50,6 +50,14 @@ def seen_recordings(
     return found
 
 
+def kept_verdict(place: Path, kept: Path, root: x509.Certificate) -> str:
+    """What was found when the recording in `place` was last read, as long as no file of it was touched; else empty."""
+    file = kept / f"{place.name}.json"
+    document = json.loads(read_file(file)) if file.exists() else {}
+    same = document.get("identity") == _identity(place, root) if document else False
+    return str(document["verdict"]) if same else ""
+
+
 def _kept(place: Path, file: Path, root: x509.Certificate, now: datetime, archive: Archive) -> SeenRecording | None:
     identity = _identity(place, root)
     if file.exists():
