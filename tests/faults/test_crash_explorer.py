@@ -14,7 +14,7 @@ from tests.faults.operations import Named, Node, Promised, Renamed, Synced, Trac
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 WIDE = 2_000  # disks of each scenario (order H), over both models
-ROUNDS = {"outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 4}
+ROUNDS = {"outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 10}
 
 
 @needs_strace

@@ -18,6 +18,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.key_files import read_signer
+from agent.wire.content import Attachment
 from agent.wire.device_events import EVENTS_TYPE, GENESIS, DamagedRun, DeviceEvent, EventType, encode_batch, event_hash
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
 from agent.wire.envelope import open_envelope, seal
@@ -253,12 +254,28 @@ def state_topic(device: str) -> str:
 
 
 def sealed_notice(
-    signers: list[KeySigner], version: int = 1, audience: str = "hall-1", title: str = "示例通知"
+    signers: list[KeySigner],
+    version: int = 1,
+    audience: str = "hall-1",
+    title: str = "示例通知",
+    files: tuple[Attachment, ...] = (),
 ) -> bytes:
     entry = {"标题": title, "正文": "示例正文"}
     moment = NOW - timedelta(days=1)
     document = Disclosure(
-        PLACE, "hall-1", DisclosureKind.NOTICE, "notice-1", version, title, UNIT, moment, moment, None, None, (entry,)
+        PLACE,
+        "hall-1",
+        DisclosureKind.NOTICE,
+        "notice-1",
+        version,
+        title,
+        UNIT,
+        moment,
+        moment,
+        None,
+        None,
+        (entry,),
+        files,
     )
     return seal(DISCLOSURE_TYPE, document.encode(), signers)
 

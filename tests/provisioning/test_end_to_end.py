@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from agent import durable
+from agent.adapters.content_folder import ContentFolder
+from agent.clock import system_clock
+from agent.control.content_messages import KeepPiece
+from agent.control.disclosure_desk import DisclosureDesk
+from agent.control.effects import Effect, ShowDisclosure, StoreEvent, Subscribe
 from agent.duty.receipt_list import LIST_KIND, part_name, seal_part, split_answers
+from agent.wire.content import attach
 from agent.wire.receipts import Receipt
 from agent.wire.topics import publication_topic
 from agent.wire.trust import Role
@@ -142,6 +148,31 @@ def test_released_disclosure_is_retained_for_kiosks_and_a_half_signed_one_is_not
     assert data == sealed_notice_payload(data, [editor, reviewer])
     kiosk.client.subscribe(publication_topic(PLACE, "all", "+", "+"))
     assert kiosk.client.next("the retained part")[0] == publication_topic(PLACE, "all", LIST_KIND, "part-07")
+
+
+def test_a_file_comes_through_the_broker_in_pieces_and_makes_its_document_whole(scene: Scene, tmp_path: Path) -> None:
+    signers = [scene.district.person("示例-000001", Role.EDITOR), scene.district.person("示例-000002", Role.REVIEWER)]
+    write_trust(scene.folder, scene.district.authority)
+    content = bytes(range(256)) * 1500
+    photo = attach("photo-1.jpg", content)
+    released = durable.make_directory(scene.folder / "released")
+    durable.write_bytes(durable.make_directory(released / "content") / photo.sha256, content)
+    durable.write_bytes(released / "hall-1.notice.notice-1.dsse", sealed_notice(signers, files=(photo,)))
+    desk, folder = DisclosureDesk(PLACE, "hall-1", {}), ContentFolder(tmp_path / "content")
+    trust, now = scene.district.authority.trust(), system_clock().read()
+    kiosk = scene.devices[1].connect()
+    kiosk.client.subscribe(*desk.filters())
+    (asked,) = desk.arrived(*kiosk.client.next("the document"), trust, now)
+    assert isinstance(asked, Subscribe)
+    kiosk.client.subscribe(*asked.filters)
+    effects: list[Effect] = []
+    while not effects:
+        (keep,) = desk.arrived(*kiosk.client.next("a piece"), trust, now)
+        assert isinstance(keep, KeepPiece)
+        answer = folder.keep(keep.attachment, keep.number, keep.piece)
+        effects = [] if answer is None else desk.heard(answer, trust, now)  # type: ignore[arg-type]
+    assert [type(effect) for effect in effects] == [StoreEvent, ShowDisclosure]
+    assert (tmp_path / "content" / photo.sha256).read_bytes() == content
 
 
 def test_retained_disclosure_lost_with_the_broker_is_put_back(scene: Scene) -> None:
