@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults test-soak test-camera test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults test-soak test-camera test-mosquitto-2.1 test-arm64 test-hardware lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ test-camera: .venv/bin/python ## real picamera2 on a virtual camera, in a Debian
 
 test-arm64: .venv/bin/python ## the fast tests and a recording in an emulated aarch64 userland; needs root
 	@sh tests/arm64/tier.sh $(ARGS)
+
+test-mosquitto-2.1: .venv/test.installed ## the broker tests on Mosquitto 2.1 from Debian unstable; needs root
+	@sh tests/brokers/tier.sh $(ARGS)
 
 test-hardware: .venv/bin/python ## the camera's tests on a real Raspberry Pi
 	@sh tests/camera/hardware.sh $(ARGS)
