@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults test-soak test-camera test-mosquitto-2.1 test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults test-soak test-camera test-mosquitto test-arm64 test-hardware lint clean simulate
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test-faults: .venv/test.installed ## the slow tier: many kills and faults in a r
 	@sh tests/system-packages.sh
 	$(BIN)/pytest -m faults -s $(ARGS)
 
+simulate: .venv/test.installed ## a district in virtual time; ARGS="--seeds 0:10000" or ARGS="--seed 4711 --log"
+	$(BIN)/python -m tests.simulator $(ARGS)
+
 test-soak: .venv/test.installed ## 30 minutes of events with a kill every 20 s; SOAK_MINUTES=5 for fewer
 	@sh tests/system-packages.sh
 	SOAK_MINUTES=$${SOAK_MINUTES:-30} $(BIN)/pytest -m faults -s tests/faults/test_outbox_soak.py $(ARGS)
@@ -39,7 +42,7 @@ test-camera: .venv/bin/python ## real picamera2 on a virtual camera, in a Debian
 test-arm64: .venv/bin/python ## the fast tests and a recording in an emulated aarch64 userland; needs root
 	@sh tests/arm64/tier.sh $(ARGS)
 
-test-mosquitto-2.1: .venv/test.installed ## the broker tests on Mosquitto 2.1 from Debian unstable; needs root
+test-mosquitto: .venv/test.installed ## the broker tests on Mosquitto 2.1 from Debian unstable; needs root
 	@sh tests/brokers/tier.sh $(ARGS)
 
 test-hardware: .venv/bin/python ## the camera's tests on a real Raspberry Pi

@@ -10,13 +10,18 @@ from cryptography.x509.oid import NameOID
 
 from agent.adapters import state_lock
 from agent.adapters.asked_folder import AskedFolder
+from agent.adapters.bundle_folder import BundleFolder
+from agent.adapters.content_folder import ContentFolder
+from agent.adapters.data_keys import read_archive_key
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
 from agent.adapters.folder_watch import FolderWatch
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.offload_courier import OffloadCourier
 from agent.adapters.paper_folder import PaperFolder
+from agent.adapters.recording_papers import RecordingPapers
 from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
 from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
@@ -24,8 +29,10 @@ from agent.adapters.watchdog import Watchdog
 from agent.adapters.worker import Worker
 from agent.clock import Clock, GuidedClock
 from agent.collecting import make_collector
-from agent.config import DATABASE, AgentConfig
+from agent.config import DATABASE, RECORDINGS, AgentConfig
+from agent.control.content_messages import BundleSettled
 from agent.control.controller import STOP_NS, Controller, Identity
+from agent.control.hall_messages import OutgoingSettled
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
 from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
@@ -42,7 +49,7 @@ from agent.wire.identifiers import DeviceId, RecordingId, recording_id
 from agent.wire.signing import CertifiedSigner, load_certificate
 from agent.wire.trust import TrustList
 
-DISCLOSED = "disclosed"
+DISCLOSED, CONTENT = "disclosed", "content"
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +122,8 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
         room = _room(config, clock, signer, database, inbox, part, log)
         policy = config.storage_policy if config.records else None
         controller = Controller(room.identity, memory.recall(), trust, random.SystemRandom().random, policy)
-        _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read()))
+        files = room.content.read() if room.content else []
+        _log_faults(controller.restore(room.disclosed.read() if room.disclosed else [], clock.read(), files))
         _start(config, room, part, inbox, stack, stop_time)
         systemd.tell(READY)
         logger.info("%s is ready", config.device)
@@ -175,6 +183,7 @@ def _room(
     audience = None if config.disclosure is None else config.disclosure.audience
     if config.records:
         audience = DUTY_AUDIENCE
+    content = None if config.records or audience is None else ContentFolder(config.state_dir / CONTENT)
     return Room(
         Identity(
             config.district,
@@ -200,6 +209,9 @@ def _room(
         make_removal(config),
         KeyRequests(config.state_dir, config.device),
         Diagnostics(config, log).collect,
+        content,
+        None if content is None else BundleFolder(config.state_dir, content),
+        hall=None if config.records else HallFolder(config.state_dir),
     )
 
 
@@ -209,7 +221,9 @@ def _paper_desk(config: AgentConfig, signer: CertifiedSigner, inbox: Inbox) -> P
         from agent.adapters.hook_printer import SlipPrinter  # nothing that a device without one has to load
 
         printer = SlipPrinter(config.hooks.printer, config.hooks.printer_encoding)
-    return PaperDesk(PaperFolder(config.state_dir), signer, printer, inbox.put)
+    archive = read_archive_key(config.evidence.archive_key or config.evidence.papers_key)
+    papers = RecordingPapers(config.state_dir / RECORDINGS, archive)
+    return PaperDesk(PaperFolder(config.state_dir), papers, signer, printer, inbox.put)
 
 
 def _start(
@@ -234,6 +248,17 @@ def _start(
         asks.start()
         stack.callback(stop_time.close, "asked watch", asks.close)
         inbox.put(AsksSettled())  # likewise
+    if room.hall is not None:
+        room.hall.prepare()
+        left = FolderWatch(room.hall.pattern, lambda _: inbox.put(OutgoingSettled()))
+        left.start()
+        stack.callback(stop_time.close, "outgoing watch", left.close)
+    if room.bundles is not None:
+        room.bundles.prepare()
+        sticks = FolderWatch(room.bundles.pattern, lambda _: inbox.put(BundleSettled()))
+        sticks.start()
+        stack.callback(stop_time.close, "bundle watch", sticks.close)
+        inbox.put(BundleSettled())  # one that lies there already
     if part is not None:
         stack.callback(stop_time.close, "recorder", part.close)
         part.open()

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agent import duty_cli, paper_cli
+from agent import duty_cli, firstboot_cli, paper_cli, renewal_cli
 from agent.adapters import state_lock
 from agent.adapters.snapshot import read_snapshot
 from agent.cli_frame import run_app
@@ -186,7 +186,16 @@ application.add_typer(duty_cli.tasks, name="task")
 application.add_typer(paper_cli.documents, name="document")
 application.add_typer(paper_cli.receipts, name="receipt")
 application.add_typer(paper_cli.sheets, name="keycontent")
-for command in (duty_cli.step, duty_cli.identity, duty_cli.enrol):
+for command in (
+    duty_cli.step,
+    duty_cli.identity,
+    duty_cli.enrol,
+    firstboot_cli.firstboot,
+    firstboot_cli.acceptance,
+    firstboot_cli.retire,
+    renewal_cli.renew,
+    firstboot_cli.update,
+):
     application.command()(command)
 
 

@@ -1,5 +1,6 @@
 """How every command speaks beside its work: a mistyped line in one form, tables that fit a narrow terminal."""
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,21 @@ from typer.exceptions import TyperException
 from agent.command import run_command
 from agent.errors import OperatorFault
 
+# What typer's parser says, and the same in Chinese; what it will say one day and nobody knows yet stays as it is.
+PARSER_WORDS = (
+    (r"Missing option '(.+)'\.?", r"缺少选项 \1。"),
+    (r"Missing argument '(.+)'\.?", r"缺少参数 \1。"),
+    (r"Option '(.+)' requires an argument\.?", r"选项 \1 后面要有值。"),
+    (r"No such option: (\S+?) \(Possible options: (.+)\)", r"没有选项 \1，是不是 \2？"),
+    (r"No such option: (\S+?)(?: Did you mean (.+)\?)?", r"没有选项 \1。"),
+    (r"No such command '(.+?)'\.?(?: Did you mean .*)?", r"没有命令 \1。"),
+    (r"Got unexpected extra arguments?(?:\(s\))? \((.+)\)", r"多了参数 \1。"),
+    (r"Invalid value for '(.+?)': .*valid integer.*", r"\1 应是整数。"),
+    (r"Invalid value for '(.+?)': .*valid number.*", r"\1 应是数字。"),
+    (r"Invalid value for '(.+?)': .*greater than or equal to (.+)", r"\1 不应小于 \2。"),
+    (r"Invalid value for '(.+?)': .*less than or equal to (.+)", r"\1 不应大于 \2。"),
+    (r"Invalid value for '(.+?)': (.+)", r"\1 的值不对（\2）。"),
+)
 GAP = 2  # columns between two cells, as the tables draw them
 
 
@@ -39,8 +55,16 @@ def _run(app: typer.Typer) -> None:
         code = app(standalone_mode=False)
     except TyperException as error:
         said = error.format_message() if hasattr(error, "format_message") else str(error)
-        raise OperatorFault(f"命令写得不对：{said} 请加 --help 查看用法。") from error
+        raise OperatorFault(f"命令写得不对：{_in_chinese(said)}请加 --help 查看用法。") from error
     except typer.Abort:
         raise SystemExit(1) from None
     if isinstance(code, int) and code:
         raise SystemExit(code)
+
+
+def _in_chinese(said: str) -> str:
+    for pattern, words in PARSER_WORDS:
+        found = re.fullmatch(pattern, said, re.DOTALL)
+        if found is not None:
+            return found.expand(words)
+    return f"{said} "

@@ -39,6 +39,7 @@ class IdentityConfig:
     trust_list: Path
     evidence_key: KeyPlace = field(metadata={"secret": True})
     evidence_chain: Path
+    renewal: str = ""  # https address of the server that renews the TLS certificate; "" for none
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,13 @@ class CaptureConfig:
 class EvidenceConfig:
     """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
     recording. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted for the archive, and
-    this device cannot read them once they are sealed; without it they stay in the clear."""
+    this device cannot read them once they are sealed; without it they stay in the clear. Documents' texts go to the
+    centre encrypted for it, or for `papers_key` where recordings are in the clear; without either they stay here."""
 
     profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
     sm2_key: Path | None = field(default=None, metadata={"secret": True})
     archive_key: Path | None = None
+    papers_key: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,8 @@ def _note(config: Path, kind: PaperKind, number: str) -> dict[str, Any]:
     found = [one for one in _state(config)["papers"] if one["kind"] == kind]
     named = [one for one in found if number in one["number"]]
     if not named:
-        raise OperatorFault(f"本机最近没有编号为“{number[:60]}”的{_kind_words(kind)}。" if found else _none(kind))
+        text = f"本机最近没有编号为“{number[:60]}”的{_kind_words(kind)}。"
+        raise OperatorFault(f"{text}请核对编号；不写编号则为最近一份。" if found else _none(kind))
     return dict(named[-1])
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from agent.adapters.paper_folder import PaperFolder, PaperTaken
+from agent.adapters.recording_papers import RecordingPapers
 from agent.adapters.worker import Worker
 from agent.control.messages import Event
 from agent.control.paper_acts import (
@@ -34,12 +35,17 @@ class Printer(Protocol):
 
 
 class PaperDesk:
-    """`printer` None: there is none. What came of a print is told to `report`."""
+    """`papers` travel beside recordings. `printer` None: there is none. What came of a print is told to `report`."""
 
     def __init__(
-        self, folder: PaperFolder, signer: Signer, printer: Printer | None, report: Callable[[Event], None]
+        self,
+        folder: PaperFolder,
+        papers: RecordingPapers,
+        signer: Signer,
+        printer: Printer | None,
+        report: Callable[[Event], None],
     ) -> None:
-        self._folder, self._signer, self._printer = folder, signer, printer
+        self._folder, self._papers, self._signer, self._printer = folder, papers, signer, printer
         self._worker = Worker(report, PRINTER)
 
     def start(self) -> None:
@@ -56,9 +62,12 @@ class PaperDesk:
         return [] if answer is None else [answer]
 
     def make(self, order: MakePaper) -> Event:
-        """Sign and keep a paper; raises `EnvironmentFault` for the disk or the key."""
+        """Sign and keep a paper; raises `EnvironmentFault` for the disk or the key. It counts as made when it stands
+        in the folder of papers: a copy beside a recording that no event names is nobody's paper."""
         paper = paper_of(order.draft, self._sealed(order.draft))
         try:
+            if order.beside is not None:
+                self._papers.lay(order.beside, order.name, paper)
             self._folder.keep(order.name, paper)
         except PaperTaken as fault:
             return PaperNotMade(order.ask, str(fault), order.name, fault.highest)

@@ -8,10 +8,12 @@ from agent.adapters.database import UnreadableStore
 from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
 from agent.control import command_messages as commanded
+from agent.control import content_messages as filed
 from agent.control import effects as asked
 from agent.control import messages as happened
 from agent.control.back_pressure import HINTED, Pressure
 from agent.control.effects import Effect
+from agent.control.hall_messages import KeepFacts, ReadOutgoing, ShowHeard
 from agent.control.messages import Event
 from agent.control.offload_messages import (
     CompareRecording,
@@ -30,6 +32,7 @@ from agent.wire import canonical
 CHECKED_ROWS = 10_000  # ours: what a start looks through; the rest is looked at when it is sent
 
 logger = logging.getLogger(__name__)
+WITHOUT_FOLDER = asked.ShowDisclosure | asked.ShowDuty | ReadOutgoing | ShowHeard  # idle where there is none
 
 
 class Performer:
@@ -108,8 +111,12 @@ class Performer:
                 return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
             case MakePaper() | PrintPaper() if self._room.papers is not None:
                 return self._room.papers.carry_out(effect)
+            case KeepFacts():
+                return self._keep_facts(effect)
             case _ if isinstance(effect, commanded.CommandEffect):
                 return self._command(effect)
+            case _ if isinstance(effect, filed.ContentEffect):
+                self._file(effect)
             case _ if not self._hand_on(effect):
                 self._carry_out_silently(effect)
         return []
@@ -130,9 +137,25 @@ class Performer:
                 room.worker.ask(partial(room.asked.show, content))
             case asked.SyncDisks():
                 room.worker.ask(os.sync)
+            case ReadOutgoing() if room.hall is not None:
+                room.worker.ask(room.hall.read)
+            case ShowHeard(content) if room.hall is not None:
+                room.worker.ask(partial(room.hall.show, content))
             case _:
-                return isinstance(effect, asked.ShowDisclosure | asked.ShowDuty)  # a device without such a folder
+                return isinstance(effect, WITHOUT_FOLDER)  # a device without such a folder
         return True
+
+    def _file(self, effect: filed.ContentEffect) -> None:
+        content, bundles, worker = self._room.content, self._room.bundles, self._room.worker
+        match effect:
+            case filed.KeepPiece(attachment, number, piece) if content is not None:
+                worker.ask(partial(content.keep, attachment, number, piece))
+            case filed.DropContent(keep) if content is not None:
+                worker.ask(partial(content.only, keep))
+            case filed.ReadBundle() if bundles is not None:
+                worker.ask(bundles.read)
+            case filed.UnpackBundle(place, wanted) if bundles is not None:
+                worker.ask(partial(bundles.unpack, place, wanted))
 
     def _carry_out_silently(self, effect: Effect) -> None:
         match effect:
@@ -172,6 +195,12 @@ class Performer:
         urgent = tuple(it for order, it in zip(orders, numbers, strict=True) if order.draft.type in HINTED)
         return [happened.EventStored(max(numbers), urgent), *self._pressure()]
 
+    def _keep_facts(self, effect: KeepFacts) -> list[Event]:
+        stored = self._put(effect.orders) if effect.orders else []
+        if self._room.hall is not None:
+            self._room.worker.ask(partial(self._room.hall.clear, effect.names, effect.refused))
+        return stored
+
     def _pressure(self) -> list[Event]:
         """How full the store is, when that has changed."""
         before, self._told = self._told, self._store.pressure()
@@ -183,15 +212,23 @@ class Performer:
             return
         if isinstance(effect, CompareRecording):
             self._room.worker.ask(partial(removal.compare, effect.recording, effect.manifest))
-        elif is_going(self._room.database, effect.recording):
-            self._room.worker.ask(partial(removal.remove, effect.recording))
+        elif is_going(self._room.database, effect.recording, effect.manifest):
+            self._room.worker.ask(partial(removal.remove, effect.recording, effect.manifest))
 
     def _keep_command(self, effect: commanded.KeepCommand) -> list[Event]:
-        self._room.database.mirror.cover_command(effect.command.counter)
         numbers = self._store.put_all([asked.StoreEvent(draft) for draft in effect.drafts], effect.notes)
         logger.info("command %d (%s) is kept", effect.command.counter, effect.command.kind)
         stored = [happened.EventStored(max(numbers)), *self._pressure()] if numbers else []
-        return [*stored, happened.CommandStored(effect.command)]
+        return [*self._covered(effect.command.counter), *stored, happened.CommandStored(effect.command)]
+
+    def _covered(self, counter: int) -> list[Event]:
+        """Tell the second memory of a number that is used up: behind the transaction, because a number that it has and
+        the database has not would be a command that nobody ever carries out."""
+        try:
+            self._room.database.mirror.cover_command(counter)
+        except EnvironmentFault as fault:
+            return [happened.WorkFailed(str(fault))]
+        return []
 
     def _command(self, effect: commanded.CommandEffect) -> list[Event]:
         room = self._room

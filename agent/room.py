@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.adapters.asked_folder import AskedFolder
+from agent.adapters.bundle_folder import BundleFolder
+from agent.adapters.content_folder import ContentFolder
 from agent.adapters.database import Database
 from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
 from agent.adapters.mqtt_link import MqttLink
 from agent.adapters.recording_removal import RecordingRemoval
@@ -50,7 +53,8 @@ class OffloadPort(Protocol):
 @dataclass(frozen=True)
 class Room:
     """What effects are carried out with. `recorder`, `disclosed`, `asked` and `papers` are None on devices that have no
-    use for them; `keys` and `diagnose` carry out commands; `read_trust` reads the trust list file again and answers
+    use for them; `content` and `bundles` are a kiosk
+    host's; `keys` and `diagnose` carry out commands; `read_trust` reads the trust list file again and answers
     with `TrustListRead` or `WorkFailed`."""
 
     identity: Identity
@@ -68,3 +72,6 @@ class Room:
     removal: RecordingRemoval | None = None
     keys: KeyRequests | None = None
     diagnose: Callable[[OpenCommand], Event] | None = None
+    content: ContentFolder | None = None
+    bundles: BundleFolder | None = None
+    hall: HallFolder | None = None

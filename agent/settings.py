@@ -79,6 +79,13 @@ class Settings:
             raise self._wrong(key, f"{'、'.join(allowed)} 之一")
         return value
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, none of them blank; empty where the key is not there."""
+        value = self._value(key, list, '一列加引号的文字，如 ["甲"]', [])
+        if not all(isinstance(text, str) and text.strip() for text in value):
+            raise self._wrong(key, '一列加引号的文字，如 ["甲"]')
+        return tuple(value)
+
     def flag(self, key: str, default: bool | None = None) -> bool:
         """A truth value."""
         return bool(self._value(key, bool, "true 或 false", default))

@@ -151,7 +151,7 @@ class _Session:
             tuple(_basis_lines(self._basis)),
         )
         try:
-            target.write_text(render(page), encoding="utf-8")
+            target.write_text(render(page), encoding="utf-8", errors="replace")  # a name need not be text
         except OSError as error:
             raise OperatorFault(f"无法写入报告 {target}：{error.strerror or error}。请换一个位置。") from error
 
@@ -216,7 +216,8 @@ def _basis_lines(basis: Basis) -> Iterator[str]:
 
 
 def _tell_json(judged: Judged) -> None:
-    typer.echo(json.dumps({"path": str(judged.path), **judged.report.as_json()}, ensure_ascii=False))
+    said = json.dumps({"path": str(judged.path), **judged.report.as_json()}, ensure_ascii=False)
+    typer.echo(said.encode(errors="replace").decode())  # a name need not be text
 
 
 def _progress(total: int) -> Progress:

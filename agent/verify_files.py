@@ -5,10 +5,12 @@ A path is a segment file, the folder of one recording or of one collected file, 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -25,7 +27,7 @@ from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
 from agent.evidence.encrypted_reading import decrypted_segment
 from agent.evidence.encrypted_stream import SUFFIX
-from agent.evidence.export_report import CERTIFICATE_NAME, verify_export
+from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, verify_export
 from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import damaged_photo, verify_photo
@@ -152,10 +154,21 @@ def judge_export(path: Path, basis: Basis) -> Judged:
     cannot be read."""
     place = path / CERTIFICATE_NAME
     with reading(path):
-        there = sorted(it for it in (*path.glob("*"), *path.glob(f"{NOTES}/*")) if it.is_file())[:MAX_SUMS]
-        files = {str(it.relative_to(path)): _sum(it) for it in there}
-        report = verify_export(_content(place) or b"", files, basis.grounds.trust, basis.now)
+        files = {str(it.relative_to(path)): partial(_sum, it) for it in _everything(path)}
+        report = verify_export(_content(place, MAX_CERTIFICATE_BYTES + 1) or b"", files, basis.grounds.trust, basis.now)
     return Judged(place, report, ())
+
+
+def _everything(folder: Path) -> Iterator[Path]:
+    """All that is no folder, at any depth; what a link leads to is not in the folder, the link is."""
+    folders = [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield Path(entry.path)
 
 
 def _sum(path: Path) -> Digest:
@@ -248,11 +261,11 @@ def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | 
     return source if path.suffix != SUFFIX else decrypted_photo(source, _archive(path, archive))
 
 
-def _content(path: Path) -> bytes | None:
+def _content(path: Path, limit: int = MAX_SIDECAR_BYTES) -> bytes | None:
     if not path.exists():
         return None
     with open_regular(path) as stream:
-        return stream.read(MAX_SIDECAR_BYTES)
+        return stream.read(limit)
 
 
 def _certificates(path: Path, instead: str) -> list[x509.Certificate]:

@@ -5,7 +5,7 @@ set -eu
 root=${1:-}
 here=$(dirname "$0")
 place() { install -D -m 0644 "$here/$1" "$root$2"; }
-for unit in agent kiosk screen; do place "systemd/liuhen-$unit.service" "/usr/lib/systemd/system/liuhen-$unit.service"; done
+for unit in agent kiosk screen firstboot settle; do place "systemd/liuhen-$unit.service" "/usr/lib/systemd/system/liuhen-$unit.service"; done
 place README.md /usr/share/doc/liuhen/README.md
 place systemd/sysusers-liuhen.conf /usr/lib/sysusers.d/liuhen.conf
 place systemd/tmpfiles-liuhen.conf /usr/lib/tmpfiles.d/liuhen.conf

@@ -26,6 +26,11 @@ class PseudoTerminal:
         self.device = os.ttyname(self._theirs)
         return self
 
+    @property
+    def descriptor(self) -> int:
+        """Our side, to read and write; the other side is `device`."""
+        return self._ours
+
     def send_bytes(self, data: bytes) -> None:
         """Send bytes as they are, garbage too."""
         os.write(self._ours, data)

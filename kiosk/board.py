@@ -10,6 +10,7 @@ from agent.duty.windows import Presented, Standing, WindowState, parse_windows, 
 from agent.wire.disclosures import DisclosureKind
 from kiosk.beijing import day, day_text, minute_text
 from kiosk.shelf import Phase, Shelf, Shown
+from kiosk.switches import Switches, switched
 
 TONES = {
     WindowState.ON_DUTY: "on",
@@ -21,13 +22,15 @@ TONES = {
 
 @dataclass(frozen=True)
 class Site:
-    """Whose screen this is; `hall` and `complaint_phone` as people read them."""
+    """Whose screen this is; `hall` and `complaint_phone` as people read them; `window` is there for a screen that
+    stands at one window."""
 
     district: str
     device: str
     hall: str
     audience: str
     complaint_phone: str
+    window: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,11 @@ class Board:
     sources: tuple[Source, ...]
 
 
-def board(shelf: Shelf, now: datetime, site: Site) -> Board:
-    """All windows of the hall."""
+def board(shelf: Shelf, now: datetime, site: Site, switches: Switches | None = None) -> Board:
+    """All windows of the hall; `switches` are what window staff said at the screen itself."""
     current = current_documents(shelf.of(DisclosureKind.WINDOW_BOARD), now)
     roster = roster_of(shelf, now)
-    cards = tuple(card for one in current for card in _cards(one, roster, now, site))
+    cards = tuple(card for one in current for card in _cards(one, roster, now, site, switches or {}))
     return Board(
         tuple(sorted(cards, key=lambda card: (len(card.number), card.number))),
         tuple(banners(shelf, [DisclosureKind.WINDOW_BOARD], now, site, "窗口")),
@@ -92,9 +95,11 @@ def board(shelf: Shelf, now: datetime, site: Site) -> Board:
     )
 
 
-def window_board(shelf: Shelf, now: datetime, site: Site, number: str) -> Board | None:
+def window_board(
+    shelf: Shelf, now: datetime, site: Site, number: str, switches: Switches | None = None
+) -> Board | None:
     """The board of one window; None when the hall has no such window now."""
-    whole = board(shelf, now, site)
+    whole = board(shelf, now, site, switches)
     cards = tuple(card for card in whole.cards if card.number == number)
     return Board(cards, whole.banners, (), whole.sources) if cards else None
 
@@ -154,9 +159,10 @@ def _notices(shelf: Shelf, now: datetime) -> tuple[tuple[str, str], ...]:
     return tuple((str(entry["标题"]), str(entry["正文"])) for one in current for entry in one.document.entries)
 
 
-def _cards(one: Shown, roster: Roster | None, now: datetime, site: Site) -> list[Card]:
-    on = day(now)
-    return [_card(present(window, roster, on), site) for window in parse_windows(one.document.entries)]
+def _cards(one: Shown, roster: Roster | None, now: datetime, site: Site, switches: Switches) -> list[Card]:
+    on, issued = day(now), one.document.issued_at
+    windows = (switched(it, switches, roster, issued, now) for it in parse_windows(one.document.entries))
+    return [_card(present(window, roster, on), site) for window in windows]
 
 
 def _card(presented: Presented, site: Site) -> Card:

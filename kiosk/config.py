@@ -9,18 +9,22 @@ from typing import Any
 from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN, Settings, read_toml
 from agent.wire.identifiers import DeviceId, District, device_id, district, label
+from kiosk.hours import Hours, parse_hours
 
 WHERE = "kiosk.toml"
 KEYS = (
     "district", "device", "hall", "audience", "listen", "disclosed", "receipts", "state", "root", "trust_list",
-    "complaint_phone",
+    "complaint_phone", "window", "hours", "closed_days", "outgoing", "heard", "content", "complaint_key",
+    "evidence_key", "evidence_chain",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class KioskConfig:
     """`hall` is the hall's name as shown; `audience` its label in topics; port 0 asks for any free port; `receipts` is
-    the folder of the receipts' list; `state` the screen's own, which nobody else writes to."""
+    the folder of the receipts' list; `state` the screen's own, which nobody else writes to; `window` pins the board to
+    one window; `outgoing` takes what the agent sends, `heard` says when it last heard the centre; `content` holds
+    verified files by hash. Without `complaint_key` no complaints are taken, without `evidence_key` there is no log."""
 
     district: District
     device: DeviceId
@@ -34,6 +38,14 @@ class KioskConfig:
     root: Path
     trust_list: Path
     complaint_phone: str
+    window: str
+    hours: Hours
+    outgoing: Path
+    heard: Path
+    content: Path
+    complaint_key: Path
+    evidence_key: Path
+    evidence_chain: Path
 
 
 def read_config(path: Path) -> KioskConfig:
@@ -58,6 +70,14 @@ def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
         settings.path("root", folder, "root.pem"),
         settings.path("trust_list", folder, "trust.dsse"),
         settings.text("complaint_phone"),
+        settings.text("window", ""),
+        parse_hours(settings.text("hours", ""), settings.text("closed_days", "")),
+        settings.path("outgoing", folder, "state/outgoing"),
+        settings.path("heard", folder, "state/heard.json"),
+        settings.path("content", folder, "state/content"),
+        settings.path("complaint_key", folder, "complaint.pub"),
+        settings.path("evidence_key", folder, "evidence.key"),
+        settings.path("evidence_chain", folder, "evidence.pem"),
     )
 
 

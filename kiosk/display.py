@@ -1,18 +1,22 @@
 """The one object between the feed that changes what is shown and the server that is asked for it."""
 
 import asyncio
+import hashlib
+from collections.abc import Callable
 from datetime import datetime
 
 from agent.clock import Clock
-from agent.wire.identifiers import District
+from agent.wire.instant import Instant
 from kiosk.beijing import day
-from kiosk.board import Banner, Site, board, window_board
+from kiosk.board import Banner, Site
 from kiosk.feed import Feed
-from kiosk.identity import identity_view
-from kiosk.lists import Topic, list_page
-from kiosk.page import Frame, Pages
-from kiosk.proof import proof
-from kiosk.receipt import Part, is_receipt, receipt_view
+from kiosk.furniture import Furniture
+from kiosk.page import STAMP, Frame, Pages
+from kiosk.painted import Painted, Surface
+from kiosk.stamp import stamp_svg, stamp_text
+from kiosk.states import Condition, HallState, condition
+
+CACHED_PAGES = 128  # ours: every page of a hall, in both sizes
 
 
 class Display:
@@ -21,19 +25,26 @@ class Display:
     Lives in one event loop; nothing here is called from another thread.
     """
 
-    def __init__(self, site: Site, pages: Pages, feed: Feed, clock: Clock, receipts: Part) -> None:
-        self._site, self._pages, self._feed, self._clock = site, pages, feed, clock
-        self._receipts = receipts
+    def __init__(self, site: Site, pages: Pages, feed: Feed, clock: Clock, hall: Furniture) -> None:
+        self.site, self.feed, self.hall = site, feed, hall
+        self._pages, self._clock = pages, clock
+        self.painted = Painted(hall.log, pages.digest)
         self._changed = asyncio.Event()
+        self._cache: dict[tuple[str, bool], tuple[str, str, Surface]] = {}
+        self.condition = Condition(HallState.NORMAL)
         self.generation = ""
         self.closed = False
 
     def refresh(self) -> None:
         """Notice new documents, and that time itself can end one; open pages are told."""
-        now = self._feed.believed(self._clock.read().wall)
-        generation = f"{day(now):%m%d}-{self._feed.shelf.fingerprint(now)}"
+        now = self.now()
+        self.condition = condition(self.feed.shelf, now, self.site, self.hall.hours, self.hall.heard.read(now))
+        parts = f"{self.condition}{sorted(self.hall.switches.items())}"
+        said = hashlib.sha256(parts.encode()).hexdigest()[:4]
+        generation = f"{day(now):%m%d}-{self.feed.shelf.fingerprint(now)}-{said}"
         if generation != self.generation:
             self.generation = generation
+            self._cache.clear()
             self._changed = _woken(self._changed)
 
     def close(self) -> None:
@@ -51,43 +62,46 @@ class Display:
                 return self.generation
         return self.generation
 
-    def board(self) -> str:
-        """The window board."""
-        return self._pages.board(self._frame("board", "窗口公示"), board(self._feed.shelf, self._now(), self._site))
+    def kept(self, path: str, large: bool, render: Callable[[], str]) -> str:
+        """A page that depends on nothing but what is published: rendered once in each generation."""
+        key = (path, large)
+        if key not in self._cache:
+            if len(self._cache) >= CACHED_PAGES:
+                self._cache.clear()
+            html = render()
+            self._cache[key] = (html, *self.painted.newest)
+        html, tag, surface = self._cache[key]
+        self.painted.rendered(tag, surface)
+        return html
 
-    def window(self, number: str) -> str | None:
-        """One window; None when the hall has none of that number."""
-        view = window_board(self._feed.shelf, self._now(), self._site, number)
-        return None if view is None else self._pages.window(self._frame("board", f"{number} 号窗口"), view)
+    def page(self, template: str, frame: Frame, view: object, private: bool = False) -> str:
+        """The page with its corner stamp; of a `private` one, into which people type, nothing is remembered."""
+        html = self._pages.page(template, frame, view)
+        now = self._clock.read()
+        said = f"{frame.here}{now.monotonic_ns}" if private else html
+        tag = stamp_text(self.site.device, said)
+        self.painted.rendered(tag, Surface(frame, "" if private else html, self.feed.shelf, view))
+        figure = f'<figure class="stamp" role="img" aria-label="本页校验码" data-tag="{tag}">{stamp_svg(tag)}</figure>'
+        return html.replace(STAMP, figure, 1)
 
-    def lists(self, topic: Topic) -> str:
-        """A page of lists."""
-        view = list_page(self._feed.shelf, self._now(), self._site, topic)
-        return self._pages.lists(self._frame(topic.path, topic.title), view)
+    def frame(self, path: str, title: str, here: str, large: bool = False) -> Frame:
+        """What surrounds a page; `path` is its place in the navigation, `here` its own address."""
+        resets = here != self.hall.home and path != ""
+        state, banner = self.condition.state.value, self.condition.banner
+        return Frame(self.site, self.generation, path, title, large, banner, state, here, resets)
 
-    def proof(self) -> str:
-        """What this screen shows and by whose word."""
-        view = proof(self._feed.shelf, self._now(), self._feed.trust, self._feed.root_fingerprint, self._feed.remark)
-        return self._pages.proof(self._frame("verify", "核验"), view)
-
-    def scanned(self, text: str) -> str:
-        """Whether the officer's code `text` is genuine, or what became of the recording of a receipt."""
-        now, trust, place = self._now(), self._feed.trust, District(self._site.district)
-        if is_receipt(text):
-            view = receipt_view(text, self._receipts, now, trust, place)
-            return self._pages.identity(self._frame("verify", "查询执法记录回执"), view)
-        view = identity_view(text, self._feed.shelf, now, trust, place)
-        return self._pages.identity(self._frame("verify", "核验身份码、查询回执"), view)
-
-    def missing(self) -> str:
+    def missing(self, large: bool = False) -> str:
         """The page for an address that does not exist; never a blank one."""
-        return self._pages.message(self._frame("", "没有此页"), Banner("info", "没有此页。请点按下方按钮返回。"))
+        banner = Banner("info", "没有此页。请点按下方按钮返回。")
+        return self.page("message.html", self.frame("", "没有此页", "/missing", large), banner)
 
-    def _frame(self, path: str, title: str) -> Frame:
-        return Frame(self._site, self.generation, path, title)
+    def instant(self) -> Instant:
+        """The moment, with what is known of the clock."""
+        return self._clock.read()
 
-    def _now(self) -> datetime:
-        return self._feed.believed(self._clock.read().wall)
+    def now(self) -> datetime:
+        """The moment that documents are judged by."""
+        return self.feed.believed(self._clock.read().wall)
 
 
 def _woken(waited_for: asyncio.Event) -> asyncio.Event:

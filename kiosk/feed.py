@@ -21,6 +21,7 @@ from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
+from kiosk.content import ContentStore
 from kiosk.memory import Remembered, ShownFile
 from kiosk.shelf import Shelf, restock
 from kiosk.trust_store import read_root, read_trust_list
@@ -36,9 +37,17 @@ class Feed:
     """The documents of `folder` for one audience. `open` reads, `watch` starts the observer, `check` looks after it."""
 
     def __init__(
-        self, folder: Path, root: Path, trust_list: Path, state: Path, district: District, audience: str
+        self,
+        folder: Path,
+        root: Path,
+        trust_list: Path,
+        state: Path,
+        district: District,
+        audience: str,
+        content: Path | None = None,
     ) -> None:
         self._memory, self.remark = ShownFile(state), ""
+        self.content = ContentStore(folder.with_name("content") if content is None else content)
         self._folder, self._root_path, self._trust_path = folder, root, trust_list
         self._district, self._audience = district, audience
         self._observer: BaseObserver | None = None
@@ -82,6 +91,7 @@ class Feed:
             now=self.believed(now),
             district=self._district,
             audience=self._audience,
+            verify=self.content.path,
         )
         self._remember(fresh)
         self.shelf = fresh

@@ -80,6 +80,11 @@ def _section(one: Shown, now: datetime) -> Section:
     return Section(source(one), columns, tuple(_fields(columns, entry) for entry in entries), note)
 
 
+def fields_of(kind: DisclosureKind, entry: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Every field of one entry, those that must be there first."""
+    return _fields(_columns(kind, (entry,)), entry)
+
+
 def _columns(kind: DisclosureKind, entries: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
     """The fields that must be there, then what single entries have beyond."""
     return tuple(dict.fromkeys([*ENTRY_FIELDS[kind], *(name for entry in entries for name in entry)]))

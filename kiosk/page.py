@@ -1,32 +1,56 @@
 """View -> HTML. Every value is escaped by Jinja2; templates are given as text. Pure."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jinja2
 
 from kiosk.board import Banner, Board, Site
-from kiosk.identity import IdentityView
 from kiosk.lists import TOPICS, ListPage
 from kiosk.proof import Proof
 
-NAVIGATION = (("board", "窗口公示"), *((topic.path, topic.title) for topic in TOPICS), ("verify", "核验"))
+NAVIGATION = (
+    ("board", "窗口公示"),
+    *((topic.path, topic.title) for topic in TOPICS),
+    ("search", "查找"),
+    ("complain", "投诉"),
+    ("verify", "核验"),
+)
+STAMP = "<!--stamp-->"  # where the corner stamp goes, once what it says is known
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What surrounds a page; `generation` tells the browser whether what it shows is the newest."""
+    """What surrounds a page; `generation` tells the browser whether what it shows is the newest; `banner` is the line
+    of the hall's state; a page that is not the board goes back to it when nobody touches it
+    (`resets`); `whole` shows all of a board that otherwise turns its pages."""
 
     site: Site
     generation: str
     path: str
     title: str
+    large: bool = False
+    banner: Banner | None = None
+    state: str = "normal"
+    here: str = "/board"
+    resets: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A page's own content, and the answer to what was asked of it."""
+
+    lists: object
+    answer: object
 
 
 class Pages:
     """The pages of a kiosk, from the texts of its templates by file name."""
 
     def __init__(self, templates: Mapping[str, str]) -> None:
+        self.digest = hashlib.sha256("\0".join(text for _, text in sorted(templates.items())).encode()).hexdigest()
         self._environment = jinja2.Environment(
             loader=jinja2.DictLoader(dict(templates)),
             autoescape=True,
@@ -48,16 +72,12 @@ class Pages:
         return self._render("lists.html", frame, view)
 
     def proof(self, frame: Frame, view: Proof) -> str:
-        """What is shown and by whose word."""
-        return self._render("verify.html", frame, view)
+        """What is shown and by whose word, where no log is kept of it."""
+        return self._render("verify.html", frame, Pair(view, None))
 
-    def identity(self, frame: Frame, view: IdentityView) -> str:
-        """What a scanned code comes to: an officer's, or a receipt."""
-        return self._render("identity.html", frame, view)
-
-    def message(self, frame: Frame, banner: Banner) -> str:
-        """A page that only says something."""
-        return self._render("message.html", frame, banner)
+    def page(self, template: str, frame: Frame, view: object) -> str:
+        """Any page by the name of its template, such as `search.html`."""
+        return self._render(template, frame, view)
 
     def _render(self, template: str, frame: Frame, view: object) -> str:
         return self._environment.get_template(template).render(frame=frame, view=view, navigation=NAVIGATION)

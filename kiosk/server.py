@@ -1,59 +1,164 @@
-"""The kiosk's addresses: pages, two static files and one event stream. Everything is GET and on loopback."""
+"""The kiosk's addresses: pages, forms, two static files, the office's files by hash, and one event stream."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from agent.errors import SenderFault
+from agent.web.forms import read_form
+from agent.web.gate import Application, Gate
+from kiosk import forms, views
+from kiosk.asked import Answered, Asked, NotThere
 from kiosk.display import Display
-from kiosk.gate import Application, Gate
+from kiosk.furniture import attached
+from kiosk.gate import MAX_BODY_BYTES, doorway
 from kiosk.lists import TOPICS
+from kiosk.states import Reach
 
 HEARTBEAT_S = 10.0  # a comment this often, so that a dead connection is noticed
 RETRY_MS = 2000  # how soon a browser that lost the stream tries again
 STATIC_TYPES = {"kiosk.css": "text/css; charset=utf-8", "kiosk.js": "text/javascript; charset=utf-8"}
+LARGE = "large"  # a cookie of the browser's session, gone with the idle reset
+WIPED = '"cache", "cookies", "storage"'  # Clear-Site-Data (W3C)
+
+log = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+View = Callable[[Display, Asked], Answered]
+
+STANDING: dict[str, View] = {  # depend on nothing but what is published
+    "/": views.board_page,
+    "/board": views.board_page,
+    "/w/{number}": views.window_page,
+    "/item/{name}": views.item_page,
+    **{f"/{topic.path}": partial(views.lists_page, topic) for topic in TOPICS},
+}
+ASKING: dict[str, View] = {
+    "/verify": views.proof_page,
+    "/code": views.scanned_page,
+    "/receipt": views.scanned_page,
+    "/search": views.search_page,
+    "/matter": views.matter_page,
+}
+TAKING: dict[str, View] = {
+    "/complain": forms.complain_page,
+    "/complaint": forms.complaint_page,
+    "/staff": forms.staff_page,
+}
 
 
 def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[str]) -> Application:
     """The ASGI application behind its gate; `static` holds the files of `STATIC_TYPES`."""
-    pages: dict[str, Callable[[], str]] = {"/": display.board, "/board": display.board, "/verify": display.proof}
-    pages |= {f"/{topic.path}": partial(display.lists, topic) for topic in TOPICS}
     routes = [
-        *(Route(path, _page(render)) for path, render in pages.items()),
-        Route("/w/{number}", _window(display)),
-        *(Route(path, _scanned(display.scanned)) for path in ("/code", "/receipt")),
+        *(Route(path, _page(display, view, standing=True)) for path, view in STANDING.items()),
+        *(Route(path, _page(display, view)) for path, view in ASKING.items()),
+        *(Route(path, _page(display, view), methods=["GET", "POST"]) for path, view in TAKING.items()),
+        Route("/mode", _mode),
+        Route("/reset", _reset(display)),
+        Route("/painted", _painted(display), methods=["POST"]),
+        Route("/looked", _looked(display), methods=["POST"]),
+        Route("/healthz", _health(display)),
+        Route("/content/{sha256}", _content(display)),
         Route("/events", _events(display)),
         *(Route(f"/static/{name}", _file(static[name], kind)) for name, kind in STATIC_TYPES.items()),
     ]
-    return Gate(Starlette(routes=routes, exception_handlers={404: _missing(display)}), hosts)
+    return Gate(Starlette(routes=routes, exception_handlers={404: _missing(display)}), doorway(hosts))
 
 
-def _page(render: Callable[[], str]) -> Endpoint:
+def _page(display: Display, view: View, *, standing: bool = False) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        asked = await _asked(request)
+        shown = views.emergency_page if display.condition.reach is Reach.EVERYTHING else view
+        try:
+            if standing and not asked.query:
+                html = display.kept(request.url.path, asked.large, lambda: shown(display, asked).html)
+                return HTMLResponse(html)
+            answered = shown(display, asked)
+        except NotThere:
+            return HTMLResponse(display.missing(asked.large), 404)
+        return RedirectResponse(answered.go, 303) if answered.go else HTMLResponse(answered.html, answered.status)
+
+    return endpoint
+
+
+async def _asked(request: Request) -> Asked:
+    posted = request.method == "POST"
+    form = await read_form(request.stream(), MAX_BODY_BYTES) if posted else {}
+    large = request.cookies.get(LARGE) == "1"
+    return Asked(dict(request.query_params), form, dict(request.path_params), large, posted)
+
+
+async def _mode(request: Request) -> Response:
+    """Large type on or off, and back to the page it was asked from."""
+    back = request.query_params.get("back", "/board")
+    ours = back.startswith("/") and not back.startswith(("//", "/\\"))
+    response = RedirectResponse(back if ours else "/board", 303)
+    if request.query_params.get(LARGE) == "1":
+        response.set_cookie(LARGE, "1", httponly=True, samesite="strict")
+    else:
+        response.delete_cookie(LARGE)
+    return response
+
+
+def _reset(display: Display) -> Endpoint:
     async def endpoint(_: Request) -> Response:
-        return HTMLResponse(render())
+        response = RedirectResponse(display.hall.home, 303)
+        response.delete_cookie(LARGE)
+        response.headers["clear-site-data"] = WIPED
+        return response
 
     return endpoint
 
 
-def _scanned(render: Callable[[str], str]) -> Endpoint:
+def _painted(display: Display) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        return HTMLResponse(render(request.query_params.get("c", "")))
+        form = await read_form(request.stream(), MAX_BODY_BYTES)
+        known = display.painted.acknowledged(form.get("tag", ""), display.instant())
+        return Response(status_code=204 if known else 409)
 
     return endpoint
 
 
-def _window(display: Display) -> Endpoint:
+def _looked(display: Display) -> Endpoint:
+    """What the screen's guard saw: the stamp of `tag` in the pixels or not, or that it restarted the browser."""
+
     async def endpoint(request: Request) -> Response:
-        page = display.window(request.path_params["number"])
-        if page is None:
-            raise HTTPException(404)
-        return HTMLResponse(page)
+        form = await read_form(request.stream(), MAX_BODY_BYTES)
+        if "restarted" in form:
+            display.painted.restarted(form["restarted"][:200], display.instant())
+        else:
+            display.painted.looked(form.get("tag", ""), form.get("match") == "1", display.instant())
+        return Response(status_code=204)
+
+    return endpoint
+
+
+def _health(display: Display) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        now = display.instant()
+        age = display.painted.age_ms(now)
+        is_open = display.hall.hours.is_open(display.now())
+        return JSONResponse({"painted_ms": age, "tag": display.painted.tag, "open": is_open})
+
+    return endpoint
+
+
+def _content(display: Display) -> Endpoint:
+    """A file of a document in force, by its hash."""
+
+    async def endpoint(request: Request) -> Response:
+        file = attached(display.feed.shelf, display.now(), "", request.path_params["sha256"])
+        try:
+            if file is not None:
+                return Response(display.hall.content.read(file), media_type=file.media_type)
+        except SenderFault as fault:
+            log.warning("%s", fault)
+        return HTMLResponse(display.missing(), 404)
 
     return endpoint
 

@@ -1,7 +1,7 @@
 """What this screen may show: the documents that passed every rule, and why the others did not. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from enum import StrEnum
 from agent.duty.disclosure_rules import judge, open_two_signatures
 from agent.duty.floors import Floor, above, floor_of
 from agent.errors import SenderFault
+from agent.wire.content import Attachment
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.envelope import Opened
 from agent.wire.identifiers import District
@@ -83,10 +84,24 @@ class Shelf:
         return digest.hexdigest()[:16]
 
 
+def no_files(attachment: Attachment) -> object:
+    """A screen without a store of files: raises `SenderFault`."""
+    raise SenderFault(f"附件 {attachment.name} 尚未收到，暂不展示。")
+
+
 def restock(
-    shelf: Shelf, files: Mapping[str, bytes], *, trust: TrustList, now: datetime, district: District, audience: str
+    shelf: Shelf,
+    files: Mapping[str, bytes],
+    *,
+    trust: TrustList,
+    now: datetime,
+    district: District,
+    audience: str,
+    verify: Callable[[Attachment], object] = no_files,
 ) -> Shelf:
     """The shelf after looking at `files` (name `kind.id` -> envelope bytes).
+
+    A document's own files are put to `verify`, which raises `SenderFault` for one that is not there or not as signed.
 
     A file that is refused, or gone, leaves what was shown in its place. A newer trust list is put to every document
     again: one whose signer it revokes is shown no longer.
@@ -101,6 +116,8 @@ def restock(
         try:
             admitted = _admit(name, envelope, newest.get(name), trust, now, district, audience)
             above(floors.get(name), admitted.document)
+            for attachment in admitted.document.attachments:
+                verify(attachment)
         except SenderFault as fault:
             refused.append(Refusal(name, str(fault)))
         else:

@@ -1,5 +1,6 @@
 """`liuhen-provision`: the technician's bench (发证与配置)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,8 @@ from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
 from provisioning.authority.archive_key import ARCHIVE_KEY, ARCHIVE_PUBLIC, make_archive_key, read_archive_public
-from provisioning.authority.authority import init_authority, open_authority
+from provisioning.authority.authority import Authority, init_authority, open_authority
+from provisioning.authority.subjects import device_role
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import (
     MOSQUITTO,
@@ -22,10 +24,15 @@ from provisioning.center.broker_folder import (
     parse_bridge,
     write_broker_folder,
 )
+from provisioning.center.force import broker_site, put_in_force, shut_out
 from provisioning.cli_frame import tell
+from provisioning.fleet import card_cli, inventory_cli, life_cli
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
+from provisioning.fleet.inventory import Planned, open_inventory
 from provisioning.fleet.orders import DeviceOrder, KioskOrder, ReceiverOrder, broker_address
+from provisioning.fleet.site import checked_settings
+from provisioning.page_cli import add_to as add_page_commands
 from provisioning.rehearsal import cli as rehearsal_cli
 
 ENGINE_HELP = "mosquitto（即 mosquitto-2.0）、mosquitto-2.1、emqx-5，或仅供演练的 embedded"
@@ -81,8 +88,13 @@ def add_device(
     device: Annotated[str, typer.Argument(help="REC-0001（记录仪）或 KSK-0001（窗口终端）")],
     authority: AuthorityDir,
     unit: Annotated[str, typer.Option(help="使用单位全称")],
-    broker: BrokerOption,
-    out: OutDir,
+    broker: Annotated[str, typer.Option("--broker", help="消息服务器 主机:端口；仅与 --out 同用，否则按站点")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="在工作台上生成密钥并写成目录；缺省只登记，由设备自己入网")
+    ] = None,
+    hardware: Annotated[str, typer.Option(help="硬件序列号，卡只在这台硬件上有效")] = "",
+    model: Annotated[str, typer.Option(help="型号")] = "",
+    by: inventory_cli.By = "",
     protocol: Protocol = "5",
     camera: Annotated[str, typer.Option(help="auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test")] = "auto",
     mcu: Annotated[str, typer.Option(help="按键板串口，空为没有")] = "",
@@ -96,17 +108,26 @@ def add_device(
     complaint_phone: Annotated[str | None, typer.Option(help="窗口终端：投诉举报电话，将展示给公众")] = None,
     as_json: Json = False,
 ) -> None:
-    """写一个设备目录；目前密钥在工作台上生成，随目录移交 (device folder with keys made here)."""
+    """登记一台设备，由它首次启动时自己入网；或用 --out 写成带密钥的目录 (list a device, or make its folder here)."""
+    source = open_authority(authority, inventory_cli.operator(by))
+    if out is None:
+        told = {"camera": "" if kiosk_like(device) else camera, "mcu": mcu, "partner": partner, "hall": hall,
+                "audience": audience, "complaint_phone": complaint_phone, "archive": "none" if no_archive else "",
+                "listen": "" if listen == KIOSK_LISTEN else listen}  # fmt: skip
+        _list_device(source, Listed(device, hardware, unit, model, told), as_json)
+        return
     said = [hall, audience, complaint_phone]
     if any(said) and not all(said):
         raise OperatorFault("窗口终端须同时写明 --hall、--audience 与 --complaint-phone。请补上。")
     kiosk = KioskOrder(hall, audience, complaint_phone, listen) if hall and audience and complaint_phone else None
     source = open_authority(authority)
-    pem = None if no_archive or kiosk else read_archive_public(archive or source.folder / ARCHIVE_PUBLIC)
-    order = DeviceOrder(device, unit, broker_address(broker, protocol), camera, mcu, kiosk, partner, gm, archive=pem)
+    public = archive or source.folder / ARCHIVE_PUBLIC
+    pem = None if kiosk or (no_archive and not public.exists()) else read_archive_public(public)
+    where = broker_address(broker, protocol)
+    order = DeviceOrder(device, unit, where, camera, mcu, kiosk, partner, gm, archive=pem, clear=no_archive)
     outcome = write_device_folder(source, order, out, _now())
     card = (
-        "" if kiosk else "录像与照片在卡上以明文存放。" if pem is None else "录像与照片在卡上加密，只有存档密钥能解开。"
+        "" if kiosk else "录像与照片在卡上以明文存放。" if no_archive else "录像与照片在卡上加密，只有存档密钥能解开。"
     )
     hint = "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。"
     _tell_folder(device, outcome, card + hint, as_json)
@@ -175,15 +196,21 @@ def revoke(
     subject: Annotated[str, typer.Argument(help="设备、接收端或人员编号")],
     authority: AuthorityDir,
     reason: Annotated[str, typer.Option(help="原因：遗失、被盗、退役、离岗……")],
+    broker: Annotated[Path | None, typer.Option("--broker-folder", help="运行中的 Mosquitto 的目录，立即生效")] = None,
+    host: Annotated[str, typer.Option("--host", help="该服务器的名称，写在其证书中")] = "localhost",
+    port: Annotated[int, typer.Option("--port", help="该服务器的端口")] = 8883,
+    reload_command: Annotated[str, typer.Option("--reload-command", help="让它重读的命令；缺省按 pid 发 SIGHUP")] = "",
+    by: inventory_cli.By = "",
     as_json: Json = False,
 ) -> None:
-    """吊销其全部证书；此后的签名不再被接受 (signatures from now on are refused)."""
-    listed = open_authority(authority).revoke(subject, reason, _now())
-    message = (
-        f"{subject} 已吊销（信任清单第 {listed.version} 版）。下一步：trust --install 更新各目录；"
-        "重新运行 broker-config 并让消息服务器重读（SIGHUP）。"
-    )
-    tell(message, {"subject": subject, "trust_version": listed.version}, as_json=as_json)
+    """吊销其全部证书；此后的签名不再被接受，--broker-folder 使在用的会话立即失效 (take out of the world)."""
+    source = open_authority(authority, inventory_cli.operator(by))
+    site = None if broker is None else broker_site(broker, host, port, reload_command)
+    listed = shut_out(source, subject, reason, site, _now())
+    in_force = "，消息服务器已不再接受它" if site else ""
+    step = "下一步：trust --install 更新各目录" + ("。" if site else "；再用 broker-config --reload 使消息服务器生效。")
+    facts = {"subject": subject, "trust_version": listed, "broker": site is not None}
+    tell(f"{subject} 已吊销（信任清单第 {listed} 版）{in_force}。{step}", facts, as_json=as_json)
 
 
 @app.command(
@@ -201,9 +228,16 @@ def broker_config(
     pair: Annotated[list[str] | None, typer.Option(help="互为见证的两台记录仪 REC-0001:REC-0002，可重复")] = None,
     bridge: Annotated[str, typer.Option(help="上级平台的消息服务器 host:port，只上送事件与在线状态")] = "",
     bridge_identity: Annotated[Path | None, typer.Option(help="上级平台发来的目录：root.pem、tls.pem、tls.key")] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Mosquitto 在运行：换规则与吊销列表，重读，并核验")] = False,
+    reload_command: Annotated[str, typer.Option("--reload-command", help="让它重读的命令；缺省按 pid 发 SIGHUP")] = "",
     as_json: Json = False,
 ) -> None:
     """生成消息服务器的配置、证书与访问规则；增减接收端或吊销后再运行一次 (broker folder)."""
+    if reload:
+        source = open_authority(authority)
+        put_in_force(broker_site(out, (host or ["localhost"])[0], port, reload_command), source, _now())
+        tell(f"{out} 的规则与吊销列表已生效，并已核验。", {"folder": out, "reloaded": True}, as_json=as_json)
+        return
     known = BrokerOrder(Listener(bind, port, user or current_user()), engine)
     upper = _bridge_order(bridge, bridge_identity)
     order = BrokerOrder(known.listener, engine, known.subject, tuple(host or known.hosts), tuple(pair or ()), upper)
@@ -214,7 +248,39 @@ def broker_config(
     tell(message, {"folder": out, "config": entry, "changed": changed, "start": start}, as_json=as_json)
 
 
+for commands in (inventory_cli, card_cli, life_cli):
+    commands.add_to(app)
+add_page_commands(app)
 app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What `add-device` was told, without `--out`."""
+
+    device: str
+    hardware: str
+    unit: str
+    model: str
+    told: dict[str, str | None]
+
+
+def kiosk_like(device: str) -> bool:
+    """Whether the id is a kiosk's."""
+    return device.startswith("KSK-")
+
+
+def _list_device(source: Authority, listed: Listed, as_json: bool) -> None:
+    role = device_role(listed.device).value
+    settings = checked_settings(role, listed.told)
+    with open_inventory(source.folder, source.by) as inventory:
+        wanted = Planned(listed.device, listed.hardware, listed.unit, listed.model, settings)
+        held = inventory.find(listed.device)
+        if held is not None and listed.hardware and not held.hardware:
+            inventory.bind(listed.device, listed.hardware, _now())
+        changed = inventory.plan(wanted, _now())
+    message = f"{listed.device} {'已登记' if changed else '没有变化'}。下一步：write-card {listed.device}。"
+    tell(message, {"subject": listed.device, "changed": changed}, as_json=as_json)
 
 
 def main() -> None:

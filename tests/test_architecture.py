@@ -16,7 +16,7 @@ STANDALONE = (
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.cli_frame",
-    "agent.tls", "agent.object_store",
+    "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
 }  # fmt: skip
 
 # room: what of ours it may import besides itself. The longest matching room of a module counts.
@@ -31,6 +31,10 @@ ARROWS = {
     "agent.settings": {"agent.errors"},
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.object_store": {"agent.errors", "agent.settings"},
+    "agent.cable": {"agent.errors", "agent.wire"},
+    "agent.stick": {"agent.durable", "agent.errors"},
+    "agent.bundle": {"agent.errors", "agent.wire"},
+    "agent.web": {"agent.errors", "agent.durable"},
     "agent.wire": {"agent.errors"},
     "agent.evidence": {"agent.wire", "agent.errors"},
     STANDALONE: set(),
@@ -59,6 +63,7 @@ ARROWS = {
         "agent.evidence",
         "agent.duty",
         "agent.config",
+        "agent.key_places",
         "agent.markup",
         *GROUND_FLOOR,
     },
@@ -70,28 +75,38 @@ FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one
 
 PURE = (
     "agent.wire", "agent.evidence", "agent.duty", "agent.control",
-    "agent.page.gate", "agent.page.lockout", "agent.page.view",
-    "kiosk.board", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "agent.page.lockout", "agent.page.view", "agent.web.gate", "agent.web.sessions", "agent.web.forms",
+    "kiosk.board", "kiosk.gate", "kiosk.page", "kiosk.lists", "kiosk.proof", "kiosk.shelf", "kiosk.identity",
+    "kiosk.asked", "kiosk.complaining", "kiosk.display_record", "kiosk.guide", "kiosk.hours", "kiosk.people",
+    "kiosk.states", "kiosk.switches",
     "kiosk.publishing.drafting", "kiosk.publishing.countersign", "kiosk.publishing.importing",
     "provisioning.center.access", "provisioning.center.broker_config", "provisioning.center.emqx_config",
     "provisioning.center.intake",
     "provisioning.center.publications", "provisioning.center.receipt_desk", "provisioning.center.summary",
-    "provisioning.center.page.door", "provisioning.center.page.view",
+    "provisioning.center.page.door", "provisioning.center.page.view", "provisioning.center.page.plots",
+    "provisioning.center.page.ranges", "provisioning.center.page.film_view", "provisioning.center.page.act_forms",
+    "provisioning.center.review_papers",
     "provisioning.center.schema", "provisioning.center.shard",
     "provisioning.center.review_page", "provisioning.center.report_plots", "provisioning.center.ledger_page",
     "provisioning.contract.schemas", "provisioning.contract.asyncapi", "provisioning.fleet.orders",
+    "provisioning.fleet.states", "provisioning.authority.audit_chain", "provisioning.fleet.card_files",
+    "provisioning.fleet.partitions",
 )  # fmt: skip
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "dataclasses",
     "datetime", "enum", "functools", "html",
     "hashlib", "heapq", "hmac", "io", "itertools", "json", "math", "operator", "re", "string", "struct", "types",
-    "typing", "unicodedata", "uuid", "difflib",
+    "typing", "unicodedata", "uuid", "difflib", "zlib",
 }  # fmt: skip
-PURE_NAMES = {"pathlib.PurePosixPath"}  # what else a pure file may take from a module that is not pure
+PURE_NAMES = {
+    "pathlib.PurePosixPath",
+    "urllib.parse.parse_qs",
+}  # what else a pure file may take from a module that is not pure
 PURE_LIBRARIES = {
     "agent.wire": {"cryptography", "cbor2"},
     "agent.evidence": {"cryptography", "cbor2"},
     "kiosk.page": {"jinja2", "markupsafe"},
+    "kiosk.display_record": {"cryptography"},
 }
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
 IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "uuid1", "uuid4", "getrandom", "urandom"}

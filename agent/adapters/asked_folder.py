@@ -10,8 +10,6 @@ from agent.control.messages import AsksRead, Event, WorkFailed
 from agent.duty.asks import ASK_SUFFIX, ASKED, MAX_ASK_BYTES, STATE
 from agent.errors import EnvironmentFault
 
-MAX_ASKS = 64  # ours: taken at once; the rest is taken when the next one comes
-
 logger = logging.getLogger(__name__)
 
 
@@ -31,13 +29,13 @@ class AskedFolder:
         durable.make_directory(self._folder, 0o700)
 
     def take(self) -> Event | None:
-        """The requests in the order of their names, out of the folder; None when there are none."""
+        """The first request by name, out of the folder; None when there is none."""
         try:
-            names = sorted(self._folder.glob(f"[!.]*{ASK_SUFFIX}"))[:MAX_ASKS]
-            found = tuple(data for data in map(_taken, names) if data is not None)
+            names = sorted(self._folder.glob(f"[!.]*{ASK_SUFFIX}"))
+            found = next((data for data in map(_taken, names) if data is not None), None)
         except OSError as error:
             return WorkFailed(f"请求目录 {self._folder} 无法读取（{error.strerror or error}）。请检查权限与存储卡。")
-        return AsksRead(found) if found else None
+        return None if found is None else AsksRead(found)
 
     def show(self, content: bytes) -> Event | None:
         """Replace `duty.json`; an event only when that failed."""

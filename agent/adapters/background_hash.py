@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Lock, Thread
 
+from agent.errors import OperatorFault
+
 MAX_WAITING_BYTES = 24 << 20  # ours; a verification hashes every byte three times, so this is 8 MiB of a film
 SMALL_BYTES = 16 * 1024  # ours; less is not worth waking a thread for
 WORTH_WAKING = 4  # ours; so many hashes wait before a thread is woken: waking costs as much as hashing 20 KiB
@@ -90,6 +92,7 @@ class _Crew:
         self._ready: deque[BackgroundHash] = deque()
         self._waiting_bytes = 0
         self._closed = False
+        self._full: MemoryError | None = None
 
     def ask(self, asking: BackgroundHash, steps: "list[bytes | memoryview | BackgroundHash]", size: int) -> None:
         """Have `steps`, of `size` bytes, done after those asked for before; helps when too much waits."""
@@ -132,7 +135,7 @@ class _Crew:
     def _next_for(self, wanted: BackgroundHash, helping: bool) -> BackgroundHash | None:
         with self._lock:
             while wanted.taken and not (helping and self._ready):
-                self._done.wait()
+                self._wait()
             if wanted.taken:
                 return self._take(self._ready.pop())  # the newest: the threads are at the oldest
             if not wanted.steps:
@@ -143,10 +146,15 @@ class _Crew:
     def _help(self) -> None:
         with self._lock:
             while not self._ready and self._waiting_bytes > MAX_WAITING_BYTES:
-                self._done.wait()
+                self._wait()
             chosen = self._take(self._ready.pop()) if self._ready else None
         if chosen is not None:
             self._work(chosen)
+
+    def _wait(self) -> None:
+        if self._full is not None:
+            raise OperatorFault("内存不足，无法继续核验。请关闭其他程序后重试。") from self._full
+        self._done.wait()
 
     def _take(self, chosen: BackgroundHash) -> BackgroundHash:
         chosen.taken, chosen.listed = True, False
@@ -154,6 +162,14 @@ class _Crew:
 
     def _work(self, chosen: BackgroundHash) -> None:
         """Do all steps of a hash that this thread has taken."""
+        try:
+            self._work_off(chosen)
+        except MemoryError as full:  # it stays taken for ever: whoever waits for it must hear that nobody is at it
+            with self._lock:
+                self._full = full
+                self._done.notify_all()
+
+    def _work_off(self, chosen: BackgroundHash) -> None:
         done = 0
         while True:
             with self._lock:

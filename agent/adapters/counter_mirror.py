@@ -24,7 +24,8 @@ class Ceilings:
 
 
 class CounterMirror:
-    """The file `path`; call `read` once, then the `cover_` methods before a number is used (`EnvironmentFault`)."""
+    """The file `path`; call `read` once, then the `cover_` methods before a number is used, behind it where they say so
+    (`EnvironmentFault`)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -66,7 +67,7 @@ class CounterMirror:
             self._write(replace(self.written, recording=number))
 
     def cover_command(self, counter: int) -> None:
-        """Command number `counter` may be used when this returns; exact, because the centre counts them too."""
+        """Command number `counter` was used; exact, because the centre counts them too."""
         if counter > self.written.command:
             self._write(replace(self.written, command=counter))
 

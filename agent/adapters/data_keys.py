@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from agent import durable
 from agent.adapters.recording_end import encode_end, parse_end
 from agent.adapters.window import opened_file
-from agent.control.messages import RecordingSealed
+from agent.control.recording_messages import RecordingSealed
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import cbor
 from agent.evidence.bmff import Source

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from agent.adapters.database import Database
 from agent.control.deletion import Kept, parse_kept
-from agent.control.offload_messages import KeptSeen, OffloadNote
+from agent.control.offload_messages import KeptGone, KeptSeen, OffloadNote, OffloadWanted
 from agent.errors import SenderFault
 from agent.wire.identifiers import RecordingId
 
-NAME = "kept/"
+NAME, WANTED = "kept/", "offload-wanted"
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +28,28 @@ def read_kept(database: Database) -> Mapping[RecordingId, Kept]:
     return found
 
 
-def is_going(database: Database, recording: RecordingId) -> bool:
-    """Whether the deletion of `recording` is on the chain; raises `EnvironmentFault` when the database does not say."""
+def is_going(database: Database, recording: RecordingId, manifest: str) -> bool:
+    """Whether the deletion of `recording`, as the manifest with this hash lists it, is on the chain; raises
+    `EnvironmentFault` when the database does not say."""
     text = database.text(f"{NAME}{recording}")
     try:
-        return bool(text) and parse_kept(text).going
+        kept = parse_kept(text) if text else None
     except SenderFault:
         return False
+    return kept is not None and kept.going and kept.receipted == manifest
 
 
 def write_kept(database: Database, note: OffloadNote) -> None:
     """Keep `note`, inside a transaction."""
-    if isinstance(note, KeptSeen):
-        database.set(f"{NAME}{note.kept.recording}", note.kept.encode())
-    else:
-        database.run("DELETE FROM counter WHERE name = ?", (f"{NAME}{note.recording}",))
+    match note:
+        case KeptSeen(kept):
+            database.set(f"{NAME}{kept.recording}", kept.encode())
+        case KeptGone(recording):
+            database.run("DELETE FROM counter WHERE name = ?", (f"{NAME}{recording}",))
+        case OffloadWanted(wanted):
+            database.set(WANTED, int(wanted))
+
+
+def offload_wanted(database: Database) -> bool:
+    """Whether an earlier run was told to bring recordings out and has not ended with it."""
+    return database.integer(WANTED) == 1

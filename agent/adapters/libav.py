@@ -136,7 +136,9 @@ class H264Encoder:
     def ready(self, picture: Picture, *, shared: bool = True) -> Picture:
         """`picture` in the size and pixel format of the track, free to be drawn on; a decoder may still need a `shared`
         one, which is then copied."""
-        ready = picture.reformat(width=self.info.width, height=self.info.height, format="yuv420p")
+        ready = picture
+        if (picture.width, picture.height, picture.format.name) != (self.info.width, self.info.height, "yuv420p"):
+            ready = picture.reformat(width=self.info.width, height=self.info.height, format="yuv420p")
         if shared and ready is picture:
             with media_errors("libx264"):
                 ready.make_writable()

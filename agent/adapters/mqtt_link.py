@@ -6,6 +6,7 @@ itself connected. So it never reconnects here, holds no more than the outbox han
 by `threading.excepthook` in `agent.loop`.
 """
 
+import logging
 import socket
 import ssl
 import sys
@@ -29,6 +30,8 @@ from agent.control.messages import (
     PublishAnswered,
     SubscriptionAnswered,
 )
+from agent.device_keys import finish_swap
+from agent.errors import LiuhenFault
 from agent.tls import client_context
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
@@ -39,6 +42,9 @@ LARGEST_PACKET = 268_435_455  # MQTT 5 section 2.1.4: the protocol's own limit
 TOPIC_ROOM_BYTES = 1024  # ours: fixed header, topic and properties around an envelope
 NEVER_S = 86_400  # paho's own reconnection is not wanted; the controller decides when
 CONNECT_TIMEOUT_S = 10.0  # ours: TCP and TLS on a poor mobile network; CONNACK is watched by the controller
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,20 @@ class MqttLink:
     def __init__(self, client_id: str, settings: BrokerConfig, report: Callable[[Event], None]) -> None:
         self._client_id, self._settings, self._report = client_id, settings, report
         self._context: ssl.SSLContext | None = None
+        self._read_at: tuple[int, int] | None = None
         self._client: Client | None = None
 
     def open(self) -> None:
         """Read keys and certificates; raises `OperatorFault` when they cannot be used."""
         settings = self._settings
+        finish_swap(settings.certificate, settings.key)
         self._context = client_context(settings.server_name, settings.ca, settings.certificate, settings.key)
+        self._read_at = _written_at(settings)
 
     def connect(self, connection: int, will: LastWill) -> None:
         """Begin connection number `connection`; `LinkUp` or `LinkDown` will tell how it went."""
         self.close(timeout_s=0)
+        self._take_renewed()
         client = self._new_client(connection)
         self._promise(client, will)
         self._client = client
@@ -104,6 +114,15 @@ class MqttLink:
             _cut(client)
         return not ender.is_alive()
 
+    def _take_renewed(self) -> None:
+        """A pair that was renewed meanwhile is used from this connection on; one of no use is left."""
+        if self._read_at is None or _written_at(self._settings) == self._read_at:
+            return
+        try:
+            self.open()
+        except LiuhenFault as fault:
+            logger.warning("the renewed certificate is not used: %s", fault)
+
     def _new_client(self, connection: int) -> Client:
         settings = self._settings
         clean = True if settings.protocol == "3.1.1" else None
@@ -136,6 +155,10 @@ class MqttLink:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize = MAX_ENVELOPE_BYTES + TOPIC_ROOM_BYTES
         return {"clean_start": True, "properties": properties}
+
+
+def _written_at(settings: BrokerConfig) -> tuple[int, int]:
+    return settings.certificate.stat().st_mtime_ns, settings.key.stat().st_mtime_ns
 
 
 def _report_from(client: Client, number: int, report: Callable[[Event], None]) -> None:

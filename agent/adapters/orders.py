@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agent.control.acts import Act
-from agent.control.effects import StartRecording, TakePhoto
+from agent.control.recording_effects import StartRecording, TakePhoto
 from agent.evidence.journal import JournalEvent, Reason
 from agent.wire.instant import Instant
 

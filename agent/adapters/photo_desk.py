@@ -8,7 +8,7 @@ from agent.adapters.camera_feed import CameraFeed
 from agent.adapters.orders import PhotoAsked
 from agent.adapters.packets import Packet
 from agent.adapters.segment_row import Bench
-from agent.control.messages import PhotoTaken, WorkFailed
+from agent.control.recording_messages import PhotoTaken, WorkFailed
 from agent.errors import EnvironmentFault
 from agent.evidence.photo import PhotoPlace, PhotoStatement, sign_photo
 from agent.wire.identifiers import Digest

@@ -5,7 +5,9 @@ loses frames. So a callback here notes when a picture was taken or hands a packe
 """
 
 import contextlib
+import fcntl
 import importlib.util
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +36,8 @@ ENCODER_THREADS = 2  # every further one of libx264's holds one more picture bac
 PICTURE_TYPE_I = 1  # AV_PICTURE_TYPE_I
 CHECK_S = 0.2  # ours; how soon `close` and a dead event loop are seen
 STOP_S = 1.5  # ours; below the 2 s a camera line waits
+
+logger = logging.getLogger(__name__)
 
 CAMERA_ERRORS = (RuntimeError, OSError, ValueError, LookupError, TypeError, AttributeError)
 """What picamera2, libcamera and PyAV have been seen to raise."""
@@ -91,6 +95,7 @@ class Picamera2Source:
         self._closed = threading.Event()
         self._running = False
         self._camera: Any = None
+        self._encoder: Any = None
 
     def open(self) -> Sequence[StreamInfo]:
         """Configure camera and microphone; raises `EnvironmentFault` when the camera is missing or used by another
@@ -117,8 +122,10 @@ class Picamera2Source:
             beside.join()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Taken when the camera is opened next: its encoder keeps the rate it was started with."""
+        """Code pictures at this rate from the next one on, or from when the camera is opened."""
         self._encoding = replace(self._encoding, video_kbps=max(1, bits_per_second // 1000))
+        if (encoder := self._encoder) is not None:
+            _change_rate(encoder, bits_per_second)
 
     def close(self) -> None:
         """End `run`, whose thread then frees the camera; a source that never ran is freed here."""
@@ -149,6 +156,7 @@ class Picamera2Source:
 
     def _record(self, flow: SensorFlow, beside: SecondTrack) -> None:
         camera, encoder, events = self._camera, _encoder(self._encoding), _event_loop()
+        self._encoder = encoder
         camera.pre_callback = _marking(flow, encoder, camera.camera_configuration()["main"])
         camera.start_preview(events)
         encoder.output = _output(encoder, flow)
@@ -160,6 +168,7 @@ class Picamera2Source:
                 events.check()
                 flow.check()
         finally:
+            self._encoder = None
             _stop(camera)
             camera.stop_encoder()
 
@@ -199,6 +208,10 @@ def _software_encoder(settings: dict[str, Any]) -> Any:
     from picamera2.encoders import LibavH264Encoder
 
     class Encoder(LibavH264Encoder):  # type: ignore[misc]  # picamera2 has no types
+        bitrate: Any
+        _request_release_queue: Any
+        rate_due = settings["bitrate"]
+
         def _start(self) -> None:
             super()._start()
             self._stream: Any = _KeyedStream(self._stream)
@@ -206,9 +219,40 @@ def _software_encoder(settings: dict[str, Any]) -> Any:
         def force_key_frame(self) -> None:
             self._stream.key_due = True
 
+        def _encode(self, *arguments: Any) -> None:
+            if self.rate_due != self.bitrate:
+                self._renew()
+            super()._encode(*arguments)
+
+        def _renew(self) -> None:
+            """x264 changes a rate only under a VBV, so another encoder goes on, with a keyframe. The pictures that the
+            one before still holds come out first; they are in the camera's buffers until then."""
+            for packet in self._stream.encode():
+                self.outputframe(bytes(packet), packet.is_keyframe, timestamp=packet.pts, packet=packet)
+            self._container.close()
+            held = self._request_release_queue
+            self.bitrate = self.rate_due
+            self._start()
+            self._request_release_queue = held
+
     encoder = Encoder(**settings)
     encoder.threads = ENCODER_THREADS
     return encoder
+
+
+def _change_rate(encoder: Any, bits_per_second: int) -> None:
+    """Ask the running `encoder` for another rate; one that does not take it keeps its own until it is opened next."""
+    if not HARDWARE_ENCODER.exists():
+        encoder.rate_due = bits_per_second
+        return
+    from videodev2 import V4L2_CID_MPEG_VIDEO_BITRATE, VIDIOC_S_CTRL, v4l2_control
+
+    control = v4l2_control()
+    control.id, control.value = V4L2_CID_MPEG_VIDEO_BITRATE, bits_per_second
+    try:
+        fcntl.ioctl(encoder.vd, VIDIOC_S_CTRL, control)
+    except (OSError, TypeError, ValueError) as error:  # refused, or not open yet or any more
+        logger.warning("the hardware's encoder keeps its bit rate until the camera is opened next: %s", error)
 
 
 class _KeyedStream:

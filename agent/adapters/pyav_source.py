@@ -166,10 +166,12 @@ class _Feed:
         self._end = Fraction(0)
         self._latest: dict[type[Picture | Sound], Fraction] = {}
         self._origin_ns = 0
+        self._length = Fraction(1, encoding.frames_per_second)
 
     def open(self, first_track: int) -> list[StreamInfo]:
-        from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput  # heavy
+        from agent.adapters.libav import AacEncoder, H264Encoder, MediaInput, Picture  # heavy
 
+        self._picture_type = Picture
         wanted, encoding = self._wanted, self._encoding
         if wanted.file and not Path(wanted.address).is_file():  # opening a FIFO would never end
             raise MediaFault(
@@ -216,13 +218,11 @@ class _Feed:
             self._shift = None
 
     def _encoded(self, frame: "Picture | Sound") -> Iterator[Packet]:
-        from agent.adapters.libav import Picture
-
         at = self._place(frame)
         captured = self._clock.read() if self._wanted.live else None
         if captured is None:
             at, captured = self._wait_for(at)
-        if isinstance(frame, Picture):
+        if isinstance(frame, self._picture_type):
             return self._picture(frame, at, captured)
         return iter(()) if self._audio is None else self._audio.encode(frame, at, captured)
 
@@ -238,24 +238,23 @@ class _Feed:
 
     def _place(self, frame: "Picture | Sound") -> Fraction:
         """Seconds since the origin: the input's own clock, anchored where its first frame arrived or the last ended."""
-        length = Fraction(1, self._encoding.frames_per_second)
-        own = None if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
+        own = None if frame.pts is None else (frame.time_base or Fraction(0)) * frame.pts
         if own is None:
             own = self._end - (self._shift or 0)
         if self._shift is None:
             self._shift = (self._elapsed() if self._wanted.live else self._end) - own
         if self._wanted.live:
-            self._follow(type(frame), own, length)
+            self._follow(type(frame), own)
         at = own + self._shift
         self._latest[type(frame)] = at
-        self._end = max(self._end, at + length)
+        self._end = max(self._end, at + self._length)
         return at
 
-    def _follow(self, kind: "type[Picture | Sound]", own: Fraction, length: Fraction) -> None:
+    def _follow(self, kind: "type[Picture | Sound]", own: Fraction) -> None:
         """Anchor a live input anew when its clock steps, as an RTSP stream's does with its first RTCP report."""
         at, latest, now = own + (self._shift or 0), self._latest.get(kind), self._elapsed()
         if (latest is not None and at <= latest) or at > now + MAX_AHEAD:
-            self._shift = max(now, Fraction(0) if latest is None else latest + length) - own
+            self._shift = max(now, Fraction(0) if latest is None else latest + self._length) - own
 
     def _elapsed(self) -> Fraction:
         return Fraction(self._clock.read().monotonic_ns - self._origin_ns, 10**9)

@@ -3,7 +3,7 @@ key is gone, the recording itself can no longer be asked."""
 
 from dataclasses import fields
 
-from agent.control.messages import RecordingSealed
+from agent.control.recording_messages import RecordingSealed
 from agent.errors import SenderFault
 from agent.evidence import cbor
 from agent.evidence.journal import encode_instant, parse_instant

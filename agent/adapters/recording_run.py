@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from agent.adapters.camera_feed import CameraFeed
+from agent.adapters.camera_word import CameraWord
 from agent.adapters.gap_log import GapLog
 from agent.adapters.officer_marks import OfficerMarks
 from agent.adapters.orders import ActAsked, BitrateAsked, NoteAsked, PhotoAsked, RecordingOrder, StopAsked
@@ -12,7 +13,7 @@ from agent.adapters.photo_desk import PhotoDesk
 from agent.adapters.pre_event import PreEventRing, muted
 from agent.adapters.segment_row import Bench, SegmentRow
 from agent.control.acts import Act
-from agent.control.messages import GapOpened, RecordingFailed
+from agent.control.recording_messages import GapOpened, RecordingFailed
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence.journal import PHOTO, JournalEvent, Reason
 from agent.evidence.photo import PhotoPlace
@@ -29,6 +30,7 @@ class RecordingRun:
         self._gaps = GapLog()
         self._row = SegmentRow(order, bench, self._gaps)
         self._marks = OfficerMarks(self._gaps)
+        self._word = CameraWord(self._gaps, self._tell_gap)
         self._reason: Reason | None = None
 
     def run(self, ring: PreEventRing) -> None:
@@ -42,7 +44,7 @@ class RecordingRun:
             self._fail(str(fault))
             return
         self._row.begin(self._feed.tracks, self._feed.description, ring.span_ms)
-        self._row.write_at_once(self._offered(ring.take()))
+        self._row.write_at_once(self._offered(self._word.remembered(ring.take())))
         while self._reason is None:
             item = self._queue.take(self._bench.settings.retry_s / 4)
             self._handle(item)
@@ -77,13 +79,9 @@ class RecordingRun:
             now = self._bench.clock.read()
             self._gaps.passed(Reason.FRAMES_DROPPED, packet.captured, now, f"timestamps moved by {float(shift):.3f} s")
             self._tell_gap(Reason.FRAMES_DROPPED)
-        if packet.lost_since is not None:
-            self._gaps.passed(Reason.FRAMES_DROPPED, packet.lost_since, packet.captured, "pictures lost by the camera")
-            self._tell_gap(Reason.FRAMES_DROPPED)
+        self._word.look(packet)
         if self._gaps.impaired(Reason.SOUND_LOST, lost=self._feed.sound_lost, at=packet.captured):
             self._tell_gap(Reason.SOUND_LOST)
-        if packet.stream == 0 and self._gaps.impaired(Reason.PICTURE_FROZEN, lost=packet.still, at=packet.captured):
-            self._tell_gap(Reason.PICTURE_FROZEN)
         self._write(due)
 
     def _write(self, packets: Iterable[Packet]) -> None:

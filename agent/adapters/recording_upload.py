@@ -6,6 +6,7 @@ our own bytes. So a kill at any moment costs the part that was on its way.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from agent.errors import EnvironmentFault
 from agent.wire.identifiers import District, RecordingId
 from agent.wire.offload_manifest import (
     FILE_PATTERN,
+    MAX_LISTED,
     MAX_PART_BYTES,
     OffloadManifest,
     Part,
@@ -25,8 +27,8 @@ from agent.wire.offload_manifest import (
     recording_prefix,
 )
 
-# As agent.evidence.note_findings and sidecars, which load more than this small process should carry.
-NOTES, SIGNATURE_NAME = "notes", "SHA256SUMS.p7s"
+# As agent.evidence.note_findings, sidecars and agent.duty.papers, which load more than this small process should carry.
+FOLDERS, SIGNATURE_NAME = ("notes", "papers"), "SHA256SUMS.p7s"
 SEGMENTS = "segment-*.mp4*"
 SEGMENT_ENDS = (".mp4", ".mp4.enc")
 PASSING = (".seal", ".new")  # a seal on its way, a draft
@@ -63,11 +65,16 @@ class Outside:
     def known(self, recording: RecordingId) -> dict[str, list[Part]]:
         """Parts that claim to be there, by file; raises `StoreFault`."""
         prefix, found = recording_prefix(self.district, recording), dict[str, list[Part]]()
-        for key, size in self.objects.listing(prefix):
+        for key, size in self._listed(prefix):
             claimed = parse_part_key(prefix, key, size)
             if claimed is not None and 0 < size <= MAX_PART_BYTES:
                 found.setdefault(claimed[0], []).append(claimed[1])
         return found
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """What stands there, as far as this device has room for it: whoever fills the store may not fill its memory.
+        What is beyond is as if it were not there, and is brought again."""
+        return islice(self.objects.listing(prefix), MAX_LISTED)
 
     def upload(self, recording: RecordingId, folder: Path, name: str, known: KnownParts) -> FileUpload:
         """A file of `recording` that is to be brought there."""
@@ -81,7 +88,7 @@ class Outside:
     def holds(self, manifest: OffloadManifest, data: bytes) -> bool:
         """Whether every part of `manifest`, whose bytes are `data`, is listed there with its size."""
         prefix = recording_prefix(self.district, manifest.recording)
-        there = dict(self.objects.listing(prefix))
+        there = dict(self._listed(prefix))
         own = {
             part_key(self.district, manifest.recording, file.name, part): part.size
             for file in manifest.files
@@ -94,7 +101,8 @@ class Outside:
 def files_of(folder: Path) -> dict[str, int]:
     """Name and size of everything of a recording that goes to the centre; raises `EnvironmentFault`."""
     with disk_errors(folder):
-        places = [*folder.iterdir(), *((folder / NOTES).iterdir() if (folder / NOTES).is_dir() else ())]
+        inner = [folder / name for name in FOLDERS if (folder / name).is_dir()]
+        places = [place for within in (folder, *inner) for place in within.iterdir()]
         names = {
             str(place.relative_to(folder)): place for place in places if place.is_file() and not place.is_symlink()
         }

@@ -17,7 +17,7 @@ from agent.adapters.segment_seals import SegmentSeals
 from agent.adapters.segment_writer import SegmentWriter
 from agent.adapters.spool import Spool
 from agent.clock import Clock
-from agent.control.messages import (
+from agent.control.recording_messages import (
     FragmentStored,
     GapOpened,
     PhotoTaken,

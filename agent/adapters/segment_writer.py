@@ -13,7 +13,7 @@ from agent.adapters.positions import PositionLog
 from agent.adapters.segment_file import SegmentFile
 from agent.adapters.segment_seal import seal_segment
 from agent.clock import Clock
-from agent.control.messages import FragmentStored
+from agent.control.recording_messages import FragmentStored
 from agent.evidence.journal import FragmentMoment, JournalRecord
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin, SignedFragment
 

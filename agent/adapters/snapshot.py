@@ -34,6 +34,14 @@ def read_snapshot(path: Path) -> Snapshot:
         return _figures(lambda sql: connection.execute(sql).fetchall())
 
 
+def read_counters(path: Path, beginning: str) -> dict[str, str]:
+    """The counters of such a store whose names begin so; raises likewise."""
+    sql = "SELECT name, value FROM counter WHERE substr(name, 1, ?) = ?"
+    with StoreErrors(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.text_factory = damaged_text
+        return {str(name): str(value) for name, value in connection.execute(sql, (len(beginning), beginning))}
+
+
 def snapshot(database: Database) -> Snapshot:
     """The figures of the moment; raises `EnvironmentFault`."""
     return _figures(database.run)

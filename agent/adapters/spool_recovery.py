@@ -16,7 +16,7 @@ from agent.adapters.given_up import forget_failures, is_given_up, note_failure
 from agent.adapters.segment_recovery import Break, Healed, heal, prior_head, read_sealed
 from agent.adapters.spool import Spool
 from agent.clock import Clock
-from agent.control.messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
+from agent.control.recording_messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence.journal import GAP_OPENED, MARKER, JournalRecord, Reason
 from agent.evidence.own_segment import check_row
@@ -124,19 +124,24 @@ class SpoolRecovery:
 
     def _failed(self, recording: RecordingId, fault: Exception) -> RecordingFailed:
         if isinstance(fault, SenderFault):  # the disk works, what it gives back is refused
-            try:
-                tries = note_failure(self._spool.folder(recording))
-                logger.warning("recording %s was refused at %d starts: %s", recording, tries, fault)
-            except EnvironmentFault as disk:
-                logger.warning("that recording %s was refused could not be put down: %s", recording, disk)
+            logger.warning("recording %s was refused: %s", recording, fault)
+            self._put_down(recording)
         return RecordingFailed(recording, f"恢复录制 {recording} 失败：{fault}", self._clock.read())
 
     def _broken(self, recording: RecordingId) -> RecordingFailed:
         """A defect of ours met by one recording: were it raised, the same file would end every start from now on, and
         a recorder that does not start records nothing. The log has the traceback, the centre has the failure."""
         logger.exception("recording %s could not be recovered", recording)
+        self._put_down(recording)
         detail = f"恢复录制 {recording} 时程序出错，文件原样保留，原因见日志。请把录制与日志交技术人员。"
         return RecordingFailed(recording, detail, self._clock.read())
+
+    def _put_down(self, recording: RecordingId) -> None:
+        try:
+            tries = note_failure(self._spool.folder(recording))
+            logger.warning("recording %s could not be made whole at %d starts", recording, tries)
+        except EnvironmentFault as disk:
+            logger.warning("that recording %s could not be made whole was not put down: %s", recording, disk)
 
     def _run(self) -> None:
         for recording in self._sealed:

@@ -7,7 +7,7 @@ from agent.adapters.packets import Packet
 from agent.adapters.photo_desk import PhotoDesk
 from agent.adapters.pre_event import PreEventRing
 from agent.adapters.segment_row import Bench
-from agent.control.messages import WorkFailed
+from agent.control.recording_messages import WorkFailed
 from agent.errors import EnvironmentFault
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from agent.adapters.command_memory import read_commands, read_holds, write_command_note
 from agent.adapters.damaged_rows import declarations, find_damage, one_run, quarantine, quarantined_hash
 from agent.adapters.database import Database
-from agent.adapters.kept_recordings import read_kept, write_kept
+from agent.adapters.kept_recordings import offload_wanted, read_kept, write_kept
 from agent.control.back_pressure import STEPS, Pressure, pressure, takes
 from agent.control.command_messages import CommandSettled, CommandUsed, HoldsKept
 from agent.control.controller import Memory
@@ -26,7 +26,7 @@ from agent.control.effects import (
     StoreEvent,
     TrustSeen,
 )
-from agent.control.offload_messages import KeptGone, KeptSeen
+from agent.control.offload_messages import KeptGone, KeptSeen, OffloadWanted
 from agent.control.recording import RecordingMemory
 from agent.control.witness_desk import WitnessFloor
 from agent.duty.floors import Floor
@@ -261,6 +261,7 @@ class DeviceMemory:
             kept=read_kept(store),
             commands=read_commands(store),
             holds=read_holds(store),
+            offload_wanted=offload_wanted(store),
         )
 
     def _shift(self) -> Shift:
@@ -335,7 +336,7 @@ def write_note(database: Database, note: Note, devseq: int) -> None:
             database.set("health", reading)
         case CollectedTold(number):
             database.set("collected", max(number, database.integer("collected")))
-        case KeptSeen() | KeptGone():
+        case KeptSeen() | KeptGone() | OffloadWanted():
             write_kept(database, note)
         case DutyKept(shift):
             database.set("shift", shift)

@@ -4,6 +4,7 @@ Every glyph is drawn once; a frame costs the copying of a few rows, and only the
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate
 
 from agent.adapters.glyph_font import alphabet
@@ -40,6 +41,8 @@ class Watermark:
     def __init__(self, caption: Caption, *, synthetic: bool = False, letters: Alphabet | None = None) -> None:
         self._caption, self._synthetic, self._letters = caption, synthetic, letters
         self._lines: list[_Line] = []
+        self._shown: tuple[datetime, TimeState, int | None] | None = None
+        self._clock_words = ""
 
     @property
     def font(self) -> str:
@@ -59,11 +62,19 @@ class Watermark:
         left as it is, so the letters may be tinted; what does not fit is cut off."""
         if self._letters is None:
             raise RuntimeError("fit comes before draw")
-        words = [clock_line(captured, chinese=self._letters.chinese), self._caption.line]
+        words = [self._clock_line(captured, chinese=self._letters.chinese), self._caption.line]
         top = 0
         for line, text in zip(self._lines, [SYNTHETIC, *words] if self._synthetic else words, strict=True):
             line.write(text)
             top = line.copy(luma, stride, top)
+
+    def _clock_line(self, captured: Instant, *, chinese: bool) -> str:
+        """`clock_line`, made anew when it says something else: every third picture or so."""
+        tenth = captured.wall.microsecond // 100_000 * 100_000
+        shown = captured.wall.replace(microsecond=tenth), captured.state, captured.error_ms
+        if shown != self._shown:
+            self._shown, self._clock_words = shown, clock_line(captured, chinese=chinese)
+        return self._clock_words
 
 
 class _Line:

@@ -123,7 +123,9 @@ class CommandDesk:
             return self.refused(payload, fault, now)
 
     def _admit(self, command: Command, *, clock_set: bool) -> None:
-        last = max([self._kept.last, *self._underway])
+        if self._underway:
+            raise SenderFault("另一条命令正在入库，未采用。请重新签发。", Refusal.BUSY)
+        last = self._kept.last
         if command.counter <= last:
             raise SenderFault(
                 f"命令 {command.command_id} 的序号 {command.counter} 已用过（本机至 {last}），未再执行。",

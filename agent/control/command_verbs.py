@@ -11,9 +11,11 @@ from typing import Any
 
 from agent.control import duty_tasks
 from agent.control.command_messages import Diagnose, HoldsKept, OffloadNow, OpenCommand, RequestCertificate
+from agent.control.deletion import Kept
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome
 from agent.control.effects import DutyKept, Effect, EventDraft, Note, RaiseAlarm, ReadTrustList, StoreEvent, StoreNote
+from agent.control.offload_messages import OffloadWanted
 from agent.duty.masking import check_masked
 from agent.duty.policies import PolicyShelf
 from agent.errors import OperatorFault, SenderFault
@@ -36,7 +38,8 @@ Holds = dict[RecordingId, Mapping[str, str]]
 @dataclass(frozen=True)
 class Hands:
     """What verbs work with. `holds` are those in force; `book` is None on a kiosk host; `hear_again` asks the broker
-    for everything retained; `offloads`: recordings are brought to a store outside."""
+    for everything retained; `offloads`: recordings are brought to a store outside; `kept` is what is remembered of a
+    recording, None of one that is not here."""
 
     device: DeviceId
     holds: Holds
@@ -44,6 +47,7 @@ class Hands:
     policies: PolicyShelf
     hear_again: Callable[[], list[Effect]]
     offloads: bool = True
+    kept: Callable[[RecordingId], Kept | None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,13 @@ def show_message(hands: Hands, command: Command, _: bytes, now: Instant) -> Ruli
 def mark_hold(hands: Hands, command: Command, _: bytes, now: Instant) -> Ruling:
     """Forbid deleting a recording, under a name and for a reason."""
     recording, name, reason = _hold_of(hands, command)
-    before = hands.holds.get(recording, {})
+    before, kept = hands.holds.get(recording, {}), hands.kept(recording)
+    if kept is not None and kept.going:
+        raise SenderFault(f"{recording} 的删除已入事件链，不能再冻结。请在中心冻结并调取已签收的文件。", "deleting")
     if name not in before and len(before) >= MAX_HOLDS:
         raise SenderFault(f"{recording} 已有 {MAX_HOLDS} 项冻结，未再增加。请先解除不再需要的。", "holds")
-    text = f"{recording} 已冻结（{name}），解除前本机不删除。"
+    doubt = "" if kept is not None else "本机没有这次录制的记录，请核对编号。"
+    text = f"{recording} 已冻结（{name}），解除前本机不删除。{doubt}"
     return _held(hands, recording, {**before, name: reason}, EventType.RECORDING_HELD, command, text, now)
 
 
@@ -132,7 +139,8 @@ def offload_now(hands: Hands, command: Command, _: bytes, __: Instant) -> Ruling
     """Bring recordings to the store outside now."""
     if hands.book is None or not hands.offloads:
         raise OperatorFault("本机没有配置录像上传（agent.toml 的 [offload]），不能上传。")
-    return Ruling("已开始上传录像，进度见设备状态。", then=lambda _now: [OffloadNow(command.counter)])
+    notes = (OffloadWanted(True),)  # what is begun goes on after a power cut
+    return Ruling("已开始上传录像，进度见设备状态。", notes=notes, then=lambda _now: [OffloadNow(command.counter)])
 
 
 def rotate_certificate(_: Hands, __: Command, ___: bytes, ____: Instant) -> Ruling:

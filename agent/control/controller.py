@@ -7,7 +7,9 @@ from agent.control import messages as happened
 from agent.control.acts import Act
 from agent.control.back_pressure import STEPS, Pressure
 from agent.control.backoff import NANOSECONDS
+from agent.control.clock_watch import ClockWatch
 from agent.control.collecting import file_collected
+from agent.control.deletion import Kept
 from agent.control.desks import Identity as Identity
 from agent.control.desks import Memory as Memory
 from agent.control.desks import command_desk, disclosure_desk, duty_book, offload_desk, witness_desk
@@ -28,9 +30,11 @@ from agent.control.effects import (
     moment_name,
 )
 from agent.control.frame_watch import FrameWatch
+from agent.control.hall_desk import HallDesk
 from agent.control.health_desk import HealthDesk
 from agent.control.indication import Indicator
 from agent.control.messages import Event
+from agent.control.offload_desk import OffloadDesk
 from agent.control.outbox import Outbox
 from agent.control.recording import RecordingMachine, State, gap_opened, photo_taken
 from agent.control.reread import told_again
@@ -41,6 +45,7 @@ from agent.duty.policies import PolicyShelf
 from agent.errors import EnvironmentFault
 from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import EventType
+from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
 from agent.wire.recording_receipts import is_recording_receipt
 from agent.wire.topics import RECEIPT, device_topic
@@ -49,6 +54,7 @@ from agent.wire.trust import TrustList
 STOP_NS = 9 * NANOSECONDS // 2  # ours: a stop takes 5 s at most; the rest is for the end of the process
 STOP_GRACE_NS = 3 * NANOSECONDS  # ours, out of them: for the last fragment and the seal
 FLUSH_NS = NANOSECONDS // 2  # ours, out of them: for the last events; the other parts share what is left
+OWN_DESK_EVENTS = happened.OffloadEvent | happened.HallEvent
 
 
 class Controller:
@@ -73,31 +79,35 @@ class Controller:
         self._receipts = device_topic(identity.district, identity.device, RECEIPT)
         self._witness = witness_desk(identity, memory)
         book = duty_book(identity, memory, self._recording, self.policies)
-        self._commands = command_desk(identity, memory, book, self.policies, lambda: self._uplink.subscribe_again())
+        again = lambda: self._uplink.subscribe_again()  # noqa: E731 - it is made below
+        self._commands = command_desk(identity, memory, book, self.policies, again, self._kept)
         self._duty = None if book is None else DutyDesk(book, self._commands)
         holds = self._commands.holds
-        self._offload = offload_desk(identity, memory, self._recording, self.health, book, holds)
+        self._hall = None if identity.shows_nothing else HallDesk()
+        self._offload: OffloadDesk | None = offload_desk(identity, memory, self._recording, self.health, book, holds)
         filters = (self._receipts, *(self._desk.filters() if self._desk else ()))
         extra = (*self._commands.filters, *((self._witness.topic,) if self._witness else ()))
         self._uplink: Uplink = Uplink(filters, extra, Outbox(memory.stored, memory.acked, random), random)
         self._unstored = Unstored()
         self._indicator = Indicator(sound_only=identity.sound_only) if identity.shows_nothing else None
-        self._pressure = Pressure.NONE
+        self._pressure, self._clock = Pressure.NONE, ClockWatch()
         self._sealed_by_ns: int | None = None
         self._end_by_ns = 0
         self._exit_code: int | None = None
         self._unreadable = False
 
-    def restore(self, envelopes: Iterable[bytes], now: Instant) -> list[str]:
-        """Take over the disclosures that an earlier run accepted; returns one Chinese line for each refused."""
-        return [] if self._desk is None else self._desk.restore(envelopes, self._trust, now.wall)
+    def restore(self, envelopes: Iterable[bytes], now: Instant, files: Iterable[Digest] = ()) -> list[str]:
+        """Take over the disclosures that an earlier run accepted, and the hashes of their `files`; returns one Chinese
+        line for each refused."""
+        return [] if self._desk is None else self._desk.restore(envelopes, self._trust, now.wall, files)
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `TimePassed` is due, None for never."""
         reminder = None if self._indicator is None else self._indicator.deadline()
         limit = None if self._duty is None else self._duty.book.deadline()
         sent = (self._uplink.deadline(), self._unstored.deadline(), self._commands.refusals.deadline())
-        times = (*sent, self._sealed_by_ns, reminder, limit)
+        hall = None if self._hall is None else self._hall.deadline()
+        times = (*sent, self._sealed_by_ns, reminder, limit, hall)
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
@@ -107,9 +117,13 @@ class Controller:
         self.health.count(event)
         decisions: Iterable[Effect] = [*self._decide(event, now), *self._commands.heard(event, self._trust, now)]
         if self._offload is not None:
-            decisions = [*decisions, *self._offload.heard(event, self._trust, now)]
+            decisions = [*self._offload.classed(), *decisions, *self._offload.heard(event, self._trust, now)]
         if self._duty is not None:
             decisions = self._duty.accompany([*decisions, *self._duty.heard(event, self._trust, now)], now)
+        if self._hall is not None:
+            decisions = [*decisions, *self._hall.heard(event, now)]
+        if self._clock.was_set(now):
+            decisions = [*decisions, *self._clock_set()]
         decided = [*self.health.accompany(decisions, now)]
         self.frames.see(event, self._recording.state, now)
         paused = self.health.uploads_paused(now) and self._exit_code is None
@@ -118,7 +132,7 @@ class Controller:
         if self._indicator is not None:
             self._indicator.hear(event, before)
             shown = self._indicator.next(self._recording.state, self.health.alarms, now)
-        return [*decided, *sent, *shown, *self._finish_when_quiet(now)]
+        return self._unstored.pass_on([*decided, *sent, *shown, *self._finish_when_quiet(now)])
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
@@ -158,13 +172,15 @@ class Controller:
                 return self._arrived(event, now)
             case happened.TrustListRead(trust):
                 return self._take_trust(trust)
+            case _ if isinstance(event, happened.ContentEvent):
+                return [] if self._desk is None else self._desk.heard(event, self._trust, now)
             case happened.LinkUp():
                 return self._came_up(event, now)
             case happened.FileSettled():
                 return [ReadTrustList()]
             case happened.WorkFailed():
                 return self._work_failed(event)
-            case _ if isinstance(event, happened.DutyEvent | happened.CommandEvent | happened.OffloadEvent):
+            case _ if isinstance(event, happened.DutyEvent | happened.CommandEvent | OWN_DESK_EVENTS):
                 return []  # their own desks hear them
             case happened.TimePassed():
                 return [*self._uplink.wake(now), *self._unstored.wake(now)]
@@ -185,6 +201,9 @@ class Controller:
                 return [*acknowledged, *self._unstored.again(now)] if acknowledged else []
             case _:
                 return self._uplink.handle(event, now)
+
+    def _kept(self, recording: RecordingId) -> Kept | None:
+        return None if self._offload is None else self._offload.kept(recording)
 
     def _started(self, event: happened.DeviceStarted) -> list[Effect]:
         moment, version = moment_name(event.at), {"version": self._identity.version}
@@ -221,11 +240,19 @@ class Controller:
             return []
         self._trust = trust
         seen = StoreNote(TrustSeen(trust.version))
-        if self._desk is None:
-            return [seen]
         # A publication that came before the list that trusts its signers was refused, and is retained at the broker.
-        self._desk.connected()
-        return [seen, *self._uplink.subscribe_again()]
+        return [seen] if self._desk is None else [seen, *self._hear_again()]
+
+    def _clock_set(self) -> list[Effect]:
+        """What was refused for its date may hold now: the broker sends what it retains, the centre what it owes to a
+        device that has come up."""
+        asked = self._hear_again()
+        return [*asked, PublishStatus(online=True)] if asked else []
+
+    def _hear_again(self) -> list[Effect]:
+        if self._desk is not None:
+            self._desk.connected()
+        return self._uplink.subscribe_again()
 
     def _pressed_hard(self, level: Pressure) -> list[Effect]:
         rises, self._pressure = level > self._pressure, level

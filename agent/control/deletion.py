@@ -7,7 +7,8 @@ device's clock, disciplined by NTP or GNSS, and the centre's, heard in this run 
 agree with each other and both say so.
 
 A deletion is an event of the chain, in one transaction with the note that it is on its way; the files go after it. A
-power cut in between is finished by the next start: `Kept.going` says what is still to be done.
+power cut in between is finished by the next start: `Kept.going` says what is still to be done. An event that the store
+did not take is forgotten: whether the recording may go is decided anew, never carried out later.
 """
 
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ SHORTEST = timedelta(days=183)  # REC-22: six months at least
 CLOCKS_APART = timedelta(hours=1)  # ours: a receipt may have been on its way for a while; a year is no such while
 TRUSTED = frozenset({TimeState.GNSS, TimeState.NTP})
 NOT_FILED = ""
+MOMENTS = ("ended", "receipted_at", "signed_at")
 
 
 class Stay(StrEnum):
@@ -43,8 +45,8 @@ class Stay(StrEnum):
 class Kept:
     """What is remembered of a recording. `ended` by a clock that was disciplined, else None; `terms` are the classes of
     the tasks it was made for, `NOT_FILED` where there was none; `filed` is the centre's own. `manifest` is what stands
-    outside, `receipted` the manifest that the centre signed for, at `receipted_at`. `going`: its deletion is on the
-    chain."""
+    outside, `receipted` the manifest that the centre signed for, which it has had since `receipted_at`; it signed last
+    at `signed_at`. `going`: its deletion is on the chain."""
 
     recording: RecordingId
     ended: datetime | None = None
@@ -55,11 +57,12 @@ class Kept:
     receipted_at: datetime | None = None
     filed: str = NOT_FILED
     going: bool = False
+    signed_at: datetime | None = None
 
     def encode(self) -> str:
         """Canonical JSON."""
         fields = {**vars(self), "terms": list(self.terms)}
-        for name in ("ended", "receipted_at"):
+        for name in MOMENTS:
             fields[name] = None if fields[name] is None else canonical.timestamp(fields[name])
         return canonical.encode(fields).decode()
 
@@ -84,6 +87,7 @@ def parse_kept(text: str) -> Kept:
         fields.optional_moment("receipted_at"),
         fields.text("filed"),
         fields.boolean("going"),
+        fields.optional_moment("signed_at") if fields.has("signed_at") else None,
     )
 
 
@@ -102,6 +106,11 @@ class CentreTime:
 def later(before: CentreTime | None, other: CentreTime, now: Instant) -> CentreTime:
     """The one that is farther on: an old word that comes again moves nothing."""
     return other if before is None or other.at(now) > before.at(now) else before
+
+
+def may_be_removed(kept: Kept, holds: Iterable[str]) -> bool:
+    """Whether the files of a recording whose deletion is on the chain may still be removed."""
+    return kept.going and bool(kept.receipted) and kept.receipted == kept.manifest and not list(holds)
 
 
 def why_stays(kept: Kept, holds: Iterable[str], now: Instant, centre: CentreTime | None) -> Stay | None:

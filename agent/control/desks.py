@@ -12,6 +12,7 @@ from agent.control.duty_book import DutyBook, Whose
 from agent.control.duty_guidance import guidance_of
 from agent.control.effects import Effect
 from agent.control.health_desk import HealthDesk
+from agent.control.kept_shelf import KeptShelf
 from agent.control.offload_desk import OffloadDesk
 from agent.control.recording import RecordingMachine, RecordingMemory
 from agent.control.witness_desk import WitnessDesk, WitnessFloor
@@ -56,6 +57,7 @@ class Memory:
     kept: Mapping[RecordingId, Kept] = field(default_factory=dict)
     commands: CommandsKept = field(default_factory=CommandsKept)
     holds: Mapping[RecordingId, Mapping[str, str]] = field(default_factory=dict)
+    offload_wanted: bool = False
 
 
 def disclosure_desk(identity: Identity, memory: Memory, shelf: PolicyShelf) -> DisclosureDesk | None:
@@ -89,9 +91,10 @@ def command_desk(
     book: DutyBook | None,
     shelf: PolicyShelf,
     hear_again: Callable[[], list[Effect]],
+    kept: Callable[[RecordingId], Kept | None],
 ) -> CommandDesk:
     """Takes the centre's commands, on every device."""
-    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again, identity.offloads)
+    hands = Hands(identity.device, dict(memory.holds), book, shelf, hear_again, identity.offloads, kept)
     return CommandDesk(identity.district, identity.device, memory.commands, hands)
 
 
@@ -111,4 +114,6 @@ def offload_desk(
         task = book.shift.task
         return NOT_FILED if task is None else task.retention
 
-    return OffloadDesk(identity.device, recordings, health, memory.kept, holds, term, directs=identity.offloads)
+    shelf = KeptShelf(memory.kept, holds)
+    wanted = memory.offload_wanted
+    return OffloadDesk(identity.device, recordings, health, shelf, term, directs=identity.offloads, asked=wanted)

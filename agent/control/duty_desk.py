@@ -73,7 +73,7 @@ class DutyDesk:
             case AsksSettled():
                 return [ReadAsks()]
             case AsksRead():
-                return self._asked(event, trust, now)
+                return [*self._asked(event, trust, now), ReadAsks()]
             case CardShown(card, at):
                 return self.book.carry_out(duty_officers.card_shown(self.book.at(at), card), at)
             case CommandStored() | CommandNotStored():
@@ -91,16 +91,12 @@ class DutyDesk:
         return []
 
     def _asked(self, event: AsksRead, trust: TrustList, now: Instant) -> list[Effect]:
-        """Carry out every request; each is answered, a refused one with the reason."""
-        effects: list[Effect] = []
-        for data in event.files:
-            try:
-                ask = parse_ask(data)
-            except SenderFault as fault:
-                effects.append(RaiseAlarm(str(fault)))
-            else:
-                effects += self._answered(ask, trust, now)
-        return effects
+        """Carry out a request; it is answered, a refused one with the reason."""
+        try:
+            ask = parse_ask(event.content)
+        except SenderFault as fault:
+            return [RaiseAlarm(str(fault))]
+        return self._answered(ask, trust, now)
 
     def _settled(self, event: IdentitySigned | PaperEvent, now: Instant) -> list[Effect]:
         """What was asked for is signed, made or printed, or is not: answer whoever asked."""

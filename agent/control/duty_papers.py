@@ -199,7 +199,14 @@ def _of_this_task(at: Situation, note: PaperNote) -> None:
 def _make(at: Situation, ask: Ask, draft: Draft, kind: PaperKind, serial: int) -> Outcome:
     """Use the number up and have the paper made; answered when it is."""
     shift = replace(at.shift, papers=at.shift.papers.using(kind, serial))
-    return Outcome(shift, "", effects=(MakePaper(ask.ask, draft, file_name(kind, serial)),))
+    beside = _beside(at) if kind is PaperKind.DOCUMENT else None
+    return Outcome(shift, "", effects=(MakePaper(ask.ask, draft, file_name(kind, serial), beside),))
+
+
+def _beside(at: Situation) -> RecordingId | None:
+    """With which recording a document of the task in hand travels: the one that runs, or the task's last."""
+    closed = (one.recording for one in reversed(at.shift.closed) if at.task and one.task == at.task)
+    return at.recording or next(closed, None)
 
 
 def _noted(shift: Shift, note: PaperNote) -> Shift:

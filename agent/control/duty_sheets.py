@@ -57,7 +57,8 @@ def sign(at: Situation, ask: Ask) -> Outcome:
             sheet = reworded(sheet, number, text, element)
     serial = at.shift.papers.next_serial(PaperKind.KEY_CONTENT)
     shift = replace(at.shift, papers=at.shift.papers.using(PaperKind.KEY_CONTENT, serial))
-    order = MakePaper(ask.ask, check_worded(sheet), file_name(PaperKind.KEY_CONTENT, serial))
+    name, beside = file_name(PaperKind.KEY_CONTENT, serial), max(sheet.heads)
+    order = MakePaper(ask.ask, check_worded(sheet), name, beside)
     return Outcome(shift, "", effects=(order,))
 
 

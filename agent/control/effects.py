@@ -1,11 +1,12 @@
 """Everything that the controller can ask for, in the imperative, and the notes that the store keeps beside events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from agent.control.acts import Act
 from agent.control.command_messages import CommandEffect, CommandNote
+from agent.control.content_messages import ContentEffect
+from agent.control.hall_messages import HallEffect
 from agent.control.lights import Cue, Light
 from agent.control.link_effects import Acknowledge as Acknowledge
 from agent.control.link_effects import CheckEvents as CheckEvents
@@ -18,9 +19,13 @@ from agent.control.link_effects import SendHint as SendHint
 from agent.control.link_effects import Subscribe as Subscribe
 from agent.control.offload_messages import OffloadEffect, OffloadNote
 from agent.control.paper_acts import PaperEffect
+from agent.control.recording_effects import MarkRecording as MarkRecording
+from agent.control.recording_effects import StartRecording as StartRecording
+from agent.control.recording_effects import StopRecording as StopRecording
+from agent.control.recording_effects import TakePhoto as TakePhoto
 from agent.duty.identity_code import IdentityCode
 from agent.wire.device_events import DamagedRun, EventType
-from agent.wire.identifiers import DeviceId, Digest, RecordingId
+from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.instant import Instant
 
 
@@ -142,46 +147,6 @@ class ReserveRecording:
 
 
 @dataclass(frozen=True)
-class StartRecording:
-    """Begin `recording`, linked to `previous`, the head of the recording before (genesis for the first); `context` is
-    signed into every segment."""
-
-    recording: RecordingId
-    unit: str
-    previous: Digest
-    context: Mapping[str, str | int | bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class StopRecording:
-    """Close the running recording; `reason` is a code of `agent.evidence.journal`."""
-
-    recording: RecordingId
-    reason: str
-
-
-@dataclass(frozen=True)
-class MarkRecording:
-    """Carry out an officer's act in the running recording; `cause` is a code of `agent.evidence.reasons.Cause` or
-    empty."""
-
-    recording: RecordingId
-    act: Act
-    cause: str
-    at: Instant
-
-
-@dataclass(frozen=True)
-class TakePhoto:
-    """Keep the camera's next picture as a signed photo, in the running recording or without one; answered by
-    `PhotoTaken` or `WorkFailed`."""
-
-    device: DeviceId
-    unit: str
-    at: Instant
-
-
-@dataclass(frozen=True)
 class Indicate:
     """Show `light` from now on, and let `cue` be heard and felt once."""
 
@@ -208,7 +173,7 @@ class NoteDuty:
 
 @dataclass(frozen=True)
 class ReadAsks:
-    """Take what was asked out of the folder `asked`; answered by `AsksRead`."""
+    """Take the first request out of the folder `asked`; answered by `AsksRead`, or by nothing when there is none."""
 
 
 @dataclass(frozen=True)
@@ -309,4 +274,6 @@ Effect = (
     | RaiseAlarm
     | Finish
     | CommandEffect
+    | HallEffect
+    | ContentEffect
 )

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import islice
 
 from agent.control.backoff import NANOSECONDS
-from agent.control.deletion import CentreTime, Kept, Stay, later, why_stays
-from agent.control.effects import Effect, EventDraft, StoreEvent, StoreNote
+from agent.control.deletion import CentreTime, Kept, Stay, later, may_be_removed, why_stays
+from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
 from agent.control.offload_messages import CompareRecording, DeleteRecording, KeptGone, KeptSeen
 from agent.wire.canonical import timestamp
 from agent.wire.device_events import EventType
@@ -52,12 +52,32 @@ class KeptShelf:
             "recording": kept.recording,
             "retention": "" if term is None else term.text,
         }
-        draft = EventDraft(f"{fact_of(kept.recording)}/deleted", EventType.RECORDING_DELETED, now, data)
-        return [StoreEvent(draft, self.remember(replace(kept, going=True))), DeleteRecording(kept.recording)]
+        name = f"{fact_of(kept.recording)}/deleted/{kept.receipted}"
+        draft = EventDraft(name, EventType.RECORDING_DELETED, now, data)
+        stored = StoreEvent(draft, self.remember(replace(kept, going=True)))
+        return [stored, DeleteRecording(kept.recording, kept.receipted)]
 
     def removals(self) -> list[Effect]:
         """Told again until it is done: the performer looks whether the event is on the chain."""
-        return [DeleteRecording(kept.recording) for kept in self._kept.values() if kept.going]
+        going = [kept for kept in self._kept.values() if may_be_removed(kept, self._holds.get(kept.recording, ()))]
+        return [DeleteRecording(kept.recording, kept.receipted) for kept in going]
+
+    def not_stored(self, draft: EventDraft) -> None:
+        """The store did not take what was to delete a recording: whether it may go is decided anew."""
+        if draft.type is EventType.RECORDING_DELETED:
+            kept = self.of(RecordingId(draft.data["recording"]))
+            self.remember(replace(kept, going=False))
+
+    def changed(self, recording: RecordingId) -> list[Effect]:
+        """What was to be removed is not what the centre has signed for: it stays, and goes out again first."""
+        if recording not in self._kept:
+            return []
+        note = self.remember(replace(self.of(recording), going=False))
+        return [RaiseAlarm(f"{recording} 在删除前有变化，未删除；将重新上传，待中心签收。"), StoreNote(note)]
+
+    def knows(self, recording: RecordingId) -> bool:
+        """Whether anything is remembered of it."""
+        return recording in self._kept
 
     def of(self, recording: RecordingId) -> Kept:
         """What is remembered of `recording`."""

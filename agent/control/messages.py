@@ -8,7 +8,9 @@ from agent.control.command_messages import CommandCarriedOut as CommandCarriedOu
 from agent.control.command_messages import CommandEvent as CommandEvent
 from agent.control.command_messages import CommandNotStored as CommandNotStored
 from agent.control.command_messages import CommandStored as CommandStored
+from agent.control.content_messages import ContentEvent as ContentEvent
 from agent.control.effects import StoreEvent
+from agent.control.hall_messages import HallEvent as HallEvent
 from agent.control.health import HealthRead as HealthRead
 from agent.control.link_messages import EventsSent as EventsSent
 from agent.control.link_messages import EventStored as EventStored
@@ -22,8 +24,14 @@ from agent.control.link_messages import ReceiptCompared as ReceiptCompared
 from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
 from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.control.paper_acts import PaperEvent as PaperEvent
-from agent.control.reread import RecordingReread as RecordingReread
-from agent.wire.identifiers import Digest, RecordingId
+from agent.control.recording_messages import FragmentStored as FragmentStored
+from agent.control.recording_messages import GapOpened as GapOpened
+from agent.control.recording_messages import PhotoTaken as PhotoTaken
+from agent.control.recording_messages import RecordingFailed as RecordingFailed
+from agent.control.recording_messages import RecordingFound as RecordingFound
+from agent.control.recording_messages import RecordingReread as RecordingReread
+from agent.control.recording_messages import RecordingSealed as RecordingSealed
+from agent.control.recording_messages import WorkFailed as WorkFailed
 from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
 
@@ -68,74 +76,6 @@ class ClockDisputed:
 
 
 HookEvent = ButtonPressed | OfficerActed | HealthRead | CasingChanged | DockChanged | CardShown | ClockDisputed
-
-
-@dataclass(frozen=True)
-class FragmentStored:
-    """A signed fragment is on the disk. `sequence` counts from 1 over the whole recording; `head` is the hash of its
-    journal entry, the end of the recording's chain; `captured` is the moment of its first frame."""
-
-    recording: RecordingId
-    segment: int
-    sequence: int
-    head: Digest
-    captured: Instant
-    duration_ms: int
-    size: int
-
-
-@dataclass(frozen=True)
-class GapOpened:
-    """Capture broke off inside a recording that goes on; `reason` is a code of `agent.evidence.journal`."""
-
-    recording: RecordingId
-    reason: str
-    at: Instant
-
-
-@dataclass(frozen=True)
-class PhotoTaken:
-    """A signed photo is on the disk: `digest` is the SHA-256 of its file, `recording` the one it was taken in."""
-
-    digest: Digest
-    size: int
-    recording: RecordingId | None
-    at: Instant
-
-
-@dataclass(frozen=True)
-class RecordingFound:
-    """A recording of an earlier run stands sealed on the disk, up to `head`; how it ended is told later."""
-
-    recording: RecordingId
-    head: Digest
-
-
-@dataclass(frozen=True)
-class RecordingSealed:
-    """A recording is closed and its seal is on the disk; `reason` says why it ended, `recovered` that a later start
-    of the device closed it, after trimming `discarded_bytes` of torn tail."""
-
-    recording: RecordingId
-    segments: int
-    fragments: int
-    head: Digest
-    duration_ms: int
-    size: int
-    reason: str
-    recovered: bool
-    discarded_bytes: int
-    at: Instant
-
-
-@dataclass(frozen=True)
-class RecordingFailed:
-    """A recording could not be opened or went on no longer; what is on the disk stays and is recovered later.
-    `recording` is None when not even its folder could be made; `detail` is one Chinese line."""
-
-    recording: RecordingId | None
-    detail: str
-    at: Instant
 
 
 @dataclass(frozen=True)
@@ -190,24 +130,16 @@ class FileSettled:
 
 
 @dataclass(frozen=True)
-class WorkFailed:
-    """Something the worker thread was asked for did not succeed; `detail` is one Chinese line. `disclosure` names
-    the document (kind, id) that could not be written."""
-
-    detail: str
-    disclosure: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
 class AsksSettled:
     """Somebody asked something of the agent: a file in the folder `asked` is complete."""
 
 
 @dataclass(frozen=True)
 class AsksRead:
-    """What was asked, as it stood in the files, which are gone."""
+    """What was asked, as it stood in one file, which is gone. There may be more: each is settled before the next is
+    read, because it changes what the next one finds."""
 
-    files: tuple[bytes, ...]
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -248,6 +180,7 @@ class StoreUnreadable:
 DutyEvent = AsksSettled | AsksRead | IdentitySigned | PaperEvent
 Event = (
     HookEvent
+    | HallEvent
     | FragmentStored
     | GapOpened
     | PhotoTaken
@@ -275,6 +208,7 @@ Event = (
     | DutyEvent
     | CommandEvent
     | OffloadEvent
+    | ContentEvent
     | TimePassed
     | StopRequested
     | CourierDied

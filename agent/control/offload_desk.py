@@ -2,11 +2,11 @@
 may go. Belongs to the controller.
 
 Events it drafts (`data` in brackets), with ids that name the fact: `R000001/offloaded/{manifest}` (recording, manifest,
-files, size), `R000001/receipted/{receipt}` (recording, manifest, receiver, opened, retention), `R000001/deleted`
-(recording, manifest, retention, receipted_at).
+files, size), `R000001/receipted/{receipt}` (recording, manifest, receiver, opened, retention, signed_at),
+`R000001/deleted/{manifest}` (recording, manifest, retention, receipted_at).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from agent.control.acts import Act
@@ -14,11 +14,12 @@ from agent.control.deletion import TRUSTED, Kept, with_term
 from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
 from agent.control.health import HealthRead
 from agent.control.health_desk import HealthDesk
-from agent.control.kept_shelf import Holds, KeptShelf, fact_of
+from agent.control.kept_shelf import KeptShelf, fact_of
 from agent.control.messages import (
     DeviceStarted,
     DockChanged,
     Event,
+    EventNotStored,
     MessageArrived,
     OfficerActed,
     ReceiptCompared,
@@ -28,6 +29,8 @@ from agent.control.offload_messages import (
     DirectOffload,
     OffloadAsked,
     OffloadRested,
+    OffloadWanted,
+    RecordingChanged,
     RecordingOffloaded,
     RecordingRemoved,
     RecordingUnchanged,
@@ -36,6 +39,7 @@ from agent.control.offload_messages import (
 from agent.control.offload_policy import OffloadOrders
 from agent.control.recording import RecordingMachine
 from agent.errors import SenderFault
+from agent.wire.canonical import timestamp
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
@@ -50,30 +54,41 @@ from agent.wire.trust import Role, TrustList
 
 
 class OffloadDesk:
-    """`kept` is what earlier runs remember, `holds` the names of those in force, `term` the class of the task in hand,
-    `NOT_FILED` without one; `directs` says that there is a process that uploads."""
+    """`shelf` is what is remembered of recordings, `term` the class of the task in hand, `NOT_FILED` without one;
+    `directs`: there is a process that uploads, `asked`: an earlier run was told to bring everything out."""
 
     def __init__(
         self,
         device: DeviceId,
         recordings: RecordingMachine,
         health: HealthDesk,
-        kept: Mapping[RecordingId, Kept],
-        holds: Holds,
+        shelf: KeptShelf,
         term: Callable[[], str],
         *,
         directs: bool = False,
+        asked: bool = False,
     ) -> None:
         self._device, self._recordings, self._health = device, recordings, health
-        self._shelf, self._term, self._directs = KeptShelf(kept, holds), term, directs
-        self._orders, self._docked, self._asked = OffloadOrders(), False, False
+        self._shelf, self._term, self._directs = shelf, term, directs
+        self._orders, self._docked, self._asked = OffloadOrders(), False, asked
 
     def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         """What follows for recordings on this device from whatever happened."""
-        current = self._recordings.current
-        if current is not None:
-            self._shelf.remember(with_term(self._shelf.of(current), self._term()))
         return [*self._follow(event, trust, now), *self._directed(now)]
+
+    def classed(self) -> list[Effect]:
+        """The class of the task in hand, stored before the running recording has its first fragment: a power cut
+        leaves it in its class."""
+        current = self._recordings.current
+        if current is None:
+            return []
+        before = self._shelf.of(current)
+        kept = with_term(before, self._term())
+        return [] if self._shelf.knows(current) and kept == before else [StoreNote(self._shelf.remember(kept))]
+
+    def kept(self, recording: RecordingId) -> Kept | None:
+        """What is remembered of `recording`, None of one that is not here."""
+        return self._shelf.of(recording) if self._shelf.knows(recording) else None
 
     def _follow(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         match event:
@@ -85,8 +100,10 @@ class OffloadDesk:
                 return self._marked()
             case DockChanged(docked):
                 self._docked = docked
-            case OffloadAsked() | OffloadRested():
-                self._asked = isinstance(event, OffloadAsked)
+            case OffloadAsked():
+                self._asked = True
+            case OffloadRested():
+                return self._rested()
             case RecordingOffloaded():
                 return self._offloaded(event)
             case MessageArrived(payload=payload) if is_recording_receipt(payload):
@@ -99,6 +116,10 @@ class OffloadDesk:
                 return self._shelf.unchanged(recording, manifest, now)
             case RecordingRemoved(recording):
                 return self._shelf.removed(recording)
+            case RecordingChanged(recording):
+                return self._shelf.changed(recording)
+            case EventNotStored(effect):
+                self._shelf.not_stored(effect.draft)
         return []
 
     def _directed(self, now: Instant) -> list[Effect]:
@@ -112,6 +133,12 @@ class OffloadDesk:
     def _started(self) -> list[Effect]:
         settled = self._shelf.receipted() if self._directs else []
         return [*map(TellReceipted, settled), *self._shelf.removals()]
+
+    def _rested(self) -> list[Effect]:
+        if not self._asked:
+            return []
+        self._asked = False
+        return [StoreNote(OffloadWanted(False))]
 
     def _sealed(self, event: RecordingSealed) -> list[Effect]:
         ended = event.at.wall if event.at.state in TRUSTED and not event.recovered else None
@@ -130,7 +157,7 @@ class OffloadDesk:
         data = {"recording": event.recording, "manifest": event.manifest, "files": event.files, "size": event.size}
         name = f"{fact_of(event.recording)}/offloaded/{event.manifest}"
         draft = EventDraft(name, EventType.RECORDING_OFFLOADED, event.at, data)
-        return [StoreEvent(draft, self._shelf.remember(replace(kept, manifest=event.manifest)))]
+        return [StoreEvent(draft, self._shelf.remember(replace(kept, manifest=event.manifest, going=False)))]
 
     def _receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         try:
@@ -142,19 +169,23 @@ class OffloadDesk:
         return self._receipted(receipt, now)
 
     def _receipted(self, receipt: RecordingReceipt, now: Instant) -> list[Effect]:
+        before = self._shelf.of(receipt.recording)
+        if before.signed_at is not None and receipt.signed_at < before.signed_at:
+            return [RaiseAlarm(f"{receipt.recording} 的录像回执比已采用的早，未采用。请检查消息服务器是否重放旧消息。")]
         data = {
             "manifest": receipt.manifest,
             "opened": receipt.opened,
             "receiver": receipt.receiver,
             "recording": receipt.recording,
             "retention": receipt.retention,
+            "signed_at": timestamp(receipt.signed_at),
         }
         name = f"{fact_of(receipt.recording)}/receipted/{event_hash(receipt.encode())}"
         draft = EventDraft(name, EventType.RECORDING_RECEIPTED, now, data)
-        before = self._shelf.of(receipt.recording)
         if before.manifest != receipt.manifest:  # signed for what stood outside before: told, and nothing follows
             return [StoreEvent(draft)]
-        kept = replace(before, receipted=receipt.manifest, receipted_at=receipt.received_at, filed=receipt.retention)
+        kept = replace(before, receipted=receipt.manifest, receipted_at=receipt.received_at)
+        kept = replace(kept, filed=receipt.retention, signed_at=receipt.signed_at)
         return [StoreEvent(draft, self._shelf.remember(kept)), TellReceipted(receipt.recording)]
 
 

@@ -45,6 +45,13 @@ class RecordingRemoved:
 
 
 @dataclass(frozen=True)
+class RecordingChanged:
+    """The files of `recording` are not those that were to be removed: nothing of them was."""
+
+    recording: RecordingId
+
+
+@dataclass(frozen=True)
 class KeptSeen:
     """Note to the store: what is remembered of a recording from now on."""
 
@@ -56,6 +63,13 @@ class KeptGone:
     """Note to the store: nothing of `recording` is left."""
 
     recording: RecordingId
+
+
+@dataclass(frozen=True)
+class OffloadWanted:
+    """Note to the store: somebody who may wants recordings to go out, until nothing is left."""
+
+    wanted: bool
 
 
 @dataclass(frozen=True)
@@ -83,12 +97,15 @@ class CompareRecording:
 
 @dataclass(frozen=True)
 class DeleteRecording:
-    """Remove the files of `recording`, if the store says that its deletion is on the chain; answered by
-    `RecordingRemoved` or `WorkFailed`."""
+    """Remove the files of `recording`, if the store says that its deletion is on the chain, and if they are still those
+    that the manifest with this hash lists; answered by `RecordingRemoved`, `RecordingChanged` or `WorkFailed`."""
 
     recording: RecordingId
+    manifest: str
 
 
-OffloadEvent = RecordingOffloaded | OffloadAsked | OffloadRested | RecordingUnchanged | RecordingRemoved
+OffloadEvent = (
+    RecordingOffloaded | OffloadAsked | OffloadRested | RecordingUnchanged | RecordingRemoved | RecordingChanged
+)
 OffloadEffect = DirectOffload | TellReceipted | CompareRecording | DeleteRecording
-OffloadNote = KeptSeen | KeptGone
+OffloadNote = KeptSeen | KeptGone | OffloadWanted

@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 
 from agent.duty.papers import Draft, Paper
+from agent.wire.identifiers import RecordingId
 
 
 @dataclass(frozen=True)
 class MakePaper:
-    """Sign `draft` where it has a signature, and keep the paper as file `name`; answered by `PaperMade` or
-    `PaperNotMade`."""
+    """Sign `draft` where it has a signature, and keep the paper as file `name`, with a copy `beside` the recording that
+    it travels to the centre with (None: it stays here); answered by `PaperMade` or `PaperNotMade`."""
 
     ask: str
     draft: Draft
     name: str
+    beside: RecordingId | None = None
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,12 @@ policies and labels (they stand in the film), every head but the last, photos, a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.control.effects import Effect, EventDraft, StoreEvent, moment_name
+from agent.control.recording_messages import RecordingReread
 from agent.wire.device_events import EventType
-from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import Instant
-
-
-@dataclass(frozen=True)
-class RecordingReread:
-    """What the journal of `recording` says: `previous` is the head of the recording before, `gaps` are reason and
-    moment, `marks` the moments of key marks."""
-
-    recording: RecordingId
-    previous: Digest
-    started: Instant
-    gaps: tuple[tuple[str, Instant], ...]
-    marks: tuple[Instant, ...]
 
 
 def told_again(event: RecordingReread) -> list[Effect]:

@@ -4,12 +4,15 @@ Two people answer for every document, an editor and a reviewer (the plan's 审�
 version never goes back, and what was withdrawn stays withdrawn (requirement KIO-06 of reference/domain.md 1.10).
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from agent.duty.entries import Entry
-from agent.duty.masking import check_masked
-from agent.duty.policies import parse_policy
+from agent.duty.masking import check_impersonal, check_masked
+from agent.duty.policies import PARSERS
+from agent.duty.publication_rules import parse_publication_rules
 from agent.duty.roster import parse_roster
 from agent.duty.windows import parse_windows
 from agent.errors import SenderFault
@@ -31,6 +34,13 @@ from agent.wire.trust import Role, TrustList
 
 SIGNATURES = 2
 ROLE_NAMES = {Role.EDITOR: "编辑", Role.REVIEWER: "审核"}
+ABOUT_PEOPLE = frozenset({DisclosureKind.RESULTS, DisclosureKind.RANDOM_INSPECTION_RESULTS})
+READERS: Mapping[DisclosureKind, Any] = {
+    **PARSERS,
+    DisclosureKind.PERSONNEL_LIST: parse_roster,
+    DisclosureKind.WINDOW_BOARD: parse_windows,
+    DisclosureKind.PUBLICATION_RULES: parse_publication_rules,
+}
 MAX_ENTRIES = 1000  # ours; an envelope of 256 KiB holds about as many short ones
 
 
@@ -47,6 +57,8 @@ class Refusal(StrEnum):
     OLDER_VERSION = "older-version"
     SAME_VERSION = "same-version"
     WITHDRAWN = "withdrawn"
+    FILE = "file"
+    BUNDLE = "bundle"
 
 
 def accept(
@@ -122,17 +134,28 @@ def check_content(document: Disclosure) -> Disclosure:
     """
     _check_head(document)
     if document.withdrawn is not None:
-        if document.entries:
-            raise SenderFault("撤回的公示文件不应再带条目，已拒绝。")
+        if document.entries or document.attachments:
+            raise SenderFault("撤回的公示文件不应再带条目或附件，已拒绝。")
         return document
     if not 1 <= len(document.entries) <= MAX_ENTRIES:
         raise SenderFault(f"公示文件应有 1 至 {MAX_ENTRIES} 条，实有 {len(document.entries)} 条，请改正。")
-    for number, entry in enumerate(document.entries, 1):
-        fields = Entry("公示文件", number, check_masked(f"第 {number} 条", entry))
-        for name in dict.fromkeys((*ENTRY_FIELDS[document.kind], *entry)):
-            fields.texts(name)
-    _check_kind(document)
+    check_entries(document.kind, document.entries)
+    if document.kind in POLICY_KINDS - PUBLIC_POLICIES and document.audience != DUTY_AUDIENCE:
+        raise SenderFault(f"内部规则（{document.kind}）只发给执法终端，范围应为 {DUTY_AUDIENCE}，请改正。")
     return document
+
+
+def check_entries(kind: DisclosureKind, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Look through the entries of a document of `kind`; raises `SenderFault` naming entry (`第 3 条`) and field."""
+    for number, entry in enumerate(entries, 1):
+        fields = Entry("公示文件", number, check_masked(f"第 {number} 条", entry))
+        for name in dict.fromkeys((*ENTRY_FIELDS[kind], *entry)):
+            fields.texts(name)
+        if kind in ABOUT_PEOPLE:
+            check_impersonal(f"第 {number} 条", entry)
+    reader = READERS.get(kind)
+    if reader is not None:
+        reader(entries)
 
 
 def _check_head(document: Disclosure) -> None:
@@ -142,17 +165,6 @@ def _check_head(document: Disclosure) -> None:
     for name, text in check_masked("文件头", head).items():
         if not text.strip():
             raise SenderFault(f"公示文件没有{name}，请补填。")
-
-
-def _check_kind(document: Disclosure) -> None:
-    if document.kind is DisclosureKind.PERSONNEL_LIST:
-        parse_roster(document.entries)
-    elif document.kind is DisclosureKind.WINDOW_BOARD:
-        parse_windows(document.entries)
-    elif document.kind in POLICY_KINDS:
-        if document.kind not in PUBLIC_POLICIES and document.audience != DUTY_AUDIENCE:
-            raise SenderFault(f"内部规则（{document.kind}）只发给执法终端，范围应为 {DUTY_AUDIENCE}，请改正。")
-        parse_policy(document)
 
 
 def _successor(document: Disclosure, current: Disclosure) -> Disclosure:

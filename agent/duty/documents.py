@@ -1,8 +1,8 @@
 """Documents of enforcement (规范文字记录, the plan 二（二）2 and 二（一）6): templates, checks, number, exact text.
 
 A document is its text: the same UTF-8 bytes are hashed, kept, and put line by line on paper, so that paper equals the
-electronic copy and a reprint equals the print. What the party reads may name the party; only number and hash leave the
-device.
+electronic copy and a reprint equals the print. What the party reads may name the party: in the clear only number and
+hash leave the device.
 """
 
 import hashlib

@@ -21,6 +21,28 @@ CREDIT_CODE = "信用代码"  # GB 32100: 18 characters too, public by law; told
 _RULES = (("18 位身份证号", IDENTITY_NUMBER), ("11 位手机号", MOBILE_NUMBER))
 
 
+# What else must not be published of natural persons in results (reference/domain.md 1.7): where they live,
+# how to reach them, their accounts, and anything about minors. A public body's own address and telephone are no secret,
+# so lists of subjects and guides are not looked through for them.
+HOME = re.compile(r"\d+ ?(?:单元|室)|(?:家庭住址|现住址|户籍(?:地|所在地)|居住地|住所?地?)[:：为是]")
+LANDLINE = re.compile(r"(?<!\d)0\d{2,3}[- ]?\d{7,8}(?!\d)")
+ACCOUNT = re.compile(r"(?<!\d)(?:\d{4}[ -]?){3}\d{4,7}(?!\d)")
+MINOR = re.compile(r"未成年|未满十[四六八]周?岁|未满1[468]周?岁|(?:小学|初中)生|(?<!\d)(?:[1-9]|1[0-7]) ?周?岁")
+DECIDED_NUMBER = "文号"
+_PERSONAL = (("家庭住址", HOME), ("固定电话", LANDLINE), ("银行账号", ACCOUNT), ("未成年人信息", MINOR))
+
+
+def check_impersonal(where: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `entry`, of a result, when no field tells where a natural person lives, how to reach or pay
+    one, or of a minor; raises `SenderFault` naming `where` and the field, never repeating what was found."""
+    for field, text in _texts(entry):
+        plain = unicodedata.normalize("NFKC", text)
+        for name, pattern in _PERSONAL:
+            if DECIDED_NUMBER not in field and CREDIT_CODE not in field and pattern.search(plain):
+                raise SenderFault(f"{where}的“{field[:40]}”含有{name}，不得公示。请删去或遮盖后重新提交。")
+    return entry
+
+
 def check_masked(where: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return `entry` when no field holds an identity or mobile number; raises `SenderFault` naming `where` (such as
     `第 3 条`) and the field, never repeating the number itself."""

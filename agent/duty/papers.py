@@ -4,6 +4,7 @@ Each is kept as one file, its whole text with what its QR code says. Printing an
 shift remembers its hash, so that a reprint is what was printed or is refused.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -19,6 +20,9 @@ from agent.wire.canonical import Fields
 from agent.wire.identifiers import Digest
 
 PAPERS, PAPER_SUFFIX = "papers", ".json"  # names in the state folder
+TOLD_LENGTH = 12  # hex digits
+TRAVELLING = re.compile(r"[a-z-]+-[0-9]{6,}-([0-9a-f]{12})\.json(?:\.enc)?")
+BESIDE = "papers"  # the folder of papers in a recording's, on their way to the centre
 MAX_NOTES = 200  # ours: papers of a shift that can be printed again by number
 MAX_PAPER_BYTES = 1024 * 1024  # ours: a key-content sheet of 500 lines, with its envelope
 
@@ -58,6 +62,11 @@ class Paper:
         """SHA-256 of the text's UTF-8 bytes."""
         return text_digest(self.text)
 
+    @property
+    def told(self) -> Digest:
+        """What the chain says of it: the hash of its text, of a sheet that of its signed envelope."""
+        return sheet_digest(self.envelope.encode()) if self.kind is PaperKind.KEY_CONTENT else self.digest
+
     def encode(self) -> bytes:
         """The content of its file."""
         return canonical.encode(asdict(self))
@@ -87,6 +96,18 @@ def paper_of(draft: Draft, sealed: str = "") -> Paper:
             heads = [f"录像 {name} 校验值：{head}" for name, head in sorted(draft.heads.items())]
             text = "\n".join((head_line.partition("\u3000")[2], *lines, *heads, signed))
             return Paper(kind, number, TITLES[kind], text, "", canonical.timestamp(draft.written), sealed)
+
+
+def travelling_name(name: str, paper: Paper) -> str:
+    """The name, in a recording's folder, of the paper kept as `name`. Its hash is in it, so that no other paper is ever
+    written over it; it tells nothing that the chain does not."""
+    return f"{name}-{paper.told[:TOLD_LENGTH]}{PAPER_SUFFIX}"
+
+
+def travelling_hash(file: str) -> str:
+    """The beginning of the hash in such a name, encrypted or not; empty in any other."""
+    found = TRAVELLING.fullmatch(file)
+    return found[1] if found else ""
 
 
 def sheet_number(sheet: KeyContentSheet) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.duty.case_facts import CaseFacts, Label, RecordingFact
+from agent.duty.case_papers import CasePaper
 from agent.duty.review import Turn
 from agent.duty.review_rules import Stage
 from agent.wire.identifiers import RecordingId
@@ -27,13 +28,14 @@ CERTIFICATE_LABELS = (
 @dataclass(frozen=True)
 class UsedCase:
     """A case with what became of it: `stage` and `turns` of its legal review, `decided` the number of the decision
-    (决定书文号), empty where there is none."""
+    (决定书文号), empty where there is none; `papers` are its documents with what the centre has of them."""
 
     facts: CaseFacts
     stage: Stage = Stage.UNSUBMITTED
     turns: tuple[Turn, ...] = ()
     decided: str = ""
     decided_at: datetime | None = None
+    papers: tuple[CasePaper, ...] = ()
 
 
 @dataclass(frozen=True)

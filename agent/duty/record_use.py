@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from agent.duty.case_facts import CaseFacts, RecordingFact, Served
+from agent.duty.case_papers import lacking, text_rate
 from agent.duty.record_counts import CERTIFICATE_LABELS, UsedCase, good, month, recorded_steps, whole
 from agent.duty.review_elements import LABEL_WORDS, VERDICT_WORDS
 from agent.duty.review_rules import Stage
@@ -34,8 +35,8 @@ class Use(StrEnum):
 COLUMNS: Mapping[Use, Columns] = {
     Use.FILES: (
         "任务", "执法单位", "执法类别", "执法事项", "开始", "结束", "执法人员", "录像", "录像检验", "应记环节",
-        "已记环节", "缺少环节", "缺少原因", "文书", "未送达文书", "当事人确认", "重大情形", "审核状态", "存储期限",
-        "是否完整",
+        "已记环节", "缺少环节", "缺少原因", "文书", "未送达文书", "文书原文在案", "缺原文的文书",
+        "当事人确认", "重大情形", "审核状态", "存储期限", "是否完整",
     ),
     Use.OVERSIGHT: ("任务", "执法单位", "时间", "类别", "问题", "说明"),
     Use.ASSESSMENT: (
@@ -79,7 +80,8 @@ def _files(cases: Iterable[UsedCase]) -> Iterator[Sequence[Any]]:
             _words(officer.certificate for officer in it.officers), _words(film.recording for film in it.recordings),
             _verdicts(it), len(it.required), len(it.required) - len(it.missing), _words(it.missing),
             _words(f"{step}：{reason}" for step, reason in reasons.items()), len(it.documents), _unserved(it),
-            _confirmed(it), "；".join(it.major), case.stage.value, it.retention, _yes(whole(it)),
+            text_rate(case.papers), _words(lacking(case.papers)), _confirmed(it), "；".join(it.major), case.stage.value,
+            it.retention, _yes(whole(it)),
         )  # fmt: skip
 
 

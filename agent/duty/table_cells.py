@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from agent.duty.table_shapes import Shape
+from agent.duty.table_shape import Shape
 
 FORMULA_SIGNS = ("=", "＝")
 SHEET_ERRORS = ("#REF!", "#N/A", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!")

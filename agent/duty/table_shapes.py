@@ -5,35 +5,15 @@ and 存储期限, and that of 勐海市监局 and 贺兰综合执法局 with 记
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from agent.duty.major_catalogue import ANY
+from agent.duty.public_shapes import PUBLIC_SHAPES
 from agent.duty.recording_list import BY_RULES, EVERY_MATTER
+from agent.duty.table_shape import NUMBER, Shape
 from agent.wire.disclosures import DisclosureKind
 
-NUMBER = "序号"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Canonical columns of one kind with their other names; `defaults` stand where a table has no such
-    column; `lists` are split into items; `carried` are filled from the row above where a cell is empty;
-    `times` are looked through for impossible times, `span` names begin and end."""
-
-    columns: Mapping[str, tuple[str, ...]]
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    lists: frozenset[str] = frozenset()
-    carried: tuple[str, ...] = ()
-    times: tuple[str, ...] = ()
-    optional: frozenset[str] = frozenset()
-
-    @property
-    def names(self) -> Mapping[str, str]:
-        """Canonical column by every name that is known for it."""
-        return {name: column for column, others in self.columns.items() for name in (column, *others)}
-
-
 SHAPES: Mapping[DisclosureKind, Shape] = {
+    **PUBLIC_SHAPES,
     DisclosureKind.RECORDING_LIST: Shape(
         {
             NUMBER: ("编号",),
@@ -97,4 +77,4 @@ SHAPES: Mapping[DisclosureKind, Shape] = {
         carried=("用途",),
     ),
 }
-"""The kinds that are published as tables; the others are written as JSON."""
+"""The kinds that come as tables; document templates and review rules are written as JSON."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from agent.duty.policies import PARSERS
+from agent.duty.disclosure_rules import check_entries
 from agent.duty.table_cells import impossible, items, not_text
-from agent.duty.table_shapes import NUMBER, SHAPES, Shape
+from agent.duty.table_shape import NUMBER, Shape
+from agent.duty.table_shapes import SHAPES
 from agent.errors import SenderFault
 from agent.wire.disclosures import DisclosureKind
 
@@ -86,10 +87,10 @@ def _plain(row: TableRow) -> tuple[str, ...]:
 
 def _header(shape: Shape, rows: Sequence[TableRow]) -> tuple[int, int, tuple[str | None, ...], list[str]]:
     """Where the header is, of how many rows, its columns and what is wrong with them."""
-    known = shape.names
+    known, least = shape.names, min(MIN_KNOWN, len(set(shape.columns) - shape.optional))
     for at, row in enumerate(rows[:MAX_TITLE_ROWS]):
         names = _plain(row)
-        if sum(name in known for name in names) < min(MIN_KNOWN, len(shape.columns)):
+        if sum(name in known for name in names) < least:
             continue
         below = _plain(rows[at + 1]) if at + 1 < len(rows) else ()
         joined = _joined(names, below, known)
@@ -217,7 +218,7 @@ def _twice(reading: _Reading, line: int, entry: Mapping[str, Any]) -> list[str]:
 def _parsed(kind: DisclosureKind, line: int, entry: Mapping[str, Any]) -> list[str]:
     """The rules of whoever reads the entry, with the line in the place of the entry's number."""
     try:
-        PARSERS[kind]((entry,))
+        check_entries(kind, (entry,))
     except SenderFault as fault:
         return [re.sub(r"^.*?第 1 条", f"第 {line} 行", str(fault))]
     return []

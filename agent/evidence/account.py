@@ -171,7 +171,10 @@ def _take_recording_receipt(sheets: dict[DeviceId, _Sheet], data: bytes, trust: 
     if (signer.role, signer.subject) != (Role.RECEIVER, receipt.receiver):
         raise SenderFault(f"录像回执自称来自 {receipt.receiver}，却由 {signer.subject} 签名，已拒绝。")
     signer.valid_at(receipt.received_at)
-    _sheet(sheets, recording_device(receipt.recording)).receipted[receipt.recording] = receipt
+    receipted = _sheet(sheets, recording_device(receipt.recording)).receipted
+    before = receipted.get(receipt.recording)
+    if before is None or before.signed_at <= receipt.signed_at:
+        receipted[receipt.recording] = receipt
 
 
 def _take_witness(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -> None:

@@ -4,7 +4,7 @@ when, why and with whose approval, signed by the centre; and whether these are s
 What the films themselves show is not judged here: each is verified by its own signatures.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,8 @@ from agent.wire.trust import Role, TrustList
 
 EXPORT_TYPE = "application/vnd.liuhen.export+json"
 CERTIFICATE_NAME, PAGE_NAME = "export.dsse", "export.html"  # the page shows the certificate, and is not listed in it
-FILMS = ("excerpt-", "masked-", "segment-")
+MAX_CERTIFICATE_BYTES = 4 * 1024 * 1024  # ours; it lists every photo and note, up to 4096 of each
+STRANGERS_TOLD = 100  # ours; of a folder that somebody has filled up
 _NOT_JUDGED = Layer(Status.NOT_JUDGED, ("导出证明不评判此项。",))
 _NO_TRUST = "没有给出信任清单（--trust trust.dsse），不知导出证明由谁签名，其中所说一概未采信。"
 _KINDS = {
@@ -44,15 +45,18 @@ _KINDS = {
 def open_certificate(data: bytes, trust: TrustList) -> Mapping[str, Any]:
     """The fields of a certificate that a receiver of the district signed while its own certificate was in date and not
     revoked, by the moment that it states; raises `SenderFault` otherwise."""
-    opened = open_archived(data, EXPORT_TYPE, trust)
+    opened = open_archived(data, EXPORT_TYPE, trust, MAX_CERTIFICATE_BYTES)
     fields = canonical.decode_object(opened.payload)
     opened.signer(Role.RECEIVER).valid_at(canonical.parse_timestamp(fields.get("exported_at")))
     return fields
 
 
-def verify_export(certificate: bytes, files: Mapping[str, Digest], trust: TrustList | None, now: datetime) -> Report:
-    """The report on a certificate and on `files`, all that lie in its folder by their path in it; `now` bounds the
-    moment that the certificate states. Never raises for content."""
+def verify_export(
+    certificate: bytes, files: Mapping[str, Callable[[], Digest]], trust: TrustList | None, now: datetime
+) -> Report:
+    """The report on a certificate and on `files`, everything that lies in its folder by its path in it, each with what
+    makes its SHA-256: only those are read that the certificate lists. `now` bounds the moment that the certificate
+    states. Never raises for content."""
     if trust is None:
         return _report([Finding(Verdict.UNTRUSTED, TRUST, _NO_TRUST)])
     try:
@@ -64,21 +68,26 @@ def verify_export(certificate: bytes, files: Mapping[str, Digest], trust: TrustL
         why = str(fault) if isinstance(fault, SenderFault) else "缺少应有的内容。"
         return _report([Finding(Verdict.UNTRUSTED, TRUST, f"{CERTIFICATE_NAME}：{why}")])
     findings = list(_compared(listed, files))
+    if PAGE_NAME in files:
+        told.append(f"{PAGE_NAME} 只供打印，不在证明之列，未核验；以本报告所述为准。")
     if canonical.parse_timestamp(fields["exported_at"]) > now:
         findings.append(Finding(Verdict.UNTRUSTED, TIME, f"{CERTIFICATE_NAME}：所写的导出时间在将来，不予信任。"))
     return replace(_report(findings, told), device=whose[0], recording=whose[1], unit=whose[2])
 
 
-def _compared(listed: Mapping[str, str], files: Mapping[str, Digest]) -> Iterator[Finding]:
+def _compared(listed: Mapping[str, str], files: Mapping[str, Callable[[], Digest]]) -> Iterator[Finding]:
     for name, digest in listed.items():
         if name not in files:
             text = f"导出证明所列的 {name} 不在。"
             yield Finding(Verdict.MISSING, COMPLETENESS, text, Place(name, MISSING))
-        elif files[name] != digest:
+        elif files[name]() != digest:
             yield _altered(name, "与导出时不一致")
-    for name in files:
-        if name not in listed and name not in (CERTIFICATE_NAME, PAGE_NAME) and name.startswith(FILMS):
-            yield _altered(name, "不在导出证明所列的文件中，被混入")
+    # Any name: a film is one whatever it is called, and who plays what lies here asks no list.
+    strangers = sorted(files.keys() - listed.keys() - {CERTIFICATE_NAME, PAGE_NAME})
+    for name in strangers[:STRANGERS_TOLD]:
+        yield _altered(name, "不在导出证明所列的文件中，被混入；若是自己放入的，请移出后重新检验")
+    if len(strangers) > STRANGERS_TOLD:
+        yield _altered(".", f"另有 {len(strangers) - STRANGERS_TOLD} 个不在导出证明所列的文件中")
 
 
 def _altered(name: str, why: str) -> Finding:

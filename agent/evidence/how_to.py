@@ -191,17 +191,21 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
     )
     device = common_name(load_certificate(opened.chain[0]))
     yield Step(
-        "取出录像中所附的证书：设备的与签发机构的。",
-        "Take out the certificates in the file: the device's and its issuer's.",
-        f"{leaf.command} | openssl x509 -inform DER -out device.pem && "
-        f"{issuing.command} | openssl x509 -inform DER -out issuing.pem && "
-        "openssl x509 -in device.pem -noout -subject -nameopt multiline | sed -n 's/^ *commonName *= //p'",
+        "录像中所附的证书写明是哪台设备。",
+        "The certificate in the file names the device.",
+        f"{leaf.command} | openssl x509 -inform DER -noout -subject -nameopt multiline | "
+        "sed -n 's/^ *commonName *= //p'",
         device,
     )
+    # What is exported stays as it is, and may lie on a medium that nobody can write to.
     yield Step(
-        "设备证书在签名时刻属于该根证书。",
-        "The device's certificate leads to that root, at the time of signing.",
-        f"openssl verify -CAfile {ROOT_NAME} -untrusted issuing.pem -attime {_signed_at(found)} device.pem",
+        "设备证书在签名时刻经签发机构属于该根证书。",
+        "The device's certificate leads through its issuer's to that root, at the time of signing.",
+        "(d=$(mktemp -d); "
+        f'{leaf.command} | openssl x509 -inform DER -out "$d/device.pem" && '
+        f'{issuing.command} | openssl x509 -inform DER -out "$d/issuing.pem" && '
+        f'openssl verify -CAfile {ROOT_NAME} -untrusted "$d/issuing.pem" -attime {_signed_at(found)} "$d/device.pem" | '
+        'sed "s|^$d/||"; ended=$?; rm -r "$d"; exit $ended)',
         "device.pem: OK",
     )
 

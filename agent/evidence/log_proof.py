@@ -1,7 +1,7 @@
 """Proofs out of a receiver's log as documents for anybody: that an event is in it, and that it only ever grew (pure).
 
 Plain JSON, hex and the event's own bytes, so that a short script in any language can check them: tests/vectors/
-check_inclusion.py does it in 30 lines. The tree head is a sealed envelope of the receiver.
+check_inclusion.py and check_growth.py do it in 40 lines each. The tree head is a sealed envelope of the receiver.
 """
 
 import json
@@ -21,6 +21,7 @@ from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead, parse_tree_head
 from agent.wire.trust import Role, TrustList
 
 INCLUSION, CONSISTENCY = "liuhen.log.inclusion.v1", "liuhen.log.consistency.v1"
+AGAIN = "请用 liuhen-center prove 或 prove-growth 重新生成。"
 MAX_PROOF_BYTES = 1024 * 1024  # ours; an event of 16 KiB with a path of 40 hashes needs 25
 
 
@@ -45,6 +46,14 @@ def consistency_document(old: TreePoint, path: Sequence[bytes], head: bytes) -> 
     return _document(CONSISTENCY, facts, head)
 
 
+def kind_of(data: bytes) -> str:
+    """What a proof claims to be, `INCLUSION` or `CONSISTENCY`; raises `SenderFault` for anything else."""
+    kind = _parsed(data).text("kind")
+    if kind not in (INCLUSION, CONSISTENCY):
+        raise SenderFault(f"不认识这种证明（{kind[:60]}），已拒绝。{AGAIN}")
+    return kind
+
+
 def open_inclusion(data: bytes, trust: TrustList) -> ProvenEvent:
     """What an inclusion proof proves; raises `SenderFault` unless a receiver signed its head and the path fits."""
     fields = _fields(data, INCLUSION)
@@ -67,13 +76,17 @@ def _document(kind: str, facts: dict[str, Any], head: bytes) -> bytes:
     return json.dumps(whole, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _fields(data: bytes, kind: str) -> Fields:
+def _parsed(data: bytes) -> Fields:
     try:
-        fields = Fields("日志证明", json.loads(data[:MAX_PROOF_BYTES].decode()))
+        return Fields("日志证明", json.loads(data[:MAX_PROOF_BYTES].decode()))
     except (ValueError, RecursionError) as error:
-        raise SenderFault("文件不是日志证明，已拒绝。请用 liuhen-center prove 生成。") from error
+        raise SenderFault(f"文件不是日志证明，已拒绝。{AGAIN}") from error
+
+
+def _fields(data: bytes, kind: str) -> Fields:
+    fields = _parsed(data)
     if fields.text("kind") != kind:
-        raise SenderFault(f"证明的种类是 {fields.text('kind')[:60]}，此处只接受 {kind}。")
+        raise SenderFault(f"证明的种类是 {fields.text('kind')[:60]}，此处只接受 {kind}。{AGAIN}")
     return fields
 
 
@@ -92,4 +105,4 @@ def _path(fields: Fields) -> list[bytes]:
 
 def _same_root(found: bytes, head: TreeHead) -> None:
     if found.hex() != head.root:
-        raise SenderFault("证明不成立：算出的根与签名的日志头不符。")
+        raise SenderFault("证明不成立：算出的根与签名的日志头不符。请保存此文件，并由中心重新出具后比对。")

@@ -75,8 +75,8 @@ def _likeness(emsg: bytes, info: SegmentInfo) -> _Likeness | None:
     """None unless `emsg`, which was opened, is to the byte what the writer makes of `info`."""
     found = cose.parse(emsg[_MESSAGE:])
     iat, key_id = found.protected.get("iat"), found.unprotected[cose.KEY_ID]
-    if not isinstance(iat, int) or len(info.digest) != DIGEST_BYTES:
-        return None
+    if not isinstance(iat, int) or len(info.digest) != DIGEST_BYTES or info.sequence < min(_WIDTHS):
+        return None  # an integer below that has no bytes of its own
     if vsi.unsigned(key_id, info, iat)[:-RAW_SIGNATURE_BYTES] != emsg[:-RAW_SIGNATURE_BYTES]:
         return None
     return _Likeness(emsg, info, len(cbor.encode(found.protected_bytes)), len(cbor.encode(found.payload)))

@@ -2,34 +2,36 @@
 nothing that changes or removes a recording."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.clock import Clock
 from agent.errors import LiuhenFault
 from agent.page.background import Background
-from agent.page.gate import HEADERS, refusal
-from agent.page.lockout import Lockout, Sessions
+from agent.page.lockout import Lockout
 from agent.page.pages import Pages
 from agent.page.paper_pages import PaperDrawer
 from agent.page.pin import PinFile
+from agent.web.forms import read_form
+from agent.web.gate import Application, Doorway, Gate, policy
+from agent.web.sessions import Sessions
 from agent.wire.identifiers import RecordingId
 
 COOKIE = "liuhen-page"
 FORM_S = 5.0  # ours; a PIN comes in one packet
 MAX_FORM_BYTES = 1024  # ours; a PIN has 12
 NO_PAPER = "没有这份文书。"
+POLICY = policy("style-src 'self'", "img-src 'self' data:", "media-src 'self'")
+FORMS = re.compile(r"/(login|logout|receipt|confirm|print/[a-z-]+-[0-9]+)")
 REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -37,19 +39,20 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Desk:
-    """What the addresses are answered with; `root` is the folder of recordings."""
+    """What the addresses are answered with; `root` is the folder of recordings. A session's bearer is the mark of the
+    PIN that opened it: another PIN ends it."""
 
     pages: Pages
     background: Background
     pins: PinFile
     lockout: Lockout
-    sessions: Sessions
+    sessions: Sessions[str]
     clock: Clock
     root: Path
     drawer: PaperDrawer
 
 
-def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> ASGIApp:
+def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> Application:
     """The ASGI application behind its gate."""
     routes = [
         Route("/", _inside(desk, _board)),
@@ -62,7 +65,12 @@ def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> ASGIApp:
         *_paper_routes(desk),
     ]
     handlers: Mapping[Any, Any] = {404: _missing(desk), LiuhenFault: _fault(desk)}
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), hosts)
+    return Gate(Starlette(routes=routes, exception_handlers=handlers), doorway(hosts))
+
+
+def doorway(hosts: frozenset[str]) -> Doorway:
+    """What may come in."""
+    return Doorway(hosts, POLICY, REFUSED, FORMS)
 
 
 def _paper_routes(desk: Desk) -> list[Route]:
@@ -76,31 +84,6 @@ def _paper_routes(desk: Desk) -> list[Route]:
     ]
 
 
-class Gate:
-    """ASGI middleware that applies `refusal` and adds `HEADERS` to every response."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app, self._hosts = app, hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        given = Headers(scope=scope)
-        status = refusal(scope["method"], scope["path"], _one(given, "host"), _one(given, "origin"), self._hosts)
-        app = self._app if status is None else PlainTextResponse(REFUSED, status)
-        await app(scope, receive, guarded)
-
-
-def _one(headers: Headers, name: str) -> str | None:
-    values = headers.getlist(name)
-    return values[0] if len(values) == 1 else "" if values else None
-
-
 def _inside(desk: Desk, endpoint: Callable[[Desk, Request], Response]) -> Endpoint:
     async def answered(desk: Desk, request: Request) -> Response:
         return endpoint(desk, request)
@@ -111,7 +94,7 @@ def _inside(desk: Desk, endpoint: Callable[[Desk, Request], Response]) -> Endpoi
 def _admitted(desk: Desk, endpoint: Callable[[Desk, Request], Awaitable[Response]]) -> Endpoint:
     async def guarded(request: Request) -> Response:
         token = request.cookies.get(COOKIE, "")
-        if not desk.sessions.knows(token, desk.pins.mark(), desk.clock.read().monotonic_ns):
+        if desk.sessions.bearer(token, desk.clock.read().monotonic_ns) != desk.pins.mark():
             return RedirectResponse("/login", 303)
         return await endpoint(desk, request)
 
@@ -176,7 +159,7 @@ def _login(desk: Desk) -> Endpoint:
         # Nothing is awaited between the look at the lock and the answer: two requests cannot share one try.
         try:
             async with asyncio.timeout(FORM_S):
-                pin = await _pin(request)
+                pin = (await _form(request)).get("pin", "")
         except TimeoutError:  # not a try: nobody may use up the officer's
             return HTMLResponse(desk.pages.message("没有收到 PIN，请重新输入。"), 408, {"connection": "close"})
         return _try(desk, pin)
@@ -199,18 +182,8 @@ def _try(desk: Desk, pin: str) -> Response:
     return answer
 
 
-async def _pin(request: Request) -> str:
-    return (await _form(request)).get("pin", "")
-
-
 async def _form(request: Request) -> dict[str, str]:
-    """The first value of each field; nothing of a form that is too large."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM_BYTES:
-            return {}
-    return {name: values[0] for name, values in parse_qs(body.decode("ascii", "replace")).items()}
+    return await read_form(request.stream(), MAX_FORM_BYTES)
 
 
 def _logout(desk: Desk) -> Endpoint:

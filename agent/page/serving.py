@@ -7,33 +7,36 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from agent import durable
 from agent.clock import Clock
 from agent.config import PAGE, RECORDINGS, AgentConfig
-from agent.errors import EnvironmentFault, OperatorFault
+from agent.errors import OperatorFault
 from agent.page.background import Background
-from agent.page.gate import own_hosts
-from agent.page.lockout import Lockout, Sessions
+from agent.page.lockout import Lockout
 from agent.page.pages import Pages
 from agent.page.paper_pages import PaperDrawer
 from agent.page.pin import PinFile
 from agent.page.server import Desk, application
-from agent.page.web_server import web_server
+from agent.web.gate import own_hosts
+from agent.web.server import announce, listen, up, web_server
+from agent.web.sessions import Sessions
 
+IDLE_S, LONGEST_S = 15 * 60, 8 * 3600  # ours: of a session; a shift has 8 hours
+MAX_SESSIONS = 8  # ours; one officer has a phone and the recorder's own screen
+ADVICE = "请检查 USB 网络是否接好、端口是否被占用。"
 STYLE = Path(__file__).with_name("static") / "page.css"
 
 
 def serve_page(
-    config_path: Path, config: AgentConfig, clock: Clock, announce: Callable[[str], None], ready_file: Path | None
+    config_path: Path, config: AgentConfig, clock: Clock, tell: Callable[[str], None], ready_file: Path | None
 ) -> None:
-    """Serve until SIGTERM; `announce` gets `listening http://ADDRESS:PORT/` once pages can be had. Raises
+    """Serve until SIGTERM; `tell` gets `listening http://ADDRESS:PORT/` once pages can be had. Raises
     `OperatorFault` for a configuration that will not do or a PIN that was never set, `EnvironmentFault` for a port."""
     if not config.records:
         raise OperatorFault("执法人员页面只用于执法记录仪；大厅终端请用 liuhen-kiosk serve。")
     pins = PinFile(config.state_dir / PAGE)
     pins.mark()
-    with contextlib.closing(_listener(*listen_address(config.page.listen))) as listener:
-        asyncio.run(_run(config_path, config, pins, clock, listener, announce, ready_file))
+    with contextlib.closing(listen(*listen_address(config.page.listen), ADVICE)) as listener:
+        asyncio.run(_run(config_path, config, pins, clock, listener, tell, ready_file))
 
 
 def listen_address(text: str) -> tuple[str, int]:
@@ -58,38 +61,21 @@ async def _run(
     pins: PinFile,
     clock: Clock,
     listener: socket.socket,
-    announce: Callable[[str], None],
+    tell: Callable[[str], None],
     ready_file: Path | None,
 ) -> None:
     background = Background(config_path, config, config.state_dir / PAGE, clock)
     lockout = Lockout(pins.tries(), clock.read().monotonic_ns)
     drawer = PaperDrawer(config_path, config)
     pages = Pages(config, background, clock, drawer)
-    desk = Desk(pages, background, pins, lockout, Sessions(), clock, config.state_dir / RECORDINGS, drawer)
-    host, port = listener.getsockname()[:2]
-    server = web_server(application(desk, STYLE.read_bytes(), own_hosts(host, port)))
-    serving, work = asyncio.create_task(server.serve(sockets=[listener])), asyncio.create_task(background.run())
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.01)
-    _ready(f"http://{host}:{port}/", announce, ready_file)
+    sessions = Sessions[str](IDLE_S, LONGEST_S, MAX_SESSIONS)
+    desk = Desk(pages, background, pins, lockout, sessions, clock, config.state_dir / RECORDINGS, drawer)
+    server = web_server(application(desk, STYLE.read_bytes(), own_hosts(*listener.getsockname()[:2])))
+    serving, work = await up(server, listener), asyncio.create_task(background.run())
+    announce(listener, tell, ready_file)
     await asyncio.wait({serving, work}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work  # what ended it first is told here
     await serving
-
-
-def _ready(url: str, announce: Callable[[str], None], ready_file: Path | None) -> None:
-    if ready_file is not None:
-        durable.write_bytes(ready_file, f"{url}\n".encode())
-    announce(f"listening {url}")
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise EnvironmentFault(
-            f"无法监听 {host}:{port}：{error.strerror}。请检查 USB 网络是否接好、端口是否被占用。"
-        ) from error

@@ -84,7 +84,7 @@ def open_act(envelope: bytes, trust: TrustList, before: SignedAct | None) -> Sig
     """The act that follows `before` (None: the first): one signature, of the person it names, whose certificate was
     good then, later than the one before and naming it. Raises `SenderFault`."""
     opened = open_archived(envelope, ACT_TYPE, trust)
-    act = _parse(opened.payload)
+    act = parse_act(opened.payload)
     if len(opened.signers) != 1 or opened.signers[0].subject != act.by:
         raise SenderFault(f"第 {act.number} 项记录不是由 {act.by} 一人签名，已拒绝。", "signature")
     signer = opened.signers[0].valid_at(act.at)
@@ -124,7 +124,8 @@ def next_act(
     return Act(place, ledger, subject, number, kind, by, at, previous, body)
 
 
-def _parse(payload: bytes) -> Act:
+def parse_act(payload: bytes) -> Act:
+    """The inverse of `Act.encode`; raises `SenderFault`."""
     fields = Fields("办理记录", canonical.decode(payload))
     return Act(
         district(fields.text("district")),

@@ -78,6 +78,9 @@ class EventType(StrEnum):
     COMMANDS_REFUSED = "liuhen.command.many-refused.v1"
     RECORDING_HELD = "liuhen.recording.held.v1"
     RECORDING_RELEASED = "liuhen.recording.released.v1"
+    COMPLAINT_FILED = "liuhen.hall.complaint-filed.v1"
+    WINDOW_STATE_CHANGED = "liuhen.hall.window-state-changed.v1"
+    DISPLAY_HEAD_ADVANCED = "liuhen.hall.display-head-advanced.v1"
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ A document is one version of one list, board or guide. Its `content` uses the fi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
+from agent.wire.content import Attachment, parse_attachments
 from agent.wire.identifiers import District, district, label
 
 DISCLOSURE_TYPE = "application/vnd.liuhen.disclosure+json"
@@ -34,6 +35,9 @@ class DisclosureKind(StrEnum):
     RESULTS = "results"
     RANDOM_INSPECTION_RESULTS = "random-inspection-results"
     NOTICE = "notice"
+    MATTER_STATUS = "matter-status"
+    SEARCH_INDEX = "search-index"
+    PUBLICATION_RULES = "publication-rules"
     RECORDING_RULES = "recording-rules"
     RECORDING_LIST = "recording-list"
     MAJOR_CATALOGUE = "major-catalogue"
@@ -77,6 +81,14 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
     DisclosureKind.RESULTS: ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期"),
     DisclosureKind.RANDOM_INSPECTION_RESULTS: ("抽查事项", "抽查对象", "抽查日期", "抽查情况", "查处结果"),
     DisclosureKind.NOTICE: ("标题", "正文"),
+    # 二（一）10: 网上运行; asked by number, never listed
+    DisclosureKind.MATTER_STATUS: ("受理编号", "事项名称", "办理状态", "更新日期"),
+    # 二（一）1: 执法公示的范围、内容、载体、程序、时限要求、监督方式和保障措施
+    DisclosureKind.PUBLICATION_RULES: (
+        "公示种类", "范围", "内容", "载体", "程序", "公示时限", "撤回时限", "公示期限", "监督方式", "保障措施",
+    ),
+    # not read by people: `search.sqlite` finds entries of these documents in these versions, `font.woff2` spells them
+    DisclosureKind.SEARCH_INDEX: ("公示文件", "版本", "条数"),
     # 二（二）1: 明确各执法环节记录的内容、方式、载体等事项; start and end as the published rules say them
     DisclosureKind.RECORDING_RULES: (
         "执法环节", "记录内容", "记录方式", "记录载体", "开始记录", "停止记录", "存储期限",
@@ -102,11 +114,25 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class Filing:
+    """That a document was filed (备案, the plan's section 二（一）2): under which number, with whom, on which day."""
+
+    number: str
+    authority: str
+    day: str
+
+    def as_json(self) -> dict[str, str]:
+        """As it stands in a document."""
+        return {"authority": self.authority, "day": self.day, "number": self.number}
+
+
+@dataclass(frozen=True)
 class Disclosure:
     """Version `version` of the document `kind`/`disclosure_id` for `audience`; entries have at least `ENTRY_FIELDS`.
 
     Shown from `effective_from` until `effective_until` (None: until a newer version). `withdrawn` is a tombstone:
-    the reason takes the content's place and older versions never come back.
+    the reason takes the content's place and older versions never come back. `attachments` are files that are shown
+    with it, or not at all.
     """
 
     district: District
@@ -121,6 +147,8 @@ class Disclosure:
     effective_until: datetime | None
     withdrawn: str | None
     entries: tuple[Mapping[str, Any], ...]
+    attachments: tuple[Attachment, ...] = ()
+    filing: Filing | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -130,8 +158,15 @@ class Disclosure:
     def encode(self) -> bytes:
         """Canonical payload for an editor and a reviewer to seal."""
         until = self.effective_until
+        # A document without files and filing is, byte for byte, what it was before there were any.
+        more: dict[str, Any] = {}
+        if self.attachments:
+            more["attachments"] = [one.as_json() for one in self.attachments]
+        if self.filing is not None:
+            more["filing"] = self.filing.as_json()
         return canonical.encode(
             {
+                **more,
                 "audience": self.audience,
                 "district": self.district,
                 "effective_from": canonical.timestamp(self.effective_from),
@@ -169,7 +204,22 @@ def parse_disclosure(payload: bytes) -> Disclosure:
         fields.optional_moment("effective_until"),
         withdrawn,
         tuple(check_entry(kind, number, entry) for number, entry in enumerate(fields.array("entries"), 1)),
+        parse_attachments(fields.array("attachments")) if fields.has("attachments") else (),
+        parse_filing(fields.object("filing")) if fields.has("filing") else None,
     )
+
+
+def parse_filing(value: Any) -> Filing:
+    """A filing as it stands in a document; raises `SenderFault` naming what is missing."""
+    fields = Fields("备案", value)
+    number, authority, day = (fields.text(name) for name in ("number", "authority", "day"))
+    try:
+        date.fromisoformat(day)
+    except ValueError as error:
+        raise SenderFault(f"备案日期“{day[:20]}”应形如 2027-01-01，请改正。") from error
+    if not (number.strip() and authority.strip()):
+        raise SenderFault("备案缺少编号或备案机关，请补填。")
+    return Filing(number, authority, day)
 
 
 def check_entry(kind: DisclosureKind, number: int, entry: Any) -> dict[str, Any]:

@@ -102,10 +102,11 @@ def open_envelope(data: bytes, payload_type: str, trust: TrustList, now: datetim
     return _open(data, payload_type, lambda key: trust.credential(key, now))
 
 
-def open_archived(data: bytes, payload_type: str, trust: TrustList) -> Opened:
+def open_archived(data: bytes, payload_type: str, trust: TrustList, limit: int = MAX_ENVELOPE_BYTES) -> Opened:
     """As `open_envelope` for what was signed at another time than now: dates and revocations of the signers are left
-    to the caller, who learns from the payload which moment counts (`Credential.valid_at`)."""
-    return _open(data, payload_type, trust.listed)
+    to the caller, who learns from the payload which moment counts (`Credential.valid_at`). `limit` in bytes: what
+    travels as a file may be longer."""
+    return _open(data, payload_type, trust.listed, limit)
 
 
 def open_trust_list(data: bytes, root: x509.Certificate) -> TrustList:
@@ -120,8 +121,10 @@ def open_trust_list(data: bytes, root: x509.Certificate) -> TrustList:
     raise SenderFault("信任清单没有本区根密钥的签名，已拒绝。")
 
 
-def _open(data: bytes, payload_type: str, find: Callable[[KeyId], Credential]) -> Opened:
-    envelope = _typed(data, payload_type)
+def _open(
+    data: bytes, payload_type: str, find: Callable[[KeyId], Credential], limit: int = MAX_ENVELOPE_BYTES
+) -> Opened:
+    envelope = _typed(data, payload_type, limit)
     signed = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     signers = []
     for signature in envelope.signatures:

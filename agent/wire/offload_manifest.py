@@ -11,6 +11,7 @@ names a manifest by its hash (`EventType.RECORDING_OFFLOADED`), so whoever reads
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from agent.errors import SenderFault
@@ -27,10 +28,11 @@ from agent.wire.identifiers import (
     recording_device,
 )
 
-FILE_PATTERN = re.compile(r"(?:notes/)?[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+FILE_PATTERN = re.compile(r"(?:(?:notes|papers)/)?[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 PART_PATTERN = re.compile(r"([0-9]{14})-([0-9a-f]{64})")
 MAX_FILES = 8_192  # ours; a recording of a day has 144 segments, and a few hundred photos at most
 MAX_PARTS = 1_000_000  # ours
+MAX_LISTED = 200_000  # ours: objects of one recording; eight hours, uploaded while it ran, are some 10 000
 MAX_MANIFEST_BYTES = 64 * 2**20  # ours: a recording of eight hours, uploaded while it ran, has about 1 MB
 MAX_PART_BYTES = 64 * 2**20  # ours: what a reader must be able to hold
 
@@ -94,8 +96,10 @@ def parse_manifest(data: bytes) -> OffloadManifest:
     if not 1 <= len(entries) <= MAX_FILES:
         raise SenderFault(f"上传清单应有 1 至 {MAX_FILES} 个文件，已拒绝。")
     files = tuple(_file(entry) for entry in entries)
-    if len({file.name for file in files}) != len(files) or sum(len(file.parts) for file in files) > MAX_PARTS:
-        raise SenderFault("上传清单中有重复的文件或过多的分块，已拒绝。")
+    names = {file.name for file in files}
+    folders = {name.rpartition("/")[0] for name in names}
+    if len(names) != len(files) or names & folders or sum(len(file.parts) for file in files) > MAX_PARTS:
+        raise SenderFault("上传清单中有重复的文件、与目录同名的文件或过多的分块，已拒绝。")
     return OffloadManifest(district(fields.text("district")), parse_recording_id(fields.text("recording")), files)
 
 
@@ -163,7 +167,8 @@ def _file(entry: Any) -> StoredFile:
     name, parts = fields.text("name"), tuple(_part(part) for part in fields.array("parts"))
     if not FILE_PATTERN.fullmatch(name):
         raise SenderFault(f"上传清单中的文件名“{name[:60]}”不合规定，已拒绝。")
-    if any(end_of(parts[:at]) != part.offset for at, part in enumerate(parts)):
+    ends = accumulate((part.size for part in parts), initial=0)
+    if any(end != part.offset for end, part in zip(ends, parts, strict=False)):
         raise SenderFault(f"上传清单中 {name} 的分块不相衔接，已拒绝。")
     return StoredFile(name, digest(fields.text("sha256")), parts)
 

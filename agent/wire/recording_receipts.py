@@ -19,7 +19,9 @@ class RecordingReceipt:
     chain ends at `head`, as the device told. `opened`: the signatures inside were verified; without, the recording is
     encrypted and the centre that signs has no key, so only that these are the bytes the device's chain names.
 
-    `retention` is how long the centre keeps it, in the words of the lists, empty while it is not filed."""
+    `retention` is how long the centre keeps it, in the words of the lists, empty while it is not filed. It is in force
+    from `signed_at` on, which grows with every receipt for a recording: a device takes none older than the last one.
+    `received_at` is when the files came."""
 
     recording: RecordingId
     manifest: Digest
@@ -29,6 +31,7 @@ class RecordingReceipt:
     retention: str
     receiver: str
     received_at: datetime
+    signed_at: datetime
 
     def encode(self) -> bytes:
         """Canonical payload for a receiver to seal."""
@@ -41,6 +44,7 @@ class RecordingReceipt:
                 "receiver": self.receiver,
                 "recording": self.recording,
                 "retention": self.retention,
+                "signed_at": canonical.timestamp(self.signed_at),
                 "size": self.size,
             }
         )
@@ -58,6 +62,7 @@ def parse_recording_receipt(payload: bytes) -> RecordingReceipt:
         fields.text("retention"),
         label(fields.text("receiver")),
         fields.moment("received_at"),
+        fields.moment("signed_at"),
     )
 
 

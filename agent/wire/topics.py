@@ -10,6 +10,7 @@
     gov/{district}/v1/{rec|ksk}/{device}/twin/reported  retained report             device -> centre
     gov/{district}/v1/central/{receiver}/state          retained state of a receiver
     gov/{district}/v1/pub/{audience}/{kind}/{id}        retained disclosure         centre -> kiosks
+    gov/{district}/v1/pub/{audience}/content/{sha256}/{number}  retained piece of a file of one
 
 No personal data, case number or name ever stands in a topic.
 """
@@ -19,9 +20,11 @@ from dataclasses import dataclass
 from agent.errors import SenderFault
 from agent.wire.identifiers import (
     DeviceId,
+    Digest,
     District,
     device_id,
     device_kind,
+    digest,
     district,
     label,
 )
@@ -31,7 +34,9 @@ EVENTS, HINT, STATE, RECEIPT = "evt", "hint", "state", "ack"
 COMMAND, COMMAND_ANSWER = "cmd", "rsp"
 TWIN_DESIRED, TWIN_REPORTED = "twin/desired", "twin/reported"
 CENTRAL, PUBLICATION = "central", "pub"
+CONTENT = "content"
 EVERYONE = "all"
+MAX_PIECE_DIGITS = 4
 DEVICE_CHANNELS = frozenset({EVENTS, HINT, STATE, RECEIPT, TWIN_DESIRED, TWIN_REPORTED})
 
 
@@ -54,6 +59,16 @@ class PublicationTopic:
     disclosure: str
 
 
+@dataclass(frozen=True)
+class ContentTopic:
+    """A parsed topic of a piece of a file; `number` from 0."""
+
+    district: District
+    audience: str
+    sha256: Digest
+    number: int
+
+
 def device_topic(place: District, device: DeviceId, channel: str) -> str:
     """The topic of one channel of one device."""
     return f"{ROOT}/{place}/{VERSION}/{device_kind(device).value}/{device}/{channel}"
@@ -67,6 +82,11 @@ def receiver_state_topic(place: District, receiver: str) -> str:
 def publication_topic(place: District, audience: str, kind: str, disclosure: str) -> str:
     """The retained topic of one disclosure; `audience` is `all`, a hall or a kiosk's label."""
     return f"{ROOT}/{place}/{VERSION}/{PUBLICATION}/{audience}/{kind}/{disclosure}"
+
+
+def content_topic(place: District, audience: str, sha256: Digest, number: int | str) -> str:
+    """The retained topic of piece `number`, from 0, of the file with this hash; `+` for all of its pieces."""
+    return f"{publication_topic(place, audience, CONTENT, sha256)}/{number}"
 
 
 def events_filter(place: District) -> str:
@@ -106,3 +126,22 @@ def parse_publication_topic(topic: str) -> PublicationTopic:
     if len(levels) != 7 or levels[0] != ROOT or levels[2:4] != [VERSION, PUBLICATION]:
         raise SenderFault(f"主题“{topic[:120]}”不是公示主题，已忽略。")
     return PublicationTopic(district(levels[1]), label(levels[4]), label(levels[5]), label(levels[6]))
+
+
+def is_content_topic(topic: str) -> bool:
+    """Whether `topic` looks like that of a piece of a file: such as are not documents."""
+    levels = topic.split("/")
+    return len(levels) == 8 and levels[3] == PUBLICATION and levels[5] == CONTENT
+
+
+def parse_content_topic(topic: str) -> ContentTopic:
+    """The inverse of `content_topic`; raises `SenderFault` for any other topic."""
+    levels = topic.split("/")
+    if not is_content_topic(topic) or levels[0] != ROOT or levels[2] != VERSION or not _is_number(levels[7]):
+        raise SenderFault(f"主题“{topic[:120]}”不是附件主题，已忽略。")
+    return ContentTopic(district(levels[1]), label(levels[4]), digest(levels[6]), int(levels[7]))
+
+
+def _is_number(text: str) -> bool:
+    plain = text.isascii() and text.isdigit() and len(text) <= MAX_PIECE_DIGITS
+    return plain and (text == "0" or not text.startswith("0"))

@@ -16,11 +16,11 @@ from agent.duty.tables import import_table
 from agent.errors import OperatorFault
 from agent.key_files import read_signer
 from agent.wire import canonical
-from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.identifiers import district as district_name
 from agent.wire.trust import Role
-from kiosk.publishing.importing import TITLES, Heading, left_over, policy_kind, split
+from kiosk.publishing.importing import TITLES, Heading, audience_of, left_over, policy_kind, split
 from kiosk.publishing.office import Damaged, Holding, Stage, found_office, open_office
+from kiosk.publishing.out_cli import out_app
 from kiosk.publishing.table_files import read_rows
 
 EXAMPLE = """
@@ -49,6 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(out_app)
 out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True)
 MAX_TOLD = 50  # problems of a table that are listed; their number is always told
@@ -94,7 +95,7 @@ def draft(
             source = file.read_bytes()
         except OSError as error:
             raise OperatorFault(f"无法读取 {file}：{error.strerror}。请检查路径。") from error
-        _tell(open_office(office).draft(source, system_clock().read().wall), as_json)
+        _tell(open_office(office).draft(source, system_clock().read().wall, file.parent), as_json)
 
 
 @app.command(
@@ -105,11 +106,11 @@ def draft(
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV 或 XLSX 表格")],
     office: OfficeOption,
-    kind: Annotated[str, typer.Option(help="recording-list、recording-rules、major-catalogue 或 reason-codes")],
+    kind: Annotated[str, typer.Option(help="表格的种类，如 item-list、personnel-list、results、recording-list")],
     publisher: Annotated[str, typer.Option(help="发布单位，须与执法终端的 unit 一致")],
     name: Annotated[str, typer.Option("--id", help="编号；过长的表自动分为 编号-1、编号-2")] = "main",
     title: Annotated[str, typer.Option(help="标题；不填则用该种规则的名称")] = "",
-    audience: Annotated[str, typer.Option(help="duty 只发给执法终端；all 同时公示")] = DUTY_AUDIENCE,
+    audience: Annotated[str, typer.Option(help="duty 只发给执法终端，all 各大厅；不填则依种类")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """导入执法规则的表格并起草 (import a published table)。逐行检查，有一处问题即不起草。"""
@@ -120,7 +121,7 @@ def import_(
     if table.problems:
         raise OperatorFault(f"{file.name} 有 {len(table.problems)} 处问题，没有起草。请逐行改正后重新导入。")
     desk, now = open_office(office), system_clock().read().wall
-    heading = Heading(policy, name, title or TITLES[policy], audience, publisher)
+    heading = Heading(policy, name, title or TITLES[policy], audience or audience_of(policy), publisher)
     sources = split(heading, table.entries)
     for source in _each(sources, "起草 drafting"):
         _tell(desk.draft(source, now), as_json)
@@ -189,6 +190,8 @@ def _tell(held: Holding, as_json: bool) -> None:
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
     out.print(NEXT_STEPS[held.stage].format(name=held.name))
+    for note in held.notes:
+        err.print(note, soft_wrap=True, markup=False, highlight=False)
 
 
 def _json(held: Holding | Damaged, whole: bool) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from agent.wire.identifiers import District
 from agent.wire.instant import BEIJING
 
 REQUIRED = ("kind", "id", "title", "audience", "publisher", "entries")
-OPTIONAL = ("effective_from", "effective_until")
+OPTIONAL = ("effective_from", "effective_until", "filing")
+PHOTO = "照片"  # a path in an office's file; on a screen it is the file `photo-3.jpg` of entry 3
 WHERE = "公示稿"
 MAX_PAYLOAD_BYTES = 184 * 1024  # base64, two signatures and the packet stay within the broker's 256 KiB
 
@@ -40,8 +41,28 @@ def compose(source: bytes, *, district: District, now: datetime, latest: Disclos
         "effective_until": None if ends is None else canonical.timestamp(ends),
         "withdrawn": None,
         "entries": table.get("entries"),
+        **({"filing": table["filing"]} if "filing" in table else {}),
     }
     return _succeeds(_checked(fields), latest)
+
+
+def without_photos(source: bytes) -> tuple[bytes, dict[int, str]]:
+    """The office's file without the field 照片, and what stood there by the number of the entry; raises
+    `OperatorFault`."""
+    table, found = dict(_table(source)), {}
+    entries = table.get("entries")
+    for number, entry in enumerate(entries if isinstance(entries, list) else [], 1):
+        if isinstance(entry, dict) and PHOTO in entry:
+            found[number] = str(entry.pop(PHOTO))
+    return json.dumps(table, ensure_ascii=False).encode(), found
+
+
+def sized(document: Disclosure) -> Disclosure:
+    """Return `document` when it fits an envelope; raises `OperatorFault`."""
+    length = len(document.encode())
+    if length > MAX_PAYLOAD_BYTES:
+        raise OperatorFault(f"{WHERE}有 {length // 1024} KiB，超过上限 {MAX_PAYLOAD_BYTES // 1024} KiB。请拆成几份。")
+    return document
 
 
 def source_name(source: bytes) -> str:
@@ -67,6 +88,8 @@ def withdrawal(document: Disclosure, reason: str, now: datetime) -> Disclosure:
         effective_until=None,
         withdrawn=reason.strip(),
         entries=(),
+        attachments=(),
+        filing=None,
     )
     return _own_fault(tombstone.encode())
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.duty.disclosure_rules import MAX_ENTRIES
+from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.table_shapes import SHAPES
 from agent.errors import OperatorFault
 from agent.wire import canonical
-from agent.wire.disclosures import DisclosureKind
+from agent.wire.disclosures import DUTY_AUDIENCE, POLICY_KINDS, DisclosureKind
+from agent.wire.topics import EVERYONE
 from kiosk.publishing.drafting import MAX_PAYLOAD_BYTES
 
 HEAD_BYTES = 4096  # ours: everything of a document beside its entries
@@ -18,6 +20,8 @@ TITLES = {
     DisclosureKind.RECORDING_RULES: "行政执法全过程记录办法",
     DisclosureKind.MAJOR_CATALOGUE: "重大执法决定法制审核目录清单",
     DisclosureKind.REASON_CODES: "原因代码",
+    DisclosureKind.PUBLICATION_RULES: "行政执法公示办法",
+    **KIND_WORDS,
 }
 
 
@@ -38,6 +42,11 @@ def policy_kind(text: str) -> DisclosureKind:
     if kind is None:
         raise OperatorFault(f"--kind 是 {text[:40]}，可导入的有：{'、'.join(SHAPES)}。其他种类请用 draft。")
     return kind
+
+
+def audience_of(kind: DisclosureKind) -> str:
+    """For whom a table of `kind` is when nobody says: the department's devices, or everybody."""
+    return DUTY_AUDIENCE if kind in POLICY_KINDS else EVERYONE
 
 
 def split(heading: Heading, entries: Sequence[Mapping[str, Any]]) -> list[bytes]:

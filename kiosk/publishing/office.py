@@ -1,32 +1,37 @@
 """The publishing office's folder: `drafts/` -> `signed/` -> `released/`, one file per document and stage.
 
-`office.toml` names district, root certificate and trust list. `released/<audience>.<kind>.<id>.dsse` is what the centre
-watches and puts on the broker; this side never touches the network. Two people share the folder: a command that changes
-it is alone in it. A damaged file stands in the way of its own document only.
+`office.toml` names district, root certificate and trust list, and may name the `portal`, where people find the same at
+home. `released/<audience>.<kind>.<id>.dsse` is what the centre watches and puts on the broker; this side never touches
+the network. Files of documents, and every version ever released, lie beside (`kiosk.publishing.shelves`). Two people
+share the folder: a command that changes it is alone in it. A damaged file stands in the way of its own document only.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from agent import durable
 from agent.duty.disclosure_rules import accept
+from agent.duty.publication_rules import PublicationRules, parse_publication_rules
 from agent.errors import OperatorFault, SenderFault
 from agent.settings import Settings, read_toml
-from agent.wire.disclosures import Disclosure, parse_disclosure
+from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
 from agent.wire.envelope import parse_envelope
-from agent.wire.identifiers import District, district
+from agent.wire.identifiers import Digest, District, district
 from agent.wire.signing import CertifiedSigner
 from agent.wire.trust import Role, TrustList
 from kiosk.beijing import minute_text
 from kiosk.publishing import countersign, drafting
+from kiosk.publishing.attaching import attach_files
+from kiosk.publishing.due import check_in_term
+from kiosk.publishing.shelves import keep_content, release_content, remember
 from kiosk.trust_store import read_root, read_trust_list
 
 CONFIG = "office.toml"
-KEYS = ("district", "root", "trust_list")
+KEYS = ("district", "root", "trust_list", "portal")
 REVIEWED = 2  # signatures of a document that may be released
 
 
@@ -42,12 +47,13 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Holding:
-    """One document at one stage in one file."""
+    """One document at one stage in one file; `notes` are one Chinese line each for whoever drafts it."""
 
     name: str
     stage: Stage
     document: Disclosure
     path: Path
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,16 +66,35 @@ class Damaged:
 
 
 class Office:
-    """The folder `folder` of one office, for `place`, with the trust list as of now."""
+    """The folder `folder` of one office, for `place`, with the trust list as of now. `portal` is a web address."""
 
-    def __init__(self, folder: Path, place: District, trust: TrustList) -> None:
-        self._folder, self._place, self._trust = folder, place, trust
+    def __init__(self, folder: Path, place: District, trust: TrustList, portal: str = "") -> None:
+        self._folder, self.place, self._trust, self._portal = folder, place, trust, portal
 
-    def draft(self, source: bytes, now: datetime) -> Holding:
-        """Check `source` and store it as the next version; an older draft of the same document is replaced."""
+    def draft(self, source: bytes, now: datetime, beside: Path | None = None) -> Holding:
+        """Check `source` and store it as the next version, with what belongs to it; an older draft of the same document
+        is replaced. Photos are looked for from the folder `beside`."""
         with durable.exclusive(self._folder):
-            latest = _latest(self._folder, drafting.source_name(source))
-            return self._store_draft(drafting.compose(source, district=self._place, now=now, latest=latest))
+            plain, named = drafting.without_photos(source)
+            latest = _latest(self._folder, drafting.source_name(plain))
+            document = drafting.compose(plain, district=self.place, now=now, latest=latest)
+            check_in_term(document, self.rules(), now)
+            photos = {number: (beside or Path()) / path for number, path in named.items()}
+            whole, made = attach_files(document, photos, self._portal)
+            keep_content(self._folder, made.contents)
+            return replace(self._store_draft(whole), notes=tuple(made.notes))
+
+    def put(self, document: Disclosure, contents: Mapping[Digest, bytes]) -> Holding:
+        """Store as a draft what the office itself has made."""
+        with durable.exclusive(self._folder):
+            keep_content(self._folder, contents)
+            return self._store_draft(drafting.sized(document))
+
+    def rules(self) -> PublicationRules:
+        """The rules of publication in force: those released, none before."""
+        held = [one for one in _files(self._folder) if isinstance(one, Holding) and one.stage is Stage.RELEASED]
+        found = [one.document for one in held if one.document.kind is DisclosureKind.PUBLICATION_RULES]
+        return parse_publication_rules([entry for document in found for entry in document.entries])
 
     def withdraw(self, name: str, reason: str, now: datetime) -> Holding:
         """Draft the tombstone of a released document; it takes effect when signed twice and released."""
@@ -100,7 +125,7 @@ class Office:
             envelope,
             trust=self._trust,
             now=now,
-            district=self._place,
+            district=self.place,
             audience=pending.document.audience,
             current=None if released is None else released.document,
         )
@@ -109,6 +134,9 @@ class Office:
                 f"{name} 的生效时间未到。请在北京时间 {minute_text(document.effective_from)} 之后发布。"
             )
         target = self._path("released", f"{document.audience}.{name}")
+        held = [one for one in _files(self._folder) if isinstance(one, Holding) and one.stage is Stage.RELEASED]
+        release_content(self._folder, document, [one.document for one in held if one.name != name])
+        remember(self._folder, document, envelope, now)
         durable.write_bytes(target, envelope)
         durable.remove(path)
         return Holding(name, _released_stage(document), document, target)
@@ -160,15 +188,32 @@ def found_office(folder: Path, place: District, root: Path, trust_list: Path) ->
     return durable.write_bytes(durable.make_directory(folder) / CONFIG, body.encode())
 
 
-def open_office(folder: Path) -> Office:
-    """The office in `folder`, trust list read afresh; raises `OperatorFault` when there is none."""
+@dataclass(frozen=True)
+class Places:
+    """Where an office's files lie: its folder, the district's root and trust list."""
+
+    folder: Path
+    district: District
+    root: Path
+    trust_list: Path
+
+
+def places_of(folder: Path) -> Places:
+    """What `office.toml` in `folder` says; raises `OperatorFault` when there is none."""
     path = folder / CONFIG
     if not path.exists():
         raise OperatorFault(f"{folder} 中没有 {CONFIG}。请先运行 liuhen-publish init --office {folder}。")
     settings = Settings(CONFIG, read_toml(path), KEYS)
     place = district(settings.text("district"))
-    root = read_root(settings.path("root", folder))
-    return Office(folder, place, read_trust_list(settings.path("trust_list", folder), root, place))
+    return Places(folder, place, settings.path("root", folder), settings.path("trust_list", folder))
+
+
+def open_office(folder: Path) -> Office:
+    """The office in `folder`, trust list read afresh; raises `OperatorFault` when there is none."""
+    places = places_of(folder)
+    trust = read_trust_list(places.trust_list, read_root(places.root), places.district)
+    portal = Settings(CONFIG, read_toml(folder / CONFIG), KEYS).text("portal", "")
+    return Office(folder, places.district, trust, portal)
 
 
 def _holdings(folder: Path, name: str) -> list[Holding]:

@@ -1,14 +1,17 @@
-"""The authority's folder: two CA keys, the register and the signed trust list.
+"""The authority's folder: two CA keys, the database and the signed trust list.
 
-    root.key root.pem issuing.key issuing.pem   keys mode 0600 from their first byte
-    register.json                               every certificate given; the truth
-    trust.dsse                                  follows from the register; written after it and mended from it
+    root.key root.pem issuing.key issuing.pem   keys mode 0600 from their first byte; or in a token, see `key_store`
+    inventory.db                                every certificate given, every device, the audit; the truth
+    audit.key                                   signs the audit's head
+    trust.dsse                                  follows from the database; written after it and mended from it
     archive.key archive.pub                     what recordings are encrypted for, see `archive_key`
 
-The root key is used for the issuing CA and the trust list only. One command at a time changes the folder (flock).
+The root key is used for the issuing CA and the trust list only. An authority of an earlier version has a
+`register.json`: it is taken over into the database once, and kept beside it as `register.json.taken-over`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,26 +20,28 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.key_files import read_private_key
-from agent.wire.envelope import MAX_TRUST_LIST_BYTES, open_trust_list, seal
+from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import District, district
-from agent.wire.signing import KeySigner, key_id_of, load_pem_certificates
-from agent.wire.trust import TRUST_TYPE, Role, TrustList
-from provisioning.authority import certificates, keys
+from agent.wire.signing import load_pem_certificates
+from agent.wire.trust import Role, TrustList
+from provisioning.authority import cert_book, certificates, records
 from provisioning.authority.archive_key import make_archive_key
-from provisioning.authority.certificates import Bearer, Issuer, Profile
-from provisioning.authority.register import BROKER_ROLE, Entry, Register, parse_register
+from provisioning.authority.certificates import Profile
+from provisioning.authority.key_store import ISSUING_NAME, ROOT_NAME, KeyStore
+from provisioning.authority.register import BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE, Register, parse_register
+from provisioning.authority.session import ISSUING, ROOT, TRUST, Sitting, sitting
 from provisioning.authority.subjects import DEVICE_ROLES, MAX_NAME_BYTES, checked_subject
 
-ROOT_KEY, ROOT, ISSUING_KEY, ISSUING = "root.key", "root.pem", "issuing.key", "issuing.pem"
-REGISTER, TRUST = "register.json", "trust.dsse"
+OLD_REGISTER, TAKEN_OVER = "register.json", "register.json.taken-over"
+BENCH = "bench"
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A district's authority in `folder`; every call reads the folder afresh."""
+    """A district's authority in `folder`; every call reads the folder afresh. `by` is who works there."""
 
     folder: Path
+    by: str = BENCH
 
     @property
     def root_pem(self) -> bytes:
@@ -48,9 +53,19 @@ class Authority:
         """The signed trust list as every device folder carries it."""
         return read_file(self.folder / TRUST)
 
-    def register(self) -> Register:
-        """The register as it stands."""
-        return parse_register(read_file(self.folder / REGISTER))
+    def sit(self) -> AbstractContextManager[Sitting]:
+        """Sit down for several certificates: the database is opened once, the trust list signed once, at the end."""
+        return sitting(self.folder, self.by)
+
+    def register(self, *, entries: bool = True) -> Register:
+        """The register as it stands; without `entries` only what it is called."""
+        with closing(records.open_records(self.folder)) as opened:
+            return cert_book.read_register(opened, entries=entries)
+
+    def holds_any(self, subject: str) -> bool:
+        """Whether `subject` has a certificate that is not revoked."""
+        with closing(records.open_records(self.folder)) as opened:
+            return cert_book.holds_any(opened, subject)
 
     def trust(self) -> TrustList:
         """The signed trust list, verified against the root."""
@@ -71,55 +86,44 @@ class Authority:
             raise OperatorFault(f"角色 {role.value} 不连接消息服务器，不签发连接证书。")
         return self._certify(request, checked_subject(subject, role), role.value, Profile.TLS_CLIENT, now)
 
+    def certify_login(self, request: bytes, subject: str, now: datetime) -> bytes:
+        """Certificate chain (PEM) with which a person comes in at the centre's page, and signs nothing; otherwise as
+        `certify_signer`. What he may do there stands in the centre's configuration."""
+        name = checked_subject(subject, Role.EXAMINER)
+        return self._certify(request, name, LOGIN_ROLE, Profile.TLS_CLIENT, now)
+
+    def certify_canary(self, request: bytes, subject: str, now: datetime) -> bytes:
+        """Certificate chain (PEM) for a probe that shows whether a broker lets in and keeps out whom it should."""
+        name = checked_subject(subject, Role.RECEIVER)
+        return self._certify(request, name, CANARY_ROLE, Profile.TLS_CLIENT, now)
+
     def certify_broker(self, request: bytes, subject: str, hosts: Sequence[str], now: datetime) -> bytes:
-        """Certificate chain (PEM) for a broker reached as `hosts`; otherwise as `certify_signer`."""
+        """Certificate chain (PEM) for a broker or server reached as `hosts`; otherwise as `certify_signer`."""
         name = checked_subject(subject, Role.RECEIVER)
         return self._certify(request, name, BROKER_ROLE, Profile.TLS_SERVER, now, hosts)
 
     def revoke(self, subject: str, reason: str, now: datetime) -> TrustList:
         """Revoke all of `subject`'s certificates at `now` and sign the next trust list; again changes nothing."""
-        self._change(lambda register: register.with_revoked(subject, reason, now))
+        with self.sit() as desk:
+            cert_book.revoke(desk.records, subject, reason, now, self.by)
         return self.trust()
 
-    def settle(self) -> None:
-        """Sign the trust list that follows from the register, where an interruption left an older one."""
-        self._change(lambda register: register)
+    def settle(self) -> bool:
+        """Sign the trust list that follows from the database, where an interruption left an older one; False when the
+        root key is away."""
+        with self.sit() as desk:
+            return desk.publish()
 
     def _certify(
         self, request: bytes, subject: str, role: str, profile: Profile, now: datetime, hosts: Sequence[str] = ()
     ) -> bytes:
-        key = certificates.checked_request(request, subject)
-        issuer = _issuer(self.folder, ISSUING_KEY, ISSUING)
-        held = self.register().live(subject, profile)
-        if held is not None and held.key_id == key_id_of(key):
-            self.settle()
-            return certificates.chain_pem(held.certificate, issuer.certificate)
-        bearer = Bearer(subject, role, self.register().name)
-        leaf = certificates.leaf_certificate(key, bearer, profile, issuer, now, hosts)
-        entry = Entry(subject, role, profile, leaf.public_bytes(Encoding.PEM).decode(), now)
-        self._change(lambda register: register.with_entry(entry, now))
-        return certificates.chain_pem(leaf, issuer.certificate)
-
-    def _change(self, step: Callable[[Register], Register]) -> None:
-        with durable.exclusive(self.folder):
-            before = self.register()
-            after = step(before)
-            sealed = self._sealed(after) if after.version != _signed_version(self) else None
-            if after is not before:
-                durable.write_bytes(self.folder / REGISTER, after.encode(), durable.PRIVATE)
-            if sealed is not None:
-                durable.write_bytes(self.folder / TRUST, sealed)
-
-    def _sealed(self, register: Register) -> bytes:
-        root = _issuer(self.folder, ROOT_KEY, ROOT)
-        sealed = seal(TRUST_TYPE, register.trust_list().encode(), [KeySigner(root.key)])
-        if len(sealed) > MAX_TRUST_LIST_BYTES:
-            raise OperatorFault(f"信任清单将超过 {MAX_TRUST_LIST_BYTES // 1024**2} MiB，未签发。请按单位分设机构。")
-        return sealed
+        with self.sit() as desk:
+            return desk.certify(request, subject, role, profile, now, hosts)
 
 
-def init_authority(folder: Path, place: str, name: str, now: datetime) -> Authority:
+def init_authority(folder: Path, place: str, name: str, now: datetime, keystore: bytes | None = None) -> Authority:
     """Make the authority of a district in `folder`, or finish one that was interrupted; the same again changes nothing.
+    `keystore` is the text of a new `keystore.toml`.
 
     Raises `OperatorFault` when the folder already belongs to another district.
     """
@@ -129,21 +133,26 @@ def init_authority(folder: Path, place: str, name: str, now: datetime) -> Author
     durable.make_directory(folder, 0o700)
     authority = Authority(folder)
     with durable.exclusive(folder):
-        if (folder / REGISTER).exists():
-            _same_district(authority.register(), register)
-        else:
-            _write_authorities(folder, register, now)
-            durable.write_bytes(folder / REGISTER, register.encode(), durable.PRIVATE)
+        _take_over(folder)
+        with closing(records.open_records(folder)) as opened:
+            if cert_book.is_founded(opened):
+                _same_district(cert_book.read_register(opened, entries=False), register)
+            else:
+                _write_authorities(folder, register, now, keystore)
+                cert_book.found(opened, register)
     make_archive_key(folder)
     authority.settle()
     return authority
 
 
-def open_authority(folder: Path) -> Authority:
+def open_authority(folder: Path, by: str = BENCH) -> Authority:
     """An authority that exists; raises `OperatorFault` otherwise."""
-    if not (folder / REGISTER).is_file():
+    if not (folder / records.FILE).is_file() and not (folder / OLD_REGISTER).is_file():
         raise OperatorFault(f"{folder} 不是机构目录。请先运行 liuhen-provision init-ca {folder}。")
-    return Authority(folder)
+    if (folder / OLD_REGISTER).is_file():
+        with durable.exclusive(folder):
+            _take_over(folder)
+    return Authority(folder, by)
 
 
 def read_file(path: Path) -> bytes:
@@ -154,23 +163,26 @@ def read_file(path: Path) -> bytes:
         raise OperatorFault(f"无法读取 {path}：{error.strerror or error}。请检查路径与权限。") from error
 
 
-def _write_authorities(folder: Path, register: Register, now: datetime) -> None:
-    root = certificates.root_certificate(keys.new_key(), register.district, register.name, now)
-    issuing = certificates.issuing_certificate(keys.new_key(), root, register.district, register.name, now)
-    for issuer, key, certificate in ((root, ROOT_KEY, ROOT), (issuing, ISSUING_KEY, ISSUING)):
-        durable.write_bytes(folder / key, keys.private_pem(issuer.key), durable.PRIVATE)
+def _take_over(folder: Path) -> None:
+    """Bring an earlier version's register into the database: one transaction, then the file is put aside."""
+    old = folder / OLD_REGISTER
+    if not old.is_file():
+        return
+    register = parse_register(read_file(old))
+    with closing(records.open_records(folder)) as opened:
+        if not cert_book.is_founded(opened):
+            cert_book.found(opened, register)
+    durable.move(old, folder / TAKEN_OVER)
+
+
+def _write_authorities(folder: Path, register: Register, now: datetime, keystore: bytes | None) -> None:
+    if keystore is not None:
+        durable.write_bytes(folder / "keystore.toml", keystore, durable.PRIVATE)
+    store = KeyStore(folder)
+    root = certificates.root_certificate(store.make(ROOT_NAME), register.district, register.name, now)
+    issuing = certificates.issuing_certificate(store.make(ISSUING_NAME), root, register.district, register.name, now)
+    for issuer, certificate in ((root, ROOT), (issuing, ISSUING)):
         durable.write_bytes(folder / certificate, issuer.certificate.public_bytes(Encoding.PEM))
-
-
-def _signed_version(authority: Authority) -> int:
-    try:
-        return authority.trust().version if (authority.folder / TRUST).exists() else 0
-    except SenderFault:
-        return 0  # damaged: it is signed again from the register
-
-
-def _issuer(folder: Path, key: str, certificate: str) -> Issuer:
-    return certificates.parse_issuer(read_private_key(folder / key), read_file(folder / certificate))
 
 
 def _same_district(found: Register, wanted: Register) -> None:

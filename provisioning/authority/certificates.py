@@ -38,8 +38,10 @@ class Profile(Enum):
     SIGNER = ("signer", (DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION), 3 * 365)
     TLS_CLIENT = ("tls-client", (ExtendedKeyUsageOID.CLIENT_AUTH,), 365)
     TLS_SERVER = ("tls-server", (ExtendedKeyUsageOID.SERVER_AUTH,), 365)
+    # Takes the session of a revoked device over, to end it; made, used and forgotten within seconds.
+    SESSION_TAKER = ("session-taker", (ExtendedKeyUsageOID.CLIENT_AUTH,), 10 / (24 * 60))
 
-    def __init__(self, label: str, usages: tuple[ObjectIdentifier, ...], days: int) -> None:
+    def __init__(self, label: str, usages: tuple[ObjectIdentifier, ...], days: float) -> None:
         self.label, self.usages, self.lifetime = label, usages, timedelta(days=days)
 
 

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import durable
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import MAX_ACTS, SignedAct, act_name, next_act, open_act, open_acts, seal_act
+from agent.wire.envelope import parse_envelope
 from agent.wire.signing import Signer
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 
+DRAFT_LASTS = timedelta(hours=1)  # ours: from the page to the person's own computer and back
 SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # task numbers and recording ids
 _State = TypeVar("_State")
 
@@ -59,4 +61,28 @@ class ActFolder:
             envelope = seal_act(act, signer)
             state = admit(acts, open_act(envelope, self._trust, before))
             durable.write_bytes(folder / act_name(act.number), envelope, durable.SHARED)
+        return state
+
+    def take(
+        self,
+        subject: str,
+        envelope: bytes,
+        now: datetime,
+        admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+    ) -> _State:
+        """Keep the next act, which somebody signed elsewhere, once `admit` has judged it. Its key must be good now and
+        its time within `DRAFT_LASTS` before `now`, so that nobody signs into the past. Raises `SenderFault`."""
+        folder = durable.make_directory(self.folder(subject))
+        with durable.exclusive(folder):
+            acts = self.acts(subject)
+            signed = open_act(envelope, self._trust, acts[-1] if acts else None)
+            self._trust.credential(parse_envelope(envelope).signatures[0].key, now)
+            if (signed.act.ledger, signed.act.subject) != (self._ledger, subject):
+                raise SenderFault(f"这项记录属于 {signed.act.subject}，不属于 {subject}，已拒绝。", "subject")
+            if not now - DRAFT_LASTS <= signed.act.at <= now:
+                raise SenderFault("待签文件已超过一小时，或时间在将来。请在页面上重新生成再签。", "time")
+            if signed.act.number > MAX_ACTS:
+                raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
+            state = admit(acts, signed)
+            durable.write_bytes(folder / act_name(signed.act.number), envelope, durable.SHARED)
         return state

@@ -12,8 +12,11 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import durable
+from agent.duty.papers import BESIDE as PAPERS
+from agent.duty.papers import MAX_PAPER_BYTES, PAPER_SUFFIX
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.evidence.bmff import Source
+from agent.evidence.encrypted_paper import OVERHEAD_BYTES, decrypt_paper
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
 from agent.evidence.encrypted_reading import EncryptedSegment, encryption_findings, open_with_archive_key
 from agent.evidence.encrypted_stream import MAGIC, SUFFIX
@@ -92,10 +95,9 @@ class _OutFolder:
         for place in self.written.values():
             durable.remove(place)
         if self.made:
-            with suppress(OSError):  # something else has come to lie in it
-                (self.path / NOTES).rmdir()
-            with suppress(OSError):
-                self.path.rmdir()
+            for place in (self.path / NOTES, self.path / PAPERS, self.path):
+                with suppress(OSError):  # something else has come to lie in it, or it is not there
+                    place.rmdir()
 
     def write(self, name: str, pieces: Iterable[bytes], problems: tuple[str, ...] = ()) -> Decrypted:
         """The file `name`, which must not exist, out of `pieces`."""
@@ -116,6 +118,8 @@ def _decrypted(
     _write_journal([found for _, found in opened.values()], out)
     for photo in sorted(folder.glob(PHOTOS + SUFFIX)):
         yield from _tried(photo, out, lambda place: _photo(place, key, out))
+    for paper in sorted((folder / PAPERS).glob(f"*{PAPER_SUFFIX}{SUFFIX}")):
+        yield from _problems(_tried(paper, out, lambda place: _paper(place, key, out)))
     for torn in sorted(folder.glob(ENCRYPTED + TORN)):
         yield from _tried(torn, out, lambda place: _torn(place, key, opened, out))
     for beside in _beside(folder):
@@ -143,6 +147,12 @@ def _photo(photo: Path, key: ec.EllipticCurvePrivateKey, out: _OutFolder) -> Dec
     with _reading(photo) as file:
         plain = decrypt_photo(file.read_at(0, MAX_ENCRYPTED_BYTES), key)
     return out.write(photo.name.removesuffix(SUFFIX), [plain])
+
+
+def _paper(paper: Path, key: ec.EllipticCurvePrivateKey, out: _OutFolder) -> Decrypted:
+    with _reading(paper) as file:
+        plain = decrypt_paper(file.read_at(0, MAX_PAPER_BYTES + OVERHEAD_BYTES), key)
+    return out.write(f"{PAPERS}/{paper.name.removesuffix(SUFFIX)}", [plain])
 
 
 def _torn(
@@ -195,6 +205,7 @@ def _beside(folder: Path) -> Iterator[Path]:
         if not encrypted and any(fnmatch(place.name, pattern) for pattern in BESIDE):
             yield place
     yield from sorted((folder / NOTES).glob("*.dsse"))
+    yield from sorted((folder / PAPERS).glob(f"*{PAPER_SUFFIX}"))
 
 
 def _copied(source: Path, folder: Path, out: _OutFolder) -> Decrypted:

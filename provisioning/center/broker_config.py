@@ -3,6 +3,7 @@ and for its bridge to an upper-level platform.
 
 Measured reasons (reference: provisioning, sections 0 and 2; mqtt, section 3):
 `use_username_as_clientid`: without it a device connected under another's client id and took its queue.
+`crlfile`: broken, it lets the revoked in; over, it shuts everybody out. Only `shut_out.py` replaces it while it runs.
 `set_tcp_nodelay`: without it small windows fall from 22,000 to 318 messages a second.
 Persistence is a convenience: rows leave a device only on the receiver's signed receipt.
 """
@@ -26,6 +27,7 @@ BRIDGE_RESTART_S = (1, 60)  # ours: base and cap of the jittered back-off
 BRIDGE_CHANNELS = (EVENTS, STATE)  # what a platform above may see: signed events, and who is there
 
 CONFIG_FILE, ACCESS_FILE, PERSISTENCE = "mosquitto.conf", "access.acl", "persistence"
+CRL_FILE, PID_FILE = "crl.pem", "mosquitto.pid"
 BRIDGE_CA, BRIDGE_CERTIFICATE, BRIDGE_KEY = "bridge-root.pem", "bridge.pem", "bridge.key"
 VERSIONS = ("2.0", "2.1")
 
@@ -65,6 +67,8 @@ user {listener.user}
 cafile {folder}/root.pem
 certfile {folder}/broker.pem
 keyfile {folder}/broker.key
+crlfile {folder}/{CRL_FILE}
+pid_file {folder}/{PID_FILE}
 require_certificate true
 tls_version tlsv1.2
 use_identity_as_username true

@@ -10,6 +10,8 @@ from agent import durable
 from agent.errors import OperatorFault
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
+from provisioning.authority.register import Register
+from provisioning.authority.revocation_list import current_list
 from provisioning.center import emqx_config
 from provisioning.center.access import AccessRules, Pair, pair_text, parse_pair
 from provisioning.center.broker_config import (
@@ -18,12 +20,14 @@ from provisioning.center.broker_config import (
     BRIDGE_CERTIFICATE,
     BRIDGE_KEY,
     CONFIG_FILE,
+    CRL_FILE,
     PERSISTENCE,
     Bridge,
     Listener,
     mosquitto_acl,
     mosquitto_conf,
 )
+from provisioning.center.shut_out import CANARY_GOOD, CANARY_REVOKED
 from provisioning.fleet.identity_files import refuse_second_home, write_identity
 from provisioning.fleet.toml_text import toml_text
 
@@ -74,11 +78,15 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
     changed = write_identity(
         folder, BROKER, order.subject, lambda r: authority.certify_broker(r, order.subject, order.hosts, now)
     )
+    if order.engine in MOSQUITTO:
+        _write_canaries(authority, folder, order.subject, now)
     register = authority.register()
     pairs = _pairs(folder / PAIRS_FILE, order)
-    rules = AccessRules(register.district, register.receivers(), register.revoked_subjects(), pairs)
+    rules = _rules(register, pairs)
     bridge = _bridge(folder, order.bridge)
     files = {"root.pem": authority.root_pem} | _engine_files(order, rules, folder.absolute(), bridge)
+    if order.engine in MOSQUITTO:
+        files |= {CRL_FILE: fresh_list(authority, now)}
     files |= {PAIRS_FILE: "".join(f"{pair_text(pair)}\n" for pair in pairs).encode()} if pairs else {}
     stale = {name: text for name, text in files.items() if _current(folder / name) != text}
     for name, text in stale.items():
@@ -86,6 +94,35 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
     entry = EMBEDDED_FILE if order.engine == "embedded" else CONFIG_FILE
     entry = emqx_config.CONFIG_FILE if order.engine == EMQX else entry
     return folder / entry, changed or bool(stale)
+
+
+def force_files(authority: Authority, folder: Path, now: datetime) -> dict[str, bytes]:
+    """The access rules and the revocation list that follow from the register now, for the Mosquitto in `folder`."""
+    register = authority.register()
+    known = read_file(folder / PAIRS_FILE).decode(errors="replace").split() if (folder / PAIRS_FILE).exists() else []
+    pairs = tuple(parse_pair(text) for text in known)
+    rules = _rules(register, pairs)
+    return {ACCESS_FILE: mosquitto_acl(rules).encode(), CRL_FILE: fresh_list(authority, now)}
+
+
+def fresh_list(authority: Authority, now: datetime) -> bytes:
+    """The revocation list (PEM) that is in force."""
+    with authority.sit() as desk:
+        return current_list(desk, now).pem
+
+
+def _rules(register: Register, pairs: tuple[Pair, ...]) -> AccessRules:
+    shut = tuple(sorted({*register.revoked_subjects(), *register.canaries()}))
+    return AccessRules(register.district, register.receivers(), shut, pairs)
+
+
+def _write_canaries(authority: Authority, folder: Path, broker: str, now: datetime) -> None:
+    """Two certificates for probes: one that must be let in, one that is revoked as soon as it is made."""
+    for name in (CANARY_GOOD, CANARY_REVOKED):
+        subject = f"{broker}-{name}"
+        write_identity(folder, name, subject, lambda r, s=subject: authority.certify_canary(r, s, now))  # type: ignore[misc]
+        if name == CANARY_REVOKED:
+            authority.revoke(subject, "canary", now)
 
 
 def parse_bridge(text: str) -> Bridge:

@@ -13,6 +13,7 @@ from cryptography import x509
 from agent.duty import review_admission
 from agent.duty.case_assembly import assemble_case, recordings_of, tasks_of
 from agent.duty.case_facts import CaseFacts
+from agent.duty.case_papers import CasePaper, case_papers
 from agent.duty.disclosure_rules import check_content, open_two_signatures
 from agent.duty.review import LEDGER, Move, Review, replay
 from agent.duty.review_rules import ReviewRules, parse_review_rules
@@ -27,6 +28,8 @@ from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.act_folder import ActFolder
 from provisioning.center.config import CenterConfig
+from provisioning.center.paper_files import found_papers
+from provisioning.center.recording_files import Archive
 from provisioning.center.seen_recordings import seen_recordings
 
 ACTS, SEEN = "cases", "cases/.seen"
@@ -34,11 +37,13 @@ ACTS, SEEN = "cases", "cases/.seen"
 
 @dataclass(frozen=True)
 class CaseRoom:
-    """Where cases are put together: `recordings` is the folder in which the centre's recordings lie."""
+    """Where cases are put together: `recordings` is the folder in which the centre's recordings lie, `archive` the key
+    that opens encrypted ones and documents' texts, where it is at hand."""
 
     config: CenterConfig
     recordings: Path
     now: datetime
+    archive: Archive = None
 
     @cached_property
     def root(self) -> x509.Certificate:
@@ -83,7 +88,13 @@ class CaseRoom:
         """The facts of `task`; `transfer` None: as it was last submitted. Raises `SenderFault`, `OperatorFault`."""
         told = _transfer(self.review(task)) if transfer is None else transfer
         names, kept = recordings_of(task, self.told), self.config.folder / SEEN
-        return assemble_case(task, self.told, seen_recordings(self.recordings, names, kept, self.root, self.now), told)
+        seen = seen_recordings(self.recordings, names, kept, self.root, self.now, self.archive)
+        return assemble_case(task, self.told, seen, told)
+
+    def papers(self, facts: CaseFacts) -> tuple[CasePaper, ...]:
+        """Every document of a case, with its text where that lies beside a recording and is what the chain says."""
+        names = [film.recording for film in facts.recordings]
+        return case_papers(facts, self.told, found_papers(self.recordings, names, self.archive))
 
     def review(self, task: str) -> Review:
         """The review of `task` as its acts make it; raises `SenderFault` when they were changed."""

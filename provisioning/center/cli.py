@@ -22,11 +22,14 @@ from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center import log_cli
 from provisioning.center.command_cli import command, commands
+from provisioning.center.complaints_cli import complaints
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.offload_cli import intake, unfinished
 from provisioning.center.page import cli as page_cli
+from provisioning.center.push_cli import push
 from provisioning.center.receipt_folder import ReceiptFolder
+from provisioning.center.receipts_cli import EXAMPLES as RECEIPTS_EXAMPLES
 from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
@@ -48,12 +51,16 @@ app.command(
 )(command)
 app.command(epilog="例：liuhen-center commands --config center.toml --device REC-0001 --json")(commands)
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
-app.command(epilog="例：liuhen-center receipts --config center.toml --recordings recordings")(receipts)
+app.command(epilog="例：liuhen-center push --config center.toml --to https://… --watch")(push)
+app.command(epilog=RECEIPTS_EXAMPLES)(receipts)
 
 log_cli.add_to(app)
 app.command(epilog="例：liuhen-center intake --config center.toml --recordings recordings --watch")(intake)
 app.command(epilog="例：liuhen-center unfinished REC-0001-R000001 --config center.toml --out 取回")(unfinished)
 contract_cli.add_to(app)
+app.command(epilog="例：liuhen-center complaints --config center.toml --device KSK-0001 --key complaint.key")(
+    complaints
+)
 page_cli.add_to(app)
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]

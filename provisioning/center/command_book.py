@@ -15,18 +15,20 @@ from typing import Any, Protocol
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.commands import COMMAND_TYPE, Command, CommandKind, open_command, parse_command
+from agent.wire.canonical import Fields
+from agent.wire.commands import COMMAND_TYPE, MAX_COUNTER, Command, CommandKind, Refusal, open_command, parse_command
 from agent.wire.device_events import EventType
 from agent.wire.envelope import parse_envelope, seal
 from agent.wire.identifiers import DeviceId
 from agent.wire.signing import Signer
 from agent.wire.topics import COMMAND, device_topic
-from agent.wire.trust import TrustList
+from agent.wire.trust import Role, TrustList
 from provisioning.authority.authority import read_file
 
 FOLDER, WAITING, CLOSED = "commands", "waiting", "closed"
 NAME = re.compile(r"((?:REC|KSK)-[0-9]{4,6})-([0-9]{6,10})\.dsse")
 TOLD = (EventType.COMMAND_ANSWERED.value, EventType.COMMAND_REFUSED.value)
+UNREADABLE = "unreadable"  # an answer that is not as ours are
 REPLAYED = "replayed"  # a command that came twice is refused the second time, and answered for the first
 
 
@@ -87,6 +89,7 @@ class CommandBook:
     ) -> Sent:
         """Seal the next command for `device` and lay it ready; raises `OperatorFault` or `SenderFault` when no device
         would take it."""
+        _check_signer(signer, trust)
         for folder in (self._waiting, self._closed):
             durable.make_directory(folder)
         with durable.exclusive(self._waiting.parent):
@@ -128,6 +131,15 @@ class CommandBook:
                 yield Sent(command, envelope, folder == self._waiting)
 
 
+def _check_signer(signer: Signer, trust: TrustList) -> None:
+    """Raise `SenderFault` for a key that no device takes commands from."""
+    listed = trust.credentials.get(signer.key_id)
+    if listed is None or listed.role is not Role.COMMANDER:
+        text = f"密钥 {signer.key_id[:16]}… 不是信任清单第 {trust.version} 版中的签发人（commander），未签发。"
+        advice = "请检查 --key 与 --chain；新的签发人用 liuhen-provision add-person --role commander 登记。"
+        raise SenderFault(f"{text}{advice}", Refusal.SIGNATURE)
+
+
 def answers(events: Events, sent: Iterable[Sent]) -> dict[str, Answer]:
     """What became of these commands, by the digest of their envelopes."""
     found: dict[str, Answer] = {}
@@ -147,17 +159,28 @@ def _answer(sent: Sent, told: list[dict[str, Any]]) -> Answer | None:
         data = event["data"]
         if event["type"] == EventType.COMMAND_ANSWERED and data.get("counter") == sent.command.counter:
             if data.get("id") == sent.command.command_id:
-                return Answer(data["done"], data["code"], data["text"], data["result"], event["devseq"])
+                return _answered(Fields("设备的答复", data), event["devseq"])
         elif data.get("digest") == sent.digest:
-            refusal = Answer(False, data["code"], f"设备未采用此命令（{data['code']}）。", {}, event["devseq"])
+            code = str(data.get("code", UNREADABLE))
+            refusal = Answer(False, code, f"设备未采用此命令（{code}）。", {}, event["devseq"])
     return refusal
+
+
+def _answered(fields: Fields, devseq: int) -> Answer:
+    """An answer as the device gave it. One that cannot be read is told as that: its number is used up all the same."""
+    try:
+        done, text, result = fields.boolean("done"), fields.text("text"), fields.object("result")
+        return Answer(done, fields.text("code"), text, result, devseq)
+    except SenderFault as fault:
+        return Answer(False, UNREADABLE, f"设备的答复无法读取：{fault}请查看设备状态。", {}, devseq)
 
 
 def _numbers_told(events: Events, device: DeviceId) -> Iterator[int]:
     """Numbers that the device says it has used up: files of an earlier centre may be gone."""
     for body in events.of_types(device, TOLD):
         data = json.loads(body)["data"]
-        yield from (data[name] for name in ("counter", "last") if isinstance(data.get(name), int))
+        numbers = [data[name] for name in ("counter", "last") if isinstance(data.get(name), int)]
+        yield from (number for number in numbers if 0 < number < MAX_COUNTER)
 
 
 def _name(command: Command) -> str:

@@ -1,8 +1,9 @@
 """`center.toml`: read whole, checked whole, before anything starts. Paths are relative to the file's folder."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from provisioning.center.shard import WHOLE, Shard, parse_shard
 
 WHERE = "center.toml"
 RECEIPTS = "receipts"
+LOOPBACK, PAGE_PORT = "127.0.0.1", 8490
+PEOPLE = {"operator": "operators", "reviewer": "reviewers", "auditor": "auditors"}
+"""The lists of `[page]`, by the role whose people they name."""
 DEFAULT_DATABASE = "sqlite:///center.db"
 
 
@@ -41,6 +45,19 @@ class OffloadSettings:
 
 
 @dataclass(frozen=True)
+class PageSettings:
+    """`[page]`: where the centre's page is served. With `certificate` and `key` it is served over TLS, and `people`,
+    staff numbers by role, come in with their certificates; `names` are further names the page is reached by."""
+
+    host: str = LOOPBACK
+    port: int = PAGE_PORT
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class CenterConfig:
     """A receiver's configuration; `database` is an SQLAlchemy URL, `released` the folder of released disclosures,
     `shard` the part of the devices that is this receiver's, `offload` where their recordings are fetched from."""
@@ -57,6 +74,7 @@ class CenterConfig:
     broker: BrokerSettings
     shard: Shard = WHOLE
     offload: OffloadSettings | None = None
+    page: PageSettings = PageSettings()
 
     @property
     def receipts(self) -> Path:
@@ -74,7 +92,7 @@ def read_config(path: Path) -> CenterConfig:
 
 def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
     """The configuration of a decoded document; raises `OperatorFault` or, for a malformed name, `SenderFault`."""
-    names = ("district", "receiver", "database", "released", "shard", "identity", "broker", "offload")
+    names = ("district", "receiver", "database", "released", "shard", "identity", "broker", "offload", "page")
     top = Settings(WHERE, document, names)
     identity = top.table("identity", ("root", "trust_list", "key", "chain"))
     return CenterConfig(
@@ -90,7 +108,35 @@ def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
         _broker(top, folder),
         parse_shard(top.text("shard", "1/1")),
         _offload(top, folder),
+        _page(top, folder),
     )
+
+
+def _page(top: Settings, folder: Path) -> PageSettings:
+    if not top.given("page"):
+        return PageSettings()
+    table = top.table("page", ("listen", "names", "certificate", "key", *PEOPLE.values()))
+    files = [table.path(name, folder) if table.given(name) else None for name in ("certificate", "key")]
+    if (files[0] is None) is not (files[1] is None):
+        raise OperatorFault(f"{WHERE}：page.certificate 与 page.key 须同时写明。请补填。")
+    host, port = _listen(table.text("listen", f"{LOOPBACK}:{PAGE_PORT}"), tls=files[0] is not None)
+    people = {role: table.texts(key) for role, key in PEOPLE.items()}
+    if any(people.values()) and files[0] is None:
+        raise OperatorFault(f"{WHERE}：[page] 列了人员而没有 certificate，证书无从核验。请写明 certificate 与 key。")
+    return PageSettings(host, port, table.texts("names"), files[0], files[1], people)
+
+
+def _listen(text: str, *, tls: bool) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    try:
+        address = ipaddress.IPv4Address(host)
+        fits = address.is_loopback or (tls and not address.is_unspecified and not address.is_multicast)
+    except ValueError:
+        fits = False
+    if not fits or not (port.isascii() and port.isdigit() and int(port) <= PORTS[1]):
+        wanted = "一个 IPv4 地址与端口" if tls else "本机回环地址与端口（有 certificate 时可用其他地址）"
+        raise OperatorFault(f"{WHERE}：page.listen 是 {text[:40]}，应为{wanted}，如 {LOOPBACK}:{PAGE_PORT}。")
+    return host, int(port)
 
 
 def _offload(top: Settings, folder: Path) -> OffloadSettings | None:

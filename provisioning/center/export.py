@@ -21,10 +21,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
+from agent.duty.papers import BESIDE as PAPERS
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
-from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME
+from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, PAGE_NAME
 from agent.evidence.note_findings import NOTES
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination, examine
@@ -109,6 +110,8 @@ def export_recording(recording: Path, target: Path, wish: Wish, office: Office, 
         taken = _take(segments, recording, draft, wish, office)
         certificate = _certificate(report, segments, taken, draft, wish, office, now)
         envelope = seal_certificate(certificate, office.signer)
+        if len(envelope) > MAX_CERTIFICATE_BYTES:
+            raise OperatorFault(f"{recording} 的文件太多，一份导出证明列不下。请用 --from 与 --to 分时段导出。")
         durable.write_bytes(draft / CERTIFICATE_NAME, envelope)
         fields = {"certificate": hashlib.sha256(envelope).hexdigest(), **canonical.decode_object(certificate.encode())}
         line = add_line(office.ledger, fields)
@@ -163,7 +166,8 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
     for name, content in beside.items():
         if content is not None:
             durable.write_bytes(draft / name, content)
-    for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording)):
+    papers = sorted(place for place in (recording / PAPERS).glob("*") if place.is_file() and not place.is_symlink())
+    for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording), *papers):
         durable.make_directory((draft / place.relative_to(recording)).parent)
         durable.write_bytes(draft / place.relative_to(recording), read_file(place))
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())

@@ -12,10 +12,12 @@ from rich.table import Table
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.evidence.log_proof import open_inclusion
+from agent.evidence.log_proof import INCLUSION, kind_of, open_consistency, open_inclusion
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, device_id
 from agent.wire.signing import load_pem_certificates
+from agent.wire.tree_head import TreeHead
+from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.summary import DeviceSummary
@@ -24,18 +26,23 @@ from provisioning.cli_frame import err, out, tell
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Out = Annotated[Path | None, typer.Option("--out", help="写入此文件；缺省写到标准输出")]
 CHECK_EVENT = "liuhen-center check-proof，或 tests/vectors/check_inclusion.py"
-CHECK_GROWTH = "agent.evidence.log_proof.open_consistency（尚无命令）"
-TITLES = ("设备", "在线", "连续至", "回执至", "待补", "缺口", "丢失", "告警", "最近联系（UTC）")
+CHECK_GROWTH = "liuhen-center check-proof，或 tests/vectors/check_growth.py"
+TITLES = ("设备", "在线", "连续至", "回执至", "待补", "缺口", "丢失", "告警", "最近联系")
 PROVE_EXAMPLES = """例：liuhen-center prove REC-0001:17 --config center.toml --out proof.json
 
 或以事件标识：liuhen-center prove boot/0001 --device REC-0001 --config center.toml"""
+
+GROWTH_EXAMPLE = "例：liuhen-center prove-growth --since 1024 --config center.toml --out growth.json"
+CHECK_EXAMPLES = """例：liuhen-center check-proof proof.json --root root.pem --trust trust.dsse
+
+liuhen-center check-proof growth.json --root root.pem --trust trust.dsse --json"""
 
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this file."""
     app.command(epilog=PROVE_EXAMPLES)(prove)
-    app.command(epilog="例：liuhen-center prove-growth --since 1024 --config center.toml")(prove_growth)
-    app.command(epilog="例：liuhen-center check-proof proof.json --root root.pem --trust trust.dsse")(check_proof)
+    app.command(epilog=GROWTH_EXAMPLE)(prove_growth)
+    app.command(epilog=CHECK_EXAMPLES)(check_proof)
     app.command(epilog="例：liuhen-center watch --config center.toml")(watch)
 
 
@@ -77,22 +84,20 @@ def prove_growth(
 
 
 def check_proof(
-    proof: Annotated[Path, typer.Argument(metavar="PROOF", help="prove 写出的文件")],
+    proof: Annotated[Path, typer.Argument(metavar="PROOF", help="prove 或 prove-growth 写出的文件")],
     root: Annotated[Path, typer.Option(help="本区根证书 root.pem，应另行取得")],
     trust: Annotated[Path, typer.Option(help="本区信任清单 trust.dsse")],
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")] = False,
 ) -> None:
-    """核验包含证明及其签名 (check an inclusion proof and the signature of its head)."""
+    """核验 prove 或 prove-growth 写出的证明及其签名 (check either proof and the signature of its head)."""
     try:
         listed = open_trust_list(read_file(trust), load_pem_certificates(read_file(root))[0])
     except SenderFault as fault:
         raise OperatorFault(f"{fault}请检查 --root 与 --trust。") from fault
-    found = open_inclusion(read_file(proof), listed)
-    event, head = found.event, found.head
-    facts = {"device": event.device, "devseq": event.devseq, "type": event.type.value, "log": head.log}
-    facts |= {"position": found.position, "size": head.size, "root": head.root, "at": head.at.isoformat()}
-    told = f"成立：{event.device} 的第 {event.devseq} 号事件是 {head.log} 日志的第 {found.position + 1} 条，"
-    tell(f"{told}日志头 {head.size} 条，签于 {head.at:%Y-%m-%d %H:%M:%S} UTC。", facts, as_json=as_json)
+    data = read_file(proof)
+    told, facts, head = _inclusion(data, listed) if kind_of(data) == INCLUSION else _growth(data, listed)
+    facts |= {"log": head.log, "size": head.size, "root": head.root, "at": head.at.isoformat()}
+    tell(f"成立：{told}日志头 {head.size} 条，签于 {head.at:%Y-%m-%d %H:%M:%S} UTC。", facts, as_json=as_json)
 
 
 def watch(
@@ -115,6 +120,20 @@ def watch(
         store.close()
 
 
+def _inclusion(data: bytes, listed: TrustList) -> tuple[str, dict[str, Any], TreeHead]:
+    found = open_inclusion(data, listed)
+    event = found.event
+    facts = {"device": event.device, "devseq": event.devseq, "type": event.type.value, "position": found.position}
+    place = f"{found.head.log} 日志的第 {found.position + 1} 条"
+    return f"{event.device} 的第 {event.devseq} 号事件是 {place}，", facts, found.head
+
+
+def _growth(data: bytes, listed: TrustList) -> tuple[str, dict[str, Any], TreeHead]:
+    old, head = open_consistency(data, listed)
+    facts = {"old_size": old.size, "old_root": old.root}
+    return f"{head.log} 的日志自第 {old.size} 条以来只增未改，那时的根是 {old.root}，请与当时的回执核对；", facts, head
+
+
 def _opened(config: Path) -> tuple[CenterConfig, Any]:
     from provisioning.center.store import open_store  # needs the extra `center`
 
@@ -131,11 +150,11 @@ def _log_size(store: Any, name: str) -> int:
 
 def _table(settings: CenterConfig, rows: tuple[DeviceSummary, ...], size: int) -> Table:
     title = f"{settings.receiver}：{len(rows)} 台设备，{sum(row.online for row in rows)} 台在线，日志 {size} 条"
-    table = Table(title=title, box=SIMPLE_HEAD)
+    table = Table(title=title, caption="最近联系为 UTC", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in TITLES:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for row in rows:
-        seen = (row.last_seen or "—")[:19].replace("T", " ")
+        seen = (row.last_seen or "—")[5:19].replace("T", " ")
         numbers = (row.upto, row.receipted, row.parked, row.gaps, row.losses, row.alarms)
         style = "red" if row.alarms else "yellow" if row.parked or row.upto > row.receipted else ""
         table.add_row(row.device, "是" if row.online else "否", *map(str, numbers), seen, style=style)

@@ -22,7 +22,7 @@ from provisioning.cli_frame import err, tell
 
 LOOK_S = 15.0  # ours
 
-Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径，其中有 offload 一节")]
+Config = Annotated[Path, typer.Option("--config", help=r"center.toml 的路径，其中要有 \[offload] 一节")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
 
 
@@ -49,7 +49,7 @@ def intake(
     work = OffloadIntake(office, store, _shelf(settings), recordings, ReceiptFolder(settings.folder))
     while True:
         try:
-            _show(work.look(system_clock().read().wall), as_json=as_json)
+            _show(work.look(system_clock().read().wall), as_json=as_json, fails=not watch)
         except EnvironmentFault as fault:
             if not watch:
                 raise
@@ -96,7 +96,10 @@ def _shelf(settings: CenterConfig) -> Shelf:
     return Shelf(settings.district, ObjectStore(read_access(offload.url, offload.credentials, offload.ca)))
 
 
-def _show(done: list[Any], *, as_json: bool) -> None:
+def _show(done: list[Any], *, as_json: bool, fails: bool) -> None:
     lines = [f"{it.recording}  {it.problem or f'{it.verdict}  {it.size} 字节，已签录像回执'}" for it in done]
     text = "\n".join(lines) or "没有新上传的录像。"
     tell(text, {"recordings": [vars(it) for it in done]}, as_json=as_json)
+    left = [it for it in done if it.again]
+    if left and fails:
+        raise EnvironmentFault(f"{len(left)} 次录制未能写入中心的磁盘。请检查存储空间与权限后再运行 intake。")

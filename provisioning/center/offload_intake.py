@@ -1,43 +1,39 @@
 """Takes over recordings from the store of objects: fetched, every byte checked, verified as anybody would, and only
-then receipted. A recording that is already here is only added to: what time-stamps have changed in it stays."""
+then receipted. A recording that is already here is held byte by byte against what came, and only added to: what
+time-stamps have changed in it stays. What goes wrong with one recording is told, and the next one is looked at."""
 
 import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import durable
-from agent.errors import OperatorFault, SenderFault
-from agent.evidence.bmff import Source
-from agent.evidence.encrypted_photo import decrypted_photo
-from agent.evidence.encrypted_reading import decrypted_segment
-from agent.evidence.encrypted_stream import SUFFIX
-from agent.evidence.note_findings import NOTES
-from agent.evidence.places import Examined, SegmentFile
+from agent.errors import EnvironmentFault, SenderFault
+from agent.evidence.places import Examined
 from agent.evidence.report import Verdict
-from agent.evidence.sidecar_findings import Sidecars
-from agent.evidence.sidecars import JOURNAL_NAME, PHOTOS, SIGNATURE_NAME, SUMS_NAME
 from agent.evidence.verify import examine_files, judge
+from agent.object_store import StoreFault
 from agent.wire.envelope import open_archived, seal
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.offload_manifest import OffloadManifest
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
 from agent.wire.signing import Signer
 from agent.wire.trust import TrustList
+from provisioning.center.held_copy import check_file, check_held
 from provisioning.center.offload_told import OffloadBook, ToldOffload
 from provisioning.center.offloaded import BadObject, Shelf
 from provisioning.center.receipt_folder import ReceiptFolder
+from provisioning.center.recording_files import needs_key, open_segment, open_sidecars, segment_paths
 from provisioning.center.store import Store
 
 INCOMING = ".incoming-"
-SEGMENTS = "segment-*.mp4"
-READ_BYTES = 2**20
+MILLISECOND = timedelta(milliseconds=1)
 GOOD = frozenset({Verdict.COMPLETE, Verdict.EXPLAINED_GAP, Verdict.UNEXPLAINED_GAP})
 """What is receipted: a gap is a gap wherever the recording lies. What was altered stays on its device as well."""
 
@@ -46,12 +42,14 @@ log = logging.getLogger("liuhen.center")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a recording: receipted with `verdict`, or `problem` says in one Chinese line why not."""
+    """What became of a recording: receipted with `verdict`, or `problem` says in one Chinese line why not; `again`:
+    it was our own disk, and may be tried again."""
 
     recording: RecordingId
     verdict: str
     size: int
     problem: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,18 +78,30 @@ class OffloadIntake:
     _read: dict[str, int] = field(default_factory=dict)
 
     def look(self, now: datetime) -> list[Outcome]:
-        """Take over whatever devices have told since the last look; raises `EnvironmentFault`."""
+        """Take over whatever devices have told since the last look; raises `EnvironmentFault` when the database or the
+        store of objects cannot be reached."""
         self._read_chains()
-        return [it for told in self._book.waiting() for it in self._follow(told, now)]
+        return [it for told in self._book.waiting() for it in self._followed(told, now)]
+
+    def _followed(self, told: ToldOffload, now: datetime) -> list[Outcome]:
+        try:
+            return [*self._follow(told, now)]
+        except StoreFault:
+            raise
+        except (EnvironmentFault, SenderFault) as fault:
+            return [Outcome(told.recording, "", 0, str(fault), isinstance(fault, EnvironmentFault))]
 
     def _follow(self, told: ToldOffload, now: datetime) -> Iterator[Outcome]:
         receipt = self._receipt(told.recording)
         if receipt is None or receipt.manifest != told.manifest:
             yield self._take(told, now)
         elif receipt.retention != (filed := self.office.retention(told.recording)):
-            self._sign(replace(receipt, retention=filed))
-        elif (told.confirmed, told.filed) == (receipt.manifest, receipt.retention):
+            check_held(self.recordings / told.recording, self.shelf.manifest(told.recording, receipt.manifest))
+            self._sign(replace(receipt, retention=filed), now)
+        elif told.confirms(receipt):
             self.receipts.confirmed(told.recording)
+        elif not self.receipts.is_due(told.recording):  # the device has taken an older one since
+            self._sign(receipt, now)
 
     def _read_chains(self) -> None:
         for row in self.store.summary():
@@ -117,20 +127,19 @@ class OffloadIntake:
             return self._receipted(told, manifest.size, judged, now)
         except BadObject as fault:
             self.shelf.put_aside(fault)
-            return Outcome(told.recording, "", 0, str(fault))
-        except SenderFault as fault:
-            return Outcome(told.recording, "", 0, str(fault))
+            raise
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
 
     def _judge(self, folder: Path, told: ToldOffload, now: datetime) -> Verdict | None:
         """The verdict, None for an encrypted recording that cannot be opened here; raises `SenderFault` for one that
         gets no receipt."""
-        if any(folder.rglob(f"*{SUFFIX}")) and self.office.archive is None:
+        archive = self.office.archive
+        if needs_key(folder) and archive is None:
             return None
         with ExitStack() as stack:
-            segments = examine_files([self._segment(path, stack) for path in sorted(_segments(folder))])
-            report = judge(segments, [self.office.root], now, self._sidecars(folder, stack))
+            segments = examine_files([open_segment(path, archive, stack) for path in segment_paths(folder)])
+            report = judge(segments, [self.office.root], now, open_sidecars(folder, archive, stack))
         if report.recording != told.recording or report.verdict not in GOOD:
             raise SenderFault(f"{told.recording} 的检验结论是 {report.verdict.value}，未签回执。请人工核查。")
         if _head(segments) != told.head:
@@ -142,64 +151,27 @@ class OffloadIntake:
         if not target.exists():
             durable.move(incoming, target)
             return
-        for file in manifest.files:
-            if not (target / file.name).exists():
-                durable.make_directory((target / file.name).parent)
-                durable.move(incoming / file.name, target / file.name)
+        here = [file for file in manifest.files if (target / file.name).exists()]
+        for file in here:
+            check_file(target / file.name, file)
+        for file in (file for file in manifest.files if file not in here):
+            durable.make_directory((target / file.name).parent)
+            durable.move(incoming / file.name, target / file.name)
 
     def _receipted(self, told: ToldOffload, size: int, verdict: Verdict | None, now: datetime) -> Outcome:
         filed, opened = self.office.retention(told.recording), verdict is not None
         named = Digest(told.manifest), Digest(told.head)
-        self._sign(RecordingReceipt(told.recording, *named, size, opened, filed, self.office.receiver, now))
+        self._sign(RecordingReceipt(told.recording, *named, size, opened, filed, self.office.receiver, now, now), now)
         return Outcome(told.recording, "encrypted" if verdict is None else verdict.value, size)
 
-    def _sign(self, receipt: RecordingReceipt) -> None:
-        sealed = seal(RECORDING_RECEIPT_TYPE, receipt.encode(), [self.office.signer])
+    def _sign(self, receipt: RecordingReceipt, now: datetime) -> None:
+        """Sign `receipt` as newer than any before it, also when our clock went back."""
+        before = self._receipt(receipt.recording)
+        at = now if before is None else max(now, before.signed_at + MILLISECOND)
+        sealed = seal(RECORDING_RECEIPT_TYPE, replace(receipt, signed_at=at).encode(), [self.office.signer])
         self.receipts.add(receipt.recording, sealed)
-
-    def _segment(self, path: Path, stack: ExitStack) -> SegmentFile:
-        if path.suffix != SUFFIX:
-            return SegmentFile(path.name, _source(path, stack))
-        return decrypted_segment(path.name.removesuffix(SUFFIX), _source(path, stack), self._archive)
-
-    def _sidecars(self, folder: Path, stack: ExitStack) -> Sidecars:
-        journal = folder / JOURNAL_NAME
-        notes = {place.name: place.read_bytes() for place in sorted((folder / NOTES).glob("*.dsse"))}
-        photos = {}
-        for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
-            source = _source(place, stack)
-            sealed = place.suffix == SUFFIX
-            photos[place.name.removesuffix(SUFFIX)] = decrypted_photo(source, self._archive) if sealed else source
-        inside = not journal.exists() and any(folder.glob(SEGMENTS + SUFFIX))
-        sums, signature = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME)
-        opened = _source(journal, stack) if journal.exists() else None
-        return Sidecars(opened, sums, signature, notes, photos, inside)
-
-    @property
-    def _archive(self) -> ec.EllipticCurvePrivateKey:
-        if self.office.archive is None:
-            raise OperatorFault("录像是加密的。请用 --key 指明存档私钥。")
-        return self.office.archive
-
-
-def _segments(folder: Path) -> list[Path]:
-    return [*folder.glob(SEGMENTS), *folder.glob(SEGMENTS + SUFFIX)]
 
 
 def _head(segments: list[Examined]) -> str:
     readable = sorted((it for it in segments if it.number is not None), key=lambda it: it.number or 0)
     return str(readable[-1].found.head) if readable else ""
-
-
-def _source(path: Path, stack: ExitStack) -> Source:
-    file = stack.enter_context(path.open("rb", buffering=0))
-
-    def read_at(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        return file.read(length)
-
-    return Source(path.stat().st_size, read_at)
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None

@@ -8,6 +8,7 @@ from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.device_events import DeviceEvent, EventType, parse_event
 from agent.wire.identifiers import RecordingId, parse_recording_id, recording_device
+from agent.wire.recording_receipts import RecordingReceipt
 
 ENDS = frozenset({EventType.RECORDING_SEALED, EventType.RECORDING_RECOVERED})
 KINDS = ENDS | {EventType.RECORDING_OFFLOADED, EventType.RECORDING_RECEIPTED}
@@ -16,13 +17,20 @@ KINDS = ENDS | {EventType.RECORDING_OFFLOADED, EventType.RECORDING_RECEIPTED}
 @dataclass(frozen=True)
 class ToldOffload:
     """In the device's own words: `recording` ends at `head`; `manifest` is the newest that stands in the store;
-    `confirmed` and `filed` are manifest and retention of the receipt that it has. Each empty until it is told."""
+    `confirmed`, `filed` and `signed_at` are manifest, retention and moment of the receipt that it took last. Each empty
+    until it is told."""
 
     recording: RecordingId
     head: str = ""
     manifest: str = ""
     confirmed: str = ""
     filed: str = ""
+    signed_at: str = ""
+
+    def confirms(self, receipt: RecordingReceipt) -> bool:
+        """Whether the device has told that it has this very receipt."""
+        told = (receipt.manifest, receipt.retention, canonical.timestamp(receipt.signed_at))
+        return (self.confirmed, self.filed, self.signed_at) == told
 
 
 class OffloadBook:
@@ -60,5 +68,6 @@ class OffloadBook:
         elif event.type is EventType.RECORDING_OFFLOADED:
             told = replace(told, manifest=fields.text("manifest"))
         else:
-            told = replace(told, confirmed=fields.text("manifest"), filed=fields.text("retention"))
+            receipt = fields.text("manifest"), fields.text("retention"), fields.text("signed_at")
+            told = replace(told, confirmed=receipt[0], filed=receipt[1], signed_at=receipt[2])
         self._told[recording] = told

@@ -5,6 +5,7 @@ is trusted: every part must have the hash that its manifest says, and the manife
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from agent.errors import SenderFault
 from agent.wire.identifiers import Digest, District, RecordingId
 from agent.wire.offload_manifest import (
     MAX_MANIFEST_BYTES,
+    MAX_PARTS,
     OffloadManifest,
     Part,
     StoredFile,
@@ -81,7 +83,7 @@ class Shelf:
         """Write what is there of a recording that never came to its end, as far as its files go without a hole. It can
         be verified as a recording that a power cut ended."""
         prefix, parts = recording_prefix(self.district, recording), dict[str, list[Part]]()
-        for key, size in self.objects.listing(prefix):
+        for key, size in islice(self.objects.listing(prefix), MAX_PARTS):
             claimed = parse_part_key(prefix, key, size)
             if claimed is not None:
                 parts.setdefault(claimed[0], []).append(claimed[1])

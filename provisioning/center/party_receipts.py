@@ -1,7 +1,7 @@
 """The list that kiosks answer parties' receipts from: put together from stored events and verified recordings, signed
 by the centre, written where the receiver takes it to the broker."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -11,6 +11,7 @@ from agent.duty.holds import SHORTEST, Keeping
 from agent.duty.party_receipt import CODE
 from agent.duty.receipt_list import (
     DELETED,
+    PARTS,
     ReceiptAnswer,
     ReceiptPart,
     answer_for,
@@ -31,6 +32,9 @@ from provisioning.authority.authority import read_file
 from provisioning.center.cases import SEEN, CaseRoom
 from provisioning.center.retention_room import RetentionRoom
 from provisioning.center.seen_recordings import seen_recordings
+
+GOODNESS = (DELETED, "complete", "explained-gap", "unexplained-gap", "missing", "untrusted", "altered")
+"""From best to worst, as `liuhen-verify` ranks them; what was deleted after its time is as it should be."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class ReceiptRoom:
             for _, one in sorted(told.items())
         )
 
+    def published(self) -> Mapping[str, ReceiptAnswer]:
+        """What the list says until now, by code; parts that no kiosk would take say nothing."""
+        parts = [self._there(part) for part in range(PARTS)]
+        return {code: answer for part in parts if part is not None for code, answer in part.answers.items()}
+
     def publish(self, answers: tuple[ReceiptAnswer, ...], signer: Signer) -> tuple[str, ...]:
         """Sign and write every part whose answers changed, or that is not of today; returns their names. Raises
         `OperatorFault` for more receipts than a list can hold."""
@@ -73,20 +82,31 @@ class ReceiptRoom:
 
     def _stands(self, part: ReceiptPart) -> bool:
         """Whether what is published says the same, and was said today."""
-        path = self.room.config.receipts / part_name(part.part)
-        if not path.exists():
-            return False
+        there = self._there(part.part)
+        return there is not None and there.answers == part.answers and _day(there.issued) == _day(part.issued)
+
+    def _there(self, part: int) -> ReceiptPart | None:
+        """The part that is published; None without one, and for a file that no kiosk would take: it is written anew."""
+        path = self.room.config.receipts / part_name(part)
         try:
-            there = open_part(read_file(path), part.part, self.room.trust, self.room.now, part.place)
+            district = self.room.config.district
+            return open_part(read_file(path), part, self.room.trust, self.room.now, district) if path.exists() else None
         except SenderFault:
-            return False  # a file that no kiosk would take: written anew
-        return there.answers == part.answers and _day(there.issued) == _day(part.issued)
+            return None
 
     def _write(self, part: ReceiptPart, signer: Signer) -> str:
         name = part_name(part.part)
         durable.make_directory(self.room.config.receipts)
         durable.write_bytes(self.room.config.receipts / name, seal_part(part, signer))
         return name
+
+
+def worse(before: Mapping[str, ReceiptAnswer], after: Iterable[ReceiptAnswer]) -> tuple[str, ...]:
+    """Codes whose answer says less for the recording than it did, or that have none any more."""
+    now = {answer.code: GOODNESS.index(answer.verdict) for answer in after}
+    return tuple(
+        code for code, answer in sorted(before.items()) if now.get(code, len(GOODNESS)) > GOODNESS.index(answer.verdict)
+    )
 
 
 def told_receipts(events: tuple[DeviceEvent, ...]) -> Iterator[ToldReceipt]:

@@ -17,7 +17,10 @@ def prove_event(store: Store, name: str, device: DeviceId, devseq: int) -> bytes
         if position is None:
             raise OperatorFault(f"{name} 的日志中没有 {device} 的第 {devseq} 号事件。请用 summary 查看连续至第几号。")
         if position >= size:
-            raise EnvironmentFault("这个事件刚刚收下，日志头还未签名。请等一秒再试，并确认接收端在运行。")
+            text = f"这个事件是日志的第 {position + 1} 条，日志头只签到第 {size} 条。"
+            raise EnvironmentFault(
+                f"{text}接收端在运行时一秒内就会签名；若已停止，请运行 liuhen-center receive 后再试。"
+            )
         (body,) = ledger.bodies(device, [devseq])
         return inclusion_document(body, position, inclusion_path(position, size, log.read), head)
 

@@ -14,6 +14,7 @@ from agent.clock import Clock
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire.envelope import seal
+from agent.wire.identifiers import Digest
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.status import RECEIVER_STATUS_TYPE, ReceiverStatus
 from agent.wire.topics import RECEIPT, device_topic, events_filter, hints_filter, receiver_state_topic, states_filter
@@ -34,7 +35,7 @@ from provisioning.center.mqtt import (
     Message,
     StopAsked,
 )
-from provisioning.center.publications import open_publication
+from provisioning.center.publications import Publication, open_publication, pieces
 from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
@@ -65,6 +66,7 @@ class Receiver:
     connected: bool = False
     _next_look: int = 0
     _underway: dict[int, SealedReceipt] = field(default_factory=dict)
+    _carried: set[tuple[str, Digest]] = field(default_factory=set)
 
     def run(self) -> None:
         """Serve until a `StopAsked` arrives; raises `EnvironmentFault` when the link or the database is lost."""
@@ -102,6 +104,7 @@ class Receiver:
         self.link.subscribe()
         self.link.publish(self._state_topic, self._state(online=True), retain=True)
         self.ingest.owe_unanswered(self._now_ms())
+        self._carried.clear()
         self._forget()
         self._next_look = 0
 
@@ -160,11 +163,23 @@ class Receiver:
         for name, data in self.released.changed():
             try:
                 publication = open_publication(data, self.ingest.trust, self.config.district, self._now())
+                files = self._files(publication)
             except SenderFault as fault:
                 log.warning("released file %s not published: %s", name, fault)
                 continue
+            for topic, piece in files:
+                self.link.publish(topic, piece, retain=True)
             self.link.publish(publication.topic, publication.sealed, retain=True)
             log.info("published %s version %d", publication.topic, publication.version)
+
+    def _files(self, publication: Publication) -> list[tuple[str, bytes]]:
+        """The pieces of its files that this connection has not brought to the broker yet, all of them checked."""
+        fresh = [one for one in publication.attachments if (publication.audience, one.sha256) not in self._carried]
+        found: list[tuple[str, bytes]] = []
+        for one in fresh:
+            found += pieces(one, self.released.content(one), self.config.district, publication.audience)
+        self._carried.update((publication.audience, one.sha256) for one in fresh)
+        return found
 
     def _state(self, *, online: bool) -> bytes:
         state = ReceiverStatus(self.config.receiver, online, self.session, self._now())
@@ -184,8 +199,8 @@ class Receiver:
 def open_receiver(config: CenterConfig, clock: Clock, inbox: Inbox) -> Receiver:
     """A receiver from its configuration; raises `OperatorFault` when a file is missing or does not match, or when the
     trust list does not know our key as this receiver's."""
-    trust_file = TrustFile(config.trust_list, _root(config))
-    trust = _first_trust(trust_file)
+    trust_file = TrustFile(config.trust_list, root_of(config))
+    trust = first_trust(trust_file)
     signer = read_signer(config.key, config.chain)
     own = trust.credentials.get(signer.key_id)
     if own is None or (own.role, own.subject) != (Role.RECEIVER, config.receiver):
@@ -206,14 +221,16 @@ def receiver_of(
     return Receiver(config, ingest, link, inbox, ingest.signer, trust_file, *folders, commands, clock)
 
 
-def _root(config: CenterConfig) -> x509.Certificate:
+def root_of(config: CenterConfig) -> x509.Certificate:
+    """The pinned root of the configuration; raises `OperatorFault`."""
     try:
         return load_pem_certificates(read_file(config.root))[0]
     except SenderFault as error:
         raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
 
 
-def _first_trust(trust_file: TrustFile) -> TrustList:
+def first_trust(trust_file: TrustFile) -> TrustList:
+    """The list to begin with; raises `OperatorFault`."""
     try:
         return trust_file.load()
     except SenderFault as fault:

@@ -2,20 +2,19 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from agent import durable
 from agent.clock import system_clock
-from agent.duty.record_counts import Counts, count
-from agent.duty.record_use import UseTable, moment, tables
-from agent.duty.refusals import refusals
-from agent.duty.review_elements import LABEL_WORDS
+from agent.duty.record_counts import count
+from agent.duty.record_use import tables
+from agent.key_files import read_private_key
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
-from provisioning.center.report_plots import WIDTH, plots
-from provisioning.center.use_room import Gathered, gather, write_page, write_table
+from provisioning.center.report_room import report_shown
+from provisioning.center.use_room import gather, write_page, write_table
 from provisioning.cli_frame import tell
 
 
@@ -23,10 +22,12 @@ def report(
     config: Annotated[Path, typer.Option("--config", help="center.toml 的路径")],
     recordings: Annotated[Path, typer.Option("--recordings", help="中心存放录制文件夹的目录")],
     out: Annotated[Path, typer.Option("--out", help="报告写入此文件夹")],
+    key: Annotated[Path | None, typer.Option(help="存档私钥 archive.key，打开加密的录像与文书原文")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")] = False,
 ) -> None:
     """六项运用的表格（CSV、JSON）与一页统计图 (six exports, one page)."""
-    room = CaseRoom(read_config(config), recordings, system_clock().read().wall)
+    archive = None if key is None else read_private_key(key)
+    room = CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
     found = gather(room)
     counts, made = count(found.cases, room.now), tables(found.cases)
     durable.make_directory(out)
@@ -37,19 +38,3 @@ def report(
     told = f"{counts.cases} 项任务，录像完整 {good}。请打开 {page}；表格在同一文件夹。{warned}"
     facts = {"page": page, "tables": files, "counts": dataclasses.asdict(counts), "troubles": found.troubles}
     tell(told, facts, as_json=as_json)
-
-
-def report_shown(room: CaseRoom, found: Gathered, counts: Counts, made: tuple[UseTable, ...]) -> dict[str, Any]:
-    """What the page's template is given."""
-    certificates = [
-        {"证件编号": it.certificate, "问题": LABEL_WORDS[it.label], "任务": "、".join(it.tasks)}
-        for it in counts.certificates
-    ]
-    refused = [
-        {"时间": moment(it.at), "设备": it.device, "拒收": it.what, "原因": it.why} for it in refusals(room.events)
-    ]
-    return {
-        "title": "执法全过程记录运用报告", "place": room.config.district, "made": moment(room.now),
-        "troubles": found.troubles, "counts": counts, "plots": plots(counts), "width": WIDTH, "tables": made,
-        "certificates": certificates, "refused": refused, "looks": {},
-    }  # fmt: skip

@@ -10,19 +10,22 @@ import typer
 from agent.clock import system_clock
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_json
+from agent.duty.case_papers import lacking, text_rate
 from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
 from agent.duty.review_admission import decision, must_be_reviewed, opinion, parse_findings, submission
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
-from agent.key_files import read_signer
+from agent.evidence.certificates import common_name
+from agent.key_files import read_private_key, read_signer
+from agent.wire.acts import parse_act, seal_act
 from agent.wire.instant import BEIJING
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
 from provisioning.center.review_packet import Seal, check_packet, write_packet
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import err, tell
 
 app = typer.Typer(no_args_is_help=True, help="法制审核：送审、意见、异议、协调、决定，审核包 (legal review).")
 
@@ -30,6 +33,7 @@ Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Recordings = Annotated[Path, typer.Option("--recordings", help="中心存放录制文件夹的目录")]
 Task = Annotated[str, typer.Argument(help="任务编号，如 T-2026-0001")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+ArchiveKey = Annotated[Path | None, typer.Option("--key", help="存档私钥 archive.key，打开加密的录像与文书原文")]
 FIELDS_OF_FINDINGS = '[{"number": 1, "finding": "符合|不符合|需补充|不适用", "note": "理由"}, …]'
 
 
@@ -100,6 +104,24 @@ def act(
     )
 
 
+@app.command(epilog="例：liuhen-center review sign T-2026-0001.002.accept.json --key examiner.key --chain examiner.pem")
+def sign(
+    draft: Annotated[Path, typer.Argument(help="从中心页面下载的待签文件")],
+    key: Annotated[Path, typer.Option(help="签名人的私钥 (PKCS8 PEM)")],
+    chain: Annotated[Path, typer.Option(help="签名人的证书链 (PEM)")],
+    as_json: Json = False,
+) -> None:
+    """在本人电脑上为一步办理签名；输出粘贴到中心页面提交 (sign a draft from the page)."""
+    act = parse_act(read_file(draft))
+    own = common_name(load_pem_certificates(read_file(chain))[0])
+    if own != act.by:
+        raise OperatorFault(f"待签文件是 {act.by} 的，证书是 {own} 的。请用本人的 --key 与 --chain。")
+    envelope = seal_act(act, read_signer(key, chain)).decode()
+    words = MOVE_WORDS.get(_move(act.kind), act.kind)
+    err.print(f"{act.subject} 第 {act.number} 项：{words}。{act.body.get('text', '')}", markup=False)
+    tell(envelope, {"envelope": envelope, "subject": act.subject, "kind": act.kind}, as_json=as_json)
+
+
 @app.command(
     epilog="例：liuhen-center review packet T-2026-0001 --config center.toml --recordings recordings --out 审核包 "
     "--paper 现场检查笔录.pdf"
@@ -109,12 +131,14 @@ def packet(
     config: Config,
     recordings: Recordings,
     out: Annotated[Path, typer.Option("--out", help="新文件夹")],
-    paper: Annotated[list[Path] | None, typer.Option(help="放入包中的文书、材料，可重复")] = None,
+    paper: Annotated[list[Path] | None, typer.Option(help="放入包中的材料，可重复")] = None,
+    key: ArchiveKey = None,
     as_json: Json = False,
 ) -> None:
     """写审核包：页面、事实、签名的办理记录、清单与中心签名 (a folder anybody can check)."""
-    room = _room(config, recordings)
+    room = _room(config, recordings, key)
     facts, settings = room.facts(task), room.config
+    documents = room.papers(facts)
     seal = Seal(
         settings.receiver,
         read_signer(settings.key, settings.chain),
@@ -123,14 +147,13 @@ def packet(
     )
     acts = room.folder.envelopes(task)
     write_packet(
-        out, facts, room.review(task), room.rules(facts.unit), acts=acts, papers=paper or [], recordings=recordings,
-        seal=seal, now=room.now,
+        out, facts, room.review(task), room.rules(facts.unit), acts=acts, documents=documents, papers=paper or [],
+        recordings=recordings, seal=seal, now=room.now,
     )  # fmt: skip
-    tell(
-        f"已写好审核包 {out}。请打开 {out / 'review.html'}；检验办法见其中 HOW-TO-CHECK.txt。",
-        {"folder": out},
-        as_json=as_json,
-    )
+    absent = lacking(documents)
+    warned = f"\n缺文书原文：{'、'.join(absent)}。原文随录像到中心；加密的请用 --key。" if absent else ""
+    told = f"已写好审核包 {out}。请打开 {out / 'review.html'}；检验办法见其中 HOW-TO-CHECK.txt。{warned}"
+    tell(told, {"folder": out, "texts": text_rate(documents), "absent": absent}, as_json=as_json)
 
 
 @app.command(epilog="例：liuhen-center review check 审核包 --root root.pem")
@@ -146,12 +169,15 @@ def check(
         raise OperatorFault(f"{root} 不是 PEM 证书。请用 --root 指定本区的 root.pem。") from error
     found = check_packet(folder, pinned)
     told = f"{found.review.task}，{found.review.stage.value}，{len(found.review.acts)} 项办理记录"
-    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。"
-    tell(message, {**_state(found.review), "facts": found.facts, "sealed_by": found.sealed_by}, as_json=as_json)
+    absent = f"其中没有原文的文书：{'、'.join(found.absent)}。" if found.absent else ""
+    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}"
+    facts = {"facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent}
+    tell(message, {**_state(found.review), **facts}, as_json=as_json)
 
 
-def _room(config: Path, recordings: Path) -> CaseRoom:
-    return CaseRoom(read_config(config), recordings, system_clock().read().wall)
+def _room(config: Path, recordings: Path, key: Path | None = None) -> CaseRoom:
+    archive = None if key is None else read_private_key(key)
+    return CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
 
 
 def _move(text: str) -> Move:

@@ -20,6 +20,7 @@ from cryptography import x509
 from agent import durable
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest, encode_case
+from agent.duty.case_papers import CasePaper
 from agent.duty.review import Review, replay
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
@@ -38,6 +39,7 @@ PAGE, FACTS, MANIFEST, HOW_TO = "review.html", "facts.json", "packet.json", "HOW
 SUM_LINE = re.compile(r"([0-9a-f]{64})  ((?:[\w.-]+/)*[^/\\\0-\x1f]+)")
 PAPER_NAME = re.compile(r"[^/\\\0-\x1f]+")
 TRUST, ROOT = "trust.dsse", "root.pem"
+DOCUMENTS = "documents"
 FROM_DEVICE = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
 
 HOW_TO_TEXT = """法制审核包 {task} 检验办法    HOW TO CHECK this review packet
@@ -54,10 +56,16 @@ root.pem 请与从本区另行取得的比对：与材料放在一起的不算�
   $ sha256sum facts.json
   = {facts}
 
+{texts}
 acts/ 中每项办理记录由办理人签名，并写明前一项的 SHA-256；全部核对： Every act is signed and names the one before:
 liuhen-center review check . --root root.pem
 录像不在本包内；recordings/ 中是各录像所在设备签名的清单，可用来核对手中的录像：
 The films are not here; recordings/ holds the lists their devices signed, to check a film in hand.
+"""
+
+
+TEXTS = """文书原文的 SHA-256 应与 facts.json、与设备签名的事件所记的相同：
+The SHA-256 of a document is the one in facts.json, which its device signed when it was made out:
 """
 
 
@@ -73,11 +81,13 @@ class Seal:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a packet that holds says: the task, its review, the digest of its facts, who sealed it."""
+    """What a packet that holds says: the task, its review, the digest of its facts, who sealed it, and the numbers of
+    documents whose text is not in it."""
 
     review: Review
     facts: Digest
     sealed_by: str
+    absent: tuple[str, ...] = ()
 
 
 def write_packet(
@@ -87,12 +97,14 @@ def write_packet(
     rules: ReviewRules,
     *,
     acts: Sequence[bytes],
+    documents: Sequence[CasePaper],
     papers: Sequence[Path],
     recordings: Path,
     seal: Seal,
     now: datetime,
 ) -> Path:
-    """Write the packet of a case into the new folder `target`; returns it.
+    """Write the packet of a case into the new folder `target`; returns it. `documents` are the case's own, `papers`
+    files that come with it.
 
     Raises `OperatorFault` when `target` exists, two papers have one name or one cannot be read."""
     if target.exists():
@@ -100,16 +112,17 @@ def write_packet(
     contents = {path.name: read_file(path) for path in papers}
     if len(contents) != len(papers) or not all(PAPER_NAME.fullmatch(name) for name in contents):
         raise OperatorFault("材料的文件名有重复，或含有换行、反斜线等字符，请改名后重试。")
-    dossier = Dossier(facts, review, rules, _compared(contents, facts), now, seal.centre)
+    dossier = Dossier(facts, review, rules, _compared(contents, facts), now, seal.centre, tuple(documents))
     files = {
         PAGE: review_page(dossier).encode(),
         FACTS: encode_case(facts),
         MANIFEST: _manifest(dossier),
-        HOW_TO: _how_to(facts, seal).encode(),
+        HOW_TO: _how_to(facts, documents, seal).encode(),
         TRUST: seal.trust,
         ROOT: seal.root_pem,
         **{f"acts/{act_name(number)}": envelope for number, envelope in enumerate(acts, 1)},
         **{f"materials/{name}": content for name, content in contents.items()},
+        **{f"{DOCUMENTS}/{name}": content for it in documents for name, content in it.files.items()},
         **dict(_from_devices(facts, recordings)),
     }
     durable.make_directory(target.absolute().parent)
@@ -143,7 +156,20 @@ def check_packet(folder: Path, root: x509.Certificate) -> Checked:
     facts = Digest(hashlib.sha256(read_file(folder / FACTS)).hexdigest())
     if (facts, review.last.digest if review.last else GENESIS) != (manifest.text("facts"), manifest.text("acts")):
         raise SenderFault("审核包的事实或办理记录与封面不符，已拒绝。", "altered")
-    return Checked(review, facts, sealer.subject)
+    return Checked(review, facts, sealer.subject, _absent_texts(folder, listed))
+
+
+def _absent_texts(folder: Path, listed: Mapping[str, str]) -> tuple[str, ...]:
+    """The documents in the facts whose text is not in the packet; raises `SenderFault` for one that is another text."""
+    told = canonical.Fields("案件事实", canonical.decode(read_file(folder / FACTS))).array("documents")
+    absent = []
+    for document in (canonical.Fields("文书", entry) for entry in told):
+        number = document.text("number")
+        there = listed.get(f"{DOCUMENTS}/{number}.txt")
+        if there not in (None, document.text("digest")):
+            raise SenderFault(f"审核包中 {number} 的原文不是现场出具的文书，已拒绝。", "altered")
+        absent += [number] if there is None else []
+    return tuple(absent)
 
 
 def _compared(papers: Mapping[str, bytes], facts: CaseFacts) -> dict[str, bool | None]:
@@ -172,11 +198,18 @@ def _manifest(dossier: Dossier) -> bytes:
     )
 
 
-def _how_to(facts: CaseFacts, seal: Seal) -> str:
+def _how_to(facts: CaseFacts, documents: Sequence[CasePaper], seal: Seal) -> str:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     root = load_pem_certificates(seal.root_pem)[0].fingerprint(SHA256()).hex(":").upper()
-    return HOW_TO_TEXT.format(task=facts.task, fingerprint=root, facts=case_digest(facts))
+    texts = "".join(_text_step(it) for it in documents if it.files)
+    shown = f"{TEXTS}\n{texts}" if texts else ""
+    return HOW_TO_TEXT.format(task=facts.task, fingerprint=root, facts=case_digest(facts), texts=shown)
+
+
+def _text_step(paper: CasePaper) -> str:
+    name = next(iter(paper.files))
+    return f"  $ sha256sum '{DOCUMENTS}/{name}'\n  = {paper.digest}\n"
 
 
 def _from_devices(facts: CaseFacts, recordings: Path) -> Iterator[tuple[str, bytes]]:

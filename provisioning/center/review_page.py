@@ -6,13 +6,15 @@ from datetime import datetime
 from html import escape
 
 from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
+from agent.duty.case_papers import CasePaper
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
-from agent.duty.review_admission import Judged, missing_materials, must_be_reviewed, parse_findings
+from agent.duty.review_admission import Judged, must_be_reviewed, parse_findings
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Stage
 from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES
 from agent.wire.instant import BEIJING
+from provisioning.center.review_papers import documents, materials, texts
 
 STYLE = """
 @page { size: A4; margin: 12mm 14mm }
@@ -28,8 +30,12 @@ th { background: #f0f0f0; font-weight: 600; white-space: nowrap } .facts th { wi
 ul { margin: 0; padding-left: 4mm }
 .against { color: #a40000 } .human { color: #555 } .good { color: #0a5c1f } .late { color: #a40000; font-weight: 600 }
 .red { display: inline-block; border: .5mm solid #a40000; color: #a40000; padding: 0 2mm; font-weight: 700 }
+.text { border: .3mm solid #777; padding: 3mm 4mm; margin: 2mm 0; white-space: pre-wrap; overflow-wrap: anywhere;
+  font: inherit; break-inside: avoid }
 a { color: inherit; white-space: nowrap } :target { background: #ffeca8 }
 footer { color: #444; font-size: 8.5pt; margin-top: 4mm }
+@media screen and (max-width: 720px) { th { white-space: normal } .facts th { width: auto } a { white-space: normal }
+  .elements, .elements tbody, .elements tr, .elements td, .elements th { display: block; width: auto !important } }
 """
 PREFILL_CLASS = {Prefill.SUPPORTED: "good", Prefill.AGAINST: "against", Prefill.HUMAN: "human"}
 
@@ -37,7 +43,7 @@ PREFILL_CLASS = {Prefill.SUPPORTED: "good", Prefill.AGAINST: "against", Prefill.
 @dataclass(frozen=True)
 class Dossier:
     """All that a packet shows. `papers` are the materials that lie in it: name, and whether its bytes are those of the
-    document that was signed on the scene (None: no such document)."""
+    document that was signed on the scene (None: no such document). `documents` are the case's, with their texts."""
 
     facts: CaseFacts
     review: Review
@@ -45,6 +51,7 @@ class Dossier:
     papers: Mapping[str, bool | None]
     made: datetime
     centre: str
+    documents: tuple[CasePaper, ...] = ()
 
     @property
     def findings(self) -> Mapping[int, Judged]:
@@ -59,22 +66,23 @@ def review_page(dossier: Dossier) -> str:
 
 
 def _page(it: Dossier) -> Iterator[str]:
-    yield '<!doctype html>\n<html lang="zh"><meta charset="utf-8">'
+    yield '<!doctype html>\n<html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    yield f"<title>法制审核包 {escape(it.facts.task)}</title><style>{STYLE}</style>"
+    yield f"<title>法制审核包 {escape(it.facts.task)}</title><style>{STYLE}</style><main>"
     yield "<h1>重大执法决定法制审核包</h1><p>Legal review packet</p>"
     yield f'<table class="facts">{"".join(_head(it))}</table>'
-    yield f"<h2>一、送审材料</h2>{_materials(it)}"
+    yield f"<h2>一、送审材料</h2>{materials(_submitted(it.review), it.rules, it.papers)}"
     yield "<h2>二、审核要素</h2><p>“签名事实”一栏由设备与中心签名的记录预填，不是结论；每项结论由审核人员作出。</p>"
     yield '<table class="elements"><tr><th>#<th>要素<th>签名事实<th>预填<th>审核意见'
     findings, many = it.findings, len(it.facts.recordings) > 1
     yield "".join(_element(one, findings.get(one.number), many=many) for one in review_elements(it.facts))
     yield f"</table><h2>三、录像与时间段</h2>{_recordings(it.facts)}{_stretches(it.facts)}"
-    yield f"<h2>四、执法文书</h2>{_documents(it)}"
+    yield f"<h2>四、执法文书</h2>{documents(it.facts, it.documents)}"
     yield f"<h2>五、审核流程</h2>{_acts(it)}{_turns(it)}"
+    yield texts(it.documents)
     yield f"<footer><p>本页由 {escape(it.centre)} 于 {_moment(it.made)} 从 facts.json 与 acts/ 生成；"
     yield f"以签名的文件为准，检验办法见 HOW-TO-CHECK.txt。{WHAT_A_SIGNATURE_PROVES}"
-    yield "<br>时间均为北京时间，录像时间为设备自报。</footer></html>\n"
+    yield "<br>时间均为北京时间，录像时间为设备自报。</footer></main></html>\n"
 
 
 def _head(it: Dossier) -> Iterator[str]:
@@ -88,27 +96,6 @@ def _head(it: Dossier) -> Iterator[str]:
     yield f"<tr><th>类别、事项<td>{matter}<th>当事人代号<td>{escape(facts.party)}"
     yield f"<tr><th>现场起止<td>{_moment(facts.began)} 至 {ended}<th>存储期限<td>{escape(facts.retention or '—')}"
     yield f"<tr><th>重大情形<td colspan=3>{tag}{escape(factors or '目录未列为重大')}"
-
-
-def _materials(it: Dossier) -> str:
-    handed = _submitted(it.review)
-    rows = [f"<tr><td>{escape(name)}<td>{'已送审' if name in handed else '缺'}" for name in it.rules.materials]
-    rows += [f"<tr><td>{escape(name)}<td>已送审（目录外）" for name in handed if name not in it.rules.materials]
-    rows += [f"<tr><td>{_paper_link(name)}<td>{PAPER_WORDS[same]}" for name, same in it.papers.items()]
-    missing = missing_materials(handed, it.rules)
-    note = f'<p class="against">缺少材料：{escape("、".join(missing))}</p>' if missing else ""
-    return f'<table class="facts"><tr><th>材料<th>情况{"".join(rows)}</table>{note}'
-
-
-PAPER_WORDS = {
-    True: "在本包中，与现场出具的文书一致",
-    False: "在本包中，<b>与现场出具的文书不一致</b>",
-    None: "在本包中",
-}
-
-
-def _paper_link(name: str) -> str:
-    return f'<a href="materials/{escape(name)}">{escape(name)}</a>'
 
 
 def _submitted(review: Review) -> list[str]:
@@ -164,15 +151,6 @@ def _stretches(facts: CaseFacts) -> str:
 def _gap(gap: GapFact) -> str:
     codes = {reason.value: words for reason, words in REASON_NAMES.items()}
     return f"中断：{codes.get(gap.reason, gap.reason or '原因不明')}（{'已说明' if gap.explained else '没有说明'}）"
-
-
-def _documents(it: Dossier) -> str:
-    rows = [
-        f'<tr id="d-{escape(paper.number)}"><td>{escape(paper.number)}<td>{escape(paper.title)}<td>{paper.served.value}'
-        f"<td>{paper.digest}"
-        for paper in it.facts.documents
-    ]
-    return f"<table><tr><th>文号<th>名称<th>送达<th>内容 SHA-256{''.join(rows)}</table>" if rows else "<p>没有。</p>"
 
 
 def _acts(it: Dossier) -> str:

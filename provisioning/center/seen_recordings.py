@@ -3,7 +3,6 @@ under the sizes and times of the very files; a file that was touched is read aga
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -16,19 +15,15 @@ from agent import durable
 from agent.duty.case_assembly import SeenRecording
 from agent.duty.case_facts import GapFact, RecordingFact, Span
 from agent.errors import SenderFault
-from agent.evidence import sidecars
-from agent.evidence.bmff import Source
 from agent.evidence.interruptions import judged_interruptions
-from agent.evidence.note_findings import NOTES, judge_notes
-from agent.evidence.places import Examined, SegmentFile
-from agent.evidence.sidecar_findings import Sidecars
+from agent.evidence.note_findings import judge_notes
+from agent.evidence.places import Examined
 from agent.evidence.verify import examine_files, judge
 from agent.wire import canonical
 from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id, recording_device
-from agent.wire.notes import MAX_NOTES
 from provisioning.authority.authority import read_file
+from provisioning.center.recording_files import Archive, needs_key, open_segment, open_sidecars, segment_paths
 
-SEGMENTS = "segment-*.mp4"
 FORMAT = 2  # raised when what is kept, or how it is judged, changes
 HEX = 64  # digits of a head
 MILLISECOND = timedelta(milliseconds=1)
@@ -36,26 +31,42 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def seen_recordings(
-    folder: Path, wanted: Iterable[RecordingId], kept: Path, root: x509.Certificate, now: datetime
+    folder: Path,
+    wanted: Iterable[RecordingId],
+    kept: Path,
+    root: x509.Certificate,
+    now: datetime,
+    archive: Archive = None,
 ) -> Mapping[RecordingId, SeenRecording]:
-    """Those of `wanted` that lie in `folder` with a readable manifest; `kept` is where findings are kept."""
+    """Those of `wanted` that lie in `folder` with a readable manifest; `kept` is where findings are kept. Encrypted
+    ones are read with the key `archive`; without it, those that were read before."""
     found = {}
     for name in wanted:
         place = folder / name
-        if any(place.glob(SEGMENTS)):
-            seen = _kept(place, kept / f"{name}.json", root, now)
+        if segment_paths(place):
+            seen = _kept(place, kept / f"{name}.json", root, now, archive)
             if seen is not None:
                 found[name] = seen
     return found
 
 
-def _kept(place: Path, file: Path, root: x509.Certificate, now: datetime) -> SeenRecording | None:
+def kept_verdict(place: Path, kept: Path, root: x509.Certificate) -> str:
+    """What was found when the recording in `place` was last read, as long as no file of it was touched; else empty."""
+    file = kept / f"{place.name}.json"
+    document = json.loads(read_file(file)) if file.exists() else {}
+    same = document.get("identity") == _identity(place, root) if document else False
+    return str(document["verdict"]) if same else ""
+
+
+def _kept(place: Path, file: Path, root: x509.Certificate, now: datetime, archive: Archive) -> SeenRecording | None:
     identity = _identity(place, root)
     if file.exists():
         document = json.loads(read_file(file))
         if document.get("identity") == identity:
             return _parse(document)
-    seen = verify_for_case(place, root, now)
+    if needs_key(place) and archive is None:
+        return None
+    seen = verify_for_case(place, root, now, archive)
     if seen is not None:
         durable.make_directory(file.parent)
         document = {"identity": identity, **_plain(seen)}
@@ -77,11 +88,13 @@ def _sha256() -> Any:
     return SHA256()
 
 
-def verify_for_case(place: Path, root: x509.Certificate, now: datetime) -> SeenRecording | None:
+def verify_for_case(
+    place: Path, root: x509.Certificate, now: datetime, archive: Archive = None
+) -> SeenRecording | None:
     """Verify the recording in folder `place` whole; None when nothing signed could be read or it is another one."""
     with ExitStack() as stack:
-        segments = examine_files([_segment(path, stack) for path in sorted(place.glob(SEGMENTS))])
-        beside = _sidecars(place)
+        segments = examine_files([open_segment(path, archive, stack) for path in segment_paths(place)])
+        beside = open_sidecars(place, archive, stack)
         report = judge(segments, [root], now, beside)
         if report.recording != place.name:
             return None
@@ -111,21 +124,6 @@ def _seen(verdict: str, segments: list[Examined], notes: Any) -> SeenRecording:
 def _gap_span(recording: RecordingId, sequence: int, at: datetime, moments: Mapping[int, datetime]) -> Span:
     """From the interruption to the first fragment after it."""
     return Span(recording, max(1, sequence), max(1, sequence), at, max(at, moments.get(sequence + 1, at)))
-
-
-def _segment(path: Path, stack: ExitStack) -> SegmentFile:
-    with durable.disk_errors(path):
-        descriptor = stack.enter_context(path.open("rb")).fileno()
-    size = os.fstat(descriptor).st_size
-    return SegmentFile(path.name, Source(size, lambda offset, length: os.pread(descriptor, length, offset)))
-
-
-def _sidecars(place: Path) -> Sidecars:
-    names = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
-    journal, sums, signature = (read_file(place / name) if (place / name).exists() else None for name in names)
-    notes = {path.name: read_file(path) for path in sorted((place / NOTES).glob("*.dsse"))[:MAX_NOTES]}
-    photos = {path.name: Source.of_bytes(read_file(path)) for path in sorted(place.glob(sidecars.PHOTOS))}
-    return Sidecars(journal, sums, signature, notes, photos)
 
 
 def _plain(seen: SeenRecording) -> dict[str, Any]:

@@ -238,6 +238,13 @@ class Store:
         with _database_errors(), self._engine.connect() as connection:
             return tuple(row.body for row in connection.execute(query.order_by(_event.c.devseq)))
 
+    def newest(self, device: str, kind: str) -> bytes | None:
+        """Canonical body of the device's newest event of this type, None without one."""
+        query = select(_event.c.body).where(_event.c.device == device, _event.c.type == kind)
+        with _database_errors(), self._engine.connect() as connection:
+            row = connection.execute(query.order_by(_event.c.devseq.desc()).limit(1)).first()
+            return None if row is None else bytes(row.body)
+
     def account(self, device: str) -> tuple[bytes, ...]:
         """Every envelope kept about the device: its own batches, our last receipt, our witnesses, and the batches in
         which other devices countersigned its heads."""

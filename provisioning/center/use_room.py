@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def gather(room: CaseRoom) -> Gathered:
     troubles: list[str] = []
     for task in room.tasks():
         review, facts = _review(room, task, troubles)
-        cases.append(_used(facts, review, _turns(room, facts.unit, review, troubles)))
+        used = _used(facts, review, _turns(room, facts.unit, review, troubles))
+        cases.append(replace(used, papers=room.papers(facts)))
     return Gathered(tuple(cases), tuple(dict.fromkeys(troubles)))
 
 
@@ -62,14 +63,24 @@ def _used(facts: CaseFacts, review: Review, found: tuple[Turn, ...]) -> UsedCase
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
-    """`path`.csv (UTF-8 with a mark, as table programs want it) and `path`.json; returns the first."""
-    kept = [{name: row[name] for name in columns} for row in rows]
+    """`path`.csv and `path`.json; returns the first."""
+    kept = list(rows)
+    durable.write_bytes(path.with_suffix(".json"), json_bytes(columns, kept))
+    return durable.write_bytes(path.with_suffix(".csv"), csv_bytes(columns, kept))
+
+
+def json_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """The rows as JSON, with `columns` only, in their order."""
+    return json.dumps([{name: row[name] for name in columns} for row in rows], ensure_ascii=False, indent=1).encode()
+
+
+def csv_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """The rows as CSV: UTF-8 with a mark, as table programs want it."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row.values()] for row in kept)
-    durable.write_bytes(path.with_suffix(".json"), json.dumps(kept, ensure_ascii=False, indent=1).encode())
-    return durable.write_bytes(path.with_suffix(".csv"), text.getvalue().encode("utf-8-sig"))
+    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
+    return text.getvalue().encode("utf-8-sig")
 
 
 def write_page(path: Path, template: str, shown: Mapping[str, Any]) -> Path:

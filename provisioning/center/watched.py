@@ -8,7 +8,9 @@ from pathlib import Path
 from cryptography import x509
 
 from agent.errors import OperatorFault, SenderFault
+from agent.wire.content import Attachment
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, open_trust_list
+from agent.wire.topics import CONTENT
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 
@@ -87,6 +89,14 @@ class ReleasedFolder:
                 continue
             self._seen[path] = stamp
         return fresh
+
+    def content(self, one: Attachment) -> bytes:
+        """The file as the office laid it under its hash, not verified; raises `SenderFault` when it is not there."""
+        try:
+            with (self.folder / CONTENT / one.sha256).open("rb") as file:
+                return file.read(one.size + 1)
+        except OSError as error:
+            raise SenderFault(f"附件 {one.name} 读不出（{error.strerror}），请重新发布该公示文件。") from error
 
     def _files(self) -> list[Path]:
         folders = [self.folder] if self.receipts is None else [self.folder, self.receipts]

@@ -24,13 +24,19 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Channel:
-    """A topic with the message on it; `sent` by the centre, or received by it."""
+    """A topic with the message on it, and `more` kinds that come there too; `sent` by the centre, or received by it."""
 
     name: str
     address: str
     message: str
     sent: bool
     retained: bool = False
+    more: tuple[str, ...] = ()
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Every kind."""
+        return (self.message, *self.more)
 
 
 def channels() -> tuple[Channel, ...]:
@@ -38,7 +44,7 @@ def channels() -> tuple[Channel, ...]:
     return (
         Channel("events", _device(topics.EVENTS), "events", sent=False),
         Channel("state", _device(topics.STATE), "status", sent=False, retained=True),
-        Channel("receipts", _device(topics.RECEIPT), "receipt", sent=True),
+        Channel("receipts", _device(topics.RECEIPT), "receipt", sent=True, more=("recording-receipt",)),
         Channel("commands", _device(f"{topics.COMMAND}/{{id}}"), "command", sent=True),
         Channel(
             "receiverState",
@@ -91,7 +97,7 @@ def asyncapi() -> dict[str, Any]:
             f"{'send' if channel.sent else 'receive'}{channel.name[0].upper()}{channel.name[1:]}": _operation(channel)
             for channel in channels()
         },
-        "components": {"messages": {channel.message: _message(channel.message) for channel in channels()}},
+        "components": {"messages": {name: _message(name) for channel in channels() for name in channel.messages}},
     }
 
 
@@ -106,7 +112,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
     return {
         "address": channel.address,
         "parameters": {name: PARAMETERS[name] for name in names},
-        "messages": {channel.message: {"$ref": f"#/components/messages/{channel.message}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in channel.messages},
     }
 
 
@@ -114,7 +120,7 @@ def _operation(channel: Channel) -> dict[str, Any]:
     return {
         "action": "send" if channel.sent else "receive",
         "channel": {"$ref": f"#/channels/{channel.name}"},
-        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{channel.message}"}],
+        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{name}"} for name in channel.messages],
         "bindings": {"mqtt": {"qos": QOS, "retain": channel.retained, "bindingVersion": "0.2.0"}},
     }
 

@@ -10,7 +10,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, get_args, get_origin, get_type_hints
 
-from agent.wire import commands, device_events, disclosures, envelope, identifiers, receipts, status, tree_head, witness
+from agent.wire import (
+    commands,
+    content,
+    device_events,
+    disclosures,
+    envelope,
+    identifiers,
+    receipts,
+    recording_receipts,
+    status,
+    tree_head,
+    witness,
+)
 from agent.wire.canonical import MAX_INTEGER, TIMESTAMP_PATTERN
 from agent.wire.identifiers import DeviceId, Digest, District, KeyId, RecordingId
 
@@ -39,6 +51,26 @@ SCALARS: Mapping[Any, Schema] = {
     str: {"type": "string"},
     int: number(),
     bool: {"type": "boolean"},
+}
+
+
+ATTACHMENT: Schema = {
+    "bytes": number(1, content.MAX_ATTACHMENT_BYTES),
+    "media_type": {"enum": sorted(content.MEDIA_TYPES.values())},
+    "name": text(content.NAME_PATTERN),
+    "sha256": SCALARS[Digest],
+}
+FILLED: Schema = {"type": "string", "pattern": r"\S"}
+DAY: Schema = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+FILING: Schema = {
+    "type": "object",
+    "properties": {"authority": FILLED, "day": DAY, "number": FILLED},
+    "required": ["authority", "day", "number"],
+}
+ATTACHMENTS: Schema = {
+    "type": "array",
+    "maxItems": content.MAX_ATTACHMENTS,
+    "items": {"type": "object", "properties": ATTACHMENT, "required": sorted(ATTACHMENT)},
 }
 
 
@@ -72,6 +104,13 @@ EVENT = Document(
 DOCUMENTS = (
     EVENT,
     Document("receipt", receipts.RECEIPT_TYPE, receipts.Receipt, {}, {"receiver": LABEL}, frozenset({"tree"})),
+    Document(
+        "recording-receipt",
+        recording_receipts.RECORDING_RECEIPT_TYPE,
+        recording_receipts.RecordingReceipt,
+        {},
+        {"receiver": LABEL},
+    ),
     Document("tree-head", tree_head.TREE_HEAD_TYPE, tree_head.TreeHead, {}, {"log": LABEL}),
     Document("status", status.STATUS_TYPE, status.DeviceStatus, {}, {"session": number(1)}),
     Document("receiver-status", status.RECEIVER_STATUS_TYPE, status.ReceiverStatus, {}, {"receiver": LABEL}),
@@ -94,7 +133,8 @@ DOCUMENTS = (
         disclosures.DISCLOSURE_TYPE,
         disclosures.Disclosure,
         {"disclosure_id": "id"},
-        {"id": LABEL, "audience": LABEL, "version": number(1)},
+        {"id": LABEL, "audience": LABEL, "version": number(1), "attachments": ATTACHMENTS, "filing": FILING},
+        frozenset({"attachments", "filing"}),
     ),
 )
 

@@ -19,7 +19,9 @@ from provisioning.fleet.identity_files import (
     write_missing,
     write_trust,
 )
+from provisioning.fleet.inventory import Planned, open_inventory
 from provisioning.fleet.orders import ARCHIVE_NAME, DeviceOrder, ReceiverOrder, agent_toml, center_toml, kiosk_toml
+from provisioning.fleet.states import LEGAL, State
 
 AGENT_TOML, KIOSK_TOML, CENTER_TOML = "agent.toml", "kiosk.toml", "center.toml"
 RECEIVER = "receiver"
@@ -45,7 +47,7 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
         raise OperatorFault("窗口终端不录像，不需要存档公钥。请删去 --archive。")
     if order.gm and role is Role.KIOSK:
         raise OperatorFault("窗口终端不录像，不需要 --gm。请删去该参数。")
-    place = authority.register().district
+    place = authority.register(entries=False).district
     files = {AGENT_TOML: agent_toml(order, place)}
     if order.archive is not None:
         files[ARCHIVE_NAME] = order.archive
@@ -58,6 +60,7 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
         changed.append(write_sm2_key(folder))
     changed += _identities(authority, folder, order.device, role, EVIDENCE, now)
     changed.append(write_trust(folder, authority))
+    _list(authority, order, now)
     return FolderOutcome(folder, any(changed))
 
 
@@ -66,7 +69,7 @@ def write_receiver_folder(authority: Authority, order: ReceiverOrder, folder: Pa
     checked_subject(order.receiver, Role.RECEIVER)
     refuse_second_home(authority, folder, order.receiver, RECEIVER)
     durable.make_directory(folder, 0o700)
-    changed = [write_missing(folder, {CENTER_TOML: center_toml(order, authority.register().district)})]
+    changed = [write_missing(folder, {CENTER_TOML: center_toml(order, authority.register(entries=False).district)})]
     changed += _identities(authority, folder, order.receiver, Role.RECEIVER, RECEIVER, now)
     changed.append(write_trust(folder, authority))
     return FolderOutcome(folder, any(changed))
@@ -83,6 +86,18 @@ def write_person_folder(authority: Authority, subject: str, role: Role, folder: 
         folder, role.value, subject, lambda request: authority.certify_signer(request, subject, role, now)
     )
     return FolderOutcome(folder, write_trust(folder, authority) or changed)
+
+
+def _list(authority: Authority, order: DeviceOrder, now: datetime) -> None:
+    """A device whose folder is made here is in the inventory as one that enrolled itself is."""
+    with open_inventory(authority.folder, authority.by) as inventory, inventory.records.transaction():
+        held = inventory.find(order.device)
+        if held is None:
+            inventory.plan(Planned(order.device, unit=order.unit), now)
+        for state in (State.BUNDLED, State.ENROLLED):
+            current = inventory.device(order.device).state
+            if current is not State.IN_REPAIR and state in LEGAL[current]:
+                inventory.move(order.device, state, "密钥在工作台上生成", now)
 
 
 def _identities(

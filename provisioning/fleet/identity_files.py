@@ -38,8 +38,7 @@ def write_identity(folder: Path, name: str, subject: str, certify: Certify) -> b
 
 def refuse_second_home(authority: Authority, folder: Path, subject: str, name: str) -> None:
     """Raise `OperatorFault` when `subject` has live certificates and `folder` is not where `{name}.key` lives."""
-    held = [entry for entry in authority.register().entries if entry.subject == subject and entry.revoked_at is None]
-    if held and not (folder / f"{name}.key").exists():
+    if authority.holds_any(subject) and not (folder / f"{name}.key").exists():
         raise OperatorFault(
             f"{subject} 已发给别的目录，未作改动。若要重发，请先运行 liuhen-provision revoke {subject}。"
         )

@@ -15,11 +15,13 @@ ARCHIVE_NAME = "archive.pub"
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where a broker is reached; `protocol` is the MQTT version, `3.1.1` only as a stated fallback."""
+    """Where a broker is reached; `protocol` is the MQTT version, `3.1.1` only as a stated fallback; `name` what its
+    certificate says, "" for `host` itself."""
 
     host: str
     port: int
     protocol: str = "5"
+    name: str = ""
 
     def as_table(self) -> dict[str, str | int]:
         """The `[broker]` table of every configuration file. A loopback broker is checked by the name `localhost`."""
@@ -27,7 +29,7 @@ class BrokerAddress:
             "host": self.host,
             "port": self.port,
             "protocol": self.protocol,
-            "server_name": LOOPBACK_NAMES[0] if self.host in LOOPBACK_NAMES else self.host,
+            "server_name": self.name or (LOOPBACK_NAMES[0] if self.host in LOOPBACK_NAMES else self.host),
             "ca": "root.pem",
             "certificate": "tls.pem",
             "key": "tls.key",
@@ -51,8 +53,9 @@ class DeviceOrder:
     """A device folder to be made. `kiosk` is there for a KSK- device and only for one; `camera` is the key of the
     `[capture]` table, `mcu` that of `[hooks]`, `partner` one of `[duty]`; `gm` adds an SM2 key for SM3 sums.
     `own_sensors`: the battery and the heat of the computer it runs on are this device's; not so in a rehearsal.
-    `archive` is the PEM public key that recordings are encrypted for, None to leave them in the clear. `lines` are
-    further serial devices of `[hooks]`, by key."""
+    `archive` is the PEM public key that recordings and documents' texts are encrypted for; with `clear` the texts
+    alone, and without a key recordings are in the clear and texts stay on the device. `renewal` is where
+    the TLS certificate is renewed (https), `lines` are further serial devices of `[hooks]`, by key."""
 
     device: str
     unit: str
@@ -64,7 +67,9 @@ class DeviceOrder:
     gm: bool = False
     own_sensors: bool = True
     archive: bytes | None = None
+    clear: bool = False
     lines: Mapping[str, str] = field(default_factory=dict)
+    renewal: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,9 +106,11 @@ def agent_toml(order: DeviceOrder, place: District) -> bytes:
         },
         "broker": order.broker.as_table(),
     }
+    if order.renewal:
+        document["identity"] = {**_table(document["identity"]), "renewal": order.renewal}
     evidence: dict[str, str | int] = {"profile": "gm", "sm2_key": SM2_KEY_NAME} if order.gm else {}
     if order.archive is not None:
-        evidence |= {"archive_key": ARCHIVE_NAME}
+        evidence |= {"papers_key" if order.clear else "archive_key": ARCHIVE_NAME}
     if evidence:
         document |= {"evidence": evidence}
     if order.kiosk is None:
@@ -150,6 +157,10 @@ def center_toml(order: ReceiverOrder, place: District) -> bytes:
             "broker": order.broker.as_table(),
         }
     )
+
+
+def _table(value: str | int | dict[str, str | int]) -> dict[str, str | int]:
+    return value if isinstance(value, dict) else {}
 
 
 def _audience(kiosk: KioskOrder) -> str:

@@ -84,9 +84,7 @@ class _Review:
 
     def packet(self, target: Path) -> None:
         """Write the packet into `target` and check it."""
-        documents = () if self._stage.findings.inspection is None else self._stage.findings.inspection.documents
-        papers = [word for path in documents for word in ("--paper", path)]
-        self._run("packet", TASK, *self.where, "--out", target, *papers)
+        self._run("packet", TASK, *self.where, "--out", target)
         self._run("check", target, "--root", self._stage.district.root)
 
     def _run(self, verb: str, *words: str | Path) -> dict[str, Any]:

@@ -90,6 +90,18 @@ def test_the_device_starts_without_loading_the_command_line() -> None:
         assert "命令写得不对" in run_here("agent.__main__", "run", *words).stderr  # the parser's part
 
 
+def test_the_camera_does_not_wait_for_duty_and_commands_to_be_loaded() -> None:
+    """A third of a recorder's way to its first picture; bites when a file of the recorder's takes its orders or its
+    messages from `agent.control.effects` or `messages`, which name everything that a device can do."""
+    code = (
+        "import sys, agent.adapters.recorder, agent.adapters.sources, agent.adapters.spool;"
+        "late = ('agent.duty', 'agent.control.effects', 'agent.control.messages', 'agent.wire.commands', 'PIL', 'av');"
+        "print([name for name in late if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == "[]"
+
+
 def test_a_folder_that_one_stands_in_does_not_become_the_device(tmp_path: Path) -> None:
     """Bites when the process goes on with `-m` alone, which looks in the working folder first."""
     stranger = tmp_path / "agent"

@@ -46,6 +46,28 @@ def test_a_mistyped_command_is_one_line_in_the_form_of_every_other_fault(module:
     assert "--help" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("events", "缺少选项 --config。"),
+        ("events --config", "选项 --config 后面要有值。"),
+        ("events --config x --device y --after z", "--after 应是整数。"),
+        ("watch --config x --every 0", "--every 不应小于 0.2。"),
+        ("watch --config x --every soon", "--every 应是数字。"),
+        ("nosuch", "没有命令 nosuch。"),
+        ("events --confg x", "没有选项 --confg，是不是 --config, --json？"),
+        ("events --zzz", "没有选项 --zzz。"),
+        ("check-proof", "缺少参数 PROOF。"),
+        ("prove a b --config c", "多了参数 b。"),
+        ("command REC-0001 mark-hold --config x --key k --chain c --hours 0", "--hours 不应小于 1。"),
+        ("command REC-0001 mark-hold --config x --key k --chain c --hours 900", "--hours 不应大于 744。"),
+    ],
+)
+def test_what_the_parser_says_is_said_in_chinese(words: str, said: str) -> None:
+    done = run_here("provisioning.center.cli", *words.split())
+    assert done.stderr == f"错误：命令写得不对：{said}请加 --help 查看用法。\n"
+
+
 def test_a_command_without_a_word_shows_its_help() -> None:
     done = subprocess.run([sys.executable, "-m", "kiosk.publishing.cli"], check=False, capture_output=True, text=True)
     assert "示例 examples" in done.stdout + done.stderr

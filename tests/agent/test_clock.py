@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.clock import DRIFT_PPM, GNSS_ERROR_MS, GuidedClock
+from agent.clock import DRIFT_PPM, GNSS_ERROR_MS, STEP_NS, GuidedClock, SystemClock
 from agent.wire.instant import TimeState
 from tests.support.clocks import SteppedClock
 
@@ -15,6 +15,27 @@ YEARS = timedelta(days=20_000)
 def system() -> SteppedClock:
     """A recorder without a clock of its own that has just been switched on."""
     return SteppedClock(TimeState.UNSET, None)
+
+
+class KernelClock(SystemClock):
+    """A system clock whose kernel says what a test wants."""
+
+    told: tuple[TimeState, int | None] = (TimeState.NTP, 20)
+    set_by_ns = 0
+
+    def _discipline(self) -> tuple[TimeState, int | None]:
+        return self.told
+
+    def _apart_ns(self) -> int:
+        return super()._apart_ns() + self.set_by_ns
+
+
+@pytest.mark.parametrize("by_ns", [2 * STEP_NS, -2 * STEP_NS])
+def test_clock_that_somebody_set_is_not_believed_on_the_word_of_the_one_before(by_ns: int) -> None:
+    clock = KernelClock("boot")
+    assert clock.read().state is TimeState.NTP
+    clock.told, clock.set_by_ns = (TimeState.UNSET, None), by_ns
+    assert (clock.read().state, clock.read().error_ms) == (TimeState.UNSET, None)
 
 
 def test_clock_that_nobody_set_stays_unset(system: SteppedClock) -> None:

@@ -11,21 +11,27 @@ import pytest
 from agent.adapters.hook_printer import SlipPrinter
 from agent.adapters.paper_folder import PaperFolder, PaperTaken
 from agent.adapters.paper_pdf import write_pdf
+from agent.adapters.recording_papers import RecordingPapers
 from agent.control.messages import Event
 from agent.control.paper_acts import MakePaper, PaperMade, PaperNotMade, PaperNotPrinted, PaperPrinted, PrintPaper
 from agent.duty.papers import Paper, paper_of, parse_paper
 from agent.duty.party_receipt import open_receipt
 from agent.errors import EnvironmentFault, OperatorFault
+from agent.evidence.encrypted_paper import decrypt_paper
 from agent.paper_desk import PaperDesk
 from agent.sheet_file import draft_text, read_words
+from agent.wire.identifiers import RecordingId
 from agent.wire.trust import Role
 from firmware_hooks.simulated_printer import SimulatedPrinter
 from firmware_hooks.slip_printer import GBK
 from tests.agent.duty.test_documents import NUMBER, made
 from tests.agent.duty.test_party_receipt import RECEIPT
+from tests.agent.evidence.bench import private_key
 from tests.support.signers import holder, trusting
 
 RECORDER = holder("REC-0001", Role.RECORDER, 61)
+ARCHIVE = private_key("archive")
+FIRST = RecordingId("REC-0001-R000001")
 NAME = "document-000007"
 PAPER = paper_of(made())
 
@@ -35,7 +41,8 @@ class Bench:
 
     def __init__(self, folder: Path, printer: SlipPrinter | None) -> None:
         self.folder, self._told = PaperFolder(folder), queue.SimpleQueue[Event]()
-        self.desk = PaperDesk(self.folder, RECORDER.signer, printer, self._told.put)
+        self.travelling = RecordingPapers(folder / "recordings", ARCHIVE.public_key())
+        self.desk = PaperDesk(self.folder, self.travelling, RECORDER.signer, printer, self._told.put)
         self.desk.start()
 
     def make(self) -> Paper:
@@ -137,6 +144,22 @@ def test_a_paper_lies_where_only_the_devices_user_reads_it(bench: Bench, tmp_pat
     (place,) = tmp_path.glob("papers/*.json")
     assert (place.stat().st_mode & 0o777, place.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert parse_paper(place.read_bytes()) == PAPER
+
+
+def test_a_copy_for_the_archive_lies_beside_the_recording_and_names_nobody(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "recordings" / FIRST).mkdir(parents=True)
+    bench.desk.make(MakePaper("a" * 16, made(), NAME, FIRST))
+    (place,) = tmp_path.glob(f"recordings/{FIRST}/papers/*")
+    assert "证照齐全".encode() not in place.read_bytes()
+    assert parse_paper(decrypt_paper(place.read_bytes(), ARCHIVE)) == PAPER
+
+
+def test_a_paper_whose_copy_the_disk_refuses_is_not_made(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "recordings" / FIRST).mkdir(parents=True)
+    (tmp_path / "recordings" / FIRST / "papers").write_bytes(b"in the way")
+    with pytest.raises(EnvironmentFault):
+        bench.desk.make(MakePaper("a" * 16, made(), NAME, FIRST))
+    assert not list(tmp_path.glob("papers/*"))
 
 
 def test_a_receipt_on_paper_carries_the_devices_signature(bench: Bench) -> None:

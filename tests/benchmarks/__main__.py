@@ -20,12 +20,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import boot, capture, center, figures, offload, outbox, policy, receipts, reconnect, review
+from tests.benchmarks import boot, capture, center, figures, kiosk, offload, outbox, policy, receipts, reconnect, review
 from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= reconnect.FIGURES
+FIGURES |= {**reconnect.FIGURES, **kiosk.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",

@@ -123,8 +123,8 @@ def _packet(office: LongOffice, target: Path) -> None:
         settings.trust_list.read_bytes(),
     )
     write_packet(
-        target, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK), papers=[],
-        recordings=office.recordings, seal=seal, now=room.now,
+        target, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK),
+        documents=room.papers(facts), papers=[], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make test-mosquitto-2.1`: the broker tests on Mosquitto 2.1, which only Debian unstable has: taken from there into a
+# `make test-mosquitto`: the broker tests on Mosquitto 2.1, which only Debian unstable has: taken from there into a
 # userland of its own and put in this machine's place for these tests alone. Needs root, Debian and the network.
 # Ends with 77 and the words NOT RUN where it cannot run.
 set -eu

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from agent.adapters.packets import CaptureSource, Codec, Packet, seconds
 from agent.adapters.picamera2_source import Picamera2Source, camera_present, first_camera, opened_camera
 from agent.adapters.pyav_source import Encoding
+from agent.adapters.sensor_flow import HOLE_NS
 from agent.adapters.sources import CaptureSettings, make_source
 from agent.control.messages import GapOpened
 from agent.errors import EnvironmentFault
@@ -196,6 +198,25 @@ def test_close_frees_the_camera_for_the_next_source(camera):
         run.close()
         assert (CLOCK.read().monotonic_ns - begun) / 10**9 < CLOSE_S
     assert not any(opened.is_open for opened in camera.opened)
+
+
+def test_another_bit_rate_holds_while_the_camera_runs_and_loses_no_picture(camera):
+    """Bites when the governor's rate waits for the camera to be opened next, which a long recording never does."""
+    source = camera.source()
+    run = Run(source)
+    run.until(3 * FPS)
+    before, change = run.packets[FPS : 3 * FPS], len(run.packets)
+    source.set_bitrate(ENCODING.video_kbps * 1000 // 8)
+    run.until(change + 4 * FPS)
+    packets = run.close()
+    after = packets[change + FPS : change + 3 * FPS]
+    assert sum(len(packet.data) for packet in after) < sum(len(packet.data) for packet in before) / 2
+    for packet, later in pairwise(packets):  # what a busy sensor left out is a hole; what the encoder swallows is none
+        assert later.pts >= packet.pts  # the virtual sensor may date two alike; the recorder moves the second
+        assert later.lost_since is None or later.captured.monotonic_ns - packet.captured.monotonic_ns > HOLE_NS
+    decoder = av.VideoCodecContext.create("h264", "r")
+    pictures = [it for packet in packets for it in decoder.decode(av.Packet(packet.data))] + decoder.decode(None)
+    assert len(pictures) == len(packets)
 
 
 def test_opened_and_never_run_is_freed_by_close(camera):

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from agent.adapters.content_folder import ContentFolder
 from agent.adapters.counter_mirror import BLOCK
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
@@ -15,10 +16,12 @@ from agent.adapters.recorder import RecorderSettings
 from agent.adapters.spool import Spool
 from agent.adapters.spool_recovery import recover
 from agent.adapters.store import DeviceMemory, EventStore
+from agent.control.content_messages import ContentKept
 from agent.control.effects import EventDraft, TrustSeen
 from agent.control.messages import FragmentStored, RecordingFailed, RecordingSealed
 from agent.evidence.journal import Reason
 from agent.wire import canonical
+from agent.wire.content import CHUNK_BYTES, Attachment, attach
 from agent.wire.device_events import EventType, event_hash, parse_event
 from agent.wire.identifiers import device_id, district
 from provisioning.center.archive import decrypt_recording
@@ -198,6 +201,38 @@ def _check_shown(bench: Path, promised: list[str]) -> list[str]:
     return torn
 
 
+def _file(version: int) -> tuple[Attachment, bytes]:
+    content = version.to_bytes(2) * (CHUNK_BYTES // 2 + 3_000 + 700 * version)
+    return attach(f"photo-{version + 1}.jpg", content), content
+
+
+def _keep(bench: Path, promise: Promise, rounds: int) -> None:
+    """Files come piece by piece, then the document that names them; those of the version before last go."""
+    folder, shown = ContentFolder(bench / "state" / "content"), DisclosedFolder(bench / "state" / "disclosed")
+    files: list[Attachment] = []
+    for version in range(3 * rounds):
+        one, content = _file(version)
+        pieces = [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)]
+        answers = [folder.keep(one, number, piece) for number, piece in enumerate(pieces)]
+        assert isinstance(answers[-1], ContentKept)
+        promise(f"kept {version}")
+        assert shown.show("window-board", "hall-1", version.to_bytes(2)) is None
+        files.append(one)
+        assert folder.only(frozenset(each.sha256 for each in files[-2:])) is None
+
+
+def _check_kept(bench: Path, promised: list[str]) -> list[str]:
+    """What has a name is whole; what a shown document names is there, and so is every file that was said to be kept."""
+    folder = ContentFolder(bench / "state" / "content")
+    named = {path.name for path in (bench / "state" / "content").glob("[!.]*")}
+    held = set(folder.read())
+    versions = [int.from_bytes(each) for each in DisclosedFolder(bench / "state" / "disclosed").read()]
+    kept = max((int(line.split()[1]) for line in promised), default=-1)
+    wanted = {*versions, *([kept] if kept >= 0 else [])}
+    lost = [f"the file of version {it} is lost" for it in wanted if _file(it)[0].sha256 not in held]
+    return [*lost, *(f"{name[:8]} is torn" for name in named - held)]
+
+
 DEVICE_SCENARIOS = [
     Scenario("outbox", _nothing, _put_and_acknowledge, _check_outbox),
     Scenario(
@@ -213,4 +248,5 @@ DEVICE_SCENARIOS = [
         partial(_check_recording, encrypted=True),
     ),
     Scenario("disclosure", _nothing, _show, _check_shown),
+    Scenario("disclosure-content", _nothing, _keep, _check_kept),
 ]

@@ -14,7 +14,7 @@ from tests.faults.operations import Named, Node, Promised, Renamed, Synced, Trac
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 WIDE = 2_000  # disks of each scenario (order H), over both models
-ROUNDS = {"outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20}
+ROUNDS = {"outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 4}
 
 
 @needs_strace
@@ -62,7 +62,8 @@ def _of_folders(sync: Synced) -> bool:
 
 @needs_strace
 @pytest.mark.parametrize(
-    ("name", "forget"), [("outbox", _of_files), ("disclosure", _of_folders), ("recording", _of_files)]
+    ("name", "forget"),
+    [("outbox", _of_files), ("disclosure", _of_folders), ("recording", _of_files), ("disclosure-content", _of_files)],
 )
 def test_a_program_that_does_not_sync_is_found_out(name: str, forget: Callable[[Synced], bool], tmp_path: Path) -> None:
     assert explore(SCENARIOS[name], tmp_path, Model.STRICT, budget=80, forget=forget).broken

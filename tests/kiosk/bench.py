@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
 from agent.wire.envelope import seal
@@ -70,6 +70,8 @@ class Bench:
     recorder: Person = field(default_factory=lambda: person("REC-0001", Role.RECORDER))
     receiver: Person = field(default_factory=lambda: person("center-1", Role.RECEIVER))
 
+    complaints: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+
     def trust(self, version: int = 1, revoked: Person | None = None) -> TrustList:
         people = [self.editor, self.reviewer, self.editor_too, self.kiosk, self.recorder, self.receiver]
         issued = NOW - dt.timedelta(days=1)
@@ -87,6 +89,11 @@ class Bench:
         """`kiosk.toml` with root and trust list; `state/disclosed` is not made."""
         (folder / "root.pem").write_bytes(self.root.certificate.public_bytes(Encoding.PEM))
         (folder / "trust.dsse").write_bytes(self.sealed_trust())
+        key, chain = self.kiosk.write(folder)
+        key.rename(folder / "evidence.key")
+        chain.rename(folder / "evidence.pem")
+        half = self.complaints.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (folder / "complaint.pub").write_bytes(half)
         lines = {
             "district": "xinghe", "device": "KSK-0001", "hall": "星河区政务服务大厅", "audience": HALL,
             "listen": "127.0.0.1:0", "disclosed": "state/disclosed", "root": "root.pem", "trust_list": "trust.dsse",

@@ -4,22 +4,23 @@ from typing import Any
 import pytest
 
 from agent.errors import OperatorFault, SenderFault
+from agent.web.gate import own_hosts
 from kiosk.config import parse_config
-from kiosk.gate import POLICY, local_hosts, refusal
+from kiosk.gate import POLICY, doorway
 
-HOSTS = local_hosts("127.0.0.1", 8480)
+DOORWAY = doorway(own_hosts("127.0.0.1", 8480))
 GOOD = {"district": "xinghe", "device": "KSK-0001", "hall": "大厅", "audience": "hall-1", "complaint_phone": "0000"}
 
 
 def test_a_rebound_name_a_foreign_origin_and_a_post_are_refused() -> None:
-    assert refusal("GET", "127.0.0.1:8480", None, HOSTS) is None
-    assert refusal("GET", "localhost:8480", "http://localhost:8480", HOSTS) is None
-    assert refusal("GET", "evil.example:8480", None, HOSTS) == 421
-    assert refusal("GET", "127.0.0.1:9999", None, HOSTS) == 421
-    assert refusal("GET", None, None, HOSTS) == 421
-    assert refusal("GET", "127.0.0.1:8480", "http://evil.example", HOSTS) == 403
-    assert refusal("GET", "127.0.0.1:8480", "null", HOSTS) == 403
-    assert refusal("POST", "127.0.0.1:8480", None, HOSTS) == 405
+    assert DOORWAY.refusal("GET", "/", "127.0.0.1:8480", None) is None
+    assert DOORWAY.refusal("GET", "/", "localhost:8480", "http://localhost:8480") is None
+    assert DOORWAY.refusal("GET", "/", "evil.example:8480", None) == 421
+    assert DOORWAY.refusal("GET", "/", "127.0.0.1:9999", None) == 421
+    assert DOORWAY.refusal("GET", "/", None, None) == 421
+    assert DOORWAY.refusal("GET", "/", "127.0.0.1:8480", "http://evil.example") == 403
+    assert DOORWAY.refusal("GET", "/", "127.0.0.1:8480", "null") == 403
+    assert DOORWAY.refusal("POST", "/", "127.0.0.1:8480", None) == 405
 
 
 def test_the_policy_allows_nothing_inline_and_nothing_foreign() -> None:

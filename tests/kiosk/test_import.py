@@ -156,4 +156,4 @@ def test_from_a_gbk_table_to_a_signed_policy_and_nothing_from_a_wrong_one(tmp_pa
     desk.must("release", NAME)
     (held,) = desk.show(NAME)
     assert (held["audience"], held["version"], held["stage"]) == ("duty", 1, "released")
-    assert "可导入的有" in desk.refused(2, "import", wrong, "--kind", "notice", "--publisher", UNIT)
+    assert "可导入的有" in desk.refused(2, "import", wrong, "--kind", "review-rules", "--publisher", UNIT)

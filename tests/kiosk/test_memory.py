@@ -10,10 +10,12 @@ from agent import durable
 from agent.clock import system_clock
 from agent.errors import OperatorFault
 from agent.wire.disclosures import Disclosure
+from kiosk.asked import Asked
 from kiosk.config import read_config
 from kiosk.feed import Feed
 from kiosk.memory import FILE
 from kiosk.serving import make_display, make_feed
+from kiosk.views import proof_page
 from tests.kiosk.bench import NOW, Bench, sample
 
 
@@ -50,7 +52,7 @@ def test_a_document_rolled_back_while_the_kiosk_was_off_is_refused_and_named(scr
     feed = screen.start()
     assert versions(feed) == []
     assert "第 2 版较旧" in feed.shelf.refused[0].reason
-    page = make_display(screen.config, feed, system_clock()).proof()
+    page = proof_page(make_display(screen.config, feed, system_clock()), Asked()).html
     assert "第 2 版较旧" in page
     screen.put(sample("window-board", 3))
     assert versions(screen.start()) == [3]
@@ -80,7 +82,7 @@ def test_a_damaged_memory_is_put_aside_and_the_page_says_so(screen: Screen) -> N
     feed = screen.start()
     assert versions(feed) == [3]
     assert (screen.config.state / f"{FILE}.damaged").exists()
-    assert "版本记录已损坏" in make_display(screen.config, feed, system_clock()).proof()
+    assert "版本记录已损坏" in proof_page(make_display(screen.config, feed, system_clock()), Asked()).html
 
 
 def test_an_older_trust_list_does_not_bring_revoked_signers_back(screen: Screen) -> None:

@@ -71,6 +71,9 @@ def test_the_board_fits_its_screen_in_large_type(screen: Page, tmp_path: Path, w
         screen.goto(kiosk.url)
         page = screen.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
         assert page == [width, height]
+        beyond = screen.evaluate("(m => [m.scrollWidth - m.clientWidth, m.scrollHeight - m.clientHeight])"
+                                 "(document.querySelector('main'))")  # fmt: skip
+        assert beyond == [0, 0]
         targets = screen.evaluate("[...document.querySelectorAll('a')].map(a => a.getBoundingClientRect().height)")
         assert min(targets) >= 60
         sizes = screen.evaluate(

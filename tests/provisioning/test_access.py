@@ -231,7 +231,7 @@ def test_revoked_device_is_mute_after_the_rules_are_written_again(tmp_path: Path
                 lost.connect()
                 lost.publish(f"{BASE}/rec/{A}/evt", b"try lost")
             except (OSError, AssertionError):
-                assert engine == "embedded"
+                assert not lost.paho.is_connected()  # by the revocation list, or the embedded broker's rules
             assert b"try lost" not in yard.settle(R, B)
             for client in (lost, *yard.clients.values()):
                 client.close()

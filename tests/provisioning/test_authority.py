@@ -225,7 +225,7 @@ def test_init_again_changes_nothing_and_for_another_district_is_refused(authorit
 
 def test_keys_are_private_and_the_root_signs_only_issuer_and_trust_list(authority: Authority) -> None:
     certified(authority)
-    for name in ("root.key", "issuing.key", "register.json"):
+    for name in ("root.key", "issuing.key", "inventory.db", "audit.key"):
         assert stat.S_IMODE((authority.folder / name).stat().st_mode) == 0o600
     root = x509.load_pem_x509_certificate(authority.root_pem)
     leaf, issuing = x509.load_pem_x509_certificates(certified(authority, "REC-0002"))

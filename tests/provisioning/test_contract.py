@@ -13,7 +13,18 @@ from referencing import Registry, Resource
 
 import agent.wire
 from agent.errors import SenderFault
-from agent.wire import canonical, commands, device_events, disclosures, receipts, status, topics, tree_head, witness
+from agent.wire import (
+    canonical,
+    commands,
+    device_events,
+    disclosures,
+    receipts,
+    recording_receipts,
+    status,
+    topics,
+    tree_head,
+    witness,
+)
 from agent.wire.identifiers import DeviceId, District
 from provisioning.contract.asyncapi import asyncapi, channels, documents
 from provisioning.contract.schemas import schemas
@@ -39,16 +50,18 @@ COMMAND = commands.Command(
 GOLDEN = {
     "event": VECTORS["payloads"]["events"][0],
     "receipt": VECTORS["payloads"]["receipt_with_tree"],
+    "recording-receipt": VECTORS["payloads"]["recording_receipt"],
     "tree-head": VECTORS["payloads"]["tree_head"],
     "status": VECTORS["payloads"]["status"],
     "receiver-status": status.ReceiverStatus("receiver-1", True, 3, NOW).encode().decode(),
     "witness": VECTORS["payloads"]["witness"],
     "command": COMMAND.encode().decode(),
-    "disclosure": VECTORS["payloads"]["disclosure"],
+    "disclosure": VECTORS["payloads"]["disclosure_with_files"],
 }
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "event": lambda data: device_events.parse_event(canonical.decode(data)),
     "receipt": receipts.parse_receipt,
+    "recording-receipt": recording_receipts.parse_recording_receipt,
     "tree-head": tree_head.parse_tree_head,
     "status": status.parse_status,
     "witness": witness.parse_witness,
@@ -89,6 +102,7 @@ def test_golden_message_is_valid_and_has_every_field_of_its_schema(name: str) ->
 
 
 def test_golden_receipt_without_a_log_batch_and_envelope_are_valid() -> None:
+    assert valid("disclosure", json.loads(VECTORS["payloads"]["disclosure"]))
     assert valid("receipt", json.loads(VECTORS["payloads"]["receipt"]))
     events = [json.loads(event) for event in VECTORS["payloads"]["events"]]
     assert valid("events", events)

@@ -32,6 +32,7 @@ from tests.provisioning.district import (
     today,
 )
 from tests.support.broker import free_port, needs_mosquitto
+from tests.support.device import DistrictKeys
 
 DEVICE = device_id("REC-0001")
 LIFE = timedelta(hours=1)
@@ -139,6 +140,28 @@ def test_an_answer_of_another_command_with_that_number_is_not_taken_for_it(offic
     sent = office.issue()
     office.told.answered(sent, id="c-other")
     assert answers(office.told, [sent]) == {}
+
+
+@pytest.mark.parametrize("more", [{"done": "yes"}, {"text": None}, {"result": []}, {"code": 7}])
+def test_an_answer_that_nobody_can_read_stops_no_listing(office: Office, more: dict[str, Any]) -> None:
+    sent, other = office.issue(), office.issue()
+    office.told.answered(sent, **more)
+    office.told.answered(other)
+    found = answers(office.told, [sent, other])
+    assert (found[sent.digest].code, found[other.digest].done) == ("unreadable", True)
+    assert "无法读取" in found[sent.digest].text
+
+
+def test_a_device_that_claims_the_last_number_of_all_can_still_be_commanded(office: Office) -> None:
+    office.told.refused("x", "replayed", 2**31)
+    office.told.refused("y", "replayed", 7)
+    assert office.issue().command.counter == 8
+
+
+def test_a_key_that_nobody_listed_is_told_what_to_do(office: Office) -> None:
+    stranger = DistrictKeys().commander.signer
+    with pytest.raises(SenderFault, match="add-person --role commander"):
+        office.book.issue(office.told, stranger, office.trust, DEVICE, CommandKind.SYNC_TIME, {}, today(), LIFE)
 
 
 @pytest.fixture

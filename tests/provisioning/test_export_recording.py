@@ -22,13 +22,14 @@ from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certi
 from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME, commands_of
 from agent.evidence.recovery import examine
 from agent.evidence.report import Report
+from agent.evidence.sidecars import MAX_SUMS
 from agent.evidence.verify import Grounds
 from agent.verify_cli import app
 from agent.verify_files import Basis, judge_export, judge_path, parts_of
-from agent.wire.identifiers import District
+from agent.wire.identifiers import Digest, District
 from agent.wire.trust import Credential, Role, TrustList, trust_list
 from provisioning.center.export import Office, Wish, export_recording
-from provisioning.center.export_certificate import ExportCertificate, Responsibility
+from provisioning.center.export_certificate import ExportCertificate, Responsibility, seal_certificate
 from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
 from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
@@ -84,7 +85,10 @@ def test_whole_export_is_verified_by_the_page_that_lies_in_it(tmp_path: Path, of
         TOLD.by,
         TOLD.approved_by,
     )
+    before = sorted(out.rglob("*"))
     assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 10
+    assert sorted(out.rglob("*")) == before
+    assert _judged(out, office)[CERTIFICATE_NAME].verdict.value == "complete"
 
 
 def test_whole_export_carries_photos_and_notes(tmp_path: Path, office: Office) -> None:
@@ -304,6 +308,7 @@ def test_export_is_verified_with_its_certificate_years_later(tmp_path: Path, off
         CERTIFICATE_NAME: "complete",
     }
     said = "".join(reports[CERTIFICATE_NAME].completeness.lines)
+    assert f"{PAGE_NAME} 只供打印" in said
     assert all(word in said for word in (TOLD.by, TOLD.approved_by, TOLD.reason, "第 3 至 4 片段"))
     assert reports[CERTIFICATE_NAME].recording == certificate.recording
 
@@ -332,6 +337,38 @@ def test_changed_missing_and_added_film_of_an_export_are_told_by_its_certificate
     assert report.verdict.value == "altered"
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "notes/film.mp4", ".film", "SEGMENT-0002.MP4", "deep/er/a.jpg", "link"])
+def test_file_mixed_into_an_export_is_told_whatever_it_is_called(tmp_path: Path, office: Office, name: str) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    if name == "link":
+        (out / name).symlink_to("/etc")
+    else:
+        (out / name).write_bytes(b"from elsewhere")
+    report = _judged(out, office)[CERTIFICATE_NAME]
+    assert (report.verdict.value, [place.file for place in report.places]) == ("altered", [name])
+
+
+def test_large_export_is_complete_and_a_film_beyond_thousands_of_files_is_found(tmp_path: Path, office: Office) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD))
+    photos = {f"photo-{number:05}.jpg": b"photo %d" % number for number in range(2 * MAX_SUMS)}
+    for name, content in photos.items():
+        (out / name).write_bytes(content)
+    files = {**certificate.files, **{name: Digest(hashlib.sha256(it).hexdigest()) for name, it in photos.items()}}
+    (out / CERTIFICATE_NAME).write_bytes(seal_certificate(replace(certificate, files=files), office.signer))
+    assert _judged(out, office)[CERTIFICATE_NAME].verdict.value == "complete"
+    (out / "zzz.mp4").write_bytes(b"film")
+    assert [place.file for place in _judged(out, office)[CERTIFICATE_NAME].places] == ["zzz.mp4"]
+
+
+def test_folder_of_an_export_that_was_filled_up_is_told_in_bounds(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    for number in range(150):
+        (out / str(number)).touch()
+    places = _judged(out, office)[CERTIFICATE_NAME].places
+    assert (len(places), places[-1].file) == (101, ".")
+
+
 def test_certificate_that_the_centre_did_not_sign_vouches_for_nothing(tmp_path: Path, office: Office) -> None:
     """Signed by a recorder of the district; by a centre whose key was revoked before; flipped; by nobody known."""
     out, _ = _export(tmp_path, office, Wish(TOLD))
@@ -354,3 +391,15 @@ def test_command_verifies_an_exports_folder_and_says_what_it_lacks(tmp_path: Pat
     assert done.exit_code == 14
     assert "节选" in done.stdout
     assert "--trust trust.dsse" in done.stdout
+
+
+def test_file_name_that_is_no_text_ends_neither_the_report_nor_json(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    odd = out.rename(os.fsdecode(os.fsencode(out.parent) + b"/\xff\xfe"))
+    (odd / os.fsdecode(b"segment-\xff.mp4")).write_bytes(b"no film")
+    page = tmp_path / "report.html"
+    command = [str(odd), "--roots", str(odd / ROOT_NAME), "--report", str(page)]
+    for more in ([], ["--json"]):
+        done = CliRunner().invoke(app, [*command, *more])
+        assert (done.exit_code, done.exception.__class__) == (13, SystemExit)
+    assert "segment-?.mp4" in page.read_text()

@@ -1,14 +1,17 @@
 """The receiver's log for anybody: proofs made by our commands, checked by ours, by a short script and by openssl."""
 
+import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from rich.console import Console
 
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.log_proof import open_consistency, open_inclusion
@@ -17,9 +20,11 @@ from agent.wire.identifiers import DeviceId
 from agent.wire.receipts import Receipt, TreePoint, parse_receipt
 from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead
 from provisioning.center.ingest import Ingest
+from provisioning.center.log_cli import _table
 from provisioning.center.proving import prove_event, prove_growth
 from provisioning.center.shard import Shard, parse_shard
 from provisioning.center.store import open_store
+from provisioning.center.summary import DeviceSummary
 from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.center_bench import A, B, Center, Keys
 from tests.provisioning.district import NOW, PLACE, REPOSITORY, Chain, events_topic, sealed_batch, sealed_status
@@ -27,6 +32,7 @@ from tests.provisioning.district import state_topic as state_of
 from tests.support.commands import run_here
 
 SCRIPT = REPOSITORY / "tests" / "vectors" / "check_inclusion.py"
+GROWTH = SCRIPT.with_name("check_growth.py")
 NAME = "receiver-1"
 
 
@@ -85,7 +91,7 @@ def test_log_that_was_rewritten_cannot_be_proved_from_an_old_receipt(center: Cen
 def test_event_that_is_not_covered_yet_and_one_that_is_not_there(center: Center) -> None:
     grown(center, 2)
     center.send(*center.chain.add(1))
-    with pytest.raises(EnvironmentFault, match="等一秒"):
+    with pytest.raises(EnvironmentFault, match="liuhen-center receive"):
         prove_event(center.store, NAME, A, 3)
     with pytest.raises(OperatorFault, match="没有"):
         prove_event(center.store, NAME, A, 9)
@@ -138,11 +144,44 @@ def test_script_of_anybody_and_openssl_check_what_the_command_proved(center: Cen
     assert (seen.returncode, "REC-0001" in seen.stdout, "日志 21 条" in seen.stdout) == (0, True, True), seen.stderr
 
 
-def test_the_script_is_short_enough_to_be_read() -> None:
-    text = SCRIPT.read_text(encoding="utf-8")
+def test_growth_is_checked_by_the_command_and_by_a_script_of_anybody(center: Center, holders: Keys) -> None:
+    files = ["--root", str(holders.receiver / "root.pem"), "--trust", str(holders.receiver / "trust.dsse")]
+    proof, heads = center.base / "growth.json", {}
+    for size in range(1, 14):
+        heads[size] = grown(center, 1).tree
+        for old in range(1, size + 1) if size in (1, 2, 5, 8, 13) else ():
+            proof.write_bytes(prove_growth(center.store, NAME, old))
+            said = script(GROWTH, proof) if (old, size) in ((1, 1), (3, 5), (4, 8), (6, 13), (13, 13)) else None
+            expected = f"receiver-1 GREW from {old} ({heads[old].root}) to {size}\n"
+            assert said is None or (said.returncode, said.stdout) == (0, expected), said
+            told = json.loads(command("check-proof", str(proof), *files, "--json").stdout)
+            assert (told["old_size"], told["old_root"], told["size"]) == (old, heads[old].root, size)
+    assert "自第 13 条以来只增未改" in command("check-proof", str(proof), *files).stdout
+    proof.write_bytes(prove_growth(center.store, NAME, 6))
+    lied = json.loads(proof.read_bytes()) | {"old_root": "ab" * 32}
+    proof.write_text(json.dumps(lied))
+    assert (script(GROWTH, proof).returncode, command("check-proof", str(proof), *files).returncode) == (1, 3)
+    proof.write_text(json.dumps(lied | {"kind": "other"}))
+    assert "请用 liuhen-center prove" in command("check-proof", str(proof), *files).stderr
+
+
+@pytest.mark.parametrize("text", [SCRIPT, GROWTH])
+def test_a_script_without_a_file_says_how_it_is_used(text: Path) -> None:
+    done = script(text)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert f"python {text.name}" in done.stderr
+
+
+def script(which: Path, *words: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, which, *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("place", [SCRIPT, GROWTH])
+def test_the_scripts_are_short_enough_to_be_read(place: Path) -> None:
+    text = place.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 40
     imported = re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE)
-    assert imported == ["base64", "hashlib", "json", "sys", "pathlib"]
+    assert imported == ["base64", "hashlib", "json", "sys", "pathlib"], place
 
 
 def test_each_device_has_exactly_one_receiver() -> None:
@@ -173,3 +212,12 @@ def test_receiver_passes_over_the_devices_of_another(center: Center) -> None:
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
     return run_here("provisioning.center.cli", *words)
+
+
+def test_the_live_table_fits_a_terminal_of_80_columns() -> None:
+    row = DeviceSummary("REC-000001", 99, 1_234_567, "", 99, 9, 9, 99, 9, 1_234_567, True, "2026-11-22T10:06:14.123Z")
+    settings = SimpleNamespace(receiver=NAME)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(_table(settings, (row,), 12_345_678))  # type: ignore[arg-type]
+    (line,) = [line for line in console.file.getvalue().splitlines() if "REC" in line]  # type: ignore[attr-defined]
+    assert line.split() == ["REC-000001", "是", "1234567", "1234567", "99", "9", "9", "99", "11-22", "10:06:14"]

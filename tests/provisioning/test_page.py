@@ -2,26 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
-from starlette.types import ASGIApp, Message
 
-from agent.errors import EnvironmentFault, OperatorFault
+from agent.errors import OperatorFault
 from provisioning.center.config import read_config
 from provisioning.center.export_ledger import check_lines
-from provisioning.center.page.door import LINK_S, SESSION_NS, Role, Sessions, Visitor, own_hosts, refusal
-from provisioning.center.page.links import LinkFolder
-from provisioning.center.page.room import LOOKS, PageRoom
-from provisioning.center.page.server import COOKIE, Desk, application
-from provisioning.center.page.serving import links_of, listen
+from provisioning.center.page.door import ALLOWED, LINK_S, SESSION_S, Role, Visitor, doorway
+from provisioning.center.page.door import Page as PageName
+from provisioning.center.page.frame import LOOKS
+from provisioning.center.page.server import COOKIE
 from provisioning.fleet.identity_files import write_trust
 from tests.provisioning.center_bench import A, Center, Keys
 from tests.provisioning.district import Chain, events_topic, sealed_batch, sealed_status, state_topic
-
-HOST = "127.0.0.1:8490"
-HOSTS = own_hosts("127.0.0.1", 8490)
+from tests.provisioning.page_bench import HOST, HOSTS, PageBench
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +25,7 @@ def holders(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return made
 
 
-class Page:
+class Page(PageBench):
     """The application over a centre with one recording of A, asked without a network."""
 
     def __init__(self, holders: Keys) -> None:
@@ -39,42 +33,7 @@ class Page:
         for place in folder.glob(f"{LOOKS}"):
             place.unlink()
         self.center = Center(holders, folder)
-        self.config = read_config(folder / "center.toml")
-        self.clock, self.sessions = self.center.clock, Sessions()
-        self.links: LinkFolder = links_of(self.config)
-        room = PageRoom(self.config, self.center.store, self.clock)
-        self.app: ASGIApp = application(Desk(room, self.links, self.sessions, self.clock), HOSTS)
-
-    @property
-    def looked(self) -> list[dict[str, str]]:
-        place = self.config.folder / LOOKS
-        return [json.loads(line) for line in place.read_bytes().splitlines()] if place.exists() else []
-
-    def cookie(self, role: Role) -> str:
-        token = f"token-{role}"
-        self.sessions.admit(token, Visitor("示例-000003", role), self.clock.read().monotonic_ns)
-        return f"{COOKIE}={token}"
-
-    async def ask(
-        self, path: str, cookie: str = "", form: dict[str, str] | None = None, **more: str
-    ) -> tuple[int, str]:
-        path, _, query = path.partition("?")
-        headers = {"host": HOST, "cookie": cookie} | ({} if form is None else {"origin": f"http://{HOST}"}) | more
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            return {"type": "http.request", "body": urlencode(form or {}).encode(), "more_body": False}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        method = "GET" if form is None else "POST"
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": raw}
-        await self.app(scope, receive, send)
-        self.headers = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
-        body = b"".join(message.get("body", b"") for message in sent[1:])
-        return sent[0]["status"], body.decode()
+        super().__init__(read_config(folder / "center.toml"), self.center.store, self.center.clock)
 
 
 @pytest.fixture
@@ -106,7 +65,11 @@ def anyio_backend() -> str:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("path", ["/", "/device/REC-0001", "/proof/REC-0001/1", "/looks"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/device/REC-0001", "/proof/REC-0001/1", "/looks", "/recordings", "/recording/REC-0001-R000001", "/review",
+     "/film/REC-0001-R000001/segment-0001.mp4", "/review/T-1", "/review/T-1/packet", "/reports", "/ledger"],
+)  # fmt: skip
 async def test_nobody_sees_anything_without_a_session(told: Page, path: str) -> None:
     assert (await told.ask(path))[0] == 401
     assert (await told.ask(path, f"{COOKIE}=guessed"))[0] == 401
@@ -131,19 +94,29 @@ async def test_link_and_session_end(told: Page) -> None:
     told.clock.step((LINK_S + 1) * 1000)
     assert (await told.ask("/enter", form={"k": late}))[0] == 403
     cookie = told.cookie(Role.OPERATOR)
-    told.clock.step(SESSION_NS // 1_000_000)
+    told.clock.step((SESSION_S + 1) * 1000)
     assert (await told.ask("/", cookie))[0] == 401
 
 
-@pytest.mark.parametrize(
-    ("role", "allowed"),
-    [(Role.OPERATOR, {"/"}), (Role.REVIEWER, {"/", "/device/REC-0001"}),
-     (Role.AUDITOR, {"/", "/device/REC-0001", "/proof/REC-0001/3", "/looks"})],
-)  # fmt: skip
-async def test_each_role_sees_its_own_pages(told: Page, role: Role, allowed: set[str]) -> None:
-    paths = ("/", "/device/REC-0001", "/proof/REC-0001/3", "/looks")
-    found = {path: (await told.ask(path, told.cookie(role)))[0] for path in paths}
-    assert found == {path: 200 if path in allowed else 403 for path in paths}
+PLACES = {
+    PageName.FLEET: "/", PageName.RECORDINGS: "/device/REC-0001", PageName.PROOF: "/proof/REC-0001/3",
+    PageName.LOOKS: "/looks", PageName.REVIEW: "/review", PageName.REPORTS: "/reports", PageName.LEDGER: "/ledger",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_role_sees_its_own_pages_and_is_offered_no_other(told: Page, role: Role) -> None:
+    found = {page: (await told.ask(path, told.cookie(role)))[0] for page, path in PLACES.items()}
+    assert found == {page: 200 if role in ALLOWED[page] else 403 for page in PLACES}
+    menu = (await told.ask("/", told.cookie(role)))[1].partition("</nav>")[0]
+    assert {page for page in PageName if f">{page}</a>" in menu} == {
+        page for page in PageName if role in ALLOWED[page] and page not in (PageName.PROOF, PageName.ACT)
+    }
+
+
+async def test_parts_are_no_ranks_nobody_enters_acts_and_sees_who_looks() -> None:
+    assert not ALLOWED[PageName.ACT] & ALLOWED[PageName.LOOKS]
+    assert Role.OPERATOR not in ALLOWED[PageName.RECORDINGS] | ALLOWED[PageName.REVIEW] | ALLOWED[PageName.REPORTS]
 
 
 async def test_every_look_is_written_before_it_is_answered(told: Page) -> None:
@@ -199,20 +172,13 @@ async def test_device_that_is_none_or_unknown_is_told(told: Page) -> None:
 async def test_foreign_page_cannot_use_a_browser(
     method: str, path: str, host: str, origin: str | None, status: int | None
 ) -> None:
-    assert refusal(method, path, host, origin, HOSTS) == status
+    assert doorway(HOSTS).refusal(method, path, host, origin) == status
 
 
 async def test_answers_carry_the_policy_and_a_foreign_host_gets_none(told: Page) -> None:
     assert (await told.ask("/", told.cookie(Role.OPERATOR), host="evil.example"))[0] == 421
     await told.ask("/", told.cookie(Role.OPERATOR))
     assert "default-src 'none'" in told.headers["content-security-policy"]
-
-
-async def test_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with listen(0) as sock:
-        sock.listen()
-        with pytest.raises(EnvironmentFault, match="端口"):
-            listen(sock.getsockname()[1])
 
 
 async def test_more_than_a_name_is_no_name(told: Page) -> None:

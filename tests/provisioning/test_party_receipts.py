@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -16,6 +17,7 @@ from agent.control.effects import ShowDisclosure
 from agent.duty.holds import Deed
 from agent.duty.party_receipt import PartyReceipt, sign_receipt, spelled
 from agent.duty.receipt_list import PARTS, ReceiptAnswer, open_part, part_name
+from agent.errors import OperatorFault
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import Digest, RecordingId, device_id, recording_id
 from agent.wire.trust import Role
@@ -90,6 +92,51 @@ def carry(office: ReviewOffice, host: Path) -> None:
                 assert folder.show(effect.kind, effect.disclosure_id, effect.envelope) is None
     assert len(list((host / "state/receipts").iterdir())) == PARTS
     assert not (host / "state/disclosed").exists()
+
+
+def listing(office: ReviewOffice, *more: str, recordings: Path | None = None) -> Any:
+    place = str(recordings or office.recordings)
+    return CliRunner().invoke(
+        app, ["receipts", "--config", str(office.center / "center.toml"), "--recordings", place, *more]
+    )
+
+
+def list_of(office: ReviewOffice) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (office.center / "receipts").glob("*")}
+
+
+def test_a_wrong_folder_of_recordings_signs_nothing_and_keeps_the_good_list(
+    office: ReviewOffice, tmp_path: Path
+) -> None:
+    told(office, receipt(office))
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "empty", tmp_path / "not-there", office.recordings / R1):
+        refused = listing(office, recordings=place)
+        assert isinstance(refused.exception, OperatorFault)
+        assert "--recordings" in str(refused.exception)
+        assert list_of(office) == {}, "signed without having found anything"
+    assert "有说明中断 1" in listing(office).stdout
+    good = list_of(office)
+    assert isinstance(listing(office, recordings=tmp_path / "empty").exception, OperatorFault)
+    assert list_of(office) == good
+
+
+def test_a_list_that_says_less_than_the_last_needs_somebody_who_says_so(office: ReviewOffice) -> None:
+    paper = receipt(office)
+    told(office, paper, receipt(office, 2, R2))
+    assert "有说明中断 1、缺失 1" in listing(office).stdout, "one of two was not there from the beginning"
+    good = list_of(office)
+    film = office.recordings / R1 / "segment-0001.mp4"
+    film.write_bytes(film.read_bytes()[:-200] + bytes(200))
+    refused = listing(office)
+    assert isinstance(refused.exception, OperatorFault)
+    assert "有 1 份回执的结论比上一版差" in str(refused.exception)
+    assert "上一版 有说明中断 1、缺失 1，这一版 缺失 1、被改 1" in str(refused.exception)
+    assert list_of(office) == good
+    accepted = json.loads(listing(office, "--accept-worse", "--json").stdout)
+    assert accepted["verdicts"] == {"altered": 1, "missing": 1}
+    assert accepted["worse"] == [paper.short_code]
+    assert listing(office).exit_code == 0, "no worse than the last"
 
 
 def test_only_parts_that_changed_are_signed_again_until_the_next_day(office: ReviewOffice) -> None:

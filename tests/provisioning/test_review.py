@@ -53,8 +53,8 @@ def _packet(office: ReviewOffice, out: Path, papers: list[Path] | None = None) -
         "receiver-1", load_signer(center, "receiver"), office.root.read_bytes(), (center / "trust.dsse").read_bytes()
     )
     return write_packet(
-        out, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK), papers=papers or [],
-        recordings=office.recordings, seal=seal, now=room.now,
+        out, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK),
+        documents=room.papers(facts), papers=papers or [], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
 
 

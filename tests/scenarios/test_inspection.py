@@ -77,8 +77,11 @@ def test_two_documents_are_served_and_refused_and_their_texts_are_those_of_the_s
     ]
     texts = [Path(path).read_bytes() for path in told["inspection"]["documents"]]
     assert [hashlib.sha256(text).hexdigest() for text in texts] == [one["digest"] for one in facts["documents"]]
-    page = (Path(told["review"]["packet"]) / "review.html").read_text(encoding="utf-8")
-    assert page.count("与现场出具的文书一致") == 2
+    packet = Path(told["review"]["packet"])  # they came to the centre beside the recording, for the archive's key
+    travelled = [(packet / "documents" / f"{one['number']}.txt").read_bytes() for one in facts["documents"]]
+    assert travelled == texts
+    page = (packet / "review.html").read_text(encoding="utf-8")
+    assert page.count("原文在案，与现场出具的一致</a>") == 2
 
 
 def test_what_came_out_of_the_printer_is_what_was_signed(told: dict[str, Any], place: Path) -> None:
@@ -111,6 +114,7 @@ def test_the_case_is_reviewed_to_its_decision_and_the_packet_holds(told: dict[st
     (root,) = load_pem_certificates((place / "authority" / "root.pem").read_bytes())
     checked = check_packet(Path(told["review"]["packet"]), root)
     assert checked.review.stage.value == told["review"]["stage"] == "已决定"
+    assert checked.absent == ()
     assert [signed.act.kind for signed in checked.review.acts] == ["submit", "accept", "approve", "decide"]
 
 

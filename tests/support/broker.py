@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,31 @@ log_type all
     def _listening(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@contextlib.contextmanager
+def running_mosquitto(config: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A Mosquitto with a configuration that `broker-config` wrote, listening on loopback at `port`."""
+    with (config.parent / "mosquitto.out").open("wb") as out:
+        process = subprocess.Popen([str(MOSQUITTO), "-c", str(config)], stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + START_S
+        while not _answers(port):
+            assert process.poll() is None, (config.parent / "mosquitto.out").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(START_S)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def free_port() -> int:

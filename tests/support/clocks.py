@@ -17,5 +17,9 @@ class SteppedClock:
         self._monotonic_ns += int(seconds * 1_000_000_000)
         return self.read()
 
+    def set_wrong(self, days: float) -> None:
+        """Somebody sets the wall clock; what counts from the boot goes on."""
+        self._wall += timedelta(days=days)
+
     def read(self) -> Instant:
         return Instant(self._wall, self._monotonic_ns, "0b00000000000001", self.state, self.error_ms)

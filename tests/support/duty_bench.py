@@ -86,7 +86,7 @@ class DutyBench:
     def ask(self, what: str, **values: str) -> dict[str, Any]:
         self._asks += 1
         ask = Ask(f"{self._asks:032x}", what, values)
-        self.handle(happened.AsksRead((ask.encode(),)))
+        self.handle(happened.AsksRead(ask.encode()))
         return dict(self.state["answers"].get(ask.ask, {}))
 
     def take_out(self, *certificates: str) -> dict[str, Any]:

@@ -185,13 +185,13 @@ def _until_eof(inbox: Inbox) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="the real receiver core over plain TCP")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--file", required=True)
-    parser.add_argument("--topic", required=True)
-    parser.add_argument("--user", default="")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, required=True, help="of a broker on this computer, plain TCP")
+    parser.add_argument("--file", required=True, help="F: the numbers, little-endian u32; the database is F.db")
+    parser.add_argument("--topic", required=True, help="T: events come on T, receipts go to T/ack")
+    parser.add_argument("--user", default="", help="name for the broker; without, none is given")
     parser.add_argument("--keepalive", type=int, default=30, help="seconds")
-    parser.add_argument("--until-eof", action="store_true")
+    parser.add_argument("--until-eof", action="store_true", help="end with standard input")
     options = parser.parse_args()
     start_logging("error", "liuhen.center")
     inbox = Inbox()

@@ -350,13 +350,13 @@ def serve(options: argparse.Namespace, stack: ExitStack, clock: Clock) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="the real outbox and link over plain TCP")
-    parser.add_argument("--dir", required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--topic", required=True)
-    parser.add_argument("--user", default="")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", required=True, help="D: the device, its store and its number")
+    parser.add_argument("--port", type=int, required=True, help="of a broker on this computer, plain TCP")
+    parser.add_argument("--topic", required=True, help="T: events go to T, receipts come on T/ack")
+    parser.add_argument("--user", default="", help="name for the broker; without, none is given")
     parser.add_argument("--keepalive", type=int, default=30, help="seconds")
-    parser.add_argument("--quota-mb", type=int, default=QUOTA_MB)
+    parser.add_argument("--quota-mb", type=int, default=QUOTA_MB, help="room for the store, MiB (%(default)s)")
     parser.add_argument("--single", action="store_true", help="one event per PUBLISH")
     parser.add_argument("--state", action="store_true", help="birth and last will on T/state")
     options = parser.parse_args()

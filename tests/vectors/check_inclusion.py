@@ -28,7 +28,7 @@ def root_of(event: bytes, position: int, size: int, path: list) -> bytes:
     return found
 
 
-place = Path(sys.argv[1])
+place = Path(sys.argv[1]) if len(sys.argv) == 2 else sys.exit(sys.stderr.write(__doc__.splitlines()[0] + "\n") and 2)
 proof = json.loads(place.read_text(encoding="utf-8"))
 kind, payload = proof["head"]["payloadType"].encode(), base64.b64decode(proof["head"]["payload"])
 head, event = json.loads(payload), proof["event"]

@@ -1,79 +1,101 @@
-"""Who may look at what on the centre's page (pure): one-time links, sessions, three roles, our own address only."""
+"""Who may see what on the centre's page (pure): roles, people with a certificate, sessions, our own address only.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+The roles are parts, not ranks: an operator keeps the machines running and sees no case, a reviewer works on cases and
+does not see who looks at what, an auditor sees everything and enters nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
-SESSION_NS = 8 * 3600 * 1_000_000_000  # ours: a working day
+from agent.errors import SenderFault
+from agent.evidence.certificates import common_name
+from agent.web.gate import Doorway, policy
+from agent.web.sessions import Sessions
+from agent.wire.signing import load_certificate
+from agent.wire.trust import TrustList
+
+SESSION_S = 8 * 3600  # ours: a working day
+MAX_SESSIONS = 256  # ours
 LINK_S = 600  # ours: long enough to carry it to another desk
-READING = ("GET", "HEAD")
-FORMS = frozenset({"/enter", "/leave"})
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-HEADERS: Mapping[str, str] = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # with no-referrer a browser sends a form with Origin: null
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "cache-control": "no-store",
-}
+FORMS = re.compile(r"/(enter|leave|review/[0-9A-Za-z-]{1,64}/(draft|act))")
+REFUSED = "此页面只供本中心访问，请用命令行显示的网址打开。"
 
 
 class Role(StrEnum):
-    """What somebody may look at: each more than the one before."""
+    """Whose part somebody has."""
 
     OPERATOR = "operator"
     REVIEWER = "reviewer"
     AUDITOR = "auditor"
 
-    def may(self, needed: "Role") -> bool:
-        """Whether this role includes `needed`."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
+
+ROLE_WORDS: Mapping[Role, str] = {Role.OPERATOR: "值守", Role.REVIEWER: "审核", Role.AUDITOR: "审计"}
+
+
+class Page(StrEnum):
+    """What there is to see, and one thing to do: `ACT` enters an act into a review."""
+
+    FLEET = "设备"
+    RECORDINGS = "录像"
+    REVIEW = "审核"
+    REPORTS = "运用"
+    LEDGER = "台账"
+    LOOKS = "调阅记录"
+    PROOF = "证明"
+    ACT = "办理"
+
+
+ALLOWED: Mapping[Page, frozenset[Role]] = {
+    Page.FLEET: frozenset(Role),
+    Page.LEDGER: frozenset(Role),
+    Page.RECORDINGS: frozenset({Role.REVIEWER, Role.AUDITOR}),
+    Page.REVIEW: frozenset({Role.REVIEWER, Role.AUDITOR}),
+    Page.REPORTS: frozenset({Role.REVIEWER, Role.AUDITOR}),
+    Page.LOOKS: frozenset({Role.AUDITOR}),
+    Page.PROOF: frozenset({Role.AUDITOR}),
+    Page.ACT: frozenset({Role.REVIEWER}),
+}
+"""The one table of who may see and do what."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who has been let in; `name` is a pseudonym."""
+    """Who has been let in; `name` is a staff number or another pseudonym."""
 
     name: str
     role: Role
 
+    def may(self, page: Page) -> bool:
+        """Whether this role sees `page`."""
+        return self.role in ALLOWED[page]
 
-@dataclass
-class Sessions:
-    """Visitors by the token of their cookie; times are monotonic nanoseconds."""
-
-    _open: dict[str, tuple[Visitor, int]] = field(default_factory=dict)
-
-    def admit(self, token: str, visitor: Visitor, now_ns: int) -> None:
-        """Begin a session; those that are over are forgotten."""
-        self._open = {key: it for key, it in self._open.items() if it[1] > now_ns}
-        self._open[token] = visitor, now_ns + SESSION_NS
-
-    def visitor(self, token: str, now_ns: int) -> Visitor | None:
-        """Whose session it is, None for none that runs."""
-        visitor, until = self._open.get(token, (None, 0))
-        return visitor if until > now_ns else None
-
-    def end(self, token: str) -> None:
-        """End a session."""
-        self._open.pop(token, None)
+    @property
+    def role_words(self) -> str:
+        """The role for people."""
+        return ROLE_WORDS[self.role]
 
 
-def own_hosts(host: str, port: int) -> frozenset[str]:
-    """The values of Host that are ours."""
-    return frozenset({f"{host}:{port}", f"localhost:{port}"})
+def sessions() -> Sessions[Visitor]:
+    """Nobody has been let in yet."""
+    return Sessions(SESSION_S, SESSION_S, MAX_SESSIONS)
 
 
-def refusal(method: str, path: str, host: str | None, origin: str | None, hosts: frozenset[str]) -> int | None:
-    """The HTTP status that refuses a request, None for one of ours: a page on the internet can reach a server on
-    loopback under its own name (DNS rebinding) and post forms to it, so Host and a form's Origin must be ours."""
-    if method not in READING and not (method == "POST" and path in FORMS):
-        return 405
-    if host not in hosts:
-        return 421
-    if origin not in {f"http://{name}" for name in hosts} and (origin is not None or method not in READING):
-        return 403
-    return None
+def doorway(hosts: frozenset[str], styles: Iterable[str] = (), *, tls: bool = False) -> Doorway:
+    """What may come in; `styles` are the hashes of style sheets that stand inside a page."""
+    allowed = " ".join(("style-src 'self'", *(f"'sha256-{style}'" for style in styles)))
+    return Doorway(hosts, policy(allowed, "media-src 'self'"), REFUSED, FORMS, "https" if tls else "http")
+
+
+def certified(der: bytes, people: Mapping[str, Role], trust: TrustList) -> Visitor | None:
+    """Whom a certificate lets in, whose path TLS has verified against the district's root: somebody whom the centre's
+    configuration names. None for anybody else, and for whom the trust list has only revoked keys of."""
+    try:
+        name = common_name(load_certificate(der))
+    except SenderFault:
+        return None
+    own = [credential for credential in trust.credentials.values() if credential.subject == name]
+    if name not in people or (own and all(credential.revoked_at is not None for credential in own)):
+        return None
+    return Visitor(name, people[name])

@@ -6,34 +6,66 @@ from datetime import datetime
 from typing import Any
 
 from agent.duty.record_use import moment
+from agent.evidence.health import HealthReading, parse_reading
 from agent.evidence.told import ToldRecording
+from agent.wire import canonical
 from agent.wire.canonical import parse_timestamp
+from agent.wire.device_events import parse_event
 from agent.wire.identifiers import RecordingId
 from agent.wire.trust import TrustList
-from provisioning.center.report_plots import WIDTH, Bar, Part, Plot
+from provisioning.center.page.plots import fleet_plots
+from provisioning.center.report_plots import Plot
 from provisioning.center.summary import DeviceSummary
 
 SOON_DAYS = 30  # ours: a certificate is renewed in its last month
-MOST_BARS = 20
-FLEET = ("设备", "在线", "最近联系", "连续至", "未回执", "待补", "缺口", "丢失", "告警", "证书余天")
+SHORT_MIB = 8 * 1024  # ours: some four hours at 4 Mbit/s
+FLEET = (
+    "设备", "在线", "最近联系", "连续至", "未回执", "待补", "缺口", "丢失", "告警", "证书余天", "存储剩余", "电量",
+    "状况于",
+)  # fmt: skip
 RECORDINGS = ("录制", "开始", "结束", "片段", "链头", "见证")
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a device last told of itself, and when by its own clock."""
+
+    told: HealthReading
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Fleet:
-    """The fleet's page: counts by name, a row for each device, one plot."""
+    """The fleet's page: counts by name, a row for each device, and plots."""
 
     counts: Mapping[str, int]
     rows: tuple[Mapping[str, Any], ...]
     plots: tuple[Plot, ...]
 
 
-def fleet(devices: Iterable[DeviceSummary], trust: TrustList, now: datetime) -> Fleet:
+def readings(newest: Mapping[str, bytes | None]) -> Mapping[str, Reading]:
+    """The readings in the newest health events of devices; one that says nothing readable is left out."""
+    found = {}
+    for device, body in newest.items():
+        event = None if body is None else parse_event(canonical.decode(body))
+        told = None if event is None else parse_reading(str(event.data.get("reading", "")))
+        if event is not None and told is not None:
+            found[device] = Reading(told, event.time)
+    return found
+
+
+def fleet(
+    devices: Iterable[DeviceSummary],
+    trust: TrustList,
+    health: Mapping[str, Reading],
+    alarms: Iterable[Mapping[str, Any]],
+    now: datetime,
+) -> Fleet:
     """Every device that was heard of or is on the trust list, at `now`."""
     known = {row.device: row for row in devices}
     days = _certificate_days(trust, now)
     names = sorted({*known, *days})
-    rows = tuple(_device(name, known.get(name), days.get(name)) for name in names)
+    rows = tuple(_device(name, known.get(name), days.get(name), health.get(name)) for name in names)
     heard = list(known.values())
     counts = {
         "设备": len(names),
@@ -41,8 +73,17 @@ def fleet(devices: Iterable[DeviceSummary], trust: TrustList, now: datetime) -> 
         "有告警": sum(row.alarms > 0 for row in heard),
         "有缺口待补": sum(row.parked > 0 for row in heard),
         "证书将到期": sum(left <= SOON_DAYS for left in days.values()),
+        "存储偏少": sum(_is_short(it) for it in health.values()),
     }
-    return Fleet(counts, rows, (_silence(heard, now),))
+    return Fleet(counts, rows, fleet_plots(heard, days, _free(health), alarms, now))
+
+
+def _free(health: Mapping[str, Reading]) -> dict[str, int]:
+    return {name: it.told.free_mib for name, it in health.items() if it.told.free_mib is not None}
+
+
+def _is_short(reading: Reading) -> bool:
+    return reading.told.free_mib is not None and reading.told.free_mib < SHORT_MIB
 
 
 def recordings(found: Mapping[RecordingId, ToldRecording]) -> tuple[Mapping[str, Any], ...]:
@@ -60,21 +101,23 @@ def _certificate_days(trust: TrustList, now: datetime) -> dict[str, int]:
     return days
 
 
-def _device(name: str, row: DeviceSummary | None, days: int | None) -> Mapping[str, Any]:
+def _device(name: str, row: DeviceSummary | None, days: int | None, health: Reading | None) -> Mapping[str, Any]:
     left = "已吊销或不在清单" if days is None else days
+    told = _health(health)
     if row is None:
-        return dict(zip(FLEET, (name, "从未联系", "—", 0, 0, 0, 0, 0, 0, left), strict=True))
+        return dict(zip(FLEET, (name, "从未联系", "—", 0, 0, 0, 0, 0, 0, left, *told), strict=True))
     seen = "—" if row.last_seen is None else moment(parse_timestamp(row.last_seen))
     numbers = (row.upto, row.upto - row.receipted, row.parked, row.gaps, row.losses, row.alarms)
-    return dict(zip(FLEET, (name, "是" if row.online else "否", seen, *numbers, left), strict=True))
+    return dict(zip(FLEET, (name, "是" if row.online else "否", seen, *numbers, left, *told), strict=True))
 
 
-def _silence(rows: Iterable[DeviceSummary], now: datetime) -> Plot:
-    hours = {row.device: (now - parse_timestamp(row.last_seen)).total_seconds() / 3600 for row in rows if row.last_seen}
-    longest = sorted(hours.items(), key=lambda it: -it[1])[:MOST_BARS]
-    most = max((it for _, it in longest), default=0.0) or 1.0
-    bars = tuple(Bar(name, (Part(0, WIDTH * max(it, 0) / most, "known"),), f"{it:.1f} 小时") for name, it in longest)
-    return Plot("最久没有联系", f"距上次联系的小时数，最多 {MOST_BARS} 台。", bars)
+def _health(health: Reading | None) -> tuple[str, str, str]:
+    if health is None:
+        return "—", "—", "—"
+    told = health.told
+    free = "—" if told.free_mib is None else f"{told.free_mib / 1024:.1f} GiB"
+    battery = "—" if told.battery_percent is None else f"{told.battery_percent} %"
+    return free, battery, moment(health.at)
 
 
 def _recording(name: RecordingId, told: ToldRecording) -> Mapping[str, Any]:

@@ -2,7 +2,9 @@
 standard input, and says on its standard output what it was delivered and what it stored. It runs until killed.
 
 A machine that is busy may hold up the recorder as long as it likes: the camera waits before it is farther ahead of the
-disk than may be lost. A recorder that wants more than that before it stores anything ends the process instead.
+disk than may be lost, and its waiting is no stall. A camera that was held up itself brings its next picture late, and
+that one is let through: the recorder would wait for it to fill a fragment. A recorder that wants more pictures than may
+be lost before it stores anything ends the process instead.
 
 With a past of so many seconds the ring is filled at once with pictures of 1 Mbit/s that came before the scene. While
 such a ring goes to the disk the camera does not wait; that the disk has come near again is said as `near`.
@@ -39,7 +41,7 @@ class Stored:
     """How far the disk has got, as the recorder tells it; monotonic nanoseconds, 0 before the first fragment."""
 
     def __init__(self, *, far: bool) -> None:
-        self._end_ns, self._told = 0, threading.Condition()
+        self._end_ns, self._before_ns, self._told = 0, 0, threading.Condition()
         self._far = far
 
     def tell(self, event: FragmentStored) -> None:
@@ -48,13 +50,15 @@ class Stored:
             self._told.notify_all()
 
     def wait_for(self, captured_ns: int) -> None:
+        """Until the disk is so near that the picture of this moment may be delivered."""
+        far_ns, self._before_ns = min(captured_ns, self._before_ns + SECOND_NS // FPS), captured_ns
         if self._far:
             if self._end_ns and captured_ns - self._end_ns <= AHEAD_NS:
                 self._far = False
                 say("near", self._end_ns)
             return
         with self._told:
-            near = self._told.wait_for(lambda: not self._end_ns or captured_ns - self._end_ns <= AHEAD_NS, PATIENCE_S)
+            near = self._told.wait_for(lambda: not self._end_ns or far_ns - self._end_ns <= AHEAD_NS, PATIENCE_S)
         if not near:
             os._exit(1)
 
@@ -115,7 +119,8 @@ def main(root: str, camera: str, past_s: str = "0", archive: str = "") -> None:
             stored.tell(event)
             say("stored", event.sequence)
 
-    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, pre_event=PreEventSettings(RING_S + long))
+    ring = PreEventSettings(RING_S + long)
+    settings = RecorderSettings(retry_s=0.2, stall_s=PATIENCE_S, margin_bytes=0, pre_event=ring)
     keys = DataKeys(Path(root).with_name("keys"), read_archive_key(Path(archive))) if archive else None
     spool = Spool(Path(root), keys=keys)
     recorder = Recorder(spool, SIGNER, CLOCK, lambda: Tapped(camera, long, stored), report, settings)

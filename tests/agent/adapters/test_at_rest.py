@@ -360,6 +360,17 @@ def test_recording_that_is_refused_at_every_start_is_not_read_for_ever(cut):
     assert not list((cut / "unrecovered").iterdir())
 
 
+def test_recording_that_meets_a_defect_of_ours_is_not_read_at_every_start_for_ever(cut):
+    class Defective(DataKeys):
+        def end(self, recording):
+            raise ZeroDivisionError(recording)
+
+    spool = Spool(cut / "recordings", keys=Defective(cut / "keys", ARCHIVE.public_key()))
+    starts = [SpoolRecovery(spool, SIGNER, CLOCK, print).seal(spool.recordings()) for _ in range(MAX_TRIES + 2)]
+    assert [len(told) for told in starts] == [1] * MAX_TRIES + [0, 0]
+    assert "程序出错" in starts[0][0].detail
+
+
 def test_file_without_a_header_is_set_aside(cut):
     segment = cut / "recordings" / FIRST / "segment-0002.mp4.enc"
     os.truncate(segment, 0)

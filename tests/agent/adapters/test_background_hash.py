@@ -5,7 +5,10 @@ import random
 import threading
 from dataclasses import replace
 
-from agent.adapters.background_hash import MAX_WAITING_BYTES, background_hashing
+import pytest
+
+from agent.adapters.background_hash import MAX_WAITING_BYTES, BackgroundHash, background_hashing
+from agent.errors import OperatorFault
 from agent.evidence.bmff import Source
 from agent.evidence.recovery import examine
 from tests.agent.evidence.attacks import recordings
@@ -27,6 +30,24 @@ def test_digest_is_that_of_hashlib_at_every_point_and_in_every_copy():
             if chance.random() < 0.1:
                 assert ours.digest() == plain.digest()
         assert all(twin.digest() == of_plain.digest() for twin, of_plain in twins)
+
+
+class _NoRoom(BackgroundHash):
+    """A copy that the memory has no room for."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "_hash" and hasattr(self, "_hash"):
+            raise MemoryError
+        super().__setattr__(name, value)
+
+
+def test_full_memory_ends_the_verification_instead_of_stopping_it_for_ever():
+    with background_hashing() as new_hash:
+        ours = new_hash()
+        ours.update(bytes(40_000))
+        ours._later.append(_NoRoom(ours._crew, ours))
+        with pytest.raises(OperatorFault, match="内存不足"):
+            ours.digest()
 
 
 def test_examination_is_the_same_with_the_work_elsewhere():

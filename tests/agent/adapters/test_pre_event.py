@@ -14,7 +14,7 @@ from agent.adapters.pre_event import PreEventRing, PreEventSettings, ring_bytes
 from agent.adapters.recorder import RecorderSettings
 from agent.control.messages import GapOpened, WorkFailed
 from agent.errors import EnvironmentFault
-from agent.evidence.journal import Reason
+from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, Reason
 from agent.wire.identifiers import recording_id
 from tests.agent.adapters.recording_bench import (
     CLOCK,
@@ -139,6 +139,33 @@ def test_what_was_seen_before_the_button_comes_first_and_says_when_it_was_signed
     frames = decoded_frames(bench.spool.segment(FIRST, 1))
     assert frames["video"] == 60
     assert frames["audio"] > 250
+
+
+def test_pictures_lost_before_the_button_are_a_signed_gap_but_not_those_before_the_ring(tmp_path):
+    """And a picture that stood still before the button has stood still in the recording too."""
+    tracks, packets = footage(6)
+    shown = [at for at, packet in enumerate(packets) if packet.stream == 0]
+    for number, since in ((0, moment(Fraction(-1))), (25, packets[shown[24]].captured)):
+        packets[shown[number]] = replace(packets[shown[number]], lost_since=since)
+    for number in (30, 31):
+        packets[shown[number]] = replace(packets[shown[number]], still=True)
+    gate = Gate(*packets[: len(packets) // 2 + 20])
+    bench = bench_over(tmp_path, FakeSource(tracks, chain(gate, packets[len(packets) // 2 + 20 :])), pre_event=10)
+    bench.recorder.open()
+    assert gate.reached.wait(60)
+    bench.start()
+    eventually(lambda: bench.spool.recordings() != (), "the recording begun")
+    gate.opened.set()
+    bench.wait_for_fragments(9)
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(60)
+    (segment,) = bench.segments()
+    signed = [(it.kind, it.reason) for record in segment.fragments for it in record.entry.moment.events]
+    lost, still = Reason.FRAMES_DROPPED, Reason.PICTURE_FROZEN
+    assert signed == [(GAP_OPENED, lost), (GAP_CLOSED, lost), (GAP_OPENED, still), (GAP_CLOSED, still)]
+    assert [event.reason for event in bench.events if isinstance(event, GapOpened)] == [lost, still]
+    assert bench.verdict() == "explained-gap"
 
 
 def test_never_triggered_ring_leaves_nothing_on_the_disk(tmp_path):

@@ -36,6 +36,7 @@ from agent.evidence.statements import CONTEXT_VERSION
 from agent.wire.device_events import GENESIS, EventType
 from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, device_id, recording_id
+from agent.wire.instant import TimeState
 from agent.wire.receipts import RECEIPT_TYPE, Receipt
 from agent.wire.trust import Role
 from tests.support.clocks import SteppedClock
@@ -267,6 +268,31 @@ def test_a_publication_refused_before_its_signers_were_trusted_is_asked_for_agai
     assert bench.handle(happened.TrustListRead(KEYS.trust_version(2))) == []
     bench.handle(happened.LinkDown(1, "断开"))
     assert bench.handle(happened.TrustListRead(KEYS.trust_version(3))) == [StoreNote(TrustSeen(3))]
+
+
+@pytest.mark.parametrize("audience", [None, "hall-1"])
+def test_what_was_refused_for_its_date_is_asked_for_again_once_the_clock_is_set(audience: str | None) -> None:
+    """Found by the district simulator: a screen that came up without a network time stayed at what it had."""
+    bench = Bench(audience)
+    subscribed = bench.up()[0]
+    bench.clock.step(30)
+    assert bench.handle(happened.TimePassed()) == []
+    bench.clock.set_wrong(days=-300)
+    assert bench.handle(happened.TimePassed())[:2] == [subscribed, PublishStatus(online=True)]
+    bench.clock.set_wrong(days=300)
+    assert bench.handle(happened.TimePassed())[:2] == [subscribed, PublishStatus(online=True)]
+    bench.handle(happened.LinkDown(1, "断开"))
+    bench.clock.set_wrong(days=1)
+    assert not any(isinstance(it, PublishStatus) for it in bench.handle(happened.TimePassed()))
+
+
+def test_clock_that_was_unset_and_is_trusted_now_counts_as_set() -> None:
+    bench = Bench()
+    bench.clock.state = TimeState.UNSET
+    subscribed = bench.up()[0]
+    bench.clock.state = TimeState.GNSS
+    assert subscribed in bench.handle(happened.TimePassed())
+    assert bench.handle(happened.TimePassed()) == []
 
 
 def test_after_a_flood_of_forgeries_a_kiosk_is_heard_again_on_its_next_connection() -> None:

@@ -313,6 +313,7 @@ def test_what_was_taken_and_marked_survives_a_restart() -> None:
 
 def test_requests_nobody_can_read_are_told_and_the_next_one_is_answered() -> None:
     bench = DutyBench()
-    effects = bench.handle(happened.AsksRead((b"{", b'{"id":"xyz","what":"step"}', b'{"id":1}')))
+    files = (b"{", b'{"id":"xyz","what":"step"}', b'{"id":1}')
+    effects = [effect for file in files for effect in bench.handle(happened.AsksRead(file))]
     assert len([it for it in effects if isinstance(it, RaiseAlarm)]) == 3
     assert "不认识的请求" in bench.ask("dance")["text"]

@@ -56,6 +56,16 @@ def test_a_document_is_numbered_kept_told_and_linked_to_what_was_recorded(scene:
     assert NAME not in json.dumps(scene.told, ensure_ascii=False, default=str)
 
 
+def test_a_document_travels_with_what_runs_or_with_the_last_recording_of_its_task(scene: DutyBench) -> None:
+    beside: list[RecordingId | None] = []
+    scene.disk = lambda order: beside.append(order.beside)
+    document(scene)
+    scene.seal(running(scene))
+    document(scene)
+    scene.ask(What.RECEIPT)  # the party has it on paper; it says nothing that the chain does not
+    assert beside == ["REC-0001-R000001", "REC-0001-R000001", None]
+
+
 @pytest.mark.parametrize(
     ("template", "changes", "said"),
     [
@@ -103,7 +113,8 @@ def test_a_device_that_forgot_its_numbers_goes_on_after_the_papers_in_its_folder
 
 def test_two_documents_asked_for_at_once_have_two_numbers(scene: DutyBench) -> None:
     values = {"template": "onsite-record", "fields": json.dumps(FIELDS)}
-    scene.handle(AsksRead(tuple(Ask(name * 32, What.DOCUMENT, values).encode() for name in "ab")))
+    for name in "ab":
+        scene.handle(AsksRead(Ask(name * 32, What.DOCUMENT, values).encode()))
     assert [it["number"][-5:] for it in scene.of(EventType.DOCUMENT_ISSUED)] == ["0001号", "0002号"]
 
 

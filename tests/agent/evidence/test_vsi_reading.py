@@ -3,7 +3,7 @@
 import pytest
 
 from agent.errors import SenderFault
-from agent.evidence import cbor, cose, vsi
+from agent.evidence import cbor, cose, vsi, vsi_reading
 from agent.evidence.session import CertifiedSession, SessionKey
 from agent.evidence.vsi_reading import SegmentInfoReader
 from agent.wire.signing import RAW_SIGNATURE_BYTES
@@ -85,3 +85,13 @@ def test_session_key_that_writes_another_form_misleads_nobody(iat):
     for sequence in (300, 301, 302):
         emsg = odd(sequence)
         assert _outcome(reader.open, emsg) == _outcome(lambda data: vsi.open_fragment(data, SESSION), emsg)
+
+
+def test_number_without_bytes_of_its_own_is_not_read_as_nought():
+    """Below 24 a number is in CBOR's first byte; a session that is certified from 0 on would let a 0 pass."""
+    session = CertifiedSession(KEY.public_key, KEY.key_id, 0)
+    reader, emsg = SegmentInfoReader(session), _signed(5)
+    reader.open(emsg)
+    at = vsi_reading._EVENT_ID
+    with pytest.raises(SenderFault, match="签名之外"):
+        reader.open(emsg[: at.start] + bytes(4) + emsg[at.stop :])

@@ -53,7 +53,7 @@ class Agent:
         with state_lock.hold(state):
             while not self._done.wait(0.01):
                 taken = self.folder.take()
-                for data in taken.files if isinstance(taken, AsksRead) else ():
+                for data in [taken.content] if isinstance(taken, AsksRead) else ():
                     self.asked.append(parse_ask(data))
                     refused = Answer(False, "没有录制，无从出具回执。", {})
                     told[self.asked[-1].ask] = self.answers.get(self.asked[-1].what, refused).as_json()

@@ -11,15 +11,16 @@ from agent.evidence.report import Layer, Status
 from agent.evidence.verify import verify_recording
 from agent.page.examiner import told_lines
 from agent.page.found import Duty, FoundRecording, Standing, read_duty
-from agent.page.gate import own_hosts, refusal
-from agent.page.lockout import IDLE_S, LONGEST_WAIT_S, NANOSECONDS, Lockout, Sessions, wait_s
+from agent.page.lockout import LONGEST_WAIT_S, NANOSECONDS, Lockout, wait_s
 from agent.page.pin import PinFile
+from agent.page.server import doorway
 from agent.page.serving import listen_address
 from agent.page.view import check_lines, latest_fault, not_examined, of_today, rows, status_lines
+from agent.web.gate import own_hosts
 from agent.wire.identifiers import RecordingId
 from tests.agent.evidence.bench import NOW
 
-OURS = own_hosts("127.0.0.1", 8471)
+OURS = doorway(own_hosts("127.0.0.1", 8471))
 FOUND = FoundRecording(
     RecordingId("REC-0001-R000001"), Standing.SEALED, NOW, True, False, ("segment-0001.mp4",), 9, "m"
 )
@@ -47,7 +48,7 @@ FOUND = FoundRecording(
 def test_a_request_that_is_not_ours_is_refused(
     method: str, path: str, host: str | None, origin: str | None, status: int | None
 ) -> None:
-    assert refusal(method, path, host, origin, OURS) == status
+    assert OURS.refusal(method, path, host, origin) == status
 
 
 def test_guessing_ten_thousand_pins_takes_over_a_year() -> None:
@@ -62,19 +63,6 @@ def test_pulling_the_power_does_not_shorten_the_wait() -> None:
         kept = lockout.tried(0)
     assert Lockout(kept, 10**15).left_s(10**15) == wait_s(5)
     assert lockout.left_s(wait_s(5) * NANOSECONDS) == 0
-
-
-def test_a_session_ends_by_itself_with_the_pin_and_with_leaving() -> None:
-    sessions = Sessions()
-    sessions.admit("token", "pin 1", 0)
-    assert sessions.knows("token", "pin 1", IDLE_S * NANOSECONDS)
-    assert not sessions.knows("token", "pin 1", 3 * IDLE_S * NANOSECONDS)
-    sessions.admit("token", "pin 1", 0)
-    assert not sessions.knows("token", "pin 2", 1)
-    sessions.admit("token", "pin 1", 0)
-    sessions.end("token")
-    assert not sessions.knows("token", "pin 1", 1)
-    assert not sessions.knows("", "pin 1", 1)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from agent.wire.device_events import GENESIS
 from agent.wire.disclosures import ENTRY_FIELDS, Disclosure, DisclosureKind, parse_disclosure
 from agent.wire.identifiers import DeviceId, Digest, District, RecordingId
 from agent.wire.receipts import Receipt, parse_receipt
+from agent.wire.recording_receipts import RecordingReceipt, parse_recording_receipt
 from agent.wire.status import DeviceStatus, parse_status
 from agent.wire.trust import Credential, Role, parse_trust_list
 from agent.wire.witness import Witness, parse_witness
@@ -17,6 +18,9 @@ from tests.support.signers import NOW, holder, trusting
 RECEIPT = Receipt(DeviceId("REC-0001"), 7, Digest("ab" * 32), "receiver-1", NOW)
 STATUS = DeviceStatus(DeviceId("REC-0001"), True, 3, "boot", "0.1.0", 5, 7, GENESIS, NOW)
 WITNESS = Witness(RecordingId("REC-0001-R000001"), 12, Digest("cd" * 32), "receiver-1", NOW)
+RECORDING_RECEIPT = RecordingReceipt(
+    RecordingId("REC-0001-R000001"), Digest("ab" * 32), Digest("cd" * 32), 9, True, "6个月", "receiver-1", NOW, NOW
+)
 ENTRY = dict.fromkeys(ENTRY_FIELDS[DisclosureKind.WINDOW_BOARD], "示例")
 BOARD = Disclosure(
     District("xinghe"), "hall-1", DisclosureKind.WINDOW_BOARD, "main", 2, "窗口公示", "示例局", NOW, NOW,
@@ -26,6 +30,7 @@ BOARD = Disclosure(
 
 def test_documents_parse_back_from_their_own_bytes() -> None:
     assert parse_receipt(RECEIPT.encode()) == RECEIPT
+    assert parse_recording_receipt(RECORDING_RECEIPT.encode()) == RECORDING_RECEIPT
     assert parse_status(STATUS.encode()) == STATUS
     assert parse_witness(WITNESS.encode()) == WITNESS
     assert parse_witness(replace(WITNESS, witness="REC-0002").encode()).witness == "REC-0002"

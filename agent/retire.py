@@ -1,0 +1,152 @@
+"""A device's end: on the authority's order, once the centre has receipted everything, it signs its last word and erases
+itself. Nobody but the authority can order it: an officer has no way to delete.
+
+Files are overwritten where they stand before they are removed, keys first, so that what was on the medium is gone from
+what the medium shows. What the flash behind it may still hold is told in the certificate of the bench, not denied here.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+
+from agent import durable
+from agent.adapters.kept_recordings import NAME as KEPT
+from agent.adapters.snapshot import read_counters, read_snapshot
+from agent.adapters.state_lock import is_held
+from agent.app import own_signer
+from agent.clock import Clock
+from agent.config import DATABASE, RECORDINGS, AgentConfig
+from agent.control.deletion import parse_kept
+from agent.errors import OperatorFault, SenderFault
+from agent.firstboot import AGENT_TOML, ISSUING
+from agent.key_files import read_certificates
+from agent.key_places import KeyFile
+from agent.stick import read_plain
+from agent.wire.authority_seal import open_by_authority
+from agent.wire.device_events import GENESIS
+from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope, seal
+from agent.wire.identifiers import Digest
+from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, Retired, RetireOrder, parse_retire, parse_retired
+
+LAST_WORD = "retired.dsse"
+PIECE = 2**20
+
+
+def retire(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> bytes:
+    """Sign the last word, keep it as `retired.dsse`, erase everything else in the device's folder; returns it. After an
+    interruption the same call goes on.
+
+    Raises `SenderFault` for an order that is forged, expired or another device's, `OperatorFault` while the agent runs
+    or something has no receipt: then nothing was erased."""
+    folder = config.identity.root.parent
+    said = read_plain(folder, LAST_WORD, MAX_ENVELOPE_BYTES)
+    if said is not None and not config.identity.root.exists():  # the keys went first: there is nothing left to guard
+        _erase(config, folder)
+        return said
+    wanted = _checked(config, order, hardware, clock)
+    if said is None or parse_retired(parse_envelope(said).payload).number != wanted.number:
+        said = seal(RETIRED_TYPE, _last_word(config, wanted, clock).encode(), [own_signer(config)])
+        durable.write_bytes(folder / LAST_WORD, said)
+    _erase(config, folder)
+    return said
+
+
+def _checked(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> RetireOrder:
+    root, issuing = _certificates(config)
+    now = clock.read().wall
+    wanted = parse_retire(open_by_authority(order, RETIRE_TYPE, issuing, root, now))
+    if wanted.device != config.device or wanted.hardware.lower() != hardware.lower():
+        raise SenderFault(f"这份退役指令是给 {wanted.device}（{wanted.hardware}）的，不是本机，已拒绝。", "hardware")
+    if now > wanted.expires_at:
+        raise SenderFault("退役指令已过期，已拒绝。请在工作台重新签发。", "expired")
+    return wanted
+
+
+def _certificates(config: AgentConfig) -> tuple[x509.Certificate, x509.Certificate]:
+    beside = config.identity.root.with_name(ISSUING)
+    chain = read_certificates(beside if beside.is_file() else config.identity.evidence_chain)
+    return read_certificates(config.identity.root)[0], chain[-1]
+
+
+def _last_word(config: AgentConfig, order: RetireOrder, clock: Clock) -> Retired:
+    if is_held(config.state_dir):
+        raise OperatorFault("本机正在运行，不能退役。请先执行 systemctl stop liuhen-agent。")
+    now, store = clock.read().wall, config.state_dir / DATABASE
+    if not store.is_file():
+        return Retired(config.device, order.number, 0, Digest(GENESIS), 0, now)
+    figures = read_snapshot(store)
+    if figures.waiting or figures.open_recordings:
+        left = f"{figures.waiting} 条事件没有回执、{figures.open_recordings} 个录制没有结束"
+        raise OperatorFault(f"还有 {left}，没有擦除任何内容。请先联网同步。")
+    recordings = _recordings(config)
+    receipted = _receipted(store)
+    if lacking := sorted(set(recordings) - receipted):
+        raise OperatorFault(
+            f"{lacking[0]} 等 {len(lacking)} 个录像没有中心的文件回执，没有擦除任何内容。请先上传录像。"
+        )
+    return Retired(config.device, order.number, figures.devseq, Digest(figures.head), len(recordings), now)
+
+
+def _recordings(config: AgentConfig) -> list[str]:
+    place = config.state_dir / RECORDINGS
+    return sorted(it.name for it in place.iterdir() if it.is_dir()) if place.is_dir() else []
+
+
+def _receipted(store: Path) -> set[str]:
+    """The recordings whose files the centre has signed for; what the card has damaged counts for nothing."""
+    found = set()
+    for value in read_counters(store, KEPT).values():
+        with contextlib.suppress(SenderFault):
+            kept = parse_kept(value)
+            found |= {str(kept.recording)} if kept.receipted else set()
+    return found
+
+
+def _erase(config: AgentConfig, folder: Path) -> None:
+    keys = [config.broker.key, config.evidence.sm2_key]
+    keys += [config.identity.evidence_key.path] if isinstance(config.identity.evidence_key, KeyFile) else []
+    for key in [it for it in keys if it is not None and it.exists()] + sorted(folder.glob("*.key")):
+        _wipe(key)
+    for place in _deepest_first(config.state_dir):
+        _wipe(place)
+    public = (config.identity.root.name, ISSUING)  # needed to go on; removed in one step, never half overwritten
+    last = (*public, AGENT_TOML)
+    for place in sorted(folder.iterdir(), key=lambda it: last.index(it.name) if it.name in last else -1):
+        if place.name in public:
+            durable.remove(place)
+        elif place.name != LAST_WORD:
+            for inside in _deepest_first(place):
+                _wipe(inside)
+
+
+def _deepest_first(place: Path) -> Iterator[Path]:
+    if place.is_dir() and not place.is_symlink():
+        for inside in sorted(place.iterdir()):
+            yield from _deepest_first(inside)
+    if place.is_symlink() or place.exists():
+        yield place
+
+
+def _wipe(place: Path) -> None:
+    with durable.disk_errors(place):
+        if place.is_dir() and not place.is_symlink():
+            place.rmdir()
+            return
+        if place.is_file() and not place.is_symlink():
+            _overwrite(place)
+        place.unlink(missing_ok=True)
+    durable.sync_directory(place.parent)
+
+
+def _overwrite(place: Path) -> None:
+    descriptor = os.open(place, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        left = os.fstat(descriptor).st_size
+        while left > 0:
+            left -= os.write(descriptor, bytes(min(PIECE, left)))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,145 @@
+"""The box of complaints: each is closed at once, waits ten minutes for its citizen, then goes to the agent.
+
+    complaints/<name>.json  {"filed": …, "held": base64, "sealed": base64}
+
+`sealed` only the centre opens; `held` only the code on the citizen's receipt. When the ten minutes are over the file
+goes, and with it what the code opened; a screen that was off meanwhile sends as soon as it is on.
+"""
+
+import base64
+import binascii
+import logging
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from agent import durable
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.wire import canonical
+from agent.wire.canonical import Fields
+from agent.wire.complaints import (
+    CODE_BYTES,
+    Complaint,
+    complaint_name,
+    held_complaint,
+    hold_complaint,
+    seal_complaint,
+)
+from agent.wire.hall_facts import FactKind, HallFact
+from kiosk.outgoing import Outgoing
+
+RECONSIDER = timedelta(minutes=10)  # reference/kiosk.md 1.4: reversible or editable for ten minutes
+MOST_WAITING = 5  # reference/kiosk.md 3.5: in ten minutes, at one kiosk
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One complaint that waits."""
+
+    name: str
+    filed: datetime
+    held: bytes
+    sealed: str
+
+    def encode(self) -> bytes:
+        """The content of its file."""
+        held = base64.b64encode(self.held).decode()
+        return canonical.encode({"filed": canonical.timestamp(self.filed), "held": held, "sealed": self.sealed})
+
+
+class ComplaintBox:
+    """The folder of waiting complaints; `centre` None when this kiosk was given no key to close them with."""
+
+    def __init__(self, folder: Path, centre: ec.EllipticCurvePublicKey | None, outgoing: Outgoing) -> None:
+        self._folder, self._centre, self._outgoing = folder, centre, outgoing
+
+    @property
+    def takes(self) -> bool:
+        """Whether complaints can be taken at all."""
+        return self._centre is not None
+
+    def file(self, complaint: Complaint) -> bytes:
+        """Close and keep `complaint`; returns its code. Raises `SenderFault` (limits) and `EnvironmentFault`."""
+        if len(self._waiting()) >= MOST_WAITING:
+            raise SenderFault("本屏十分钟内已受理较多投诉。请稍候再试，或拨打投诉举报电话。")
+        code = os.urandom(CODE_BYTES)
+        self._write(complaint, code)
+        return code
+
+    def open(self, code: bytes) -> tuple[Complaint, datetime]:
+        """The complaint of `code` and until when it can be changed; raises `SenderFault` when there is none."""
+        kept = self._kept(code)
+        return held_complaint(kept.held, code), kept.filed + RECONSIDER
+
+    def change(self, code: bytes, complaint: Complaint) -> None:
+        """Put `complaint` in the place of that of `code`; its ten minutes go on. Raises `SenderFault`."""
+        filed = self._kept(code).filed
+        self._write(replace(complaint, written=filed), code)
+
+    def withdraw(self, code: bytes) -> None:
+        """Nothing of the complaint of `code` remains; raises `SenderFault` when it has gone already."""
+        durable.remove(self._path(self._kept(code).name))
+
+    def release(self, now: datetime) -> int:
+        """Hand over those whose ten minutes are past; returns how many. Raises `EnvironmentFault`."""
+        due = [kept for kept in self._waiting() if now - kept.filed >= RECONSIDER]
+        for kept in due:
+            filed = canonical.timestamp(kept.filed)
+            fact = HallFact(f"complaint-{kept.name}", FactKind.COMPLAINT, {"filed": filed, "sealed": kept.sealed})
+            self._outgoing.put(fact)
+            durable.remove(self._path(kept.name))
+        return len(due)
+
+    def _write(self, complaint: Complaint, code: bytes) -> None:
+        if self._centre is None:
+            raise SenderFault("本屏未配置投诉密钥，不能受理。请拨打投诉举报电话。")
+        sealed = seal_complaint(complaint, self._centre)
+        kept = Kept(complaint_name(code), complaint.written, hold_complaint(complaint, code), sealed)
+        durable.make_directory(self._folder, 0o700)
+        durable.write_bytes(self._path(kept.name), kept.encode(), durable.PRIVATE)
+
+    def _kept(self, code: bytes) -> Kept:
+        kept = _read(self._path(complaint_name(code)))
+        if kept is None:
+            raise SenderFault("没有这个投诉编号，或已过可修改的时间。请对照回执核对。")
+        return kept
+
+    def _waiting(self) -> list[Kept]:
+        return [kept for path in sorted(self._folder.glob("*.json")) if (kept := _read(path)) is not None]
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+
+def read_complaint_key(path: Path) -> ec.EllipticCurvePublicKey | None:
+    """The centre's key for complaints (PEM), None when there is no such file; raises `OperatorFault` for another."""
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise OperatorFault(f"投诉公钥 {path} 无法读取。请向技术人员索取本区的 complaint.pub。") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise OperatorFault(f"{path} 不是 P-256 公钥。请向技术人员索取本区的 complaint.pub。")
+    return key
+
+
+def _read(path: Path) -> Kept | None:
+    try:
+        fields = Fields("待办投诉", canonical.decode(path.read_bytes()))
+        held = base64.b64decode(fields.text("held"), validate=True)
+        return Kept(path.stem, fields.moment("filed"), held, fields.text("sealed"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EnvironmentFault(f"无法读取 {path}：{error.strerror or error}。请检查权限与存储卡。") from error
+    except (SenderFault, binascii.Error) as fault:
+        log.warning("%s is damaged and stays where it is: %s", path.name, fault)
+        return None

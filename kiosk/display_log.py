@@ -1,0 +1,127 @@
+"""The log of what the screen showed, on disk: `display-log/00000001.jsonl`, a new file every `FILE_LINES` lines.
+
+One append and one fdatasync a line. A power cut leaves a torn last line at most; it is put aside as `.torn` at the
+next start, and the chain goes on behind the last whole one.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent import durable
+from agent.errors import EnvironmentFault
+from agent.wire import canonical
+from agent.wire.device_events import GENESIS
+from agent.wire.hall_facts import FactKind, HallFact
+from agent.wire.instant import Instant
+from agent.wire.signing import Signer
+from kiosk.display_record import Head, Line, What, line_hash, signed_line
+from kiosk.outgoing import Outgoing
+
+FILE_LINES = 10_000  # ours: some 8 MB
+HEAD_EVERY_S = 3600  # reference/kiosk.md 3.4: at least hourly, and with every change of state
+NANOSECONDS = 1_000_000_000
+
+log = logging.getLogger(__name__)
+
+
+class DisplayLog:
+    """Appends to the folder; `open` first. A full disk ends no display: the line is lost and the log says so later,
+    for its numbers go on only with what was written."""
+
+    def __init__(self, folder: Path, signer: Signer, outgoing: Outgoing, file_lines: int = FILE_LINES) -> None:
+        self._folder, self._signer, self._outgoing, self._file_lines = folder, signer, outgoing, file_lines
+        self._told_ns, self._told_state = 0, ""
+        self._last: Mapping[str, Any] = {}
+        self._first = 1
+        self.head = Head()
+
+    def open(self, now: Instant) -> None:
+        """Find the end of the log and write that the screen started; raises `EnvironmentFault`."""
+        durable.make_directory(self._folder)
+        files = log_files(self._folder)
+        if files:
+            self.head = self._end_of(files)
+            self._first = int(files[-1].stem)
+        self.note(What.STARTED, {}, now)
+
+    def shown(self, facts: Mapping[str, Any], now: Instant) -> None:
+        """The screen painted what `facts` say; only what differs from the line before is written."""
+        if facts == self._last:
+            return
+        if self.note(What.SHOWN, facts, now):
+            self._last = dict(facts)
+            self.tell(str(facts["state"]), now)
+
+    def note(self, what: What, facts: Mapping[str, Any], now: Instant) -> bool:
+        """Write one line; returns whether that succeeded."""
+        head = self.head
+        monotonic_ms = now.monotonic_ns // 1_000_000
+        line = Line(head.number + 1, head.digest, what, now.wall, now.state, now.boot, monotonic_ms, facts)
+        content = signed_line(line, self._signer)
+        try:
+            self._append(line.number, content)
+        except EnvironmentFault as fault:
+            log.error("what was shown cannot be logged: %s", fault)  # noqa: TRY400 - a traceback says no more
+            return False
+        self.head = Head(line.number, line_hash(content))
+        return True
+
+    def tell(self, state: str, now: Instant) -> None:
+        """Leave the head for the centre: with every change of state, and once an hour."""
+        due = now.monotonic_ns - self._told_ns >= HEAD_EVERY_S * NANOSECONDS
+        if not due and state == self._told_state:
+            return
+        head = self.head
+        data = {"at": canonical.timestamp(now.wall), "head": head.digest, "seq": head.number, "state": state}
+        try:
+            self._outgoing.put(HallFact(f"display-{head.number:08d}-{head.digest[:16]}", FactKind.DISPLAY_HEAD, data))
+        except EnvironmentFault as fault:
+            log.error("the head of the display log waits: %s", fault)  # noqa: TRY400 - a traceback says no more
+            return
+        self._told_ns, self._told_state = now.monotonic_ns, state
+
+    def _append(self, number: int, content: bytes) -> None:
+        if number - self._first >= self._file_lines:
+            self._first = number
+        path = self._folder / f"{self._first:08d}.jsonl"
+        fresh = not path.exists()
+        with durable.disk_errors(path), path.open("ab") as file:
+            before = file.tell()
+            try:
+                file.write(content + b"\n")
+                file.flush()
+                os.fdatasync(file.fileno())
+            except OSError:
+                os.truncate(path, before)  # half a line is no line
+                raise
+        if fresh:
+            durable.sync_directory(self._folder)
+
+    def _end_of(self, files: list[Path]) -> Head:
+        path = files[-1]
+        data = path.read_bytes()
+        whole, _, torn = data.rpartition(b"\n")
+        if torn:
+            log.warning("%s ends in half a line, kept as %s.torn", path.name, path.name)
+            durable.write_bytes(path.with_name(f"{path.name}.torn"), torn, durable.SHARED)
+            durable.write_bytes(path, whole + b"\n" if whole else b"", durable.SHARED)
+        lines = whole.splitlines()
+        first = int(path.stem)
+        if lines:
+            return Head(first + len(lines) - 1, line_hash(lines[-1]))
+        return self._end_of(files[:-1]) if len(files) > 1 else Head(0, GENESIS)
+
+
+def log_files(folder: Path) -> list[Path]:
+    """The files of a log in their order."""
+    return sorted(folder.glob("[0-9]*.jsonl"))
+
+
+def log_lines(folder: Path) -> Iterator[bytes]:
+    """Every line of the log in `folder`; raises `EnvironmentFault` when one cannot be read."""
+    for path in log_files(folder):
+        with durable.disk_errors(path), path.open("rb") as file:
+            yield from (line.rstrip(b"\n") for line in file)

@@ -1,0 +1,49 @@
+"""Puts a hall's furniture together from its configuration."""
+
+import logging
+
+from agent.clock import Clock
+from agent.errors import LiuhenFault
+from agent.key_files import read_signer
+from kiosk.complaint_box import ComplaintBox, read_complaint_key
+from kiosk.config import KioskConfig
+from kiosk.content import ContentStore
+from kiosk.display_log import DisplayLog
+from kiosk.furniture import Furniture, HeardFile
+from kiosk.outgoing import Outgoing
+from kiosk.receipt_folder import ReceiptFolder
+from kiosk.staff_desk import StaffDesk
+
+LOG_FOLDER = "display-log"
+COMPLAINTS = "complaints"
+
+log = logging.getLogger(__name__)
+
+
+def furnish(config: KioskConfig, clock: Clock) -> Furniture:
+    """The furniture of a configured hall; raises `OperatorFault` for a wrong complaint key, `EnvironmentFault` when the
+    log cannot be written."""
+    outgoing = Outgoing(config.outgoing)
+    staff = StaffDesk(config.state, outgoing)
+    staff.open()
+    centre = read_complaint_key(config.complaint_key)
+    return Furniture(
+        config.hours,
+        HeardFile(config.heard),
+        ReceiptFolder(config.receipts).part,
+        ContentStore(config.content),
+        ComplaintBox(config.state / COMPLAINTS, centre, outgoing),
+        staff,
+        _display_log(config, outgoing, clock),
+    )
+
+
+def _display_log(config: KioskConfig, outgoing: Outgoing, clock: Clock) -> DisplayLog | None:
+    try:
+        signer = read_signer(config.evidence_key, config.evidence_chain)
+    except LiuhenFault as fault:
+        log.warning("what is shown is not logged: %s", fault)
+        return None
+    kept = DisplayLog(config.state / LOG_FOLDER, signer, outgoing)
+    kept.open(clock.read())
+    return kept

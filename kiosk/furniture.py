@@ -1,0 +1,87 @@
+"""What stands in a hall beside the published documents: hours, receipts, search, complaints, staff, the log."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent.errors import SenderFault
+from agent.wire import canonical
+from agent.wire.content import Attachment
+from kiosk.complaint_box import ComplaintBox
+from kiosk.content import ContentStore
+from kiosk.display_log import DisplayLog
+from kiosk.hours import Hours
+from kiosk.receipt import Part
+from kiosk.search import SearchIndex
+from kiosk.shelf import Phase, Shelf
+from kiosk.staff_desk import StaffDesk
+from kiosk.switches import Switch
+
+INDEX = "search.sqlite"
+
+log = logging.getLogger(__name__)
+
+
+class HeardFile:
+    """`heard.json`, which the agent writes while it hears the centre."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, now: datetime) -> datetime | None:
+        """When the centre was last heard of, None where nobody keeps that; never later than `now`."""
+        try:
+            value = json.loads(self._path.read_bytes())["heard"]
+            return min(now, canonical.parse_timestamp(value))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, SenderFault) as error:
+            log.warning("%s cannot be read: %s", self._path, error)
+            return None
+
+
+def attached(shelf: Shelf, now: datetime, name: str, sha256: str = "") -> Attachment | None:
+    """The file `name` of a document in force, or any with that hash; None when no such document names it."""
+    for _, one in sorted(shelf.shown.items()):
+        if one.phase(now) is Phase.CURRENT:
+            for file in one.document.attachments:
+                if file.name == name or file.sha256 == sha256:
+                    return file
+    return None
+
+
+def in_force(shelf: Shelf, now: datetime) -> list[str]:
+    """The documents in force, each as `kind.id@version`."""
+    return [f"{name}@{one.document.version}" for name, one in shelf.shown.items() if one.phase(now) is Phase.CURRENT]
+
+
+def search_index(shelf: Shelf, now: datetime, content: ContentStore) -> SearchIndex | None:
+    """The index that a document in force carries, if it has come whole."""
+    file = attached(shelf, now, INDEX)
+    try:
+        return None if file is None else SearchIndex(content.path(file))
+    except SenderFault as fault:
+        log.warning("no search: %s", fault)
+        return None
+
+
+@dataclass(frozen=True)
+class Furniture:
+    """`home` is the page that the screen goes back to. `log` is None on a kiosk without a device key."""
+
+    hours: Hours
+    heard: HeardFile
+    receipts: Part
+    content: ContentStore
+    complaints: ComplaintBox
+    staff: StaffDesk
+    log: DisplayLog | None
+    home: str = "/board"
+
+    @property
+    def switches(self) -> Mapping[str, Switch]:
+        """What window staff said today."""
+        return self.staff.switches

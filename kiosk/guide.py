@@ -1,0 +1,69 @@
+"""One item of enforcement: its entry, its guide, its flow chart and what to take home. Pure.
+
+(documents, name) -> view. The flow chart is the picture that the office made and signed, with its steps as an ordered
+list beside it: whoever cannot see the picture reads the same.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.wire.disclosures import DisclosureKind
+from kiosk.board import Banner, Site, Source, current_documents, source
+from kiosk.lists import Field, fields_of
+from kiosk.shelf import Shelf, Shown
+
+PARTS = (DisclosureKind.ITEM_LIST, DisclosureKind.SERVICE_GUIDE, DisclosureKind.FLOW_CHART)
+NAMES = ("事项名称", "名称")
+HOME_LIMIT = 300  # characters of a guide in a QR code; reference/kiosk.md 3.2
+
+
+@dataclass(frozen=True)
+class GuidePart:
+    """One document's entry about the item; `steps` of a flow chart are its ordered text, `picture` the content's
+    SHA-256, empty where none was published."""
+
+    title: str
+    source: Source
+    fields: tuple[Field, ...]
+    steps: tuple[str, ...] = ()
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class GuideView:
+    """All that is published about one item; `home` is the text of the code to take home."""
+
+    name: str
+    parts: tuple[GuidePart, ...]
+    banners: tuple[Banner, ...]
+    home: str
+
+
+def guide_view(shelf: Shelf, now: datetime, site: Site, name: str) -> GuideView | None:
+    """The page of the item called `name`; None when nothing in force speaks of it."""
+    parts = tuple(part for one in current_documents(shelf.of(*PARTS), now) if (part := _part(one, name)) is not None)
+    return GuideView(name, parts, (), _home(name, parts, site)) if parts else None
+
+
+def _part(one: Shown, name: str) -> GuidePart | None:
+    kind = one.document.kind
+    for number, entry in enumerate(one.document.entries, 1):
+        if name in [str(entry.get(key)) for key in NAMES]:
+            fields = tuple(field for field in fields_of(kind, entry) if field.name not in NAMES)
+            if kind is not DisclosureKind.FLOW_CHART:
+                return GuidePart(one.document.title, source(one), fields)
+            steps = next((field.texts for field in fields if field.steps), ())
+            return GuidePart(one.document.title, source(one), (), steps, file_of(one, f"flow-{number}.svg"))
+    return None
+
+
+def file_of(one: Shown, name: str) -> str:
+    """SHA-256 of the file that the office attached under `name`, empty for none."""
+    return next((attached.sha256 for attached in one.document.attachments if attached.name == name), "")
+
+
+def _home(name: str, parts: tuple[GuidePart, ...], site: Site) -> str:
+    lines = [name, *(f"{field.name}：{'、'.join(field.texts)}" for part in parts for field in part.fields)]
+    lines += [f"咨询投诉：{site.complaint_phone}"]
+    text = "\n".join(lines)
+    return text if len(text) <= HOME_LIMIT else text[: HOME_LIMIT - 1] + "…"

@@ -1,0 +1,67 @@
+"""此人是否持证: whether somebody is on the personnel lists and may enforce today; and a matter's status. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.wire.disclosures import DisclosureKind
+from kiosk.beijing import day
+from kiosk.board import Banner, Site, banners, current_documents, roster_of
+from kiosk.shelf import Shelf
+
+MAY = "持证有效：{} 的执法证件今日有效。"
+MAY_NOT = "{}：{}。您可以拒绝检查并拨打 {} 核实。"
+UNKNOWN = "人员资格清单中没有“{}”。请核对姓名或证件编号，或拨打 {} 核实。"
+NO_MATTER = "没有受理编号 {}。请对照受理通知书核对，或咨询工作人员。"
+
+
+@dataclass(frozen=True)
+class QueryView:
+    """The answer to one question: banners, and for each hit its fields (name, text)."""
+
+    asked: str
+    banners: tuple[Banner, ...] = ()
+    hits: tuple[tuple[tuple[str, str], ...], ...] = ()
+
+
+def person_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:
+    """Who is called `asked`, or has that certificate, and whether the certificate is good today."""
+    roster = roster_of(shelf, now)
+    if roster is None or not asked:
+        lists = banners(shelf, [DisclosureKind.PERSONNEL_LIST], now, site, "执法人员")
+        return QueryView(asked, tuple(lists))
+    hits = [officer for officer in roster.officers.values() if asked in (officer.name, officer.certificate)]
+    if not hits:
+        return QueryView(asked, (Banner("warn", UNKNOWN.format(asked, site.complaint_phone)),))
+    lines, found = [], []
+    for officer in hits:
+        obstacle = officer.obstacle(day(now))
+        words = (officer.name, obstacle, site.complaint_phone)
+        line = MAY.format(officer.name) if obstacle is None else MAY_NOT.format(*words)
+        lines.append(Banner("info" if obstacle is None else "stop", line))
+        found.append(
+            (
+                ("姓名", officer.name),
+                ("单位", officer.unit),
+                ("职务", officer.post),
+                ("证件编号", officer.certificate),
+                ("执法类别", "、".join(officer.categories)),
+                ("执法区域", "、".join(officer.areas)),
+                ("证件有效期至", str(officer.valid_until)),
+            )
+        )
+    return QueryView(asked, tuple(lines), tuple(found))
+
+
+def matter_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:
+    """What became of the matter whose receipt has the number `asked`; names nobody (the plan 二（一）10)."""
+    known = current_documents(shelf.of(DisclosureKind.MATTER_STATUS), now)
+    if not known:
+        text = f"本屏尚未收到办件进度。请咨询工作人员，或拨打 {site.complaint_phone}。"
+        return QueryView(asked, (Banner("info", text),))
+    if not asked:
+        return QueryView(asked)
+    for one in known:
+        for entry in one.document.entries:
+            if str(entry["受理编号"]) == asked:
+                return QueryView(asked, (), (tuple((name, str(value)) for name, value in entry.items()),))
+    return QueryView(asked, (Banner("warn", NO_MATTER.format(asked)),))

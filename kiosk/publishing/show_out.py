@@ -1,0 +1,142 @@
+"""What an office takes out of its folder: search index, bundle, preview, portal, badges."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from agent import durable
+from agent.bundle import MAX_BUNDLE_BYTES, pack
+from agent.duty.disclosure_rules import MAX_ENTRIES
+from agent.duty.roster import merge_rosters, parse_roster
+from agent.duty.windows import Standing, Window, parse_windows, present
+from agent.errors import OperatorFault
+from agent.wire.content import attach
+from agent.wire.disclosures import POLICY_KINDS, Disclosure, DisclosureKind
+from agent.wire.identifiers import Digest, District
+from agent.wire.topics import EVERYONE
+from kiosk.badge import badge_code
+from kiosk.beijing import day
+from kiosk.publishing.badge_pdf import Card
+from kiosk.publishing.font_subset import cut_font
+from kiosk.publishing.office import Holding, Places, Stage
+from kiosk.publishing.pinyin import initials
+from kiosk.publishing.preview_keys import preview_shelves
+from kiosk.publishing.shelves import read_content
+from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
+from kiosk.search_index import build_index
+
+INDEX, FONT = "search.sqlite", "font.woff2"
+INDEX_ID, INDEX_TITLE = "main", "检索库与字体"
+
+
+def shown_to(held: Iterable[Holding], audience: str) -> list[Holding]:
+    """What a hall of `audience` shows: everything released for it or for all, but no internal rules."""
+    audiences = {EVERYONE, audience}
+    released = [one for one in held if one.stage in (Stage.RELEASED, Stage.WITHDRAWN)]
+    return [one for one in released if one.document.audience in audiences and one.document.kind not in POLICY_KINDS]
+
+
+def index_document(
+    documents: Sequence[Disclosure], version: int, publisher: str, audience: str, place: District, now: datetime
+) -> tuple[Disclosure, Mapping[Digest, bytes]]:
+    """The draft of the search index of `documents`, with its files; raises `OperatorFault`, `EnvironmentFault`."""
+    found = sorted((one for one in documents if one.withdrawn is None), key=lambda one: one.issued_at)
+    found = [one for one in found if one.kind is not DisclosureKind.SEARCH_INDEX]
+    if not 1 <= len(found) <= MAX_ENTRIES:
+        raise OperatorFault("没有已发布的公示文件，不能编制检索库。请先发布。")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / INDEX
+        build_index(path, found, initials)
+        contents = {INDEX: path.read_bytes(), FONT: cut_font(_texts(found))}
+    files = tuple(attach(name, content) for name, content in contents.items())
+    entries = tuple(
+        {"公示文件": ".".join(one.key), "版本": str(one.version), "条数": str(len(one.entries))} for one in found
+    )
+    head = (place, audience, DisclosureKind.SEARCH_INDEX, INDEX_ID, version, INDEX_TITLE, publisher, now, now)
+    document = Disclosure(*head, None, None, entries, files)
+    return document, {one.sha256: contents[one.name] for one in files}
+
+
+def write_bundle(office: Places, held: Sequence[Holding], out: Path) -> Path:
+    """One file for a USB stick, with every released document and its files; raises a fault."""
+    documents = {one.name: one.path.read_bytes() for one in held}
+    packed = pack(documents, _contents(office.folder, [one.document for one in held]))
+    if len(packed) > MAX_BUNDLE_BYTES:
+        raise OperatorFault(f"公示包超过 {MAX_BUNDLE_BYTES // 2**20} MiB。请按大厅分别制作（--audience）。")
+    return durable.write_bytes(out, packed)
+
+
+def write_preview(office: Places, documents: Sequence[Disclosure], hall: Hall, out: Path, now: datetime) -> list[Path]:
+    """The pages of a kiosk that had these documents; their signers are named as a preview's."""
+    shelves = preview_shelves(documents, _contents(office.folder, documents), office.district, now)
+    return _write(_pages(hall, shelves), out)
+
+
+def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path) -> list[Path]:
+    """The pages of a kiosk of `hall` with what is released, and the sealed documents beside them, so that everybody can
+    verify what the pages say."""
+    documents = {one.name: one.path.read_bytes() for one in held}
+    root, listed = office.root.read_bytes(), office.trust_list.read_bytes()
+    content = _contents(office.folder, [one.document for one in held])
+    pages = _pages(hall, Shelves(root, listed, documents, content))
+    sealed = {f"documents/{name}.dsse": envelope for name, envelope in documents.items()}
+    keys = {"documents/root.pem": root, "documents/trust.dsse": listed}
+    return _write({**pages, **sealed, **keys, **{f"content/{name}": data for name, data in content.items()}}, out)
+
+
+def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple[list[Card], list[str]]:
+    """A card for everybody on the released window boards whom a screen would show today; one line for each other."""
+    people = [one.document for one in held if one.document.kind is DisclosureKind.PERSONNEL_LIST]
+    roster = merge_rosters(parse_roster(one.entries) for one in people) if people else None
+    cards, left_out = [], []
+    for board in (one.document for one in held if one.document.kind is DisclosureKind.WINDOW_BOARD):
+        digest = hashlib.sha256(board.encode()).hexdigest()
+        photos = {one.name: one for one in board.attachments}
+        for number, window in enumerate(parse_windows(board.entries), 1):
+            shown = present(window, roster, day(now))
+            if shown.standing is Standing.NOT_SHOWN:
+                left_out.append(f"{window.number} 号窗口未制牌：{shown.obstacle or window.state.value}。")
+                continue
+            photo = photos.get(f"photo-{number}.jpg")
+            picture = b"" if photo is None else read_content(office.folder, photo)
+            cards.append(_card(window, shown.standing, badge_code(board, digest, number), picture))
+    return cards, left_out
+
+
+def _card(window: Window, standing: Standing, code: str, photo: bytes) -> Card:
+    kinds = "、".join(window.kinds) if standing is Standing.OFFICER or not window.enforces else "不办理执法事项"
+    lines = [("窗口", f"{window.number}　{window.duty}"), ("执法种类", kinds), ("服务事项", "、".join(window.items))]
+    if standing is Standing.OFFICER:
+        lines.insert(1, ("证件编号", window.certificate))
+    if window.phone:
+        lines.append(("投诉电话", window.phone))
+    return Card(window.name, window.post, window.unit, standing.value, tuple(lines), code, photo)
+
+
+def _pages(hall: Hall, shelves: Shelves) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        return static_pages(lay_out(Path(folder), hall, shelves))
+
+
+def _write(files: Mapping[str, bytes], out: Path) -> list[Path]:
+    written = []
+    for name, content in sorted(files.items()):
+        path = out / name
+        durable.make_directory(path.parent, 0o755)
+        written.append(durable.write_bytes(path, content))
+    return written
+
+
+def _contents(folder: Path, documents: Iterable[Disclosure]) -> dict[str, bytes]:
+    files = {one.sha256: one for document in documents for one in document.attachments}
+    return {str(sha256): read_content(folder, one) for sha256, one in files.items()}
+
+
+def _texts(documents: Iterable[Disclosure]) -> list[str]:
+    """Every character of the documents, and of the kiosk's own pages."""
+    pages = Path(__file__).parents[1] / "templates"
+    own = [path.read_text(encoding="utf-8") for path in sorted(pages.glob("*.html"))]
+    code = [path.read_text(encoding="utf-8") for path in sorted(pages.parent.glob("*.py"))]
+    return [*own, *code, *(document.encode().decode() for document in documents)]

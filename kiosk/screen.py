@@ -1,0 +1,243 @@
+"""`liuhen-kiosk screen`: keeps the board on the screen. Starts the browser, looks every second, starts it again.
+
+The server says when a page was last painted; `grim` grabs the corner of what the compositor really shows, and the stamp
+is read from it. Nothing here trusts that a process lives. The compositor (cage, sway, labwc) is started by systemd;
+this process runs inside it and ends the browser's whole process group when it restarts it.
+"""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlencode
+
+from agent.clock import Clock
+from agent.errors import EnvironmentFault
+from kiosk.browser import PREFERENCES, command, environment, memory_of
+from kiosk.screen_guard import Limits, Seen, night_of, pause_s, restart_reason
+from kiosk.stamp import Picture, picture_from_ppm, shows_stamp
+
+LOOK_S = 1.0
+MEMORY_EVERY = 30  # looks; reading it costs some milliseconds a process
+PIXELS_EVERY = 2  # looks; a grab of the corner takes some 20 ms here
+CORNER = (160, 110)  # CSS pixels of the top right corner: the stamp and as far as it wanders
+ASK_S = 2.0
+END_S = 3.0  # for the browser's own end, before it is killed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What to run and look at. `width` and `scale` are those of the output; `grab` gives a PPM of a region of it, None
+    where nobody can look; `power` switches the display on or off."""
+
+    url: str
+    browser: str
+    profile: Path
+    limits: Limits
+    width: int
+    scale: float = 1.0
+    extra: tuple[str, ...] = ()
+    grab: Callable[[str], bytes] | None = None
+    power: Callable[[bool], None] | None = None
+
+
+class ScreenKeeper:
+    """One browser, one loop. `run` returns when `stop` was called."""
+
+    def __init__(self, screen: Screen, clock: Clock, base: Mapping[str, str]) -> None:
+        self._screen, self._clock, self._base = screen, clock, base
+        self._process: subprocess.Popen[bytes] | None = None
+        self._began = self._matched = 0.0
+        self._memory = self._looks = self._failures = 0
+        self._night: date = date.min
+        self._lit: bool | None = None
+        self.stopping = False
+        self.restarts: list[str] = []
+
+    def run(self) -> None:
+        """Keep the screen until `stopping`; the browser is ended last."""
+        self._start()
+        try:
+            while not self.stopping:
+                time.sleep(LOOK_S)
+                self.look()
+        finally:
+            self._end()
+
+    def look(self) -> None:
+        """Look once, and start the browser again where that is needed."""
+        self._looks += 1
+        health = self._ask()
+        if health is None:
+            return  # the server is away: its own guard starts it again, and the page says so meanwhile
+        self._light(bool(health["open"]))
+        seen = self._seen(health)
+        reason = restart_reason(seen, self._screen.limits, self._clock.read().wall, self._night)
+        if reason is not None:
+            self._restart(reason, painted=seen.painted_s is not None)
+
+    def _seen(self, health: Mapping[str, object]) -> Seen:
+        now = time.monotonic()
+        running, painted = now - self._began, health["painted_ms"]
+        age = int(painted) / 1000 if isinstance(painted, int) else None
+        if age is not None and age > running:
+            age = None  # that was the browser before
+        if self._screen.power is not None and not self._lit:
+            age, self._matched = 0.0, now  # a dark display asks for no frames
+        if age is not None:
+            self._failures = 0
+        if self._looks % MEMORY_EVERY == 0 and self._process is not None:
+            self._memory = memory_of(self._process.pid)
+        if age is not None and self._lit and self._looks % PIXELS_EVERY == 0:
+            self._look_at_pixels(str(health["tag"]), now)
+        unmatched = now - self._matched if self._screen.grab is not None and age is not None else 0.0
+        alive = self._process is not None and self._process.poll() is None
+        return Seen(running, age, unmatched, self._memory, alive)
+
+    def _look_at_pixels(self, tag: str, now: float) -> None:
+        picture = self._corner()
+        if picture is None:
+            self._matched = now  # nobody can look: that is no sign of a foreign window
+            return
+        match = shows_stamp(picture, tag, self._screen.scale)
+        if match:
+            self._matched = now
+        self._tell({"tag": tag, "match": "1" if match else "0"})
+
+    def _corner(self) -> Picture | None:
+        screen = self._screen
+        width, height = CORNER
+        if screen.grab is None or not self._lit:
+            return None
+        try:
+            return picture_from_ppm(screen.grab(f"{screen.width - width},0 {width}x{height}"))
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            log.warning("the screen cannot be grabbed: %s", error)
+            return None
+
+    def _light(self, wanted: bool) -> None:
+        """The display is dark outside opening hours, unless nobody can switch it."""
+        if wanted is self._lit:
+            return
+        self._lit = wanted
+        if self._screen.power is not None:
+            try:
+                self._screen.power(wanted)
+            except (OSError, subprocess.SubprocessError) as error:
+                log.warning("the display cannot be switched: %s", error)
+
+    def _restart(self, reason: str, *, painted: bool) -> None:
+        log.warning("the browser is started again: %s", reason)
+        self.restarts.append(reason)
+        self._failures = 0 if painted else self._failures + 1
+        self._tell({"restarted": reason})
+        self._end()
+        time.sleep(pause_s(self._failures))
+        self._start()
+
+    def _start(self) -> None:
+        screen = self._screen
+        shutil.rmtree(screen.profile, ignore_errors=True)
+        preferences = screen.profile / "Default/Preferences"
+        preferences.parent.mkdir(parents=True, exist_ok=True)
+        preferences.write_bytes(PREFERENCES)
+        line = command(screen.browser, screen.url, screen.profile, screen.extra)
+        try:
+            self._process = subprocess.Popen(
+                line,
+                env=environment(self._base),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            text = f"无法启动浏览器 {line[0]}（{error.strerror}）。请安装 {screen.browser}，或改正 --browser。"
+            raise EnvironmentFault(text) from error
+        self._began = self._matched = time.monotonic()
+        self._memory, self._night = 0, night_of(self._clock.read().wall)
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for sign, patience_s in ((signal.SIGTERM, END_S), (signal.SIGKILL, END_S)):
+            try:
+                os.killpg(process.pid, sign)
+            except ProcessLookupError:
+                break
+            try:
+                process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                continue
+        process.wait()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)  # what the browser left behind
+        except ProcessLookupError:
+            return
+
+    def _ask(self) -> Mapping[str, object] | None:
+        try:
+            with urllib.request.urlopen(f"{self._screen.url}healthz", timeout=ASK_S) as answer:  # noqa: S310 - loopback
+                return _health(answer.read(4096))
+        except (OSError, ValueError) as error:
+            log.info("the kiosk's server does not answer: %s", error)
+            return None
+
+    def _tell(self, said: Mapping[str, str]) -> None:
+        origin = {"Origin": self._screen.url.rstrip("/")}
+        address = f"{self._screen.url}looked"
+        request = urllib.request.Request(address, urlencode(said).encode(), origin)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, timeout=ASK_S):  # noqa: S310 - loopback
+                return
+        except (OSError, urllib.error.HTTPError) as error:
+            log.info("the kiosk's server was not told: %s", error)
+
+
+def _health(content: bytes) -> Mapping[str, object] | None:
+    value = json.loads(content)
+    return value if isinstance(value, dict) and {"painted_ms", "tag", "open"} <= value.keys() else None
+
+
+def grim(base: Mapping[str, str]) -> Callable[[str], bytes]:
+    """Grabs a region of what a wlroots compositor shows."""
+
+    def grab(region: str) -> bytes:
+        asked = ["grim", "-t", "ppm", "-g", region, "-"]
+        done = subprocess.run(asked, capture_output=True, timeout=5, check=True, env=dict(base))
+        return done.stdout
+
+    return grab
+
+
+def wlr_randr(output: str, base: Mapping[str, str]) -> Callable[[bool], None]:
+    """Switches `output` of a wlroots compositor on and off (DPMS)."""
+
+    def power(on: bool) -> None:
+        asked = ["wlr-randr", "--output", output, "--on" if on else "--off"]
+        subprocess.run(asked, capture_output=True, timeout=5, check=True, env=dict(base))
+
+    return power
+
+
+def cec(base: Mapping[str, str]) -> Callable[[bool], None]:
+    """Switches a television on HDMI on and off through CEC (`cec-client` of libcec)."""
+
+    def power(on: bool) -> None:
+        said = b"on 0\n" if on else b"standby 0\n"
+        asked = ["cec-client", "-s", "-d", "1"]
+        subprocess.run(asked, input=said, capture_output=True, timeout=15, check=True, env=dict(base))
+
+    return power

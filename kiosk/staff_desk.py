@@ -1,0 +1,107 @@
+"""Who may switch a window, and what was switched: `staff.json` (digests of cards and PINs) and `windows.json`.
+
+Wrong PINs make everybody wait, longer with each one, across restarts of the browser but not of the kiosk process.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import durable
+from agent.duty.enrolment import SALT_BYTES, card_digest, is_pin, pin_record, waiting_s
+from agent.duty.windows import WindowState
+from agent.errors import OperatorFault, SenderFault
+from agent.wire import canonical
+from agent.wire.canonical import Fields
+from agent.wire.hall_facts import FactKind, HallFact
+from agent.wire.instant import Instant
+from kiosk.outgoing import Outgoing
+from kiosk.switches import Switch, encode_switches, parse_switches
+
+STAFF, WINDOWS = "staff.json", "windows.json"
+NANOSECONDS = 1_000_000_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the staff: `windows` are those he may switch; `card` and `pin` are digests, either may be empty."""
+
+    certificate: str
+    windows: tuple[str, ...]
+    card: str
+    pin: str
+
+
+class StaffDesk:
+    """Believes a PIN or a card, keeps the switch, and tells the centre."""
+
+    def __init__(self, state: Path, outgoing: Outgoing) -> None:
+        self._staff, self._windows = state / STAFF, state / WINDOWS
+        self._outgoing = outgoing
+        self._wrong, self._wait_until_ns = 0, 0
+        self.switches: dict[str, Switch] = {}
+
+    def open(self) -> None:
+        """Read what was switched before; a damaged file is put aside."""
+        try:
+            self.switches = parse_switches(self._windows.read_bytes())
+        except FileNotFoundError:
+            self.switches = {}
+        except SenderFault as fault:
+            kept = durable.move(self._windows, self._windows.with_name(f"{WINDOWS}.damaged"))
+            log.warning("%s is damaged, kept as %s: %s", self._windows, kept.name, fault)
+
+    def believe(self, window: str, secret: str, now: Instant) -> Member:
+        """The member whose PIN or card `secret` is and who may switch `window`; raises `SenderFault`."""
+        wait_s = (self._wait_until_ns - now.monotonic_ns) // NANOSECONDS
+        if wait_s > 0:
+            raise SenderFault(f"输入有误的次数较多，请 {wait_s + 1} 秒后再试。")
+        for member in self.members():
+            digest = card_digest(member.certificate, secret)
+            if window in member.windows and (digest == member.card or is_pin(secret, member.pin)):
+                self._wrong = 0
+                return member
+        self._wrong += 1
+        self._wait_until_ns = now.monotonic_ns + waiting_s(self._wrong) * NANOSECONDS
+        raise SenderFault("PIN 或工作卡不对，或无权切换这个窗口。请重新输入。")
+
+    def switch(self, window: str, state: WindowState, member: Member, cover: str, now: Instant) -> None:
+        """Keep and tell; raises `EnvironmentFault`."""
+        one = Switch(window, state, member.certificate, cover, now.wall)
+        kept = {**self.switches, window: one}
+        durable.write_bytes(self._windows, encode_switches(kept), durable.PRIVATE)
+        self.switches = kept
+        name = f"window-{now.boot[:8]}-{now.monotonic_ns}"
+        self._outgoing.put(HallFact(name, FactKind.WINDOW_STATE, one.as_json()))
+
+    def members(self) -> list[Member]:
+        """Everybody enrolled; raises `OperatorFault` for a damaged file."""
+        try:
+            return [_member(entry) for entry in canonical.decode_object(self._staff.read_bytes())["staff"]]
+        except FileNotFoundError:
+            return []
+        except (SenderFault, KeyError) as error:
+            raise OperatorFault(f"{self._staff} 已损坏。请重新运行 liuhen-kiosk enrol。") from error
+
+    def enrol(self, certificate: str, windows: Sequence[str], card: str, pin: str) -> None:
+        """Let somebody switch `windows` by card number or PIN; raises `OperatorFault` for a bad PIN."""
+        digest = card_digest(certificate, card) if card else ""
+        record = pin_record(pin, os.urandom(SALT_BYTES)) if pin else ""
+        member = Member(certificate, tuple(windows), digest, record)
+        staff = [*(one for one in self.members() if one.certificate != certificate), member]
+        durable.make_directory(self._staff.parent)
+        durable.write_bytes(self._staff, canonical.encode({"staff": [_spelled(one) for one in staff]}), durable.PRIVATE)
+
+
+def _member(entry: object) -> Member:
+    fields = Fields("窗口人员", entry)
+    windows = tuple(map(str, fields.array("windows")))
+    return Member(fields.text("certificate"), windows, fields.text("card"), fields.text("pin"))
+
+
+def _spelled(one: Member) -> dict[str, object]:
+    return {"card": one.card, "certificate": one.certificate, "pin": one.pin, "windows": list(one.windows)}

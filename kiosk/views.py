@@ -1,0 +1,129 @@
+"""The pages that only read: (display, what is asked) -> page. Each is one address of `kiosk.server`."""
+
+from dataclasses import replace
+
+from agent.errors import EnvironmentFault
+from agent.wire.identifiers import District
+from kiosk.asked import MAX_SCANNED, Answered, Asked, NotThere
+from kiosk.board import board, window_board
+from kiosk.display import Display
+from kiosk.furniture import in_force, search_index
+from kiosk.guide import guide_view
+from kiosk.identity import identity_view
+from kiosk.lists import Topic, list_page
+from kiosk.page import Pair
+from kiosk.people import matter_view, person_view
+from kiosk.proof import proof
+from kiosk.receipt import is_receipt, receipt_view
+from kiosk.search import SearchView, question
+from kiosk.stamp import take_home_svg
+from kiosk.states import Reach
+
+MAX_PAGE = 50  # ours: 1,000 rows; nobody pages further at a kiosk
+
+
+def board_page(display: Display, asked: Asked) -> Answered:
+    """The window board, or what the hall's state puts in its place; pinned to a window where the screen is."""
+    if display.condition.reach is Reach.BOARD:
+        return _state(display, asked)
+    if display.site.window:
+        return _one_window(display, asked, display.site.window, "/board")
+    view = board(display.feed.shelf, display.now(), display.site, display.hall.switches)
+    whole = asked.text("all") == "1"
+    frame = display.frame("board", "窗口公示", "/board?all=1" if whole else "/board", asked.large)
+    return Answered(display.page("board.html", replace(frame, whole=whole), view))
+
+
+def window_page(display: Display, asked: Asked) -> Answered:
+    """One window."""
+    number = asked.place["number"]
+    return _one_window(display, asked, number, f"/w/{number}")
+
+
+def _one_window(display: Display, asked: Asked, number: str, here: str) -> Answered:
+    view = window_board(display.feed.shelf, display.now(), display.site, number, display.hall.switches)
+    if view is None:
+        raise NotThere(number)
+    frame = display.frame("board", f"{number} 号窗口", here, asked.large)
+    return Answered(display.page("window.html", frame, view))
+
+
+def lists_page(topic: Topic, display: Display, asked: Asked) -> Answered:
+    """A page of lists; that of officers answers 此人是否持证 first."""
+    view = list_page(display.feed.shelf, display.now(), display.site, topic)
+    frame = display.frame(topic.path, topic.title, f"/{topic.path}", asked.large)
+    if topic.path != "people":
+        return Answered(display.page("lists.html", frame, view))
+    name = asked.text("q")
+    answer = person_view(display.feed.shelf, display.now(), display.site, name) if name else None
+    return Answered(display.page("people.html", frame, Pair(view, answer), private=bool(name)))
+
+
+def item_page(display: Display, asked: Asked) -> Answered:
+    """Everything about one item: guide, flow chart, and a code to take home."""
+    name = asked.place["name"]
+    view = guide_view(display.feed.shelf, display.now(), display.site, name)
+    if view is None:
+        raise NotThere(name)
+    frame = display.frame("guide", name, f"/item/{name}", asked.large)
+    return Answered(display.page("guide.html", frame, Pair(view, take_home_svg(view.home))))
+
+
+def proof_page(display: Display, asked: Asked) -> Answered:
+    """What this screen shows and by whose word; how far the log of it has come."""
+    feed, log = display.feed, display.hall.log
+    view = proof(feed.shelf, display.now(), feed.trust, feed.root_fingerprint, feed.remark)
+    head = None if log is None else log.head
+    return Answered(
+        display.page("verify.html", display.frame("verify", "核验", "/verify", asked.large), Pair(view, head))
+    )
+
+
+def scanned_page(display: Display, asked: Asked) -> Answered:
+    """Whether an officer's code is genuine, or what became of the recording of a receipt."""
+    text, now, trust = asked.text("c", MAX_SCANNED), display.now(), display.feed.trust
+    place = District(display.site.district)
+    if is_receipt(text):
+        title, view = "查询执法记录回执", receipt_view(text, display.hall.receipts, now, trust, place)
+    else:
+        title, view = "核验身份码、查询回执", identity_view(text, display.feed.shelf, now, trust, place)
+    frame = display.frame("verify", title, "/code", asked.large)
+    return Answered(display.page("identity.html", frame, view, private=bool(text)))
+
+
+def search_page(display: Display, asked: Asked) -> Answered:
+    """Staff, items, units and results by characters or by initials in pinyin, from a keypad in the page."""
+    text = asked.text("q")
+    page = min(int(number) if (number := asked.text("p")).isascii() and number.isdigit() else 0, MAX_PAGE)
+    index = search_index(display.feed.shelf, display.now(), display.hall.content)
+    sought = question(text)
+    initials = sought is None or sought[0] == "initials"
+    view = SearchView(text, initials, (), page, more=False, ready=index is not None)
+    if index is not None and sought is not None:
+        try:
+            found, more = index.look(text, page, in_force(display.feed.shelf, display.now()))
+        except EnvironmentFault:
+            view = SearchView(text, initials, (), page, more=False, ready=False)
+        else:
+            view = SearchView(text, initials, found, page, more, ready=True)
+    frame = display.frame("search", "查找", "/search", asked.large)
+    return Answered(display.page("search.html", frame, view, private=bool(text)))
+
+
+def matter_page(display: Display, asked: Asked) -> Answered:
+    """What became of a matter, by the number on its receipt."""
+    number = asked.text("c")
+    view = matter_view(display.feed.shelf, display.now(), display.site, number)
+    frame = display.frame("search", "办件进度查询", "/matter", asked.large)
+    return Answered(display.page("matter.html", frame, view, private=bool(number)))
+
+
+def emergency_page(display: Display, asked: Asked) -> Answered:
+    """What takes the place of every page; never in turn with anything else."""
+    return _state(display, asked)
+
+
+def _state(display: Display, asked: Asked) -> Answered:
+    condition = display.condition
+    frame = display.frame("board", condition.title, "/board", asked.large)
+    return Answered(display.page("state.html", frame, condition))

@@ -1,0 +1,148 @@
+"""The certificates in the authority's database: who holds which, and the version of the trust list that follows."""
+
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agent.errors import OperatorFault
+from agent.wire.canonical import parse_timestamp, timestamp
+from agent.wire.identifiers import District, KeyId
+from provisioning.authority.audit_chain import Act
+from provisioning.authority.certificates import Profile
+from provisioning.authority.records import Records
+from provisioning.authority.register import PROFILES, Entry, Register
+
+_LIVE = "subject = ? AND profile = ? AND revoked_at IS NULL AND superseded_at IS NULL"
+
+
+def found(records: Records, register: Register) -> None:
+    """Write the first row of a new authority; an older one's register is taken over with it."""
+    with records.transaction():
+        row = {
+            "district": register.district,
+            "name": register.name,
+            "version": register.version,
+            "issued_at": timestamp(register.issued_at),
+        }
+        records.insert("authority", {"one": 1, **row})
+        for entry in register.entries:
+            records.insert("cert", _row(entry))
+        facts = {"certificates": len(register.entries), "trust_version": register.version}
+        records.audit(Act(register.issued_at, "init-ca", "authority-made", register.district, facts))
+
+
+def read_register(records: Records, *, entries: bool = True) -> Register:
+    """The register as it stands; without `entries` only what it is called."""
+    rows = records.rows("SELECT * FROM authority")
+    if not rows:
+        raise OperatorFault("机构数据库是空的。请重新运行 init-ca，或从备份恢复机构目录。")
+    kept = tuple(map(_entry, records.rows("SELECT * FROM cert ORDER BY rowid"))) if entries else ()
+    row = rows[0]
+    place = District(row["district"])
+    return Register(place, row["name"], row["version"], parse_timestamp(row["issued_at"]), kept)
+
+
+def is_founded(records: Records) -> bool:
+    """Whether there is an authority in the database."""
+    return bool(records.rows("SELECT 1 FROM authority"))
+
+
+def live(records: Records, subject: str, profile: Profile) -> Entry | None:
+    """The certificate of `subject` in `profile` that is neither revoked nor superseded."""
+    rows = records.rows(f"SELECT * FROM cert WHERE {_LIVE}", subject, profile.label)  # noqa: S608
+    return _entry(rows[0]) if rows else None
+
+
+def holds_any(records: Records, subject: str) -> bool:
+    """Whether `subject` has a certificate that is not revoked."""
+    return bool(records.rows("SELECT 1 FROM cert WHERE subject = ? AND revoked_at IS NULL LIMIT 1", subject))
+
+
+def by_key(records: Records, key: KeyId) -> Entry | None:
+    """The certificate of a public key."""
+    rows = records.rows("SELECT * FROM cert WHERE key_id = ?", key)
+    return _entry(rows[0]) if rows else None
+
+
+def add(records: Records, entry: Entry, by: str) -> None:
+    """One more certificate; raises `OperatorFault` when its subject holds one or the key is taken."""
+    with records.transaction():
+        if live(records, entry.subject, entry.profile) is not None:
+            raise OperatorFault(f"{entry.subject} 已有有效的 {entry.profile.label} 证书。换证请先 revoke 再签发。")
+        if by_key(records, entry.key_id) is not None:
+            raise OperatorFault(f"{entry.subject} 提交的公钥已经用过，一把密钥只能有一个用途。请生成新密钥。")
+        records.insert("cert", _row(entry))
+        if entry.signs:
+            _next_version(records, entry.issued_at)
+        records.audit(Act(entry.issued_at, by, "certificate-issued", entry.subject, _told(entry)))
+
+
+def supersede(records: Records, subject: str, profile: Profile, now: datetime) -> None:
+    """The live certificate of `subject` gives way to the next one; it stays usable until it is revoked or over."""
+    records.rows(f"UPDATE cert SET superseded_at = ? WHERE {_LIVE}", timestamp(now), subject, profile.label)  # noqa: S608
+
+
+def revoke(records: Records, subject: str, reason: str, now: datetime, by: str) -> bool:
+    """Revoke every certificate of `subject`; returns whether any was still good. The first moment and reason stand.
+
+    Raises `OperatorFault` when it never had one.
+    """
+    with records.transaction():
+        if not records.rows("SELECT 1 FROM cert WHERE subject = ? LIMIT 1", subject):
+            raise OperatorFault(f"登记簿中没有 {subject}。请用 trust 查看全部名单。")
+        good = records.rows("SELECT serial FROM cert WHERE subject = ? AND revoked_at IS NULL", subject)
+        if good:
+            sql = "UPDATE cert SET revoked_at = ?, reason = ? WHERE subject = ? AND revoked_at IS NULL"
+            records.rows(sql, timestamp(now), reason, subject)
+            _next_version(records, now)
+            serials = [row["serial"] for row in good]
+            records.audit(Act(now, by, "certificates-revoked", subject, {"reason": reason, "serials": serials}))
+        return bool(good)
+
+
+def _next_version(records: Records, now: datetime) -> None:
+    sql = "UPDATE authority SET version = version + 1, issued_at = max(issued_at, ?)"
+    records.rows(sql, timestamp(now))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "key_id": entry.key_id,
+        "subject": entry.subject,
+        "role": entry.role,
+        "profile": entry.profile.label,
+        "serial": f"{entry.certificate.serial_number:x}",
+        "pem": entry.certificate.public_bytes(Encoding.PEM).decode(),
+        "issued_at": timestamp(entry.issued_at),
+        "not_after": timestamp(entry.certificate.not_valid_after_utc),
+        "superseded_at": _moment_text(entry.superseded_at),
+        "revoked_at": _moment_text(entry.revoked_at),
+        "reason": entry.reason,
+    }
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(
+        row["subject"],
+        row["role"],
+        PROFILES[row["profile"]],
+        row["pem"],
+        parse_timestamp(row["issued_at"]),
+        _moment(row["revoked_at"]),
+        row["reason"],
+        _moment(row["superseded_at"]),
+    )
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    until = timestamp(entry.certificate.not_valid_after_utc)
+    return {"profile": entry.profile.label, "serial": f"{entry.certificate.serial_number:x}", "until": until}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else parse_timestamp(text)
+
+
+def _moment_text(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)

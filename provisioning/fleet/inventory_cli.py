@@ -1,0 +1,238 @@
+"""`liuhen-provision site, batch, inventory, audit`: many devices, and what has become of them."""
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table as Screen
+
+from agent import durable
+from agent.clock import system_clock
+from agent.errors import LiuhenFault, OperatorFault
+from agent.wire.card_bundle import Site
+from provisioning.authority.audit_chain import Head, verify_audit
+from provisioning.authority.authority import open_authority, read_file
+from provisioning.authority.certificates import LOOPBACK_NAMES
+from provisioning.cli_frame import err, out, tell
+from provisioning.fleet.batch import Outcome, Table, conflicts, faults_of, parse_table, run_batch
+from provisioning.fleet.enrolment import Desk, enrolment_desk
+from provisioning.fleet.equipment import Line, as_csv, ledger
+from provisioning.fleet.inventory import Inventory, open_inventory
+from provisioning.fleet.orders import broker_address
+from provisioning.fleet.site import set_site
+from provisioning.fleet.states import CHINESE, State
+
+SOON_DAYS = 30  # reference: provisioning, section 1 (thin-edge.io renews 30 days before)
+AuthorityDir = Annotated[Path, typer.Option("--authority", help="机构目录（init-ca 所建）")]
+By = Annotated[str, typer.Option("--by", help="操作人编号，记入审计；缺省为登录名")]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
+audit_app = typer.Typer(no_args_is_help=True, help="审计记录：查看、核验、取链头 (hash-chained audit).")
+
+
+class PartlyDone(LiuhenFault):
+    """Some rows of a batch were done and some were not: exit code 3, the sender's rows were refused."""
+
+    exit_code = 3
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this file."""
+    app.command(epilog="例：liuhen-provision site --authority authority --broker broker.example:8883")(site)
+    app.command(epilog="例：liuhen-provision batch devices.csv --authority authority --out cards --dry-run")(batch)
+    app.command(epilog="例：liuhen-provision inventory --authority authority --csv > 台账.csv")(inventory)
+    app.command(epilog="例：liuhen-provision serve --authority authority --host enrol.example")(serve)
+    app.add_typer(audit_app, name="audit")
+
+
+def operator(by: str) -> str:
+    """Who works here: what was said, or the login name."""
+    return by or getpass.getuser()
+
+
+def now() -> datetime:
+    """The moment."""
+    return system_clock().read().wall
+
+
+def site(
+    authority: AuthorityDir,
+    broker: Annotated[str, typer.Option(help="消息服务器 主机:端口")],
+    broker_name: Annotated[str, typer.Option(help="其证书中的名称；缺省同主机")] = "",
+    enrol: Annotated[str, typer.Option(help="入网服务器网址；留空则只能用串口线或 U 盘入网")] = "",
+    enrol_name: Annotated[str, typer.Option(help="其证书中的名称；缺省同网址")] = "",
+    protocol: Annotated[str, typer.Option(help="MQTT 版本：5，或不得已时 3.1.1")] = "5",
+    by: By = "",
+    as_json: Json = False,
+) -> None:
+    """设置站点：全部设备向哪里报告、在哪里入网 (where devices report and enrol)."""
+    address = broker_address(broker, protocol)
+    wanted = Site(address.host, address.port, broker_name, protocol, enrol, enrol_name)
+    with open_inventory(open_authority(authority).folder, operator(by)) as opened:
+        changed = set_site(opened, wanted, now())
+    state = "已设置，此后制的卡都按它" if changed else "没有变化"
+    tell(f"站点{state}。下一步：add-device 或 batch。", {"changed": changed}, as_json=as_json)
+
+
+def batch(
+    table: Annotated[Path, typer.Argument(help="CSV：编号,硬件序列号,使用单位,型号,…（UTF-8 或 GBK）")],
+    authority: AuthorityDir,
+    cards: Annotated[Path, typer.Option("--out", help="写卡文件的目录，每台一个子目录")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查表格，不作任何改动")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="表格有错的行先跳过，其余照做；中断后再运行也用它")] = False,
+    by: By = "",
+    as_json: Json = False,
+) -> None:
+    """按表格登记多台设备并制卡；可中断，再运行一次即接着做 (many devices from a table)."""
+    with enrolment_desk(open_authority(authority, operator(by))) as desk:
+        read = parse_table(read_file(table))
+        faults = [{"line": fault.line, "fault": fault.text} for fault in faults_of(read, conflicts(read, desk))]
+        for fault in faults:
+            err.print(f"第 {fault['line']} 行：{fault['fault']}", markup=False)
+        if dry_run or (faults and not resume):
+            _judged(len(read.rows), faults, dry_run, as_json)
+            return
+        outcomes = _with_bar(read, desk, cards)
+    failed = [one for one in outcomes if one.fault]
+    changed = sum(one.changed for one in outcomes)
+    facts = {"rows": len(outcomes), "changed": changed, "faults": faults}
+    left = f"，{len(faults)} 行有错未做" if faults else ""
+    tell(
+        f"{len(outcomes) - len(failed)} 台已登记并制卡（新做 {changed} 台{left}）。下一步：write-card。",
+        facts,
+        as_json=as_json,
+    )
+    if faults:
+        raise PartlyDone(f"{len(faults)} 行未做，见上。改正后再运行一次，已做的不会重做。")
+
+
+def serve(
+    authority: AuthorityDir,
+    host: Annotated[list[str] | None, typer.Option(help="设备连接所用的名称或地址，写进证书，可重复")] = None,
+    bind: Annotated[str, typer.Option(help="监听地址")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="监听端口")] = 8491,
+    by: By = "serve",
+) -> None:
+    """提供入网与续期服务（HTTPS，EST 路径），直到 Ctrl-C (first-boot enrolment and renewal)."""
+    from agent.web.server import listen
+    from provisioning.fleet import enrolment_server
+
+    source = open_authority(authority, by)
+    identity = enrolment_server.server_identity(source, tuple(host or LOOPBACK_NAMES), now())
+    sock = listen(bind, port, "请用 --port 换一个端口。")
+    told = f"https://{(host or LOOPBACK_NAMES)[0]}:{sock.getsockname()[1]}/liuhen/enrol"
+    err.print(f"入网服务：{told} 。Ctrl-C 结束。", markup=False)
+    enrolment_server.serve(source, identity, system_clock(), sock)
+
+
+def inventory(
+    authority: AuthorityDir,
+    as_csv_text: Annotated[bool, typer.Option("--csv", help="输出 CSV 台账（配备、使用、管理）")] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="列出未获准入网的请求")] = False,
+    as_json: Json = False,
+) -> None:
+    """设备台账：状态、使用人、检验、证书剩余天数 (the fleet's inventory)."""
+    with open_inventory(open_authority(authority).folder, "inventory") as opened:
+        if pending:
+            _pending(opened, as_json)
+            return
+        lines = ledger(opened)
+    if as_csv_text:
+        out.file.write(as_csv(lines, now()))
+    elif as_json:
+        tell("", {"devices": [line.as_json(now()) for line in lines]}, as_json=True)
+    else:
+        _screen(lines, now())
+
+
+@audit_app.command("verify", epilog="例：liuhen-provision audit verify --authority authority --head 上月链头.dsse")
+def verify(
+    authority: AuthorityDir,
+    head: Annotated[list[Path] | None, typer.Option(help="先前取出的链头，可重复")] = None,
+    as_json: Json = False,
+) -> None:
+    """核验审计记录：改动、删除、截去、调换的行会被指出 (verify the audit chain)."""
+    with open_inventory(open_authority(authority).folder, "audit") as opened:
+        sealed = [found for found in (opened.records.sealed_head(),) if found is not None]
+        heads = [opened.records.opened_head(data) for data in [*sealed, *(read_file(path) for path in head or [])]]
+        rows = opened.records.audit_rows()
+        if rows and not sealed:
+            raise OperatorFault("审计记录没有已签署的链头，可能被截去过。请封存该机构目录，从备份比对。")
+        end = verify_audit(rows, *heads)
+    message = f"审计记录完整：{end.number} 条，链头 {end.hash[:16]}…。下一步：用 audit head 取出链头另行保存。"
+    tell(message, {"rows": end.number, "head": end.hash}, as_json=as_json)
+
+
+@audit_app.command("head", epilog="例：liuhen-provision audit head --authority authority --out 链头.dsse")
+def head_out(authority: AuthorityDir, to: Annotated[Path, typer.Option("--out", help="写到此文件")]) -> None:
+    """取出已签署的链头，带离机构目录保存，日后据此查出整体重写 (signed head to carry away)."""
+    with open_inventory(open_authority(authority).folder, "audit") as opened:
+        sealed = opened.records.sealed_head()
+        end = opened.records.opened_head(sealed) if sealed else Head()
+    if sealed is None:
+        raise OperatorFault("审计记录还是空的。请先登记设备。")
+    durable.write_bytes(to, sealed)
+    tell(f"第 {end.number} 条的链头已写到 {to}。下一步：交由他人保存。", {}, as_json=False)
+
+
+@audit_app.command("show", epilog="例：liuhen-provision audit show --authority authority --subject REC-0001")
+def show(
+    authority: AuthorityDir,
+    subject: Annotated[str, typer.Option(help="只看此编号")] = "",
+    as_json: Json = False,
+) -> None:
+    """查看审计记录 (who did what, when)."""
+    with open_inventory(open_authority(authority).folder, "audit") as opened:
+        acts = [(row.number, row.act()) for row in opened.records.audit_rows()]
+    wanted = [(number, act) for number, act in acts if subject in ("", act.subject)]
+    lines = [f"{n:6} {act.at:%Y-%m-%d %H:%M:%S} {act.by} {act.act} {act.subject} {act.facts}" for n, act in wanted]
+    facts = [{"number": n, "at": act.at, "by": act.by, "act": act.act, "subject": act.subject, "facts": act.facts}
+             for n, act in wanted]  # fmt: skip
+    tell("\n".join(lines), {"acts": facts}, as_json=as_json)
+
+
+def _judged(good: int, faults: list[dict[str, Any]], dry_run: bool, as_json: bool) -> None:
+    message = f"表格已检查：{good} 行可做，{len(faults)} 行有错，未作任何改动。"
+    step = "下一步：去掉 --dry-run 再运行。" if not faults else "下一步：改正后重来，或用 --resume 跳过有错的行。"
+    tell(message + step, {"rows": good, "changed": 0, "faults": faults}, as_json=as_json)
+    if faults and not dry_run:
+        raise PartlyDone(f"表格有 {len(faults)} 行有错，未作任何改动。请改正，或用 --resume 先做其余的行。")
+
+
+def _with_bar(read: Table, desk: Desk, cards: Path) -> tuple[Outcome, ...]:
+    with _bar(len(read.rows)) as step:
+        return run_batch(read, desk, cards, now, lambda outcome: step(outcome.device))
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[str], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task("制卡", total=total)
+        yield lambda device: bar.update(task, advance=1, description=device)
+
+
+def _pending(opened: Inventory, as_json: bool) -> None:
+    rows = opened.records.rows("SELECT * FROM pending ORDER BY last_at DESC")
+    lines = [f"{row['device']:12} {row['hardware']:20} {row['why']:16} {row['times']} 次" for row in rows]
+    tell("\n".join(lines) or "没有未获准的入网请求。", {"pending": rows}, as_json=as_json)
+
+
+def _screen(lines: tuple[Line, ...], moment: datetime) -> None:
+    table = Screen("设备", "状态", "使用单位", "使用人", "硬件序列号", "检验", "证书剩余")
+    for line in lines:
+        days, held = line.days(moment), line.device
+        told = "" if days is None else f"{days} 天"
+        style = "red" if days is not None and days < SOON_DAYS else ""
+        checked = "" if line.passed is None else "合格" if line.passed else "不合格"
+        table.add_row(
+            held.device, CHINESE[held.state], held.unit, held.officer, held.hardware, checked, told, style=style
+        )
+    counts = {state: sum(line.device.state is state for line in lines) for state in State}
+    out.print(table)
+    told = "、".join(f"{CHINESE[state]} {count}" for state, count in counts.items() if count) or "台账是空的"
+    out.print(f"{len(lines)} 台：{told}。", markup=False)

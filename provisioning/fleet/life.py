@@ -1,0 +1,155 @@
+"""A device between its enrolment and its end, at the bench: accepted on its own signed report, assigned by a dated
+document, erased on an order and taken out of the world. Every step moves the inventory and is a row of its audit."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from agent.errors import OperatorFault, SenderFault
+from agent.wire.envelope import open_archived, seal
+from agent.wire.identifiers import DeviceId, Digest, KeyId
+from agent.wire.life_documents import (
+    ACCEPTED_TYPE,
+    ASSIGNMENT_TYPE,
+    REPORT_TYPE,
+    RETIRE_TYPE,
+    RETIRED_TYPE,
+    AcceptanceReport,
+    Accepted,
+    Assignment,
+    Retired,
+    RetireOrder,
+    parse_report,
+    parse_retired,
+)
+from agent.wire.signing import KeySigner, key_id_of
+from agent.wire.signing import certificate_key as key_of
+from provisioning.authority import cert_book
+from provisioning.authority.authority import Authority
+from provisioning.authority.certificates import Profile
+from provisioning.authority.session import Sitting
+from provisioning.fleet.erasure import ERASURE_TYPE, Erasure
+from provisioning.fleet.inventory import Device, Inventory
+from provisioning.fleet.medium import Scanned
+from provisioning.fleet.states import State
+
+REPORT_AGE = timedelta(days=2)  # ours: a report is handed over on the day it was made
+ORDER_LIFE = timedelta(days=14)  # ours
+ACCEPTABLE = (State.ENROLLED, State.ACCEPTED, State.ASSIGNED)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One sitting at the bench, used by one thread."""
+
+    authority: Authority
+    sitting: Sitting
+    inventory: Inventory
+
+    def sealed(self, payload_type: str, payload: bytes) -> bytes:
+        """The authority's word."""
+        return seal(payload_type, payload, [KeySigner(self.sitting.issuer.key)])
+
+
+@contextmanager
+def bench(authority: Authority) -> Iterator[Bench]:
+    """Sit down at the bench of `authority`."""
+    with authority.sit() as sitting:
+        yield Bench(authority, sitting, Inventory(sitting.records, authority.by))
+
+
+def read_report(at: Bench, device: str, data: bytes, now: datetime) -> AcceptanceReport:
+    """The report in `data`, signed by the device's own evidence key; raises `SenderFault` for a forged, foreign or old
+    one, `OperatorFault` when the device is not listed or not enrolled."""
+    held = at.inventory.device(device)
+    if held.state not in ACCEPTABLE:
+        raise OperatorFault(f"{device} 现为 {held.state}，还没有入网，不能验收。请先让它首次启动入网。")
+    report = parse_report(_by_device(at, device, data, REPORT_TYPE))
+    if (report.device, report.hardware.lower()) != (device, held.hardware.lower()):
+        raise SenderFault(f"报告写的是 {report.device}（{report.hardware}），不是登记的 {device}，已拒绝。")
+    if not now - REPORT_AGE <= report.made_at <= now + REPORT_AGE:
+        raise SenderFault(f"报告写于 {report.made_at:%Y-%m-%d %H:%M}，与现在相差两天以上，已拒绝。请重做验收。")
+    return report
+
+
+def accept(at: Bench, report: AcceptanceReport, data: bytes, now: datetime) -> bytes | None:
+    """Keep the report; a passed one makes an enrolled device accepted and is answered with a sealed `Accepted`."""
+    with at.inventory.records.transaction():
+        at.inventory.report(report.device, data, now, passed=report.passed)
+        if not report.passed:
+            return None
+        if at.inventory.device(report.device).state is State.ENROLLED:
+            at.inventory.move(report.device, State.ACCEPTED, "验收合格", now)
+    word = Accepted(report.device, Digest(hashlib.sha256(data).hexdigest()), at.inventory.by, now)
+    return at.sealed(ACCEPTED_TYPE, word.encode())
+
+
+def assign(at: Bench, device: str, officer: str, now: datetime) -> bytes:
+    """Hand an accepted device to `officer` (a number); returns the sealed document. No certificate changes."""
+    held = at.inventory.device(device)
+    word = Assignment(DeviceId(device), officer, held.unit, now, at.inventory.by)
+    document = at.sealed(ASSIGNMENT_TYPE, word.encode())
+    at.inventory.assign(device, officer, document, now)
+    return document
+
+
+def retire_order(at: Bench, device: str, now: datetime) -> bytes:
+    """The sealed order with which the device erases itself; raises `OperatorFault` while an officer has it."""
+    held = at.inventory.device(device)
+    if held.state is State.ASSIGNED:
+        raise OperatorFault(f"{device} 还配备给 {held.officer}，不能退役。请先运行 assign {device} --hand-back。")
+    order = RetireOrder(DeviceId(device), held.hardware, _number(at, held), at.inventory.by, now + ORDER_LIFE)
+    at.inventory.note("retire-ordered", device, {"number": order.number}, now)
+    return at.sealed(RETIRE_TYPE, order.encode())
+
+
+def read_last_word(at: Bench, device: str, data: bytes) -> Retired:
+    """The device's signed statement on its order; raises `SenderFault` for another one."""
+    said = parse_retired(_by_device(at, device, data, RETIRED_TYPE))
+    if said.device != device or said.number != _number(at, at.inventory.device(device)):
+        raise SenderFault(f"这份退役声明不是 {device} 对本次指令的答复，已拒绝。请重新执行退役。")
+    return said
+
+
+def conclude(
+    at: Bench, device: str, said: tuple[Retired, bytes] | None, scanned: Scanned | None, reason: str, now: datetime
+) -> tuple[Erasure, bytes]:
+    """Revoke the device's certificates, list it as decommissioned, and say what is known: the certificate and its
+    sealed form. Raises `OperatorFault` when its medium still shows something, or no reason stands for a missing word.
+    """
+    held = at.inventory.device(device)
+    if scanned is not None and scanned.found:
+        name, place = scanned.found[0]
+        raise OperatorFault(f"介质上仍有{name}（{place}），没有退役。请重新擦除，或销毁存储卡后写明 --reason。")
+    if said is None and not reason:
+        raise OperatorFault("没有设备的退役声明。请用 --statement 给出；设备已不能启动时，用 --reason 写明如何处置。")
+    statement = hashlib.sha256(said[1]).hexdigest() if said else ""
+    counted = (said[0].events, said[0].recordings) if said else (0, 0)
+    looked = (scanned.read, tuple(name for name, _ in scanned.found)) if scanned else (0, ())
+    word = Erasure(device, held.hardware, statement, *counted, *looked, reason, at.inventory.by, now)
+    with at.inventory.records.transaction():
+        if cert_book.holds_any(at.sitting.records, device):
+            cert_book.revoke(at.sitting.records, device, "退役", now, at.inventory.by)
+        at.inventory.move(device, State.DECOMMISSIONED, reason or "退役", now)
+        at.inventory.note("erased", device, {"statement": statement, "read": looked[0]}, now)
+    return word, at.sealed(ERASURE_TYPE, word.encode())
+
+
+def _number(at: Bench, held: Device) -> Digest:
+    """Names one end of one device: another enrolment has another key, and another number."""
+    entry = cert_book.live(at.sitting.records, held.device, Profile.EVIDENCE)
+    key = KeyId("") if entry is None else entry.key_id
+    return Digest(hashlib.sha256(f"retire {held.device} {held.hardware} {key}".encode()).hexdigest())
+
+
+def _by_device(at: Bench, device: str, data: bytes, payload_type: str) -> bytes:
+    entry = cert_book.live(at.sitting.records, device, Profile.EVIDENCE)
+    if entry is None:
+        raise OperatorFault(f"{device} 没有有效的证据证书。请查看 inventory。")
+    at.sitting.publish()
+    opened = open_archived(data, payload_type, at.authority.trust())
+    if {credential.key_id for credential in opened.signers} != {key_id_of(key_of(entry.certificate))}:
+        raise SenderFault(f"文件不是 {device} 现在的密钥签的，已拒绝。")
+    return opened.payload

@@ -1,0 +1,69 @@
+"""One-time enrolment tokens: a card's bundle carries one, the authority takes it once, from one device on one hardware.
+
+The authority keeps what the token comes to for that device and hardware (`card_bundle.bound_token`), never the token: a
+copied card is worth nothing in another device. A token that was taken stays tied to the request it was taken with: the
+device that lost the answer gets it again, anybody else nothing.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+
+from agent.errors import SenderFault
+from agent.wire.canonical import parse_timestamp, timestamp
+from agent.wire.card_bundle import TOKEN_BYTES, bound_token, token_name
+from agent.wire.enrolment import REFUSED, EnrolmentRequest, Refusal, request_digest
+from provisioning.fleet.inventory import Inventory
+
+TOKEN_TTL = timedelta(days=7)  # reference: provisioning, section 5
+
+
+def grant(inventory: Inventory, device: str, now: datetime, ttl: timedelta = TOKEN_TTL) -> str:
+    """A new token (hex) for `device` and the hardware it is listed with; those before it are void."""
+    token = secrets.token_hex(TOKEN_BYTES)
+    with inventory.records.transaction():
+        bound = bound_token(token, device, inventory.device(device).hardware)
+        void(inventory, device, "replaced", now)
+        row = {"name": token_name(bound), "device": device, "bound": bound, "made_at": timestamp(now)}
+        inventory.records.insert("token", row | {"until": timestamp(now + ttl)})
+        inventory.note("token-granted", device, {"name": token_name(bound), "until": timestamp(now + ttl)}, now)
+    return token
+
+
+def void(inventory: Inventory, device: str, why: str, now: datetime) -> None:
+    """End every token of `device` that could still be used."""
+    sql = "UPDATE token SET ended_at = ?, ended_why = ? WHERE device = ? AND ended_at IS NULL"
+    inventory.records.rows(sql, timestamp(now), why, device)
+
+
+def redeem(inventory: Inventory, request: EnrolmentRequest, data: bytes, now: datetime) -> bool:
+    """Take the token that proves `request` (bytes: `data`); False when it was taken by this very request before: an
+    answer got lost. Raises `SenderFault` with a code of `Refusal`."""
+    rows = inventory.records.rows("SELECT * FROM token WHERE device = ? ORDER BY rowid DESC", request.device)
+    if not rows:
+        raise refused(Refusal.TOKEN)
+    row = next((row for row in rows if _proves(request, row["bound"])), None)
+    if row is None:
+        raise refused(Refusal.TOKEN)
+    if row["ended_at"] is not None:
+        if row["ended_why"] == "used" and row["request"] == request_digest(data):
+            return False
+        raise refused(Refusal.USED)
+    if now > parse_timestamp(row["until"]):
+        raise refused(Refusal.EXPIRED)
+    sql = "UPDATE token SET ended_at = ?, ended_why = 'used', request = ? WHERE name = ?"
+    inventory.records.rows(sql, timestamp(now), request_digest(data), row["name"])
+    inventory.note("token-used", request.device, {"hardware": request.hardware, "name": row["name"]}, now)
+    return True
+
+
+def refused(code: Refusal) -> SenderFault:
+    """The refusal with its own line."""
+    return SenderFault(REFUSED[code], code)
+
+
+def _proves(request: EnrolmentRequest, bound: bytes) -> bool:
+    try:
+        request.proven(bound)
+    except SenderFault:
+        return False
+    return True

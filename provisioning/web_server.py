@@ -1,0 +1,51 @@
+"""Our web server behind TLS, telling the application whose certificate the client showed: ASGI has no word for it."""
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.web.server import PatientConnection, web_server
+
+PEER = "peer_certificate"  # in the ASGI scope's `state`: DER, or None
+
+
+class PeerProtocol(PatientConnection):
+    """Tells the application whose certificate the client showed."""
+
+    def connection_made(self, transport: Any) -> None:
+        """As the parent."""
+        super().connection_made(transport)
+        secured = transport.get_extra_info("ssl_object")
+        shown = None if secured is None else secured.getpeercert(True)
+        self.app_state = {**self.app_state, PEER: shown}
+
+
+@dataclass(frozen=True)
+class ServerIdentity:
+    """Files of a server that speaks TLS: its chain, its key, and the root that client certificates must come from."""
+
+    chain: Path
+    key: Path
+    root: Path
+
+
+def run_app(app: Any, sock: socket.socket, identity: ServerIdentity) -> None:
+    """Serve the ASGI application on a bound socket until SIGTERM or Ctrl-C."""
+    server = web_server(app)
+    server.config.load()
+    server.config.http_protocol_class = PeerProtocol
+    server.config.ssl = server_context(identity)
+    asyncio.run(server.serve([sock]))
+
+
+def server_context(identity: ServerIdentity) -> ssl.SSLContext:
+    """TLS 1.2 or later; a client may show a certificate of our root, and then it must be a good one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(identity.chain, identity.key)
+    context.load_verify_locations(identity.root)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context

@@ -1,0 +1,133 @@
+"""A device's end: on the authority's order alone, when nothing lacks a receipt, and nothing stays in plain."""
+
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.adapters.database import QUOTA_BYTES, open_database
+from agent.adapters.state_lock import hold
+from agent.clock import system_clock
+from agent.config import AgentConfig, read_config
+from agent.errors import OperatorFault, SenderFault
+from agent.firstboot import first_boot
+from agent.retire import LAST_WORD, retire
+from agent.wire.envelope import open_archived, open_trust_list, seal
+from agent.wire.identifiers import Digest
+from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, RetireOrder, parse_retired
+from agent.wire.signing import load_pem_certificates
+from agent.wire.trust import Role
+from tests.agent.test_firstboot import PowerCut, PowerCutError, here, written
+from tests.support.enrolment_desk import SERIAL, EnrolmentDesk
+from tests.support.keys import TestAuthority
+
+MARKER = b"PLAINTEXT-MARKER-" + secrets.token_hex(8).encode()
+
+
+@pytest.fixture(scope="module")
+def authority() -> TestAuthority:
+    return TestAuthority()
+
+
+def device(authority: TestAuthority, folder: Path) -> AgentConfig:
+    """An enrolled device with a database whose one event is receipted, and things that lie about."""
+    desk = EnrolmentDesk(authority)
+    first_boot(written(folder / "card", desk.card()), folder / "it", here(), lambda *_: desk)
+    config = read_config(folder / "it" / "agent.toml")
+    config.state_dir.mkdir()
+    count(config, 7)
+    (config.state_dir / "page").mkdir()
+    (config.state_dir / "page" / "pin").write_bytes(MARKER)
+    (config.state_dir / "a link").symlink_to("/etc/hostname")
+    return config
+
+
+def count(config: AgentConfig, events: int) -> None:
+    """So many events have been, the seventh is receipted."""
+    database, _ = open_database(config.state_dir / "agent.db", QUOTA_BYTES)
+    database.run("BEGIN")
+    database.run("INSERT OR REPLACE INTO counter (name, value) VALUES ('devseq', ?), ('acked', '7')", (str(events),))
+    database.run("COMMIT")
+    database.close()
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def order(authority: TestAuthority, **other: object) -> bytes:
+    wanted = {"device": "REC-0001", "hardware": SERIAL, "number": Digest("ab" * 32), "by": "示例-000001"} | other
+    wanted.setdefault("expires_at", datetime.now(UTC) + timedelta(days=1))
+    return seal(RETIRE_TYPE, RetireOrder(**wanted).encode(), [authority.issuing.signer])  # type: ignore[arg-type]
+
+
+def do(config: AgentConfig, said: bytes) -> bytes:
+    return retire(config, said, SERIAL, system_clock())
+
+
+def test_a_retired_device_leaves_its_last_word_and_no_plaintext(authority: TestAuthority, tmp_path: Path) -> None:
+    """The files are held by other names, as an image holds their blocks: what stood there is overwritten."""
+    config = device(authority, tmp_path)
+    folder, held = config.identity.root.parent, tmp_path / "blocks"
+    held.mkdir()
+    for number, place in enumerate(it for it in sorted(folder.rglob("*")) if it.is_file() and not it.is_symlink()):
+        os.link(place, held / str(number))
+    key, trust = (folder / "evidence.key").read_bytes(), (folder / "trust.dsse").read_bytes()
+    said = do(config, order(authority))
+    opened = open_archived(said, RETIRED_TYPE, open_trust_list(trust, load_pem_certificates(authority.root_pem)[0]))
+    word = parse_retired(opened.payload)
+    assert (word.device, word.events, word.recordings) == ("REC-0001", 7, 0)
+    assert [it.name for it in folder.iterdir()] == [LAST_WORD]
+    left = b"".join(it.read_bytes() for it in held.iterdir())
+    left = left.replace(authority.root_pem, b"").replace(authority.issuing.chain_pem, b"")  # known to everybody
+    assert left.count(0) == len(left) > 10_000
+    for marker in (MARKER, b"PRIVATE KEY", b"SQLite format", key[60:100]):
+        assert marker not in left
+
+
+def test_nothing_is_erased_without_a_receipt_for_everything(authority: TestAuthority, tmp_path: Path) -> None:
+    config = device(authority, tmp_path)
+    before = sorted(config.identity.root.parent.rglob("*"))
+    count(config, 8)
+    with pytest.raises(OperatorFault, match="1 条事件没有回执"):
+        do(config, order(authority))
+    count(config, 7)
+    (config.state_dir / "recordings" / "REC-0001-R000001").mkdir(parents=True)
+    with pytest.raises(OperatorFault, match="没有中心的文件回执"):
+        do(config, order(authority))
+    (config.state_dir / "recordings" / "REC-0001-R000001").rmdir()
+    with hold(config.state_dir), pytest.raises(OperatorFault, match="正在运行"):
+        do(config, order(authority))
+    assert set(before) <= set(config.identity.root.parent.rglob("*"))
+
+
+def test_threat_an_officer_or_a_forger_cannot_order_it(authority: TestAuthority, tmp_path: Path) -> None:
+    config = device(authority, tmp_path)
+    own = seal(RETIRE_TYPE, b"{}", [authority.evidence("REC-0001", Role.RECORDER).signer])
+    late = datetime.now(UTC) - timedelta(minutes=1)
+    for said in (
+        own, order(TestAuthority()), order(authority, device="REC-0002"), order(authority, hardware="10000000ffffffff"),
+        order(authority, expires_at=late), b"", order(authority)[:-20],
+    ):  # fmt: skip
+        with pytest.raises(SenderFault, match="已拒绝"):
+            do(config, said)
+    assert (config.identity.root.parent / "evidence.key").exists()
+
+
+def test_power_lost_anywhere_ends_in_the_same_end(authority: TestAuthority, tmp_path: Path) -> None:
+    said = order(authority)
+    for at in range(1, 60, 3):
+        config = device(authority, made(tmp_path / str(at)))
+        try:
+            with PowerCut(at):
+                do(config, said)
+        except PowerCutError:
+            if (config.identity.root.parent / "agent.toml").exists():
+                do(config, said)
+            assert [it.name for it in config.identity.root.parent.iterdir()] == [LAST_WORD]
+            continue
+        break
+    assert at > 10

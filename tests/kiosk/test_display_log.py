@@ -1,0 +1,206 @@
+"""The log of what was shown: whoever changes, cuts, drops or replaces anything in it is found out, by line."""
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from agent.errors import EnvironmentFault, SenderFault
+from agent.wire import canonical
+from agent.wire.instant import BEIJING, Instant, TimeState
+from kiosk.display_log import DisplayLog, log_files, log_lines
+from kiosk.display_record import FindKey, Head, What, shown_at, verify_log
+from kiosk.log_cli import app, screen_key
+from kiosk.outgoing import Outgoing
+from tests.kiosk.bench import NOW, Bench
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.fixture(scope="module")
+def find(bench: Bench) -> FindKey:
+    return screen_key(bench.trust(), "KSK-0001")
+
+
+def at(minutes: int) -> Instant:
+    return Instant(NOW + minutes * MINUTE, minutes * 60 * 10**9, "boot-1", TimeState.NTP, 5)
+
+
+def page(tag: str, state: str = "normal") -> dict[str, Any]:
+    return {
+        "bundle": "b" * 64, "documents": ["window-board.hall-1@2"], "html": "c" * 64, "large": False, "path": "/board",
+        "state": state, "tag": tag, "template": "d" * 64, "windows": [["3", "在岗", "示例-000004"]],
+    }  # fmt: skip
+
+
+def write(folder: Path, bench: Bench, pages: int = 6, file_lines: int = 10_000) -> DisplayLog:
+    log = DisplayLog(folder / "display-log", bench.kiosk.signer, Outgoing(folder / "outgoing"), file_lines)
+    log.open(at(0))
+    for number in range(pages):
+        log.shown(page(f"tag-{number}"), at(number * 10 + 1))
+    return log
+
+
+def lines(folder: Path) -> list[bytes]:
+    return list(log_lines(folder / "display-log"))
+
+
+def test_a_whole_log_is_verified_and_unchanged_pages_make_no_lines(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    log = write(tmp_path, bench)
+    log.shown(page("tag-5"), at(99))
+    found = verify_log(lines(tmp_path), find, [Head(3, verify_log(lines(tmp_path)[:3], find).head.digest), log.head])
+    assert found.head == log.head == Head(7, log.head.digest)
+    assert [line.what for line in found.lines] == [What.STARTED, *[What.SHOWN] * 6]
+
+
+def altered(content: bytes) -> bytes:
+    line = json.loads(content)
+    line["record"]["facts"]["windows"] = [["3", "在岗", "示例-000099"]]
+    return canonical.encode(line)
+
+
+DAMAGE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "第 4 条被改动": lambda whole: [*whole[:3], altered(whole[3]), *whole[4:]],
+    "缺少第 3 条": lambda whole: [*whole[:2], *whole[3:]],
+    "缺少第 1 条": lambda whole: whole[1:],
+    "缺少第 2 条": lambda whole: [whole[0], whole[2], whole[1], *whole[3:]],
+    "第 5 条被改动": lambda whole: [*whole[:4], whole[4][:-9], *whole[5:]],
+    "被截短：中心收到过第 7 条": lambda whole: whole[:-2],
+}
+
+
+@pytest.mark.parametrize("told", DAMAGE)
+def test_a_tampered_or_cut_log_is_refused_by_line(bench: Bench, find: FindKey, tmp_path: Path, told: str) -> None:
+    log = write(tmp_path, bench)
+    with pytest.raises(SenderFault, match=told):
+        verify_log(DAMAGE[told](lines(tmp_path)), find, [log.head])
+
+
+def test_every_single_byte_of_a_line_counts(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    write(tmp_path, bench, 1)
+    whole = lines(tmp_path)
+    for place in range(0, len(whole[1]), 7):
+        changed = bytearray(whole[1])
+        changed[place] ^= 1
+        with pytest.raises(SenderFault, match="第 2 条"):
+            verify_log([whole[0], bytes(changed)], find)
+
+
+def test_a_log_signed_anew_by_another_screen_is_refused(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    write(tmp_path, Bench(kiosk=bench.recorder))
+    with pytest.raises(SenderFault, match="不是本屏"):
+        verify_log(lines(tmp_path), find)
+
+
+def test_a_log_written_anew_with_the_right_key_differs_from_what_the_centre_has(
+    bench: Bench, find: FindKey, tmp_path: Path
+) -> None:
+    told = write(tmp_path / "first", bench).head
+    write(tmp_path / "second", bench, 9)
+    with pytest.raises(SenderFault, match="整体替换"):
+        verify_log(lines(tmp_path / "second"), find, [told])
+
+
+def test_a_torn_last_line_is_put_aside_and_the_chain_goes_on(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    write(tmp_path, bench)
+    path = log_files(tmp_path / "display-log")[0]
+    path.write_bytes(path.read_bytes()[:-40])
+    log = DisplayLog(tmp_path / "display-log", bench.kiosk.signer, Outgoing(tmp_path / "outgoing"))
+    log.open(at(70))
+    found = verify_log(lines(tmp_path), find)
+    assert [line.what for line in found.lines[-2:]] == [What.SHOWN, What.STARTED]
+    assert found.head.number == 7
+    assert path.with_name(f"{path.name}.torn").stat().st_size > 0
+
+
+def test_the_chain_goes_on_over_the_end_of_a_file(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    write(tmp_path, bench, file_lines=3)
+    assert [path.name for path in log_files(tmp_path / "display-log")] == [
+        "00000001.jsonl", "00000004.jsonl", "00000007.jsonl",
+    ]  # fmt: skip
+    log = DisplayLog(tmp_path / "display-log", bench.kiosk.signer, Outgoing(tmp_path / "outgoing"))
+    log.open(at(99))
+    assert verify_log(lines(tmp_path), find).head == log.head
+
+
+def test_what_was_shown_at_a_moment(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    log = write(tmp_path, bench, 3)
+    log.note(What.PIXELS, {"match": True, "tag": "tag-2"}, at(22))
+    log.note(What.STOPPED, {}, at(40))
+    found = verify_log(lines(tmp_path), find)
+    answer = shown_at(found, NOW + 15 * MINUTE)
+    assert answer.shown is not None
+    assert (answer.shown.facts["tag"], answer.until) == ("tag-1", NOW + 21 * MINUTE)
+    last = shown_at(found, NOW + 30 * MINUTE)
+    assert last.shown is not None
+    assert last.pixels is not None
+    assert (last.shown.facts["tag"], last.pixels.facts["match"]) == ("tag-2", True)
+    assert shown_at(found, NOW + 41 * MINUTE).shown is None
+    assert shown_at(found, NOW).shown is None
+
+
+def test_heads_go_out_hourly_and_with_every_change_of_state(bench: Bench, tmp_path: Path) -> None:
+    log = write(tmp_path, bench, 2)
+    told = sorted((tmp_path / "outgoing").glob("*.json"))
+    assert len(told) == 1
+    log.shown(page("tag-9", "emergency"), at(30))
+    log.tell("emergency", at(31))
+    log.tell("emergency", at(95))
+    facts = [json.loads(path.read_bytes()) for path in sorted((tmp_path / "outgoing").glob("*.json"))]
+    assert [fact["data"]["state"] for fact in facts] == ["normal", "emergency"]
+    assert facts[-1]["data"]["head"] == log.head.digest
+
+
+def test_a_full_disk_loses_a_line_and_never_the_chain(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    log = write(tmp_path, bench, 2)
+    folder = tmp_path / "display-log"
+    kept = folder.rename(tmp_path / "away")
+    assert not log.note(What.SHOWN, page("lost"), at(50))
+    kept.rename(folder)
+    assert log.note(What.SHOWN, page("again"), at(51))
+    assert verify_log(lines(tmp_path), find).head.number == 4
+
+
+def test_what_did_window_3_show_at_10_20(bench: Bench, tmp_path: Path) -> None:
+    config = bench.kiosk_folder(tmp_path)
+    write(tmp_path / "kiosk-state", bench)
+    moment = (NOW + 15 * MINUTE).astimezone(BEIJING)
+    asked = ["report", "--config", str(config), "--at", f"{moment:%Y-%m-%d %H:%M}", "--window", "3"]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    assert "3 号 在岗 示例-000004" in told.output
+    assert "window-board.hall-1@2" in told.output
+    value = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
+    assert value["记录"] == "第 3 条"
+    whole = json.loads(CliRunner().invoke(app, ["verify", "--config", str(config), "--json"]).output)
+    assert whole["lines"] == 7
+    cut = CliRunner().invoke(app, ["verify", "--config", str(config), "--head", f"9:{'0' * 64}"])
+    assert isinstance(cut.exception, SenderFault)
+    assert "被截短" in str(cut.exception)
+
+
+def test_a_damaged_file_of_another_kind_is_no_traceback(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    write(tmp_path, bench, 1)
+    for junk in (b"", b"{}", b"[]", b"\xff", base64.b64encode(b"x" * 99)):
+        with pytest.raises(SenderFault, match="第 3 条"):
+            verify_log([*lines(tmp_path), junk], find)
+    with pytest.raises((SenderFault, EnvironmentFault)):
+        verify_log(log_lines(tmp_path / "display-log"), replace_key(find))
+
+
+def replace_key(find: FindKey) -> FindKey:
+    def other(key: str) -> Any:
+        raise SenderFault(f"{key[:4]} 不在信任清单中")
+
+    assert find is not None
+    return other

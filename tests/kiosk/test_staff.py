@@ -1,0 +1,99 @@
+"""Window staff at the screen: the right PIN for the right window, at once on the board, told to the centre."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.duty.enrolment import FREE_TRIES
+from kiosk.forms import staff_page
+from kiosk.serving import make_display
+from kiosk.views import board_page, window_page
+from tests.kiosk.bench import Bench, sample
+from tests.kiosk.hall import Hall, staff_until
+
+PIN, CARD = "246810", "04A1B2C3"
+AWAY = {"window": "03", "state": "暂离", "secret": PIN}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.fixture
+def hall(bench: Bench, tmp_path: Path) -> Hall:
+    hall = Hall(tmp_path, bench)
+    hall.put(sample("window-board"), sample("personnel-list"))
+    hall.clock.step(60)
+    hall.display.hall.staff.enrol("示例-000004", ["03"], CARD, PIN)
+    return hall
+
+
+def test_a_switch_is_on_the_board_at_once_and_told_to_the_centre(hall: Hall) -> None:
+    before = hall.display.generation
+    assert "已切换为“暂离”" in hall.post(staff_page, **AWAY).html
+    assert hall.display.generation != before
+    assert "暂离" in hall.page(window_page, number="03").partition("<main")[2]
+    [path] = hall.outgoing()
+    told = json.loads(path.read_bytes())["data"]
+    assert (told["window"], told["state"], told["certificate"]) == ("03", "暂离", "示例-000004")
+
+
+def test_a_card_does_as_well_as_a_pin(hall: Hall) -> None:
+    assert "已切换" in hall.post(staff_page, **{**AWAY, "secret": CARD.lower()}).html
+
+
+def test_somebody_elses_window_is_not_switched(hall: Hall) -> None:
+    assert "无权切换这个窗口" in hall.post(staff_page, **{**AWAY, "window": "02"}).html
+    assert hall.outgoing() == []
+
+
+def test_guessing_takes_longer_each_time_and_the_right_pin_waits_too(hall: Hall) -> None:
+    for _ in range(FREE_TRIES):
+        hall.post(staff_page, **{**AWAY, "secret": "000000"})
+    assert "秒后再试" in hall.post(staff_page, **AWAY).html
+    hall.clock.step(31)
+    assert "已切换" in hall.post(staff_page, **AWAY).html
+
+
+def test_a_stand_in_must_be_on_the_personnel_list(hall: Hall) -> None:
+    cover = {**AWAY, "state": "顶岗", "cover": "示例-999999"}
+    assert "不在人员资格清单中" in hall.post(staff_page, **cover).html
+    assert "已切换" in hall.post(staff_page, **{**cover, "cover": "示例-000001"}).html
+    page = hall.page(window_page, number="03")
+    assert "甲一" in page
+    assert "顶岗" in page
+
+
+def test_a_switch_cannot_put_an_unlicensed_person_on_duty(bench: Bench, tmp_path: Path) -> None:
+    hall = Hall(tmp_path, bench)
+    hall.put(sample("window-board"), staff_until("2026-11-21"))
+    hall.clock.step(60)
+    hall.display.hall.staff.enrol("示例-000004", ["03"], "", PIN)
+    assert "已切换" in hall.post(staff_page, **{**AWAY, "state": "在岗"}).html
+    assert "丁四" not in hall.page(window_page, number="03")
+
+
+def test_a_switch_ends_with_the_day_and_with_a_newer_board(hall: Hall) -> None:
+    hall.post(staff_page, **AWAY)
+    hall.clock.step(86400)
+    hall.display.refresh()
+    assert "暂离" not in hall.page(window_page, number="03").partition("<main")[2]
+
+
+def test_a_switch_survives_a_restart_and_a_damaged_file_is_put_aside(hall: Hall) -> None:
+    hall.post(staff_page, **AWAY)
+    again = make_display(hall.config, hall.feed, hall.clock)
+    assert again.hall.switches["03"].state == "暂离"
+    (hall.config.state / "windows.json").write_bytes(b"{")
+    assert make_display(hall.config, hall.feed, hall.clock).hall.switches == {}
+    assert (hall.config.state / "windows.json.damaged").exists()
+
+
+def test_no_pin_and_no_card_stands_in_any_file(hall: Hall, tmp_path: Path) -> None:
+    hall.post(staff_page, **AWAY)
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert PIN.encode() not in kept
+    assert CARD.encode() not in kept
+    assert "丁四" in hall.page(board_page)

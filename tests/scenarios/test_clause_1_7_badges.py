@@ -1,0 +1,78 @@
+"""（一）7 规范办事人员信息公示: 胸牌 and 公示牌 from the signed data of the screen, with a code that it checks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.errors import SenderFault
+from kiosk.badge import badge_code, check_badge, is_badge
+from kiosk.publishing.badge_pdf import FONTS, Form, write_badges
+from kiosk.publishing.office import Holding, places_of
+from kiosk.publishing.show_out import badge_cards, shown_to
+from kiosk.shelf import Shelf, restock
+from tests.kiosk.bench import HALL, XINGHE
+from tests.kiosk.office_bench import OfficeBench, sample_of
+
+BOARD = "window-board.hall-1"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> OfficeBench:
+    bench = OfficeBench(tmp_path)
+    bench.release(sample_of("personnel-list"))
+    bench.release(sample_of("window-board"))
+    return bench
+
+
+def held(office: OfficeBench) -> list[Holding]:
+    return shown_to([one for one in office.office.show() if isinstance(one, Holding)], HALL)
+
+
+def shelf_of(office: OfficeBench) -> Shelf:
+    files = {BOARD: office.released(BOARD)}
+    return restock(Shelf(), files, trust=office.bench.trust(), now=office.now, district=XINGHE, audience=HALL)
+
+
+def test_clause_1_7_a_badge_says_unit_name_post_kinds_and_items_as_the_signed_board_does(office: OfficeBench) -> None:
+    cards, left_out = badge_cards(places_of(office.folder), held(office), office.now)
+    entries = sample_of("window-board")["entries"]
+    assert {(card.name, card.unit, card.post) for card in cards} <= {(e["姓名"], e["单位"], e["职务"]) for e in entries}
+    assert all({"执法种类", "服务事项"} <= {name for name, _ in card.lines} for card in cards)
+    assert len(cards) + len(left_out) == len(entries)
+
+
+def test_clause_1_7_nobody_without_a_valid_certificate_gets_one_as_an_officer(office: OfficeBench) -> None:
+    people = sample_of("personnel-list")
+    people["entries"] = [{**entry, "证件有效期至": "2026-01-01"} for entry in people["entries"]]
+    office.release(people)
+    cards, _ = badge_cards(places_of(office.folder), held(office), office.now)
+    assert all(card.standing != "执法人员" and "证件编号" not in dict(card.lines) for card in cards)
+
+
+@pytest.mark.skipif(not any(path.is_file() for path, _ in FONTS), reason="fonts-wqy-microhei is not installed")
+@pytest.mark.parametrize("form", Form)
+def test_clause_1_7_the_same_board_prints_the_same_pdf(office: OfficeBench, form: Form) -> None:
+    cards, _ = badge_cards(places_of(office.folder), held(office), office.now)
+    printed = write_badges(cards, form, office.now)
+    assert printed.startswith(b"%PDF-")
+    assert printed == write_badges(cards, form, office.now)
+
+
+def test_clause_1_7_a_screen_answers_the_code_and_no_forged_or_outdated_one(office: OfficeBench) -> None:
+    shelf, (card, *_) = shelf_of(office), badge_cards(places_of(office.folder), held(office), office.now)[0]
+    assert is_badge(card.code)
+    badge = check_badge(card.code, shelf)
+    assert badge.document.entries[badge.number - 1]["姓名"] == card.name
+    shown = shelf.shown[BOARD]
+    wrong = [
+        badge_code(replace(shown.document, version=9), shown.payload_digest, 1),
+        badge_code(shown.document, "0" * 64, 1), badge_code(shown.document, shown.payload_digest, 999), "LB1|x",
+        card.code.replace("hall-1", "hall-2"),
+    ]  # fmt: skip
+    for code in wrong:
+        with pytest.raises(SenderFault):
+            check_badge(code, shelf)
+    office.release(sample_of("window-board-correction"))
+    with pytest.raises(SenderFault, match="现行为第 2 版"):
+        check_badge(card.code, shelf_of(office))
