@@ -4,6 +4,7 @@ import logging
 import os
 from functools import partial
 
+from agent.adapters.counter_mirror import CounterMirror
 from agent.adapters.database import UnreadableStore
 from agent.adapters.kept_recordings import is_going
 from agent.adapters.store import DeviceMemory, EventStore
@@ -219,16 +220,11 @@ class Performer:
         numbers = self._store.put_all([asked.StoreEvent(draft) for draft in effect.drafts], effect.notes)
         logger.info("command %d (%s) is kept", effect.command.counter, effect.command.kind)
         stored = [happened.EventStored(max(numbers)), *self._pressure()] if numbers else []
-        return [*self._covered(effect.command.counter), *stored, happened.CommandStored(effect.command)]
-
-    def _covered(self, counter: int) -> list[Event]:
-        """Tell the second memory of a number that is used up: behind the transaction, because a number that it has and
-        the database has not would be a command that nobody ever carries out."""
-        try:
-            self._room.database.mirror.cover_command(counter)
-        except EnvironmentFault as fault:
-            return [happened.WorkFailed(str(fault))]
-        return []
+        return [
+            *_covered(self._room.database.mirror, effect.command.counter),
+            *stored,
+            happened.CommandStored(effect.command),
+        ]
 
     def _command(self, effect: commanded.CommandEffect) -> list[Event]:
         room = self._room
@@ -251,3 +247,13 @@ class Performer:
             return [happened.RecordingFailed(None, detail, self._room.clock.read())]
         self._room.recorder.start(effect)
         return []
+
+
+def _covered(mirror: CounterMirror, counter: int) -> list[Event]:
+    """Tell the second memory of a number that is used up: behind the transaction, because a number that it has and the
+    database has not would be a command that nobody ever carries out."""
+    try:
+        mirror.cover_command(counter)
+    except EnvironmentFault as fault:
+        return [happened.WorkFailed(str(fault))]
+    return []

@@ -13,7 +13,7 @@ from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
 from provisioning.authority.archive_key import ARCHIVE_KEY, ARCHIVE_PUBLIC, make_archive_key, read_archive_public
-from provisioning.authority.authority import Authority, init_authority, open_authority
+from provisioning.authority.authority import Authority, init_authority, open_authority, read_file
 from provisioning.authority.subjects import device_role
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import (
@@ -56,10 +56,13 @@ def init_ca(
     folder: Annotated[Path, typer.Argument(help="机构目录，须妥善保管并离线备份")],
     district: Annotated[str, typer.Option(help="区域代号，小写")],
     name: Annotated[str, typer.Option(help="区域名称")],
+    keystore: Annotated[
+        Path | None, typer.Option(help="密钥在 PKCS#11 令牌中：一个写明 root 与 issuing 的 TOML 文件")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """建立一个区的发证机构 (root, issuing CA, empty trust list)."""
-    authority = init_authority(folder, district, name, _now())
+    authority = init_authority(folder, district, name, _now(), None if keystore is None else read_file(keystore))
     version = authority.trust().version
     message = (
         f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请备份 root.key 与 archive.key。下一步：add-device。"

@@ -203,7 +203,7 @@ class Controller:
                 return self._uplink.handle(event, now)
 
     def _kept(self, recording: RecordingId) -> Kept | None:
-        return None if self._offload is None else self._offload.kept(recording)
+        return None if self._offload is None else self._offload.shelf.get(recording)
 
     def _started(self, event: happened.DeviceStarted) -> list[Effect]:
         moment, version = moment_name(event.at), {"version": self._identity.version}

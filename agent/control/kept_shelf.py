@@ -9,7 +9,7 @@ from itertools import islice
 
 from agent.control.backoff import NANOSECONDS
 from agent.control.deletion import CentreTime, Kept, Stay, later, may_be_removed, why_stays
-from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
+from agent.control.effects import Effect, EventDraft, StoreEvent, StoreNote
 from agent.control.offload_messages import CompareRecording, DeleteRecording, KeptGone, KeptSeen
 from agent.wire.canonical import timestamp
 from agent.wire.device_events import EventType
@@ -62,22 +62,13 @@ class KeptShelf:
         going = [kept for kept in self._kept.values() if may_be_removed(kept, self._holds.get(kept.recording, ()))]
         return [DeleteRecording(kept.recording, kept.receipted) for kept in going]
 
-    def not_stored(self, draft: EventDraft) -> None:
-        """The store did not take what was to delete a recording: whether it may go is decided anew."""
-        if draft.type is EventType.RECORDING_DELETED:
-            kept = self.of(RecordingId(draft.data["recording"]))
-            self.remember(replace(kept, going=False))
+    def take_back(self, recording: RecordingId) -> KeptSeen:
+        """Whether `recording` may go is decided anew: the store did not take it, or its files have changed."""
+        return self.remember(replace(self.of(recording), going=False))
 
-    def changed(self, recording: RecordingId) -> list[Effect]:
-        """What was to be removed is not what the centre has signed for: it stays, and goes out again first."""
-        if recording not in self._kept:
-            return []
-        note = self.remember(replace(self.of(recording), going=False))
-        return [RaiseAlarm(f"{recording} 在删除前有变化，未删除；将重新上传，待中心签收。"), StoreNote(note)]
-
-    def knows(self, recording: RecordingId) -> bool:
-        """Whether anything is remembered of it."""
-        return recording in self._kept
+    def get(self, recording: RecordingId) -> Kept | None:
+        """What is remembered of `recording`, None of one that is not here."""
+        return self._kept.get(recording)
 
     def of(self, recording: RecordingId) -> Kept:
         """What is remembered of `recording`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agent.control.acts import Act
-from agent.control.deletion import TRUSTED, Kept, with_term
+from agent.control.deletion import TRUSTED, with_term
 from agent.control.effects import Effect, EventDraft, RaiseAlarm, StoreEvent, StoreNote
 from agent.control.health import HealthRead
 from agent.control.health_desk import HealthDesk
@@ -69,7 +69,7 @@ class OffloadDesk:
         asked: bool = False,
     ) -> None:
         self._device, self._recordings, self._health = device, recordings, health
-        self._shelf, self._term, self._directs = shelf, term, directs
+        self.shelf, self._term, self._directs = shelf, term, directs
         self._orders, self._docked, self._asked = OffloadOrders(), False, asked
 
     def heard(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
@@ -82,13 +82,8 @@ class OffloadDesk:
         current = self._recordings.current
         if current is None:
             return []
-        before = self._shelf.of(current)
-        kept = with_term(before, self._term())
-        return [] if self._shelf.knows(current) and kept == before else [StoreNote(self._shelf.remember(kept))]
-
-    def kept(self, recording: RecordingId) -> Kept | None:
-        """What is remembered of `recording`, None of one that is not here."""
-        return self._shelf.of(recording) if self._shelf.knows(recording) else None
+        kept = with_term(self.shelf.of(current), self._term())
+        return [] if kept == self.shelf.get(current) else [StoreNote(self.shelf.remember(kept))]
 
     def _follow(self, event: Event, trust: TrustList, now: Instant) -> list[Effect]:
         match event:
@@ -109,17 +104,17 @@ class OffloadDesk:
             case MessageArrived(payload=payload) if is_recording_receipt(payload):
                 return self._receipt(payload, trust, now)
             case ReceiptCompared(receipt):
-                self._shelf.hear_centre(receipt, now)
+                self.shelf.hear_centre(receipt, now)
             case HealthRead():
-                return self._shelf.check(now)
+                return self.shelf.check(now)
             case RecordingUnchanged(recording, manifest):
-                return self._shelf.unchanged(recording, manifest, now)
+                return self.shelf.unchanged(recording, manifest, now)
             case RecordingRemoved(recording):
-                return self._shelf.removed(recording)
+                return self.shelf.removed(recording)
             case RecordingChanged(recording):
-                return self._shelf.changed(recording)
-            case EventNotStored(effect):
-                self._shelf.not_stored(effect.draft)
+                return _changed(recording, self.shelf)
+            case EventNotStored(effect) if effect.draft.type is EventType.RECORDING_DELETED:
+                self.shelf.take_back(RecordingId(effect.draft.data["recording"]))
         return []
 
     def _directed(self, now: Instant) -> list[Effect]:
@@ -131,8 +126,8 @@ class OffloadDesk:
         return [DirectOffload(orders)]
 
     def _started(self) -> list[Effect]:
-        settled = self._shelf.receipted() if self._directs else []
-        return [*map(TellReceipted, settled), *self._shelf.removals()]
+        settled = self.shelf.receipted() if self._directs else []
+        return [*map(TellReceipted, settled), *self.shelf.removals()]
 
     def _rested(self) -> list[Effect]:
         if not self._asked:
@@ -142,22 +137,20 @@ class OffloadDesk:
 
     def _sealed(self, event: RecordingSealed) -> list[Effect]:
         ended = event.at.wall if event.at.state in TRUSTED and not event.recovered else None
-        return [StoreNote(self._shelf.remember(replace(self._shelf.of(event.recording), ended=ended)))]
+        return [StoreNote(self.shelf.remember(replace(self.shelf.of(event.recording), ended=ended)))]
 
     def _marked(self) -> list[Effect]:
         current = self._recordings.current
-        return (
-            [] if current is None else [StoreNote(self._shelf.remember(replace(self._shelf.of(current), marked=True)))]
-        )
+        return [] if current is None else [StoreNote(self.shelf.remember(replace(self.shelf.of(current), marked=True)))]
 
     def _offloaded(self, event: RecordingOffloaded) -> list[Effect]:
-        kept = self._shelf.of(event.recording)
+        kept = self.shelf.of(event.recording)
         if kept.manifest == event.manifest:
             return []
         data = {"recording": event.recording, "manifest": event.manifest, "files": event.files, "size": event.size}
         name = f"{fact_of(event.recording)}/offloaded/{event.manifest}"
         draft = EventDraft(name, EventType.RECORDING_OFFLOADED, event.at, data)
-        return [StoreEvent(draft, self._shelf.remember(replace(kept, manifest=event.manifest, going=False)))]
+        return [StoreEvent(draft, self.shelf.remember(replace(kept, manifest=event.manifest, going=False)))]
 
     def _receipt(self, payload: bytes, trust: TrustList, now: Instant) -> list[Effect]:
         try:
@@ -169,7 +162,7 @@ class OffloadDesk:
         return self._receipted(receipt, now)
 
     def _receipted(self, receipt: RecordingReceipt, now: Instant) -> list[Effect]:
-        before = self._shelf.of(receipt.recording)
+        before = self.shelf.of(receipt.recording)
         if before.signed_at is not None and receipt.signed_at < before.signed_at:
             return [RaiseAlarm(f"{receipt.recording} 的录像回执比已采用的早，未采用。请检查消息服务器是否重放旧消息。")]
         data = {
@@ -186,7 +179,15 @@ class OffloadDesk:
             return [StoreEvent(draft)]
         kept = replace(before, receipted=receipt.manifest, receipted_at=receipt.received_at)
         kept = replace(kept, filed=receipt.retention, signed_at=receipt.signed_at)
-        return [StoreEvent(draft, self._shelf.remember(kept)), TellReceipted(receipt.recording)]
+        return [StoreEvent(draft, self.shelf.remember(kept)), TellReceipted(receipt.recording)]
+
+
+def _changed(recording: RecordingId, shelf: KeptShelf) -> list[Effect]:
+    """What was to be removed is not what the centre has signed for: it stays, and goes out again first."""
+    if shelf.get(recording) is None:
+        return []
+    alarm = RaiseAlarm(f"{recording} 在删除前有变化，未删除；将重新上传，待中心签收。")
+    return [alarm, StoreNote(shelf.take_back(recording))]
 
 
 def _check_address(receipt: RecordingReceipt, device: DeviceId, signer: str) -> None:

@@ -101,6 +101,12 @@ def revoke(records: Records, subject: str, reason: str, now: datetime, by: str) 
         return bool(good)
 
 
+def revoked_serials(records: Records, now: datetime) -> list[int]:
+    """The serial numbers of every revoked certificate that is not over by itself."""
+    sql = "SELECT serial FROM cert WHERE revoked_at IS NOT NULL AND not_after > ?"
+    return [int(row["serial"], 16) for row in records.rows(sql, timestamp(now))]
+
+
 def _next_version(records: Records, now: datetime) -> None:
     sql = "UPDATE authority SET version = version + 1, issued_at = max(issued_at, ?)"
     records.rows(sql, timestamp(now))

@@ -111,7 +111,10 @@ def _generate(session: Any, place: TokenKey) -> None:
 def _session(place: TokenKey, pin: bytes) -> Any:
     try:
         token = pkcs11.lib(str(place.module)).get_token(token_label=place.token)
-        return token.open(rw=True, user_pin=pin.strip().decode(errors="replace"))
+        try:
+            return token.open(rw=True, user_pin=pin.strip().decode(errors="replace"))
+        except pkcs11.UserAlreadyLoggedIn:  # a login is the process's, not the session's (PKCS #11, section 5.6)
+            return token.open(rw=True)
     except PIN_FAULTS as error:
         raise OperatorFault(f"令牌 {place.token} 不接受 PIN。请改正 {place.pin_source}，勿反复重试。") from error
     except (pkcs11.PKCS11Error, OSError, RuntimeError) as error:

@@ -26,7 +26,7 @@ from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault, SenderFau
 from agent.wire.identifiers import DEVICE_PATTERN, DeviceId
 from agent.wire.signing import load_pem_certificates
 from agent.wire.topics import EVENTS, device_topic
-from provisioning.authority import certificates, keys
+from provisioning.authority import cert_book, certificates, keys
 from provisioning.authority.audit_chain import Act
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import Bearer, Profile
@@ -148,11 +148,8 @@ def _judge(site: BrokerSite, crl: bytes, authority: Authority, now: datetime) ->
         load_pem_certificates(read_file(site.canary(name).certificate))[0].serial_number
         for name in (CANARY_GOOD, CANARY_REVOKED)
     )
-    serials = [
-        entry.certificate.serial_number
-        for entry in authority.register().entries
-        if entry.revoked_at is not None and entry.certificate.not_valid_after_utc > now
-    ]
+    with authority.sit() as desk:
+        serials = cert_book.revoked_serials(desk.records, now)
     verify_list(crl, issuing, now, [revoked, *serials], [good])
 
 

@@ -20,12 +20,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import boot, capture, center, figures, kiosk, offload, outbox, policy, receipts, reconnect, review
+from tests.benchmarks import (
+    boot,
+    capture,
+    center,
+    figures,
+    kiosk,
+    offload,
+    outbox,
+    policy,
+    receipts,
+    reconnect,
+    review,
+    trust,
+)
 from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= {**reconnect.FIGURES, **kiosk.FIGURES}
+FIGURES |= {**reconnect.FIGURES, **kiosk.FIGURES, **trust.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",
@@ -38,6 +51,8 @@ MEASURED = (
     "agent/verify_files.py",
     "firmware_hooks/nmea.py",
     "provisioning/center",
+    "provisioning/authority",
+    "provisioning/fleet",
     "tests/benchmarks",
 )
 

@@ -65,6 +65,17 @@ MATRIX = [
     (A, f"gov/other/v1/rec/{A}/evt", R, False),
     (R, f"{BASE}/rec/{A}/evt", R, False),
     (A, "free/for/all", B, False),
+    (K, f"{BASE}/ksk/{K}/evt", R, True),
+    (K, f"{BASE}/rec/{K}/evt", A, False),
+    (K, f"{BASE}/rec/{A}/evt", R, False),
+    (K, f"{BASE}/rec/{A}/cmd/7", A, False),
+    (A, f"{BASE}/ksk/{K}/twin/desired", K, False),
+    (A, f"{BASE}/rec/{A}/twin/desired", A, False),
+    (R, f"{BASE}/rec/{A}/twin/desired", K, False),
+    (B, f"{BASE}/rec/{B}/hint", C, False),
+    (A, f"{BASE}/rec/{A}/evt/more", R, False),
+    (A, f"{BASE}/rec/{A}", R, False),
+    (A, f"gov/{PLACE}/v2/rec/{A}/evt", R, False),
 ]
 
 
@@ -192,6 +203,31 @@ def test_taking_another_devices_client_id_does_not_take_its_session(yard: Yard) 
     yard.until(B, b"still mine")
     thief.close()
     _bring_back(yard, A)
+
+
+@pytest.mark.skipif(not shutil.which("mosquitto", path=SYSTEM_PATH), reason="no mosquitto")
+def test_threat_session_hijack_works_without_the_line_that_makes_the_name_the_client_id(tmp_path: Path) -> None:
+    """Shows that the test above can fail: the same broker without `use_username_as_clientid` lets A end B's session."""
+    yard = Yard(tmp_path, "mosquitto", "5")
+    conf = tmp_path / "broker" / "mosquitto.conf"
+    conf.write_text(conf.read_text().replace("use_username_as_clientid true\n", ""))
+    with running(yard.broker, yard.district.port):
+        victim, thief = yard.client(B).connect(), yard.client(A, client_id=B)
+        thief.connect()
+        eventually(lambda: not victim.paho.is_connected(), "the victim is thrown out")
+        victim.close(), thief.close()
+
+
+SLY = ["#", "+/#", "$share/group/#", "$SYS/#", f"{BASE}/rec/{B}/#", f"$share/g/{BASE}/rec/+/ack"]
+
+
+@pytest.mark.parametrize("asked", SLY)
+def test_subscription_that_is_granted_delivers_nothing_of_another(yard: Yard, asked: str) -> None:
+    """Mosquitto grants all of them (SUBACK) and filters at delivery; only what arrives counts."""
+    yard.clients[K].paho.subscribe(asked, 1)
+    for topic in (f"{BASE}/rec/{B}/ack", f"{BASE}/rec/{B}/cmd/9"):
+        assert yard.heard(R, topic, K) == []
+    yard.clients[K].paho.unsubscribe(asked)
 
 
 def test_last_will_on_another_devices_topic_is_not_delivered(yard: Yard) -> None:
