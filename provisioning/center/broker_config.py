@@ -19,7 +19,7 @@ MAX_PACKET_BYTES = MAX_ENVELOPE_BYTES  # reference: mqtt, section 4
 MAX_KEEPALIVE_S = 120  # reference: mqtt, section 4
 MAX_INFLIGHT = 100  # reference: mqtt, section 3a: best window of paho
 MAX_QUEUED_MESSAGES = 200_000  # a day without receiver: 2,000 devices, one batch each quarter of an hour
-MAX_QUEUED_BYTES = 2_147_483_648  # ours: what a small server can hold of them
+MAX_QUEUED_BYTES = 2**31 - 1  # ours: what a small server can hold of them, and the most that Mosquitto 2.1 takes
 AUTOSAVE_S = 30  # reference: mqtt, section 4
 SESSION_EXPIRY = "14d"  # ours: longer than a device may be switched off and still be in service
 

@@ -7,6 +7,7 @@ hear the receipt, and waits between attempts as the agent does. Broker, receiver
 import asyncio
 import contextlib
 import math
+import os
 import random
 import shutil
 import signal
@@ -36,6 +37,7 @@ from tests.support.broker import free_port
 from tests.support.keys import TestAuthority
 
 DEVICES, QUICK_DEVICES, TARGET_S = 2_000, 200, 60
+CURVE = (10, 100, 1_000, 2_000)
 SPREAD_S = 10.0  # the first connections, which are not measured
 PATIENCE_S = 180.0
 NAME, KEEPALIVE_S = "receiver-1", 120
@@ -106,25 +108,55 @@ def reconnect_storm(bench: Bench) -> list[Row]:
     count = QUICK_DEVICES if bench.quick else DEVICES
     if not shutil.which("mosquitto", path=SYSTEM_PATH):
         return [Row("reconnect storm", "-", f"<= {TARGET_S} s", None, note="NOT RUN: mosquitto is not installed")]
-    bench.tell(f"keys of {count} devices")
-    place = bench.folder / "storm"
-    district = TestAuthority()
-    port = free_port()
-    devices, credentials = _devices(district, place, port, count)
-    broker = _broker(district, place / "broker", port)
-    with running(broker, port), running(_receiver(district, place / "receiver", port, credentials)):
-        connected, receipted, fastest = asyncio.run(_storm(devices, broker, bench.tell))
+    storm = _play(bench, count)
+    connected, fastest = storm.connected, storm.fastest
     median = statistics.median(connected)
     note = f"{count} devices over mutual TLS, broker killed and started again, receiver, broker and all devices on the "
-    note += f"same cores; half of them after {median:.1f} s; every birth receipted after {max(receipted):.1f} s; "
+    note += f"same cores; half of them after {median:.1f} s; every birth receipted after {max(storm.receipted):.1f} s; "
     note += "everybody's first try held" if fastest == math.inf else f"nobody tried twice within {fastest:.2f} s"
     met = max(connected) <= TARGET_S and fastest >= 1
     return [Row(f"reconnect of {count} devices", f"{max(connected):.1f} s", f"<= {TARGET_S} s", met, note=note)]
 
 
-async def _storm(
-    devices: list[Device], broker: Process, tell: Callable[[str], None]
-) -> tuple[list[float], list[float], float]:
+def broker_curve(bench: Bench) -> list[Row]:
+    """The same for 10 to 2 000 devices: when all are back, and what the broker spent on it."""
+    if not shutil.which("mosquitto", path=SYSTEM_PATH):
+        return [Row("broker curve", "-", "-", None, note="NOT RUN: mosquitto is not installed")]
+    rows = []
+    for count in CURVE[:2] if bench.quick else CURVE:
+        storm = _play(bench, count)
+        made = f"all back {max(storm.connected):.1f} s, receipted {max(storm.receipted):.1f} s"
+        note = f"half back {statistics.median(storm.connected):.1f} s; broker {storm.cpu_s:.2f} s of processor, "
+        note += f"{1000 * storm.cpu_s / count:.2f} ms a device, {storm.kib / 1024:.0f} MB resident"
+        rows.append(Row(f"one Mosquitto, {count} devices return", made, "-", None, note=note))
+    return rows
+
+
+def _play(bench: Bench, count: int) -> "Storm":
+    bench.tell(f"keys of {count} devices")
+    place = bench.folder / "storm"
+    shutil.rmtree(place, ignore_errors=True)
+    district = TestAuthority()
+    port = free_port()
+    devices, credentials = _devices(district, place, port, count)
+    broker = broker_of(district, place / "broker", port)
+    with running(broker, port), running(receiver_of(district, place / "receiver", port, credentials)):
+        return asyncio.run(_storm(devices, broker, bench.tell))
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Seconds after the restart at which each device was connected and its birth receipted; the shortest pause between
+    two tries; the broker's processor seconds and memory by then."""
+
+    connected: list[float]
+    receipted: list[float]
+    fastest: float
+    cpu_s: float
+    kib: int
+
+
+async def _storm(devices: list[Device], broker: Process, tell: Callable[[str], None]) -> Storm:
     lives = [asyncio.create_task(device.live()) for device in devices]
     tell("first connections")
     await _until(lambda: all(device.receipted > NEVER for device in devices))
@@ -137,13 +169,22 @@ async def _storm(
     first = {device.name: len(device.tries) for device in devices}
     await _until(lambda: all(device.connected > begin for device in devices))
     await _until(lambda: all(device.receipted > begin for device in devices))
+    cpu_s, kib = _spent(broker.child.pid)
     for life in lives:
         life.cancel()
     await asyncio.gather(*lives, return_exceptions=True)
     again = [device.tries[first[device.name] :] for device in devices]
     pauses = [after - before for tries in again for before, after in pairwise(tries)]
     connected = [device.connected - begin for device in devices]
-    return connected, [device.receipted - begin for device in devices], min(pauses, default=math.inf)
+    receipted = [device.receipted - begin for device in devices]
+    return Storm(connected, receipted, min(pauses, default=math.inf), cpu_s, kib)
+
+
+def _spent(pid: int) -> tuple[float, int]:
+    """Processor seconds and resident KiB of a process."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    resident = Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK"), int(resident)
 
 
 async def _until(happened: Callable[[], bool]) -> None:
@@ -171,7 +212,7 @@ def _devices(district: TestAuthority, place: Path, port: int, count: int) -> tup
     return devices, credentials
 
 
-def _broker(district: TestAuthority, folder: Path, port: int) -> Process:
+def broker_of(district: TestAuthority, folder: Path, port: int) -> Process:
     """The configuration that the bench writes, with the certificates of this district."""
     (folder / PERSISTENCE).mkdir(parents=True)
     district.server().write(folder / "broker.key", folder / "broker.pem")
@@ -183,7 +224,7 @@ def _broker(district: TestAuthority, folder: Path, port: int) -> Process:
     return Process([mosquitto, "-c", str(folder / CONFIG_FILE)], folder / "broker.log")
 
 
-def _receiver(district: TestAuthority, folder: Path, port: int, credentials: list[Credential]) -> Process:
+def receiver_of(district: TestAuthority, folder: Path, port: int, credentials: list[Credential]) -> Process:
     folder.mkdir()
     evidence = district.evidence(NAME, Role.RECEIVER)
     evidence.write(folder / "receiver.key", folder / "receiver.pem")
@@ -236,4 +277,4 @@ def _puback(body: bytes) -> bytes:
     return _framed(0x40, body[2 + topic : 4 + topic])
 
 
-FIGURES: dict[str, Callable[[Bench], list[Row]]] = {"reconnect_storm": reconnect_storm}
+FIGURES: dict[str, Callable[[Bench], list[Row]]] = {it.__name__: it for it in (reconnect_storm, broker_curve)}

@@ -1,0 +1,207 @@
+"""A district on one Mosquitto whose broker is gone for ten minutes: how far behind it falls, how it catches up.
+
+    python -m tests.benchmarks.district [--devices 200] [--outage-s 600] [--every-s 5] [--out DIR]
+
+Not in `make bench`: it takes a quarter of an hour. Devices are real outboxes and links, 50 to a process
+(`district_devices.py`); Mosquitto runs with the configuration that the bench writes, the receiver is the real command.
+Writes `district.json` and `district.svg` into DIR.
+"""
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from agent.adapters.snapshot import read_snapshot
+from agent.wire.identifiers import DeviceId
+from agent.wire.trust import Role
+from provisioning.center.store import open_store
+from tests.benchmarks.reconnect import broker_of, receiver_of
+from tests.provisioning.district import running
+from tests.support.broker import free_port
+from tests.support.keys import TestAuthority
+
+PER_PROCESS = 50
+STEADY_S, AFTER_S, PATIENCE_S = 60.0, 60.0, 600.0
+QUIET_LAG_S = 3.0  # longer than two receipts are apart
+WIDTH, PANEL, LEFT, TOP, BETWEEN = 640, 120, 56, 24, 36
+
+
+def run(devices: int, outage_s: float, every_s: float, folder: Path) -> dict[str, Any]:
+    """Everything, in `folder`; returns what was measured."""
+    district, port = TestAuthority(), free_port()
+    credentials = [_device(district, folder / f"REC-{number:05d}") for number in range(1, devices + 1)]
+    (folder / "root.pem").write_bytes(district.root_pem)
+    broker = broker_of(district, folder / "broker", port)
+    receiver = receiver_of(district, folder / "receiver", port, credentials)
+    (folder / "trust.dsse").write_bytes((folder / "receiver" / "trust.dsse").read_bytes())
+    with running(broker, port), running(receiver):
+        crowd = Crowd(folder, devices, port, every_s)
+        try:
+            crowd.until(lambda now: now["up"] == devices and now["lag"] < QUIET_LAG_S, "everybody is there")
+            begun = time.monotonic()
+            crowd.watch(STEADY_S)
+            assert broker.child is not None
+            broker.child.send_signal(signal.SIGKILL)
+            broker.child.wait()
+            lost = time.monotonic()
+            crowd.watch(outage_s)
+            broker.start()
+            back = time.monotonic()
+            crowd.until(lambda now: now["up"] == devices, "everybody is back")
+            connected = time.monotonic()
+            crowd.until(lambda now: now["lag"] < QUIET_LAG_S, "everything is receipted")
+            drained = time.monotonic()
+            crowd.watch(AFTER_S)
+        finally:
+            crowd.end()
+    lines = open_store("sqlite:///center.db", folder / "receiver", create=False).summary()
+    rows, names = crowd.rows(begun), [f"REC-{number:05d}" for number in range(1, devices + 1)]
+    own = {name: read_snapshot(folder / name / "agent.db") for name in names}
+    there = {line.device: line.upto for line in lines}
+    before = [row["lag_p50"] for row in rows if row["at"] < lost]
+    return {
+        "devices": devices,
+        "events_per_s": devices / every_s,
+        "outage_s": round(back - lost, 1),
+        "most_waiting": max(row["waiting"] for row in rows),
+        "longest_lag_s": max(row["lag"] for row in rows),
+        "lag_before_s": round(statistics.median(before), 2),
+        "all_back_s": round(connected - back, 1),
+        "drained_s": round(drained - back, 1),
+        "stored": sum(each.devseq for each in own.values()),
+        "receipted": sum(each.acked for each in own.values()),
+        "receipted_but_not_there": sum(max(0, each.acked - there.get(name, 0)) for name, each in own.items()),
+        "alarms": sum(line.alarms for line in lines),
+        "kib_a_device": round(max(row["kib"] for row in rows) / devices),
+        "begin": begun,
+        "lost": lost,
+        "back": back,
+        "rows": rows,
+    }
+
+
+class Crowd:
+    """The device processes and what they sample."""
+
+    def __init__(self, folder: Path, devices: int, port: int, every_s: float) -> None:
+        self._files, self._processes = [], []
+        for first in range(1, devices + 1, PER_PROCESS):
+            file, count = folder / f"samples-{first}", min(PER_PROCESS, devices + 1 - first)
+            words = [folder, first, count, port, every_s, file]
+            command = [sys.executable, "-m", "tests.benchmarks.district_devices", *map(str, words)]
+            with (folder / "devices.log").open("ab") as log:
+                self._processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log, stdout=log))
+            self._files.append(file)
+
+    def until(self, holds: Any, what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while (now := self._now()) is None or not holds(now):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"never: {what}")
+            time.sleep(0.5)
+
+    def watch(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            if any(each.poll() is not None for each in self._processes):
+                raise SystemExit("a process of devices has ended")
+            time.sleep(min(5.0, left))
+
+    def end(self) -> None:
+        for each in self._processes:
+            each.communicate(timeout=60)
+
+    def rows(self, begin: float) -> list[dict[str, Any]]:
+        """One row a second over all processes."""
+        found = (_joined(moment) for moment in zip(*map(_read, self._files), strict=False))
+        return [row for row in found if row["at"] >= begin]
+
+    def _now(self) -> dict[str, Any] | None:
+        last = [_read(file)[-1:] for file in self._files]
+        return _joined([each[0] for each in last]) if all(last) else None
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _joined(moment: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    parts = list(moment)
+    lags = [lag for part in parts for lag in part["lags"]] or [float("inf")]
+    sums = {name: sum(part[name] for part in parts) for name in ("up", "waiting", "kib")}
+    return {"at": parts[0]["at"], "lag": max(lags), "lag_p50": round(statistics.median(lags), 2), **sums}
+
+
+def _device(district: TestAuthority, folder: Path) -> Any:
+    folder.mkdir()
+    district.client(folder.name).write(folder / "tls.key", folder / "tls.pem")
+    evidence = district.evidence(DeviceId(folder.name), Role.RECORDER)
+    evidence.write(folder / "evidence.key", folder / "evidence.pem")
+    return evidence.credential(Role.RECORDER)
+
+
+def plot(found: dict[str, Any]) -> str:
+    """Three panels over minutes: what waits, how old the oldest of it is, who is connected."""
+    begin, rows = found["begin"], found["rows"]
+    minutes = [(row["at"] - begin) / 60 for row in rows]
+    panels = (
+        ("events that wait, all devices", [[row["waiting"] for row in rows]], ("#1f5fa8",)),
+        ("oldest of them, s: worst device, median device", [[row[key] for row in rows] for key in ("lag", "lag_p50")],
+         ("#b33a3a", "#1f5fa8")),
+        ("connected devices", [[row["up"] for row in rows]], ("#3c7d3c",)),
+    )  # fmt: skip
+    shade = tuple((found[name] - begin) / 60 for name in ("lost", "back"))
+    drawn = [_panel(place, panel, minutes, shade) for place, panel in enumerate(panels)]
+    height = TOP + len(panels) * (PANEL + BETWEEN)
+    style = "text{font:11px sans-serif;fill:#333}.axis{stroke:#999}.curve{fill:none;stroke-width:1.5}"
+    frame = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 16} {height}"><style>{style}</style>'
+    return f'{frame}<rect width="100%" height="100%" fill="#fff"/>{"".join(drawn)}</svg>\n'
+
+
+def _panel(place: int, panel: Any, minutes: list[float], shade: tuple[float, ...]) -> str:
+    title, curves, colours = panel
+    top, most, end = TOP + place * (PANEL + BETWEEN), max(map(max, curves)) or 1, minutes[-1]
+    floor = top + PANEL
+    dark = [LEFT + WIDTH * each / end for each in shade]
+    parts = [
+        f'<rect x="{dark[0]:.0f}" y="{top}" width="{dark[1] - dark[0]:.0f}" height="{PANEL}" fill="#eee"/>',
+        f'<text x="{LEFT}" y="{top - 6}">{title}</text><line class="axis" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{floor}" '
+        f'y2="{floor}"/><text x="{LEFT - 4}" y="{top + 9}" text-anchor="end">{most:,.0f}</text>'
+        f'<text x="{LEFT - 4}" y="{floor}" text-anchor="end">0</text>',
+    ]
+    ticks = [(LEFT + WIDTH * it / end, it) for it in range(0, int(end) + 1, max(1, round(end / 8)))]
+    parts += [f'<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{minute}</text>' for x, minute in ticks]
+    across = [LEFT + WIDTH * minute / end for minute in minutes]
+    for values, colour in zip(curves, colours, strict=True):
+        each = range(0, len(values), max(1, len(values) // 400))
+        line = " ".join(f"{across[at]:.0f},{floor - PANEL * values[at] / most:.0f}" for at in each)
+        parts.append(f'<polyline class="curve" stroke="{colour}" points="{line}"/>')
+    return "".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--outage-s", type=float, default=600.0)
+    parser.add_argument("--every-s", type=float, default=5.0)
+    parser.add_argument("--out", type=Path, default=Path())
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(options.devices, options.outage_s, options.every_s, Path(folder))
+    (options.out / "district.svg").write_text(plot(found), encoding="utf-8")
+    (options.out / "district.json").write_text(json.dumps(found), encoding="utf-8")
+    told = {name: value for name, value in found.items() if name not in ("rows", "begin", "lost", "back")}
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
