@@ -59,7 +59,8 @@ def test_a_recorder_encrypts_unless_somebody_says_not_to(tmp_path: Path) -> None
     assert (tmp_path / "r" / "archive.pub").read_bytes() == (ca / "archive.pub").read_bytes()
     plain = provision("add-device", "REC-0002", *device, "--out", tmp_path / "p", "--no-archive")
     assert (plain.returncode, "明文" in plain.stdout) == (0, True)
-    assert "archive" not in (tmp_path / "p" / "agent.toml").read_text(encoding="utf-8")
+    told = (tmp_path / "p" / "agent.toml").read_text(encoding="utf-8")
+    assert ("archive_key" in told, 'papers_key = "archive.pub"' in told) == (False, True)  # what documents say, always
     (ca / "archive.pub").unlink()  # an authority made before there were archive keys
     (ca / "archive.key").unlink()
     refused = provision("add-device", "REC-0003", *device, "--out", tmp_path / "q")
