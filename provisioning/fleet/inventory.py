@@ -92,7 +92,7 @@ class Inventory:
             if held is not None:
                 _same(held, row)
                 return False
-            self._refuse_second(wanted)
+            _refuse_second(self.records, wanted)
             moment = {"planned_at": timestamp(now), "changed_at": timestamp(now), "changed_by": self.by, "why": ""}
             first = {"device": wanted.device, "role": role, "state": State.PLANNED.value, "officer": ""}
             self.records.insert("device", first | row | moment)
@@ -121,14 +121,14 @@ class Inventory:
             if held.hardware and held.hardware != hardware:
                 raise OperatorFault(f"{device} 登记的硬件序列号是 {held.hardware}，不是 {hardware}。请核对设备。")
             if not held.hardware:
-                self._refuse_second(Planned(device, _hardware(hardware)))
+                _refuse_second(self.records, Planned(device, _hardware(hardware)))
                 self._set(device, {"hardware": hardware}, now)
                 self.note("device-bound", device, {"hardware": hardware}, now)
 
     def assign(self, device: str, officer: str, document: bytes, now: datetime) -> Device:
         """Hand an accepted device to `officer` by a signed dated `document`; the assignment before it ends."""
         with self.records.transaction():
-            self._end_assignment(device, now)
+            _end_assignment(self.records, device, now)
             held = self.device(device)
             if held.state is not State.ASSIGNED:
                 self.move(device, State.ASSIGNED, f"交 {officer}", now)
@@ -141,7 +141,7 @@ class Inventory:
     def hand_back(self, device: str, why: str, now: datetime) -> Device:
         """An officer gives the device back: it is accepted, and nobody's."""
         with self.records.transaction():
-            self._end_assignment(device, now)
+            _end_assignment(self.records, device, now)
             return self.move(device, State.ACCEPTED, why, now)
 
     def report(self, device: str, document: bytes, now: datetime, *, passed: bool) -> None:
@@ -161,17 +161,6 @@ class Inventory:
         names = ", ".join(f"{name} = ?" for name in told)
         self.records.rows(f"UPDATE device SET {names} WHERE device = ?", *told.values(), device)  # noqa: S608
 
-    def _end_assignment(self, device: str, now: datetime) -> None:
-        sql = "UPDATE assignment SET until = ? WHERE device = ? AND until IS NULL"
-        self.records.rows(sql, timestamp(now), device)
-
-    def _refuse_second(self, wanted: Planned) -> None:
-        sql = "SELECT device FROM device WHERE hardware = ? AND hardware <> '' AND state <> 'decommissioned'"
-        for row in self.records.rows(sql, wanted.hardware):
-            raise OperatorFault(
-                f"硬件序列号 {wanted.hardware} 已登记为 {row['device']}，{wanted.device} 未登记。请核对标签。"
-            )
-
 
 @contextmanager
 def open_inventory(folder: Path, by: str) -> Iterator[Inventory]:
@@ -181,6 +170,19 @@ def open_inventory(folder: Path, by: str) -> Iterator[Inventory]:
         yield Inventory(records, _text(by, "操作人"))
     finally:
         records.close()
+
+
+def _end_assignment(records: Records, device: str, now: datetime) -> None:
+    sql = "UPDATE assignment SET until = ? WHERE device = ? AND until IS NULL"
+    records.rows(sql, timestamp(now), device)
+
+
+def _refuse_second(records: Records, wanted: Planned) -> None:
+    sql = "SELECT device FROM device WHERE hardware = ? AND hardware <> '' AND state <> 'decommissioned'"
+    for row in records.rows(sql, wanted.hardware):
+        raise OperatorFault(
+            f"硬件序列号 {wanted.hardware} 已登记为 {row['device']}，{wanted.device} 未登记。请核对标签。"
+        )
 
 
 def _checked(wanted: Planned) -> dict[str, str]:
