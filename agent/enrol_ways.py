@@ -112,7 +112,7 @@ class _Named(http.client.HTTPSConnection):
         plain = socket.create_connection((self.host, self.port), self.timeout)
         try:
             self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
-        except BaseException:
+        except OSError:
             plain.close()
             raise
 
