@@ -93,7 +93,9 @@ def stamp_recording(folder: Path, authority: Authority) -> list[Outcome]:
     signature = folder / SIGNATURE_NAME
     beside = signature.with_name(signature.name + RESPONSE)
     if signature.exists() and not beside.exists():
-        answer, at = authority.stamp(signature.read_bytes())
+        with durable.read_errors(signature):
+            message = signature.read_bytes()
+        answer, at = authority.stamp(message)
         durable.write_bytes(beside, answer)
         done.append(Outcome(signature, at))
     return done
@@ -117,7 +119,7 @@ def stamp_segment(segment: Path, authority: Authority) -> datetime | None:
 
 
 def _read(segment: Path, offset: int, kept: Path) -> tuple[Manifest, bytes]:
-    with durable.disk_errors(segment), segment.open("rb") as file:
+    with durable.read_errors(segment), segment.open("rb") as file:
         file.seek(offset)
         box = file.read(manifest.RESERVED_BYTES)
     try:
@@ -125,17 +127,18 @@ def _read(segment: Path, offset: int, kept: Path) -> tuple[Manifest, bytes]:
     except SenderFault as fault:
         if not kept.exists():
             raise SenderFault(f"{segment}：{fault}") from fault
-    whole = kept.read_bytes()
+    with durable.read_errors(kept):
+        whole = kept.read_bytes()
     found = read_manifest(whole)
     durable.overwrite(segment, offset, whole)  # an earlier run was cut off while it wrote
     return found, whole
 
 
 def _manifest_offset(segment: Path) -> int:
-    with durable.disk_errors(segment), segment.open("rb") as file:
-        head = file.read(bmff.MAX_LOADED_BYTES)
+    with durable.read_errors(segment), segment.open("rb") as file:
+        head, size = file.read(bmff.MAX_LOADED_BYTES), segment.stat().st_size
     try:
-        return bmff.box_at(bmff.Source(segment.stat().st_size, lambda at, length: head[at : at + length]), 0).end
+        return bmff.box_at(bmff.Source(size, lambda at, length: head[at : at + length]), 0).end
     except SenderFault as fault:
         raise SenderFault(f"{segment} 不是录像文件：{fault}") from fault
 

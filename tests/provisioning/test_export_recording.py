@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.clip import verify_excerpt
 from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certificate
@@ -36,6 +36,7 @@ from tests.agent.evidence.attacks import AUTHORITY, recordings
 from tests.agent.evidence.bench import NOW, flipped
 from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
 from tests.provisioning.district import TestDistrict, today
+from tests.provisioning.grounds import no_grounds
 from tests.support.commands import run_here
 
 RECORDINGS = recordings()
@@ -46,7 +47,7 @@ EXPORTED_AT = NOW + timedelta(days=1)
 
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
-    return Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME)
+    return Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME, no_grounds)
 
 
 def _recording(tmp_path: Path, name: str = "one segment") -> Path:
@@ -403,3 +404,16 @@ def test_file_name_that_is_no_text_ends_neither_the_report_nor_json(tmp_path: Pa
         done = CliRunner().invoke(app, [*command, *more])
         assert (done.exit_code, done.exception.__class__) == (13, SystemExit)
     assert "segment-?.mp4" in page.read_text()
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "SHA256SUMS.p7s", "segment-0001.mp4"])
+def test_file_that_cannot_be_read_is_told_in_one_line_and_nothing_leaves(
+    tmp_path: Path, office: Office, name: str
+) -> None:
+    recording = _recording(tmp_path)
+    (recording / name).unlink()
+    (recording / name).mkdir()
+    with pytest.raises(EnvironmentFault, match=rf"无法读取 .*{name}.*重试"):
+        export_recording(recording, tmp_path / "out" / "R1", Wish(TOLD), office, EXPORTED_AT)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not office.ledger.exists()
