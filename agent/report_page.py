@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
@@ -24,6 +25,7 @@ from agent.evidence.places import Examined, clock_text, named, wall_text
 from agent.evidence.position import Position
 from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
+from agent.evidence.sidecars import SIGNATURE_NAME
 from agent.markup import templates
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
 from agent.wire.signing import load_certificate
@@ -54,6 +56,14 @@ MEANINGS = {
     "untrusted": "不能确认出自所给根证书下的设备，或签名的证书已失效、被吊销。",
     "altered": "内容在签名之后被改动、调换或夹带；下面指出何处。",
 }
+
+
+class Sums(StrEnum):
+    """What `SHA256SUMS` beside a recording can be compared with by hand."""
+
+    PLAIN = "plain"
+    STAMPED = "stamped"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class Section:
     sample: tuple[str, int, int, str] | None
     signed_at: int | None
     encrypted: tuple[str, str] | None
+    sums: Sums
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,7 @@ def section(
         _sample(readable),
         _signed_at(readable),
         None if encrypted is None else (shlex.quote(str(encrypted)), shlex.quote(encrypted.name)),
+        _sums(Path(path), readable),
     )
 
 
@@ -153,8 +165,17 @@ def render(page: Page) -> str:
         statement=" ".join(dict.fromkeys(it.report.statement for it in page.sections)),
         width=WIDTH,
         not_judged=any(it.report.duty.status is Status.NOT_JUDGED for it in page.sections),
+        trusted=all(it.report.trust.status is Status.PASSED for it in page.sections),
         by_hand=next((it for it in page.sections if it.sample is not None), None),
     )
+
+
+def _sums(path: Path, segments: Sequence[Examined]) -> Sums:
+    folder = path if path.is_dir() else path.parent
+    if not (folder / SIGNATURE_NAME).is_file():
+        return Sums.NONE
+    stamped = any(it.found.manifest is not None and it.found.manifest.token is not None for it in segments)
+    return Sums.STAMPED if stamped else Sums.PLAIN
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
