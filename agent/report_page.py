@@ -25,7 +25,6 @@ from agent.evidence.places import Examined, clock_text, named, wall_text
 from agent.evidence.position import Position
 from agent.evidence.report import Place, Report, Status
 from agent.evidence.segment_findings import KIND_NAMES
-from agent.evidence.sidecars import SIGNATURE_NAME
 from agent.markup import templates
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
 from agent.wire.signing import load_certificate
@@ -145,7 +144,7 @@ def section(
         _sample(readable),
         _signed_at(readable),
         None if encrypted is None else (shlex.quote(str(encrypted)), shlex.quote(encrypted.name)),
-        _sums(Path(path), readable),
+        _sums(readable),
     )
 
 
@@ -170,12 +169,11 @@ def render(page: Page) -> str:
     )
 
 
-def _sums(path: Path, segments: Sequence[Examined]) -> Sums:
-    folder = path if path.is_dir() else path.parent
-    if not (folder / SIGNATURE_NAME).is_file():
-        return Sums.NONE
-    stamped = any(it.found.manifest is not None and it.found.manifest.token is not None for it in segments)
-    return Sums.STAMPED if stamped else Sums.PLAIN
+def _sums(segments: Sequence[Examined]) -> Sums:
+    manifests = [it.found.manifest for it in segments if it.found.sealed]
+    if len(manifests) < len(segments):
+        return Sums.NONE  # a device writes the list when all are sealed
+    return Sums.STAMPED if any(it is not None and it.token is not None for it in manifests) else Sums.PLAIN
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
