@@ -17,6 +17,7 @@ GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.cli_frame",
     "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
+    "agent.chinese_pdf",
 }  # fmt: skip
 
 # room: what of ours it may import besides itself. The longest matching room of a module counts.
@@ -32,6 +33,7 @@ ARROWS = {
     "agent.tls": {"agent.errors", "agent.key_files"},
     "agent.object_store": {"agent.errors", "agent.settings"},
     "agent.cable": {"agent.errors", "agent.wire"},
+    "agent.chinese_pdf": {"agent.errors"},
     "agent.stick": {"agent.durable", "agent.errors"},
     "agent.bundle": {"agent.errors", "agent.wire"},
     "agent.web": {"agent.errors", "agent.durable"},

@@ -1,52 +1,32 @@
-"""A paper as PDF on A4, the same bytes for the same paper, font and library. The only file that knows fpdf2.
+"""A paper as PDF on A4, the same bytes for the same paper, font and library. Nothing of the moment goes in: date and id
+come from the paper itself."""
 
-Nothing of the moment goes in: date and id come from the paper itself. Meant for the command and the page, not for the
-daemon: a Chinese font takes some tens of megabytes while it is read.
-"""
-
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.adapters.qr_text import qr_rows
+from agent.chinese_pdf import FAMILY, FONTS, chinese_pdf
 from agent.duty.papers import Paper, PaperKind
-from agent.errors import EnvironmentFault, OperatorFault
+from agent.errors import OperatorFault
 from agent.wire import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FONTS = (
-    (Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"), 0),
-    (Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc"), 0),
-    (Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"), 0),
-)
-"""Fonts with TrueType outlines that have the characters of the mainland, and the face in a collection."""
-PACKAGE = "fonts-wqy-microhei"
-FAMILY = "paper"
 MARGIN_MM, TITLE_PT, TEXT_PT, SMALL_PT, LINE_MM, QR_MM = 25.0, 18.0, 11.0, 8.0, 7.0, 40.0
 
 
 def write_pdf(paper: Paper, fonts: "Sequence[tuple[Path, int]]" = FONTS) -> bytes:
     """The PDF. Raises `EnvironmentFault` without the library or a font, `OperatorFault` for characters the font
     does not have: a name must not change silently."""
-    try:
-        from fpdf import FPDF
-    except ImportError as error:
-        raise EnvironmentFault("没有安装 PDF 组件。请技术人员安装 liuhen[pdf]。") from error
-    font = next((one for one in fonts if one[0].is_file()), None)
-    if font is None:
-        raise EnvironmentFault(f"没有中文字体，不能写 PDF。请技术人员执行 apt install {PACKAGE}。")
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # tells every table that it subsets
-    pdf = FPDF(format="A4")
     made = canonical.parse_timestamp(paper.made)
-    pdf.set_creation_date(made)
-    pdf.set_title(f"{paper.title} {paper.number}")
-    pdf.set_margins(MARGIN_MM, MARGIN_MM, MARGIN_MM)
-    pdf.add_font(FAMILY, fname=font[0], collection_font_number=font[1])
-    _check_letters(pdf, paper)
-    _lay_out(pdf, paper)
-    return bytes(pdf.output())
+    with chinese_pdf(fonts) as pdf:
+        pdf.set_creation_date(made)
+        pdf.set_title(f"{paper.title} {paper.number}")
+        pdf.set_margins(MARGIN_MM, MARGIN_MM, MARGIN_MM)
+        _check_letters(pdf, paper)
+        _lay_out(pdf, paper)
+        return bytes(pdf.output())
 
 
 def _lay_out(pdf: Any, paper: Paper) -> None:

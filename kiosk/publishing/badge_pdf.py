@@ -1,26 +1,19 @@
 """Chest badges and desk signs on A4 (胸牌、公示牌; the plan's section 二（一）7), from a signed window board.
 
-The only file of this package that knows fpdf2. The same documents, font and library give the same bytes.
+The same documents, font and library give the same bytes.
 """
 
 import io
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from agent.errors import EnvironmentFault
+from agent.chinese_pdf import FAMILY, chinese_pdf
 from kiosk.qr_code import qr_modules
 
-FONTS = (
-    (Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"), 0),
-    (Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc"), 0),
-)
-"""Fonts with TrueType outlines: fpdf2 embeds no others."""
-FAMILY, GREEN, GREY, BLACK = "badge", (17, 94, 62), (90, 90, 90), (0, 0, 0)
+GREEN, GREY, BLACK = (17, 94, 62), (90, 90, 90), (0, 0, 0)
 
 
 class Form(StrEnum):
@@ -62,26 +55,18 @@ MARGIN = 5.0
 
 def write_badges(cards: Sequence[Card], form: Form, made: datetime) -> bytes:
     """The PDF; raises `EnvironmentFault` without the library or a font."""
-    try:
-        from fpdf import FPDF
-    except ImportError as error:
-        raise EnvironmentFault("没有安装 PDF 组件。请执行 pip install 'liuhen[publish]'。") from error
-    font = next((one for one in FONTS if one[0].is_file()), None)
-    if font is None:
-        raise EnvironmentFault("没有中文字体，不能写 PDF。请执行 apt install fonts-wqy-microhei。")
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # tells every table that it subsets
-    pdf, size = FPDF(format="A4"), SIZES[form]
-    pdf.set_creation_date(made)
-    pdf.set_auto_page_break(False)
-    pdf.add_font(FAMILY, fname=font[0], collection_font_number=font[1])
-    for number, card in enumerate(cards):
-        place = number % (size.across * size.down)
-        if place == 0:
-            pdf.add_page()
-        left = (pdf.w - size.across * size.width) / 2 + place % size.across * size.width
-        top = (pdf.h - size.down * size.height) / 2 + place // size.across * size.height
-        _draw(pdf, card, size, left, top)
-    return bytes(pdf.output())
+    size = SIZES[form]
+    with chinese_pdf() as pdf:
+        pdf.set_creation_date(made)
+        pdf.set_auto_page_break(False)
+        for number, card in enumerate(cards):
+            place = number % (size.across * size.down)
+            if place == 0:
+                pdf.add_page()
+            left = (pdf.w - size.across * size.width) / 2 + place % size.across * size.width
+            top = (pdf.h - size.down * size.height) / 2 + place // size.across * size.height
+            _draw(pdf, card, size, left, top)
+        return bytes(pdf.output())
 
 
 def _draw(pdf: Any, card: Card, size: _Size, left: float, top: float) -> None:

@@ -10,7 +10,6 @@ import typer
 from agent.clock import system_clock
 from agent.errors import EnvironmentFault, OperatorFault
 from provisioning.center.config import CenterConfig, read_config
-from provisioning.center.receiver import first_trust, root_of
 from provisioning.center.upward import PUSHED, HttpPlatform, Ledger, Pushed, parcels, push_all, retry_after
 from provisioning.center.watched import ReleasedFolder, TrustFile
 from provisioning.cli_frame import tell
@@ -42,6 +41,8 @@ def push(
 
 
 def _pass(settings: CenterConfig, platform: HttpPlatform, ledger: Ledger) -> Pushed:
+    from provisioning.center.receiver import first_trust, root_of  # SQLAlchemy is an extra
+
     trust = first_trust(TrustFile(settings.trust_list, root_of(settings)))
     found = parcels(ReleasedFolder(settings.released), trust, settings.district, system_clock().read().wall)
     return push_all(found, platform, ledger)

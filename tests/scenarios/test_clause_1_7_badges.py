@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.chinese_pdf import FONTS
 from agent.errors import SenderFault
 from kiosk.badge import badge_code, check_badge, is_badge
-from kiosk.publishing.badge_pdf import FONTS, Form, write_badges
+from kiosk.publishing.badge_pdf import Form, write_badges
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.show_out import badge_cards, shown_to
 from kiosk.shelf import Shelf, restock
