@@ -29,7 +29,7 @@ def shown(context: typer.Context) -> None:
     示例： liuhen-agent task show --config agent.toml
     """
     if context.invoked_subcommand is None:
-        raise OperatorFault("请写明要做什么：show、take-out、pick、reason、end 或 hand-in；加 --help 查看用法。")
+        raise OperatorFault("请写明要做什么：show、take-out、pick、reason、met、end 或 hand-in；加 --help 查看用法。")
 
 
 @tasks.command()
@@ -81,6 +81,19 @@ def end(config: ConfigOption) -> None:
 def reason(config: ConfigOption, text: Annotated[str, typer.Argument(help="应录环节未录的原因")]) -> None:
     """说明应录环节未录的原因。 Say why steps are missing."""
     _ask(config, What.REASON, reason=text)
+
+
+@tasks.command()
+def met(
+    config: ConfigOption,
+    limit: Annotated[str, typer.Argument(help="时限：emergency 强制措施报告，preservation 登记保存处理")],
+    note: Annotated[str, typer.Argument(help="办理情况，如 已向负责人报告，补办手续")],
+) -> None:
+    """登记时限内应办的事已办，不再计时。 Say that what a time limit asks for was done.
+
+    示例： liuhen-agent task met emergency 已报告并补办批准手续 --config agent.toml
+    """
+    _ask(config, What.MEET, limit=limit, note=note)
 
 
 def step(

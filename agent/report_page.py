@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
@@ -56,6 +57,14 @@ MEANINGS = {
 }
 
 
+class Sums(StrEnum):
+    """What `SHA256SUMS` beside a recording can be compared with by hand."""
+
+    PLAIN = "plain"
+    STAMPED = "stamped"
+    NONE = "none"
+
+
 @dataclass(frozen=True)
 class ReportFile:
     """A file that was verified; `sha256` ties this page to these very bytes."""
@@ -94,6 +103,7 @@ class Section:
     sample: tuple[str, int, int, str] | None
     signed_at: int | None
     encrypted: tuple[str, str] | None
+    sums: Sums
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,7 @@ def section(
         _sample(readable),
         _signed_at(readable),
         None if encrypted is None else (shlex.quote(str(encrypted)), shlex.quote(encrypted.name)),
+        _sums(readable),
     )
 
 
@@ -153,8 +164,16 @@ def render(page: Page) -> str:
         statement=" ".join(dict.fromkeys(it.report.statement for it in page.sections)),
         width=WIDTH,
         not_judged=any(it.report.duty.status is Status.NOT_JUDGED for it in page.sections),
+        trusted=all(it.report.trust.status is Status.PASSED for it in page.sections),
         by_hand=next((it for it in page.sections if it.sample is not None), None),
     )
+
+
+def _sums(segments: Sequence[Examined]) -> Sums:
+    manifests = [it.found.manifest for it in segments if it.found.sealed]
+    if len(manifests) < len(segments):
+        return Sums.NONE  # a device writes the list when all are sealed
+    return Sums.STAMPED if any(it is not None and it.token is not None for it in manifests) else Sums.PLAIN
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from agent.errors import EnvironmentFault
 from agent.wire.identifiers import District
 from kiosk.asked import MAX_SCANNED, Answered, Asked, NotThere
+from kiosk.badge import is_badge
+from kiosk.badge_view import badge_view
 from kiosk.board import board, window_board
 from kiosk.display import Display
 from kiosk.furniture import in_force, search_index
@@ -80,11 +82,13 @@ def proof_page(display: Display, asked: Asked) -> Answered:
 
 
 def scanned_page(display: Display, asked: Asked) -> Answered:
-    """Whether an officer's code is genuine, or what became of the recording of a receipt."""
+    """Whether an officer's code or a badge is genuine, or what became of the recording of a receipt."""
     text, now, trust = asked.text("c", MAX_SCANNED), display.now(), display.feed.trust
     place = District(display.site.district)
     if is_receipt(text):
         title, view = "查询执法记录回执", receipt_view(text, display.hall.receipts, now, trust, place)
+    elif is_badge(text.strip()):
+        title, view = "核验胸牌、公示牌", badge_view(text, display.feed.shelf, now)
     else:
         title, view = "核验身份码、查询回执", identity_view(text, display.feed.shelf, now, trust, place)
     frame = display.frame("verify", title, "/code", asked.large)

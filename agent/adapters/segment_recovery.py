@@ -75,13 +75,12 @@ def heal(
             _set_aside(segment)
             return None
         slot.claim(found.manifest)
-        torn = whole.read_at(found.intact_bytes, found.torn_bytes)
-    if is_encrypted(segment):
-        torn = _encrypted_tail(segment, found.intact_bytes, keys)
-        found = replace(found, size=found.intact_bytes + len(torn))
-    patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
-    if torn:
-        durable.write_bytes(_torn(segment), torn, durable.SHARED)
+    with opened_file(segment) as source:
+        begin = _boundary(segment, found.intact_bytes, keys)
+        found = replace(found, size=found.intact_bytes + source.size - begin)
+        patch = seal_recovered(found, signer, clock.read(), broken.reason, broken.gaps)
+        if begin < source.size:  # as it stands there, and piece by piece: a tail may be as long as a segment
+            durable.write_stream(_torn(segment), source.chunks(begin, source.size - begin), durable.SHARED)
     seal_segment(segment, found.intact_bytes, patch, keys)
     return Healed(found.head, found.torn_bytes)
 
@@ -121,11 +120,12 @@ def _examined(whole: Source, broken: Break) -> Examination:
     return replace(found, size=whole.size)
 
 
-def _encrypted_tail(segment: Path, intact: int, keys: DataKeys) -> bytes:
-    """What stands in the file after the first `intact` bytes of the segment, as it stands there."""
-    with keys.opened(segment) as (encrypted, _), opened_file(segment) as source:
-        begin = encrypted.boundary(intact)
-        return source.read_at(begin, source.size - begin)
+def _boundary(segment: Path, intact: int, keys: DataKeys) -> int:
+    """Where in the file as it stands the first `intact` bytes of the segment end."""
+    if not is_encrypted(segment):
+        return intact
+    with keys.opened(segment) as (encrypted, _):
+        return encrypted.boundary(intact)
 
 
 def _set_aside(segment: Path) -> None:

@@ -43,6 +43,7 @@ ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
     What.END: duty_tasks.ended,
     What.STEP: duty_tasks.step,
     What.REASON: duty_tasks.explained,
+    What.MEET: duty_tasks.met,
     What.SHOW_IDENTITY: duty_officers.show_identity,
     What.DOCUMENT: duty_papers.document,
     What.SERVE: duty_papers.serve,

@@ -85,12 +85,12 @@ def missing(steps: Sequence[str], task: str, recording: str, reason: str, at: In
     return moment(f"missing/{'why' if reason else 'seen'}", EventType.STEPS_MISSING, at, data)
 
 
-def limit(kind: EventType, it: Limit, at: Instant) -> EventDraft:
-    """A limit began or passed."""
+def limit(kind: EventType, it: Limit, at: Instant, **more: str) -> EventDraft:
+    """A limit began, passed or was met."""
     due = it.due
     hours = int(LENGTHS[it.kind].total_seconds()) // 3600
     data = {"due": None if due is None else canonical.timestamp(due), "hours": hours, "limit": it.kind.value}
-    return moment(f"{kind.value.split('.')[2]}/{it.kind}", kind, at, {**data, "task": it.task})
+    return moment(f"{kind.value.split('.')[2]}/{it.kind}", kind, at, {**data, "task": it.task, **more})
 
 
 def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:

@@ -9,7 +9,7 @@ from agent.control.effects import EventDraft, RaiseAlarm
 from agent.control.messages import RecordingSealed
 from agent.duty.asks import Ask
 from agent.duty.case_facts import Label
-from agent.duty.limits import LIMIT_WORDS, Limit, begun_by
+from agent.duty.limits import LIMIT_WORDS, MEETABLE, Limit, begun_by
 from agent.duty.masking import check_masked
 from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift
 from agent.duty.steps import Mark, StepSheet
@@ -130,10 +130,7 @@ def identity_shown(at: Situation, certificate: str, nonce: str, text: str) -> Ou
 
 def explained(at: Situation, ask: Ask) -> Outcome:
     """Why steps are missing: kept for every step for which nobody has said why."""
-    reason = ask.value("reason").strip()
-    if not 0 < len(reason) <= MAX_REASON or not reason.isprintable():
-        raise OperatorFault(f"原因应是 1 至 {MAX_REASON} 字的一行文字。请改写。")
-    check_masked("原因", {"原因": reason})
+    reason = _one_line("原因", ask.value("reason"))
     steps = at.shift.sheet.unexplained
     if not steps:
         raise OperatorFault("没有待说明的环节。")
@@ -142,6 +139,28 @@ def explained(at: Situation, ask: Ask) -> Outcome:
     return Outcome(
         shift, f"已记录 {len(steps)} 项环节未录的原因。", (told,), ((LABEL, f"{Label.STEPS_MISSING} {reason}"),)
     )
+
+
+def met(at: Situation, ask: Ask) -> Outcome:
+    """What a limit asks for was done: its oldest runs no more, and what was done is told. A late one stays told."""
+    kind = MEETABLE.get(ask.value("limit"))
+    if kind is None:
+        raise OperatorFault(f"时限应为 {' 或 '.join(MEETABLE)}。交回请用 liuhen-agent task hand-in。")
+    note = _one_line("办理情况", ask.value("note"))
+    limit = next((one for one in at.shift.limits if one.kind is kind), None)
+    if limit is None:
+        raise OperatorFault("没有正在计时的这项时限。请用 liuhen-agent task show 查看。")
+    told = duty_events.limit(EventType.LIMIT_MET, limit, at.now, note=note)
+    shift = replace(at.shift, limits=tuple(one for one in at.shift.limits if one is not limit))
+    return Outcome(shift, "已登记办理，" + ("但已超过时限，请书面说明。" if limit.told else "不再计时。"), (told,))
+
+
+def _one_line(noun: str, text: str) -> str:
+    words = text.strip()
+    if not 0 < len(words) <= MAX_REASON or not words.isprintable():
+        raise OperatorFault(f"{noun}应是 1 至 {MAX_REASON} 字的一行文字。请改写。")
+    check_masked(noun, {noun: words})
+    return words
 
 
 def ended(at: Situation, _: Ask) -> Outcome:

@@ -35,6 +35,8 @@ class What(StrEnum):
     """step: its words, its number, or empty for the next"""
     REASON = "reason"
     """reason: why steps are missing"""
+    MEET = "meet"
+    """limit (a kind of `agent.duty.limits`), note: what was done"""
     SHOW_IDENTITY = "show-identity"
     """certificate, empty for the first officer who has the device"""
     DOCUMENT = "document"

@@ -21,6 +21,7 @@ from agent.duty.case_facts import (
     Span,
     StepFact,
 )
+from agent.duty.limits import LimitKind
 from agent.duty.told_events import ToldEvents
 from agent.duty.told_facts import as_begun, labels, readable, texts
 from agent.errors import SenderFault
@@ -30,7 +31,12 @@ from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_
 from agent.wire.instant import TimeState
 
 MISSING = "missing"
-HAND_IN = "hand-in"
+LATE: Mapping[str, Label] = {
+    LimitKind.HAND_IN: Label.HANDED_IN_LATE,
+    LimitKind.EMERGENCY_REPORT: Label.EMERGENCY_LATE,
+    LimitKind.PRESERVATION: Label.PRESERVATION_LATE,
+}
+"""What a limit that has passed says of the task."""
 ENDS = (EventType.RECORDING_SEALED, EventType.RECORDING_RECOVERED)
 
 
@@ -231,11 +237,11 @@ def _labelled(facts: CaseFacts, own: Sequence[DeviceEvent]) -> CaseFacts:
     """With the labels of the task itself: those told, and those that the facts show."""
     entries = readable(own, EventType.OFFICERS_LABELLED, lambda fields: labels(fields.array("labels")))
     told = [label for entry in entries for label in entry]
-    late = any(event.type is EventType.LIMIT_PASSED and event.data.get("limit") == HAND_IN for event in own)
+    passed = {event.data.get("limit") for event in own if event.type is EventType.LIMIT_PASSED}
     unset = any(event.time_state is TimeState.UNSET for event in own)
     shown = (
         (Label.STEPS_MISSING, bool(facts.missing)),
-        (Label.HANDED_IN_LATE, late),
+        *((label, limit in passed) for limit, label in LATE.items()),
         (Label.CLOCK_UNSET, unset),
     )
     return replace(facts, labels=tuple(dict.fromkeys([*told, *(label for label, there in shown if there)])))

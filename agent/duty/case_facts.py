@@ -27,6 +27,8 @@ class Label(StrEnum):
     POLICY_OUTDATED = "policy-outdated"
     CLOCK_UNSET = "clock-unset"
     HANDED_IN_LATE = "handed-in-late"
+    EMERGENCY_LATE = "emergency-report-late"
+    PRESERVATION_LATE = "preservation-late"
 
 
 @dataclass(frozen=True)

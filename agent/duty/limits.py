@@ -30,6 +30,11 @@ LIMIT_WORDS: Mapping[LimitKind, str] = {
     LimitKind.PRESERVATION: "先行登记保存，应在 7 日内作出处理决定",
     LimitKind.HAND_IN: "执法活动结束，应在 24 小时内交回记录仪",
 }
+MEETABLE: Mapping[str, LimitKind] = {
+    "emergency": LimitKind.EMERGENCY_REPORT,
+    "preservation": LimitKind.PRESERVATION,
+}
+"""What an officer says to have met, in short words; handing in is seen by itself."""
 STEP_WORDS: Mapping[LimitKind, tuple[str, ...]] = {
     LimitKind.EMERGENCY_REPORT: ("当场强制措施", "当场实施行政强制措施", "紧急强制措施"),
     LimitKind.PRESERVATION: ("先行登记保存",),

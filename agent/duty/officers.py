@@ -28,6 +28,8 @@ LABEL_WORDS: Mapping[Label, str] = {
     Label.POLICY_OUTDATED: "清单已过期",
     Label.CLOCK_UNSET: "时钟未校准",
     Label.HANDED_IN_LATE: "未按时交回",
+    Label.EMERGENCY_LATE: "当场强制措施未按时报告",
+    Label.PRESERVATION_LATE: "先行登记保存未按时处理",
 }
 
 

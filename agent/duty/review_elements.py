@@ -29,6 +29,8 @@ LABEL_WORDS: Mapping[Label, str] = {
     Label.POLICY_OUTDATED: "设备上的执法办法不是最新版",
     Label.CLOCK_UNSET: "设备时钟未校准",
     Label.HANDED_IN_LATE: "录像逾期交回",
+    Label.EMERGENCY_LATE: "当场强制措施 24 小时内未登记报告",
+    Label.PRESERVATION_LATE: "先行登记保存 7 日内未登记处理决定",
 }
 
 

@@ -14,6 +14,7 @@ files as the device sealed them, as those of SHA-256 do.
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -59,6 +60,12 @@ def sm3sums(digests: Mapping[str, str], key_id: str) -> bytes:
     """`SM3SUMS` for plain file names, in order."""
     head = f"# sm2-with-sm3 {SM2_SM3} distid {DISTINGUISHING_ID.decode()} key {key_id}; sm3 {SM3}\n"
     return (head + "".join(f"SM3 ({name}) = {digest}\n" for name, digest in sorted(digests.items()))).encode()
+
+
+def listed_names(sums: bytes) -> list[str]:
+    """The file names in an `SM3SUMS`; only names without a folder."""
+    found = re.findall(r"^SM3 \(([^/\n]+)\) = [0-9a-f]{64}$", sums.decode(errors="replace"), re.MULTILINE)
+    return [name for name in found if name not in (".", "..")]
 
 
 def public_pem(key: bytes) -> bytes:

@@ -68,6 +68,7 @@ class EventType(StrEnum):
     IDENTITY_SHOWN = "liuhen.duty.identity-shown.v1"
     LIMIT_STARTED = "liuhen.duty.limit-started.v1"
     LIMIT_PASSED = "liuhen.duty.limit-passed.v1"
+    LIMIT_MET = "liuhen.duty.limit-met.v1"
     DOCUMENT_ISSUED = "liuhen.duty.document-issued.v1"
     DOCUMENT_SERVED = "liuhen.duty.document-served.v1"
     RECEIPT_ISSUED = "liuhen.duty.receipt-issued.v1"

@@ -174,10 +174,16 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
         durable.write_bytes(draft / place.relative_to(recording), read_file(place))
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     gm_key = None if beside[gm_sums.SM3SUMS_NAME] is None else _gm_key(segments[0])
-    steps = how_to_sums.sums_steps(len(stamped), gm_key, len(segments) + 1)
+    steps = how_to_sums.sums_steps(len(stamped), gm_key, _listed(recording, beside[gm_sums.SM3SUMS_NAME]))
     readable = next((it for it in segments if it.found.fragments), segments[0])
     page = how_to.how_to_verify(readable.file, readable.found, office.root, beside, sums=steps)
     durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
+
+
+def _listed(recording: Path, sums: bytes | None) -> int:
+    """How many of the files in a list of SM3 sums lie in the recording; 0 without a list."""
+    names = gm_sums.listed_names(sums or b"")
+    return sum((recording / name).is_file() for name in names)
 
 
 def _gm_key(segment: _Segment) -> str | None:

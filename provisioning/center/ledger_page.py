@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from agent.duty.ledger import MONTHLY_COLUMNS, monthly_sheet
+from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
 
 Row = Mapping[str, Any]
@@ -89,4 +90,6 @@ def _months(it: Department, _: date) -> Iterable[Sequence[Any]]:
 
 def condition_words(condition: str) -> str:
     """A condition as people say it."""
-    return ASSESSED.get(condition, condition.partition(":")[2] or condition)
+    word = condition.partition(":")[2]
+    published = {kind.value: words for kind, words in KIND_WORDS.items()}
+    return ASSESSED.get(condition) or published.get(word) or word or condition

@@ -1,10 +1,12 @@
 """Putting RFC 3161 time-stamps into sealed recordings at the centre or a depot, in place; never on a device.
 
     segment-0001.mp4.unstamped   the 16 384 bytes that the device wrote where the stamped manifest stands now
+    segment-0001.mp4.stamping    while it is written: the manifest with its token
     SHA256SUMS.p7s.tsr           a time-stamp of the sums' signature, for `openssl ts -verify`
 
 `SHA256SUMS` stays as the device signed it and speaks of the files without their tokens (`agent.evidence.time_stamps`).
-The box that is overwritten is kept first, so an interruption loses nothing: the next run puts it back and goes on.
+The box that is overwritten is kept first, and the one that is written, so an interruption loses nothing: where what
+stands on the disk can be nothing but a cut between these two, the next run puts the first back and goes on.
 The only file of this package that knows rfc3161-client.
 """
 
@@ -24,8 +26,9 @@ from agent.evidence.how_to_sums import UNSTAMPED
 from agent.evidence.manifest_reading import Manifest, read_manifest
 from agent.evidence.sidecars import SIGNATURE_NAME
 from agent.evidence.token_form import token_path
+from provisioning.authority.authority import read_file
 
-RESPONSE = ".tsr"
+RESPONSE, DRAFT = ".tsr", ".stamping"
 MAX_RESPONSE_BYTES = 64 * 1024  # ours; a response with three certificates is below 6 KiB
 
 Ask = Callable[[bytes], bytes]
@@ -103,10 +106,12 @@ def stamp_recording(folder: Path, authority: Authority) -> list[Outcome]:
 
 def stamp_segment(segment: Path, authority: Authority) -> datetime | None:
     """Put a token into the sealed `segment`; None when it bears one already. Faults as `stamp_recording`."""
-    kept = segment.with_name(segment.name + UNSTAMPED)
+    kept, draft = (segment.with_name(segment.name + suffix) for suffix in (UNSTAMPED, DRAFT))
     offset = _manifest_offset(segment)
-    found, box = _read(segment, offset, kept)
+    found, box = _read(segment, offset, kept, draft)
     if found.token is not None:
+        if draft.exists():
+            durable.remove(draft)
         return None
     if found.seal is None:
         raise OperatorFault(f"{segment} 尚未封存，不能加盖时间戳。请先在设备上恢复，或由中心确认后再试。")
@@ -114,24 +119,37 @@ def stamp_segment(segment: Path, authority: Authority) -> datetime | None:
     with_token = time_stamps.stamped(box, decoded(answer).time_stamp_token())
     read_manifest(with_token)  # what is written must read back
     durable.write_bytes(kept, box)
+    durable.write_bytes(draft, with_token)
     durable.overwrite(segment, offset, with_token)
+    durable.remove(draft)
     return at
 
 
-def _read(segment: Path, offset: int, kept: Path) -> tuple[Manifest, bytes]:
+def _read(segment: Path, offset: int, kept: Path, draft: Path) -> tuple[Manifest, bytes]:
     with durable.read_errors(segment), segment.open("rb") as file:
         file.seek(offset)
         box = file.read(manifest.RESERVED_BYTES)
     try:
         return read_manifest(box), box
     except SenderFault as fault:
-        if not kept.exists():
-            raise SenderFault(f"{segment}：{fault}") from fault
-    with durable.read_errors(kept):
-        whole = kept.read_bytes()
+        whole = _before_the_cut(box, kept, draft)
+        if whole is None:
+            raise SenderFault(f"{segment}：{fault}文件原样未动，请保留原件并交技术人员核查。") from fault
     found = read_manifest(whole)
     durable.overwrite(segment, offset, whole)  # an earlier run was cut off while it wrote
     return found, whole
+
+
+def _before_the_cut(box: bytes, kept: Path, draft: Path) -> bytes | None:
+    """The box that stood there before a run of ours was cut off while it wrote the one in `draft` over it; None when
+    that cannot be all that happened: no other damage is made good on the word of a file that lies beside it."""
+    try:
+        old, new = read_file(kept), read_file(draft)
+        if not len(old) == len(new) == len(box) or time_stamps.unstamped(new) != old:
+            return None
+    except (OperatorFault, SenderFault):
+        return None
+    return old if all(it in (a, b) for it, a, b in zip(box, old, new, strict=True)) else None
 
 
 def _manifest_offset(segment: Path) -> int:

@@ -1,11 +1,13 @@
 """An officer's code at a kiosk without a network: genuine, forged, over, of somebody without a licence."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 from agent.duty.identity_code import IdentityCode, sign_code
 from agent.wire.identifiers import device_id
+from kiosk.badge import badge_code
 from tests.kiosk.bench import XINGHE, Bench, Person, sample
 from tests.kiosk.running import RunningKiosk, until
 
@@ -34,3 +36,18 @@ def test_a_kiosk_tells_a_genuine_officers_code_from_every_other(tmp_path: Path) 
         assert "不是执法人员身份码" in kiosk.page("code?c=%3Cscript%3E")
         status, _, empty = kiosk.get("code")
         assert (status, 'name="c"' in empty, "banner" in empty) == (200, True, False)
+
+
+def test_a_badge_put_before_the_scanner_is_answered_as_a_badge_and_not_as_a_forged_officers_code(
+    tmp_path: Path,
+) -> None:
+    bench, board = Bench(), sample("window-board")
+    envelope = bench.sealed(board)
+    genuine = badge_code(board, hashlib.sha256(board.encode()).hexdigest(), 1)
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert "没有此牌所依据的窗口公示" in kiosk.page(f"code?c={quote(genuine)}")
+        kiosk.put(".".join(board.key), envelope)
+        until(lambda: "签名窗口公示一致" in kiosk.page(f"code?c={quote(genuine)}"))
+        assert "丙三" in kiosk.page(f"code?c={quote(genuine)}")
+        forged = badge_code(board, "0" * 64, 1)
+        assert "与签名的窗口公示不符" in kiosk.page(f"code?c={quote(forged)}")

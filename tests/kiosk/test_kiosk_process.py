@@ -155,3 +155,16 @@ def test_a_taken_port_is_explained(bench: Bench, tmp_path: Path) -> None:
         place = kiosk.url.removeprefix("http://").rstrip("/")
         config.write_text(config.read_text().replace("127.0.0.1:0", place))
         assert place in refused_start(config, 4)
+
+
+def test_the_first_page_does_not_wait_for_the_publishing_office_and_the_screens_keeper_to_be_loaded() -> None:
+    """Bites when a file of the server takes something from `kiosk.publishing`, the agent's control or a picture
+    library: the start is made of what is loaded."""
+    code = (
+        "import sys, kiosk.cli, kiosk.config, kiosk.serving;"
+        "late = ('kiosk.publishing', 'kiosk.screen', 'kiosk.browser', 'agent.control', 'agent.adapters',"
+        " 'agent.evidence', 'PIL', 'openpyxl', 'fontTools', 'sqlalchemy', 'httpx');"
+        "print([name for name in late if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == "[]"

@@ -371,9 +371,34 @@ def test_power_cut_while_stamping_is_mended_by_the_next_run(tmp_path: Path, tsa:
     at = manifest_at(before)
     torn = before[:at] + box_of(after)[:written] + before[at + written :]
     (folder / "segment-0001.mp4").write_bytes(torn)
+    (folder / "segment-0001.mp4.stamping").write_bytes(box_of(after))
     stamp_segment(folder / "segment-0001.mp4", asking(tsa))
     seen = report(folder, tsa.root)
     assert (seen.verdict, seen.time.status) == (Verdict.COMPLETE, Status.PASSED)
+    assert not list(folder.glob("*.stamping"))
+
+
+def _nobody(_: bytes) -> bytes:
+    raise EnvironmentFault("nobody is there")
+
+
+@pytest.mark.parametrize("beside", ["its own", "another's", "too short"])
+def test_damaged_manifest_is_not_made_good_by_files_that_lie_beside_it(tmp_path: Path, tsa: Tsa, beside: str) -> None:
+    """What was tampered with stays as it was found, whoever laid a box there, and whether the authority answers."""
+    folder, segment = recording(tmp_path / "R"), tmp_path / "R" / "segment-0001.mp4"
+    good = segment.read_bytes()
+    other = recording(tmp_path / "S")
+    sources = {"its own": folder, "another's": other}
+    old = box_of(good) if beside == "its own" else box_of((other / "segment-0001.mp4").read_bytes())
+    new = box_of(stamped(sources.get(beside, other), tsa))
+    tampered = flipped(good, manifest_at(good) + 3000)
+    segment.write_bytes(tampered)
+    (folder / "segment-0001.mp4.unstamped").write_bytes(b"x" if beside == "too short" else old)
+    (folder / "segment-0001.mp4.stamping").write_bytes(new)
+    for authority in (Authority(_nobody, [tsa.root]), asking(tsa)):
+        with pytest.raises(SenderFault, match="原样未动"):
+            stamp_segment(segment, authority)
+    assert segment.read_bytes() == tampered
 
 
 def test_unsealed_segment_is_not_stamped(tmp_path: Path, tsa: Tsa) -> None:
@@ -515,13 +540,3 @@ def test_signature_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, tsa: 
     (folder / "SHA256SUMS.p7s").mkdir()
     with pytest.raises(EnvironmentFault, match=r"SHA256SUMS\.p7s.*重试"):
         stamp_recording(folder, asking(tsa))
-
-
-def test_kept_box_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, tsa: Tsa) -> None:
-    segment = recording(tmp_path / "R") / "segment-0001.mp4"
-    whole = segment.read_bytes()
-    at = manifest_at(whole)
-    segment.write_bytes(whole[:at] + bytes(manifest.RESERVED_BYTES) + whole[at + manifest.RESERVED_BYTES :])
-    segment.with_name("segment-0001.mp4.unstamped").mkdir()
-    with pytest.raises(EnvironmentFault, match=r"unstamped.*重试"):
-        stamp_segment(segment, asking(tsa))

@@ -22,7 +22,7 @@ DEVICE = DeviceId("REC-0001")
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=list(TEMPLATES))
-def test_every_document_of_the_department_tells_reason_basis_and_rights_on_paper(template: Template) -> None:
+def test_clause_1_6_every_document_of_the_department_tells_reason_basis_and_rights_on_paper(template: Template) -> None:
     head = Head(document_number(template, 2026, DEVICE, 1), UNIT, "T-2026-0001", NOW)
     values = {name: f"示例{name}内容" for name in template.fields}
     for told in TOLD:
@@ -35,7 +35,7 @@ def test_every_document_of_the_department_tells_reason_basis_and_rights_on_paper
     assert check_against_paper(document.text, document.code) == head.number
 
 
-def test_on_scene_the_party_gets_it_on_paper_and_the_recording_says_when_and_what_became_of_it() -> None:
+def test_clause_1_6_on_scene_the_party_gets_it_on_paper_and_the_recording_says_when_and_what_became_of_it() -> None:
     bench = DutyBench((personnel(), recording_list(), policy(DisclosureKind.DOCUMENT_TEMPLATES)))
     bench.take_out(FIRST, SECOND)
     bench.pick()

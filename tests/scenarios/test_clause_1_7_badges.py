@@ -8,6 +8,7 @@ import pytest
 from agent.chinese_pdf import FONTS
 from agent.errors import SenderFault
 from kiosk.badge import badge_code, check_badge, is_badge
+from kiosk.badge_view import badge_view
 from kiosk.publishing.badge_pdf import Form, write_badges
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.show_out import badge_cards, shown_to
@@ -77,3 +78,19 @@ def test_clause_1_7_a_screen_answers_the_code_and_no_forged_or_outdated_one(offi
     office.release(sample_of("window-board-correction"))
     with pytest.raises(SenderFault, match="现行为第 2 版"):
         check_badge(card.code, shelf_of(office))
+
+
+def test_clause_1_7_the_page_of_a_scanned_badge_names_its_bearer_but_not_from_a_board_out_of_force(
+    office: OfficeBench,
+) -> None:
+    shelf, (card, *_) = shelf_of(office), badge_cards(places_of(office.folder), held(office), office.now)[0]
+    view = badge_view(card.code, shelf, office.now)
+    assert dict(view.fields)["姓名"] == card.name
+    assert "证件编号" not in dict(view.fields)
+    assert [banner.tone for banner in view.banners] == ["info"]
+    shown = shelf.shown[BOARD]
+    ended = replace(shown, document=replace(shown.document, effective_until=office.now))
+    over = badge_view(card.code, replace(shelf, shown={BOARD: ended}), office.now)
+    assert (over.fields, "已到期" in over.banners[0].text) == ((), True)
+    forged = badge_view(badge_code(shown.document, "0" * 64, 1), shelf, office.now)
+    assert (forged.fields, [banner.tone for banner in forged.banners]) == ((), ["stop"])

@@ -28,7 +28,7 @@ TEMPLATE = PolicyShelf(UNIT, [policy(DisclosureKind.DOCUMENT_TEMPLATES)]).in_for
 VALUES = {"事由": "日常检查", "依据": "《示例条例》第十条", "权利义务": "有权陈述申辩", "检查情况": "证照齐全"}
 
 
-def test_paper_and_electronic_copy_are_one_text_and_a_change_of_either_shows() -> None:
+def test_clause_2_2_paper_and_electronic_copy_are_one_text_and_a_change_of_either_shows() -> None:
     number = document_number(TEMPLATE, 2026, RECORDER, 1)
     head = Head(number, UNIT, "T-2026-0001", BEGAN + timedelta(minutes=5), recording=RECORDING, first=600, last=640)
     document = fill(TEMPLATE, head, VALUES)
@@ -38,7 +38,7 @@ def test_paper_and_electronic_copy_are_one_text_and_a_change_of_either_shows() -
         check_against_paper(document.text.replace("证照齐全", "无证经营"), document.code)
 
 
-def test_what_the_device_printed_is_what_the_case_at_the_centre_has() -> None:
+def test_clause_2_2_what_the_device_printed_is_what_the_case_at_the_centre_has() -> None:
     bench = DutyBench((personnel(), recording_list(), policy(DisclosureKind.DOCUMENT_TEMPLATES)))
     bench.pick()
     bench.record()
@@ -56,7 +56,7 @@ def test_what_the_device_printed_is_what_the_case_at_the_centre_has() -> None:
     assert (fact.digest, fact.served, fact.template) == (paper.digest, Served.SIGNED, "onsite-record.1")
 
 
-def test_a_recording_can_stand_for_a_written_record_by_its_signed_sheet_of_key_content() -> None:
+def test_clause_2_2_a_recording_can_stand_for_a_written_record_by_its_signed_sheet_of_key_content() -> None:
     handler, facts = holder("示例-000001", Role.HANDLER, 41), case()
     sheet = draft_sheet(facts, handler.credential.subject, SIGNED_AT)
     for number in range(1, len(sheet.lines) + 1):

@@ -121,6 +121,9 @@ def test_the_command_writes_the_ledger_of_a_real_centre(tmp_path: Path) -> None:
     steps = list(csv.DictReader((out / "工作步骤.csv").read_text("utf-8-sig").splitlines()))
     done_at = [number for number, row in enumerate(steps) if row["进度"] == "按期完成"]  # 实施方案, 监督检查
     assert (len(steps), done_at) == (7, [0, 4])
+    wanting = "".join(row["尚缺"] for row in steps)
+    assert "行政执法程序流程图" in wanting
+    assert "flow-chart" not in wanting  # a person reads this column
     page = (out / "ledger.html").read_text("utf-8")
     assert "手工登记" in page
     assert not any(word in page for word in ("<script", "http://", "https://", "src="))

@@ -101,7 +101,7 @@ class ReviewPages:
         open_turn = next((turn for turn in turns(review, rules) if turn.ended is None), None)
         due = None if open_turn is None else open_turn.due
         late = open_turn is not None and open_turn.late(room.now)
-        major = "、".join(facts.major) or ("须审核" if must_be_reviewed(facts, rules) else "")
+        major = "；".join(facts.major) or ("须审核" if must_be_reviewed(facts, rules) else "")
         values = (task, facts.unit, facts.matter, major, review.stage.value, _day(due), "逾期" if late else "")
         return dict(zip(COLUMNS, values, strict=True))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ from tests.agent.adapters.recording_bench import (
     verdict,
 )
 from tests.agent.evidence.bench import DEVICE, NOW, flipped
+from tests.agent.evidence.photos import PLACE, photo
 from tests.agent.evidence.test_how_to import MAX_PAGE_LINES, follow
 from tests.provisioning.grounds import no_grounds
 from tests.support.device import DistrictKeys
@@ -146,6 +148,20 @@ def test_exported_gm_recording_is_verified_by_the_page_that_lies_in_it(
     assert len((out / HOW_TO_NAME).read_text(encoding="utf-8").splitlines()) <= 2 * MAX_PAGE_LINES
     (out / "SM3SUMS").write_bytes(flipped((out / "SM3SUMS").read_bytes(), 200))
     assert (0, True) not in [answer for line, answer in follow(out).items() if "openssl dgst -sm3 -verify" in line]
+
+
+def test_page_of_a_gm_recording_with_a_photo_tells_what_its_command_prints(tmp_path: Path, signer: Sm2Signer) -> None:
+    spool = record(tmp_path, signer, gm_sums.labels(signer.key_id))
+    folder, taken = spool.folder(FIRST), photo(SIGNER, replace(PLACE, recording=FIRST))
+    (folder / f"photo-20261122T020000000Z-{hashlib.sha256(taken).hexdigest()[:8]}.jpg").write_bytes(taken)
+    for name in ("SHA256SUMS.p7s", "SHA256SUMS", *gm_sums.NAMES):
+        (folder / name).unlink()
+    recover(spool, SIGNER, CLOCK)
+    assert "photo-" in (folder / "SM3SUMS").read_text()
+    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME, no_grounds)
+    told = Responsibility("示例-000003", "示例区法院调取", "示例-000004")
+    export_recording(folder, tmp_path / "out", Wish(told), office, NOW)
+    assert set(follow(tmp_path / "out").values()) == {(0, True)}
 
 
 def test_gm_recording_after_a_power_cut_gets_its_sums_at_the_next_start(tmp_path: Path, signer: Sm2Signer) -> None:

@@ -276,6 +276,34 @@ def test_a_limit_begins_with_its_step_and_is_told_when_it_passes(step: str, hour
     assert bench.state["limits"][0]["minutes_left"] < 0
 
 
+@pytest.mark.parametrize(("hours", "late"), [(2, 0), (25, 1)])
+def test_a_report_that_was_made_stops_its_limit_and_hides_no_lateness(hours: int, late: int) -> None:
+    bench = DutyBench(lists=(personnel(), recording_list(steps=("当场强制措施告知",))))
+    bench.pick()
+    bench.record()
+    bench.ask(What.STEP)
+    bench.later = timedelta(hours=hours)
+    bench.handle(happened.TimePassed())
+    said = bench.ask(What.MEET, limit="emergency", note="已向负责人报告")
+    assert (said["done"], "已超过时限" in said["text"], bench.state["limits"]) == (True, bool(late), [])
+    (met,) = bench.of(EventType.LIMIT_MET)
+    assert (met["limit"], met["note"]) == ("emergency-report", "已向负责人报告")
+    bench.later = timedelta(hours=60)
+    bench.handle(happened.TimePassed())
+    assert len(bench.of(EventType.LIMIT_PASSED)) == late
+
+
+@pytest.mark.parametrize(
+    ("limit", "note", "words"),
+    [("hand-in", "已交回", "task hand-in"), ("emergency", " ", "办理情况"), ("emergency", "已报告", "没有正在计时")],
+)
+def test_a_limit_that_does_not_run_cannot_be_met(limit: str, note: str, words: str) -> None:
+    bench = DutyBench()
+    bench.pick()
+    said = bench.ask(What.MEET, limit=limit, note=note)
+    assert (said["done"], words in said["text"], bench.of(EventType.LIMIT_MET)) == (False, True, [])
+
+
 def test_handing_in_after_a_day_is_labelled_late() -> None:
     bench = DutyBench()
     bench.take_out(FIRST)

@@ -5,6 +5,9 @@ import pytest
 
 from agent.duty.case_assembly import SeenRecording, assemble_case, recordings_of, tasks_of
 from agent.duty.case_facts import Label, Served
+from agent.duty.record_counts import UsedCase
+from agent.duty.record_use import Use, tables
+from agent.duty.review_elements import LABEL_WORDS, review_elements
 from agent.errors import SenderFault
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
 from agent.wire.identifiers import District
@@ -109,6 +112,18 @@ def test_a_clock_that_was_never_set_and_a_late_hand_in_are_labels() -> None:
     ]
     labels = assemble_case(TASK, [*story(), *more], seen()).labels
     assert set(labels) == {Label.STEPS_MISSING, Label.HANDED_IN_LATE, Label.CLOCK_UNSET}
+
+
+@pytest.mark.parametrize(
+    ("limit", "label"),
+    [("emergency-report", Label.EMERGENCY_LATE), ("registered-preservation", Label.PRESERVATION_LATE)],
+)
+def test_a_measure_that_nobody_reported_in_time_is_overseen_and_speaks_in_the_review(limit: str, label: Label) -> None:
+    facts = assemble_case(TASK, [*story(), event(EventType.LIMIT_PASSED, 76, task=TASK, limit=limit)], seen())
+    assert label in facts.labels
+    oversight = next(table for table in tables([UsedCase(facts)]) if table.use is Use.OVERSIGHT)
+    assert LABEL_WORDS[label] in {row["问题"] for row in oversight.rows}
+    assert any(LABEL_WORDS[label] in line.text for line in review_elements(facts)[-1].lines if line.against)
 
 
 def test_a_task_that_nobody_took_is_refused_and_the_taken_ones_are_listed() -> None:

@@ -1,0 +1,34 @@
+"""The page that answers "is this chest badge genuine, and whose is it?" from the board on this screen. Pure."""
+
+from datetime import datetime
+
+from agent.errors import SenderFault
+from kiosk.badge import check_badge
+from kiosk.board import Banner
+from kiosk.identity import IdentityView
+from kiosk.shelf import Phase, Shelf
+
+GENUINE = "此牌与现行的签名窗口公示一致（第 {} 版）。请核对来人与牌上姓名、照片是否一致。"
+OUT_OF_FORCE = "此牌所依据的窗口公示{}，请向咨询台核实。"
+FIELDS = (
+    "姓名",
+    "单位",
+    "职务",
+    "窗口",
+    "窗口职责",
+    "投诉举报电话",
+)  # no certificate: a badge proves a place, not a licence
+
+
+def badge_view(text: str, shelf: Shelf, now: datetime) -> IdentityView:
+    """The answer for `text`, a scanned badge: the fields of the entry in force, or one line on why not."""
+    try:
+        badge = check_badge(text, shelf)
+    except SenderFault as fault:
+        return IdentityView((Banner("stop", str(fault)),))
+    phase = shelf.shown[".".join(badge.document.key)].phase(now)
+    if phase is not Phase.CURRENT:
+        return IdentityView((Banner("stop", OUT_OF_FORCE.format(phase.value)),))
+    entry = badge.document.entries[badge.number - 1]
+    fields = tuple((name, str(entry[name])) for name in FIELDS if entry.get(name))
+    return IdentityView((Banner("info", GENUINE.format(badge.document.version)),), fields)
