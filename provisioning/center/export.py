@@ -45,6 +45,7 @@ from provisioning.center.export_certificate import ExportCertificate, Kind, Resp
 from provisioning.center.export_ledger import LEDGER_NAME, add_line
 from provisioning.center.export_page import certificate_page
 from provisioning.center.grounds import open_grounds
+from provisioning.center.how_to_masked import how_to_masked
 from provisioning.center.masked_clip import Mask, write_masked
 from provisioning.center.time_stamping import RESPONSE
 
@@ -145,17 +146,22 @@ def _take(segments: list[_Segment], recording: Path, draft: Path, wish: Wish, of
     durable.write_bytes(draft / how_to.ROOT_NAME, office.root.public_bytes(Encoding.PEM))
     if wish.kind is Kind.WHOLE:
         return tuple(_whole(segments, recording, draft, office))
-    durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     begin, end = wish.begin or EARLIEST, wish.end or LATEST
     chosen = [it for it in segments if any(clip.touches(record, begin, end) for record in it.found.fragments)]
     if not chosen:
         raise OperatorFault("该录制在所给的时间内没有片段，请核对 --from 与 --to（北京时间）。")
     cut = [_exact(it, draft, begin, end) for it in chosen]
     if wish.kind is Kind.EXACT:
+        durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
         for taken in cut:
             _explain(draft / taken.file, taken, office)
         return tuple(cut)
-    return tuple(_masked(taken, of, draft, wish, office) for taken, of in zip(cut, chosen, strict=True))
+    masked = tuple(_masked(taken, of, draft, wish, office) for taken, of in zip(cut, chosen, strict=True))
+    sources = {it.path.name: _digest(it.path) for it in chosen}
+    sums = {it.file: _digest(draft / it.file) for it in masked}
+    page = how_to_masked(masked, sources, sums, office.root, office.signer.chain[0])
+    durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
+    return masked
 
 
 def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Office) -> Iterator[Taken]:

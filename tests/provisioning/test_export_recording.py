@@ -162,7 +162,7 @@ def test_masked_export_is_a_trusted_child_that_shows_less(tmp_path: Path, office
     out, certificate = _export(tmp_path, office, wish)
     _checked(out, office)
     (taken,) = certificate.taken
-    assert sorted(it.suffix for it in out.iterdir()) == [".dsse", ".html", ".mp4", ".pem", ".py"]
+    assert sorted(it.suffix for it in out.iterdir()) == [".dsse", ".html", ".mp4", ".pem", ".txt"]
     data = (out / taken.file).read_bytes()
     assert c2pa_state(data, AUTHORITY.root_pem) == "Trusted"
     assert encypher_accepts(data, AUTHORITY.root_pem)
@@ -171,12 +171,26 @@ def test_masked_export_is_a_trusted_child_that_shows_less(tmp_path: Path, office
     assert max(levels) < 20
     assert sound is not mute
     manifest = c2pa_manifest(data)
+    assert manifest["title"] == taken.file
     (parent,) = manifest["ingredients"]  # type: ignore[misc]
     assert (parent["relationship"], parent["title"]) == ("parentOf", "segment-0001.mp4")
     content = {entry["label"]: entry["data"] for entry in manifest["assertions"]}  # type: ignore[attr-defined]
     done = [action["action"] for action in content["c2pa.actions.v2"]["actions"]]
     assert done == ["c2pa.opened", "c2pa.trimmed", *["c2pa.edited"] * (3 if mute else 2), "c2pa.transcoded"]
     assert (content["cn.liuhen.excerpt"]["first"], content["cn.liuhen.excerpt"]["last"]) == (3, 4)
+
+
+def test_masked_exports_page_tells_what_lies_there_and_its_commands_work(tmp_path: Path, office: Office) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD, **STRETCH, mute=True))
+    (taken,) = certificate.taken
+    page = (out / HOW_TO_NAME).read_text(encoding="utf-8")
+    assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 2
+    original = c2pa_manifest((out / taken.file).read_bytes())
+    told = {entry["label"]: entry["data"] for entry in original["assertions"]}["cn.liuhen.excerpt"]  # type: ignore[attr-defined]
+    leaf = hashlib.sha256(office.signer.chain[0]).hexdigest()
+    assert all(it in page for it in (taken.file, taken.source, told["source_sha256"], leaf, "parentOf", ROOT_NAME))
+    assert not (out / ALONE_NAME).exists()
+    assert HOW_TO_NAME in (out / PAGE_NAME).read_text(encoding="utf-8")
 
 
 def test_blurred_part_cannot_be_told_from_its_neighbours(tmp_path: Path, office: Office) -> None:
