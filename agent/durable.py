@@ -29,6 +29,16 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """As `disk_errors`, for a file that is read."""
+    try:
+        yield
+    except OSError as error:
+        told = error.strerror or error
+        raise EnvironmentFault(f"无法读取 {path}：{told}。请检查文件、权限与存储卡后重试。") from error
+
+
 def sync_directory(directory: Path) -> None:
     """Make names created, replaced or removed in `directory` durable."""
     with disk_errors(directory):

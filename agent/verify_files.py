@@ -131,7 +131,7 @@ def _judge_photo(path: Path, basis: Basis) -> Judged:
         photo = decrypt_photo(data, _archive(path, basis.archive)) if path.suffix == SUFFIX else data
     except SenderFault as fault:
         return Judged(path, damaged_photo(name, str(fault)), ())
-    return Judged(path, verify_photo(name, photo, basis.roots, basis.now), ())
+    return Judged(path, verify_photo(name, photo, basis.roots, basis.now, basis.grounds.trust), ())
 
 
 def _judge_collected(folder: Path, basis: Basis) -> Judged:

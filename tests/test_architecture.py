@@ -69,6 +69,13 @@ ARROWS = {
         "agent.markup",
         *GROUND_FLOOR,
     },
+    "provisioning.center.grounds": {
+        "agent.adapters.time_stamp_tokens",  # tokens are read at the centre as liuhen-verify reads them
+        "agent.errors",
+        "agent.evidence",
+        "agent.wire",
+        "provisioning",
+    },
 }
 FIRMWARE_DOORS = {  # the files of the agent that may import firmware_hooks: one for each courier
     "agent.adapters.hook_courier", "agent.adapters.hook_gnss", "agent.adapters.hook_card", "agent.adapters.hook_panel",

@@ -28,11 +28,10 @@ from agent.evidence.report import (
     not_judged_without_roots,
     worst,
 )
-from agent.evidence.revocation import revocation_findings
+from agent.evidence.revocation import leaf_key, revocation_findings, told_time
 from agent.evidence.sidecar_findings import sums_findings
 from agent.wire.identifiers import Digest
 from agent.wire.instant import TimeState
-from agent.wire.signing import certificate_key, key_id_of, load_certificate
 from agent.wire.trust import TrustList
 
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
@@ -68,8 +67,8 @@ def verify_collected(
         return _report(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{MANIFEST_NAME}：{fault}", place)])
     findings = [*_content(files, found, roots), *_trust(found, roots, now)]
     if trust is not None:
-        key = key_id_of(certificate_key(load_certificate(found.chain[0])))
-        findings += revocation_findings(MANIFEST_NAME, key, found.statement.collected, None, trust)
+        signed = told_time(found.statement.collected)
+        findings += revocation_findings(MANIFEST_NAME, leaf_key(found.chain), signed, None, trust)
     return _report(found.statement, findings)
 
 

@@ -1,6 +1,6 @@
 """Whether the notes beside a recording are genuine, unbroken, and of this very recording."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -9,9 +9,11 @@ from agent.errors import SenderFault
 from agent.evidence.certificates import trust_chain
 from agent.evidence.places import Examined
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TRUST, Finding, Place, Verdict
+from agent.evidence.revocation import leaf_key, revocation_findings
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest, RecordingId
 from agent.wire.notes import MAX_NOTES, OpenedNote, RecordingNote, note_digest, note_name, open_note
+from agent.wire.trust import TrustList
 
 NOTES = "notes"
 _NOTE = "note"
@@ -26,11 +28,16 @@ class JudgedNotes:
 
 
 def judge_notes(
-    files: Mapping[str, bytes], segments: Sequence[Examined], roots: Sequence[x509.Certificate], *, intact: bool
+    files: Mapping[str, bytes],
+    segments: Sequence[Examined],
+    roots: Sequence[x509.Certificate],
+    trust: TrustList | None,
+    *,
+    intact: bool,
 ) -> JudgedNotes:
-    """Judge the files of `notes/` by name. A note that was altered, or that speaks of other bytes, is told and explains
-    nothing; one that is gone shows where a later one remains. `intact` says that the segments themselves showed
-    nothing: only then must a note's head be theirs."""
+    """Judge the files of `notes/` by name. A note that was altered, that speaks of other bytes, or whose key `trust`
+    says was revoked when it was written, is told and explains nothing; one that is gone shows where a later one
+    remains. `intact` says that the segments themselves showed nothing: only then must a note's head be theirs."""
     origins = [segment.found.origin for segment in segments if segment.found.origin is not None]
     if not origins:
         return JudgedNotes((), ())
@@ -47,10 +54,9 @@ def judge_notes(
         else:
             if name != note_name(expected) or note.number != expected or note.previous != previous:
                 findings.append(_finding(Verdict.MISSING, COMPLETENESS, name, "之前的补充说明缺失或被换。"))
-            doubt = _doubt(opened, origins[0].device, roots)
-            if doubt:
-                findings.append(_finding(Verdict.UNTRUSTED, TRUST, name, doubt))
-            else:
+            told = list(_trust(name, opened, origins[0].device, roots, trust))
+            findings += told
+            if all(finding.verdict is Verdict.COMPLETE for finding in told):
                 notes.append(note)
         previous = note_digest(files[name])
     return JudgedNotes(tuple(notes), tuple(findings))
@@ -71,6 +77,17 @@ def _of_this(note: RecordingNote, recording: RecordingId, head: Digest | None) -
     if head is not None and note.head != head:
         raise SenderFault("说的是另一份内容（链头不符）。")
     return note
+
+
+def _trust(
+    name: str, opened: OpenedNote, device: DeviceId, roots: Sequence[x509.Certificate], trust: TrustList | None
+) -> Iterator[Finding]:
+    doubt = _doubt(opened, device, roots)
+    if doubt:
+        yield _finding(Verdict.UNTRUSTED, TRUST, name, doubt)
+    elif trust is not None:
+        place, key = f"{NOTES}/{name}", leaf_key(opened.chain)
+        yield from revocation_findings(place, key, opened.note.written, None, trust)
 
 
 def _doubt(opened: OpenedNote, device: DeviceId, roots: Sequence[x509.Certificate]) -> str:

@@ -25,27 +25,36 @@ from agent.evidence.report import (
     not_judged_without_roots,
     worst,
 )
+from agent.evidence.revocation import leaf_key, revocation_findings, told_time
 from agent.evidence.statements import source_file
 from agent.wire.identifiers import RecordingId
 from agent.wire.instant import TimeState
+from agent.wire.trust import TrustList
 
 _TRUSTED = "签名证书属于所给的根证书。"
 _NOT_JUDGED = Layer(Status.NOT_JUDGED, ("照片不评判此项。",))
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
 
 
-def verify_photo(name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime) -> Report:
-    """The report on the photo `data`; `now` decides only where the device's clock was not set. Never raises for
-    content. `segments` and `fragments` of the report are 0."""
-    return _report(*_judged(name, data, roots, now))
+def verify_photo(
+    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime, trust: TrustList | None
+) -> Report:
+    """The report on the photo `data`; `now` decides only where the device's clock was not set; `trust`, where there is
+    one, says whether the key was revoked: no witness sees a photo, so its device's clock alone says when it was signed.
+    Never raises for content. `segments` and `fragments` of the report are 0."""
+    return _report(*_judged(name, data, roots, now, trust))
 
 
 def recording_photo_findings(
-    photos: Mapping[str, Source], recording: RecordingId | None, roots: Sequence[x509.Certificate], now: datetime
+    photos: Mapping[str, Source],
+    recording: RecordingId | None,
+    roots: Sequence[x509.Certificate],
+    now: datetime,
+    trust: TrustList | None,
 ) -> Iterator[Finding]:
-    """What is wrong with the photos, by name, that lie beside the segments of `recording`."""
+    """What is to be said of the photos, by name, that lie beside the segments of `recording`; `trust` as above."""
     for name, source in photos.items():
-        photo, findings = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now)
+        photo, findings = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now, trust)
         yield from findings
         place = None if photo is None else photo.statement.place
         if photo is not None and (place is None or place.recording != recording):
@@ -55,11 +64,12 @@ def recording_photo_findings(
 
 def photo_lines(photos: Mapping[str, Source], findings: Sequence[Finding]) -> list[str]:
     """That the photos are fine, in Chinese, when none of `findings` says otherwise."""
-    return [] if not photos or findings else [f"录制中所拍照片 {len(photos)} 张，各自的签名均与照片一致。"]
+    quiet = all(finding.verdict is Verdict.COMPLETE for finding in findings)
+    return [] if not photos or not quiet else [f"录制中所拍照片 {len(photos)} 张，各自的签名均与照片一致。"]
 
 
 def _judged(
-    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime
+    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime, trust: TrustList | None
 ) -> tuple[Photo | None, list[Finding]]:
     try:
         photo = open_photo(data)
@@ -67,7 +77,7 @@ def _judged(
         return None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{fault}", Place(name, "photo"))]
     except SenderFault as fault:
         return None, [Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{fault}")]
-    return photo, list(_trust(name, photo, roots, now))
+    return photo, [*_trust(name, photo, roots, now), *_revoked(name, photo, roots, trust)]
 
 
 def damaged_photo(name: str, why: str) -> Report:
@@ -88,6 +98,17 @@ def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: date
         text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {photo.statement.device}，不予信任。"
         yield Finding(Verdict.UNTRUSTED, TRUST, text)
     yield from _dates(name, photo, chain, now)
+
+
+def _revoked(name: str, photo: Photo, roots: Sequence[x509.Certificate], trust: TrustList | None) -> Iterator[Finding]:
+    """What the trust list says of the photo's key; nothing of a key that no root vouches for."""
+    try:
+        vouched = bool(roots) and trust_chain(photo.chain, roots)
+    except SenderFault:
+        return
+    if vouched and trust is not None:
+        signed = told_time(photo.statement.signed)
+        yield from revocation_findings(name, leaf_key(photo.chain), signed, None, trust)
 
 
 def _dates(name: str, photo: Photo, chain: TrustedChain, now: datetime) -> Iterator[Finding]:

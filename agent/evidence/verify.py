@@ -39,7 +39,7 @@ from agent.evidence.report import (
     not_judged_without_roots,
     worst,
 )
-from agent.evidence.revocation import revocation_findings
+from agent.evidence.revocation import revocation_findings, told_time
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
 from agent.evidence.time_findings import Testimony, testimony, witness_lines
@@ -119,11 +119,11 @@ def judge(
         findings += sidecar_findings(sidecars, given, roots, intact=not _is_damaged(findings))
     origin = readable[0].found.origin if readable else None
     photos = {} if sidecars is None else sidecars.photos
-    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now))
+    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds.trust))
     findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None)
     files_of_notes = {} if sidecars is None else sidecars.notes
-    noted = judge_notes(files_of_notes, readable, roots, intact=not _is_damaged(findings))
+    noted = judge_notes(files_of_notes, readable, roots, grounds.trust, intact=not _is_damaged(findings))
     findings += [*noted.findings, *interruption_findings(readable, noted.notes), *compared.findings]
     said = [testimony(entry, grounds.stamps) for entry in readable]
     findings += [finding for told in said for finding in told.findings]
@@ -152,7 +152,8 @@ def _revocations(following: Sequence[Examined], said: Sequence[Testimony], groun
     signed = origin.opened if segment.seal is None else segment.seal.closing.at
     moments = [*(first_seen([entry], told) for entry in following), *(word.at for word in said)]
     seen = min((moment for moment in moments if moment is not None), default=None)
-    yield from revocation_findings(segment.file.name, key_id_of(found.leaf_key), signed, seen, grounds.trust)
+    key = key_id_of(found.leaf_key)
+    yield from revocation_findings(segment.file.name, key, told_time(signed), seen, grounds.trust)
 
 
 def _examined(file: SegmentFile, progress: Callable[[int], None] | None, new_hash: NewHash) -> Examined:

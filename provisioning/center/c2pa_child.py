@@ -39,7 +39,7 @@ def sign_child(
         with contextlib.ExitStack() as stack:
             made = c2pa.Signer.from_callback(signer.sign, c2pa.C2paSigningAlg.ES256, pem, None)
             signs, context = stack.enter_context(made), stack.enter_context(c2pa.Context.from_dict(OFFLINE))
-            builder = stack.enter_context(c2pa.Builder(json.dumps(_definition(clip, changes, excerpt)), context))
+            builder = stack.enter_context(c2pa.Builder(json.dumps(_definition(target, changes, excerpt)), context))
             original, film = (stack.enter_context(path.open("rb")) for path in (parent, clip))
             ingredient = {"title": parent.name, "relationship": "parentOf", "label": PARENT}
             builder.add_ingredient(ingredient, "video/mp4", original)

@@ -28,6 +28,7 @@ from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.act_folder import ActFolder
 from provisioning.center.config import CenterConfig
+from provisioning.center.grounds import CentreGrounds, open_grounds
 from provisioning.center.paper_files import found_papers
 from provisioning.center.recording_files import Archive
 from provisioning.center.seen_recordings import seen_recordings
@@ -59,6 +60,11 @@ class CaseRoom:
         return open_trust_list(read_file(self.config.trust_list), self.root)
 
     @cached_property
+    def grounds(self) -> CentreGrounds:
+        """What recordings are judged with."""
+        return open_grounds(self.config)
+
+    @cached_property
     def folder(self) -> ActFolder:
         """The acts of reviews."""
         return ActFolder(self.config.folder / ACTS, LEDGER, self.trust)
@@ -88,7 +94,7 @@ class CaseRoom:
         """The facts of `task`; `transfer` None: as it was last submitted. Raises `SenderFault`, `OperatorFault`."""
         told = _transfer(self.review(task)) if transfer is None else transfer
         names, kept = recordings_of(task, self.told), self.config.folder / SEEN
-        seen = seen_recordings(self.recordings, names, kept, self.root, self.now, self.archive)
+        seen = seen_recordings(self.recordings, names, kept, self.grounds, self.now, self.archive)
         return assemble_case(task, self.told, seen, told)
 
     def papers(self, facts: CaseFacts) -> tuple[CasePaper, ...]:

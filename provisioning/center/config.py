@@ -60,7 +60,8 @@ class PageSettings:
 @dataclass(frozen=True)
 class CenterConfig:
     """A receiver's configuration; `database` is an SQLAlchemy URL, `released` the folder of released disclosures,
-    `shard` the part of the devices that is this receiver's, `offload` where their recordings are fetched from."""
+    `shard` the part of the devices that is this receiver's, `offload` where their recordings are fetched from,
+    `tsa_root` the roots of the time-stamping authorities whose word counts."""
 
     folder: Path
     district: District
@@ -75,6 +76,7 @@ class CenterConfig:
     shard: Shard = WHOLE
     offload: OffloadSettings | None = None
     page: PageSettings = PageSettings()
+    tsa_root: Path | None = None
 
     @property
     def receipts(self) -> Path:
@@ -94,7 +96,7 @@ def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
     """The configuration of a decoded document; raises `OperatorFault` or, for a malformed name, `SenderFault`."""
     names = ("district", "receiver", "database", "released", "shard", "identity", "broker", "offload", "page")
     top = Settings(WHERE, document, names)
-    identity = top.table("identity", ("root", "trust_list", "key", "chain"))
+    identity = top.table("identity", ("root", "trust_list", "key", "chain", "tsa_root"))
     return CenterConfig(
         folder,
         district(top.text("district")),
@@ -109,6 +111,7 @@ def parse_config(document: Mapping[str, Any], folder: Path) -> CenterConfig:
         parse_shard(top.text("shard", "1/1")),
         _offload(top, folder),
         _page(top, folder),
+        identity.path("tsa_root", folder) if identity.given("tsa_root") else None,
     )
 
 

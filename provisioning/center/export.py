@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,10 +31,10 @@ from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination, examine
 from agent.evidence.report import Report
 from agent.evidence.sidecar_findings import Sidecars
-from agent.evidence.verify import verify_recording
+from agent.evidence.verify import Grounds, verify_recording
 from agent.key_files import read_signer
 from agent.wire import canonical
-from agent.wire.identifiers import Digest
+from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.instant import BEIJING
 from agent.wire.notes import MAX_NOTES
 from agent.wire.signing import KeySigner, load_pem_certificates
@@ -44,6 +44,8 @@ from provisioning.center.config import CenterConfig
 from provisioning.center.export_certificate import ExportCertificate, Kind, Responsibility, Taken, seal_certificate
 from provisioning.center.export_ledger import LEDGER_NAME, add_line
 from provisioning.center.export_page import certificate_page
+from provisioning.center.grounds import open_grounds
+from provisioning.center.how_to_masked import how_to_masked
 from provisioning.center.masked_clip import Mask, write_masked
 from provisioning.center.time_stamping import RESPONSE
 
@@ -78,12 +80,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Office:
-    """Who exports: the centre's name, its signer, the district's root and the ledger."""
+    """Who exports: the centre's name, its signer, the district's root, the ledger, and how it judges."""
 
     centre: str
     signer: KeySigner
     root: x509.Certificate
     ledger: Path
+    grounds: Callable[[DeviceId], Grounds]
 
 
 @dataclass(frozen=True)
@@ -136,24 +139,29 @@ def open_office(config: CenterConfig) -> Office:
         root = load_pem_certificates(read_file(config.root))[0]
     except SenderFault as error:
         raise OperatorFault(f"根证书 {config.root} 无法读取，请从机构目录重新复制 root.pem。") from error
-    return Office(config.receiver, signer, root, config.folder / LEDGER_NAME)
+    return Office(config.receiver, signer, root, config.folder / LEDGER_NAME, open_grounds(config).of)
 
 
 def _take(segments: list[_Segment], recording: Path, draft: Path, wish: Wish, office: Office) -> tuple[Taken, ...]:
     durable.write_bytes(draft / how_to.ROOT_NAME, office.root.public_bytes(Encoding.PEM))
     if wish.kind is Kind.WHOLE:
         return tuple(_whole(segments, recording, draft, office))
-    durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     begin, end = wish.begin or EARLIEST, wish.end or LATEST
     chosen = [it for it in segments if any(clip.touches(record, begin, end) for record in it.found.fragments)]
     if not chosen:
         raise OperatorFault("该录制在所给的时间内没有片段，请核对 --from 与 --to（北京时间）。")
     cut = [_exact(it, draft, begin, end) for it in chosen]
     if wish.kind is Kind.EXACT:
+        durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
         for taken in cut:
             _explain(draft / taken.file, taken, office)
         return tuple(cut)
-    return tuple(_masked(taken, of, draft, wish, office) for taken, of in zip(cut, chosen, strict=True))
+    masked = tuple(_masked(taken, of, draft, wish, office) for taken, of in zip(cut, chosen, strict=True))
+    sources = {it.path.name: _digest(it.path) for it in chosen}
+    sums = {it.file: _digest(draft / it.file) for it in masked}
+    page = how_to_masked(masked, sources, sums, office.root, office.signer.chain[0])
+    durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
+    return masked
 
 
 def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Office) -> Iterator[Taken]:
@@ -258,7 +266,9 @@ def _report(recording: Path, segments: list[_Segment], office: Office, now: date
     notes = {path.name: read_file(path) for path in _notes(recording)}
     photos = {path.name: Source.of_bytes(read_file(path)) for path in sorted(recording.glob(sidecars.PHOTOS))}
     beside = Sidecars(journal, sums, signature, notes, photos)
-    report = verify_recording([it.file for it in segments], [office.root], now, beside)
+    device = next((it.found.origin.device for it in segments if it.found.origin is not None), None)
+    held = Grounds() if device is None else office.grounds(device)
+    report = verify_recording([it.file for it in segments], [office.root], now, beside, grounds=held)
     if report.recording is None:
         raise SenderFault(f"{recording.name} 中没有可读的签名凭证，不能导出为录制。请原样保留并交技术人员核查。")
     return report
@@ -269,24 +279,30 @@ def _notes(recording: Path) -> list[Path]:
 
 
 def _segment(path: Path, stack: ExitStack) -> _Segment:
-    with durable.disk_errors(path):
-        stream = stack.enter_context(path.open("rb"))
-    descriptor = stream.fileno()
-    source = Source(os.fstat(descriptor).st_size, lambda offset, length: os.pread(descriptor, length, offset))
+    with durable.read_errors(path):
+        descriptor = stack.enter_context(path.open("rb")).fileno()
+        size = os.fstat(descriptor).st_size
+
+    def read(offset: int, length: int) -> bytes:
+        with durable.read_errors(path):
+            return os.pread(descriptor, length, offset)
+
+    source = Source(size, read)
     return _Segment(path, SegmentFile(path.name, source), examine(source))
 
 
 def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    with durable.read_errors(path):
+        return path.read_bytes() if path.exists() else None
 
 
 def _digest(path: Path) -> Digest:
-    with durable.disk_errors(path), path.open("rb") as file:
+    with durable.read_errors(path), path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with durable.read_errors(path), path.open("rb") as file:
         yield from iter(lambda: file.read(CHUNK_BYTES), b"")
 
 

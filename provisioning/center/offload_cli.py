@@ -34,6 +34,7 @@ def intake(
     as_json: Json = False,
 ) -> None:
     """从对象存储取回设备上传的录像，逐字节核对并检验，合格才签发录像回执 (fetch, verify, receipt)."""
+    from provisioning.center.grounds import open_grounds
     from provisioning.center.offload_intake import Office, OffloadIntake
     from provisioning.center.receipt_folder import ReceiptFolder
     from provisioning.center.store import open_store
@@ -46,7 +47,9 @@ def intake(
     office = Office(settings.receiver, signer, root, trust, archive, filed)
     store = open_store(settings.database, settings.folder, create=False)
     durable.make_directory(recordings)
-    work = OffloadIntake(office, store, _shelf(settings), recordings, ReceiptFolder(settings.folder))
+    work = OffloadIntake(
+        office, store, _shelf(settings), recordings, ReceiptFolder(settings.folder), open_grounds(settings)
+    )
     while True:
         try:
             _show(work.look(system_clock().read().wall), as_json=as_json, fails=not watch)

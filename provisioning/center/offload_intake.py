@@ -20,11 +20,12 @@ from agent.evidence.report import Verdict
 from agent.evidence.verify import examine_files, judge
 from agent.object_store import StoreFault
 from agent.wire.envelope import open_archived, seal
-from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.identifiers import Digest, RecordingId, recording_device
 from agent.wire.offload_manifest import OffloadManifest
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
 from agent.wire.signing import Signer
 from agent.wire.trust import TrustList
+from provisioning.center.grounds import CentreGrounds
 from provisioning.center.held_copy import check_file, check_held
 from provisioning.center.offload_told import OffloadBook, ToldOffload
 from provisioning.center.offloaded import BadObject, Shelf
@@ -67,13 +68,14 @@ class Office:
 
 @dataclass
 class OffloadIntake:
-    """Over one centre's `store` of events, a `shelf` of objects, and the folder `recordings`."""
+    """Over one centre's `store` of events, a `shelf` of objects, and the folder `recordings`, judged with `grounds`."""
 
     office: Office
     store: Store
     shelf: Shelf
     recordings: Path
     receipts: ReceiptFolder
+    grounds: CentreGrounds
     _book: OffloadBook = field(default_factory=OffloadBook)
     _read: dict[str, int] = field(default_factory=dict)
 
@@ -139,7 +141,8 @@ class OffloadIntake:
             return None
         with ExitStack() as stack:
             segments = examine_files([open_segment(path, archive, stack) for path in segment_paths(folder)])
-            report = judge(segments, [self.office.root], now, open_sidecars(folder, archive, stack))
+            beside, held = open_sidecars(folder, archive, stack), self.grounds.of(recording_device(told.recording))
+            report = judge(segments, [self.office.root], now, beside, held)
         if report.recording != told.recording or report.verdict not in GOOD:
             raise SenderFault(f"{told.recording} 的检验结论是 {report.verdict.value}，未签回执。请人工核查。")
         if _head(segments) != told.head:

@@ -59,7 +59,7 @@ class ReceiptRoom:
         told = {one.code: one for one in told_receipts(self.room.events)}
         terms, names = _terms(self.room.events), {one.recording for one in told.values()}
         kept = self.room.config.folder / SEEN
-        seen = seen_recordings(self.room.recordings, sorted(names), kept, self.room.root, self.room.now)
+        seen = seen_recordings(self.room.recordings, sorted(names), kept, self.room.grounds, self.room.now)
         keepings = {name: RetentionRoom(self.room).keeping(name) for name in names}
         return tuple(
             _answer(one, seen.get(one.recording), keepings[one.recording], terms.get(one.task, ""))

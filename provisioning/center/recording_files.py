@@ -44,7 +44,7 @@ def open_segment(path: Path, archive: Archive, stack: ExitStack) -> SegmentFile:
 def open_sidecars(folder: Path, archive: Archive, stack: ExitStack) -> Sidecars:
     """What lies beside the segments; raises as `open_segment`."""
     journal = folder / JOURNAL_NAME
-    notes = {place.name: place.read_bytes() for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
     photos = {}
     for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
         source, sealed = open_source(place, stack), place.suffix == SUFFIX
@@ -57,15 +57,21 @@ def open_sidecars(folder: Path, archive: Archive, stack: ExitStack) -> Sidecars:
 
 def open_source(path: Path, stack: ExitStack) -> Source:
     """The file at `path`, open until `stack` ends, never through a link; raises `EnvironmentFault`."""
-    with durable.disk_errors(path):
+    with durable.read_errors(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         stack.callback(os.close, descriptor)
         size = os.fstat(descriptor).st_size
-    return Source(size, lambda offset, length: os.pread(descriptor, length, offset))
+
+    def read(offset: int, length: int) -> bytes:
+        with durable.read_errors(path):
+            return os.pread(descriptor, length, offset)
+
+    return Source(size, read)
 
 
 def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    with durable.read_errors(path):
+        return path.read_bytes() if path.exists() else None
 
 
 def _key(archive: Archive) -> ec.EllipticCurvePrivateKey:

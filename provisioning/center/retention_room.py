@@ -39,7 +39,7 @@ class RetentionRoom:
     def ended(self, recording: RecordingId) -> datetime:
         """When `recording` ended, by its own signed time; raises `OperatorFault` when it is not here."""
         kept, room = self.room.config.folder / SEEN, self.room
-        seen = seen_recordings(room.recordings, [recording], kept, room.root, room.now)
+        seen = seen_recordings(room.recordings, [recording], kept, room.grounds, room.now)
         if recording not in seen:
             raise OperatorFault(f"{room.recordings} 中没有可读的 {recording}。请检查 --recordings 与录制编号。")
         return seen[recording].fact.ends

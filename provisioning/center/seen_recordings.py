@@ -1,5 +1,5 @@
 """Recordings that the centre has, verified for their cases. Reading gigabytes takes a while, so what was found is kept
-under the sizes and times of the very files; a file that was touched is read again."""
+under the sizes and times of the very files and the device's revocations; when either changes, they are read again."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from agent import durable
 from agent.duty.case_assembly import SeenRecording
@@ -22,9 +22,10 @@ from agent.evidence.verify import examine_files, judge
 from agent.wire import canonical
 from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id, recording_device
 from provisioning.authority.authority import read_file
+from provisioning.center.grounds import CentreGrounds
 from provisioning.center.recording_files import Archive, needs_key, open_segment, open_sidecars, segment_paths
 
-FORMAT = 2  # raised when what is kept, or how it is judged, changes
+FORMAT = 3  # raised when what is kept, or how it is judged, changes
 HEX = 64  # digits of a head
 MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +35,7 @@ def seen_recordings(
     folder: Path,
     wanted: Iterable[RecordingId],
     kept: Path,
-    root: x509.Certificate,
+    grounds: CentreGrounds,
     now: datetime,
     archive: Archive = None,
 ) -> Mapping[RecordingId, SeenRecording]:
@@ -44,29 +45,30 @@ def seen_recordings(
     for name in wanted:
         place = folder / name
         if segment_paths(place):
-            seen = _kept(place, kept / f"{name}.json", root, now, archive)
+            seen = _kept(place, kept / f"{name}.json", grounds, now, archive)
             if seen is not None:
                 found[name] = seen
     return found
 
 
-def kept_verdict(place: Path, kept: Path, root: x509.Certificate) -> str:
-    """What was found when the recording in `place` was last read, as long as no file of it was touched; else empty."""
+def kept_verdict(place: Path, kept: Path, grounds: CentreGrounds) -> str:
+    """What was found when the recording in `place` was last read, as long as no file of it was touched and its
+    device's keys stand as they stood; else empty."""
     file = kept / f"{place.name}.json"
     document = json.loads(read_file(file)) if file.exists() else {}
-    same = document.get("identity") == _identity(place, root) if document else False
+    same = document.get("identity") == _identity(place, grounds) if document else False
     return str(document["verdict"]) if same else ""
 
 
-def _kept(place: Path, file: Path, root: x509.Certificate, now: datetime, archive: Archive) -> SeenRecording | None:
-    identity = _identity(place, root)
+def _kept(place: Path, file: Path, grounds: CentreGrounds, now: datetime, archive: Archive) -> SeenRecording | None:
+    identity = _identity(place, grounds)
     if file.exists():
         document = json.loads(read_file(file))
         if document.get("identity") == identity:
             return _parse(document)
     if needs_key(place) and archive is None:
         return None
-    seen = verify_for_case(place, root, now, archive)
+    seen = verify_for_case(place, grounds, now, archive)
     if seen is not None:
         durable.make_directory(file.parent)
         document = {"identity": identity, **_plain(seen)}
@@ -74,32 +76,29 @@ def _kept(place: Path, file: Path, root: x509.Certificate, now: datetime, archiv
     return seen
 
 
-def _identity(place: Path, root: x509.Certificate) -> str:
-    whole = hashlib.sha256(b"%d" % FORMAT + root.fingerprint(root.signature_hash_algorithm or _sha256()))
+def _identity(place: Path, grounds: CentreGrounds) -> str:
+    whole = hashlib.sha256(b"%d" % FORMAT + grounds.root.fingerprint(SHA256()))
+    whole.update(grounds.revocations(recording_device(parse_recording_id(place.name))))
     for path in sorted(it for it in place.rglob("*") if it.is_file()):
         found = path.stat()
         whole.update(f"{path.relative_to(place)} {found.st_size} {found.st_mtime_ns} {found.st_ino}\n".encode())
     return whole.hexdigest()
 
 
-def _sha256() -> Any:
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return SHA256()
-
-
 def verify_for_case(
-    place: Path, root: x509.Certificate, now: datetime, archive: Archive = None
+    place: Path, grounds: CentreGrounds, now: datetime, archive: Archive = None
 ) -> SeenRecording | None:
     """Verify the recording in folder `place` whole; None when nothing signed could be read or it is another one."""
+    held, roots = grounds.of(recording_device(parse_recording_id(place.name))), [grounds.root]
     with ExitStack() as stack:
         segments = examine_files([open_segment(path, archive, stack) for path in segment_paths(place)])
         beside = open_sidecars(place, archive, stack)
-        report = judge(segments, [root], now, beside)
+        report = judge(segments, roots, now, beside, held)
         if report.recording != place.name:
             return None
         readable = sorted((it for it in segments if it.number is not None), key=lambda it: it.number or 0)
-        return _seen(report.verdict.value, readable, judge_notes(beside.notes, readable, [root], intact=True).notes)
+        notes = judge_notes(beside.notes, readable, roots, held.trust, intact=True).notes
+        return _seen(report.verdict.value, readable, notes)
 
 
 def _seen(verdict: str, segments: list[Examined], notes: Any) -> SeenRecording:

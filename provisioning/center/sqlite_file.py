@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import durable
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, OperatorFault
 
 
 def make_durable(connection: Any, _record: Any) -> None:
@@ -21,3 +21,7 @@ def private_file(path: Path) -> Path:
         durable.make_directory(path.parent)
         durable.write_bytes(path, b"", durable.PRIVATE)
     return path
+
+
+class NoDatabase(OperatorFault):
+    """No receiver has made the database yet."""

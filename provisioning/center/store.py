@@ -47,7 +47,7 @@ from provisioning.center.rows import (
     loss_rows,
     status_values,
 )
-from provisioning.center.sqlite_file import private_file
+from provisioning.center.sqlite_file import NoDatabase, private_file
 from provisioning.center.summary import DeviceSummary, device_summary
 
 BUSY_TIMEOUT_S = 10  # ours: a report reading while the receiver commits
@@ -299,7 +299,7 @@ def open_store(url: str, folder: Path, *, create: bool = True) -> Store:
 
 def _sqlite_file(path: Path, create: bool) -> Path:
     if not create and not path.is_file():
-        raise OperatorFault(f"还没有数据库 {path}。请检查 --config，或先运行 liuhen-center receive。")
+        raise NoDatabase(f"还没有数据库 {path}。请检查 --config，或先运行 liuhen-center receive。")
     return private_file(path)
 
 

@@ -96,7 +96,9 @@ def stamp_recording(folder: Path, authority: Authority) -> list[Outcome]:
     signature = folder / SIGNATURE_NAME
     beside = signature.with_name(signature.name + RESPONSE)
     if signature.exists() and not beside.exists():
-        answer, at = authority.stamp(signature.read_bytes())
+        with durable.read_errors(signature):
+            message = signature.read_bytes()
+        answer, at = authority.stamp(message)
         durable.write_bytes(beside, answer)
         done.append(Outcome(signature, at))
     return done
@@ -124,7 +126,7 @@ def stamp_segment(segment: Path, authority: Authority) -> datetime | None:
 
 
 def _read(segment: Path, offset: int, kept: Path, draft: Path) -> tuple[Manifest, bytes]:
-    with durable.disk_errors(segment), segment.open("rb") as file:
+    with durable.read_errors(segment), segment.open("rb") as file:
         file.seek(offset)
         box = file.read(manifest.RESERVED_BYTES)
     try:
@@ -151,10 +153,10 @@ def _before_the_cut(box: bytes, kept: Path, draft: Path) -> bytes | None:
 
 
 def _manifest_offset(segment: Path) -> int:
-    with durable.disk_errors(segment), segment.open("rb") as file:
-        head = file.read(bmff.MAX_LOADED_BYTES)
+    with durable.read_errors(segment), segment.open("rb") as file:
+        head, size = file.read(bmff.MAX_LOADED_BYTES), segment.stat().st_size
     try:
-        return bmff.box_at(bmff.Source(segment.stat().st_size, lambda at, length: head[at : at + length]), 0).end
+        return bmff.box_at(bmff.Source(size, lambda at, length: head[at : at + length]), 0).end
     except SenderFault as fault:
         raise SenderFault(f"{segment} 不是录像文件：{fault}") from fault
 

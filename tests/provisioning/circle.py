@@ -29,6 +29,7 @@ from agent.wire.identifiers import RecordingId
 from agent.wire.receipts import Receipt
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
 from agent.wire.topics import COMMAND, EVENTS, RECEIPT, device_topic
+from provisioning.center.grounds import CentreGrounds
 from provisioning.center.ingest import Ingest
 from provisioning.center.offload_intake import Office, OffloadIntake, Outcome
 from provisioning.center.offloaded import Shelf
@@ -99,7 +100,12 @@ class Circle:
         receiver = self.keys.receiver.signer
         office = Office("receiver-1", receiver, root, self.keys.trust, self.archive, lambda _: self.filed)
         shelf = Shelf(self.keys.authority.district, self.objects)
-        return OffloadIntake(office, self.store, shelf, self._made("recordings"), self.receipts)
+        return OffloadIntake(office, self.store, shelf, self._made("recordings"), self.receipts, self.grounds)
+
+    @property
+    def grounds(self) -> CentreGrounds:
+        root = self.keys.authority.root.chain[0]
+        return CentreGrounds(root, lambda: self.keys.trust, lambda device: self.store.account(device))
 
     def record(self, recording: RecordingId = FIRST, *, encrypted: bool = False) -> None:
         spool_keys = DataKeys(self.state / "keys", ARCHIVE.public_key() if encrypted else None)

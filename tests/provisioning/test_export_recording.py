@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.clip import verify_excerpt
 from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certificate
@@ -36,6 +36,7 @@ from tests.agent.evidence.attacks import AUTHORITY, recordings
 from tests.agent.evidence.bench import NOW, flipped
 from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
 from tests.provisioning.district import TestDistrict, today
+from tests.provisioning.grounds import no_grounds
 from tests.support.commands import run_here
 
 RECORDINGS = recordings()
@@ -46,7 +47,7 @@ EXPORTED_AT = NOW + timedelta(days=1)
 
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
-    return Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME)
+    return Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME, no_grounds)
 
 
 def _recording(tmp_path: Path, name: str = "one segment") -> Path:
@@ -161,7 +162,7 @@ def test_masked_export_is_a_trusted_child_that_shows_less(tmp_path: Path, office
     out, certificate = _export(tmp_path, office, wish)
     _checked(out, office)
     (taken,) = certificate.taken
-    assert sorted(it.suffix for it in out.iterdir()) == [".dsse", ".html", ".mp4", ".pem", ".py"]
+    assert sorted(it.suffix for it in out.iterdir()) == [".dsse", ".html", ".mp4", ".pem", ".txt"]
     data = (out / taken.file).read_bytes()
     assert c2pa_state(data, AUTHORITY.root_pem) == "Trusted"
     assert encypher_accepts(data, AUTHORITY.root_pem)
@@ -170,12 +171,26 @@ def test_masked_export_is_a_trusted_child_that_shows_less(tmp_path: Path, office
     assert max(levels) < 20
     assert sound is not mute
     manifest = c2pa_manifest(data)
+    assert manifest["title"] == taken.file
     (parent,) = manifest["ingredients"]  # type: ignore[misc]
     assert (parent["relationship"], parent["title"]) == ("parentOf", "segment-0001.mp4")
     content = {entry["label"]: entry["data"] for entry in manifest["assertions"]}  # type: ignore[attr-defined]
     done = [action["action"] for action in content["c2pa.actions.v2"]["actions"]]
     assert done == ["c2pa.opened", "c2pa.trimmed", *["c2pa.edited"] * (3 if mute else 2), "c2pa.transcoded"]
     assert (content["cn.liuhen.excerpt"]["first"], content["cn.liuhen.excerpt"]["last"]) == (3, 4)
+
+
+def test_masked_exports_page_tells_what_lies_there_and_its_commands_work(tmp_path: Path, office: Office) -> None:
+    out, certificate = _export(tmp_path, office, Wish(TOLD, **STRETCH, mute=True))
+    (taken,) = certificate.taken
+    page = (out / HOW_TO_NAME).read_text(encoding="utf-8")
+    assert _follow(out, out / HOW_TO_NAME) == [(0, True)] * 2
+    original = c2pa_manifest((out / taken.file).read_bytes())
+    told = {entry["label"]: entry["data"] for entry in original["assertions"]}["cn.liuhen.excerpt"]  # type: ignore[attr-defined]
+    leaf = hashlib.sha256(office.signer.chain[0]).hexdigest()
+    assert all(it in page for it in (taken.file, taken.source, told["source_sha256"], leaf, "parentOf", ROOT_NAME))
+    assert not (out / ALONE_NAME).exists()
+    assert HOW_TO_NAME in (out / PAGE_NAME).read_text(encoding="utf-8")
 
 
 def test_blurred_part_cannot_be_told_from_its_neighbours(tmp_path: Path, office: Office) -> None:
@@ -403,3 +418,16 @@ def test_file_name_that_is_no_text_ends_neither_the_report_nor_json(tmp_path: Pa
         done = CliRunner().invoke(app, [*command, *more])
         assert (done.exit_code, done.exception.__class__) == (13, SystemExit)
     assert "segment-?.mp4" in page.read_text()
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "SHA256SUMS.p7s", "segment-0001.mp4"])
+def test_file_that_cannot_be_read_is_told_in_one_line_and_nothing_leaves(
+    tmp_path: Path, office: Office, name: str
+) -> None:
+    recording = _recording(tmp_path)
+    (recording / name).unlink()
+    (recording / name).mkdir()
+    with pytest.raises(EnvironmentFault, match=rf"无法读取 .*{name}.*重试"):
+        export_recording(recording, tmp_path / "out" / "R1", Wish(TOLD), office, EXPORTED_AT)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not office.ledger.exists()

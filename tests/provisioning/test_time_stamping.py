@@ -38,6 +38,7 @@ from tests.agent.evidence.foreign import c2pa_state, encypher_accepts, run
 from tests.agent.evidence.telling import credential
 from tests.agent.evidence.test_how_to import MAX_PAGE_LINES, follow
 from tests.agent.evidence.test_standalone import ALONE
+from tests.provisioning.grounds import no_grounds
 from tests.support.tsa import Tsa, make_tsa
 
 AUTHORITY = make_authority()
@@ -285,7 +286,7 @@ def test_the_verifier_in_one_file_accepts_a_stamped_recording_and_no_other_chang
 def test_exported_stamped_recording_is_verified_by_the_page_that_lies_in_it(tmp_path: Path, tsa: Tsa) -> None:
     folder = recording(tmp_path / "R", segments=2)
     stamp_recording(folder, asking(tsa))
-    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME)
+    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME, no_grounds)
     wish = Wish(Responsibility("示例-000003", "示例区法院调取", "示例-000004"))
     for name in folder.glob("*.unstamped"):
         name.unlink()  # not needed: the device's box can be had from the stamped one
@@ -531,3 +532,11 @@ def test_every_flipped_bit_inside_a_token_is_refused(tmp_path: Path, tsa: Tsa) -
         changed[bit // 8] ^= 1 << bit % 8
         with pytest.raises(SenderFault):
             read(bytes(changed), found.countersigned)
+
+
+def test_signature_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, tsa: Tsa) -> None:
+    folder = recording(tmp_path / "R")
+    (folder / "SHA256SUMS.p7s").unlink()
+    (folder / "SHA256SUMS.p7s").mkdir()
+    with pytest.raises(EnvironmentFault, match=r"SHA256SUMS\.p7s.*重试"):
+        stamp_recording(folder, asking(tsa))

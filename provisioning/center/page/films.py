@@ -19,6 +19,7 @@ from agent.wire.envelope import open_archived
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
 from agent.wire.recording_receipts import RECORDING_RECEIPT_TYPE, RecordingReceipt, parse_recording_receipt
 from provisioning.center.cases import SEEN
+from provisioning.center.grounds import open_grounds
 from provisioning.center.page import film_view
 from provisioning.center.page.door import Page, Visitor
 from provisioning.center.page.frame import Frame
@@ -86,7 +87,7 @@ class FilmPages:
         place = self._place(recording)
         if not segment_paths(place):
             return {"中心": "没有", "检验": "—", "回执": self._receipted(recording)}
-        verdict = kept_verdict(place, self.frame.config.folder / SEEN, self.frame.root())
+        verdict = kept_verdict(place, self.frame.config.folder / SEEN, open_grounds(self.frame.config))
         kept = "已加密" if needs_key(place) else "明文"
         return {"中心": kept, "检验": film_view.verdict_words(verdict), "回执": self._receipted(recording)}
 
@@ -106,7 +107,8 @@ class FilmPages:
         try:
             archive = frame.shelves.archive()
             kept = frame.config.folder / SEEN
-            seen = seen_recordings(self._root, [recording], kept, frame.root(), frame.now(), archive)
+            grounds = open_grounds(frame.config)
+            seen = seen_recordings(self._root, [recording], kept, grounds, frame.now(), archive)
         except SenderFault:
             return ""
         return seen[recording].fact.verdict if recording in seen else ""

@@ -43,6 +43,7 @@ from tests.agent.adapters.recording_bench import (
 from tests.agent.evidence.bench import DEVICE, NOW, flipped
 from tests.agent.evidence.photos import PLACE, photo
 from tests.agent.evidence.test_how_to import MAX_PAGE_LINES, follow
+from tests.provisioning.grounds import no_grounds
 from tests.support.device import DistrictKeys
 from tests.support.tsa import make_tsa
 
@@ -139,7 +140,7 @@ def test_exported_gm_recording_is_verified_by_the_page_that_lies_in_it(
     if stamp:
         tsa = make_tsa(tmp_path / "tsa")
         stamp_recording(folder, Authority(tsa.answer, [tsa.root]))
-    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME)
+    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME, no_grounds)
     wish = Wish(Responsibility("示例-000003", "示例区法院调取", "示例-000004"))
     out = tmp_path / "out"
     export_recording(folder, out, wish, office, NOW)
@@ -157,7 +158,7 @@ def test_page_of_a_gm_recording_with_a_photo_tells_what_its_command_prints(tmp_p
         (folder / name).unlink()
     recover(spool, SIGNER, CLOCK)
     assert "photo-" in (folder / "SM3SUMS").read_text()
-    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME)
+    office = Office("receiver-1", AUTHORITY.signer("receiver-1"), AUTHORITY.root, tmp_path / LEDGER_NAME, no_grounds)
     told = Responsibility("示例-000003", "示例区法院调取", "示例-000004")
     export_recording(folder, tmp_path / "out", Wish(told), office, NOW)
     assert set(follow(tmp_path / "out").values()) == {(0, True)}

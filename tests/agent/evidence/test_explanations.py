@@ -23,11 +23,12 @@ from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.reasons import Cause
 from agent.evidence.report import Report, Verdict
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
-from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
+from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import recording_id
 from agent.wire.notes import RecordingNote, note_digest, note_name, open_note, seal_note
 from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority
+from tests.agent.evidence.telling import Centre
 from tests.support.media import FRAGMENT_MS
 
 AUTHOR = "示例-000001"
@@ -133,6 +134,20 @@ def test_note_by_another_device_of_the_district_is_not_believed(authority: Autho
     data = bench.sealed(events={1: gap(bench)})
     stranger = {"0001.dsse": seal_note(note(bench), authority.signer("REC-0002"))}
     assert report(authority, data, stranger).verdict is Verdict.UNTRUSTED
+
+
+@pytest.mark.parametrize(("days", "told"), [(32, Verdict.UNTRUSTED), (1, Verdict.EXPLAINED_GAP)])
+def test_note_written_after_its_key_was_revoked_explains_nothing(
+    authority: Authority, bench: Bench, days: int, told: Verdict
+) -> None:
+    data, written = bench.sealed(events={1: gap(bench)}), NOW + timedelta(days=days)
+    beside = Sidecars(notes=sealed_notes(bench, note(bench, first=2, last=3, written=written)))
+    trust = Centre(authority, revoked_at=NOW + timedelta(days=2)).trust
+    files = [SegmentFile("segment-0001.mp4", Source.of_bytes(data))]
+    found = verify_recording(files, [authority.root], NOW + timedelta(days=60), beside, grounds=Grounds(trust))
+    assert found.verdict is told
+    explained = not any("均未见到" in line for line in found.completeness.lines)
+    assert explained is (told is Verdict.EXPLAINED_GAP)
 
 
 def test_note_signed_under_another_root_is_not_believed(authority: Authority, bench: Bench) -> None:
