@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from agent.evidence.excerpt_findings import excerpt_findings, is_excerpt
 from agent.evidence.interruptions import REASON_NAMES
-from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalRecord, Reason
+from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, JournalRecord, Reason
 from agent.evidence.places import MISSING, Examined, clock_text
+from agent.evidence.reasons import RECORDING_GOES_ON
 from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
 from agent.wire.instant import Instant
 
 TIME_HOLE_MS = 1000  # ours: more than this between the end of a fragment and the next one is an interruption
+GAP_EDGE_MS = 5000  # ours: a silent camera is found lost after 3 s, and the first whole picture may come late
 NO_INTERRUPTION = frozenset({Reason.STOPPED, Reason.CONTINUED})
 
 
@@ -93,8 +95,10 @@ def _seals(segments: Sequence[Examined], *, whole: bool) -> Iterator[Finding]:
 
 def _holes(segments: Sequence[Examined]) -> Iterator[Finding]:
     records = [(segment, record) for segment in segments for record in segment.found.fragments]
+    gaps = list(_empty_gaps(segments))
     for (segment, before), (other, after) in itertools.pairwise(records):
-        if after.entry.sequence != before.entry.sequence + 1 or _explained(segment, before, other, after):
+        told = (other is not segment and _ended(segment)) or _covered(before, after, gaps)
+        if after.entry.sequence != before.entry.sequence + 1 or told:
             continue
         hole = _hole_ms(before, after)
         if hole is None or hole > TIME_HOLE_MS:
@@ -114,13 +118,51 @@ def _hole_ms(before: JournalRecord, after: JournalRecord) -> int | None:
     return passed - earlier.duration_ms
 
 
-def _explained(segment: Examined, before: JournalRecord, other: Examined, after: JournalRecord) -> bool:
-    events = [*before.entry.moment.events, *after.entry.moment.events]
-    if other is not segment and segment.seal is not None:
-        if segment.seal.closing.reason not in NO_INTERRUPTION:
-            return True
-        events += segment.seal.closing.gaps
-    return any(event.kind in (GAP_OPENED, GAP_CLOSED) and event.reason is not None for event in events)
+def _ended(segment: Examined) -> bool:
+    """Whether the signed end of `segment` says why nothing follows at once."""
+    reason = None if segment.seal is None else segment.seal.closing.reason
+    return reason is not None and reason not in NO_INTERRUPTION | RECORDING_GOES_ON
+
+
+def _empty_gaps(segments: Sequence[Examined]) -> Iterator[tuple[Instant, Instant | None]]:
+    """Begin and end of every gap in which nothing was recorded; an end whose begin is not here makes none."""
+    begun: dict[Reason, Instant] = {}
+    for event in _events(segments):
+        if event.reason is None or event.reason in RECORDING_GOES_ON:
+            continue
+        if event.kind == GAP_OPENED:
+            if event.reason in begun:
+                yield begun[event.reason], None
+            begun[event.reason] = event.at
+        elif event.kind == GAP_CLOSED and event.reason in begun:
+            yield begun.pop(event.reason), event.at
+    yield from ((at, None) for at in begun.values())
+
+
+def _events(segments: Sequence[Examined]) -> Iterator[JournalEvent]:
+    for segment in segments:
+        for record in segment.found.fragments:
+            yield from record.entry.moment.events
+        yield from () if segment.seal is None else segment.seal.closing.gaps
+
+
+def _covered(before: JournalRecord, after: JournalRecord, gaps: Sequence[tuple[Instant, Instant | None]]) -> bool:
+    """Whether gaps that meet the hole between two fragments fill it, but for `GAP_EDGE_MS` at each edge and between
+    two of them. One that never ends fills the hole it began at. Across a restart only the end of a segment tells."""
+    earlier, stop = before.entry.moment, after.entry.moment.captured
+    start, edge = earlier.captured.monotonic_ns + earlier.duration_ms * 1_000_000, GAP_EDGE_MS * 1_000_000
+    met, reach = False, start
+    for opened, closed in sorted(gaps, key=lambda gap: gap[0].monotonic_ns):
+        if {opened.boot, earlier.captured.boot} != {stop.boot} or (closed is not None and closed.boot != stop.boot):
+            continue
+        begin = opened.monotonic_ns
+        if closed is None:
+            end = stop.monotonic_ns if begin >= earlier.captured.monotonic_ns else begin
+        else:
+            end = closed.monotonic_ns
+        if end > start and begin <= min(reach + edge, stop.monotonic_ns):
+            met, reach = True, max(reach, end)
+    return met and reach + edge >= stop.monotonic_ns
 
 
 def clock_lines(segments: Sequence[Examined], *, witnessed: bool = False) -> list[str]:

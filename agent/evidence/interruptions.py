@@ -55,17 +55,16 @@ class Spoken:
 
 def interruption_findings(segments: Sequence[Examined], notes: Sequence[RecordingNote]) -> Iterator[Finding]:
     """One finding for every interruption. `notes` were verified; an interruption that needs a person's explanation is
-    explained by words spoken after it began, or by a note whose range meets it."""
+    explained by words that speak of it (`spoken_of`), or by a note whose range meets it."""
     yield from _unlisted(segments)
-    spoken = list(spoken_explanations(segments))
-    for gap in interruptions(segments):
+    for gap, words in spoken_of(segments):
         what = "无声" if gap.reason in SOUNDLESS else "中断"
         text = f"{clock_text(gap.at)} 起{what}"
         if gap.reason is None:
             yield Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, f"{text}，没有说明原因。")
             continue
         text += f"：{REASON_NAMES[gap.reason]}{_bracketed(gap)}"
-        told = _explained(gap, spoken, notes)
+        told = _explained(gap, words, notes)
         if told is None:
             rule = "按规定应有口头说明或事后补充说明，均未见到。"
             yield Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, f"{text}；{rule}")
@@ -77,9 +76,27 @@ def judged_interruptions(
     segments: Sequence[Examined], notes: Sequence[RecordingNote]
 ) -> Iterator[tuple[Interruption, bool]]:
     """Every interruption, and whether it is explained as `interruption_findings` judges it."""
-    spoken = list(spoken_explanations(segments))
-    for gap in interruptions(segments):
-        yield gap, _explained(gap, spoken, notes) is not None
+    for gap, words in spoken_of(segments):
+        yield gap, _explained(gap, words, notes) is not None
+
+
+def spoken_of(segments: Sequence[Examined]) -> list[tuple[Interruption, Spoken | None]]:
+    """Every interruption and the words that speak of it. Words speak of the last interruption before their end that
+    needs a person's and has none yet, and of the earlier ones without any only where reason and note are the same."""
+    gaps = list(interruptions(segments))
+    told: list[Spoken | None] = [None] * len(gaps)
+    for words in spoken_explanations(segments):
+        waiting = [
+            number
+            for number, gap in enumerate(gaps)
+            if gap.reason is not None and NEEDS[gap.reason] is not Explained.BY_DEVICE
+            if told[number] is None and gap.sequence <= words.last
+        ]
+        for number in waiting:
+            last = gaps[waiting[-1]]
+            if (gaps[number].reason, gaps[number].note) == (last.reason, last.note):
+                told[number] = words
+    return list(zip(gaps, told, strict=True))
 
 
 def _unlisted(segments: Sequence[Examined]) -> Iterator[Finding]:
@@ -119,15 +136,14 @@ def spoken_explanations(segments: Sequence[Examined]) -> Iterator[Spoken]:
                     yield Spoken(first, last, event.note)
 
 
-def _explained(gap: Interruption, spoken: Sequence[Spoken], notes: Sequence[RecordingNote]) -> str | None:
+def _explained(gap: Interruption, words: Spoken | None, notes: Sequence[RecordingNote]) -> str | None:
     """How `gap` is explained, in Chinese; None when it is not."""
     if gap.reason is None:
         return None
     if NEEDS[gap.reason] is Explained.BY_DEVICE:
         return ""
-    for words in spoken:
-        if words.last >= gap.sequence:
-            return f"；第 {words.first} 至 {words.last} 片段有口头说明{_cause(words.cause)}"
+    if words is not None:
+        return f"；第 {words.first} 至 {words.last} 片段有口头说明{_cause(words.cause)}"
     for note in notes:
         if note.first <= gap.sequence + 1 and gap.sequence <= note.last:
             return f"；{note.author} 于 {note.written:%Y-%m-%d} 补充说明{_cause(note.cause)}"

@@ -43,7 +43,7 @@ class Explained(StrEnum):
     BY_DEVICE = "by-device"
     """The device's own signed account is enough."""
     BY_PERSON = "by-person"
-    """A spoken explanation later in the recording, or a signed note, is asked for as well."""
+    """A spoken explanation that follows it, or a signed note, is asked for as well."""
 
 
 EXPLANATION: Mapping[Reason, Explained] = {
@@ -67,6 +67,9 @@ EXPLANATION: Mapping[Reason, Explained] = {
 """The one table. REC-10 asks for a statement on resuming and a written explanation wherever an officer was there to see
 that nothing is recorded; a restart, a dropped frame or a frozen picture may pass unnoticed, so the device's account has
 to do."""
+
+RECORDING_GOES_ON = frozenset({Reason.MUTED, Reason.SOUND_LOST, Reason.PICTURE_FROZEN, Reason.CLOCK_JUMPED})
+"""With these fragments are still made: they account for no hole between two fragments."""
 
 
 class Cause(StrEnum):

@@ -21,7 +21,7 @@ C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex
 NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
 PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
-HOLE_MS, NORMAL, EPOCH = 1000, ("stopped", "continued"), datetime(1970, 1, 1, tzinfo=UTC)
+HOLE_MS, EDGE_MS, NORMAL, GOES_ON, EPOCH = 1000, 5000, ("stopped", "continued"), ("muted", "sound-lost", "picture-frozen", "clock-jumped"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
 WHERE = ("latitude", "longitude", "quality", "satellites", "hdop", "age_ms"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 SIGNED_DATA, DATA, SHA_256, ES_256, VERSION_1, SIGNED_ATTRIBUTES = map(bytes.fromhex, ("06092a864886f70d010702", "06092a864886f70d010701", "300b0609608648016503040201", "300a06082a8648ce3d040302", "020101", "301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420"))
@@ -33,29 +33,24 @@ def require(condition):
 def sha(data): return hashlib.sha256(data).digest()
 def es256(key, signature, signed, raw=True):
     require(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) and (not raw or len(signature) == 64))
-    encoded = utils.encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:])) if raw else signature
-    key.verify(encoded, signed, ec.ECDSA(hashes.SHA256()))
+    encoded = utils.encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:])) if raw else signature; key.verify(encoded, signed, ec.ECDSA(hashes.SHA256()))
 def walk(data, at=0):
     """Type, begin, begin of the content and end of every box from `at` on."""
     while at < len(data):
         size, kind, header = int.from_bytes(data[at:at + 4]), bytes(data[at + 4:at + 8]), 8
         if size == 1: size, header = int.from_bytes(data[at + 8:at + 16]), 16
         if len(data) - at < header or size > len(data) - at: raise Beyond
-        require(size >= header and all(0x20 <= letter < 0x7F for letter in kind))
-        yield kind, at, at + header, at + size
-        at += size
+        require(size >= header and all(0x20 <= letter < 0x7F for letter in kind)); yield kind, at, at + header, at + size; at += size
 def boxes(data): return [(kind, data[inside:end]) for kind, _, inside, end in walk(data)]
 def cbor(data): return cbor2.loads(data) if len(data) <= MAX_CBOR else require(condition=False)
 def sign1(value, key=None, payload=None):
     """The parts of a COSE_Sign1 (RFC 9052), ES256; verified when a key is given."""
-    require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7)
-    protected, _, inside, signature = value.value
+    require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7); protected, _, inside, signature = value.value
     if key is not None: es256(key, signature, cbor2.dumps(["Signature1", protected, b"", inside if payload is None else payload]))
     return value.value
 def superbox(data):
     """Kind, label, hashed bytes, CBOR contents and children of a JUMBF superbox."""
-    parts = boxes(data)
-    require(parts[0][0] == b"jumd" and parts[0][1][4:17] == JUMBF_SUFFIX and all(kind in (b"jumb", b"cbor") for kind, _ in parts[1:]))
+    parts = boxes(data); require(parts[0][0] == b"jumd" and parts[0][1][4:17] == JUMBF_SUFFIX and all(kind in (b"jumb", b"cbor") for kind, _ in parts[1:]))
     children = [superbox(inner) for kind, inner in parts[1:] if kind == b"jumb"]
     return parts[0][1][:4], parts[0][1][17:-1].decode("ascii"), data, [inner for kind, inner in parts[1:] if kind == b"cbor"], children
 def without_stamp(box, signature):
@@ -64,19 +59,14 @@ def without_stamp(box, signature):
     if "sigTst2" not in header: return None
     made = lambda extra, padding=256: cbor2.dumps(cbor2.CBORTag(18, [protected, {**extra, "pad": bytes(padding)}, None, raw]))
     filled, token = lambda extra: made(extra, 256 + len(signature) - len(made(extra))), header["sigTst2"]["tstTokens"][0]["val"]
-    require(isinstance(token, bytes) and len(token) <= 8192 and box.endswith(signature))
-    require(filled({"sigTst2": {"tstTokens": [{"val": token}]}}) == signature)
+    require(isinstance(token, bytes) and len(token) <= 8192 and box.endswith(signature)); require(filled({"sigTst2": {"tstTokens": [{"val": token}]}}) == signature)
     return box[:-len(signature)] + filled({})
 def read_manifest(box):
     """The C2PA manifest in its reserved box, its signature and its assertions verified."""
-    require(len(box) == MANIFEST_BYTES and box[24:24 + len(PREAMBLE)] == PREAMBLE)
-    ((kind, store),) = boxes(box[24 + len(PREAMBLE):])
-    ((_, label, _, no_content, parts),) = superbox(store)[4]
-    part = {child[1]: child for child in parts}
-    require(kind == b"jumb" and len(parts) == len(part) == 3 and not no_content)
+    require(len(box) == MANIFEST_BYTES and box[24:24 + len(PREAMBLE)] == PREAMBLE); ((kind, store),) = boxes(box[24 + len(PREAMBLE):])
+    ((_, label, _, no_content, parts),) = superbox(store)[4]; part = {child[1]: child for child in parts}; require(kind == b"jumb" and len(parts) == len(part) == 3 and not no_content)
     (claim,), (signature,), listed = part["c2pa.claim.v2"][3], part["c2pa.signature"][3], part["c2pa.assertions"]
-    protected, unprotected, payload, _ = sign1(cbor(signature))
-    chain = cbor(protected)[33] if isinstance(cbor(protected)[33], list) else [cbor(protected)[33]]
+    protected, unprotected, payload, _ = sign1(cbor(signature)); chain = cbor(protected)[33] if isinstance(cbor(protected)[33], list) else [cbor(protected)[33]]
     sign1(cbor(signature), x509.load_der_x509_certificate(chain[0]).public_key(), claim)
     require(payload is None and set(unprotected) <= {"pad", "sigTst2"} and not unprotected.get("pad", b"").strip(b"\0"))
     told = [{"url": f"self#jumbf=c2pa.assertions/{child[1]}", "hash": sha(child[2])} for child in listed[4]]
@@ -84,11 +74,8 @@ def read_manifest(box):
     found = {child[1]: cbor(child[3][0]) for child in listed[4] if len(child[3]) == 1 and not child[4]}
     hashed, seal, (session,) = found["c2pa.hash.bmff.v3"], found.get("cn.liuhen.seal"), found["c2pa.session-keys"]["keys"]
     require(len(found) == len(told) and not listed[3] and hashed["exclusions"] == EXCLUSIONS and hashed["alg"] == "sha256")
-    point = session["key"]
-    require((point[1], point[-1], point[3]) == (2, 1, -7))
-    key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
-    sign1(session["signerBinding"], key, chain[0])
-    named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
+    point = session["key"]; require((point[1], point[-1], point[3]) == (2, 1, -7)); key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
+    sign1(session["signerBinding"], key, chain[0]); named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
     return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": found["cn.liuhen.recording"], "seal": seal, "key": key, "key_id": named,
             "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
 def read_fragment(data, at, manifest, read):
@@ -99,15 +86,12 @@ def read_fragment(data, at, manifest, read):
         if kind != b"emsg": whole.update((at - start).to_bytes(8)); whole.update(data[at:after])
         found[kind], read[0] = (at, after), after
     if len(found) < 5: raise Beyond
-    emsg, uuid, moof = (bytes(data[slice(*found[kind])]) for kind in (b"emsg", b"uuid", b"moof"))
-    message, entry = emsg[24 + len(NAMES):], cbor(uuid[24:])
-    protected, unprotected, payload, signature = sign1(cbor(message), manifest["key"])
-    signed, media_at = cbor(payload), found[b"moof"][0]
+    emsg, uuid, moof = (bytes(data[slice(*found[kind])]) for kind in (b"emsg", b"uuid", b"moof")); message, entry = emsg[24 + len(NAMES):], cbor(uuid[24:])
+    protected, unprotected, payload, signature = sign1(cbor(message), manifest["key"]); signed, media_at = cbor(payload), found[b"moof"][0]
     numbers = b"".join(number.to_bytes(4) for number in (1000, 0, entry["ms"], entry["seq"] & 0xFFFFFFFF))
     exact = NAMES + numbers + cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected, payload, signature]))
     require(emsg[8:] == exact and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP)
-    require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"])
-    require(signed["sequenceNumber"] == entry["seq"] >= manifest["least"] and uuid[8:24] == JOURNAL)
+    require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"]); require(signed["sequenceNumber"] == entry["seq"] >= manifest["least"] and uuid[8:24] == JOURNAL)
     require(isinstance(entry["evt"], list) and all(len(event) == 5 + (event[0] == "explanation") for event in entry["evt"]) and len(entry["cap"]) == len(entry["sig"]) == 4 and (entry["pos"] is None or [type(it) for it in entry["pos"]] == [int] * 6))
     require(entry["moof"] == sha(moof)[:8])
     return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
@@ -119,8 +103,7 @@ def read_segment(name, data, whole, tell):
         for kind, at, inside, end in itertools.islice(walk(data), 3):
             if data[inside:inside + 16] == C2PA: manifest_at = at
             heads.append((kind, bytes(data[at:min(end, at + MAX_LOADED)])))
-        require([kind for kind, _ in heads] == [b"ftyp", b"uuid", b"moov"])
-        manifest = read_manifest(heads[1][1])
+        require([kind for kind, _ in heads] == [b"ftyp", b"uuid", b"moov"]); manifest = read_manifest(heads[1][1])
         opening, seal, first = manifest["opening"], manifest["seal"], manifest["opening"]["first_sequence"]
     except NO:
         recognised = manifest_at or next_fragment(data, 0) < len(data)
@@ -128,13 +111,11 @@ def read_segment(name, data, whole, tell):
     at, rows, tail, cut, wasted, damage = end, [], [], False, 0, [(kind.decode(),) for kind, content in heads[::2] if sha(content) != opening[kind.decode()]]
     while at < len(data):
         try:
-            row = read_fragment(data, at, manifest, read := [at])
-            at, damage, tail = row["end"], damage + tail + ([] if row["honest"] else [(at, row["end"])]), []
+            row = read_fragment(data, at, manifest, read := [at]); at, damage, tail = row["end"], damage + tail + ([] if row["honest"] else [(at, row["end"])]), []
             if row["honest"]: rows.append(row)
         except NO as fault:
             cut, wasted = isinstance(fault, Beyond), wasted + read[0] - at
-            end = len(data) if len(tail) + len(damage) >= MAX_PIECES or wasted > 4 * len(data) else next_fragment(data, at + 1)
-            tail, at = [*tail, (at, end)], end
+            end = len(data) if len(tail) + len(damage) >= MAX_PIECES or wasted > 4 * len(data) else next_fragment(data, at + 1); tail, at = [*tail, (at, end)], end
     if tail and not seal: tell("missing", f"{name}: torn from byte 自此残缺 {tail[0][0]}")
     elif tail: damage += tail[:-1] if cut and len(data) < seal["size"] else tail
     for place in damage:
@@ -162,34 +143,62 @@ def flat_hash(data):
             whole.update(at.to_bytes(8)); whole.update(data[at:end])
     return whole.digest()
 def check_recording(segments, whole, tell):
-    spoken = any(event[0] == "explanation" for segment in segments for row in segment["rows"] for event in row["evt"])
+    heard, muted, spans, gaps, told = [], False, [], [], []
+    for segment in segments:  # an explanation counts only where it can have been heard
+        for row in segment["rows"]:
+            turns = [event[0] in ("mute-on", "gap-opened") for event in row["evt"] if event[3] in ("muted", "sound-lost")]
+            if segment["opening"]["context"].get("sound") is not False and not (muted and all(turns)): heard.append(row["seq"])
+            muted = turns[-1] if turns else muted
+        spans += [event[5] for row in segment["rows"] for event in row["evt"] if event[0] == "explanation"]
     for segment in segments:
-        seal, name = segment["seal"], segment["name"]
+        seal, name, rows, seen = segment["seal"], segment["name"], segment["rows"], set()
         if segment["opening"]["recording"] != segments[0]["opening"]["recording"]: tell("altered", f"{name}: of another recording 属于另一次录制")
         if not seal: tell("unexplained-gap", f"{name}: never sealed, nobody signed where it ends 未封存，结尾没有签名说明")
-        elif seal["recovered"] or seal["reason"] not in NORMAL: tell("explained-gap" if seal["recovered"] or seal["reason"] in BY_DEVICE or spoken else "unexplained-gap", f"{name}: ended by 结束原因 {seal['reason']}" + (" (recovered 恢复封存)" if seal["recovered"] else ""))
-        for event in itertools.chain(*(row["evt"] for row in segment["rows"]), seal["gaps"] if seal else []):
-            if event[0] in ("gap-opened", "mute-on"): tell("explained-gap" if event[3] and (event[3] in BY_DEVICE or spoken) else "unexplained-gap", f"{name}: {clock(event[2])} gap 中断 {event[3]} {event[4]}")
+        elif seal["recovered"]: tell("explained-gap", f"{name}: ended by 结束原因 {seal['reason']} (recovered 恢复封存)")
+        if seal and seal["gap_count"] > len(seal["gaps"]): tell("unexplained-gap", f"{name}: {seal['gap_count']} gaps, not all listed 中断未能全部列出")
+        last = rows[-1]["seq"] if rows else segment["first"] - 1
+        for sequence, event in [*((row["seq"], event) for row in rows for event in row["evt"]), *((last, event) for event in (seal["gaps"] if seal else []))]:
+            if event[0] in ("gap-opened", "mute-on"): gaps.append((name, sequence, event[2], event[3], event[4])); seen.add(event[3])
+        if seal and not seal["recovered"] and seal["reason"] not in {*NORMAL, *seen}: gaps.append((name, last, seal["at"][1:], seal["reason"], ""))
+    for _, last in (span for span in spans if any(span[0] <= it <= span[1] for it in heard)):
+        waiting = [gap for gap in gaps if gap[3] and gap[3] not in BY_DEVICE and gap[1] <= last and gap not in told]
+        told += [gap for gap in waiting if gap[3:] == waiting[-1][3:]]  # the last one that waits, and its like
+    for gap in gaps: tell("explained-gap" if gap[3] in BY_DEVICE or gap in told else "unexplained-gap", f"{gap[0]}: {clock(gap[2])} gap 中断 {gap[3]} {gap[4]}")
     for before, after in itertools.pairwise([{"number": 0}, *segments] if whole else segments):
         if after["number"] == before["number"]: tell("altered", f"{after['name']}: segment {after['number']} twice 第 {after['number']} 段重复")
         elif after["number"] > before["number"] + 1: tell("missing", f"segments 分段 {before['number'] + 1}-{after['number'] - 1} missing 缺失")
         elif before["number"] and after["opening"]["prior_head"] != before["head"]:
             tell("missing" if after["first"] > before["last"] + 1 else "altered", f"{after['name']}: does not follow 衔接不上 {before['name']}")
     if whole and segments and segments[-1]["seal"] and segments[-1]["seal"]["reason"] == "continued": tell("missing", f"segment 分段 {segments[-1]['number'] + 1} missing 缺失")
+    empty = empty_gaps([event for it in segments for event in (*(event for row in it["rows"] for event in row["evt"]), *(it["seal"]["gaps"] if it["seal"] else []))])
     for (segment, before), (other, after) in itertools.pairwise((it, row) for it in segments for row in it["rows"]):
         passed = (after["cap"][1] - before["cap"][1]) // 10**6 - before["ms"] if before["boot"] == after["boot"] else None
-        events = [*before["evt"], *after["evt"], *(segment["seal"]["gaps"] if segment is not other and segment["seal"] else [])]
-        told = (segment is not other and segment["seal"] and segment["seal"]["reason"] not in NORMAL) or any(event[0] in ("gap-opened", "gap-closed") and event[3] for event in events)
-        if after["seq"] == before["seq"] + 1 and not told and (passed is None or passed > HOLE_MS):
+        ended = segment is not other and segment["seal"] and segment["seal"]["reason"] not in (*NORMAL, *GOES_ON)
+        if after["seq"] == before["seq"] + 1 and not ended and (passed is None or passed > HOLE_MS) and not covered(before, after, empty):
             tell("unexplained-gap", f"{segment['name']}: {clock(before['cap'])} then a hole 之后无说明中断 {passed} ms")
+def empty_gaps(events):
+    """Boot, begin and (boot, time) of the end, or None, of each gap in which nothing was recorded."""
+    begun, found = {}, []
+    for kind, boot, at, reason, *_ in (event for event in events if event[3] and event[3] not in GOES_ON):
+        if kind == "gap-opened":
+            if reason in begun: found.append((*begun[reason], None))
+            begun[reason] = boot, at[1]
+        elif kind == "gap-closed" and reason in begun: found.append((*begun.pop(reason), (boot, at[1])))
+    return sorted([*found, *((*begin, None) for begin in begun.values())], key=lambda it: it[1])
+def covered(before, after, gaps):
+    """Whether gaps that meet the hole fill it but for EDGE_MS; one without an end fills the hole it began at."""
+    start, stop, edge, met = before["cap"][1] + before["ms"] * 10**6, after["cap"][1], EDGE_MS * 10**6, False; reach = start
+    for boot, begin, closed in gaps:
+        if {boot, before["boot"], after["boot"], closed[0] if closed else boot} != {boot}: continue
+        end = closed[1] if closed else stop if begin >= before["cap"][1] else begin
+        if end > start and begin <= min(reach + edge, stop): met, reach = True, max(reach, end)
+    return met and reach + edge >= stop
 def clock(moment): return f"{EPOCH + timedelta(milliseconds=moment[0], hours=8):%Y-%m-%d %H:%M:%S}+08"
 def trusted_path(chain, roots):
     """Common name of the leaf and the dates of the whole path from DER `chain` (leaf first) to one of `roots`."""
-    require(1 <= len(chain) <= 4)
-    path = [x509.load_der_x509_certificate(entry) for entry in chain]; require(all(entry.endswith(b"\0" + it.signature) for entry, it in zip(chain, path, strict=True)))
+    require(1 <= len(chain) <= 4); path = [x509.load_der_x509_certificate(entry) for entry in chain]; require(all(entry.endswith(b"\0" + it.signature) for entry, it in zip(chain, path, strict=True)))
     path.append(next(root for root in [*roots, None] if root is None or root.subject == path[-1].issuer))
-    part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value
-    usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
+    part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value; usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
     require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
         limits = certificate.verify_directly_issued_by(issuer) or part(issuer, x509.BasicConstraints)
@@ -197,8 +206,7 @@ def trusted_path(chain, roots):
     return path[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value, max(it.not_valid_before_utc for it in path), min(it.not_valid_after_utc for it in path)
 def check_trust(segment, roots, tell):
     try:
-        name, begin, end = trusted_path(segment["chain"], roots)
-        require(name == segment["opening"]["device"])
+        name, begin, end = trusted_path(segment["chain"], roots); require(name == segment["opening"]["device"])
         for _, wall, _, state, _ in (segment["opening"]["opened"], (segment["seal"] or {}).get("at", segment["opening"]["opened"])):
             require(begin <= EPOCH + timedelta(milliseconds=wall) <= end or (state == "unset" and begin <= datetime.now(UTC) <= end))
     except NO:
@@ -208,8 +216,7 @@ def der(data):
     while at < len(data):
         length, begin = data[at + 1], at + 2
         if length >= 128: length, begin = int.from_bytes(data[begin:begin + (length & 127)]), begin + (length & 127)
-        require(begin + length <= len(data))
-        at, found = begin + length, [*found, (data[begin:begin + length], data[at:begin + length])]
+        require(begin + length <= len(data)); at, found = begin + length, [*found, (data[begin:begin + length], data[at:begin + length])]
     return found
 def tlv(tag, *inside):
     size = len(body := b"".join(inside)).to_bytes((len(body).bit_length() + 7) // 8)
@@ -218,15 +225,12 @@ def check_signature(p7s, sums, roots, devices, tell):
     """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes; the one form that is written, byte for byte."""
     verdict = "altered"
     try:
-        signed = der(der(der(der(p7s)[0][0])[1][0])[0][0])
-        chain, info = [whole for _, whole in der(signed[3][0])], der(der(signed[4][0])[0][0])
+        signed = der(der(der(der(p7s)[0][0])[1][0])[0][0]); chain, info = [whole for _, whole in der(signed[3][0])], der(der(signed[4][0])[0][0])
         leaf, attributes = x509.load_der_x509_certificate(chain[0]), SIGNED_ATTRIBUTES + sha(sums)
         issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
         signer = tlv(48, VERSION_1, issued, SHA_256, tlv(160, attributes), ES_256, tlv(4, info[5][0]))
         require(p7s == tlv(48, SIGNED_DATA, tlv(160, tlv(48, VERSION_1, tlv(49, SHA_256), tlv(48, DATA), tlv(160, *chain), tlv(49, signer)))))
-        es256(leaf.public_key(), info[5][0], tlv(49, attributes), raw=False)
-        verdict = "untrusted"
-        require(trusted_path(chain, roots)[0] in devices or not devices)
+        es256(leaf.public_key(), info[5][0], tlv(49, attributes), raw=False); verdict = "untrusted"; require(trusted_path(chain, roots)[0] in devices or not devices)
     except NO:
         tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
 def journal_lines(segments):
@@ -241,9 +245,7 @@ def journal_lines(segments):
                 "file": f"segment-{row['seg']:04d}.mp4", "head": row["head"].hex(), "length": row["end"] - row["media_at"],
                 "offset": row["media_at"], "previous": row["prev"].hex(), "previous_line": before, "recording": row["rec"],
                 "segment": row["seg"], "sequence": row["seq"], "sha256": row["media"].hex()} | ({"position": dict(zip(WHERE, row["pos"], strict=True))} if row["pos"] else {})
-        text = json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        before = sha(text).hex()
-        yield text + b"\n"
+        text = json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(); before = sha(text).hex(); yield text + b"\n"
 def check_sidecars(folder, files, segments, roots, intact, tell):
     beside = {name: (folder / name).read_bytes() for name in ("journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s") if (folder / name).exists()}
     journal, sums = beside.get("journal.jsonl"), beside.get("SHA256SUMS")
@@ -273,8 +275,7 @@ def verify(path, roots):
         segments = sorted(filter(None, (read_segment(name, data, whole, tell) for name, data in files.items())), key=lambda it: it["number"])
         if whole and not files: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
         try:
-            check_recording(segments, whole, tell)
-            intact = not any(verdict in ("altered", "missing", "untrusted") for verdict, _ in findings)
+            check_recording(segments, whole, tell); intact = not any(verdict in ("altered", "missing", "untrusted") for verdict, _ in findings)
             if whole: check_sidecars(path, files, segments, roots, intact, tell)
         except NO: tell("altered", "signed fields that make no sense 签名字段无法理解")
     for segment in segments: check_trust(segment, roots, tell)
@@ -283,18 +284,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
     parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出")
-    parser.add_argument("--json", action="store_true")
-    asked, code = parser.parse_args(), 0
-    try:
-        roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.read_bytes())]
-        for path in asked.paths:
-            verdict, findings, segments = verify(path, roots)
-            count = sum(len(segment["rows"]) for segment in segments)
-            told = "\n  ".join([f"{path}: {verdict} ({count} fragments 片段)", *(f"{it}: {text}" for it, text in findings)])
-            if asked.json: told = json.dumps({"path": str(path), "verdict": verdict, "fragments": count, "findings": findings})
-            print("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in told))
-            code = max(code, CODES[verdict])
-    except (OSError, ValueError) as error:
-        parser.exit(2 if isinstance(error, ValueError) else 4, f"{error}\n")
-    sys.exit(code)
+    parser.add_argument("--json", action="store_true"); asked, worst, code = parser.parse_args(), "complete", 0
+    try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.read_bytes())]
+    except (OSError, ValueError) as error: parser.exit(2 if isinstance(error, ValueError) else 4, f"{error}\n")
+    for path in asked.paths:
+        try: verdict, findings, segments = verify(path, roots)
+        except (OSError, ValueError) as error:  # the others are still judged
+            code = max(code, 2 if isinstance(error, ValueError) else 4); print(error, file=sys.stderr)
+            continue
+        count, worst = sum(len(segment["rows"]) for segment in segments), max(worst, verdict, key=RANK.index)
+        told = "\n  ".join([f"{path}: {verdict} ({count} fragments 片段)", *(f"{it}: {text}" for it, text in findings)])
+        if asked.json: told = json.dumps({"path": str(path), "verdict": verdict, "fragments": count, "findings": findings})
+        print("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in told))
+    sys.exit(code if code and RANK.index(worst) < RANK.index("missing") else CODES[worst])  # what cannot be read may hide worse
 if __name__ == "__main__": main()

@@ -8,12 +8,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.evidence import journal, vsi
 from agent.evidence.bmff import C2PA_BOX, Source, encode_box, encode_user_box, walk
-from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, FragmentMoment, JournalEvent, Reason
+from agent.evidence.journal import EXPLANATION, GAP_CLOSED, GAP_OPENED, MUTE_ON, FragmentMoment, JournalEvent, Reason
 from agent.evidence.recovery import examine, seal_recovered
 from agent.evidence.segment import Closing, SegmentEmitter
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
 from agent.wire.identifiers import Digest
-from agent.wire.instant import TimeState
+from agent.wire.instant import Instant, TimeState
 from agent.wire.signing import CertifiedSigner
 from tests.agent.evidence.bench import Authority, Bench, flipped, make_authority, patched
 from tests.support.media import FRAGMENT_MS
@@ -43,7 +43,19 @@ def new(authority: Authority = AUTHORITY, **options: object) -> Bench:
 def recordings() -> dict[str, Folder]:
     """Every recording by the name of what was done to it."""
     made: dict[str, Folder] = {}
-    for part in (_honest, _bits, _fragments, _boxes, _segments, _sidecars, _signers, _forgeries, _hostile):
+    for part in (
+        _honest,
+        _explained,
+        _holes,
+        _bits,
+        _fragments,
+        _boxes,
+        _segments,
+        _sidecars,
+        _signers,
+        _forgeries,
+        _hostile,
+    ):
         made |= part()
     return made
 
@@ -73,6 +85,56 @@ def _honest() -> dict[str, Folder]:
     }
 
 
+def _explained() -> dict[str, Folder]:
+    """Words that explain a gap, and words that do not."""
+    at = new().now
+
+    def gap(reason: Reason = Reason.PAUSED, note: str = "secrecy") -> tuple[JournalEvent, ...]:
+        return (JournalEvent(GAP_OPENED, at, reason, note), JournalEvent(GAP_CLOSED, at, reason))
+
+    def say(first: int, last: int) -> tuple[JournalEvent, ...]:
+        return (JournalEvent(EXPLANATION, at, None, "other", (first, last)),)
+
+    muted = (JournalEvent(MUTE_ON, at, Reason.MUTED),)
+    told = {
+        "words after the gap": {0: gap(), 4: say(4, 5)},
+        "words before the gap": {0: say(1, 1), 3: gap()},
+        "words only while muted": {0: muted, 3: say(3, 4)},
+        "words about the last of two": {0: gap(), 3: gap(Reason.CAMERA_LOST, ""), 5: say(5, 6)},
+        "words about two of the same cause": {0: gap(), 3: gap(), 5: say(5, 6)},
+        "words about each of two": {0: gap(), 1: say(2, 2), 3: gap(Reason.CAMERA_LOST, ""), 5: say(5, 6)},
+    }
+    return {name: folder(bench := new(), bench.sealed(events=events)) for name, events in told.items()}
+
+
+def _holes() -> dict[str, Folder]:
+    """Ten minutes missing before the fourth fragment, and gaps beside them; times in ms from the beginning."""
+    begin, end = 3 * FRAGMENT_MS, 3 * FRAGMENT_MS + 600_000
+    dropped, frozen = Reason.FRAMES_DROPPED, Reason.PICTURE_FROZEN
+    gaps = {
+        "covered": ((GAP_OPENED, dropped, begin), (GAP_CLOSED, dropped, end)),
+        "in two parts": tuple(
+            (kind, dropped, at)
+            for kind, at in ((GAP_OPENED, begin), (GAP_CLOSED, 9000), (GAP_OPENED, 9000), (GAP_CLOSED, end))
+        ),
+        "beside 200 ms": ((GAP_OPENED, dropped, begin - 200), (GAP_CLOSED, dropped, begin)),
+        "with 200 ms in it": ((GAP_OPENED, dropped, begin), (GAP_CLOSED, dropped, begin + 200)),
+        "while frozen": ((GAP_OPENED, frozen, begin), (GAP_CLOSED, frozen, end)),
+        "only an end": ((GAP_CLOSED, dropped, end),),
+        "never closed": ((GAP_OPENED, dropped, begin),),
+    }
+    made = {}
+    for name, told in gaps.items():
+        bench = new()
+        events = tuple(JournalEvent(kind, _later(bench, at), reason) for kind, reason, at in told)
+        made[f"ten minutes, {name}"] = folder(bench, _with_hole(bench, 600_000, events))
+    return made
+
+
+def _later(bench: Bench, milliseconds: int) -> Instant:
+    return replace(bench.now, monotonic_ns=bench.now.monotonic_ns + milliseconds * 1_000_000)
+
+
 def _recovered(cut: Callable[[bytes], bytes]) -> Folder:
     bench = new()
     data = cut(bench.live()[1])
@@ -82,14 +144,15 @@ def _recovered(cut: Callable[[bytes], bytes]) -> Folder:
     return folder(bench, patched(data[: found.intact_bytes], patch.offset, patch.data))
 
 
-def _with_hole(bench: Bench, hole_ms: int) -> bytes:
+def _with_hole(bench: Bench, hole_ms: int, events: tuple[JournalEvent, ...] = ()) -> bytes:
     emitter = SegmentEmitter(bench.origin(), bench.signer, bench.session)
     data = emitter.opening(bench.media.init)
     for number, media in enumerate(bench.media.fragments):
         bench.pass_time(hole_ms if number == 3 else 0)
         captured = bench.now
         bench.pass_time(FRAGMENT_MS)
-        signed = emitter.fragment(media, FragmentMoment(captured, FRAGMENT_MS, bench.now))
+        told = events if number == 3 else ()
+        signed = emitter.fragment(media, FragmentMoment(captured, FRAGMENT_MS, bench.now, told))
         bench.records.append(signed.record)
         data += signed.data
     patch = emitter.seal(Closing(bench.now, Reason.STOPPED))

@@ -13,6 +13,7 @@ from agent.evidence import bmff, cbor, cms, cose, jumbf, manifest, segment, vsi
 from agent.evidence.bmff import BrokenBox, Source, encode_box, encode_user_box
 from agent.evidence.manifest_reading import read_manifest
 from agent.evidence.places import SegmentFile
+from agent.evidence.recovery import examine
 from agent.evidence.report import Verdict
 from agent.evidence.session import SESSION_KEYS_LABEL
 from agent.evidence.statements import RECORDING_LABEL
@@ -25,6 +26,10 @@ SEALED = BENCH.sealed()
 LIVE = Bench(AUTHORITY.signer()).live()[1]
 MAX_MEMORY = 60 * 1024 * 1024
 BAD = {Verdict.UNTRUSTED, Verdict.ALTERED, Verdict.MISSING, Verdict.UNEXPLAINED_GAP}
+
+
+def _fragments(data: bytes) -> int:
+    return len(examine(Source.of_bytes(data)).fragments)
 
 
 def _verdict(data: bytes) -> Verdict:
@@ -77,7 +82,9 @@ def test_mutated_bytes_are_never_complete(original: bytes, data: st.DataObject) 
     cut = data.draw(st.integers(0, 40))
     mutated = original[:at] + new + original[at + cut :]
     if mutated != original:
+        # The live file, never sealed, is bad as it stands: there the mutation itself has to cost something.
         assert _verdict(mutated) in BAD
+        assert _verdict(mutated) is not _verdict(original) or _fragments(mutated) < _fragments(original)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,39 @@ def test_both_verifiers_agree(alone: ModuleType, tmp_path: Path, name: str) -> N
         assert _alone(alone, place / "segment-0001.mp4") == _ours(folder, whole=False)
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("words after the gap", "explained-gap"),
+        ("words before the gap", "unexplained-gap"),
+        ("words only while muted", "unexplained-gap"),
+        ("words about the last of two", "unexplained-gap"),
+        ("words about two of the same cause", "explained-gap"),
+        ("words about each of two", "explained-gap"),
+        ("ten minutes, covered", "explained-gap"),
+        ("ten minutes, in two parts", "explained-gap"),
+        ("ten minutes, beside 200 ms", "unexplained-gap"),
+        ("ten minutes, with 200 ms in it", "unexplained-gap"),
+        ("ten minutes, while frozen", "unexplained-gap"),
+        ("ten minutes, only an end", "unexplained-gap"),
+        ("ten minutes, never closed", "explained-gap"),
+    ],
+)
+def test_words_and_gaps_explain_only_what_they_are_about(name: str, verdict: str) -> None:
+    assert _ours(RECORDINGS[name]) == verdict
+
+
+def test_several_paths_end_with_the_worst_and_one_unreadable_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "root.pem").write_bytes(AUTHORITY.root_pem)
+    altered = _written(tmp_path / "altered", RECORDINGS["sealed, two swapped"])
+    foreign = _written(tmp_path / "foreign", RECORDINGS["certificate of a stranger"])
+    paths = [str(altered), "nowhere", str(foreign)]
+    command = [sys.executable, "-I", str(ALONE), *paths, "--root", "root.pem", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["altered", "untrusted"]
+    assert (done.returncode, "nowhere" in done.stderr) == (13, True)
+
+
 def test_the_recordings_play_every_verdict() -> None:
     assert {_ours(folder) for folder in RECORDINGS.values()} == {verdict.value for verdict in Verdict}
 

@@ -226,8 +226,9 @@ def test_hole_in_time_without_a_word_is_unexplained(authority: Authority, bench:
 def test_hole_in_time_with_a_signed_reason_is_explained_where_the_rule_asks_for_no_more(
     authority: Authority, bench: Bench, reason: Reason, verdict: Verdict
 ) -> None:
+    later = replace(bench.now, monotonic_ns=bench.now.monotonic_ns + 6_500_000_000)
     opened = JournalEvent(GAP_OPENED, bench.now, reason, "usb")
-    report = _report(authority, _with_hole(bench, 5000, opened, JournalEvent(GAP_CLOSED, bench.now, reason)))
+    report = _report(authority, _with_hole(bench, 5000, opened, JournalEvent(GAP_CLOSED, later, reason)))
     assert report.verdict is verdict
     assert "（usb）" in report.completeness.lines[0]
 
