@@ -144,7 +144,7 @@ def _take_batch(sheets: dict[DeviceId, _Sheet], data: bytes, trust: TrustList) -
         _take_countersigned(sheets, event, signer)
         links = _sheet(sheets, event.device).links
         if len(links) >= MAX_EVENTS:
-            raise SenderFault(f"一台设备的事件超过 {MAX_EVENTS} 个，请分段导出。")
+            raise SenderFault(f"一台设备的事件超过 {MAX_EVENTS} 个，目前没有分段导出，请与系统维护者联系。")
         links[event_hash(body)] = _Link(event.devseq, event.prev, event if _tells(event) else None)
 
 

@@ -27,10 +27,11 @@ PIN_FAULTS = (pkcs11.PinIncorrect, pkcs11.PinLenRange, pkcs11.PinInvalid, pkcs11
 
 
 class TokenPrivateKey(ec.EllipticCurvePrivateKey):
-    """A P-256 key in a token; `held` is the token's object, its session stays open with it."""
+    """A P-256 key in a token. Each signature has a session of its own, which ends with it: a login is the whole
+    process's (PKCS #11 section 5.6), and a session that stays open keeps everybody else's PIN from being asked."""
 
-    def __init__(self, held: Any, public: ec.EllipticCurvePublicKey, name: str) -> None:
-        self._held, self._public, self._name = held, public, name
+    def __init__(self, place: TokenKey, pin: bytes, public: ec.EllipticCurvePublicKey) -> None:
+        self._place, self._pin, self._public = place, pin, public
 
     def sign(
         self, data: bytes | bytearray | memoryview, signature_algorithm: ec.EllipticCurveSignatureAlgorithm
@@ -39,10 +40,13 @@ class TokenPrivateKey(ec.EllipticCurvePrivateKey):
         hashed = signature_algorithm.algorithm
         if not isinstance(hashed, hashes.SHA256):
             raise OperatorFault("机构密钥只以 SHA-256 签名。请检查程序版本。")
-        try:
-            raw = bytes(self._held.sign(hashlib.sha256(data).digest(), mechanism=pkcs11.Mechanism.ECDSA))
-        except (pkcs11.PKCS11Error, OSError, RuntimeError) as error:
-            raise _unanswered(self._name, error) from error
+        place = self._place
+        with _session(place, self._pin) as session:
+            try:
+                held = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=place.label, id=place.key_id)
+                raw = bytes(held.sign(hashlib.sha256(data).digest(), mechanism=pkcs11.Mechanism.ECDSA))
+            except (pkcs11.PKCS11Error, OSError, RuntimeError) as error:
+                raise _unanswered(place.token, error) from error
         half = len(raw) // 2
         return encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
 
@@ -82,20 +86,20 @@ class TokenPrivateKey(ec.EllipticCurvePrivateKey):
 def open_token_key(place: TokenKey, pin: bytes) -> TokenPrivateKey:
     """The key at `place`; raises `OperatorFault` for a wrong PIN or a key that is not there, `EnvironmentFault` when
     the token does not answer."""
-    session = _session(place, pin)
-    return _loaded(session, place)
+    with _session(place, pin) as session:
+        return TokenPrivateKey(place, pin, _public(session, place))
 
 
 def make_token_key(place: TokenKey, pin: bytes) -> TokenPrivateKey:
     """A new P-256 key at `place`, made by the token and not extractable; one that is there already is taken."""
-    session = _session(place, pin)
-    try:
-        session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=place.label, id=place.key_id)
-    except pkcs11.NoSuchKey:
-        _generate(session, place)
-    except pkcs11.MultipleObjectsReturned as error:
-        raise OperatorFault(f"令牌 {place.token} 中有多把 {place.label}。请用 id= 指明一把。") from error
-    return _loaded(session, place)
+    with _session(place, pin) as session:
+        try:
+            session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=place.label, id=place.key_id)
+        except pkcs11.NoSuchKey:
+            _generate(session, place)
+        except pkcs11.MultipleObjectsReturned as error:
+            raise OperatorFault(f"令牌 {place.token} 中有多把 {place.label}。请用 id= 指明一把。") from error
+        return TokenPrivateKey(place, pin, _public(session, place))
 
 
 def _generate(session: Any, place: TokenKey) -> None:
@@ -121,9 +125,9 @@ def _session(place: TokenKey, pin: bytes) -> Any:
         raise _unanswered(place.token, error) from error
 
 
-def _loaded(session: Any, place: TokenKey) -> TokenPrivateKey:
+def _public(session: Any, place: TokenKey) -> ec.EllipticCurvePublicKey:
     try:
-        held = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=place.label, id=place.key_id)
+        session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=place.label, id=place.key_id)
         public = session.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=place.label, id=place.key_id)
         point = bytes(public[pkcs11.Attribute.EC_POINT])
     except (pkcs11.NoSuchKey, pkcs11.MultipleObjectsReturned) as error:
@@ -132,7 +136,7 @@ def _loaded(session: Any, place: TokenKey) -> TokenPrivateKey:
     except (pkcs11.PKCS11Error, OSError, RuntimeError) as error:
         raise _unanswered(place.token, error) from error
     point = point if point[:1] == b"\x04" and len(point) == 65 else point[2:]  # some tokens give an OCTET STRING
-    return TokenPrivateKey(held, ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point), str(place))
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
 
 
 def _unanswered(name: str, error: Exception) -> EnvironmentFault:

@@ -101,7 +101,8 @@ def test_words_from_a_file_cannot_become_markup(authority: Authority) -> None:
 
 def test_timeline_tells_explained_from_unexplained_and_shows_damage(authority: Authority) -> None:
     bench = Bench(authority.signer())
-    opened = JournalEvent(journal.GAP_OPENED, bench.now, Reason.CAMERA_LOST, "usb")
+    lost = replace(bench.now, monotonic_ns=bench.now.monotonic_ns + 2 * FRAGMENT_MS * 10**6)
+    opened = JournalEvent(journal.GAP_OPENED, lost, Reason.CAMERA_LOST, "usb")
     data = _recorded(bench, {2: (5000, (opened,)), 4: (3000, ())})
     examined, report = _judged(authority, data)
     line = timeline(examined, report.places)
