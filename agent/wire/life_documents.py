@@ -96,7 +96,8 @@ class Assignment:
 
 @dataclass(frozen=True)
 class RetireOrder:
-    """`device` on `hardware` is to erase itself, before `expires_at`. `number` is a nonce, so that no two are alike."""
+    """`device` on `hardware` is to erase itself, before `expires_at`. `number` stands for one enrolment
+    of the device: ordered again it is the same, after another enrolment another."""
 
     device: DeviceId
     hardware: str

@@ -26,7 +26,6 @@ from provisioning.authority.session import Sitting
 
 LIFETIME = timedelta(days=60)  # ours: a district's bench may stand idle over a long holiday
 RENEW_BEFORE = timedelta(days=30)  # ours: half of it
-ALARM_BEFORE = timedelta(days=7)  # reference: provisioning, section 4
 SUPERSEDED_GRACE = timedelta(days=30)  # ours: three times the longest that a recorder lies in its drawer
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from agent import durable
+from agent.clock import system_clock
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.log_proof import INCLUSION, kind_of, open_consistency, open_inclusion
 from agent.wire.envelope import open_trust_list
@@ -20,14 +22,15 @@ from agent.wire.tree_head import TreeHead
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
-from provisioning.center.summary import DeviceSummary
+from provisioning.center.summary import SOON_DAYS, DeviceSummary, certificate_days
+from provisioning.center.watched import TrustFile
 from provisioning.cli_frame import err, out, tell
 
 Config = Annotated[Path, typer.Option("--config", help="center.toml 的路径")]
 Out = Annotated[Path | None, typer.Option("--out", help="写入此文件；缺省写到标准输出")]
 CHECK_EVENT = "liuhen-center check-proof，或 tests/vectors/check_inclusion.py"
 CHECK_GROWTH = "liuhen-center check-proof，或 tests/vectors/check_growth.py"
-TITLES = ("设备", "在线", "连续至", "回执至", "待补", "缺口", "丢失", "告警", "最近联系")
+TITLES = ("设备", "在线", "连续至", "回执至", "待补", "缺口", "丢失", "告警", "余天", "最近联系")
 PROVE_EXAMPLES = """例：liuhen-center prove REC-0001:17 --config center.toml --out proof.json
 
 或以事件标识：liuhen-center prove boot/0001 --device REC-0001 --config center.toml"""
@@ -108,9 +111,14 @@ def watch(
     """实时查看各设备的收讫情况，Ctrl-C 结束 (a live table of every device)."""
     settings, store = _opened(config)
     try:
+        listed = TrustFile(settings.trust_list, load_pem_certificates(read_file(settings.root))[0])
+        trust = listed.load()
         with Live(console=out, auto_refresh=False) as live:
             for turn in itertools.count(1):
-                live.update(_table(settings, store.summary(), _log_size(store, settings.receiver)), refresh=True)
+                trust = listed.renew() or trust
+                days = certificate_days(trust, system_clock().read().wall)
+                size = _log_size(store, settings.receiver)
+                live.update(_table(settings, store.summary(), days, size), refresh=True)
                 if turn == times:
                     break
                 time.sleep(every)
@@ -148,16 +156,26 @@ def _log_size(store: Any, name: str) -> int:
         return EventLog(ledger.rows, name).size()
 
 
-def _table(settings: CenterConfig, rows: tuple[DeviceSummary, ...], size: int) -> Table:
+def _table(settings: CenterConfig, rows: tuple[DeviceSummary, ...], days: Mapping[str, int], size: int) -> Table:
     title = f"{settings.receiver}：{len(rows)} 台设备，{sum(row.online for row in rows)} 台在线，日志 {size} 条"
-    table = Table(title=title, caption="最近联系为 UTC", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(
+        title=title,
+        caption="余天：证书，— 为已吊销或不在清单；最近联系为 UTC",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     for name in TITLES:
         table.add_column(name, no_wrap=True)
     for row in rows:
         seen = (row.last_seen or "—")[5:19].replace("T", " ")
         numbers = (row.upto, row.receipted, row.parked, row.gaps, row.losses, row.alarms)
-        style = "red" if row.alarms else "yellow" if row.parked or row.upto > row.receipted else ""
-        table.add_row(row.device, "是" if row.online else "否", *map(str, numbers), seen, style=style)
+        left = days.get(row.device)
+        waits = row.parked or row.upto > row.receipted or left is None or left <= SOON_DAYS
+        style = "red" if row.alarms else "yellow" if waits else ""
+        told = "—" if left is None else str(left)
+        table.add_row(row.device, "是" if row.online else "否", *map(str, numbers), told, seen, style=style)
     return table
 
 

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from agent.wire.trust import TrustList
 from provisioning.center.intake import EMPTY_CHAIN
+
+SOON_DAYS = 30  # ours: a certificate is renewed in its last month
 
 
 @dataclass(frozen=True)
@@ -51,3 +55,13 @@ def device_summary(
         bool(status is not None and status["online"]),
         max(seen, default=None),
     )
+
+
+def certificate_days(trust: TrustList, now: datetime) -> dict[str, int]:
+    """Days that each device's newest certificate still holds; a revoked one does not."""
+    days: dict[str, int] = {}
+    for credential in trust.credentials.values():
+        if credential.role.value in ("recorder", "kiosk") and credential.revoked_at is None:
+            left = (credential.certificate.not_valid_after_utc - now).days
+            days[credential.subject] = max(left, days.get(credential.subject, left))
+    return days

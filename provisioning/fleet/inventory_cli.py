@@ -18,6 +18,7 @@ from agent.wire.card_bundle import Site
 from provisioning.authority.audit_chain import Head, verify_audit
 from provisioning.authority.authority import open_authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
+from provisioning.authority.list_term import Term, signed_term
 from provisioning.cli_frame import err, out, tell
 from provisioning.fleet.batch import Outcome, Table, conflicts, faults_of, parse_table, run_batch
 from provisioning.fleet.enrolment import Desk, enrolment_desk
@@ -135,18 +136,19 @@ def inventory(
     pending: Annotated[bool, typer.Option("--pending", help="列出未获准入网的请求")] = False,
     as_json: Json = False,
 ) -> None:
-    """设备台账：状态、使用人、检验、证书剩余天数 (the fleet's inventory)."""
+    """设备台账：状态、使用人、检验、证书剩余天数；吊销列表将到期时告警 (the fleet's inventory)."""
     with open_inventory(open_authority(authority).folder, "inventory") as opened:
         if pending:
             _pending(opened, as_json)
             return
-        lines = ledger(opened)
+        lines, term = ledger(opened), signed_term(opened.records)
     if as_csv_text:
         out.file.write(as_csv(lines, now()))
     elif as_json:
-        tell("", {"devices": [line.as_json(now()) for line in lines]}, as_json=True)
+        devices = [line.as_json(now()) for line in lines]
+        tell("", {"devices": devices, "revocation_list_days": term and term.days(now())}, as_json=True)
     else:
-        _screen(lines, now())
+        _screen(lines, term, now())
 
 
 @audit_app.command("verify", epilog="例：liuhen-provision audit verify --authority authority --head 上月链头.dsse")
@@ -222,7 +224,7 @@ def _pending(opened: Inventory, as_json: bool) -> None:
     tell("\n".join(lines) or "没有未获准的入网请求。", {"pending": rows}, as_json=as_json)
 
 
-def _screen(lines: tuple[Line, ...], moment: datetime) -> None:
+def _screen(lines: tuple[Line, ...], term: Term | None, moment: datetime) -> None:
     table = Screen("设备", "状态", "使用单位", "使用人", "硬件序列号", "检验", "证书剩余")
     for line in lines:
         days, held = line.days(moment), line.device
@@ -236,3 +238,5 @@ def _screen(lines: tuple[Line, ...], moment: datetime) -> None:
     out.print(table)
     told = "、".join(f"{CHINESE[state]} {count}" for state, count in counts.items() if count) or "台账是空的"
     out.print(f"{len(lines)} 台：{told}。", markup=False)
+    if term is not None and not term.good(moment):
+        out.print(term.told(moment), style="red", markup=False)

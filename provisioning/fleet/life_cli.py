@@ -12,7 +12,8 @@ from agent.stick import read_plain
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.life_documents import AcceptanceReport
 from provisioning.authority.audit_chain import verify_audit
-from provisioning.authority.authority import open_authority
+from provisioning.authority.authority import open_authority, read_file
+from provisioning.authority.list_term import broker_term, signed_term
 from provisioning.cli_frame import tell
 from provisioning.fleet import life
 from provisioning.fleet.erasure import RESIDUAL, Erasure
@@ -37,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：liuhen-provision decommission REC-0001 --order retire.dsse --authority authority")(
         decommission
     )
-    app.command(epilog="例：liuhen-provision doctor --authority authority")(doctor)
+    app.command(epilog="例：liuhen-provision doctor --authority authority --broker-folder broker")(doctor)
 
 
 def check(
@@ -128,9 +129,13 @@ def decommission(
     tell(f"{device} 已退役：证书已吊销，台账已登记。{RESIDUAL[0]}", facts, as_json=as_json)
 
 
-def doctor(authority: AuthorityDir, as_json: Json = False) -> None:
-    """检查工作台：所需程序、机构密钥与证书、信任清单、审计记录；有问题即以 5 结束 (look over the bench)."""
-    found = [*_programs(), *_authority_state(authority)]
+def doctor(
+    authority: AuthorityDir,
+    broker: Annotated[Path | None, typer.Option("--broker-folder", help="Mosquitto 的目录：查它所用的吊销列表")] = None,
+    as_json: Json = False,
+) -> None:
+    """检查工作台：程序、密钥与证书、信任清单、吊销列表、审计记录；有问题即以 5 结束 (look over the bench)."""
+    found = [*_programs(), *_authority_state(authority, broker)]
     lines = [f"{'[正常]' if good else '[问题]'}  {text}" for good, text in found]
     facts = {"items": [{"good": good, "text": text} for good, text in found]}
     tell("\n".join(lines), facts, as_json=as_json)
@@ -147,7 +152,7 @@ def _programs() -> list[tuple[bool, str]]:
     ]
 
 
-def _authority_state(folder: Path) -> list[tuple[bool, str]]:
+def _authority_state(folder: Path, broker: Path | None) -> list[tuple[bool, str]]:
     source = open_authority(folder)
     with life.bench(source) as at:
         current = at.sitting.publish()
@@ -159,12 +164,28 @@ def _authority_state(folder: Path) -> list[tuple[bool, str]]:
             audit = (True, f"审计记录：{len(rows)} 条，链完整。")
         except (SenderFault, OperatorFault) as fault:
             audit = (False, f"审计记录：{fault}")
+        lists = _lists(at, broker)
     listed, late = source.trust(), "" if current else "；根密钥不在，未能更新"
     return [
         (current, f"信任清单：第 {listed.version} 版，{len(listed.credentials)} 项{late}。"),
         (until > now(), f"签发证书：有效期至 {until:%Y-%m-%d}。"),
+        *lists,
         audit,
     ]
+
+
+def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:
+    """The revocation list that the broker in `broker` runs on, else the one that was signed last; none is no fault."""
+    try:
+        if broker is not None:
+            term = broker_term(read_file(broker / "crl.pem"), at.sitting.issuer.certificate)
+        elif (found := signed_term(at.inventory.records)) is not None:
+            term = found
+        else:
+            return [(True, "吊销列表：还没有签发过。")]
+    except (SenderFault, OperatorFault) as fault:
+        return [(False, str(fault))]
+    return [(term.good(now()), term.told(now()))]
 
 
 def _acceptance_sheet(told: AcceptanceReport, unit: str) -> Sheet:

@@ -142,6 +142,7 @@ def test_script_of_anybody_and_openssl_check_what_the_command_proved(center: Cen
     assert command("check-proof", str(proof), *files).returncode == 3
     seen = command("watch", "--times", "2", "--every", "0.2", *config)
     assert (seen.returncode, "REC-0001" in seen.stdout, "日志 21 条" in seen.stdout) == (0, True, True), seen.stderr
+    assert "余天：证书" in seen.stdout
 
 
 def test_growth_is_checked_by_the_command_and_by_a_script_of_anybody(center: Center, holders: Keys) -> None:
@@ -214,10 +215,23 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     return run_here("provisioning.center.cli", *words)
 
 
+@pytest.mark.parametrize(
+    ("days", "told", "style"),
+    [({A: 31}, "31", ""), ({A: 30}, "30", "yellow"), ({A: -1}, "-1", "yellow"), ({}, "—", "yellow")],
+)
+def test_a_certificate_in_its_last_month_or_none_is_seen_in_the_live_table(
+    days: dict[str, int], told: str, style: str
+) -> None:
+    row = DeviceSummary(A, 9, 9, "", 0, 0, 0, 0, 1, 9, True, "2026-11-22T10:06:14.123Z")
+    table = _table(SimpleNamespace(receiver=NAME), (row,), days, 9)  # type: ignore[arg-type]
+    column = next(each for each in table.columns if each.header == "余天")
+    assert (list(column.cells), table.rows[0].style) == ([told], style)
+
+
 def test_the_live_table_fits_a_terminal_of_80_columns() -> None:
     row = DeviceSummary("REC-000001", 99, 1_234_567, "", 99, 9, 9, 99, 9, 1_234_567, True, "2026-11-22T10:06:14.123Z")
     settings = SimpleNamespace(receiver=NAME)
     console = Console(file=io.StringIO(), width=80)
-    console.print(_table(settings, (row,), 12_345_678))  # type: ignore[arg-type]
+    console.print(_table(settings, (row,), {row.device: 1_234}, 12_345_678))  # type: ignore[arg-type]
     (line,) = [line for line in console.file.getvalue().splitlines() if "REC" in line]  # type: ignore[attr-defined]
-    assert line.split() == ["REC-000001", "是", "1234567", "1234567", "99", "9", "9", "99", "11-22", "10:06:14"]
+    assert line.split() == ["REC-000001", "是", "1234567", "1234567", "99", "9", "9", "99", "1234", "11-22", "10:06:14"]

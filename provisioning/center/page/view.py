@@ -15,9 +15,8 @@ from agent.wire.identifiers import RecordingId
 from agent.wire.trust import TrustList
 from provisioning.center.page.plots import fleet_plots
 from provisioning.center.report_plots import Plot
-from provisioning.center.summary import DeviceSummary
+from provisioning.center.summary import SOON_DAYS, DeviceSummary, certificate_days
 
-SOON_DAYS = 30  # ours: a certificate is renewed in its last month
 SHORT_MIB = 8 * 1024  # ours: some four hours at 4 Mbit/s
 FLEET = (
     "设备", "在线", "最近联系", "连续至", "未回执", "待补", "缺口", "丢失", "告警", "证书余天", "存储剩余", "电量",
@@ -63,7 +62,7 @@ def fleet(
 ) -> Fleet:
     """Every device that was heard of or is on the trust list, at `now`."""
     known = {row.device: row for row in devices}
-    days = _certificate_days(trust, now)
+    days = certificate_days(trust, now)
     names = sorted({*known, *days})
     rows = tuple(_device(name, known.get(name), days.get(name), health.get(name)) for name in names)
     heard = list(known.values())
@@ -89,16 +88,6 @@ def _is_short(reading: Reading) -> bool:
 def recordings(found: Mapping[RecordingId, ToldRecording]) -> tuple[Mapping[str, Any], ...]:
     """A row for each recording that a device told of."""
     return tuple(_recording(name, told) for name, told in sorted(found.items()))
-
-
-def _certificate_days(trust: TrustList, now: datetime) -> dict[str, int]:
-    """Days that each device's newest certificate still holds; a revoked one does not."""
-    days: dict[str, int] = {}
-    for credential in trust.credentials.values():
-        if credential.role.value in ("recorder", "kiosk") and credential.revoked_at is None:
-            left = (credential.certificate.not_valid_after_utc - now).days
-            days[credential.subject] = max(left, days.get(credential.subject, left))
-    return days
 
 
 def _device(name: str, row: DeviceSummary | None, days: int | None, health: Reading | None) -> Mapping[str, Any]:
