@@ -131,7 +131,7 @@ def test_power_cut_between_the_two_renames_is_mended(held: Held, tmp_path: Path)
 
 
 @pytest.mark.parametrize("days", [-20_000, -1000, -3])
-def test_threat_clock_before_the_floor_renews_nothing_and_judges_nothing(held: Held, days: int) -> None:
+def test_threat_clock_rollback_before_the_floor_renews_nothing_and_judges_nothing(held: Held, days: int) -> None:
     (held.folder / "clock.floor").write_text("2026-11-22T09:00:00.000Z", encoding="ascii")
     before = held.pair()
     with pytest.raises(OperatorFault, match="时钟"):
