@@ -194,6 +194,7 @@ for command in (
     firstboot_cli.acceptance,
     firstboot_cli.retire,
     renewal_cli.renew,
+    renewal_cli.rotate,
     firstboot_cli.update,
 ):
     application.command()(command)
