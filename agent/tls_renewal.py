@@ -31,6 +31,7 @@ from agent.tls import client_context
 from agent.wire import canonical
 
 RENEW_PATH = "/.well-known/est/simplereenroll"  # RFC 7030 section 4.2.2
+ACCEPTED_PATH = "/liuhen/accepted"  # ours: the acceptance, once there is one
 DUE_PATH = "/liuhen/due"  # ours: whether the bench ordered a new key
 FLOOR = "clock.floor"  # written at the first boot
 TIMEOUT_S = 20.0  # ours: a poor mobile network
@@ -116,6 +117,12 @@ def https_ask(config: AgentConfig) -> Ask:
 def is_ordered(config: AgentConfig) -> bool:
     """Whether the bench ordered a new key for this device; a server that does not know the question ordered none."""
     return _asked(config, "GET", DUE_PATH, None, {})[0] == http.HTTPStatus.OK
+
+
+def fetch_acceptance(config: AgentConfig) -> bytes | None:
+    """The authority's word that this device is accepted, not yet verified; None while it is not."""
+    status, body = _asked(config, "GET", ACCEPTED_PATH, None, {})
+    return body if status == http.HTTPStatus.OK else None
 
 
 def _asked(

@@ -10,6 +10,7 @@ stand in for ours and ours for another.
     POST /liuhen/enrol                            a first boot, see `agent.wire.enrolment`: a card's proof
     POST /liuhen/rotate                           the next evidence key, see `agent.wire.rotation`
     GET  /liuhen/due                              whether the bench ordered a new TLS key: 200 or 204
+    GET  /liuhen/accepted                         the authority's word of acceptance: 200, or 204 before it
     GET  /liuhen/crl                              the revocation list in force
 
 Requests and answers are bytes; the server around it terminates TLS and says whose certificate the client showed.
@@ -27,11 +28,12 @@ from agent.wire.signing import certificate_key, key_id_of, load_certificate, loa
 from provisioning.authority import cert_book
 from provisioning.authority.certificates import Profile
 from provisioning.authority.revocation_list import SUPERSEDED_GRACE, current_list
-from provisioning.fleet import est_first, rotation
+from provisioning.fleet import est_first, life, rotation
 from provisioning.fleet.enrolment import GONE, Desk
 from provisioning.fleet.est_messages import PKCS10, Answered, Asked, certificates, pkcs10
 
 ENROL, CRL, ROTATE, DUE = "/liuhen/enrol", "/liuhen/crl", "/liuhen/rotate", "/liuhen/due"
+ACCEPTED = "/liuhen/accepted"
 EST = "/.well-known/est"
 CA_CERTIFICATES, RENEW, ATTRIBUTES = f"{EST}/cacerts", f"{EST}/simplereenroll", f"{EST}/csrattrs"
 FIRST, FIRST_EVIDENCE = f"{EST}/simpleenroll", f"{EST}/evidence/simpleenroll"
@@ -44,6 +46,7 @@ def respond(asked: Asked, desk: Desk, now: datetime) -> Answered:
         ("POST", RENEW): _renew,
         ("POST", ROTATE): _rotate,
         ("GET", DUE): _due,
+        ("GET", ACCEPTED): _accepted,
         ("POST", FIRST): est_first.tls,
         ("POST", FIRST_EVIDENCE): _first_evidence,
         ("GET", CA_CERTIFICATES): _authorities,
@@ -97,6 +100,14 @@ def _due(asked: Asked, desk: Desk, now: datetime) -> Answered:
         return Answered(401, "须出示现有的连接证书。\n".encode())
     subject, _ = _bearer(load_certificate(asked.peer), desk, now)
     return Answered(200, b"tls\n") if rotation.is_ordered(desk.inventory, subject) else Answered(204, b"")
+
+
+def _accepted(asked: Asked, desk: Desk, now: datetime) -> Answered:
+    if asked.peer is None:
+        return Answered(401, "须出示现有的连接证书。\n".encode())
+    subject, _ = _bearer(load_certificate(asked.peer), desk, now)
+    word = life.accepted_word(life.Bench(desk.authority, desk.sitting, desk.inventory), subject)
+    return Answered(204, b"") if word is None else Answered(200, word, "application/json")
 
 
 def _first_evidence(asked: Asked, desk: Desk, now: datetime) -> Answered:
