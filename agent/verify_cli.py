@@ -126,11 +126,17 @@ class _Session:
             try:
                 judged = self._one(place)
             except OperatorFault as fault:
-                typer.echo(str(fault), err=True)
-                self._unreadable = True
+                self._say_unread(fault)
                 continue
             self._note(judged)
             whole.append((link_of(judged), judged.report))
+        try:
+            self._around(path, places, whole)
+        except OperatorFault as fault:
+            self._say_unread(fault)
+
+    def _around(self, path: Path, places: Sequence[Path], whole: Sequence[tuple[ChainLink | None, Report]]) -> None:
+        """What is to be said of `path` itself, when it is an export or holds many recordings."""
         if is_export(path):
             self._note(judge_export(path, self._basis))
         elif list(places) != [path]:
@@ -138,6 +144,10 @@ class _Session:
                 self._note(device)
                 if self._keep:
                     self._sections.insert(0, section(str(path), device.report, (), (), ""))
+
+    def _say_unread(self, fault: OperatorFault) -> None:
+        typer.echo(str(fault), err=True)
+        self._unreadable = True
 
     def write(self, target: Path) -> None:
         """The HTML report on everything judged; raises `OperatorFault` when it cannot be written."""
