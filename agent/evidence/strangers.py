@@ -17,7 +17,6 @@ from agent.evidence.places import MISSING
 from agent.evidence.report import COMPLETENESS, Finding, Place, Verdict
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
 
-STRANGER = "stranger"
 _BY_PATTERN = re.compile(
     rf"(segment-[^/]*\.mp4|photo-[^/]*\.jpg)(\{SUFFIX})?|{NOTES}/[^/]*\.dsse|segment-[^/]*\{UNSTAMPED}"
 )
@@ -44,10 +43,10 @@ def folder_findings(names: Collection[str], traces: Collection[str]) -> Iterator
     strangers = sorted(set(rest) - {*papers, *remains})
     for name in strangers[:STRANGERS_TOLD]:
         text = f"{name}：没有任何签名涉及它，未核验（covered by no signature），不要当作这次录制的内容。"
-        yield Finding(Verdict.COMPLETE, COMPLETENESS, text, Place(name, STRANGER))
+        yield Finding(Verdict.COMPLETE, COMPLETENESS, text)
     if len(strangers) > STRANGERS_TOLD:
         text = f"另有 {len(strangers) - STRANGERS_TOLD} 个文件没有任何签名涉及，未核验。"
-        yield Finding(Verdict.COMPLETE, COMPLETENESS, text, Place(".", STRANGER))
+        yield Finding(Verdict.COMPLETE, COMPLETENESS, text)
 
 
 def beside_recordings(names: Sequence[str]) -> list[str]:

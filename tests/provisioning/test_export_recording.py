@@ -388,10 +388,12 @@ def test_listed_file_that_cannot_be_read_is_missing_and_the_rest_is_still_judged
     assert {(it.file, it.kind) for it in report.places} == {("journal.jsonl", "missing"), ("film.mp4", "export")}
     trust = tmp_path / "trust.dsse"
     trust.write_bytes(seal(TRUST_TYPE, _trust(office).encode(), [KeySigner(private_key("root xinghe"))]))
-    command = [str(out), "--roots", str(out / ROOT_NAME), "--trust", str(trust), "--json"]
+    page = tmp_path / "report.html"
+    command = [str(out), "--roots", str(out / ROOT_NAME), "--trust", str(trust), "--json", "--report", str(page)]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, done.exception.__class__) == (13, SystemExit)
     assert json.loads(done.stdout.splitlines()[-1])["path"].endswith(CERTIFICATE_NAME)
+    assert "film.mp4：不在导出证明所列的文件中" in page.read_text()  # said of the whole, so on the page as well
 
 
 def test_what_a_computer_leaves_in_an_export_does_not_make_it_altered(tmp_path: Path, office: Office) -> None:
