@@ -55,10 +55,7 @@ def chain_of(links: Mapping[Digest, Link], receipts: Iterable[Receipt], others: 
     anchor, kept, damaged = None, 0, _damaged(links)
     number, head = last.upto, last.head
     while number > 0:
-        if (
-            number,
-            head,
-        ) in anchors:  # the oldest one that joins is where the account begins, if it ends before event 1
+        if (number, head) in anchors:  # the oldest one that joins counts, unless event 1 is here as well
             anchor, kept = anchors[number, head], len(found)
         link, run = links.get(head), damaged.get((number, head))
         if link is not None and link.number == number:
