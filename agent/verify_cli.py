@@ -17,6 +17,7 @@ from rich.text import Text
 from agent.adapters.thumbnails import thumbnails
 from agent.cli_frame import run_app
 from agent.errors import OperatorFault
+from agent.evidence.account_chain import UnsoundAccount
 from agent.evidence.device_chain import ChainLink
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME
@@ -98,7 +99,11 @@ def verify(
     if not paths:
         raise OperatorFault(NO_PATH)
     parts = {path: parts_of(path) for path in paths}
-    basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
+    try:
+        basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
+    except UnsoundAccount as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(fault.verdict.exit_code) from fault
     if key is not None:
         basis = replace(basis, archive=read_private_key(key))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -225,6 +230,8 @@ def _basis_lines(basis: Basis) -> Iterator[str]:
     for device, account in basis.grounds.accounts.items():
         since = "没有回执" if account.as_of is None else f"回执截至 {wall_text(account.as_of)}"
         yield f"{device} 的凭据：{since}，事件至第 {account.upto} 号"
+        if account.begins:
+            yield account.begins
 
 
 def _tell_json(judged: Judged) -> None:

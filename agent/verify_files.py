@@ -20,6 +20,7 @@ from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
+from agent.evidence.account_chain import UnsoundAccount
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
@@ -198,7 +199,8 @@ def read_basis(
     tsa_roots: Sequence[Path] = (),
 ) -> Basis:
     """Roots from PEM files, the newest of the trust lists, the accounts, and the roots of time-stamping authorities;
-    raises `OperatorFault` for any file that cannot be read or is not what it must be."""
+    raises `OperatorFault` for any file that cannot be read or is not what it must be, `UnsoundAccount` for an account
+    whose receipts do not hold."""
     roots = tuple(certificate for path in paths for certificate in _certificates(path, "--roots 指定本区的 root.pem"))
     stamps = _token_reader(
         [it for path in tsa_roots for it in _certificates(path, "--tsa-root 指定时间戳服务的根证书")]
@@ -208,7 +210,9 @@ def read_basis(
         return Basis(roots, Grounds(trust, stamps=stamps), now)
     names = "、".join(map(str, accounts))
     try:
-        opened = open_accounts((line for path in accounts for line in _lines(path)), roots, trust)
+        opened = open_accounts(_Lines(accounts), roots, trust)
+    except UnsoundAccount as fault:
+        raise UnsoundAccount(f"{names}：{fault}", fault.verdict) from fault
     except SenderFault as fault:
         raise OperatorFault(f"{names}：{fault}") from fault
     return Basis(roots, Grounds(opened.trust, opened.devices, stamps), now)
@@ -291,7 +295,14 @@ def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustLis
         raise OperatorFault(f"{'、'.join(map(str, paths))}：{fault}请检查 --trust 与 --roots 是否同属一区。") from fault
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with reading(path), path.open("rb") as stream:
-        while line := stream.readline(MAX_LINE_BYTES):
-            yield line
+@dataclass(frozen=True)
+class _Lines:
+    """The lines of files, read anew each time: an account is too large to be held."""
+
+    paths: Sequence[Path]
+
+    def __iter__(self) -> Iterator[bytes]:
+        for path in self.paths:
+            with reading(path), path.open("rb") as stream:
+                while line := stream.readline(MAX_LINE_BYTES):
+                    yield line
