@@ -14,8 +14,16 @@ from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.places import MISSING, Examined
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TRUST, Finding, Place, Verdict
 from agent.evidence.revocation import leaf_key, revocation_findings, told_time
-from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME, iterate_journal_lines, parse_sums
+from agent.evidence.sidecars import (
+    JOURNAL_NAME,
+    MAX_JOURNAL_BYTES,
+    SIGNATURE_NAME,
+    SUMS_NAME,
+    iterate_journal_lines,
+    parse_sums,
+)
 from agent.evidence.time_stamps import as_sealed
+from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.signing import key_id_of
 from agent.wire.trust import TrustList
@@ -54,7 +62,7 @@ def sidecar_findings(
     showed nothing: only then must the journal equal what they hold."""
     if sidecars.journal is not None and intact:
         records = (record for segment in segments for record in segment.found.fragments)
-        if _digest(_journal(sidecars.journal)) != _sha256(iterate_journal_lines(records)):
+        if _journal_digest(sidecars.journal) != _sha256(iterate_journal_lines(records)):
             yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
     if sidecars.sums is None:
         return
@@ -110,7 +118,7 @@ def _digests(
     yield from ((segment.file.name, _digest(_as_sealed(segment))) for segment in segments)
     yield from ((name.removesuffix(SUFFIX), found) for name, found in photos.items())
     if sidecars.journal is not None:
-        yield JOURNAL_NAME, _digest(_journal(sidecars.journal))
+        yield JOURNAL_NAME, _journal_digest(sidecars.journal)
 
 
 def _as_sealed(segment: Examined) -> Source:
@@ -121,8 +129,10 @@ def _as_sealed(segment: Examined) -> Source:
     return as_sealed(segment.file.source, segment.found.manifest_at)
 
 
-def _journal(journal: Source | bytes) -> Source:
-    return Source.of_bytes(journal) if isinstance(journal, bytes) else journal
+def _journal_digest(journal: Source | bytes) -> Digest:
+    """GENESIS, which is the digest of nothing, for one that is larger than any of ours: it is not read."""
+    source = Source.of_bytes(journal) if isinstance(journal, bytes) else journal
+    return GENESIS if source.size > MAX_JOURNAL_BYTES else _digest(source)
 
 
 def _digest(source: Source) -> Digest:
