@@ -27,7 +27,7 @@ from provisioning.center.broker_folder import (
 )
 from provisioning.center.force import broker_site, put_in_force, shut_out
 from provisioning.cli_frame import tell
-from provisioning.fleet import card_cli, inventory_cli, life_cli
+from provisioning.fleet import card_cli, inventory_cli, life_cli, rotation_cli
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
 from provisioning.fleet.inventory import Planned, open_inventory
@@ -245,7 +245,7 @@ def broker_config(
     tell(message, {"folder": out, "config": entry, "changed": changed, "start": start}, as_json=as_json)
 
 
-for commands in (inventory_cli, card_cli, life_cli):
+for commands in (inventory_cli, card_cli, life_cli, rotation_cli):
     commands.add_to(app)
 add_page_commands(app)
 app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)

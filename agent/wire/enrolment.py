@@ -192,8 +192,8 @@ def parse_answer(payload: bytes) -> EnrolmentAnswer:
     return EnrolmentAnswer(
         device_id(fields.text("device")),
         digest(fields.text("request")),
-        _pem(fields, "tls"),
-        _pem(fields, "evidence"),
+        pem_text(fields, "tls"),
+        pem_text(fields, "evidence"),
         _files(Fields("入网答复的文件", fields.object("files")), fields.object("files")),
         fields.moment("issued_at"),
     )
@@ -216,8 +216,8 @@ def _request(fields: Fields) -> EnrolmentRequest:
         device_id(fields.text("device")),
         district(fields.text("district")),
         hardware_serial(fields.text("hardware")),
-        _pem(fields, "tls"),
-        _pem(fields, "evidence"),
+        pem_text(fields, "tls"),
+        pem_text(fields, "evidence"),
         {name: short_text(facts, name, MAX_FACT) for name in names},
         fields.moment("made_at"),
         digest(fields.text("proof")),
@@ -231,7 +231,8 @@ def _files(fields: Fields, given: Mapping[str, object]) -> dict[str, str]:
     return {name: fields.text(name) for name in given}
 
 
-def _pem(fields: Fields, name: str) -> str:
+def pem_text(fields: Fields, name: str) -> str:
+    """A certificate chain or request as it travels; raises `SenderFault` when it is none by its look."""
     text = fields.text(name)
     if len(text) > MAX_PEM or not text.startswith("-----BEGIN CERTIFICATE"):
         raise SenderFault(f"字段 {name} 不是 PEM 证书或证书请求，已拒绝。")
