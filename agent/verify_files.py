@@ -118,6 +118,9 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
         files = [_segment(name, desk, basis.archive) for name in _segments(path)]
         sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
+        for it in segments:
+            if it.found.unsupported:
+                raise OperatorFault(f"{path}：{it.found.unsupported}")
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
             inspect(judged)
