@@ -22,6 +22,7 @@ from agent.evidence.report import (
     Verdict,
     worst,
 )
+from agent.evidence.strangers import beside_recordings
 from agent.evidence.told import ToldRecording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_number
@@ -88,8 +89,11 @@ def chain_lines(links: Sequence[ChainLink], account: Account | None) -> list[str
     return lines
 
 
-def device_report(links: Sequence[ChainLink], reports: Sequence[Report], account: Account | None) -> Report:
-    """One report on all recordings of a device: the worst of their own, and what shows only between them."""
+def device_report(
+    links: Sequence[ChainLink], reports: Sequence[Report], account: Account | None, besides: Sequence[str] = ()
+) -> Report:
+    """One report on all recordings of a device: the worst of their own, and what shows only between them. `besides` are
+    the names that lie among them and are no recordings."""
     findings = chain_findings(links, account)
     first_bad = next((report.first_bad for report in reports if report.first_bad is not None), None)
     places = [finding.place for finding in findings if finding.place is not None]
@@ -100,7 +104,7 @@ def device_report(links: Sequence[ChainLink], reports: Sequence[Report], account
         integrity=layers[INTEGRITY],
         trust=layers[TRUST],
         time=layers[TIME],
-        completeness=Layer(known.status, (*known.lines, *chain_lines(links, account))),
+        completeness=Layer(known.status, (*known.lines, *chain_lines(links, account), *beside_recordings(besides))),
         duty=layers[DUTY],
         first_bad=first_bad,
         places=tuple(places),
