@@ -17,9 +17,8 @@ from agent.evidence.journal import DIGEST_BYTES
 from agent.evidence.session import SESSION_KEYS_LABEL, CertifiedSession, parse_session_keys
 from agent.evidence.statements import RECORDING_LABEL, SEAL_LABEL, Opening, Seal, parse_opening, parse_seal
 from agent.evidence.vsi_profiles import CONTEXT_VSI, vsi_profile
-from agent.wire.signing import certificate_key, load_certificate
+from agent.wire.signing import MAX_CHAIN, certificate_key, load_certificate
 
-MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA
 UNPROTECTED = frozenset({time_stamps.PAD, time_stamps.HEADER})  # C2PA 2.4 sections 13.2, 15.8: padding, later stamps
 
 
