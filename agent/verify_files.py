@@ -118,6 +118,9 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
         files = [_segment(name, desk, basis.archive) for name in _segments(path)]
         sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
+        for it in segments:
+            if it.found.unsupported:
+                raise OperatorFault(f"{path}：{it.found.unsupported}")
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
             inspect(judged)
@@ -246,7 +249,7 @@ def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.Ellip
 def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
-    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
     places = [*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)]
     photos = {it.name: _photo(it, desk, archive) for it in sorted(places)[: 2 * MAX_SUMS]}
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))

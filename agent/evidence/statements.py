@@ -69,7 +69,7 @@ class SegmentOrigin:
 
     @property
     def has_sound(self) -> bool:
-        """Whether there is a sound track; recordings before version 0.2 do not say and had one."""
+        """Whether there is a sound track; a recording that does not say is of a time when all had one."""
         return self.context.get(CONTEXT_SOUND) is not False
 
     @property
