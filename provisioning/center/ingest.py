@@ -24,6 +24,7 @@ from provisioning.center.intake import (
     Link,
     SealedKind,
     countersigned_by,
+    day_number,
     decide,
     is_receivers_own,
     open_batch,
@@ -125,6 +126,10 @@ class Ingest:
                 receipt = answer.receipt
                 ledger.receipted(receipt.device, receipt.upto)
                 ledger.keep(receipt.device, SealedKind.RECEIPT, receipt.upto, answer.envelope, only=True)
+                if receipt.upto:
+                    ledger.keep(
+                        receipt.device, SealedKind.DAY_RECEIPT, day_number(receipt.received_at), answer.envelope
+                    )
 
     def renew_trust(self, trust: TrustList, now_ms: int) -> None:
         """Judge by a newer trust list, and ask devices that were refused under the old one to send again."""

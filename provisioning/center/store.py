@@ -36,7 +36,7 @@ from agent.wire.canonical import timestamp
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.status import DeviceStatus
 from provisioning.center import postgres_session, schema, sqlite_file
-from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, Shelf, Waiting
+from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Head, SealedKind, Shelf, Waiting
 from provisioning.center.rows import (
     Row,
     alarm_detail,
@@ -52,7 +52,6 @@ from provisioning.center.summary import DeviceSummary, device_summary
 
 BUSY_TIMEOUT_S = 10  # ours: a report reading while the receiver commits
 PAGE_ROWS = 1_000  # ours: some 1 MB
-
 DURABLE = {"sqlite": sqlite_file.make_durable, "postgresql": postgres_session.make_durable}
 KINDS: Mapping[type, Any] = {int: BigInteger, bool: Boolean, bytes: LargeBinary}
 
@@ -246,11 +245,16 @@ class Store:
             return None if row is None else bytes(row.body)
 
     def account(self, device: str) -> tuple[bytes, ...]:
-        """Every envelope kept about the device: its own batches, our last receipt, our witnesses, and the batches in
-        which other devices countersigned its heads."""
-        query = select(_sealed.c.envelope).where(_sealed.c.device == device)
+        """Every envelope of its account: batches, our last receipt and witnesses, others' batches that countersign."""
+        return tuple(envelope for kind, _, envelope in self.sealed(device) if kind != SealedKind.DAY_RECEIPT)
+
+    def sealed(self, device: str, after: int = 0) -> Iterator[tuple[str, int, bytes]]:
+        """Kind, number, envelope of all kept about it, by pages; batches and witnesses only beyond `after`."""
+        wanted = (_sealed.c.number > after) | _sealed.c.kind.not_in([SealedKind.BATCH, SealedKind.WITNESS])
+        query = select(_sealed).where(_sealed.c.device == device, wanted).order_by(_sealed.c.kind, _sealed.c.number)
         with _database_errors(), self._engine.connect() as connection:
-            return tuple(row.envelope for row in connection.execute(query.order_by(_sealed.c.kind, _sealed.c.number)))
+            for row in connection.execute(query.execution_options(yield_per=PAGE_ROWS)):
+                yield row.kind, row.number, row.envelope
 
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """Every alarm, by device, kind and number."""
