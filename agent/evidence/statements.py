@@ -40,8 +40,6 @@ def source_file(context: Mapping[str, ContextValue]) -> str:
     return source.removeprefix(FILE_SOURCE) if source.startswith(FILE_SOURCE) else ""
 
 
-
-
 @dataclass(frozen=True)
 class SegmentOrigin:
     """Where a segment comes from. `segment` counts from 1; `first_sequence` is the number its first fragment bears in

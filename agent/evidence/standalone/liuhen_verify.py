@@ -251,7 +251,7 @@ def each(folder, names, limit, found, tell):
             with open(folder / name, "rb", opener=lambda place, flags: os.open(place, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
                 require(stat.S_ISREG(os.fstat(stream.fileno()).st_mode), OSError, "no regular file 不是普通文件"); size = stream.seek(0, 2); require(size <= limit)
                 with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if size else memoryview(b"") as data, memoryview(data) as view: found[name] = sha(view).hex(); yield name, view
-        except OSError as error: found[name] = tell("unreadable", f"{name}: {error}")
+        except OSError as error: tell("unreadable", f"{name}: {error}"); found.update({} if isinstance(error, FileNotFoundError) else {name: None})
         except ValueError: found[name] = tell("altered", f"{name}: larger than any that a device writes 过大") or ""
 def check_sidecars(folder, names, found, segments, roots, intact, tell):
     """Journal, photos and SHA256SUMS with its signature; `found` has the sums of the segments by name."""
@@ -277,7 +277,7 @@ def verify(path, roots):
     for name, data in each(folder, [it for it in names if not whole or (it.startswith("segment-") and it.endswith(".mp4"))], 1 << 62, found, tell):
         segment = read_segment(name, data, whole, tell); segments += [segment] if segment else []
         if segment and segment["unstamped"]: found[name] = sha(data[:segment["at"]], segment["unstamped"], data[segment["at"] + MANIFEST_BYTES:]).hex()  # the list is of the files as they were sealed
-    if not whole and None in found.values(): raise OSError(findings[0][1])
+    if not whole and findings and findings[0][0] == "unreadable": raise OSError(findings[0][1])
     if whole and not found: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
     segments.sort(key=lambda it: it["number"]); check_recording(segments, whole, tell); intact = not any(verdict in ("altered", "missing", "untrusted") for verdict, _ in findings)
     if whole: check_sidecars(path, names, found, segments, roots, intact, tell)

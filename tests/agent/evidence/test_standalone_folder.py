@@ -6,15 +6,19 @@ Where `liuhen-verify` must say the same word, it is asked too.
 import hashlib
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from agent.errors import OperatorFault
 from agent.evidence.bmff import Source
 from agent.evidence.journal import PHOTO, JournalEvent
+from agent.evidence.report import Verdict
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
-from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
+from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
+from agent.verify_files import Basis, judge_path
 from agent.wire.identifiers import Digest
 from tests.agent.evidence.bench import NOW, Bench, make_authority
 from tests.agent.evidence.photos import photo
@@ -113,7 +117,8 @@ def test_what_is_no_file_is_told_and_hides_no_alteration(alone: ModuleType, fold
     else:
         place.symlink_to({"device": "/dev/zero", "nowhere": "nowhere", "loop": name}[kind])
     verdict, words = _judged(alone, folder)
-    assert (verdict, name in words) == ("unreadable", True)
+    gone = kind == "nowhere" and name in (NAME, "journal.jsonl")  # a link into nothing, where the sums list a file
+    assert (verdict, name in words) == ("missing" if gone else "unreadable", True)
     film = folder / "segment-0001.mp4"
     film.write_bytes(film.read_bytes().replace(b"mdat", b"mdaz", 1))
     assert _judged(alone, folder)[0] == "altered"
@@ -182,3 +187,70 @@ def test_link_to_a_file_elsewhere_is_judged_by_what_it_leads_to(alone: ModuleTyp
     (folder / "journal.jsonl").symlink_to("/etc/passwd")
     verdict, words = _judged(alone, folder)
     assert (verdict, "root" in words) == ("altered", False)
+
+
+Attack = Callable[[Path], object]
+FORGED = b"\xff\xd8forged\xff\xd9"
+
+
+def _gone(*names: str) -> Attack:
+    return lambda folder: [(folder / name).unlink() for name in names]
+
+
+def _laid(name: str, content: bytes, *gone: str) -> Attack:
+    return lambda folder: [(folder / name).write_bytes(content), *((folder / it).unlink() for it in gone)]
+
+
+def _instead(name: str, make: Attack) -> Attack:
+    return lambda folder: [(folder / name).unlink(missing_ok=True), make(folder / name)]
+
+
+ATTACKS: dict[str, Attack] = {
+    "nothing": lambda _: None,
+    "photo gone": _gone(NAME),
+    "photo and sums gone": _gone(NAME, *SUMS),
+    "sums gone": _gone(*SUMS),
+    "photo unlisted": _laid("photo-x.jpg", FORGED),
+    "photo nobody names, forged": _laid("photo-x.jpg", FORGED, *SUMS),
+    "photo nobody names, signed": _laid("photo-x.jpg", photo(AUTHORITY.signer()), *SUMS),
+    "trace": _laid(".DS_Store", b"Bud1"),
+    "stranger": _laid("video.mp4", b"forged"),
+    "stranger in capitals": _laid("Segment-0002.MP4", b"forged"),
+    **{f"folder for {name}": _instead(name, Path.mkdir) for name in ("segment-0002.mp4", NAME, "journal.jsonl", *SUMS)},
+    **{f"pipe for {name}": _instead(name, os.mkfifo) for name in ("segment-0002.mp4", NAME, "journal.jsonl", *SUMS)},
+    **{
+        f"link into nothing for {name}": _instead(name, lambda place: place.symlink_to("nowhere"))
+        for name in ("segment-0002.mp4", "journal.jsonl", *SUMS)
+    },
+    **{
+        f"sparse {name}": lambda folder, name=name: os.truncate(folder / name, 6 << 30)  # type: ignore[misc]
+        for name in ("journal.jsonl", *SUMS)
+    },
+}
+DIFFERENCES = {  # exit codes of liuhen-verify and of the one file, and why they may differ
+    "photo nobody names, forged": (14, 2, "the one file does not judge a photo by its own signature, and says so"),
+    "photo nobody names, signed": (0, 2, "likewise"),
+    "link into nothing for SHA256SUMS": (0, 2, "liuhen-verify takes a link into nothing for no file"),
+    "link into nothing for SHA256SUMS.p7s": (0, 2, "likewise"),
+}
+
+
+def _code(folder: Path) -> int:
+    try:
+        basis = Basis((AUTHORITY.root,), Grounds(), NOW)
+        return judge_path(folder, basis, lambda _: None).report.verdict.exit_code
+    except OperatorFault as fault:
+        return fault.exit_code
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_both_verifiers_end_alike_on_what_lies_in_the_folder(alone: ModuleType, folder: Path, attack: str) -> None:
+    ATTACKS[attack](folder)
+    ours, theirs = _code(folder), alone.CODES[_judged(alone, folder)[0]]
+    expected = DIFFERENCES.get(attack)
+    assert ours == theirs if expected is None else (ours, theirs) == expected[:2]
+
+
+def test_both_verifiers_have_the_same_codes(alone: ModuleType) -> None:
+    unreadable = {"unreadable": OperatorFault.exit_code}
+    assert {verdict.value: verdict.exit_code for verdict in Verdict} | unreadable == alone.CODES
