@@ -34,9 +34,11 @@ from agent.control.content_messages import BundleSettled
 from agent.control.controller import STOP_NS, Controller, Identity
 from agent.control.hall_messages import OutgoingSettled
 from agent.control.messages import AsksSettled, DeviceStarted, Event, FileSettled, TrustListRead, WorkFailed
+from agent.device_keys import finish_swap
 from agent.diagnostics import Diagnostics, LogTail
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
+from agent.key_places import KeyFile
 from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.offload_part import make_courier, make_removal
 from agent.paper_desk import PaperDesk
@@ -163,6 +165,8 @@ def read_trust_list(config: AgentConfig) -> TrustList:
 
 def own_signer(config: AgentConfig) -> CertifiedSigner:
     """The evidence key; raises `OperatorFault` when it is not certified for the configured device."""
+    if isinstance(config.identity.evidence_key, KeyFile):
+        finish_swap(config.identity.evidence_chain, config.identity.evidence_key.path)
     signer = open_signer(config.identity.evidence_key, config.identity.evidence_chain)
     leaf = load_certificate(signer.chain[0])
     names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from agent.accepted import is_accepted
 from agent.adapters.health_courier import read_board, read_health
 from agent.adapters.picamera2_source import camera_present
 from agent.adapters.snapshot import Snapshot, read_snapshot
@@ -47,6 +48,7 @@ def observe(config: AgentConfig, clock: Clock) -> Observed:
         config.duty.battery_hours,
         config.storage_policy,
         read_board(config.duty.sysfs),
+        is_accepted(config, read.at.wall),
     )
 
 

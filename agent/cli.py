@@ -62,6 +62,7 @@ LABELS = {
     "open_recordings": "未结束的录制",
     "recordings_on_disk": "本机录像数",
     "offload": "录像上传",
+    "acceptance": "验收",
     "last_error": "最近的问题",
 }
 
@@ -194,6 +195,7 @@ for command in (
     firstboot_cli.acceptance,
     firstboot_cli.retire,
     renewal_cli.renew,
+    renewal_cli.rotate,
     firstboot_cli.update,
 ):
     application.command()(command)
@@ -209,7 +211,19 @@ def device_status(config: AgentConfig) -> dict[str, Any]:
     on_disk = sum(place.is_dir() for place in recordings.iterdir()) if recordings.is_dir() else 0
     found = {**figures, **asdict(read_snapshot(store)), "recordings_on_disk": on_disk}
     found["offload"] = offload_line(config)
+    found["acceptance"] = _acceptance_line(config)
     return {name: found[name] for name in LABELS}
+
+
+def _acceptance_line(config: AgentConfig) -> str:
+    from agent.accepted import NOT_ACCEPTED, acceptance_of, is_accepted
+    from agent.clock import system_clock
+
+    now = system_clock().read().wall
+    word = acceptance_of(config, now)
+    if word is not None:
+        return f"{word.at:%Y-%m-%d} 由 {word.by} 验收"
+    return "由工作台发放" if is_accepted(config, now) is None else NOT_ACCEPTED
 
 
 def _lines(part: dict[str, Any], prefix: str) -> list[str]:

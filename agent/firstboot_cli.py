@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agent.config import AgentConfig
 from agent.errors import OperatorFault
 from agent.settings import read_text
 
@@ -38,7 +39,9 @@ def firstboot(
 
     示例： liuhen-agent firstboot --cable /dev/ttyGS0 --baud 115200
     """
+    from agent.accepted import NOT_ACCEPTED, is_accepted
     from agent.clock import system_clock
+    from agent.config import read_config
     from agent.enrol_ways import CableWay, HttpsWay, StickWay, Way
     from agent.firstboot import SERIAL_FILES, Here, first_boot, hardware_serial, system_clock_set
     from agent.wire.card_bundle import CardBundle
@@ -62,13 +65,16 @@ def firstboot(
     if probe:
         said, told["access"] = _probed(into)
         lines.append(said)
-    lines.append("下一步：在工作台运行 liuhen-provision check 验收；本机可先启动 liuhen-agent。")
+    told["accepted"] = is_accepted(read_config(into / "agent.toml"), here.clock.read().wall)
+    lines.append("已验收。" if told["accepted"] else f"{NOT_ACCEPTED}本机可先启动 liuhen-agent。")
     output.out(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(lines), highlight=False)
 
 
 def acceptance(
     config: Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")],
     out: Annotated[Path, typer.Option(help="签名的报告写到这里，交给工作台")] = Path("acceptance.dsse"),
+    word: Annotated[Path | None, typer.Option("--accepted", help="工作台签的验收通知（check --out）：收下它")] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="向发证服务器取验收通知")] = False,
     serial_file: Annotated[Path | None, typer.Option(help="硬件序列号所在的文件；缺省为树莓派的")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,8 +83,12 @@ def acceptance(
     示例： liuhen-agent acceptance --config /var/lib/liuhen/agent.toml --out /media/usb/REC-0001.dsse
     """
     from agent import durable
-    from agent.acceptance import acceptance_report, sealed_report
     from agent.config import read_config
+
+    if word is not None or fetch:
+        _take_word(read_config(config), word, as_json)
+        return
+    from agent.acceptance import acceptance_report, sealed_report
     from agent.firstboot import SERIAL_FILES, hardware_serial
 
     found = read_config(config)
@@ -155,6 +165,21 @@ def update(
     told = None if done is None else asdict(done)
     output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
     raise typer.Exit(FAILED_CHECK if done is not None and not done.new and bundle and "换回" in done.why else 0)
+
+
+def _take_word(config: AgentConfig, word: Path | None, as_json: bool) -> None:
+    from agent import accepted, tls_renewal
+    from agent.clock import system_clock
+    from agent.stick import read_plain
+    from agent.wire.envelope import MAX_ENVELOPE_BYTES
+
+    sealed = read_plain(word.parent, word.name, MAX_ENVELOPE_BYTES) if word else tls_renewal.fetch_acceptance(config)
+    if sealed is None:
+        raise OperatorFault("还没有验收通知。请先由工作台 check 验收，再运行本命令。")
+    found = accepted.keep_acceptance(config, sealed, system_clock().read().wall)
+    told = {"device": found.device, "accepted": True, "by": found.by, "at": found.at.isoformat()}
+    line = f"{found.device} 已于 {found.at:%Y-%m-%d} 由 {found.by} 验收。"
+    output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
 
 
 def _probed(folder: Path) -> tuple[str, dict[str, object]]:

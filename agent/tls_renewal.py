@@ -31,6 +31,8 @@ from agent.tls import client_context
 from agent.wire import canonical
 
 RENEW_PATH = "/.well-known/est/simplereenroll"  # RFC 7030 section 4.2.2
+ACCEPTED_PATH = "/liuhen/accepted"  # ours: the acceptance, once there is one
+DUE_PATH = "/liuhen/due"  # ours: whether the bench ordered a new key
 FLOOR = "clock.floor"  # written at the first boot
 TIMEOUT_S = 20.0  # ours: a poor mobile network
 MAX_ANSWER = 64 * 1024
@@ -85,33 +87,56 @@ def due_at(certificate: x509.Certificate) -> datetime:
     return begin + (end - begin) * 2 / 3
 
 
-def https_ask(config: AgentConfig) -> Ask:
-    """Ask the server that `[identity] renewal` names, showing the certificate there is."""
+def renewal_line(config: AgentConfig) -> http.client.HTTPSConnection:
+    """A connection to the server that `[identity] renewal` names, showing the certificate there is."""
     url = urlsplit(config.identity.renewal)
     if url.scheme != "https" or not url.hostname:
         raise OperatorFault('配置中没有续期服务器。请在 [identity] 写明 renewal = "https://主机:端口"。')
     context = ssl.create_default_context(cafile=str(config.identity.root))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(config.broker.certificate, config.broker.key)
+    return http.client.HTTPSConnection(str(url.hostname), url.port or 443, timeout=TIMEOUT_S, context=context)
+
+
+def https_ask(config: AgentConfig) -> Ask:
+    """Ask the EST server that `[identity] renewal` names, showing the certificate there is."""
 
     def ask(request: bytes) -> bytes:
         der = base64.encodebytes(x509.load_pem_x509_csr(request).public_bytes(Encoding.DER))
-        line = http.client.HTTPSConnection(str(url.hostname), url.port or 443, timeout=TIMEOUT_S, context=context)
-        try:
-            line.request("POST", RENEW_PATH, der, {"Content-Type": "application/pkcs10"})
-            answer = line.getresponse()
-            body = answer.read(MAX_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
-            raise EnvironmentFault(f"连不上续期服务器（{error}）。仍用现有证书，稍后再试。") from error
-        finally:
-            line.close()
-        if answer.status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+        headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
+        status, body = _asked(config, "POST", RENEW_PATH, der, headers)
+        if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             raise SenderFault(f"续期被拒绝：{body.decode(errors='replace').strip()[:200]}", "refused")
-        if answer.status != http.HTTPStatus.OK:
-            raise EnvironmentFault(f"续期服务器暂时不能答复（{answer.status}）。仍用现有证书，稍后再试。")
+        if status != http.HTTPStatus.OK:
+            raise EnvironmentFault(f"续期服务器暂时不能答复（{status}）。仍用现有证书，稍后再试。")
         return body
 
     return ask
+
+
+def is_ordered(config: AgentConfig) -> bool:
+    """Whether the bench ordered a new key for this device; a server that does not know the question ordered none."""
+    return _asked(config, "GET", DUE_PATH, None, {})[0] == http.HTTPStatus.OK
+
+
+def fetch_acceptance(config: AgentConfig) -> bytes | None:
+    """The authority's word that this device is accepted, not yet verified; None while it is not."""
+    status, body = _asked(config, "GET", ACCEPTED_PATH, None, {})
+    return body if status == http.HTTPStatus.OK else None
+
+
+def _asked(
+    config: AgentConfig, method: str, path: str, body: bytes | None, headers: dict[str, str]
+) -> tuple[int, bytes]:
+    line = renewal_line(config)
+    try:
+        line.request(method, path, body, headers)
+        answer = line.getresponse()
+        return answer.status, answer.read(MAX_ANSWER)
+    except (OSError, http.client.HTTPException) as error:
+        raise EnvironmentFault(f"连不上续期服务器（{error}）。仍用现有证书，稍后再试。") from error
+    finally:
+        line.close()
 
 
 def broker_probe(broker: BrokerConfig) -> Probe:

@@ -5,7 +5,8 @@ set -eu
 root=${1:-}
 here=$(dirname "$0")
 place() { install -D -m 0644 "$here/$1" "$root$2"; }
-for unit in agent kiosk screen firstboot settle; do place "systemd/liuhen-$unit.service" "/usr/lib/systemd/system/liuhen-$unit.service"; done
+for unit in agent kiosk screen firstboot settle renew; do place "systemd/liuhen-$unit.service" "/usr/lib/systemd/system/liuhen-$unit.service"; done
+place systemd/liuhen-renew.timer /usr/lib/systemd/system/liuhen-renew.timer
 place README.md /usr/share/doc/liuhen/README.md
 place systemd/sysusers-liuhen.conf /usr/lib/sysusers.d/liuhen.conf
 place systemd/tmpfiles-liuhen.conf /usr/lib/tmpfiles.d/liuhen.conf
@@ -15,5 +16,5 @@ cat <<'NEXT'
 已放置。下一步（执法记录仪只启用 liuhen-agent，大厅终端三个都启用）：
   systemd-sysusers && systemd-tmpfiles --create && udevadm control --reload && systemctl daemon-reload
   把设备文件夹的内容复制到 /var/lib/liuhen，然后 chown -R liuhen:liuhen /var/lib/liuhen
-  systemctl enable --now liuhen-agent
+  systemctl enable --now liuhen-agent liuhen-renew.timer
 NEXT

@@ -68,7 +68,8 @@ def item_page(display: Display, asked: Asked) -> Answered:
     if view is None:
         raise NotThere(name)
     frame = display.frame("guide", name, f"/item/{name}", asked.large)
-    return Answered(display.page("guide.html", frame, Pair(view, take_home_svg(view.home))))
+    made_here = "" if view.home_picture else take_home_svg(view.home)
+    return Answered(display.page("guide.html", frame, Pair(view, made_here)))
 
 
 def proof_page(display: Display, asked: Asked) -> Answered:

@@ -1,4 +1,5 @@
-"""`liuhen-provision page-certificate, add-login`: who the centre's page is, and who comes in with a certificate."""
+"""`liuhen-provision page-certificate, add-login, add-tsa`: who the centre's page is, who comes in with a certificate,
+and who stamps times."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from provisioning.authority.authority import open_authority
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.cli_frame import tell
 from provisioning.fleet.page_folders import write_login_folder, write_page_folder
+from provisioning.fleet.stamper import write_stamper_folder
 
 AuthorityDir = Annotated[Path, typer.Option("--authority", help="机构目录")]
 OutDir = Annotated[Path, typer.Option("--out", help="写入此目录")]
@@ -23,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("page-certificate", epilog=page)(page_certificate)
     login = "例：liuhen-provision add-login 示例-000011 --authority authority --out 登录"
     app.command("add-login", epilog=login)(add_login)
+    app.command("add-tsa", epilog="例：liuhen-provision add-tsa tsa-1 --authority authority --out tsa")(add_tsa)
 
 
 def page_certificate(
@@ -50,6 +53,20 @@ def add_login(
     hint = "下一步：把 login.p12 导入本人浏览器，并把编号写入 center.toml 的 [page] operators、reviewers 或 auditors。"
     facts = {"folder": done.folder, "changed": done.changed, "password": password}
     tell(f"{subject}：{'已写好' if done.changed else '没有变化'} {out}。{words}{hint}", facts, as_json=as_json)
+
+
+def add_tsa(
+    subject: Annotated[str, typer.Argument(help="名称，如 tsa-1")],
+    authority: AuthorityDir,
+    out: OutDir,
+    as_json: Json = False,
+) -> None:
+    """发时间戳签发者的密钥、证书与 openssl 配置；有独立的时间戳机构时请用它 (an RFC 3161 authority of our own)."""
+    done = write_stamper_folder(open_authority(authority), subject, out, _now())
+    command = f"openssl ts -reply -config {out / 'tsa.cnf'} -queryfile /dev/stdin"
+    hint = f"下一步：liuhen-center timestamp 录像目录 --tsa-command '{command}' --tsa-root {out / 'root.pem'}"
+    facts = {"folder": done.folder, "changed": done.changed, "command": command}
+    tell(f"{subject}：{'已写好' if done.changed else '没有变化'} {out}。{hint}", facts, as_json=as_json)
 
 
 def _now() -> datetime:

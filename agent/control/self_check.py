@@ -71,6 +71,7 @@ class Observed:
     battery_hours: float
     storage: StoragePolicy
     board: Board = Board()
+    accepted: bool | None = None  # None: nobody asks, its folder was made at the bench
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,12 @@ def _sync(seen: Observed) -> Verdict:
     return Level.FAIL if since > SYNC_LATE else Level.ATTENTION, f"{told}。请联网或放入采集站同步。"
 
 
+def _acceptance(seen: Observed) -> Verdict:
+    if seen.accepted is False:
+        return Level.ATTENTION, "未验收：可以录制，证据有效；请交技术员验收后再配备使用。"
+    return Level.PASS, "已由发证机构验收。" if seen.accepted else "由工作台发放，无须验收。"
+
+
 RULES: tuple[tuple[str, Callable[[Observed], Verdict]], ...] = (
     ("battery", _battery),
     ("storage", _storage),
@@ -197,5 +204,6 @@ RULES: tuple[tuple[str, Callable[[Observed], Verdict]], ...] = (
     ("microphone", _microphone),
     ("certificate", _certificate),
     ("sync", _sync),
+    ("acceptance", _acceptance),
 )
 """The one table."""

@@ -186,7 +186,7 @@ def parse_opening(data: bytes) -> Opening:
             digest(fields["previous_recording"].hex()),
             _count(fields["first_sequence"], 1),
             digest(fields["prior_head"].hex()),
-            dict(fields["context"]),
+            _context(fields["context"]),
         )
         return Opening(origin, digest(fields["ftyp"].hex()), digest(fields["moov"].hex()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -206,7 +206,7 @@ def parse_seal(data: bytes) -> Seal:
         )
         return Seal(
             closing,
-            str(fields["live_manifest"]),
+            _text(fields["live_manifest"]),
             _count(fields["fragments"], 0),
             digest(fields["head"].hex()),
             _count(fields["size"], 0),
@@ -223,6 +223,18 @@ def parse_seal(data: bytes) -> Seal:
 def _count(value: Any, minimum: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= MAX_NUMBER:
         raise ValueError("not a count")
+    return value
+
+
+def _context(value: Any) -> dict[str, ContextValue]:
+    if not isinstance(value, dict):
+        raise TypeError("not a context")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
     return value
 
 

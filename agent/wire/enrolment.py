@@ -32,7 +32,7 @@ MAX_REQUEST_BYTES = 16 * 1024  # ours; one is some 2 KiB
 MAX_REPLY_BYTES = MAX_ENVELOPE_BYTES + MAX_TRUST_LIST_BYTES + 64 * 1024  # ours: both envelopes and their escapes
 MAX_FACTS, MAX_FACT = 16, 120  # ours
 MAX_PEM = 8 * 1024  # ours: a P-256 request or chain of two is below 3 KiB
-ANSWER_FILES = frozenset({"agent.toml", "kiosk.toml", "archive.pub"})
+ANSWER_FILES = frozenset({"agent.toml", "kiosk.toml", "archive.pub", "complaint.pub"})
 _PROOF = b"liuhen enrolment request 1\0"
 
 
@@ -192,8 +192,8 @@ def parse_answer(payload: bytes) -> EnrolmentAnswer:
     return EnrolmentAnswer(
         device_id(fields.text("device")),
         digest(fields.text("request")),
-        _pem(fields, "tls"),
-        _pem(fields, "evidence"),
+        pem_text(fields, "tls"),
+        pem_text(fields, "evidence"),
         _files(Fields("入网答复的文件", fields.object("files")), fields.object("files")),
         fields.moment("issued_at"),
     )
@@ -216,8 +216,8 @@ def _request(fields: Fields) -> EnrolmentRequest:
         device_id(fields.text("device")),
         district(fields.text("district")),
         hardware_serial(fields.text("hardware")),
-        _pem(fields, "tls"),
-        _pem(fields, "evidence"),
+        pem_text(fields, "tls"),
+        pem_text(fields, "evidence"),
         {name: short_text(facts, name, MAX_FACT) for name in names},
         fields.moment("made_at"),
         digest(fields.text("proof")),
@@ -231,7 +231,8 @@ def _files(fields: Fields, given: Mapping[str, object]) -> dict[str, str]:
     return {name: fields.text(name) for name in given}
 
 
-def _pem(fields: Fields, name: str) -> str:
+def pem_text(fields: Fields, name: str) -> str:
+    """A certificate chain or request as it travels; raises `SenderFault` when it is none by its look."""
     text = fields.text(name)
     if len(text) > MAX_PEM or not text.startswith("-----BEGIN CERTIFICATE"):
         raise SenderFault(f"字段 {name} 不是 PEM 证书或证书请求，已拒绝。")

@@ -38,6 +38,8 @@ class Profile(Enum):
     SIGNER = ("signer", (DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION), 3 * 365)
     TLS_CLIENT = ("tls-client", (ExtendedKeyUsageOID.CLIENT_AUTH,), 365)
     TLS_SERVER = ("tls-server", (ExtendedKeyUsageOID.SERVER_AUTH,), 365)
+    # RFC 3161 section 2.3: this usage alone, and critical
+    TIME_STAMPING = ("time-stamping", (ExtendedKeyUsageOID.TIME_STAMPING,), 5 * 365)
     # Takes the session of a revoked device over, to end it; made, used and forgotten within seconds.
     SESSION_TAKER = ("session-taker", (ExtendedKeyUsageOID.CLIENT_AUTH,), 10 / (24 * 60))
 
@@ -108,7 +110,8 @@ def leaf_certificate(
     builder = _builder(name, key, issuer.certificate.subject, issuer.key.public_key(), until, now)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage(profile.usages), critical=False)
+    critical = profile is Profile.TIME_STAMPING
+    builder = builder.add_extension(x509.ExtendedKeyUsage(profile.usages), critical=critical)
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
     return builder.sign(issuer.key, hashes.SHA256())

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS token (name TEXT PRIMARY KEY, device TEXT NOT NULL, b
 CREATE INDEX IF NOT EXISTS token_device ON token (device);
 CREATE TABLE IF NOT EXISTS pending (device TEXT NOT NULL, hardware TEXT NOT NULL, why TEXT NOT NULL,
   first_at TEXT NOT NULL, last_at TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (device, hardware));
+CREATE TABLE IF NOT EXISTS rotation (device TEXT PRIMARY KEY, ordered_at TEXT NOT NULL, ordered_by TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS site (one INTEGER PRIMARY KEY CHECK (one = 1), settings TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), sealed BLOB NOT NULL);
@@ -153,7 +154,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         found = connection.execute(f"PRAGMA {pragma}").fetchone()
         if wanted is not None and found[0] != wanted:
             raise EnvironmentFault(f"机构数据库不能设为断电安全（{pragma} 得到 {found[0]}）。请把它放在本地磁盘上。")
-    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'audit_head'").fetchone()[0]:
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rotation'").fetchone()[0]:
         connection.executescript("BEGIN IMMEDIATE;" + SCHEMA + "COMMIT;")
 
 

@@ -17,15 +17,15 @@ from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 from agent.wire.trust import Credential, Role, TrustList, trust_list
 from provisioning.authority.certificates import Profile
 
-BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE = "broker", "canary", "login"
+BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE, TSA_ROLE = "broker", "canary", "login", "tsa"
 PROFILES = {profile.label: profile for profile in Profile}
 
 
 @dataclass(frozen=True)
 class Entry:
     """One leaf. `role` is a `Role` value, `broker` for a TLS server, `canary` for a broker's probe, `login` for a
-    person at the centre's page; `reason` is why it was revoked; `superseded_at` is when its bearer was given the
-    next one."""
+    person at the centre's page, `tsa` for who stamps times; `reason` is why it was revoked; `superseded_at` is when
+    its bearer was given the next one."""
 
     subject: str
     role: str

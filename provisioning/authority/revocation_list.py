@@ -21,6 +21,7 @@ from agent.errors import SenderFault
 from agent.wire.canonical import parse_timestamp, timestamp
 from agent.wire.signing import certificate_key
 from provisioning.authority.audit_chain import Act
+from provisioning.authority.certificates import Profile
 from provisioning.authority.records import Records
 from provisioning.authority.session import Sitting
 
@@ -91,9 +92,9 @@ def _revoked(records: Records, now: datetime) -> list[tuple[str, str]]:
     """Serial number and moment of each certificate to be listed; those that are over by themselves are left out."""
     sql = (
         "SELECT serial, revoked_at, superseded_at FROM cert"
-        " WHERE not_after > ? AND (revoked_at IS NOT NULL OR superseded_at < ?)"
+        " WHERE not_after > ? AND (revoked_at IS NOT NULL OR (superseded_at < ? AND profile = ?))"
     )
-    rows = records.rows(sql, timestamp(now), timestamp(now - SUPERSEDED_GRACE))
+    rows = records.rows(sql, timestamp(now), timestamp(now - SUPERSEDED_GRACE), Profile.TLS_CLIENT.label)
     return sorted((row["serial"], row["revoked_at"] or row["superseded_at"]) for row in rows)
 
 

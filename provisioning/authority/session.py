@@ -61,17 +61,20 @@ class Sitting:
             cert_book.add(self.records, held, self.by)
         return certificates.chain_pem(held.certificate, self.issuer.certificate)
 
-    def renew(self, request: bytes, subject: str, role: str, now: datetime) -> bytes:
-        """The next TLS certificate of a device or receiver that holds one; the one before stays good for
-        `revocation_list.SUPERSEDED_GRACE`, until its bearer has taken the new one into use. Otherwise as `certify`."""
+    def renew(
+        self, request: bytes, subject: str, role: str, now: datetime, profile: Profile = Profile.TLS_CLIENT
+    ) -> bytes:
+        """The next certificate of a device or receiver that holds one. The TLS one before stays good for
+        `revocation_list.SUPERSEDED_GRACE`, until its bearer has taken the new one into use; the evidence one for good:
+        what it signed is to be verified. Otherwise as `certify`."""
         key = certificates.checked_request(request, subject)
         with self.records.transaction():
-            held = cert_book.live(self.records, subject, Profile.TLS_CLIENT)
+            held = cert_book.live(self.records, subject, profile)
             if held is None:
-                raise OperatorFault(f"{subject} 没有有效的连接证书，不能续期。请重新入网。")
+                raise OperatorFault(f"{subject} 没有有效的 {profile.label} 证书，不能续期。请重新入网。")
             if held.key_id != key_id_of(key):
-                cert_book.supersede(self.records, subject, Profile.TLS_CLIENT, now)
-                held = self._issued(key, Bearer(subject, role, self.name), Profile.TLS_CLIENT, now)
+                cert_book.supersede(self.records, subject, profile, now)
+                held = self._issued(key, Bearer(subject, role, self.name), profile, now)
                 cert_book.add(self.records, held, self.by)
         return certificates.chain_pem(held.certificate, self.issuer.certificate)
 

@@ -25,6 +25,7 @@ from provisioning.center.intake import (
     Link,
     SealedKind,
     countersigned_by,
+    day_number,
     decide,
     is_receivers_own,
     open_batch,
@@ -129,6 +130,11 @@ class Ingest:
             return
         with self.store.transaction() as ledger:
             ledger.receipted((it.receipt.device, it.receipt.upto, it.envelope) for it in answers)
+            ledger.keep(
+                (it.receipt.device, SealedKind.DAY_RECEIPT, day_number(it.receipt.received_at), it.envelope)
+                for it in answers
+                if it.receipt.upto
+            )
 
     def renew_trust(self, trust: TrustList, now_ms: int) -> None:
         """Judge by a newer trust list, and ask devices that were refused under the old one to send again."""

@@ -48,7 +48,7 @@ def open_sidecars(folder: Path, archive: Archive, stack: ExitStack) -> Sidecars:
     photos = {}
     for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
         source, sealed = open_source(place, stack), place.suffix == SUFFIX
-        photos[place.name.removesuffix(SUFFIX)] = decrypted_photo(source, _key(archive)) if sealed else source
+        photos[place.name] = decrypted_photo(source, _key(archive)) if sealed else source
     inside = not journal.exists() and any(folder.glob(SEGMENTS + SUFFIX))
     sums, signature = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME)
     opened = open_source(journal, stack) if journal.exists() else None

@@ -55,7 +55,6 @@ from provisioning.center.summary import DeviceSummary, device_summary
 
 BUSY_TIMEOUT_S = 10  # ours: a report reading while the receiver commits
 PAGE_ROWS = 1_000  # ours: some 1 MB
-
 DURABLE = {"sqlite": sqlite_file.make_durable, "postgresql": postgres_session.make_durable}
 INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 KINDS: Mapping[type, Any] = {int: BigInteger, bool: Boolean, bytes: LargeBinary}
@@ -105,7 +104,7 @@ class Rows:
 
     def add(self, table: str, rows: list[Row]) -> None:
         """New rows."""
-        _insert(self._connection, TABLES[table], rows)
+        _many(self._connection, insert(TABLES[table]), rows)
 
     def put(self, table: str, key: Row, values: Row) -> None:
         """The row with this primary key, new or changed."""
@@ -149,19 +148,18 @@ class Ledger:
     def apply(self, decisions: Mapping[DeviceId, Decision], now: datetime) -> None:
         """Carry out one decision for each device."""
         there = {row["device"] for row in _of(self._connection, _head, (), decisions)}
-        _insert(self._connection, _head, [head_row(device, now) for device in decisions if device not in there])
+        _many(self._connection, insert(_head), [head_row(device, now) for device in decisions if device not in there])
         parked = (link_rows(device, decision.park, now) for device, decision in decisions.items())
         appended = (link_rows(device, decision.append, now) for device, decision in decisions.items())
         for table, rows in ((_parked, parked), (_event, appended)):
-            _insert(self._connection, table, [*chain.from_iterable(rows)])
+            _many(self._connection, insert(table), [*chain.from_iterable(rows)])
         for device, decision in decisions.items():
             for number in decision.adopt:
                 _adopt(self._connection, device, number)
             for number in decision.discard:
                 _unpark(self._connection, device, number)
-            _insert(self._connection, _loss, loss_rows(device, decision.losses, now))
-        if decisions:
-            self._connection.execute(MOVE_HEAD, [moved_head(*each, now) for each in decisions.items()])
+            _many(self._connection, insert(_loss), loss_rows(device, decision.losses, now))
+        _many(self._connection, MOVE_HEAD, [moved_head(*each, now) for each in decisions.items()])
 
     def alarm(self, device: str, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; the same again only counts. Returns whether it is new."""
@@ -183,8 +181,8 @@ class Ledger:
     def receipted(self, receipts: Iterable[tuple[DeviceId, int, bytes]]) -> None:
         """Note that the broker has these receipts, each of a device up to a number, and keep the last of each."""
         last = {device: {"of": device, "end": upto, "content": envelope} for device, upto, envelope in receipts}
-        for statement in (NOTE_RECEIPT, DROP_RECEIPT, KEEP_RECEIPT) if last else ():
-            self._connection.execute(statement, list(last.values()))
+        for statement in (NOTE_RECEIPT, DROP_RECEIPT, KEEP_RECEIPT):
+            _many(self._connection, statement, [*last.values()])
 
     def bodies(self, device: DeviceId, numbers: Sequence[int]) -> tuple[bytes, ...]:
         """Canonical bodies of those of `numbers` that stand in the device's chain, in order."""
@@ -196,8 +194,7 @@ class Ledger:
         """Keep signed envelopes for the account of a device, each of a kind (`SealedKind` or `countersigned_by`) and
         under the number of an event; the first one stays."""
         rows = [{"device": it, "kind": str(of), "number": at, "envelope": data} for it, of, at, data in envelopes]
-        if rows:
-            self._connection.execute(INSERT[self._connection.dialect.name](_sealed).on_conflict_do_nothing(), rows)
+        _many(self._connection, INSERT[self._connection.dialect.name](_sealed).on_conflict_do_nothing(), rows)
 
     def unanswered(self) -> tuple[DeviceId, ...]:
         """Devices with committed events that no receipt has covered."""
@@ -253,11 +250,16 @@ class Store:
             return None if row is None else bytes(row.body)
 
     def account(self, device: str) -> tuple[bytes, ...]:
-        """Every envelope kept about the device: its own batches, our last receipt, our witnesses, and the batches in
-        which other devices countersigned its heads."""
-        query = select(_sealed.c.envelope).where(_sealed.c.device == device)
+        """Every envelope of its account: batches, our last receipt and witnesses, others' batches that countersign."""
+        return tuple(envelope for kind, _, envelope in self.sealed(device) if kind != SealedKind.DAY_RECEIPT)
+
+    def sealed(self, device: str, after: int = 0) -> Iterator[tuple[str, int, bytes]]:
+        """Kind, number, envelope of all kept about it, by pages; batches and witnesses only beyond `after`."""
+        wanted = (_sealed.c.number > after) | _sealed.c.kind.not_in([SealedKind.BATCH, SealedKind.WITNESS])
+        query = select(_sealed).where(_sealed.c.device == device, wanted).order_by(_sealed.c.kind, _sealed.c.number)
         with _database_errors(), self._engine.connect() as connection:
-            return tuple(row.envelope for row in connection.execute(query.order_by(_sealed.c.kind, _sealed.c.number)))
+            for row in connection.execute(query.execution_options(yield_per=PAGE_ROWS)):
+                yield row.kind, row.number, row.envelope
 
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """Every alarm, by device, kind and number."""
@@ -317,9 +319,9 @@ def _counts(connection: Connection, table: Table) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
+def _many(connection: Connection, statement: Any, rows: list[Row]) -> None:
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(statement, rows)
 
 
 def _equal(table: Table, where: Row) -> list[Any]:
@@ -327,9 +329,8 @@ def _equal(table: Table, where: Row) -> list[Any]:
 
 
 def _adopt(connection: Connection, device: DeviceId, number: int) -> None:
-    columns = [column.name for column in _parked.columns]
     row = select(_parked).where(_parked.c.device == device, _parked.c.devseq == number)
-    connection.execute(insert(_event).from_select(columns, row))
+    connection.execute(insert(_event).from_select(_parked.columns.keys(), row))
     _unpark(connection, device, number)
 
 

@@ -34,6 +34,7 @@ from provisioning.authority import cert_book
 from provisioning.authority.archive_key import ARCHIVE_PUBLIC, read_archive_public
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import BACKDATING, Profile
+from provisioning.authority.complaint_key import COMPLAINT_PUBLIC, read_complaint_public
 from provisioning.authority.session import ISSUING, Sitting
 from provisioning.fleet.inventory import Device, Inventory
 from provisioning.fleet.orders import ARCHIVE_NAME, agent_toml, kiosk_toml
@@ -44,7 +45,7 @@ from provisioning.fleet.tokens import TOKEN_TTL, grant, redeem, refused
 PUBLISH_SHARE = 20.0  # ours: signing takes a twentieth of the time at most
 PUBLISH_EVERY_S = 2.0  # ours: a trust list of 1 000 devices takes a quarter of a second to sign
 MAX_PENDING = 1000  # ours: strangers cannot fill the disk
-_GONE = (State.LOST, State.REVOKED, State.DECOMMISSIONED)
+GONE = (State.LOST, State.REVOKED, State.DECOMMISSIONED)
 
 
 @dataclass
@@ -115,25 +116,37 @@ class Desk:
         with self.inventory.records.transaction():
             held = self._expected(request)
             again = not redeem(self.inventory, request, data, now)
-            if not again and held.state not in (State.PLANNED, State.BUNDLED):
-                raise refused(Refusal.STATE)
+            self.admit(held, now, again=again)
             role = Role(held.role)
             tls = self.sitting.certify(request.tls.encode(), held.device, role, Profile.TLS_CLIENT, now)
             evidence = self.sitting.certify(request.evidence.encode(), held.device, role, Profile.EVIDENCE, now)
-            if not again:
-                if held.state is State.PLANNED:
-                    self.inventory.move(held.device, State.BUNDLED, "已用卡入网", now)
-                self.inventory.move(held.device, State.ENROLLED, "首次启动入网", now)
-            self.inventory.records.rows("DELETE FROM pending WHERE device = ?", held.device)
             digest = request_digest(data)
             return EnrolmentAnswer(request.device, digest, tls.decode(), evidence.decode(), self._files(held), now)
 
-    def _expected(self, request: EnrolmentRequest) -> Device:
-        held = self.inventory.find(request.device)
-        if held is None or request.district != cert_book.read_register(self.sitting.records, entries=False).district:
+    def expected(self, device: str) -> Device:
+        """The listed device that may ask for certificates; raises `SenderFault` for an unknown or revoked one."""
+        held = self.inventory.find(device)
+        if held is None:
             raise refused(Refusal.UNKNOWN)
-        if held.state in _GONE:
+        if held.state in GONE:
             raise refused(Refusal.REVOKED)
+        return held
+
+    def admit(self, held: Device, now: datetime, *, again: bool) -> None:
+        """A token was taken: the device is enrolled; `again`, the answer got lost, moves nothing. Raises `SenderFault`
+        when it is further on already."""
+        if not again:
+            if held.state not in (State.PLANNED, State.BUNDLED):
+                raise refused(Refusal.STATE)
+            if held.state is State.PLANNED:
+                self.inventory.move(held.device, State.BUNDLED, "已用卡入网", now)
+            self.inventory.move(held.device, State.ENROLLED, "首次启动入网", now)
+        self.inventory.records.rows("DELETE FROM pending WHERE device = ?", held.device)
+
+    def _expected(self, request: EnrolmentRequest) -> Device:
+        held = self.expected(request.device)
+        if request.district != cert_book.read_register(self.sitting.records, entries=False).district:
+            raise refused(Refusal.UNKNOWN)
         if held.hardware.lower() != request.hardware.lower():
             raise refused(Refusal.HARDWARE)
         return held
@@ -148,6 +161,8 @@ class Desk:
             files[ARCHIVE_NAME] = order.archive.decode()
         if order.kiosk is not None:
             files["kiosk.toml"] = kiosk_toml(order, order.kiosk, place).decode()
+            if (complaints := read_complaint_public(self.authority.folder)) is not None:
+                files[COMPLAINT_PUBLIC] = complaints.decode()
         return files
 
     def _remember(self, request: EnrolmentRequest, why: str, now: datetime) -> None:

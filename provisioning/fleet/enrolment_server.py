@@ -8,13 +8,16 @@ from typing import Any
 from agent import durable
 from agent.clock import Clock
 from agent.wire.enrolment import MAX_REQUEST_BYTES
-from provisioning.authority.authority import Authority
+from provisioning.authority.authority import Authority, read_file
+from provisioning.authority.session import ISSUING
 from provisioning.fleet.enrolment import Desk, enrolment_desk
-from provisioning.fleet.est import Answered, Asked, respond
+from provisioning.fleet.est import respond
+from provisioning.fleet.est_messages import Answered, Asked
 from provisioning.fleet.identity_files import write_identity
 from provisioning.web_server import PEER, ServerIdentity, run_app
 
 FOLDER, NAME, SUBJECT = "enrolment-server", "server", "enrolment-1"
+NO_CONTENT = 204
 _HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -22,10 +25,10 @@ def server_identity(authority: Authority, hosts: tuple[str, ...], now: datetime)
     """The server's key and certificate for `hosts`, in the authority's folder; made at the first time."""
     folder = durable.make_directory(authority.folder / FOLDER, 0o700)
     write_identity(folder, NAME, SUBJECT, lambda r: authority.certify_broker(r, SUBJECT, hosts, now))
-    root = folder / "root.pem"
-    if not root.exists():
-        durable.write_bytes(root, authority.root_pem)
-    return ServerIdentity(folder / f"{NAME}.pem", folder / f"{NAME}.key", root)
+    clients = folder / "clients.pem"  # the issuing CA too: an EST client shows its leaf alone
+    if not clients.exists():
+        durable.write_bytes(clients, authority.root_pem + read_file(authority.folder / ISSUING))
+    return ServerIdentity(folder / f"{NAME}.pem", folder / f"{NAME}.key", clients)
 
 
 def serve(authority: Authority, identity: ServerIdentity, clock: Clock, sock: Any) -> None:
@@ -48,15 +51,24 @@ class Application:
         if body is None:
             answer = Answered(413, "申请过大，已拒绝。\n".encode())
         else:
-            asked = Asked(scope["method"], scope["path"], body, scope.get("state", {}).get(PEER))
-            answer = respond(asked, self._desk, self._clock.read().wall)
-        headers = [(b"content-type", answer.kind.encode()), *_HEADERS]
-        if answer.encoding:
-            headers.append((b"content-transfer-encoding", answer.encoding.encode()))
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            answer = respond(_asked(scope, body), self._desk, self._clock.read().wall)
+        await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
         await send({"type": "http.response.body", "body": answer.body})
         self._desk.publish(time.monotonic())
+
+
+def _asked(scope: Any, body: bytes) -> Asked:
+    told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    kind = told.get("content-type", "").partition(";")[0].strip().lower()
+    shown = scope.get("state", {}).get(PEER)
+    return Asked(scope["method"], scope["path"], body, shown, kind, told.get("authorization", ""))
+
+
+def _headers(answer: Answered) -> list[tuple[bytes, bytes]]:
+    told = {"content-transfer-encoding": answer.encoding, "www-authenticate": answer.challenge}
+    if answer.status != NO_CONTENT:
+        told |= {"content-type": answer.kind, "content-length": str(len(answer.body))}
+    return [*_HEADERS, *((name.encode(), value.encode()) for name, value in told.items() if value)]
 
 
 async def _body(receive: Any) -> bytes | None:

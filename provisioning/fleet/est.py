@@ -1,24 +1,25 @@
-"""Enrolment over secure transport (RFC 7030), as much of it as a renewal needs, so that another EST server (a
-district's own, or step-ca behind one) can stand in for ours and ours for another.
+"""Enrolment over secure transport (RFC 7030), so that another EST server (a district's own, or step-ca behind one) can
+stand in for ours and ours for another.
 
-    GET  /.well-known/est/cacerts          the root and the issuing CA           RFC 7030 section 4.1
-    POST /.well-known/est/simplereenroll   the next TLS certificate of whoever   section 4.2.2
-                                           the connection's certificate names
-    POST /liuhen/enrol                     a first boot, see `agent.wire.enrolment`: a card's proof, no password
-    GET  /liuhen/crl                       the revocation list in force
+    GET  /.well-known/est/cacerts                 the root and the issuing CA                       RFC 7030, 4.1
+    GET  /.well-known/est/csrattrs                nothing is asked of a request                     4.5
+    POST /.well-known/est/simpleenroll            the first TLS certificate, by a card's token      4.2.1, `est_first`
+    POST /.well-known/est/evidence/simpleenroll   the evidence certificate that goes with it        3.2.2, likewise
+    POST /.well-known/est/simplereenroll          the next TLS certificate of whoever the           4.2.2
+                                                  connection's certificate names
+    POST /liuhen/enrol                            a first boot, see `agent.wire.enrolment`: a card's proof
+    POST /liuhen/rotate                           the next evidence key, see `agent.wire.rotation`
+    GET  /liuhen/due                              whether the bench ordered a new TLS key: 200 or 204
+    GET  /liuhen/accepted                         the authority's word of acceptance: 200, or 204 before it
+    GET  /liuhen/crl                              the revocation list in force
 
 Requests and answers are bytes; the server around it terminates TLS and says whose certificate the client showed.
 """
 
-import base64
-import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.wire.canonical import timestamp
@@ -27,33 +28,15 @@ from agent.wire.signing import certificate_key, key_id_of, load_certificate, loa
 from provisioning.authority import cert_book
 from provisioning.authority.certificates import Profile
 from provisioning.authority.revocation_list import SUPERSEDED_GRACE, current_list
-from provisioning.fleet.enrolment import Desk
-from provisioning.fleet.states import State
+from provisioning.fleet import est_first, life, rotation
+from provisioning.fleet.enrolment import GONE, Desk
+from provisioning.fleet.est_messages import PKCS10, Answered, Asked, certificates, pkcs10
 
-ENROL, CRL = "/liuhen/enrol", "/liuhen/crl"
-CA_CERTIFICATES, RENEW = "/.well-known/est/cacerts", "/.well-known/est/simplereenroll"
-PKCS7 = "application/pkcs7-mime; smime-type=certs-only"
-_GONE = (State.LOST, State.REVOKED, State.DECOMMISSIONED)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request; `peer` is the client's certificate (DER), already verified against our root by TLS, or None."""
-
-    method: str
-    path: str
-    body: bytes
-    peer: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The answer; `encoding` is the Content-Transfer-Encoding of RFC 7030, or ""."""
-
-    status: int
-    body: bytes
-    kind: str = "text/plain; charset=utf-8"
-    encoding: str = ""
+ENROL, CRL, ROTATE, DUE = "/liuhen/enrol", "/liuhen/crl", "/liuhen/rotate", "/liuhen/due"
+ACCEPTED = "/liuhen/accepted"
+EST = "/.well-known/est"
+CA_CERTIFICATES, RENEW, ATTRIBUTES = f"{EST}/cacerts", f"{EST}/simplereenroll", f"{EST}/csrattrs"
+FIRST, FIRST_EVIDENCE = f"{EST}/simpleenroll", f"{EST}/evidence/simpleenroll"
 
 
 def respond(asked: Asked, desk: Desk, now: datetime) -> Answered:
@@ -61,7 +44,13 @@ def respond(asked: Asked, desk: Desk, now: datetime) -> Answered:
     answers: dict[tuple[str, str], Callable[[Asked, Desk, datetime], Answered]] = {
         ("POST", ENROL): _enrol,
         ("POST", RENEW): _renew,
+        ("POST", ROTATE): _rotate,
+        ("GET", DUE): _due,
+        ("GET", ACCEPTED): _accepted,
+        ("POST", FIRST): est_first.tls,
+        ("POST", FIRST_EVIDENCE): _first_evidence,
         ("GET", CA_CERTIFICATES): _authorities,
+        ("GET", ATTRIBUTES): lambda *_: Answered(204, b""),
         ("GET", CRL): _list,
     }
     found = answers.get((asked.method, asked.path))
@@ -69,6 +58,8 @@ def respond(asked: Asked, desk: Desk, now: datetime) -> Answered:
         return Answered(404, "没有这个地址。\n".encode())
     if len(asked.body) > MAX_REQUEST_BYTES:
         return Answered(413, "申请过大，已拒绝。\n".encode())
+    if asked.method == "POST" and asked.path.startswith(EST) and asked.kind not in ("", PKCS10):
+        return Answered(415, f"内容类型须为 {PKCS10}（RFC 7030）。\n".encode())
     try:
         return found(asked, desk, now)
     except (SenderFault, OperatorFault) as fault:
@@ -83,7 +74,7 @@ def _enrol(asked: Asked, desk: Desk, now: datetime) -> Answered:
 
 def _authorities(_: Asked, desk: Desk, __: datetime) -> Answered:
     root, issuing = (load_pem_certificates(pem)[0] for pem in desk.certificates)
-    return _certificates([issuing, root])
+    return certificates([issuing, root])
 
 
 def _list(_: Asked, desk: Desk, now: datetime) -> Answered:
@@ -95,9 +86,35 @@ def _renew(asked: Asked, desk: Desk, now: datetime) -> Answered:
     if asked.peer is None:
         return Answered(401, "续期须出示现有的连接证书。\n".encode())
     subject, role = _bearer(load_certificate(asked.peer), desk, now)
-    chain = desk.sitting.renew(_request(asked.body), subject, role, now)
+    chain = desk.sitting.renew(pkcs10(asked.body), subject, role, now)
     desk.inventory.note("certificate-renewed", subject, {"at": timestamp(now)}, now)
-    return _certificates(load_pem_certificates(chain))
+    return certificates(load_pem_certificates(chain)[:1])
+
+
+def _rotate(asked: Asked, desk: Desk, now: datetime) -> Answered:
+    return Answered(200, rotation.reply_to(desk, asked.body, now), "application/json")
+
+
+def _due(asked: Asked, desk: Desk, now: datetime) -> Answered:
+    if asked.peer is None:
+        return Answered(401, "须出示现有的连接证书。\n".encode())
+    subject, _ = _bearer(load_certificate(asked.peer), desk, now)
+    return Answered(200, b"tls\n") if rotation.is_ordered(desk.inventory, subject) else Answered(204, b"")
+
+
+def _accepted(asked: Asked, desk: Desk, now: datetime) -> Answered:
+    if asked.peer is None:
+        return Answered(401, "须出示现有的连接证书。\n".encode())
+    subject, _ = _bearer(load_certificate(asked.peer), desk, now)
+    word = life.accepted_word(life.Bench(desk.authority, desk.sitting, desk.inventory), subject)
+    return Answered(204, b"") if word is None else Answered(200, word, "application/json")
+
+
+def _first_evidence(asked: Asked, desk: Desk, now: datetime) -> Answered:
+    if asked.peer is None:
+        return Answered(401, "申请证据证书须出示本机的连接证书。\n".encode())
+    subject, _ = _bearer(load_certificate(asked.peer), desk, now)
+    return est_first.evidence(asked, desk, subject, now)
 
 
 def _bearer(shown: x509.Certificate, desk: Desk, now: datetime) -> tuple[str, str]:
@@ -110,22 +127,6 @@ def _bearer(shown: x509.Certificate, desk: Desk, now: datetime) -> tuple[str, st
     if held.superseded_at is not None and now > held.superseded_at + SUPERSEDED_GRACE:
         raise SenderFault("出示的证书早已换发，已拒绝。请用新证书，或重新入网。")
     device = desk.inventory.find(held.subject)
-    if device is not None and device.state in _GONE:
+    if device is not None and device.state in GONE:
         raise SenderFault(f"{held.subject} 已停用，不能续期。请向发证机构查明原因。")
     return held.subject, held.role
-
-
-def _request(body: bytes) -> bytes:
-    """PKCS#10 in base64 (RFC 7030 section 4.2.1), or PEM, as PEM."""
-    if body.startswith(b"-----BEGIN"):
-        return body
-    try:
-        der = base64.b64decode(body, validate=False)
-        return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
-    except (ValueError, TypeError, binascii.Error, InvalidSignature) as error:
-        raise SenderFault("证书请求无法读取，请在设备上重新生成。") from error
-
-
-def _certificates(found: list[x509.Certificate]) -> Answered:
-    der = pkcs7.serialize_certificates(found, Encoding.DER)
-    return Answered(200, base64.encodebytes(der), PKCS7, "base64")

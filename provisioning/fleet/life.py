@@ -86,6 +86,19 @@ def accept(at: Bench, report: AcceptanceReport, data: bytes, now: datetime) -> b
     return at.sealed(ACCEPTED_TYPE, word.encode())
 
 
+def accepted_word(at: Bench, device: str) -> bytes | None:
+    """The sealed word on the newest report that passed, as it was given then; None while the device is not accepted."""
+    held = at.inventory.find(device)
+    sql = "SELECT document FROM check_report WHERE device = ? AND passed = 1 ORDER BY rowid DESC LIMIT 1"
+    reports = at.inventory.records.rows(sql, device)
+    if held is None or held.state not in (State.ACCEPTED, State.ASSIGNED) or not reports:
+        return None
+    acts = (row.act() for row in reversed(at.inventory.records.audit_rows()))
+    act = next(it for it in acts if (it.act, it.subject, it.facts) == ("device-checked", device, {"passed": True}))
+    digest = Digest(hashlib.sha256(bytes(reports[0]["document"])).hexdigest())
+    return at.sealed(ACCEPTED_TYPE, Accepted(DeviceId(device), digest, act.by, act.at).encode())
+
+
 def assign(at: Bench, device: str, officer: str, now: datetime) -> bytes:
     """Hand an accepted device to `officer` (a number); returns the sealed document. No certificate changes."""
     held = at.inventory.device(device)

@@ -5,7 +5,9 @@ copied card is worth nothing in another device. A token that was taken stays tie
 device that lost the answer gets it again, anybody else nothing.
 """
 
+import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from agent.errors import SenderFault
@@ -38,10 +40,18 @@ def void(inventory: Inventory, device: str, why: str, now: datetime) -> None:
 def redeem(inventory: Inventory, request: EnrolmentRequest, data: bytes, now: datetime) -> bool:
     """Take the token that proves `request` (bytes: `data`); False when it was taken by this very request before: an
     answer got lost. Raises `SenderFault` with a code of `Refusal`."""
-    rows = inventory.records.rows("SELECT * FROM token WHERE device = ? ORDER BY rowid DESC", request.device)
-    if not rows:
-        raise refused(Refusal.TOKEN)
-    row = next((row for row in rows if _proves(request, row["bound"])), None)
+    return _take(inventory, request.device, lambda bound: _proves(request, bound), data, now)
+
+
+def redeem_password(inventory: Inventory, device: str, password: str, data: bytes, now: datetime) -> bool:
+    """The same for a client that shows the bound token itself (hex), as EST's password."""
+    shown = password.encode()
+    return _take(inventory, device, lambda bound: hmac.compare_digest(shown, bound.hex().encode()), data, now)
+
+
+def _take(inventory: Inventory, device: str, proves: Callable[[bytes], bool], data: bytes, now: datetime) -> bool:
+    rows = inventory.records.rows("SELECT * FROM token WHERE device = ? ORDER BY rowid DESC", device)
+    row = next((row for row in rows if proves(row["bound"])), None)
     if row is None:
         raise refused(Refusal.TOKEN)
     if row["ended_at"] is not None:
@@ -52,7 +62,8 @@ def redeem(inventory: Inventory, request: EnrolmentRequest, data: bytes, now: da
         raise refused(Refusal.EXPIRED)
     sql = "UPDATE token SET ended_at = ?, ended_why = 'used', request = ? WHERE name = ?"
     inventory.records.rows(sql, timestamp(now), request_digest(data), row["name"])
-    inventory.note("token-used", request.device, {"hardware": request.hardware, "name": row["name"]}, now)
+    facts = {"hardware": inventory.device(device).hardware, "name": row["name"]}
+    inventory.note("token-used", device, facts, now)
     return True
 
 

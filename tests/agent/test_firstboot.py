@@ -93,7 +93,9 @@ def test_a_card_becomes_a_device_and_its_token_is_gone(card: Path, desk: Enrolme
     assert desk.asked == 1
 
 
-def test_threat_a_copied_card_on_other_hardware_refuses(card: Path, desk: EnrolmentDesk, tmp_path: Path) -> None:
+def test_threat_usb_attack_a_copied_card_on_other_hardware_refuses(
+    card: Path, desk: EnrolmentDesk, tmp_path: Path
+) -> None:
     with pytest.raises(SenderFault, match="本机自己的卡"):
         boot(card, tmp_path / "device", desk, here("10000000ffffffff"))
     assert desk.asked == 0
@@ -101,7 +103,9 @@ def test_threat_a_copied_card_on_other_hardware_refuses(card: Path, desk: Enrolm
     assert (card / "card.dsse").exists()  # the right device may still use it
 
 
-def test_threat_a_token_that_was_used_from_a_copy_is_told(card: Path, desk: EnrolmentDesk, tmp_path: Path) -> None:
+def test_threat_usb_attack_a_token_that_was_used_from_a_copy_is_told(
+    card: Path, desk: EnrolmentDesk, tmp_path: Path
+) -> None:
     files = everything(card)
     boot(card, tmp_path / "first", desk)
     with pytest.raises(SenderFault, match="已经用过") as raised:
@@ -111,7 +115,7 @@ def test_threat_a_token_that_was_used_from_a_copy_is_told(card: Path, desk: Enro
 
 
 @pytest.mark.parametrize("year", [1970, 2024])
-def test_threat_a_clock_of_another_year_is_raised_to_the_floor(
+def test_threat_clock_rollback_a_clock_of_another_year_is_raised_to_the_floor(
     card: Path, desk: EnrolmentDesk, tmp_path: Path, year: int
 ) -> None:
     computer = here(wall=datetime(year, 1, 1, tzinfo=UTC))
@@ -224,7 +228,7 @@ def test_a_busy_authority_is_asked_again_and_a_refusal_is_not(card: Path, tmp_pa
     assert not (tmp_path / "device" / "agent.toml").exists()
 
 
-def test_threat_an_answer_by_another_authority_or_for_another_request_is_refused(
+def test_threat_usb_attack_an_answer_by_another_authority_or_for_another_request_is_refused(
     card: Path, desk: EnrolmentDesk, tmp_path: Path
 ) -> None:
     class Forging(EnrolmentDesk):
@@ -282,7 +286,7 @@ def test_over_a_stick_out_and_back(card: Path, desk: EnrolmentDesk, tmp_path: Pa
     assert_whole(tmp_path / "device", card)
 
 
-def test_threat_a_stick_with_links_paths_devices_or_giants_is_refused(tmp_path: Path) -> None:
+def test_threat_usb_attack_a_stick_with_links_paths_devices_or_giants_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     folder.mkdir()
     (folder / "link").symlink_to("/etc/passwd")

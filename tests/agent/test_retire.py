@@ -104,7 +104,9 @@ def test_nothing_is_erased_without_a_receipt_for_everything(authority: TestAutho
     assert set(before) <= set(config.identity.root.parent.rglob("*"))
 
 
-def test_threat_an_officer_or_a_forger_cannot_order_it(authority: TestAuthority, tmp_path: Path) -> None:
+def test_threat_officer_suppresses_an_officer_or_a_forger_cannot_order_the_end(
+    authority: TestAuthority, tmp_path: Path
+) -> None:
     config = device(authority, tmp_path)
     own = seal(RETIRE_TYPE, b"{}", [authority.evidence("REC-0001", Role.RECORDER).signer])
     late = datetime.now(UTC) - timedelta(minutes=1)

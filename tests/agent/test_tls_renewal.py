@@ -1,6 +1,8 @@
 """The next TLS certificate: taken when it is good, thrown away when it is not, and a cut in between is mended."""
 
 import base64
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,14 +11,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from agent.adapters.mqtt_link import LastWill, MqttLink
 from agent.config import AgentConfig, read_config
 from agent.device_keys import finish_swap, own_key, renewed_name
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.tls_renewal import broker_probe, due_at, renew
+from agent.wire.identifiers import DeviceId
 from provisioning.fleet import est
 from provisioning.fleet.enrolment import enrolment_desk
-from provisioning.fleet.est import Asked, respond
+from provisioning.fleet.est import respond
+from provisioning.fleet.est_messages import Asked
 from tests.provisioning.district import NOW, Client, TestDistrict, broker_process, running, today
 from tests.support.broker import free_port, needs_mosquitto
 
@@ -131,7 +136,7 @@ def test_power_cut_between_the_two_renames_is_mended(held: Held, tmp_path: Path)
 
 
 @pytest.mark.parametrize("days", [-20_000, -1000, -3])
-def test_threat_clock_before_the_floor_renews_nothing_and_judges_nothing(held: Held, days: int) -> None:
+def test_threat_clock_rollback_before_the_floor_renews_nothing_and_judges_nothing(held: Held, days: int) -> None:
     (held.folder / "clock.floor").write_text("2026-11-22T09:00:00.000Z", encoding="ascii")
     before = held.pair()
     with pytest.raises(OperatorFault, match="时钟"):
@@ -144,6 +149,43 @@ def test_clock_far_ahead_asks_but_takes_nothing_that_is_over_by_it(held: Held) -
     with pytest.raises(SenderFault, match="时钟"):
         renew(held.config, NOW + timedelta(days=400), held.ask, good)
     assert held.pair() == before
+
+
+class Door:
+    """Speaks TLS as the district's broker does, and notes the serial number of whoever comes; nothing more."""
+
+    def __init__(self, folder: Path, listener: socket.socket) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(folder / "broker.pem", folder / "broker.key")
+        self.context.load_verify_locations(folder / "root.pem")
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.listener = listener
+
+    def next_serial(self) -> int:
+        plain, _ = self.listener.accept()
+        plain.settimeout(60)
+        with self.context.wrap_socket(plain, server_side=True) as line:
+            line.recv(1)  # CONNECT: the link has finished its side of the handshake
+            return x509.load_der_x509_certificate(line.getpeercert(binary_form=True) or b"").serial_number
+
+
+def test_the_links_next_connection_shows_the_renewed_certificate(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        held = Held(tmp_path, today, listener.getsockname()[1])
+        door = Door(held.district.broker().parent, listener)
+        link = MqttLink(DeviceId(A), held.config.broker, lambda _: None)
+        link.open()
+        seen = []
+        for number in (1, 2, 3):
+            link.connect(number, LastWill("gov/xinghe/v1/rec/REC-0001/state", b"{}"))
+            seen.append(door.next_serial())
+            if number == 2:
+                assert renew(held.config, today(), held.ask, good, force=True).changed
+        link.close(5)
+    leaf = x509.load_pem_x509_certificates(held.pair()[0])[0]
+    assert (seen[0], seen[2]) == (seen[1], leaf.serial_number)
+    assert seen[0] != seen[2]
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_release_that_does_not_start_is_taken_back(
     assert not (place / "releases" / "3.0").exists()
 
 
-def test_threat_a_forged_altered_or_older_release_is_refused(
+def test_threat_usb_attack_a_forged_altered_or_older_release_is_refused(
     config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
 ) -> None:
     installer = SimulatedInstaller(place)

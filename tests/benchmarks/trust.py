@@ -25,7 +25,8 @@ from provisioning.center.force import broker_site, shut_out
 from provisioning.fleet import est
 from provisioning.fleet.batch import parse_table, run_batch
 from provisioning.fleet.enrolment import enrolment_desk
-from provisioning.fleet.est import Asked, respond
+from provisioning.fleet.est import respond
+from provisioning.fleet.est_messages import Asked
 from tests.benchmarks.figures import Bench, Row
 from tests.provisioning.bench_room import NewDevice, bench, planned
 from tests.provisioning.district import Client, TestDistrict, broker_process, eventually, running, today

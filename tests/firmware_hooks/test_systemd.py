@@ -15,13 +15,14 @@ from agent.loop import IDLE_S
 
 HERE = Path(firmware_hooks.__file__).parent
 ROOT = HERE.parent
-UNITS = ("agent", "kiosk", "screen", "firstboot", "settle")
+UNITS = ("agent", "kiosk", "screen", "firstboot", "settle", "renew")
 EXPOSURE = {
     "agent": 2.0,
     "kiosk": 0.9,
     "screen": 1.5,
     "firstboot": 3.1,
     "settle": 1.3,
+    "renew": 1.1,
 }  # systemd 252; 0 is a box without doors, 10 is root
 NEEDS_SYSTEMD = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
@@ -47,6 +48,7 @@ def checkable(name: str, folder: Path) -> Path:
 @NEEDS_SYSTEMD
 def test_systemd_finds_nothing_wrong_in_any_unit(tmp_path):
     places = [checkable(name, tmp_path) for name in UNITS]
+    places.append(Path(shutil.copy(HERE / "systemd/liuhen-renew.timer", tmp_path)))
     told = subprocess.run(["systemd-analyze", "verify", *places], check=False, capture_output=True, text=True)
     ours = [line for line in told.stderr.splitlines() if "liuhen" in line]
     assert (ours, told.returncode) == ([], 0)
@@ -109,6 +111,15 @@ def test_first_boot_goes_before_the_agent_and_not_on_for_ever_where_it_cannot_he
     assert {"User"} - settle.keys() == {"User"}  # /opt/liuhen is root's
 
 
+def test_renewal_is_looked_after_daily_also_on_a_device_that_was_off_and_fails_for_no_lack_of_network():
+    timer = (HERE / "systemd/liuhen-renew.timer").read_text(encoding="utf-8")
+    assert {"OnCalendar=daily", "Persistent=yes", "WantedBy=timers.target"} <= set(timer.splitlines())
+    assert unit("renew")["SuccessExitStatus"] == ["4"]
+    assert unit("renew")["ConditionPathExists"] == ["/var/lib/liuhen/agent.toml"]
+    assert unit("renew")["User"] == unit("agent")["User"]  # whose key it replaces
+    assert "InaccessiblePaths" in unit("renew")
+
+
 def test_kiosk_server_can_read_neither_recordings_nor_the_outbox():
     hidden = unit("kiosk")["InaccessiblePaths"][0]
     assert {"recordings", "photos", "agent.db"} <= {Path(place).name for place in hidden.split()}
@@ -130,6 +141,8 @@ def test_everything_is_placed_where_systemd_and_udev_look(tmp_path):
         "usr/lib/systemd/system/liuhen-screen.service",
         "usr/lib/systemd/system/liuhen-firstboot.service",
         "usr/lib/systemd/system/liuhen-settle.service",
+        "usr/lib/systemd/system/liuhen-renew.service",
+        "usr/lib/systemd/system/liuhen-renew.timer",
         "usr/lib/sysusers.d/liuhen.conf",
         "usr/lib/tmpfiles.d/liuhen.conf",
         "usr/lib/systemd/journald.conf.d/liuhen.conf",

@@ -69,7 +69,7 @@ def test_a_forged_board_alone_shows_no_board_and_a_phone(bench: Bench) -> None:
     assert SITE.complaint_phone in found.text
 
 
-def test_a_forged_update_leaves_the_last_good_board(bench: Bench) -> None:
+def test_threat_forged_disclosure_put_into_the_folder_leaves_the_last_good_board(bench: Bench) -> None:
     good = stock(bench, sample("window-board"))
     forged = {"window-board.hall-1": bench.sealed(sample("window-board-correction", 2), bench.recorder, bench.reviewer)}
     shelf = restock(good, forged, trust=bench.trust(), now=NOW, district=XINGHE, audience=HALL)

@@ -146,7 +146,9 @@ def yard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize(("writer", "topic", "listener", "arrives"), MATRIX, ids=lambda each: str(each))
-def test_only_what_is_permitted_arrives(yard: Yard, writer: str, topic: str, listener: str, arrives: bool) -> None:
+def test_threat_rogue_kiosk_or_recorder_reaches_only_what_is_permitted(
+    yard: Yard, writer: str, topic: str, listener: str, arrives: bool
+) -> None:
     assert bool(yard.heard(writer, topic, listener)) is arrives
 
 
@@ -192,7 +194,7 @@ def test_tls_1_1_is_refused_and_1_2_is_not(yard: Yard) -> None:
     assert shake(ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
 
 
-def test_taking_another_devices_client_id_does_not_take_its_session(yard: Yard) -> None:
+def test_threat_session_hijack_by_another_devices_client_id_takes_nothing(yard: Yard) -> None:
     thief = yard.client(A, client_id=B)
     try:
         thief.connect()  # Mosquitto renames it to A, and so ends A's own session; the embedded broker refuses it

@@ -102,7 +102,9 @@ def test_evidence_leaf_has_what_c2pa_and_cms_ask_for(authority: Authority) -> No
         "REC-０００１",
     ],
 )
-def test_recorder_id_outside_the_pattern_is_refused(authority: Authority, subject: str) -> None:
+def test_threat_malicious_technician_gets_no_certificate_for_a_name_outside_the_pattern(
+    authority: Authority, subject: str
+) -> None:
     with pytest.raises(OperatorFault):
         authority.certify_signer(b"", subject, Role.RECORDER, NOW)
 
@@ -120,7 +122,7 @@ def test_district_name_that_no_certificate_can_carry_is_refused(tmp_path: Path, 
     assert not (tmp_path / "ca").exists()
 
 
-def test_second_key_for_a_live_device_is_refused_until_the_first_is_revoked(authority: Authority) -> None:
+def test_threat_malicious_technician_gets_no_second_key_for_a_live_device(authority: Authority) -> None:
     certified(authority)
     with pytest.raises(OperatorFault, match="revoke"):
         certified(authority)
@@ -176,7 +178,7 @@ def test_unfit_request_is_refused(authority: Authority, kind: str) -> None:
     assert authority.register().entries == ()
 
 
-def test_extensions_that_a_request_asks_for_are_ignored(authority: Authority) -> None:
+def test_threat_malicious_technician_gets_nothing_outside_the_profile(authority: Authority) -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "REC-0001")])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

@@ -78,7 +78,9 @@ def test_answer_that_got_lost_is_given_again_to_the_very_same_request_alone(desk
         ({"name": "REC-0001/up"}, "key"),
     ],
 )
-def test_threat_copied_card_and_forged_request_get_nothing(desk: Desk, change: dict[str, str], code: str) -> None:
+def test_threat_malicious_technician_gets_nothing_for_a_copied_card_or_a_forged_request(
+    desk: Desk, change: dict[str, str], code: str
+) -> None:
     device = bundled(desk)
     assert refused(desk.answer(device.request(**change), NOW)) == code
     assert desk.inventory.device(A).state is State.PLANNED

@@ -5,6 +5,7 @@ import http.client
 import ssl
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from provisioning.authority.certificates import Profile
 from provisioning.authority.revocation_list import SUPERSEDED_GRACE
 from provisioning.fleet import est
 from provisioning.fleet.enrolment import Desk, enrolment_desk
-from provisioning.fleet.est import Asked, respond
+from provisioning.fleet.est import respond
+from provisioning.fleet.est_messages import Answered, Asked
 from provisioning.fleet.states import State
 from tests.provisioning.bench_room import NewDevice, bench, planned
 from tests.provisioning.district import Process, eventually, today
@@ -49,7 +51,7 @@ class Enrolled:
         leaf = x509.load_pem_x509_certificates((self.folder / "tls.pem").read_bytes())[0]
         return leaf.public_bytes(Encoding.DER)
 
-    def renew(self, desk: Desk, key: object = None, name: str = A, at: timedelta = timedelta()) -> est.Answered:
+    def renew(self, desk: Desk, key: object = None, name: str = A, at: timedelta = timedelta()) -> Answered:
         request = keys.signing_request(key or keys.new_key(), name)  # type: ignore[arg-type]
         der = x509.load_pem_x509_csr(request).public_bytes(Encoding.DER)
         return respond(Asked("POST", est.RENEW, base64.encodebytes(der), self.shown), desk, today() + at)
@@ -61,7 +63,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def chain_of(answer: est.Answered) -> list[x509.Certificate]:
+def chain_of(answer: Answered) -> list[x509.Certificate]:
     assert answer.status == 200, answer.body.decode()
     return pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer.body))
 
@@ -121,17 +123,27 @@ class Caller:
             self.line.close()
 
 
+@contextmanager
+def serving(authority: Authority, log: Path) -> Iterator[int]:
+    """`liuhen-provision serve` as a process; its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "provisioning.cli", "serve", "--authority", str(authority.folder)]
+    process = Process([*command, "--bind", "127.0.0.1", "--port", str(port)], log)
+    process.start()
+    try:
+        eventually(lambda: "入网服务" in process.text, f"the server says where it is: {process.text}")
+        yield port
+    finally:
+        code = process.end()
+    assert code == 0, process.text
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[int, Authority, Enrolled]]:
     with bench(tmp_path / "ca", now=today()) as desk:
         held, authority = Enrolled(desk, tmp_path / "d"), desk.authority
-    port = free_port()
-    command = [sys.executable, "-m", "provisioning.cli", "serve", "--authority", str(authority.folder)]
-    process = Process([*command, "--bind", "127.0.0.1", "--port", str(port)], tmp_path / "serve.log")
-    process.start()
-    eventually(lambda: "入网服务" in process.text, f"the server says where it is: {process.text}")
-    yield port, authority, held
-    assert process.end() == 0, process.text
+    with serving(authority, tmp_path / "serve.log") as port:
+        yield port, authority, held
 
 
 def test_device_enrols_and_renews_over_https_and_a_stranger_does_not(

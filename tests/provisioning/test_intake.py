@@ -99,7 +99,7 @@ def test_signature_of_another_payload_type_does_not_count(center: Center) -> Non
     refused(center, seal(RECEIPT_TYPE, b"[]", [center.a]))
 
 
-def test_a_relaying_bs_signed_events_is_refused(center: Center) -> None:
+def test_threat_replay_of_bs_signed_events_by_a_is_refused(center: Center) -> None:
     refused(center, sealed_batch(center.b, Chain(B).add()))
 
 
@@ -181,7 +181,7 @@ def test_receivers_own_state_is_no_devices_message(center: Center, caplog: pytes
     assert center.store.summary() == ()
 
 
-def test_five_thousand_replays_add_no_row(center: Center) -> None:
+def test_threat_replay_of_five_thousand_messages_adds_no_row(center: Center) -> None:
     center.send(*center.chain.add(2))
     data = sealed_batch(center.a, center.chain.bodies)
     for _ in range(50):
@@ -413,7 +413,7 @@ def test_restart_owes_receipts_for_what_was_committed_and_not_answered(center: C
     again.store.close()
 
 
-def test_late_last_will_of_an_older_session_does_not_put_a_device_offline(center: Center) -> None:
+def test_threat_replay_of_an_older_sessions_last_will_puts_no_device_offline(center: Center) -> None:
     center.take(sealed_status(center.a, A, 2), state_topic(A))
     center.take(sealed_status(center.a, A, 1, online=False), state_topic(A))
     assert center.row().online

@@ -89,7 +89,7 @@ def test_unfit_id_is_not_listed(inventory: Inventory, name: str) -> None:
     assert inventory.devices() == ()
 
 
-def test_one_serial_number_is_one_device_until_it_is_decommissioned(inventory: Inventory) -> None:
+def test_threat_malicious_technician_cannot_list_one_serial_number_twice(inventory: Inventory) -> None:
     inventory.plan(Planned(A, SERIAL, UNIT), NOW)
     with pytest.raises(OperatorFault, match=A):
         inventory.plan(Planned("REC-0002", SERIAL, UNIT), NOW)

@@ -65,7 +65,9 @@ def test_a_failed_item_accepts_nothing(enrolled: NewDevice, tmp_path: Path) -> N
         assert not replace(REPORT, items=()).passed
 
 
-def test_threat_a_report_by_another_key_hardware_or_day_is_refused(enrolled: NewDevice, tmp_path: Path) -> None:
+def test_threat_malicious_technician_cannot_accept_on_a_report_by_another_key_hardware_or_day(
+    enrolled: NewDevice, tmp_path: Path
+) -> None:
     stranger = NewDevice.__new__(NewDevice)
     stranger.evidence = enrolled.tls
     with life.bench(Authority(tmp_path / "authority", "示例-000001")) as at:

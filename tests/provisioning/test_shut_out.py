@@ -52,7 +52,7 @@ def post(tmp_path: Path) -> Iterator[Post]:
         yield made
 
 
-def test_revoked_device_is_cut_off_while_it_is_connected_and_the_others_go_on(post: Post) -> None:
+def test_threat_stolen_recorder_is_cut_off_while_it_is_connected_and_the_others_go_on(post: Post) -> None:
     receiver, device, other = (post.client(name).connect() for name in (R, A, B))
     receiver.subscribe("#")
     device.publish(EVENTS, b"before")

@@ -28,16 +28,19 @@ from agent.evidence.token_form import token_path
 from agent.evidence.verify import Grounds, Sidecars, verify_recording
 from agent.wire.identifiers import Digest, District
 from agent.wire.trust import Role, TrustList, trust_list
+from provisioning.authority.authority import init_authority
 from provisioning.center.export import Office, Wish, export_recording
 from provisioning.center.export_certificate import Responsibility
 from provisioning.center.export_ledger import LEDGER_NAME
 from provisioning.center.stamping_authority import by_command, over_http
 from provisioning.center.time_stamping import Authority, stamp_recording, stamp_segment
+from provisioning.fleet.stamper import write_stamper_folder
 from tests.agent.evidence.bench import DEVICE, NOW, Bench, flipped, make_authority
 from tests.agent.evidence.foreign import c2pa_state, encypher_accepts, run
 from tests.agent.evidence.telling import credential
 from tests.agent.evidence.test_how_to import MAX_PAGE_LINES, follow
 from tests.agent.evidence.test_standalone import ALONE
+from tests.provisioning.district import today
 from tests.provisioning.grounds import no_grounds
 from tests.support.tsa import Tsa, make_tsa
 
@@ -132,6 +135,23 @@ def test_authority_of_openssl_that_sends_its_chain_unsorted_is_understood(tmp_pa
     after = stamped(folder, tsa)
     assert report(folder, tsa.root).time.status is Status.PASSED
     assert c2pa_state(after, AUTHORITY.root_pem + tsa.root_pem, explicit=False) == "Trusted"
+
+
+def test_the_districts_own_authority_is_certified_for_nothing_else_and_its_word_is_understood(tmp_path: Path) -> None:
+    district = init_authority(tmp_path / "ca", "xinghe", "星河区", today())
+    made = write_stamper_folder(district, "tsa-1", tmp_path / "tsa", today())
+    assert made.changed
+    assert not write_stamper_folder(district, "tsa-1", tmp_path / "tsa", today()).changed
+    root = tmp_path / "tsa" / "root.pem"
+    verify = ["openssl", "verify", "-CAfile", root, "-untrusted", tmp_path / "tsa" / "issuing.pem"]
+    assert run(*verify, "-purpose", "timestampsign", tmp_path / "tsa" / "tsa.pem").returncode == 0
+    assert run(*verify, "-purpose", "sslclient", tmp_path / "tsa" / "tsa.pem").returncode != 0
+    assert district.trust().credentials == {}, "it signs no document of the district"
+    own = Tsa(tmp_path / "tsa", x509.load_pem_x509_certificate(root.read_bytes()))
+    folder = recording(tmp_path / "R")
+    after = stamped(folder, own)
+    assert report(folder, own.root).time.status is Status.PASSED
+    assert c2pa_state(after, AUTHORITY.root_pem + own.root_pem, explicit=False) == "Trusted"
 
 
 def test_taking_the_token_out_gives_back_the_very_file(tmp_path: Path, tsa: Tsa) -> None:

@@ -22,12 +22,12 @@ pytestmark = pytest.mark.xdist_group("softhsm")
 NUMBERS = itertools.count(1)
 A = "REC-0001"
 SAME = [
-    files.test_second_key_for_a_live_device_is_refused_until_the_first_is_revoked,
+    files.test_threat_malicious_technician_gets_no_second_key_for_a_live_device,
     files.test_one_person_cannot_be_editor_and_reviewer,
     files.test_one_key_cannot_have_two_uses,
     files.test_the_same_request_again_gets_the_same_chain_and_no_new_version,
     files.test_request_without_possession_is_refused,
-    files.test_extensions_that_a_request_asks_for_are_ignored,
+    files.test_threat_malicious_technician_gets_nothing_outside_the_profile,
     files.test_revocation_keeps_its_first_moment_and_raises_the_version,
     files.test_evidence_leaf_has_what_c2pa_and_cms_ask_for,
     files.test_trust_list_lost_in_an_interruption_is_signed_again_from_the_register,

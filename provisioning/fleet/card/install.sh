@@ -27,7 +27,7 @@ if [ -z "$root" ]; then
     systemd-tmpfiles --create
     udevadm control --reload
     systemctl daemon-reload
-    systemctl enable liuhen-firstboot liuhen-settle liuhen-agent
-    [ "${LIUHEN_START:-yes}" = no ] || systemctl start --no-block liuhen-firstboot
+    systemctl enable liuhen-firstboot liuhen-settle liuhen-agent liuhen-renew.timer
+    [ "${LIUHEN_START:-yes}" = no ] || systemctl start --no-block liuhen-firstboot liuhen-renew.timer
 fi
 echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $version" > "$card/applied.txt"

@@ -38,6 +38,7 @@ from agent.evidence.reasons import Cause
 from agent.recording_part import equip
 from agent.wire.device_events import GENESIS
 from provisioning.center.archive import decrypt, decrypt_recording
+from provisioning.fleet.medium import scan
 from tests.agent.adapters.recording_bench import (
     AUTHORITY,
     CLOCK,
@@ -134,6 +135,16 @@ def test_sealed_recording_is_read_by_the_archive_and_not_by_the_device(sealed):
     assert json.loads(done.stdout)["fragments"] >= 6
 
 
+def test_threat_stolen_recorder_shows_no_film_and_the_devices_own_key_opens_none(sealed):
+    """The thief has the whole card, the device's signing key too; the archive's key is elsewhere."""
+    (sealed / "archive.key").unlink()
+    assert scan(sealed, {"坐标": b'"captured"', "画面": b"mdat"}).found == ()
+    for key in (private_key(f"leaf {DEVICE}"), ec.generate_private_key(ec.SECP256R1())):
+        with pytest.raises(OperatorFault, match="另一把存档密钥"):
+            decrypt_recording(sealed / "recordings" / FIRST, key, sealed / "out")
+    assert not (sealed / "out").exists()
+
+
 def test_decrypted_recording_is_checked_by_hand_and_by_strangers(sealed):
     out = clear(sealed)
     assert subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0
@@ -223,7 +234,7 @@ def test_unfinished_recording_without_its_key_is_reported_and_left_alone(cut):
     assert tree(cut / "recordings") == before
 
 
-def test_journal_is_nowhere_in_the_clear_and_stands_again_after_decryption(sealed):
+def test_threat_stolen_recorder_shows_no_journal_and_the_archive_reads_it_again(sealed):
     """It tells where the officer was; the device lists its hash, the archive writes it out of the segments."""
     folder = sealed / "recordings" / FIRST
     assert "journal.jsonl" in (folder / "SHA256SUMS").read_text()

@@ -56,7 +56,7 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
 
 
 @needs_mosquitto
-def test_signed_by_two_it_is_in_the_folder_half_signed_it_is_not(hall: Hall) -> None:
+def test_threat_forged_disclosure_half_signed_at_the_broker_reaches_no_kiosk(hall: Hall) -> None:
     good = hall.publish(notice(1))
     hall.host.pump(hall.file.exists, "the document is in the folder")
     assert hall.file.read_bytes() == good

@@ -58,7 +58,7 @@ def slow(packets, head: int):
 
 
 @as_root
-def test_a_disk_that_fills_while_recording_leaves_a_sealed_file_before_anybody_stops_it(tmp_path):
+def test_threat_officer_suppresses_by_filling_the_disk_and_a_sealed_file_is_left(tmp_path):
     with ext4_disk(tmp_path, 24 * MIB) as disk:
         tracks, packets = footage(60)
         bench = bench_on(disk, FakeSource(tracks, slow(packets, 200)), reserve=4 * MIB, margin=MIB)

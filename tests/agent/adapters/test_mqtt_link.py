@@ -196,7 +196,9 @@ def test_birth_comes_again_with_a_higher_session_after_a_broker_restart(stage: S
     device.pump(lambda: any(it.online and it.session > 1 for it in stage.center.statuses), "the second birth")
 
 
-def test_a_broker_of_a_foreign_authority_or_another_name_gets_nothing(stage: Stage, tmp_path: Path) -> None:
+def test_threat_broker_compromise_a_broker_of_another_authority_name_or_purpose_gets_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
     stage.up()
     device = stage.device(server_name="broker.invalid")
     device.start()
@@ -204,12 +206,17 @@ def test_a_broker_of_a_foreign_authority_or_another_name_gets_nothing(stage: Sta
     foreign = Broker(tmp_path / "foreign", TestAuthority())
     foreign.start()
     other = RunningDevice(stage.district, tmp_path / "other", foreign.port)
+    thief = Broker(tmp_path / "thief", stage.district.authority)
+    stage.district.authority.client("localhost").write(thief.folder / "server.key", thief.folder / "server.pem")
+    thief.start()  # a device's certificate in a broker's place: of the right authority, with the right name
+    third = RunningDevice(stage.district, tmp_path / "third", thief.port)
     try:
-        other.start()
+        other.start(), third.start()
         other.pump(lambda: "certificate verify failed" in other.last_error(), "the authority is refused")
+        third.pump(lambda: "unsuitable certificate purpose" in third.last_error(), "the purpose is refused")
     finally:
-        other.close()
-        foreign.stop()
+        other.close(), third.close()
+        foreign.stop(), thief.stop()
     assert not stage.center.statuses
 
 

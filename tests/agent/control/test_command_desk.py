@@ -118,7 +118,7 @@ def test_the_same_command_ten_times_is_carried_out_once() -> None:
     assert set(codes(bench)) == {"replayed"}
 
 
-def test_an_older_number_and_a_restart_do_not_help_a_replay() -> None:
+def test_threat_replay_of_a_command_is_refused_also_after_a_restart() -> None:
     bench = DutyBench()
     old = payload(bench, counter=4, kind=CommandKind.OFFLOAD_NOW)
     send(bench, counter=5)
@@ -146,7 +146,7 @@ def test_an_older_number_and_a_restart_do_not_help_a_replay() -> None:
         ({"counter": 2**40}, "content"),
     ],
 )
-def test_a_hostile_command_is_refused_and_told(change: dict[str, Any], code: str) -> None:
+def test_threat_broker_compromise_a_hostile_command_is_refused_and_told(change: dict[str, Any], code: str) -> None:
     bench = DutyBench()
     now = bench.now().wall
     moved = {name: now + value if isinstance(value, timedelta) else value for name, value in change.items()}

@@ -91,7 +91,7 @@ def test_an_empty_retained_message_withdraws_nothing() -> None:
         (notice(2), None, "gov/xinghe/v1/ksk/KSK-0001/evt"),
     ],
 )
-def test_a_bad_document_is_refused_told_and_the_last_good_one_kept(
+def test_threat_forged_disclosure_is_refused_told_and_the_last_good_one_kept(
     document: Disclosure, payload: bytes | None, topic: str
 ) -> None:
     bench = Bench()

@@ -48,9 +48,7 @@ def test_honest_recording_agrees_with_its_account(centre: Centre, bench: Bench) 
     assert any("receiver-1 见证：第 6 片段及之前" in line for line in report.time.lines)
 
 
-def test_tail_cut_at_a_fragment_of_an_unsealed_file_is_proved_with_numbers_and_times(
-    centre: Centre, bench: Bench
-) -> None:
+def test_threat_officer_suppresses_a_tail_and_it_is_proved_with_numbers_and_times(centre: Centre, bench: Bench) -> None:
     """Without the account nothing shows that anything followed: that is what receipts are for."""
     data = bench.live()[1]
     centre.follow(bench, heads=(1, 6), ended=False)
@@ -126,7 +124,7 @@ def test_a_countersigned_head_that_is_not_the_second_recorders_own_word_counts_f
         centre.open([centre.sealed_trust, centre.countersign(bench, 6, at=NOW - timedelta(days=36_500))])
 
 
-def test_last_segments_taken_away_are_counted(centre: Centre, bench: Bench) -> None:
+def test_threat_officer_suppresses_the_last_segments_and_they_are_counted(centre: Centre, bench: Bench) -> None:
     """The seal before them says only that something follows."""
     first, *_ = (bench.sealed(Reason.CONTINUED), bench.sealed(Reason.CONTINUED), bench.sealed())
     centre.follow(bench, heads=(7, 13))
@@ -245,7 +243,9 @@ def test_recording_taken_from_the_middle_is_missing(centre: Centre, bench: Bench
 
 
 @pytest.mark.parametrize("gone", [1, 3])
-def test_first_or_last_recording_taken_away_is_missing_by_the_account(centre: Centre, bench: Bench, gone: int) -> None:
+def test_threat_officer_suppresses_the_first_or_last_recording_and_it_is_named(
+    centre: Centre, bench: Bench, gone: int
+) -> None:
     recordings = _three(bench, centre)
     left = [recording for number, recording in enumerate(recordings, start=1) if number != gone]
     assert centre.device_report(*left, known=False).verdict is Verdict.COMPLETE
@@ -277,7 +277,7 @@ def test_recording_that_began_and_was_never_heard_of_again_is_unexplained(centre
     assert centre.device_report(*recordings).verdict is Verdict.COMPLETE
 
 
-def test_recording_replaced_by_another_take_breaks_the_chain(centre: Centre, bench: Bench) -> None:
+def test_threat_officer_suppresses_by_another_take_and_the_chain_breaks(centre: Centre, bench: Bench) -> None:
     first, second, third = _three(bench, centre)
     take = Bench(bench.signer)
     take.pass_time(1)
@@ -303,7 +303,7 @@ def test_chain_that_begins_anew_is_unexplained(centre: Centre, bench: Bench) -> 
     assert centre.device_report(first, [anew.sealed()], known=False).verdict is Verdict.UNEXPLAINED_GAP
 
 
-def test_clock_rolled_back_between_recordings_is_told(centre: Centre, bench: Bench) -> None:
+def test_threat_clock_rollback_between_recordings_is_told(centre: Centre, bench: Bench) -> None:
     one = Bench(bench.signer)
     data = one.sealed()
     two = Bench(bench.signer, number=2, previous=one.head)

@@ -114,7 +114,7 @@ def test_a_card_of_a_clock_in_1970_is_read_and_one_that_expired_is_not() -> None
         assert code_of(raised) == "expired"
 
 
-def test_threat_a_forged_card_bundle_is_refused() -> None:
+def test_threat_usb_attack_a_forged_card_bundle_is_refused() -> None:
     stranger, leaf = TestAuthority(), AUTHORITY.evidence("REC-0001", Role.RECORDER)
     good = sealed(own_card())
     tampered = good.replace(b'"payload":"ey', b'"payload":"ez', 1)
@@ -142,14 +142,14 @@ def test_a_truncated_card_bundle_is_refused(cut: int) -> None:
         open_card(whole[: min(cut, len(whole) - 1)], ISSUING, ROOT, NOW)
 
 
-def test_threat_a_copied_card_in_other_hardware_is_refused() -> None:
+def test_threat_usb_attack_a_copied_card_in_other_hardware_is_refused() -> None:
     assert for_hardware(CARD, SERIAL.upper()) is CARD
     with pytest.raises(SenderFault, match="本机是 10000000ffffffff") as raised:
         for_hardware(CARD, "10000000ffffffff")
     assert code_of(raised) == "hardware"
 
 
-def test_threat_a_token_proves_nothing_for_another_computer_or_device() -> None:
+def test_threat_usb_attack_a_token_proves_nothing_for_another_computer_or_device() -> None:
     assert REQUEST.proven(CARD.bound_token()) is REQUEST
     for device, serial, token in (
         ("REC-0002", SERIAL, TOKEN), (DEVICE, "10000000ffffffff", TOKEN), (DEVICE, SERIAL, "5b" * 32)

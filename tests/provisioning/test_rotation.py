@@ -1,0 +1,218 @@
+"""New keys in use: an evidence key by the device's own request, both chains good; a TLS key on the bench's order."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agent import durable, key_rotation
+from agent.adapters.database import QUOTA_BYTES, open_database
+from agent.adapters.state_lock import hold
+from agent.adapters.store import DeviceMemory
+from agent.app import own_signer
+from agent.config import AgentConfig, read_config
+from agent.errors import OperatorFault, SenderFault
+from agent.key_files import read_certificates, read_private_key
+from agent.wire.enrolment import Refusal, parse_reply, refusal
+from agent.wire.envelope import open_envelope, open_trust_list, seal
+from agent.wire.identifiers import device_id
+from agent.wire.rotation import ROTATION_REQUEST_TYPE, RotationRequest
+from agent.wire.signing import CertifiedSigner, KeySigner, load_pem_certificates
+from agent.wire.status import STATUS_TYPE
+from agent.wire.trust import Role
+from provisioning.authority import cert_book, keys
+from provisioning.authority.certificates import Profile
+from provisioning.authority.register import Entry
+from provisioning.authority.revocation_list import SUPERSEDED_GRACE, current_list
+from provisioning.fleet import est, rotation
+from provisioning.fleet.enrolment import Desk
+from provisioning.fleet.est import respond
+from provisioning.fleet.est_messages import Asked
+from provisioning.fleet.states import State
+from tests.provisioning.bench_room import NewDevice, bench, planned, serial
+from tests.provisioning.district import sealed_status, today
+from tests.support.commands import run_here
+
+A = "REC-0001"
+
+
+class InUse:
+    """REC-0001 in its own folder, enrolled at `desk`."""
+
+    def __init__(self, desk: Desk, folder: Path) -> None:
+        self.desk, self.folder = desk, durable.make_directory(folder)
+        desk.inventory.plan(planned(1), today())
+        device = NewDevice(desk, desk.card(A, today()), today())
+        reply = desk.answer(device.request(), today())
+        answer = device.granted(reply)
+        files = {"tls.pem": answer.tls, "evidence.pem": answer.evidence, **answer.files}
+        files |= {"root.pem": desk.certificates[0].decode(), "issuing.pem": desk.certificates[1].decode()}
+        for name, text in files.items():
+            durable.write_bytes(folder / name, text.encode())
+        durable.write_bytes(folder / "trust.dsse", parse_reply(reply).trust)
+        for name, key in (("tls.key", device.tls), ("evidence.key", device.evidence)):
+            durable.write_bytes(folder / name, keys.private_pem(key), durable.PRIVATE)
+
+    @property
+    def config(self) -> AgentConfig:
+        return read_config(self.folder / "agent.toml")
+
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        return (self.folder / "evidence.key").read_bytes(), (self.folder / "evidence.pem").read_bytes()
+
+    def request(self, at: timedelta = timedelta()) -> bytes:
+        return key_rotation.rotation_request(self.config, serial(1), today() + at)
+
+    def rotate(self) -> key_rotation.Rotated:
+        reply = rotation.rotate_evidence(self.desk, self.request(), today())
+        return key_rotation.install(self.config, reply, today())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with bench(tmp_path / "ca", now=today()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def device(desk: Desk, tmp_path: Path) -> InUse:
+    return InUse(desk, tmp_path / "device")
+
+
+def evidence_entries(desk: Desk) -> list[Entry]:
+    return [it for it in desk.authority.register().entries if it.profile is Profile.EVIDENCE]
+
+
+def status(device: InUse, session: int) -> bytes:
+    return sealed_status(own_signer(device.config), A, session)  # type: ignore[arg-type]
+
+
+def test_what_the_old_key_signed_and_what_the_new_one_signs_are_both_good(device: InUse) -> None:
+    before, old = status(device, 1), device.pair
+    done = device.rotate()
+    after = status(device, 2)
+    assert own_signer(device.config).key_id == done.key
+    assert not set(device.pair) & set(old)
+    assert not list(device.folder.glob("*.new"))
+    root = read_certificates(device.folder / "root.pem")[0]
+    trust = open_trust_list((device.folder / "trust.dsse").read_bytes(), root)
+    for said in (before, after):
+        assert open_envelope(said, STATUS_TYPE, trust, today()).signer(Role.RECORDER).subject == A
+    assert [it.superseded_at is None for it in evidence_entries(device.desk)] == [False, True]
+
+
+def test_old_evidence_certificate_never_comes_onto_the_revocation_list_and_both_go_with_the_device(
+    device: InUse,
+) -> None:
+    device.rotate()
+    records, later = device.desk.sitting.records, today() + SUPERSEDED_GRACE + timedelta(days=1)
+    assert current_list(device.desk.sitting, later).entries == 0
+    cert_book.revoke(records, A, "遗失", today(), "示例")
+    assert current_list(device.desk.sitting, later).entries == 3
+    assert all(it.revoked_at for it in evidence_entries(device.desk))
+
+
+def test_answer_that_got_lost_is_given_again_also_days_later_and_an_older_key_gets_nothing_new(device: InUse) -> None:
+    first = device.request()
+    old = own_signer(device.config)
+    assert device.request() == first, "the same request is sent again"
+    rotation.rotate_evidence(device.desk, first, today())
+    reply = rotation.rotate_evidence(device.desk, first, today())
+    late = device.request(timedelta(days=3))
+    assert late != first
+    reply = rotation.rotate_evidence(device.desk, late, today() + timedelta(days=3))
+    key_rotation.install(device.config, reply, today())
+    assert len(evidence_entries(device.desk)) == 2
+    word = RotationRequest(device_id(A), serial(1), keys.signing_request(keys.new_key(), A).decode(), today())
+    with pytest.raises(SenderFault, match="现在的证据密钥"):
+        rotation.rotate_evidence(device.desk, seal(ROTATION_REQUEST_TYPE, word.encode(), [old]), today())
+
+
+@pytest.mark.parametrize("change", ["hardware", "old", "name", "stranger", "tls key", "garbage"])
+def test_threat_malicious_technician_gets_no_evidence_key_without_the_devices_own_signature(
+    device: InUse, change: str
+) -> None:
+    signer: CertifiedSigner | KeySigner = own_signer(device.config)
+    pem = keys.signing_request(keys.new_key(), "REC-0002" if change == "name" else A).decode()
+    word = RotationRequest(device_id(A), serial(2 if change == "hardware" else 1), pem, today())
+    if change == "old":
+        word = replace(word, made_at=today() - timedelta(days=3))
+    if change in ("stranger", "tls key"):
+        key = keys.new_key() if change == "stranger" else read_private_key(device.folder / "tls.key")
+        signer = KeySigner(key)
+    data = b"{}" if change == "garbage" else seal(ROTATION_REQUEST_TYPE, word.encode(), [signer])
+    with pytest.raises(SenderFault, match="已拒绝"):
+        rotation.rotate_evidence(device.desk, data, today())
+    assert b'"refused"' in respond(Asked("POST", est.ROTATE, data), device.desk, today()).body
+    assert len(evidence_entries(device.desk)) == 1
+
+
+def test_power_cut_between_the_two_renames_is_finished_by_whoever_opens_the_key(device: InUse) -> None:
+    old_key, _ = device.pair
+    device.rotate()
+    new_key, chain = device.pair
+    durable.write_bytes(device.folder / "evidence.key.new", new_key, durable.PRIVATE)
+    durable.write_bytes(device.folder / "evidence.key", old_key, durable.PRIVATE)
+    own_signer(device.config)
+    assert device.pair == (new_key, chain)
+
+
+def test_a_running_agent_an_open_recording_or_another_answer_changes_nothing(device: InUse, tmp_path: Path) -> None:
+    before = device.pair
+    with pytest.raises(OperatorFault, match="--out"):
+        key_rotation.install(device.config, b"{}", today())
+    reply = rotation.rotate_evidence(device.desk, device.request(), today())
+    durable.make_directory(device.config.state_dir)
+    with hold(device.config.state_dir), pytest.raises(OperatorFault, match="正在运行"):
+        key_rotation.install(device.config, reply, today())
+    with bench(tmp_path / "foreign", now=today()) as foreign:
+        other = InUse(foreign, tmp_path / "other")
+        strange = rotation.rotate_evidence(foreign, other.request(), today())
+    for bad in (strange, b"{}", refusal(Refusal.STATE), b"\xff"):
+        with pytest.raises(SenderFault):
+            key_rotation.install(device.config, bad, today())
+    assert device.pair == before
+    database, _ = open_database(device.config.state_dir / "agent.db", QUOTA_BYTES)
+    DeviceMemory(database).reserve_recording(1)
+    database.close()
+    with pytest.raises(OperatorFault, match="没有结束"):
+        key_rotation.install(device.config, reply, today())
+    assert device.pair == before
+
+
+def test_a_tls_key_that_the_bench_ordered_is_taken_at_the_next_look_and_once(device: InUse) -> None:
+    desk, shown = device.desk, load_pem_certificates((device.folder / "tls.pem").read_bytes())[0]
+    peer = shown.public_bytes(Encoding.DER)
+    assert respond(Asked("GET", est.DUE, b"", peer), desk, today()).status == 204
+    assert respond(Asked("GET", est.DUE, b""), desk, today()).status == 401
+    rotation.order(desk.inventory, A, today())
+    assert [it.ordered for it in rotation.due(desk.inventory, today())] == [True]
+    assert respond(Asked("GET", est.DUE, b"", peer), desk, today()).status == 200
+    request = keys.signing_request(keys.new_key(), A)
+    assert respond(Asked("POST", est.RENEW, request, peer), desk, today() + timedelta(seconds=1)).status == 200
+    assert rotation.due(desk.inventory, today()) == ()
+    year = today() + timedelta(days=250)
+    assert [(it.profile, it.ordered) for it in rotation.due(desk.inventory, year)] == [(Profile.TLS_CLIENT, False)]
+    desk.inventory.move(A, State.LOST, "示例", today())
+    with pytest.raises(OperatorFault, match="不能换钥"):
+        rotation.order(desk.inventory, A, today())
+
+
+def test_by_hand_with_files_the_way_the_help_says(device: InUse, tmp_path: Path) -> None:
+    (tmp_path / "serial").write_text(serial(1))
+    config, authority = str(device.folder / "agent.toml"), str(device.desk.authority.folder)
+    device.desk.sitting.publish()
+    ask, answer = str(tmp_path / "ask.dsse"), str(tmp_path / "answer.json")
+    words = ("rotate", "--config", config, "--out", ask, "--serial-file", str(tmp_path / "serial"))
+    assert "liuhen-provision rotate" in run_here("agent.cli", *words).stdout
+    done = run_here("provisioning.cli", "rotate", A, "--request", ask, "--out", answer, "--authority", authority)
+    assert done.returncode == 0, done.stderr
+    said = run_here("agent.cli", "rotate", "--config", config, "--answer", answer)
+    assert (said.returncode, "证据密钥已更换" in said.stdout) == (0, True), said.stderr
+    assert run_here("provisioning.cli", "rotate", "--authority", authority).returncode == 2
+    assert "已令" in run_here("provisioning.cli", "rotate", A, "--authority", authority).stdout
+    assert "已下令" in run_here("provisioning.cli", "rotate", "--due", "--authority", authority).stdout
