@@ -123,7 +123,7 @@ def timeline(segments: Sequence[Examined], places: Sequence[Place]) -> Timeline 
     axis = _Axis(records)
     unexplained = {place.sequence for place in places if place.kind == TIME_HOLE}
     seals = {it.found.fragments[-1].entry.sequence: it.seal for it in ordered if it.found.fragments}
-    events = [event for segment in ordered for event in _events(segment) if event.kind != HEALTH]
+    events = [event for segment in ordered for _, event in segment.events if event.kind != HEALTH]
     holes = _holes(records, axis, unexplained, seals)
     bars = [*_runs(records, axis), *holes, *_muted(events, axis), *_damage(places, axis)]
     happenings = _labelled(
@@ -278,13 +278,6 @@ def _damage(places: Sequence[Place], axis: _Axis) -> Iterator[Bar]:
         x = None if place.captured is None or place.kind == TIME_HOLE else axis.moment(place.captured)
         if x is not None:
             yield Bar(min(x, WIDTH - MIN_WIDTH), axis.width(0) * 2, "damaged", f"{place.kind} {place.sequence or ''}")
-
-
-def _events(segment: Examined) -> Iterator[JournalEvent]:
-    for record in segment.found.fragments:
-        yield from record.entry.moment.events
-    if segment.seal is not None:
-        yield from segment.seal.closing.gaps
 
 
 def _happening(number: int, event: JournalEvent, axis: _Axis) -> Happening:

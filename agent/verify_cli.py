@@ -17,8 +17,10 @@ from rich.text import Text
 from agent.adapters.thumbnails import thumbnails
 from agent.cli_frame import run_app
 from agent.errors import OperatorFault
+from agent.evidence.account_chain import UnsoundAccount
 from agent.evidence.device_chain import ChainLink
 from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.export_report import CERTIFICATE_NAME
 from agent.evidence.places import clock_text, wall_text
 from agent.evidence.report import Place, Report, Status, Verdict, worst
 from agent.key_files import read_private_key
@@ -97,7 +99,11 @@ def verify(
     if not paths:
         raise OperatorFault(NO_PATH)
     parts = {path: parts_of(path) for path in paths}
-    basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
+    try:
+        basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
+    except UnsoundAccount as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(fault.verdict.exit_code) from fault
     if key is not None:
         basis = replace(basis, archive=read_private_key(key))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -117,7 +123,7 @@ class _Session:
         self._basis, self._tell, self._keep = basis, tell, keep
         self._verdicts: list[Verdict] = []
         self._sections: list[Section] = []
-        self._unreadable = False
+        self._unread: list[str] = []
 
     def verify(self, path: Path, places: Sequence[Path]) -> None:
         """Judge `places`, which are `path` itself or the recordings in it."""
@@ -126,18 +132,29 @@ class _Session:
             try:
                 judged = self._one(place)
             except OperatorFault as fault:
-                typer.echo(str(fault), err=True)
-                self._unreadable = True
+                self._say_unread(fault)
                 continue
             self._note(judged)
             whole.append((link_of(judged), judged.report))
+        try:
+            self._around(path, places, whole)
+        except OperatorFault as fault:
+            self._say_unread(fault)
+
+    def _around(self, path: Path, places: Sequence[Path], whole: Sequence[tuple[ChainLink | None, Report]]) -> None:
+        """What is to be said of `path` itself, when it is an export or holds many recordings."""
         if is_export(path):
-            self._note(judge_export(path, self._basis))
-        elif list(places) != [path]:
-            for device in judge_devices(path, whole, self._basis):
-                self._note(device)
-                if self._keep:
-                    self._sections.insert(0, section(str(path), device.report, (), (), ""))
+            around = [judge_export(path, self._basis)]
+        else:
+            around = judge_devices(path, whole, self._basis) if list(places) != [path] else []
+        for judged in around:
+            self._note(judged)
+            if self._keep:  # what is said of the whole comes first
+                self._sections.insert(0, section(str(judged.path), judged.report, (), (), ""))
+
+    def _say_unread(self, fault: OperatorFault) -> None:
+        typer.echo(str(fault), err=True)
+        self._unread.append(str(fault))
 
     def write(self, target: Path) -> None:
         """The HTML report on everything judged; raises `OperatorFault` when it cannot be written."""
@@ -148,7 +165,7 @@ class _Session:
             self._basis.now,
             software_version(),
             tuple(fingerprint(root) for root in self._basis.roots),
-            tuple(_basis_lines(self._basis)),
+            (*_basis_lines(self._basis), *(f"未能检验：{fault}" for fault in self._unread)),
         )
         try:
             target.write_text(render(page), encoding="utf-8", errors="replace")  # a name need not be text
@@ -159,7 +176,7 @@ class _Session:
     def exit_code(self) -> int:
         """The code of the worst; what cannot be read stands between an unexplained gap and missing."""
         verdict = worst(self._verdicts)
-        hides = self._unreadable and verdict.severity < Verdict.MISSING.severity
+        hides = bool(self._unread) and verdict.severity < Verdict.MISSING.severity
         return OperatorFault.exit_code if hides else verdict.exit_code
 
     def _one(self, place: Path) -> Judged:
@@ -213,6 +230,8 @@ def _basis_lines(basis: Basis) -> Iterator[str]:
     for device, account in basis.grounds.accounts.items():
         since = "没有回执" if account.as_of is None else f"回执截至 {wall_text(account.as_of)}"
         yield f"{device} 的凭据：{since}，事件至第 {account.upto} 号"
+        if account.begins:
+            yield account.begins
 
 
 def _tell_json(judged: Judged) -> None:
@@ -239,6 +258,7 @@ def _show(console: Console, path: Path, report: Report) -> None:
         told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
         told = f"照片 photo{source}" if path.name.lower().endswith(PHOTOS) else told
         told = "采集件 collected，非本设备摄录" if report.collected else told
+        told = "导出证明 certificate of an export" if path.name == CERTIFICATE_NAME else told
         _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():
         word, style = _STATUS_NAMES[layer.status]

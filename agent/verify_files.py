@@ -5,7 +5,6 @@ A path is a segment file, the folder of one recording or of one collected file, 
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
+from agent.evidence.account_chain import UnsoundAccount
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
@@ -37,6 +37,7 @@ from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS
 from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
 from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
+from agent.folder_names import is_trace, names_in
 from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId, Digest
 from agent.wire.notes import MAX_NOTES
 from agent.wire.signing import load_pem_certificates
@@ -117,6 +118,9 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
         files = [_segment(name, desk, basis.archive) for name in _segments(path)]
         sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
+        for it in segments:
+            if it.found.unsupported:
+                raise OperatorFault(f"{path}：{it.found.unsupported}")
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
             inspect(judged)
@@ -150,45 +154,38 @@ def is_export(path: Path) -> bool:
 
 
 def judge_export(path: Path, basis: Basis) -> Judged:
-    """The certificate in the folder `path` of an export, held against the files there. Raises `OperatorFault` when one
-    cannot be read."""
+    """The certificate in the folder `path` of an export, held against the files there. Raises `OperatorFault` when the
+    folder or the certificate cannot be read."""
     place = path / CERTIFICATE_NAME
     with reading(path):
-        files = {str(it.relative_to(path)): partial(_sum, it) for it in _everything(path)}
-        report = verify_export(_content(place, MAX_CERTIFICATE_BYTES + 1) or b"", files, basis.grounds.trust, basis.now)
+        found = names_in(path)
+        files = {name: partial(_sum, path / name) for name in found.files}
+        certificate = _content(place, MAX_CERTIFICATE_BYTES + 1) or b""
+        report = verify_export(certificate, files, basis.grounds.trust, basis.now, found.traces)
     return Judged(place, report, ())
-
-
-def _everything(folder: Path) -> Iterator[Path]:
-    """All that is no folder, at any depth; what a link leads to is not in the folder, the link is."""
-    folders = [str(folder)]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    yield Path(entry.path)
 
 
 def _sum(path: Path) -> Digest:
     whole = hashlib.sha256()
-    with open_regular(path) as stream:
+    with reading(path), open_regular(path) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             whole.update(chunk)
     return Digest(whole.hexdigest())
 
 
 def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:
-    """One report for each device whose recordings stand in the folder `path`."""
+    """One report for each device whose recordings stand in the folder `path`; raises `OperatorFault`."""
     devices: dict[DeviceId, list[tuple[ChainLink, Report]]] = {}
     for link, report in recordings:
         if link is not None:
             devices.setdefault(link.device, []).append((link, report))
+    with reading(path):
+        besides = [it.name for it in path.iterdir() if not (_is_part(it.name) and it.is_dir()) and not is_trace(it)]
     found = []
     for device, entries in sorted(devices.items()):
         links, reports = [link for link, _ in entries], [report for _, report in entries]
-        found.append(Judged(path, device_report(links, reports, basis.grounds.accounts.get(device)), ()))
+        report = device_report(links, reports, basis.grounds.accounts.get(device), besides)
+        found.append(Judged(path, report, ()))
     return found
 
 
@@ -205,7 +202,8 @@ def read_basis(
     tsa_roots: Sequence[Path] = (),
 ) -> Basis:
     """Roots from PEM files, the newest of the trust lists, the accounts, and the roots of time-stamping authorities;
-    raises `OperatorFault` for any file that cannot be read or is not what it must be."""
+    raises `OperatorFault` for any file that cannot be read or is not what it must be, `UnsoundAccount` for an account
+    whose receipts do not hold."""
     roots = tuple(certificate for path in paths for certificate in _certificates(path, "--roots 指定本区的 root.pem"))
     stamps = _token_reader(
         [it for path in tsa_roots for it in _certificates(path, "--tsa-root 指定时间戳服务的根证书")]
@@ -215,7 +213,9 @@ def read_basis(
         return Basis(roots, Grounds(trust, stamps=stamps), now)
     names = "、".join(map(str, accounts))
     try:
-        opened = open_accounts((line for path in accounts for line in _lines(path)), roots, trust)
+        opened = open_accounts(_Lines(accounts), roots, trust)
+    except UnsoundAccount as fault:
+        raise UnsoundAccount(f"{names}：{fault}", fault.verdict) from fault
     except SenderFault as fault:
         raise OperatorFault(f"{names}：{fault}") from fault
     return Basis(roots, Grounds(opened.trust, opened.devices, stamps), now)
@@ -249,11 +249,12 @@ def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.Ellip
 def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
-    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
     places = [*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)]
-    photos = {it.name.removesuffix(SUFFIX): _photo(it, desk, archive) for it in sorted(places)[:MAX_SUMS]}
+    photos = {it.name: _photo(it, desk, archive) for it in sorted(places)[: 2 * MAX_SUMS]}
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
-    return Sidecars(opened, _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), notes, photos, inside)
+    sums, signature, found = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), names_in(folder)
+    return Sidecars(opened, sums, signature, notes, photos, inside, found.files, found.traces)
 
 
 def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Source:
@@ -297,7 +298,14 @@ def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustLis
         raise OperatorFault(f"{'、'.join(map(str, paths))}：{fault}请检查 --trust 与 --roots 是否同属一区。") from fault
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with reading(path), path.open("rb") as stream:
-        while line := stream.readline(MAX_LINE_BYTES):
-            yield line
+@dataclass(frozen=True)
+class _Lines:
+    """The lines of files, read anew each time: an account is too large to be held."""
+
+    paths: Sequence[Path]
+
+    def __iter__(self) -> Iterator[bytes]:
+        for path in self.paths:
+            with reading(path), path.open("rb") as stream:
+                while line := stream.readline(MAX_LINE_BYTES):
+                    yield line

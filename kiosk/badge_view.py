@@ -5,6 +5,7 @@ from datetime import datetime
 from agent.errors import SenderFault
 from kiosk.badge import check_badge
 from kiosk.board import Banner
+from kiosk.faces import face_of, officers_faces
 from kiosk.identity import IdentityView
 from kiosk.shelf import Phase, Shelf
 
@@ -31,4 +32,6 @@ def badge_view(text: str, shelf: Shelf, now: datetime) -> IdentityView:
         return IdentityView((Banner("stop", OUT_OF_FORCE.format(phase.value)),))
     entry = badge.document.entries[badge.number - 1]
     fields = tuple((name, str(entry[name])) for name in FIELDS if entry.get(name))
-    return IdentityView((Banner("info", GENUINE.format(badge.document.version)),), fields)
+    shown = shelf.shown[".".join(badge.document.key)]
+    face = face_of(shown, badge.number) or officers_faces(shelf, now).get(str(entry.get("证件编号", "")))
+    return IdentityView((Banner("info", GENUINE.format(badge.document.version)),), fields, face)

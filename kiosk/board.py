@@ -1,14 +1,15 @@
 """The window board: (documents, now) -> what the hall reads from three metres. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from agent.duty.disclosure_rules import ROLE_NAMES
 from agent.duty.roster import Roster, merge_rosters, parse_roster
-from agent.duty.windows import Presented, Standing, WindowState, parse_windows, present
+from agent.duty.windows import Presented, Standing, Window, WindowState, parse_windows, present
 from agent.wire.disclosures import DisclosureKind
 from kiosk.beijing import day, day_text, minute_text
+from kiosk.faces import Face, face_of, officers_faces
 from kiosk.shelf import Phase, Shelf, Shown
 from kiosk.switches import Switches, switched
 
@@ -70,6 +71,7 @@ class Card:
     tone: str
     note: str
     phone: str
+    face: Face | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Board:
 def board(shelf: Shelf, now: datetime, site: Site, switches: Switches | None = None) -> Board:
     """All windows of the hall; `switches` are what window staff said at the screen itself."""
     current = current_documents(shelf.of(DisclosureKind.WINDOW_BOARD), now)
-    roster = roster_of(shelf, now)
-    cards = tuple(card for one in current for card in _cards(one, roster, now, site, switches or {}))
+    roster, faces = roster_of(shelf, now), officers_faces(shelf, now)
+    cards = tuple(card for one in current for card in _cards(one, roster, faces, now, site, switches or {}))
     return Board(
         tuple(sorted(cards, key=lambda card: (len(card.number), card.number))),
         tuple(banners(shelf, [DisclosureKind.WINDOW_BOARD], now, site, "窗口")),
@@ -159,13 +161,22 @@ def _notices(shelf: Shelf, now: datetime) -> tuple[tuple[str, str], ...]:
     return tuple((str(entry["标题"]), str(entry["正文"])) for one in current for entry in one.document.entries)
 
 
-def _cards(one: Shown, roster: Roster | None, now: datetime, site: Site, switches: Switches) -> list[Card]:
-    on, issued = day(now), one.document.issued_at
-    windows = (switched(it, switches, roster, issued, now) for it in parse_windows(one.document.entries))
-    return [_card(present(window, roster, on), site) for window in windows]
+def _cards(
+    one: Shown, roster: Roster | None, faces: Mapping[str, Face], now: datetime, site: Site, switches: Switches
+) -> list[Card]:
+    on, issued, cards = day(now), one.document.issued_at, []
+    for number, window in enumerate(parse_windows(one.document.entries), 1):
+        there = switched(window, switches, roster, issued, now)
+        own = face_of(one, number) if _who(there) == _who(window) else None
+        cards.append(_card(present(there, roster, on), site, own or faces.get(there.certificate)))
+    return cards
 
 
-def _card(presented: Presented, site: Site) -> Card:
+def _who(window: Window) -> tuple[str, str]:
+    return window.name, window.certificate
+
+
+def _card(presented: Presented, site: Site, face: Face | None) -> Card:
     window, standing = presented.window, presented.standing
     hidden, officer = standing is Standing.NOT_SHOWN, standing is Standing.OFFICER
     may_enforce = officer or standing in (Standing.UNVERIFIED, Standing.NOT_SHOWN)
@@ -183,6 +194,7 @@ def _card(presented: Presented, site: Site) -> Card:
         TONES[presented.state],
         _note(presented),
         window.phone or site.complaint_phone,
+        None if hidden else face,
     )
 
 

@@ -19,30 +19,34 @@ HOME_LIMIT = 300  # characters of a guide in a QR code; reference/kiosk.md 3.2
 
 @dataclass(frozen=True)
 class GuidePart:
-    """One document's entry about the item; `steps` of a flow chart are its ordered text, `picture` the content's
-    SHA-256, empty where none was published."""
+    """One document's entry about the item; `steps` of a flow chart are its ordered text, `picture` and
+    `code` (to take home) by the content's SHA-256, empty where none was published."""
 
     title: str
     source: Source
     fields: tuple[Field, ...]
     steps: tuple[str, ...] = ()
     picture: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)
 class GuideView:
-    """All that is published about one item; `home` is the text of the code to take home."""
+    """All that is published about one item; `home` is the text of the code to take home, `home_picture` the code that
+    the office made and signed, by SHA-256, empty for none."""
 
     name: str
     parts: tuple[GuidePart, ...]
     banners: tuple[Banner, ...]
     home: str
+    home_picture: str = ""
 
 
 def guide_view(shelf: Shelf, now: datetime, site: Site, name: str) -> GuideView | None:
     """The page of the item called `name`; None when nothing in force speaks of it."""
     parts = tuple(part for one in current_documents(shelf.of(*PARTS), now) if (part := _part(one, name)) is not None)
-    return GuideView(name, parts, (), _home(name, parts, site)) if parts else None
+    code = next((part.code for part in parts if part.code), "")
+    return GuideView(name, parts, (), _home(name, parts, site), code) if parts else None
 
 
 def _part(one: Shown, name: str) -> GuidePart | None:
@@ -51,7 +55,7 @@ def _part(one: Shown, name: str) -> GuidePart | None:
         if name in [str(entry.get(key)) for key in NAMES]:
             fields = tuple(field for field in fields_of(kind, entry) if field.name not in NAMES)
             if kind is not DisclosureKind.FLOW_CHART:
-                return GuidePart(one.document.title, source(one), fields)
+                return GuidePart(one.document.title, source(one), fields, code=file_of(one, f"qr-{number}.svg"))
             steps = next((field.texts for field in fields if field.steps), ())
             return GuidePart(one.document.title, source(one), (), steps, file_of(one, f"flow-{number}.svg"))
     return None

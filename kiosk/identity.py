@@ -10,6 +10,7 @@ from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
 from kiosk.beijing import minute_text
 from kiosk.board import Banner, roster_of
+from kiosk.faces import Face, officers_faces
 from kiosk.shelf import Shelf
 
 GENUINE = "签名真实：由本区登记的执法记录仪 {} 于 {} 出示。请核对来人与证件照片是否一致。"
@@ -19,10 +20,12 @@ REFUSED = "{}您可以拒绝检查并拨打投诉举报电话核实。"  # 行�
 @dataclass(frozen=True)
 class IdentityView:
     """What is shown for a scanned text: `fields` are those of the personnel list (the plan 二（一）4), empty where the
-    officer is not on it, or of a receipt (`kiosk.receipt`); no banner before anything was scanned."""
+    officer is not on it, or of a receipt (`kiosk.receipt`); `face` is the signed photo to compare with who stands
+    there; no banner before anything was scanned."""
 
     banners: tuple[Banner, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
+    face: Face | None = None
 
 
 def identity_view(text: str, shelf: Shelf, now: datetime, trust: TrustList, place: District) -> IdentityView:
@@ -33,7 +36,8 @@ def identity_view(text: str, shelf: Shelf, now: datetime, trust: TrustList, plac
         checked = check_code(text, trust=trust, now=now, place=place, roster=roster_of(shelf, now))
     except SenderFault as fault:
         return IdentityView((Banner("stop", str(fault)),))
-    return IdentityView(tuple(_banners(checked)), _fields(checked))
+    face = officers_faces(shelf, now).get(checked.officer.certificate) if checked.officer is not None else None
+    return IdentityView(tuple(_banners(checked)), _fields(checked), face)
 
 
 def _banners(checked: CheckedCode) -> list[Banner]:

@@ -9,6 +9,7 @@ from agent.duty.roster import parse_roster
 from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, Source, banners, current_documents, source
+from kiosk.faces import Face, face_of
 from kiosk.shelf import Shelf, Shown
 
 
@@ -49,12 +50,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Section:
-    """One document: its source, the columns and one tuple of fields per entry, in the order of `columns`."""
+    """One document: its source, the columns and one tuple of fields per entry, in the order of `columns`; of people
+    with photos a face, or None, for each entry."""
 
     source: Source
     columns: tuple[str, ...]
     entries: tuple[tuple[Field, ...], ...]
     note: str
+    faces: tuple[Face | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,14 @@ def list_page(shelf: Shelf, now: datetime, site: Site, topic: Topic) -> ListPage
 
 
 def _section(one: Shown, now: datetime) -> Section:
-    entries, note = one.document.entries, ""
+    entries, note, faces = one.document.entries, "", tuple[Face | None, ...]()
     if one.document.kind is DisclosureKind.PERSONNEL_LIST:
         entries, note = _licensed_only(entries, now)
+        numbers = {str(entry["证件编号"]): number for number, entry in enumerate(one.document.entries, 1)}
+        faces = tuple(face_of(one, numbers[str(entry["证件编号"])]) for entry in entries)
     columns = _columns(one.document.kind, entries)
-    return Section(source(one), columns, tuple(_fields(columns, entry) for entry in entries), note)
+    rows = tuple(_fields(columns, entry) for entry in entries)
+    return Section(source(one), columns, rows, note, faces if any(faces) else ())
 
 
 def fields_of(kind: DisclosureKind, entry: Mapping[str, Any]) -> tuple[Field, ...]:

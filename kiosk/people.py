@@ -6,6 +6,7 @@ from datetime import datetime
 from agent.wire.disclosures import DisclosureKind
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, banners, current_documents, roster_of
+from kiosk.faces import Face, officers_faces
 from kiosk.shelf import Shelf
 
 MAY = "持证有效：{} 的执法证件今日有效。"
@@ -16,11 +17,12 @@ NO_MATTER = "没有受理编号 {}。请对照受理通知书核对，或咨询�
 
 @dataclass(frozen=True)
 class QueryView:
-    """The answer to one question: banners, and for each hit its fields (name, text)."""
+    """The answer to one question: banners, and for each hit its fields (name, text) and, of people, the photo."""
 
     asked: str
     banners: tuple[Banner, ...] = ()
     hits: tuple[tuple[tuple[str, str], ...], ...] = ()
+    faces: tuple[Face | None, ...] = ()
 
 
 def person_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:
@@ -49,7 +51,8 @@ def person_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryVie
                 ("证件有效期至", str(officer.valid_until)),
             )
         )
-    return QueryView(asked, tuple(lines), tuple(found))
+    faces = officers_faces(shelf, now)
+    return QueryView(asked, tuple(lines), tuple(found), tuple(faces.get(officer.certificate) for officer in hits))
 
 
 def matter_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:

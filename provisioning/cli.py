@@ -12,7 +12,8 @@ from agent.clock import system_clock
 from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
-from provisioning.authority.archive_key import ARCHIVE_KEY, ARCHIVE_PUBLIC, make_archive_key, read_archive_public
+from provisioning import key_cli
+from provisioning.authority.archive_key import ARCHIVE_PUBLIC, read_archive_public
 from provisioning.authority.authority import Authority, init_authority, open_authority, read_file
 from provisioning.authority.subjects import device_role
 from provisioning.center.broker_config import Listener
@@ -65,21 +66,14 @@ def init_ca(
     authority = init_authority(folder, district, name, _now(), None if keystore is None else read_file(keystore))
     version = authority.trust().version
     message = (
-        f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请备份 root.key 与 archive.key。下一步：add-device。"
+        f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请备份 root.key 与 archive.key，"
+        "把 complaint.key 交给投诉受理处。下一步：add-device。"
     )
     tell(message, {"authority": folder, "district": district, "trust_version": version}, as_json=as_json)
 
 
-@app.command("archive-key", epilog="例：liuhen-provision archive-key --authority authority")
-def archive_key(authority: AuthorityDir, as_json: Json = False) -> None:
-    """补建存档密钥（init-ca 已自动建好）：录像为它加密，只有存档处能解开 (archive key pair)."""
-    changed = make_archive_key(open_authority(authority).folder)
-    state = "已写好" if changed else "没有变化"
-    message = (
-        f"{authority / ARCHIVE_PUBLIC} {state}。下一步：add-device 会把它发给记录仪；"
-        f"把 {ARCHIVE_KEY} 移到存档处并离线备份，丢失则录像无人能读。"
-    )
-    tell(message, {"folder": authority, "changed": changed}, as_json=as_json)
+app.command("archive-key", epilog="例：liuhen-provision archive-key --authority authority")(key_cli.archive_key)
+app.command("complaint-key", epilog="例：liuhen-provision complaint-key --authority authority")(key_cli.complaint_key)
 
 
 @app.command(

@@ -33,9 +33,11 @@ def compare(segments: Sequence[Examined], account: Account, *, whole: bool) -> C
     if origin is None:
         return Compared((), (), ())
     told = account.recordings.get(origin.recording)
+    shelf = _Shelf(segments, whole=whole)
+    if (told is None or not told.by_device) and not account.reaches_back_to(origin.recording, origin.opened.wall):
+        return _before_it_begins(origin.recording, account, shelf)
     if told is None:
         return _unheard_of(origin.recording, account)
-    shelf = _Shelf(segments, whole=whole)
     findings = [*_previous(told, segments), *_contradictions(told, shelf)]
     if whole:
         findings += _segments(told, shelf)
@@ -79,6 +81,20 @@ def _claimed(segment: Examined) -> int:
     first = 1 if origin is None else origin.first_sequence
     last = max((record.entry.sequence for record in segment.found.fragments), default=first - 1)
     return last if segment.seal is None else max(last, first + segment.seal.fragments - 1)
+
+
+def _before_it_begins(recording: RecordingId, account: Account, shelf: "_Shelf") -> Compared:
+    """A recording older than the account: only the centre's own receipt for all its files can speak of its end, and
+    witnesses of what they saw."""
+    told, receipted = account.recordings.get(recording), account.receipted.get(recording)
+    findings = [] if told is None else [*_contradictions(told, shelf), *_tail(told, shelf)]
+    if shelf.whole and receipted is not None:
+        findings += _receipted(receipted, shelf)
+    filed = tuple(_filed(receipted, shelf))
+    if not filed:
+        text = f"未涵盖：{recording} 早于所给凭据的起点，尾部是否齐全无从佐证。请向中心索取起点更早的凭据。"
+        findings.append(Finding(Verdict.UNEXPLAINED_GAP, COMPLETENESS, text))
+    return Compared(tuple(findings), (*filed, account.begins), ())
 
 
 def _unheard_of(recording: RecordingId, account: Account) -> Compared:
@@ -166,6 +182,8 @@ def _confirmed(told: ToldRecording, shelf: _Shelf, account: Account) -> Iterator
             f"中心 {account.receiver} 的回执截至 {wall_text(account.as_of)}（设备事件第 {account.upto} 号）；"
             f"所述 {len(told.heads)} 个链头中 {agreed} 个与这里的片段一致。"
         )
+    if account.anchor is not None:
+        yield account.begins
     end = told.end
     last = shelf.segments[-1]
     if end is not None and last.seal is None and last.found.head in _end_heads(told):

@@ -82,7 +82,7 @@ def _content(files: CollectedFiles, found: Collected, roots: Sequence[x509.Certi
             place = Place(files.name, "material")
             yield Finding(Verdict.ALTERED, INTEGRITY, f"{files.name}：内容与采集时不一致，已被改动。", place)
     if files.sums is not None:
-        yield from sums_findings(files.sums, files.signature, digests, roots, {stated.device})
+        yield from sums_findings(files.sums, files.signature, digests.items(), roots, {stated.device})
 
 
 def _trust(found: Collected, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:

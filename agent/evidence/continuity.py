@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.evidence.excerpt_findings import excerpt_findings, is_excerpt
 from agent.evidence.interruptions import REASON_NAMES
-from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, JournalRecord, Reason
+from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalRecord, Reason
 from agent.evidence.places import MISSING, Examined, clock_text
 from agent.evidence.reasons import RECORDING_GOES_ON
 from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdict
@@ -127,7 +127,7 @@ def _ended(segment: Examined) -> bool:
 def _empty_gaps(segments: Sequence[Examined]) -> Iterator[tuple[Instant, Instant | None]]:
     """Begin and end of every gap in which nothing was recorded; an end whose begin is not here makes none."""
     begun: dict[Reason, Instant] = {}
-    for event in _events(segments):
+    for event in (event for segment in segments for _, event in segment.events):
         if event.reason is None or event.reason in RECORDING_GOES_ON:
             continue
         if event.kind == GAP_OPENED:
@@ -137,13 +137,6 @@ def _empty_gaps(segments: Sequence[Examined]) -> Iterator[tuple[Instant, Instant
         elif event.kind == GAP_CLOSED and event.reason in begun:
             yield begun.pop(event.reason), event.at
     yield from ((at, None) for at in begun.values())
-
-
-def _events(segments: Sequence[Examined]) -> Iterator[JournalEvent]:
-    for segment in segments:
-        for record in segment.found.fragments:
-            yield from record.entry.moment.events
-        yield from () if segment.seal is None else segment.seal.closing.gaps
 
 
 def _covered(before: JournalRecord, after: JournalRecord, gaps: Sequence[tuple[Instant, Instant | None]]) -> bool:

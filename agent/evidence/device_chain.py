@@ -22,6 +22,7 @@ from agent.evidence.report import (
     Verdict,
     worst,
 )
+from agent.evidence.strangers import beside_recordings
 from agent.evidence.told import ToldRecording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, recording_number
@@ -83,11 +84,16 @@ def chain_lines(links: Sequence[ChainLink], account: Account | None) -> list[str
             lines.append(f"{first.recording} 之前还有录制，未在其中。")
     elif account.as_of is not None:
         lines.append(f"中心 {account.receiver} 的回执截至 {wall_text(account.as_of)}，设备事件第 {account.upto} 号。")
+    if account is not None and account.anchor is not None:
+        lines.append(account.begins)
     return lines
 
 
-def device_report(links: Sequence[ChainLink], reports: Sequence[Report], account: Account | None) -> Report:
-    """One report on all recordings of a device: the worst of their own, and what shows only between them."""
+def device_report(
+    links: Sequence[ChainLink], reports: Sequence[Report], account: Account | None, besides: Sequence[str] = ()
+) -> Report:
+    """One report on all recordings of a device: the worst of their own, and what shows only between them. `besides` are
+    the names that lie among them and are no recordings."""
     findings = chain_findings(links, account)
     first_bad = next((report.first_bad for report in reports if report.first_bad is not None), None)
     places = [finding.place for finding in findings if finding.place is not None]
@@ -98,7 +104,7 @@ def device_report(links: Sequence[ChainLink], reports: Sequence[Report], account
         integrity=layers[INTEGRITY],
         trust=layers[TRUST],
         time=layers[TIME],
-        completeness=Layer(known.status, (*known.lines, *chain_lines(links, account))),
+        completeness=Layer(known.status, (*known.lines, *chain_lines(links, account), *beside_recordings(besides))),
         duty=layers[DUTY],
         first_bad=first_bad,
         places=tuple(places),
@@ -133,6 +139,7 @@ def told_between(before: ChainLink, after: ChainLink, told: Sequence[ToldRecordi
 def _absent(links: Sequence[ChainLink], account: Account | None) -> Iterator[Finding]:
     here = {link.recording for link in links}
     told, receipted = ({}, {}) if account is None else (account.recordings, account.receipted)
+    since = None if account is None else account.anchor
     for recording in sorted(told.values(), key=lambda it: recording_number(it.recording)):
         if recording.recording in here:
             continue
@@ -141,6 +148,8 @@ def _absent(links: Sequence[ChainLink], account: Account | None) -> Iterator[Fin
             text = f"录制 {recording.recording} 已于 {wall_text(recording.deleted)} 由设备按期限删除；此前中心"
             text += f" {receipt.receiver} 已签收全部文件，可向其调取。"
             yield Finding(Verdict.EXPLAINED_GAP, COMPLETENESS, text)
+        elif since is not None and not recording.by_device:
+            continue  # of before the account, which hears of it once more
         elif recording.last is not None:
             yield _missing(recording.recording, f"{_told(recording)}，却不在其中")
         elif not recording.failed:

@@ -19,7 +19,6 @@ from agent.evidence.journal import (
     STEP,
     STEP_DUE,
     TASK,
-    JournalEvent,
 )
 from agent.evidence.places import Examined
 from agent.evidence.report import Layer, Status
@@ -60,7 +59,7 @@ class DutyStory:
 
 def duty_story(segments: Sequence[Examined]) -> DutyStory:
     """What the recording's own journal and seals tell of the rules."""
-    told = list(_told(segments))
+    told = [entry for segment in segments for entry in segment.events]
 
     def notes(kind: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(event.note for _, event in told if event.kind == kind))
@@ -77,16 +76,6 @@ def duty_layer(segments: Sequence[Examined]) -> Layer:
         return NOT_TOLD
     status = Status.FAILED if story.labels or story.missing else Status.NOTED
     return Layer(status, tuple(_lines(story)))
-
-
-def _told(segments: Sequence[Examined]) -> Iterator[tuple[int | None, JournalEvent]]:
-    for segment in segments:
-        for record in segment.found.fragments:
-            for event in record.entry.moment.events:
-                yield record.entry.sequence, event
-        if segment.seal is not None:
-            for event in segment.seal.closing.gaps:
-                yield None, event
 
 
 def _lines(story: DutyStory) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from agent.errors import SenderFault
+from agent.errors import OperatorFault, SenderFault
 from agent.evidence.places import MISSING, wall_text
 from agent.evidence.report import (
     COMPLETENESS,
@@ -52,11 +52,16 @@ def open_certificate(data: bytes, trust: TrustList) -> Mapping[str, Any]:
 
 
 def verify_export(
-    certificate: bytes, files: Mapping[str, Callable[[], Digest]], trust: TrustList | None, now: datetime
+    certificate: bytes,
+    files: Mapping[str, Callable[[], Digest]],
+    trust: TrustList | None,
+    now: datetime,
+    traces: Sequence[str] = (),
 ) -> Report:
     """The report on a certificate and on `files`, everything that lies in its folder by its path in it, each with what
-    makes its SHA-256: only those are read that the certificate lists. `now` bounds the moment that the certificate
-    states. Never raises for content."""
+    makes its SHA-256 or raises `OperatorFault`: only those are read that the certificate lists. `now` bounds the moment
+    that the certificate states; `traces` are what computers left in the folder by themselves. Never raises for
+    content."""
     if trust is None:
         return _report([Finding(Verdict.UNTRUSTED, TRUST, _NO_TRUST)])
     try:
@@ -70,6 +75,8 @@ def verify_export(
     findings = list(_compared(listed, files))
     if PAGE_NAME in files:
         told.append(f"{PAGE_NAME} 只供打印，不在证明之列，未核验；以本报告所述为准。")
+    if traces:
+        told.append(f"电脑自动留下的文件，不在证明之列，未查看：{'、'.join(sorted(traces)[:STRANGERS_TOLD])}。")
     if canonical.parse_timestamp(fields["exported_at"]) > now:
         findings.append(Finding(Verdict.UNTRUSTED, TIME, f"{CERTIFICATE_NAME}：所写的导出时间在将来，不予信任。"))
     return replace(_report(findings, told), device=whose[0], recording=whose[1], unit=whose[2])
@@ -77,17 +84,23 @@ def verify_export(
 
 def _compared(listed: Mapping[str, str], files: Mapping[str, Callable[[], Digest]]) -> Iterator[Finding]:
     for name, digest in listed.items():
-        if name not in files:
-            text = f"导出证明所列的 {name} 不在。"
-            yield Finding(Verdict.MISSING, COMPLETENESS, text, Place(name, MISSING))
-        elif files[name]() != digest:
-            yield _altered(name, "与导出时不一致")
+        try:
+            if name not in files:
+                yield _missing(name, "不在。")
+            elif files[name]() != digest:
+                yield _altered(name, "与导出时不一致")
+        except OperatorFault as fault:  # a pipe, a link that leads nowhere: the file that was handed out is not there
+            yield _missing(name, f"读不到，视同不在：{fault}")
     # Any name: a film is one whatever it is called, and who plays what lies here asks no list.
     strangers = sorted(files.keys() - listed.keys() - {CERTIFICATE_NAME, PAGE_NAME})
     for name in strangers[:STRANGERS_TOLD]:
         yield _altered(name, "不在导出证明所列的文件中，被混入；若是自己放入的，请移出后重新检验")
     if len(strangers) > STRANGERS_TOLD:
         yield _altered(".", f"另有 {len(strangers) - STRANGERS_TOLD} 个不在导出证明所列的文件中")
+
+
+def _missing(name: str, why: str) -> Finding:
+    return Finding(Verdict.MISSING, COMPLETENESS, f"导出证明所列的 {name} {why}", Place(name, MISSING))
 
 
 def _altered(name: str, why: str) -> Finding:

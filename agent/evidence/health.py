@@ -95,16 +95,7 @@ def parse_reading(note: str) -> HealthReading | None:
 
 def readings(segments: Sequence[Examined]) -> list[tuple[JournalEvent, HealthReading]]:
     """Every reading that was signed into a recording, in order."""
-    events = [
-        event
-        for segment in segments
-        for events in (
-            *(record.entry.moment.events for record in segment.found.fragments),
-            () if segment.seal is None else segment.seal.closing.gaps,
-        )
-        for event in events
-        if event.kind == HEALTH
-    ]
+    events = [event for segment in segments for _, event in segment.events if event.kind == HEALTH]
     found = [(event, parse_reading(event.note)) for event in events]
     return [(event, reading) for event, reading in found if reading is not None]
 

@@ -198,7 +198,8 @@ def overflow_event(first: JournalEvent, count: int) -> JournalEvent:
 def parse_event(value: Any) -> JournalEvent:
     """The inverse of `encode_event`; raises `SenderFault` or a `ValueError`/`TypeError` when malformed."""
     kind, boot, at, reason, note, *more = value
-    if kind not in EVENT_KINDS or not isinstance(note, str) or len(more) != (kind == EXPLANATION):
+    told = isinstance(note, str) and len(note) <= MAX_NOTE_CHARACTERS
+    if kind not in EVENT_KINDS or not told or len(more) != (kind == EXPLANATION):
         raise SenderFault("录制日志中的事件未知，已拒绝。")
     span = _span(more[0]) if more else None
     return JournalEvent(kind, _instant(at, boot), None if reason is None else Reason(reason), note, span)

@@ -71,24 +71,13 @@ def check_draft(size: int, patch: Patch, film: Source, slot: SegmentSlot) -> Pat
     seal = slot.claim(read_manifest(patch.data))
     if seal.seal is None or seal.seal.size != size:
         raise SenderFault(f"{slot.name} 的封存草稿不是封存凭证，未采用。")
-    boxes = list(itertools.islice(bmff.walk(_patched(film, patch)), HEAD_BOXES))
+    boxes = list(itertools.islice(bmff.walk(film.patched(patch.offset, patch.data)), HEAD_BOXES))
     places = [(box.kind, box.offset, box.end) for box in boxes[:2]]
     wanted = [(b"ftyp", 0, patch.offset), (b"uuid", patch.offset, patch.offset + len(patch.data))]
     told = (seal.opening.ftyp, seal.opening.moov)
     if places != wanted or len(boxes) < HEAD_BOXES or (_sha256(boxes[0].raw()), _sha256(boxes[2].raw())) != told:
         raise SenderFault(f"{slot.name} 的封存草稿与文件不符，未采用。")
     return patch
-
-
-def _patched(film: Source, patch: Patch) -> Source:
-    def read_at(offset: int, length: int) -> bytes:
-        data = bytearray(film.read_at(offset, length))
-        begin, end = max(offset, patch.offset), min(offset + len(data), patch.offset + len(patch.data))
-        if begin < end:
-            data[begin - offset : end - offset] = patch.data[begin - patch.offset : end - patch.offset]
-        return bytes(data)
-
-    return Source(film.size, read_at)
 
 
 def check_row(segments: Sequence[Examination]) -> Sequence[Examination]:

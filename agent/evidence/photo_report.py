@@ -1,6 +1,7 @@
 """Verifying a photo: one verdict and the same layers as for a recording."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from cryptography import x509
@@ -8,10 +9,13 @@ from cryptography import x509
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.certificates import TrustedChain, trust_chain
+from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.journal import PHOTO
 from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, open_photo
-from agent.evidence.places import clock_text
+from agent.evidence.places import MISSING, Examined, clock_text
 from agent.evidence.position import Position
 from agent.evidence.report import (
+    COMPLETENESS,
     INTEGRITY,
     NO_ROOTS,
     TIME,
@@ -27,7 +31,7 @@ from agent.evidence.report import (
 )
 from agent.evidence.revocation import leaf_key, revocation_findings, told_time
 from agent.evidence.statements import source_file
-from agent.wire.identifiers import RecordingId
+from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.instant import TimeState
 from agent.wire.trust import TrustList
 
@@ -62,10 +66,41 @@ def recording_photo_findings(
             yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "photo"))
 
 
+def photo_digests(photos: Mapping[str, Source]) -> dict[str, Digest]:
+    """The SHA-256 of each photo by name, as it was before it was encrypted; of one that is too long, of its beginning,
+    which no sum matches."""
+    return {name: _sha256(source.chunks(0, min(source.size, MAX_PHOTO_BYTES + 1))) for name, source in photos.items()}
+
+
+def told_photo_findings(there: Mapping[str, Digest], segments: Sequence[Examined]) -> Iterator[Finding]:
+    """Photos that the signed journal names by their hash and that are not `there`, by name with their hashes: gone, or
+    with another content under the name that the device gave them (the beginning of their hash is in it)."""
+    for segment in segments:
+        for sequence, event in segment.events:
+            if event.kind != PHOTO or event.note in there.values():
+                continue
+            where = "封存时" if sequence is None else f"第 {sequence} 片段"
+            told = f"日志{where}所记的照片（SHA-256 {event.note[:16]}…）"
+            ending = f"-{event.note[:8]}.jpg"
+            named = next((name for name in there if name.removesuffix(SUFFIX).endswith(ending)), None)
+            if named is None:
+                place = Place(segment.file.name, MISSING, sequence=sequence, captured=event.at)
+                yield Finding(Verdict.MISSING, COMPLETENESS, f"{told}不在。", place)
+            else:
+                yield Finding(Verdict.ALTERED, INTEGRITY, f"{named}：不是{told}。", Place(named, "photo"))
+
+
 def photo_lines(photos: Mapping[str, Source], findings: Sequence[Finding]) -> list[str]:
     """That the photos are fine, in Chinese, when none of `findings` says otherwise."""
     quiet = all(finding.verdict is Verdict.COMPLETE for finding in findings)
     return [] if not photos or not quiet else [f"录制中所拍照片 {len(photos)} 张，各自的签名均与照片一致。"]
+
+
+def _sha256(chunks: Iterable[bytes]) -> Digest:
+    whole = hashlib.sha256()
+    for chunk in chunks:
+        whole.update(chunk)
+    return Digest(whole.hexdigest())
 
 
 def _judged(

@@ -1,13 +1,13 @@
 """Naming the place of damage: which fragment it is and when it was captured, from its neighbours if need be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent.evidence.bmff import Source
 from agent.evidence.fragment_walk import APPENDED, Damage
 from agent.evidence.fragments import JOURNAL, MDAT, MOOF, SIGNATURE
-from agent.evidence.journal import JournalRecord
+from agent.evidence.journal import JournalEvent, JournalRecord
 from agent.evidence.recovery import Examination
 from agent.evidence.report import Finding, Place
 from agent.evidence.statements import Seal
@@ -37,6 +37,14 @@ class Examined:
     def seal(self) -> Seal | None:
         """The seal, None while unsealed or unreadable."""
         return None if self.found.manifest is None else self.found.manifest.seal
+
+    @property
+    def events(self) -> Iterator[tuple[int | None, JournalEvent]]:
+        """The events of its journal in order, each with the fragment that carries it, None for the seal."""
+        for record in self.found.fragments:
+            yield from ((record.entry.sequence, event) for event in record.entry.moment.events)
+        if self.seal is not None:
+            yield from ((None, event) for event in self.seal.closing.gaps)
 
     @property
     def number(self) -> int | None:

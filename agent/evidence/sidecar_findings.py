@@ -10,11 +10,23 @@ from agent.errors import SenderFault
 from agent.evidence import cms
 from agent.evidence.bmff import Source
 from agent.evidence.certificates import trust_chain
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.places import MISSING, Examined
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TRUST, Finding, Place, Verdict
-from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME, iterate_journal_lines, parse_sums
+from agent.evidence.revocation import leaf_key, revocation_findings, told_time
+from agent.evidence.sidecars import (
+    JOURNAL_NAME,
+    MAX_JOURNAL_BYTES,
+    SIGNATURE_NAME,
+    SUMS_NAME,
+    iterate_journal_lines,
+    parse_sums,
+)
 from agent.evidence.time_stamps import as_sealed
+from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest
+from agent.wire.signing import key_id_of
+from agent.wire.trust import TrustList
 
 SIDECAR = "sidecar"
 
@@ -22,8 +34,10 @@ SIDECAR = "sidecar"
 @dataclass(frozen=True)
 class Sidecars:
     """The sidecars, None for one that is not there. A long journal is best a `Source`: it is read piece by piece.
-    `notes` are the files of `notes/` by name, `photos` those taken during the recording. `journal_inside`: the
-    recording is encrypted, its journal is listed in the sums and stands nowhere but in the segments."""
+    `notes` are the files of `notes/` by name, `photos` those taken during the recording, by the names under which they
+    lie there (an encrypted one ends in `.enc`). `journal_inside`: the recording is encrypted, its journal is listed in
+    the sums and stands nowhere but in the segments. `names` are the paths of all other files in the folder as well,
+    `traces` of what computers left in it by themselves."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
@@ -31,39 +45,49 @@ class Sidecars:
     notes: Mapping[str, bytes] = field(default_factory=dict)
     photos: Mapping[str, Source] = field(default_factory=dict)
     journal_inside: bool = False
+    names: Sequence[str] = ()
+    traces: Sequence[str] = ()
 
 
 def sidecar_findings(
-    sidecars: Sidecars, segments: Sequence[Examined], roots: Sequence[x509.Certificate], *, intact: bool
+    sidecars: Sidecars,
+    photos: Mapping[str, Digest],
+    segments: Sequence[Examined],
+    roots: Sequence[x509.Certificate],
+    trust: TrustList | None,
+    *,
+    intact: bool,
 ) -> Iterator[Finding]:
-    """Disagreements. `intact` says that the segments themselves showed nothing: only then must the journal equal
-    what they hold."""
+    """Disagreements. `photos` are the hashes of those beside the segments. `intact` says that the segments themselves
+    showed nothing: only then must the journal equal what they hold."""
     if sidecars.journal is not None and intact:
         records = (record for segment in segments for record in segment.found.fragments)
-        if _digest(_journal(sidecars.journal)) != _sha256(iterate_journal_lines(records)):
+        if _journal_digest(sidecars.journal) != _sha256(iterate_journal_lines(records)):
             yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
     if sidecars.sums is None:
         return
     devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
-    digests, unread = _digests(sidecars, segments), set[str]()
+    digests, unread = list(_digests(sidecars, photos, segments)), set[str]()
     if sidecars.journal_inside and intact:
         records = (record for segment in segments for record in segment.found.fragments)
-        digests[JOURNAL_NAME] = _sha256(iterate_journal_lines(records))
+        digests.append((JOURNAL_NAME, _sha256(iterate_journal_lines(records))))
     elif sidecars.journal_inside:  # what the segments tell by themselves need not be told again
         unread.add(JOURNAL_NAME)
     yield from sums_findings(sidecars.sums, sidecars.signature, digests, roots, devices, unread)
+    if sidecars.signature is not None and trust is not None:
+        yield from _revoked(sidecars.signature, sidecars.sums, segments, trust)
 
 
 def sums_findings(
     content: bytes,
     signature: bytes | None,
-    digests: Mapping[str, Digest],
+    digests: Collection[tuple[str, Digest]],
     roots: Sequence[x509.Certificate],
     devices: set[DeviceId],
     unread: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """What `SHA256SUMS` and its signature say against files that hash to `digests`, by name, of one of `devices`; of
-    those `unread` it says nothing."""
+    """What `SHA256SUMS` and its signature say against files with the names and hashes `digests`, of one of `devices`;
+    of those `unread` it says nothing."""
     try:
         sums = parse_sums(content)
     except SenderFault:
@@ -87,12 +111,14 @@ def sidecar_lines(sidecars: Sidecars) -> list[str]:
     return [f"没有旁证文件 {'、'.join(absent)}，不影响录像自身的签名。"] if absent else []
 
 
-def _digests(sidecars: Sidecars, segments: Sequence[Examined]) -> dict[str, Digest]:
-    digests = {segment.file.name: _digest(_as_sealed(segment)) for segment in segments}
-    digests |= {name: _digest(photo) for name, photo in sidecars.photos.items()}
+def _digests(
+    sidecars: Sidecars, photos: Mapping[str, Digest], segments: Sequence[Examined]
+) -> Iterator[tuple[str, Digest]]:
+    """By the names that the sums use. A photo may lie there twice, encrypted and not: each of them must match."""
+    yield from ((segment.file.name, _digest(_as_sealed(segment))) for segment in segments)
+    yield from ((name.removesuffix(SUFFIX), found) for name, found in photos.items())
     if sidecars.journal is not None:
-        digests[JOURNAL_NAME] = _digest(_journal(sidecars.journal))
-    return digests
+        yield JOURNAL_NAME, _journal_digest(sidecars.journal)
 
 
 def _as_sealed(segment: Examined) -> Source:
@@ -103,8 +129,10 @@ def _as_sealed(segment: Examined) -> Source:
     return as_sealed(segment.file.source, segment.found.manifest_at)
 
 
-def _journal(journal: Source | bytes) -> Source:
-    return Source.of_bytes(journal) if isinstance(journal, bytes) else journal
+def _journal_digest(journal: Source | bytes) -> Digest:
+    """GENESIS, which is the digest of nothing, for one that is larger than any of ours: it is not read."""
+    source = Source.of_bytes(journal) if isinstance(journal, bytes) else journal
+    return GENESIS if source.size > MAX_JOURNAL_BYTES else _digest(source)
 
 
 def _digest(source: Source) -> Digest:
@@ -118,16 +146,17 @@ def _sha256(chunks: Iterable[bytes]) -> Digest:
     return Digest(whole.hexdigest())
 
 
-def _compare(sums: Mapping[str, Digest], digests: Mapping[str, Digest]) -> Iterator[Finding]:
-    for name, listed in sums.items():
-        if name not in digests:
+def _compare(sums: Mapping[str, Digest], digests: Collection[tuple[str, Digest]]) -> Iterator[Finding]:
+    there = {name for name, _ in digests}
+    for name in sums:
+        if name not in there:
             place = Place(name, MISSING)
             yield Finding(Verdict.MISSING, COMPLETENESS, f"{SUMS_NAME} 所列的 {name} 不在。", place)
-        elif digests[name] != listed:
-            yield _altered(name, f"与 {SUMS_NAME} 所列的散列值不符")
-    for name in digests:
+    for name, found in digests:
         if name not in sums:
             yield _altered(name, f"未列入 {SUMS_NAME}")
+        elif sums[name] != found:
+            yield _altered(name, f"与 {SUMS_NAME} 所列的散列值不符")
 
 
 def _signature(
@@ -145,6 +174,19 @@ def _signature(
         return
     if devices and subject not in devices:
         yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：由 {subject[:40]} 签名，不是录制的设备。")
+
+
+def _revoked(signature: bytes, sums: bytes, segments: Sequence[Examined], trust: TrustList) -> Iterator[Finding]:
+    """What the trust list says of a key that signed the sums and none of the segments: those are asked elsewhere."""
+    try:
+        key = leaf_key(cms.open_detached(signature, sums))
+    except SenderFault:
+        return
+    manifests = [segment.found.manifest for segment in segments if segment.found.manifest is not None]
+    if key not in {key_id_of(manifest.leaf_key) for manifest in manifests}:
+        seals = [segment.seal for segment in segments if segment.seal is not None]
+        signed = told_time(seals[-1].closing.at) if seals else None
+        yield from revocation_findings(SIGNATURE_NAME, key, signed, None, trust)
 
 
 def _altered(name: str, why: str) -> Finding:

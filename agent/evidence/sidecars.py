@@ -22,6 +22,7 @@ from agent.wire.signing import CertifiedSigner
 JOURNAL_NAME, SUMS_NAME, SIGNATURE_NAME = "journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s"
 PHOTOS = "photo-*.jpg"  # photos taken during the recording, beside its segments
 MAX_SUMS = 4096  # ours; a day in segments of ten minutes has 144
+MAX_JOURNAL_BYTES = 1 << 30  # ours; a day of half-second fragments at 1 KiB a line is 170 MiB
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 
 
@@ -54,14 +55,15 @@ def sha256sums(digests: Mapping[str, Digest]) -> bytes:
 
 
 def parse_sums(data: bytes) -> dict[str, Digest]:
-    """The digests by file name; raises `SenderFault` unless every line has the form that `sha256sums` writes."""
+    """The digests by file name; raises `SenderFault` unless every line has the form that `sha256sums` writes, and when
+    a name has two digests. A line that stands there twice says nothing else than once."""
     try:
         lines = data.decode("ascii").splitlines()
     except UnicodeDecodeError as error:
         raise SenderFault("SHA256SUMS 不是文本，已拒绝。") from error
-    found = [_SUM_LINE.fullmatch(line) for line in lines[: MAX_SUMS + 1]]
-    sums = {match[2]: Digest(match[1]) for match in found if match}
-    if not sums or len(sums) != len(lines):
+    found = [match for line in lines[: MAX_SUMS + 1] if (match := _SUM_LINE.fullmatch(line))]
+    sums = {match[2]: Digest(match[1]) for match in found}
+    if not sums or not len(found) == len(lines) <= MAX_SUMS or len({match[0] for match in found}) != len(sums):
         raise SenderFault("SHA256SUMS 的格式不对，已拒绝。")
     return sums
 

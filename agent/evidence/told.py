@@ -48,6 +48,12 @@ class ToldRecording:
     deleted: datetime | None = None
 
     @property
+    def by_device(self) -> bool:
+        """Whether the device itself told of its beginning, its end or a head; a witness alone, or that it was deleted,
+        is not enough."""
+        return self.started is not None or self.end is not None or any(head.told is not None for head in self.heads)
+
+    @property
     def last(self) -> ToldHead | None:
         """The farthest head, None when no fragment was told of."""
         return self.heads[-1] if self.heads else None

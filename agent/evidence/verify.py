@@ -22,7 +22,7 @@ from agent.evidence.flat_hash import NewHash
 from agent.evidence.health import health_lines
 from agent.evidence.interruptions import interruption_findings
 from agent.evidence.note_findings import judge_notes, note_lines
-from agent.evidence.photo_report import photo_lines, recording_photo_findings
+from agent.evidence.photo_report import photo_digests, photo_lines, recording_photo_findings, told_photo_findings
 from agent.evidence.places import Examined, SegmentFile
 from agent.evidence.recovery import examine
 from agent.evidence.report import (
@@ -42,6 +42,7 @@ from agent.evidence.report import (
 from agent.evidence.revocation import revocation_findings, told_time
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
+from agent.evidence.strangers import folder_findings
 from agent.evidence.time_findings import Testimony, testimony, witness_lines
 from agent.evidence.time_stamps import TokenReader
 from agent.evidence.trust_findings import with_trust
@@ -114,11 +115,15 @@ def judge(
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
     findings += recording_findings(readable, whole=sidecars is not None)
+    photos = {} if sidecars is None else sidecars.photos
     if sidecars is not None:
         given = [*readable, *(entry for entry in segments if entry.number is None)]
-        findings += sidecar_findings(sidecars, given, roots, intact=not _is_damaged(findings))
+        hashed = photo_digests(photos)
+        intact = not _is_damaged(findings)
+        findings += sidecar_findings(sidecars, hashed, given, roots, grounds.trust, intact=intact)
+        findings += told_photo_findings(hashed, readable)
+        findings += folder_findings(sidecars.names, sidecars.traces)
     origin = readable[0].found.origin if readable else None
-    photos = {} if sidecars is None else sidecars.photos
     of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds.trust))
     findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None)
@@ -237,5 +242,5 @@ def _layer(name: str, findings: Sequence[Finding], notes: Sequence[str]) -> Laye
     own = [finding for finding in findings if finding.layer == name]
     bad = any(finding.verdict not in (Verdict.COMPLETE, Verdict.EXPLAINED_GAP) for finding in own)
     quiet = Status.NOTED if own or name == TIME else Status.PASSED
-    lines = [finding.text for finding in own] or [line for line in (_GOOD[name],) if line]
-    return Layer(Status.FAILED if bad else quiet, (*lines, *notes))
+    good = [_GOOD[name]] if _GOOD[name] and all(finding.verdict is Verdict.COMPLETE for finding in own) else []
+    return Layer(Status.FAILED if bad else quiet, (*good, *(finding.text for finding in own), *notes))

@@ -4,7 +4,8 @@ A document names each file in `attachments`; the bytes travel as numbered pieces
 `pub/{audience}/content/{sha256}/{number}`, retained (`agent.wire.topics`), or in a bundle. They need no signature of
 their own: whoever takes them knows hash and size from the signed document before the first byte comes.
 Names say what a file is and of which entry (from 1): `photo-3.jpg`, `flow-1.svg`, `flow-1.txt`, `qr-2.svg`; those of a
-whole document have no number: `search.sqlite`, `font.woff2`.
+whole document have no number: `search.sqlite`, `font.woff2`. `faces-1.jpg` has the photos of the first 64 entries once
+more, small.
 """
 
 import hashlib

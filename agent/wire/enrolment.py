@@ -32,7 +32,7 @@ MAX_REQUEST_BYTES = 16 * 1024  # ours; one is some 2 KiB
 MAX_REPLY_BYTES = MAX_ENVELOPE_BYTES + MAX_TRUST_LIST_BYTES + 64 * 1024  # ours: both envelopes and their escapes
 MAX_FACTS, MAX_FACT = 16, 120  # ours
 MAX_PEM = 8 * 1024  # ours: a P-256 request or chain of two is below 3 KiB
-ANSWER_FILES = frozenset({"agent.toml", "kiosk.toml", "archive.pub"})
+ANSWER_FILES = frozenset({"agent.toml", "kiosk.toml", "archive.pub", "complaint.pub"})
 _PROOF = b"liuhen enrolment request 1\0"
 
 

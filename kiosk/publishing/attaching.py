@@ -8,9 +8,10 @@ from agent.errors import EnvironmentFault, SenderFault
 from agent.wire.content import Attachment, attach
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.identifiers import Digest
+from kiosk.faces import WITH_FACES, strip_place
 from kiosk.publishing import flow_chart
 from kiosk.publishing.drafting import sized
-from kiosk.publishing.photo import screen_photo
+from kiosk.publishing.photo import face_strip, screen_photo
 from kiosk.qr_code import MAX_TEXT, qr_svg
 
 
@@ -35,6 +36,8 @@ def attach_files(document: Disclosure, photos: Mapping[int, Path], portal: str) 
     made = Made()
     for number, path in sorted(photos.items()):
         made.add(f"photo-{number}.jpg", screen_photo(path))
+    if document.kind in WITH_FACES:
+        _strips(document, photos, made)
     for number in range(1, len(document.entries) + 1):
         if document.kind is DisclosureKind.FLOW_CHART:
             _chart(document, number, made)
@@ -43,6 +46,16 @@ def attach_files(document: Disclosure, photos: Mapping[int, Path], portal: str) 
     if not made.attachments:
         return document, made
     return sized(replace(document, attachments=tuple(made.attachments))), made
+
+
+def _strips(document: Disclosure, photos: Mapping[int, Path], made: Made) -> None:
+    photo = {one.name: made.contents[one.sha256] for one in made.attachments}
+    strips: dict[tuple[str, int], dict[int, bytes]] = {}
+    for number in sorted(photos):
+        name, row, rows = strip_place(number, len(document.entries))
+        strips.setdefault((name, rows), {})[row] = photo[f"photo-{number}.jpg"]
+    for (name, rows), found in strips.items():
+        made.add(name, face_strip(found, rows))
 
 
 def _chart(document: Disclosure, number: int, made: Made) -> None:

@@ -5,6 +5,7 @@
     audit.key                                   signs the audit's head
     trust.dsse                                  follows from the database; written after it and mended from it
     archive.key archive.pub                     what recordings are encrypted for, see `archive_key`
+    complaint.key complaint.pub                 what kiosks close complaints for, see `complaint_key`
 
 The root key is used for the issuing CA and the trust list only. An authority of an earlier version has a
 `register.json`: it is taken over into the database once, and kept beside it as `register.json.taken-over`.
@@ -27,6 +28,7 @@ from agent.wire.trust import Role, TrustList
 from provisioning.authority import cert_book, certificates, records
 from provisioning.authority.archive_key import make_archive_key
 from provisioning.authority.certificates import Profile
+from provisioning.authority.complaint_key import make_complaint_key
 from provisioning.authority.key_store import ISSUING_NAME, ROOT_NAME, KeyStore
 from provisioning.authority.register import BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE, Register, parse_register
 from provisioning.authority.session import ISSUING, ROOT, TRUST, Sitting, sitting
@@ -141,6 +143,7 @@ def init_authority(folder: Path, place: str, name: str, now: datetime, keystore:
                 _write_authorities(folder, register, now, keystore)
                 cert_book.found(opened, register)
     make_archive_key(folder)
+    make_complaint_key(folder)
     authority.settle()
     return authority
 

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,6 @@ from agent.errors import OperatorFault, SenderFault
 from agent.key_files import read_private_key
 from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
-from provisioning.authority.authority import read_file
 from provisioning.center import log_cli
 from provisioning.center.command_cli import command, commands
 from provisioning.center.complaints_cli import complaints
@@ -28,7 +28,6 @@ from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.offload_cli import intake, unfinished
 from provisioning.center.page import cli as page_cli
 from provisioning.center.push_cli import push
-from provisioning.center.receipt_folder import ReceiptFolder
 from provisioning.center.receipts_cli import EXAMPLES as RECEIPTS_EXAMPLES
 from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
@@ -127,27 +126,37 @@ def events(
         out.print(f"{event['devseq']:>6}  {event['time']}  {event['type']}  {event['id']}", markup=False)
 
 
-@app.command(epilog="例：liuhen-center export --config center.toml --device REC-0001 --out REC-0001.receipts.jsonl")
+_EXPORT_EXAMPLES = """例：
+
+liuhen-center export --config center.toml --device REC-0001 --out REC-0001.receipts.jsonl
+
+liuhen-center export --config center.toml --device REC-0001 --since 2026-11-01 --out REC-0001.receipts.jsonl"""
+
+
+@app.command(epilog=_EXPORT_EXAMPLES)
 def export(
     config: Config,
     device: Annotated[str, typer.Option("--device", help="设备编号，如 REC-0001")],
     target: Annotated[Path | None, typer.Option("--out", help="写入此文件；缺省写到标准输出")] = None,
+    since: Annotated[
+        str, typer.Option("--since", help="只导出此后的：日期（北京时间），或存有旧回执、旧凭据的文件")
+    ] = "",
 ) -> None:
-    """导出一台设备的往来凭据（事件批、回执、见证），供 liuhen-verify --receipts 使用 (account of a device)."""
+    """导出一台设备的往来凭据（事件批、回执、见证），供 liuhen-verify --receipts 使用 (account of a device).
+
+    --since 的凭据从一份较早的回执起：此前的录制不在其中，liuhen-verify 会说明“未涵盖”。
+    """
+    from provisioning.center.account_export import account_lines
+
     settings = read_config(config)
-    store = _store(settings)
-    kept = store.account(device_id(device))
-    store.close()
-    if not kept:
-        raise OperatorFault(f"中心没有 {device} 的任何凭据，请检查设备编号，或先让设备联网。")
-    kept += ReceiptFolder(settings.folder).of(device_id(device))
-    lines = [read_file(settings.trust_list).strip(), *kept]
-    if target is None:
-        for line in lines:
-            typer.echo(line)
-        return
-    durable.write_bytes(target, b"".join(line + b"\n" for line in lines))
-    err.print(f"已导出 {device} 的 {len(kept)} 份凭据到 {target}。", markup=False)
+    with closing(_store(settings)) as store:
+        lines = account_lines(store, settings, device_id(device), since)
+        if target is None:
+            for line in lines:
+                typer.echo(line)
+            return
+        durable.write_stream(target, (line + b"\n" for line in lines))
+    err.print(f"已导出 {device} 的凭据到 {target}（{target.stat().st_size} 字节）。", markup=False)
 
 
 @app.command(

@@ -32,6 +32,7 @@ from agent.wire.device_events import (
 from agent.wire.envelope import open_envelope
 from agent.wire.hints import HINT_TYPE, parse_hint
 from agent.wire.identifiers import DeviceId, DeviceKind, Digest, District, device_kind
+from agent.wire.instant import BEIJING
 from agent.wire.status import STATUS_TYPE, DeviceStatus, parse_status
 from agent.wire.topics import CENTRAL, EVENTS, HINT, STATE, parse_device_topic
 from agent.wire.trust import Role, TrustList
@@ -52,11 +53,18 @@ class AlarmKind(StrEnum):
 
 class SealedKind(StrEnum):
     """What is kept for the account of a device, each by the number of an event: of a batch the first that was new, of a
-    receipt `upto`, of a witness the event that told the head."""
+    receipt `upto`, of a witness the event that told the head. Of a day's receipts the first stays as well, by the day
+    (`day_number`): an account of later times can begin there."""
 
     BATCH = "batch"
+    DAY_RECEIPT = "day-receipt"
     RECEIPT = "receipt"
     WITNESS = "witness"
+
+
+def day_number(moment: datetime) -> int:
+    """The day of a moment in Beijing, counted from the first of year 1."""
+    return moment.astimezone(BEIJING).toordinal()
 
 
 def countersigned_by(device: DeviceId) -> str:

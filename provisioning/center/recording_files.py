@@ -44,11 +44,11 @@ def open_segment(path: Path, archive: Archive, stack: ExitStack) -> SegmentFile:
 def open_sidecars(folder: Path, archive: Archive, stack: ExitStack) -> Sidecars:
     """What lies beside the segments; raises as `open_segment`."""
     journal = folder / JOURNAL_NAME
-    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
     photos = {}
     for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
         source, sealed = open_source(place, stack), place.suffix == SUFFIX
-        photos[place.name.removesuffix(SUFFIX)] = decrypted_photo(source, _key(archive)) if sealed else source
+        photos[place.name] = decrypted_photo(source, _key(archive)) if sealed else source
     inside = not journal.exists() and any(folder.glob(SEGMENTS + SUFFIX))
     sums, signature = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME)
     opened = open_source(journal, stack) if journal.exists() else None

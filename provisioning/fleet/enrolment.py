@@ -34,6 +34,7 @@ from provisioning.authority import cert_book
 from provisioning.authority.archive_key import ARCHIVE_PUBLIC, read_archive_public
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import BACKDATING, Profile
+from provisioning.authority.complaint_key import COMPLAINT_PUBLIC, read_complaint_public
 from provisioning.authority.session import ISSUING, Sitting
 from provisioning.fleet.inventory import Device, Inventory
 from provisioning.fleet.orders import ARCHIVE_NAME, agent_toml, kiosk_toml
@@ -160,6 +161,8 @@ class Desk:
             files[ARCHIVE_NAME] = order.archive.decode()
         if order.kiosk is not None:
             files["kiosk.toml"] = kiosk_toml(order, order.kiosk, place).decode()
+            if (complaints := read_complaint_public(self.authority.folder)) is not None:
+                files[COMPLAINT_PUBLIC] = complaints.decode()
         return files
 
     def _remember(self, request: EnrolmentRequest, why: str, now: datetime) -> None:

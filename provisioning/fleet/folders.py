@@ -9,6 +9,7 @@ from agent import durable
 from agent.errors import OperatorFault
 from agent.wire.trust import Role
 from provisioning.authority.authority import Authority
+from provisioning.authority.complaint_key import COMPLAINT_PUBLIC, read_complaint_public
 from provisioning.authority.subjects import PERSON_ROLES, checked_subject, device_role
 from provisioning.fleet.gm_key import write_sm2_key
 from provisioning.fleet.identity_files import (
@@ -53,6 +54,7 @@ def write_device_folder(authority: Authority, order: DeviceOrder, folder: Path, 
         files[ARCHIVE_NAME] = order.archive
     if order.kiosk is not None:
         files[KIOSK_TOML] = kiosk_toml(order, order.kiosk, place)
+        files |= _complaints(authority)
     refuse_second_home(authority, folder, order.device, EVIDENCE)
     durable.make_directory(folder, 0o700)
     changed = [write_missing(folder, files)]
@@ -86,6 +88,12 @@ def write_person_folder(authority: Authority, subject: str, role: Role, folder: 
         folder, role.value, subject, lambda request: authority.certify_signer(request, subject, role, now)
     )
     return FolderOutcome(folder, write_trust(folder, authority) or changed)
+
+
+def _complaints(authority: Authority) -> dict[str, bytes]:
+    """The centre's key for complaints, where the authority has one: a kiosk without it takes none."""
+    public = read_complaint_public(authority.folder)
+    return {} if public is None else {COMPLAINT_PUBLIC: public}
 
 
 def _list(authority: Authority, order: DeviceOrder, now: datetime) -> None:

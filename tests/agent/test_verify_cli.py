@@ -211,6 +211,23 @@ def test_receipts_that_are_not_what_they_say_are_2(place: Path, authority: Autho
         assert str(path) in done.stderr
 
 
+def test_account_that_begins_at_a_forged_receipt_ends_with_13_or_14_and_words(
+    place: Path, authority: Authority
+) -> None:
+    centre = _chained(place, authority)
+    path, kept = place / "receipts.jsonl", [centre.sealed_trust, *centre.batches[2:], centre.receipt()]
+    anchors = {
+        0: centre.receipt(upto=2, head=centre.heads[1]),
+        13: centre.receipt(upto=2, head=Digest("ab" * 32)),
+        14: centre.receipt(upto=2, head=centre.heads[1], by=centre.device),
+    }
+    for code, anchor in anchors.items():
+        path.write_bytes(b"\n".join([*kept, anchor]))
+        done = _verify(place / "recordings" / "REC-0001-R000003", "--receipts", path)
+        assert (done.returncode, done.stderr.count("\n")) == (code, bool(code)), done.stderr
+    assert str(path) in done.stderr
+
+
 def test_trust_list_tells_of_a_revoked_device(place: Path, authority: Authority) -> None:
     centre = Centre(authority, revoked_at=NOW - timedelta(days=1))
     (place / "trust.dsse").write_bytes(centre.sealed_trust)

@@ -115,12 +115,12 @@ def test_a_photo_goes_from_the_offices_file_to_the_brokers_pieces_and_no_path_is
     board["entries"][2]["照片"] = "p.jpg"
     office.release(board)
     envelope = office.released("window-board.hall-1")
-    (one,) = document_in(envelope).attachments
-    assert one.name == "photo-3.jpg"
+    one, strip = document_in(envelope).attachments
+    assert (one.name, strip.name) == ("photo-3.jpg", "faces-1.jpg")
     assert "照片" not in envelope.decode()
     publication = open_publication(envelope, office.bench.trust(), XINGHE, office.now)
     sent = list(pieces(one, ReleasedFolder(office.folder / "released").content(one), XINGHE, publication.audience))
-    assert publication.attachments == (one,)
+    assert publication.attachments == (one, strip)
     assert all(is_content_topic(topic) and len(piece) <= CHUNK_BYTES for topic, piece in sent)
 
 

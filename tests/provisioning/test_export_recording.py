@@ -17,24 +17,26 @@ from typer.testing import CliRunner
 
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.clip import verify_excerpt
 from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certificate
-from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME, commands_of
+from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME
 from agent.evidence.recovery import examine
 from agent.evidence.report import Report
 from agent.evidence.sidecars import MAX_SUMS
 from agent.evidence.verify import Grounds
 from agent.verify_cli import app
 from agent.verify_files import Basis, judge_export, judge_path, parts_of
+from agent.wire.envelope import seal
 from agent.wire.identifiers import Digest, District
-from agent.wire.trust import Credential, Role, TrustList, trust_list
+from agent.wire.signing import KeySigner
+from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, trust_list
 from provisioning.center.export import Office, Wish, export_recording
 from provisioning.center.export_certificate import ExportCertificate, Responsibility, seal_certificate
 from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
 from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
-from tests.agent.evidence.bench import NOW, flipped
+from tests.agent.evidence.bench import NOW, flipped, private_key
 from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
+from tests.agent.evidence.handed_out import commands_of, verify_excerpt
 from tests.provisioning.district import TestDistrict, today
 from tests.provisioning.grounds import no_grounds
 from tests.support.commands import run_here
@@ -308,9 +310,13 @@ def test_command_exports_and_says_where(tmp_path: Path) -> None:
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
+def _basis(office: Office, trust: TrustList | None = None) -> Basis:
+    return Basis((AUTHORITY.root,), Grounds(trust or _trust(office)), EXPORTED_AT + timedelta(days=900))
+
+
 def _judged(out: Path, office: Office, trust: TrustList | None = None) -> dict[str, Report]:
     """What `liuhen-verify` says of each film of an export by itself, and of the certificate."""
-    basis = Basis((AUTHORITY.root,), Grounds(trust or _trust(office)), EXPORTED_AT + timedelta(days=900))
+    basis = _basis(office, trust)
     judged = [judge_path(place, basis, lambda _: None) for place in parts_of(out)]
     return {it.path.name: it.report for it in (*judged, judge_export(out, basis))}
 
@@ -362,6 +368,42 @@ def test_file_mixed_into_an_export_is_told_whatever_it_is_called(tmp_path: Path,
         (out / name).write_bytes(b"from elsewhere")
     report = _judged(out, office)[CERTIFICATE_NAME]
     assert (report.verdict.value, [place.file for place in report.places]) == ("altered", [name])
+
+
+@pytest.mark.parametrize("instead", ["pipe", "link to nowhere", "folder", "link to itself"])
+def test_listed_file_that_cannot_be_read_is_missing_and_the_rest_is_still_judged(
+    tmp_path: Path, office: Office, instead: str
+) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    place = out / "journal.jsonl"
+    place.unlink()
+    if instead == "pipe":
+        os.mkfifo(place)
+    elif instead == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to(place if instead == "link to itself" else out / "nowhere")
+    (out / "film.mp4").write_bytes(b"from elsewhere")
+    report = judge_export(out, _basis(office)).report
+    assert {(it.file, it.kind) for it in report.places} == {("journal.jsonl", "missing"), ("film.mp4", "export")}
+    trust = tmp_path / "trust.dsse"
+    trust.write_bytes(seal(TRUST_TYPE, _trust(office).encode(), [KeySigner(private_key("root xinghe"))]))
+    page = tmp_path / "report.html"
+    command = [str(out), "--roots", str(out / ROOT_NAME), "--trust", str(trust), "--json", "--report", str(page)]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.exception.__class__) == (13, SystemExit)
+    assert json.loads(done.stdout.splitlines()[-1])["path"].endswith(CERTIFICATE_NAME)
+    assert "film.mp4：不在导出证明所列的文件中" in page.read_text()  # said of the whole, so on the page as well
+
+
+def test_what_a_computer_leaves_in_an_export_does_not_make_it_altered(tmp_path: Path, office: Office) -> None:
+    out, _ = _export(tmp_path, office, Wish(TOLD))
+    (out / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (out / "System Volume Information").mkdir()
+    (out / "System Volume Information" / "IndexerVolumeGuid").write_bytes(b"{}")
+    report = judge_export(out, _basis(office)).report
+    assert (report.verdict.value, report.places) == ("complete", ())
+    assert any(".DS_Store、System Volume Information/" in line for line in report.completeness.lines)
 
 
 def test_large_export_is_complete_and_a_film_beyond_thousands_of_files_is_found(tmp_path: Path, office: Office) -> None:

@@ -53,8 +53,9 @@ class Authority:
         begin: datetime = BEGIN,
         days: int = 9000,
         usage: Sequence[x509.ObjectIdentifier] = EVIDENCE_USAGE,
+        key_of: str = "",
     ) -> KeySigner:
-        key = private_key(f"leaf {name}")
+        key = private_key(f"leaf {key_of or name}")
         builder = (
             _certificate(name, "recorder", self.issuing.subject, begin, days, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

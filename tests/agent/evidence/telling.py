@@ -80,6 +80,18 @@ class Centre:
         self.bodies.append(event.encode())
         self.batches.append(seal(EVENTS_TYPE, encode_batch([self.bodies[-1]]), [self.device]))
 
+    @property
+    def heads(self) -> list[Digest]:
+        """The hash of every event so far."""
+        return [event_hash(body) for body in self.bodies]
+
+    def lose(self, facts: dict[str, Any]) -> None:
+        """The device begins its chain again after its store was lost."""
+        event = DeviceEvent(PLACE, DEVICE, facts["skipped_to"] + 1, GENESIS, "store-lost", EventType.STORAGE_FAILED,
+                            BOOT, 1, NOW, TimeState.NTP, facts)  # fmt: skip
+        self.bodies.append(event.encode())
+        self.batches.append(seal(EVENTS_TYPE, encode_batch([self.bodies[-1]]), [self.device]))
+
     def follow(self, bench: Bench, *, heads: Sequence[int] = (), ended: bool = True) -> None:
         """Everything that a recorder tells of the recording on `bench`, with heads at the fragments `heads`."""
         number = bench.number
@@ -132,9 +144,9 @@ class Centre:
             _examined(segments), [self.authority.root], NOW, Sidecars() if whole else None, self.grounds(lines)
         )
 
-    def device_report(self, *recordings: Sequence[bytes], known: bool = True) -> Report:
-        """The report on a folder of recordings, held against this account where it is `known`."""
-        grounds = self.grounds() if known else Grounds()
+    def device_report(self, *recordings: Sequence[bytes], known: bool = True, grounds: Grounds | None = None) -> Report:
+        """The report on a folder of recordings, held against this account (or `grounds`) where it is `known`."""
+        grounds = grounds or (self.grounds() if known else Grounds())
         links: list[ChainLink] = []
         reports = []
         for segments in recordings:

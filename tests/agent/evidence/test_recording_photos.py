@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from agent.evidence.encrypted_photo import encrypt_photo
+from agent.evidence.journal import PHOTO, JournalEvent
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
 from agent.wire.identifiers import Digest, recording_id
-from tests.agent.evidence.bench import DEVICE, Authority, Bench, flipped
+from tests.agent.evidence.bench import DEVICE, START, Authority, Bench, flipped
 from tests.agent.evidence.photos import PLACE, photo
 from tests.agent.evidence.test_standalone import ALONE
 from tests.support.commands import run_here
@@ -49,8 +53,8 @@ def _said(folder: Path, *, alone: bool = False) -> tuple[str, str]:
 def test_photo_of_the_recording_is_judged_with_it(folder: Path) -> None:
     verdict, words = _said(folder)
     assert (verdict, "照片 1 张，各自的签名均与照片一致" in words) == ("complete", True)
-    verdict, words = _said(folder, alone=True)
-    assert (verdict, "only their sums are judged here" in words) == ("complete", True)
+    verdict, _ = _said(folder, alone=True)
+    assert verdict == "complete"
 
 
 @pytest.mark.parametrize("attack", ["removed", "changed", "laid in", "of another recording"])
@@ -80,3 +84,45 @@ def test_photo_given_to_the_standalone_verifier_is_refused_in_a_line(folder: Pat
     command = [sys.executable, str(ALONE), str(folder / NAME), "--root", str(folder.parent / "root.pem")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.count("\n"), "photos are not judged here" in done.stderr) == (2, 1, True)
+
+
+def _told(folder: Path, authority: Authority, data: bytes) -> str:
+    """The name of the photo `data`, which the journal of the recording in `folder` names; there are no sums."""
+    for place in folder.iterdir():
+        place.unlink()
+    digest, bench = hashlib.sha256(data).hexdigest(), Bench(authority.signer())
+    events = {2: (JournalEvent(PHOTO, START, None, digest),)}
+    (folder / "segment-0001.mp4").write_bytes(bench.sealed(events=events))
+    return f"photo-20261122T020000000Z-{digest[:8]}.jpg"
+
+
+def test_photo_that_the_journal_names_cannot_vanish_with_the_list_of_sums(folder: Path, authority: Authority) -> None:
+    data = photo(authority.signer())
+    name = _told(folder, authority, data)
+    verdict, words = _said(folder)
+    assert (verdict, "第 3 片段所记的照片" in words) == ("missing", True)
+    (folder / name).write_bytes(data)
+    assert _said(folder)[0] == "complete"
+
+
+def test_another_photo_of_the_recording_does_not_stand_for_the_one_in_the_journal(
+    folder: Path, authority: Authority
+) -> None:
+    name = _told(folder, authority, photo(authority.signer()))
+    (folder / name).write_bytes(photo(authority.signer()))  # signed anew: the same picture with another signature
+    verdict, words = _said(folder)
+    assert (verdict, f"{name}：不是日志" in words) == ("altered", True)
+
+
+def test_plain_photo_laid_beside_the_encrypted_one_is_held_against_the_same_line(
+    folder: Path, authority: Authority, tmp_path: Path
+) -> None:
+    key, path = ec.generate_private_key(ec.SECP256R1()), tmp_path / "archive.key"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path.chmod(0o600)
+    (folder / f"{NAME}.enc").write_bytes(encrypt_photo((folder / NAME).read_bytes(), key.public_key()))
+    command = (folder, "--roots", folder.parent / "root.pem", "--key", path, "--json")
+    assert run_here("agent.verify_cli", *command).returncode == 0  # the same photo in the clear
+    (folder / NAME).write_bytes(photo(authority.signer()))
+    done = run_here("agent.verify_cli", *command)
+    assert (done.returncode, [place["file"] for place in json.loads(done.stdout)["places"]]) == (13, [NAME])

@@ -115,7 +115,7 @@ def test_it_runs_alone_isolated_from_the_house(tmp_path: Path) -> None:
     assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["complete", "altered"]
     absent = [*command[:3], "nowhere", "--root", "root.pem"]
     nothing = subprocess.run(absent, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
-    assert nothing.returncode == 4
+    assert nothing.returncode == 2
     assert "Traceback" not in nothing.stderr
 
 
