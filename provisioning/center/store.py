@@ -107,9 +107,8 @@ class Ledger:
 
     def shelf(self, device: DeviceId, numbers: Iterable[int]) -> Shelf:
         """What is known of `device`, with the hashes of those of `numbers` that are stored."""
-        parked = _rows(
-            self._connection, select(_parked.c.devseq, _parked.c.prev, _parked.c.hash).where(_parked.c.device == device)
-        )
+        links = select(*_parked.c["devseq", "prev", "hash"]).where(_parked.c.device == device)
+        parked = _rows(self._connection, links)
         head = self.head(device)
         asked = [number for number in numbers if number <= head.upto]  # nothing is stored beyond it
         query = select(_event.c.devseq, _event.c.hash).where(_event.c.device == device, _event.c.devseq.in_(asked))
@@ -251,10 +250,10 @@ class Store:
     def sealed(self, device: str, after: int = 0) -> Iterator[tuple[str, int, bytes]]:
         """Kind, number, envelope of all kept about it, by pages; batches and witnesses only beyond `after`."""
         wanted = (_sealed.c.number > after) | _sealed.c.kind.not_in([SealedKind.BATCH, SealedKind.WITNESS])
-        query = select(_sealed).where(_sealed.c.device == device, wanted).order_by(_sealed.c.kind, _sealed.c.number)
+        query = select(*_sealed.c["kind", "number", "envelope"]).where(_sealed.c.device == device, wanted)
+        query = query.order_by(_sealed.c.kind, _sealed.c.number).execution_options(yield_per=PAGE_ROWS)
         with _database_errors(), self._engine.connect() as connection:
-            for row in connection.execute(query.execution_options(yield_per=PAGE_ROWS)):
-                yield row.kind, row.number, row.envelope
+            yield from map(tuple, connection.execute(query))
 
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """Every alarm, by device, kind and number."""
