@@ -66,6 +66,10 @@ class Performer:
                 return [event for order in orders for event in self.perform(order)]
             case asked.SendEvents(connection, after):
                 return [happened.EventsSent(connection, None, after, after)]
+            case asked.SendHint(connection):
+                return [happened.PublishedAside(connection, None, hint=True), happened.WorkFailed(detail)]
+            case asked.PublishStatus(online=True):  # without its birth the centre would take the device for gone
+                return [happened.LinkDown(self._post.session, detail), happened.WorkFailed(detail)]
             case asked.OpenConnection():  # a session number used twice would let an old last will win
                 return [happened.LinkOpening(0), happened.LinkDown(0, detail)]
             case asked.StartRecording(recording):

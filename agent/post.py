@@ -30,7 +30,7 @@ class Post:
 
     def __init__(self, room: Room, store: EventStore, memory: DeviceMemory) -> None:
         self._room, self._store, self._memory = room, store, memory
-        self._session = 0
+        self.session = 0
         self._told: set[int] = set()  # declarations that went ahead over this connection
 
     def send(self, effect: asked.SendEvents) -> list[Event]:
@@ -96,7 +96,7 @@ class Post:
 
     def open_connection(self) -> Event:
         """Begin an attempt under a new session number."""
-        session = self._session = self._memory.next_session()
+        session = self.session = self._memory.next_session()
         self._told.clear()
         self._room.link.connect(session, LastWill(self._topic(STATE), self._status(online=False)))
         return happened.LinkOpening(session)
@@ -111,7 +111,7 @@ class Post:
     def publish_status(self, *, online: bool) -> Event:
         """The retained state of the moment."""
         mid = self._room.link.publish(self._topic(STATE), self._status(online=online), retain=True)
-        return happened.PublishedAside(self._session, mid)
+        return happened.PublishedAside(self.session, mid)
 
     def _status(self, *, online: bool) -> bytes:
         figures, now = snapshot(self._room.database), self._room.clock.read()

@@ -7,6 +7,7 @@ from agent.control.effects import CloseConnection, Effect, OpenConnection
 from agent.control.messages import LinkDown, LinkOpening, LinkUp
 
 OPENING_LIMIT_NS = 20 * NANOSECONDS  # ours: TCP, TLS and CONNACK on a poor mobile network
+ANSWER_LIMIT_NS = 120 * NANOSECONDS  # ours: a full message over 1 kB/s; keep-alive only finds a broker gone
 STABLE_NS = 60 * NANOSECONDS  # ours: a connection that lived this long was no failed attempt
 
 
@@ -18,6 +19,7 @@ class Connection:
         self._attempt = 0
         self._since_ns = 0
         self._retry_ns: int | None = None
+        self._unanswered_ns: int | None = None
         self.current: int | None = None
         self.up = False
 
@@ -25,7 +27,9 @@ class Connection:
         """The monotonic nanosecond at which `wake` has something to do."""
         if self.current is None:
             return self._retry_ns
-        return None if self.up else self._since_ns + OPENING_LIMIT_NS
+        if not self.up:
+            return self._since_ns + OPENING_LIMIT_NS
+        return None if self._unanswered_ns is None else self._unanswered_ns + ANSWER_LIMIT_NS
 
     def open(self, now_ns: int) -> list[Effect]:
         """Begin an attempt."""
@@ -41,8 +45,15 @@ class Connection:
         """Whether `event` belongs to the current attempt, which is then up."""
         if event.connection != self.current:
             return False
-        self.up, self._since_ns = True, now_ns
+        self.up, self._since_ns, self._unanswered_ns = True, now_ns, None
         return True
+
+    def owes(self, now_ns: int, *, more: bool, answered: bool) -> None:
+        """Whether the broker owes `more` answers to what it was sent, and whether one has just come."""
+        if not more:
+            self._unanswered_ns = None
+        elif answered or self._unanswered_ns is None:
+            self._unanswered_ns = now_ns
 
     def proved(self) -> None:
         """The centre answered over this connection: the next failure starts with a short wait again."""
@@ -53,7 +64,7 @@ class Connection:
         return self._give_up(now_ns, event.code) if event.connection == self.current else []
 
     def wake(self, now_ns: int) -> list[Effect]:
-        """What is due at `now_ns`: a new attempt, or the end of one that takes too long."""
+        """What is due at `now_ns`: a new attempt, or the end of a connection whose broker does not answer."""
         due = self.deadline()
         if due is None or now_ns < due:
             return []

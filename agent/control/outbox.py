@@ -3,22 +3,20 @@
 Events go out in order, many to a message, at most `WINDOW` messages without PUBACK and `AHEAD` without a receipt. A
 PUBACK only moves the window, in which the retained state and hints count as well. A connection that ends, a refusal or
 a receipt that does not come sends everything again from the last receipt on; the centre recognises what it has. After a
-refusal one message alone finds out whether it still holds, over a new connection too.
+refusal one message alone finds out whether it still holds, over a new connection too. A centre that is behind gets
+fewer and fuller messages (`agent.control.unreceipted`); what is urgent never waits for it.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from agent.control.backoff import NANOSECONDS, refused_after_ns, retry_after_ns
 from agent.control.effects import Acknowledge, Effect, RaiseAlarm, SendEvents, SendHint
 from agent.control.link_effects import LARGEST_PACKET
 from agent.control.messages import EventsSent, EventStored, LinkUp, PublishAnswered, ReceiptCompared
+from agent.control.unreceipted import Unreceipted
 from agent.control.window import Window
 from agent.wire.device_events import GENESIS, MAX_BATCH_BYTES
 
-AHEAD = 200  # ours: messages the broker may hold for a receiver that is away; its own limit is 1000
-RECEIPT_WAIT_NS = 30 * NANOSECONDS  # ours; receipts are due within 1 s
-RECEIPT_WAIT_CAP_NS = 600 * NANOSECONDS  # ours: what sending `AHEAD` messages again costs, six times an hour
 RESEND_PAUSE_NS = 2 * NANOSECONDS  # ours: many batches behind one gap ask for the same again
 ENVELOPE_OVERHEAD_BYTES = 640  # DSSE frame, one signature (360), topic and properties around a payload
 LEAST_PACKET = 1536  # ours: an event that declares another one lost is 1.3 KiB with its envelope
@@ -37,10 +35,9 @@ class Outbox:
         self._furthest = stored  # an earlier run of the process may have sent all of it
         self.window = Window()
         self._max_bytes, self._max_packet = MAX_BATCH_BYTES, LARGEST_PACKET
-        self._without_receipt: deque[int] = deque()
+        self._unreceipted = Unreceipted()
+        self._urgent = 0
         self._held_until_ns: int | None = None
-        self._receipt_due_ns: int | None = None
-        self._receipt_wait_ns = RECEIPT_WAIT_NS
         self._refusals = 0
         self._resend_from_ns = 0
 
@@ -50,15 +47,17 @@ class Outbox:
         room = (event.maximum_packet - ENVELOPE_OVERHEAD_BYTES) * 3 // 4  # base64
         self._max_bytes, self._max_packet = max(1, min(MAX_BATCH_BYTES, room)), event.maximum_packet
         self._rewind()
+        self._unreceipted.connected()
 
     def disconnected(self) -> None:
         """Nothing can be sent until the next `connected`."""
         self.window.close()
-        self._receipt_due_ns = None
+        self._unreceipted.forget()
 
     def stored_up_to(self, event: EventStored) -> list[Effect]:
         """The chain has grown; asks for nothing by itself."""
         self.stored = max(self.stored, event.devseq)
+        self._urgent = max(self._urgent, *event.urgent, 0)
         self.window.hint(number for number in event.urgent if number > self.acked + HINT_BEHIND)
         return []
 
@@ -69,7 +68,7 @@ class Outbox:
         if connection is None or self.window.blocked or held or self._max_packet < LEAST_PACKET:
             return []
         hint = self.window.next_hint()
-        if hint is None and (len(self._without_receipt) >= AHEAD or self._sent >= self.stored):
+        if hint is None and not self._may_go(now_ns):
             return []
         self.window.asked, self._held_until_ns = True, None
         if hint is not None:
@@ -87,9 +86,7 @@ class Outbox:
         self._sent = event.last
         self._furthest = max(self._furthest, event.last, event.ahead)
         self.window.sent(event.mid)
-        self._without_receipt.append(event.last)
-        if self._receipt_due_ns is None:
-            self._receipt_due_ns = now_ns + self._receipt_wait_ns
+        self._unreceipted.sent(event.last, now_ns)
         return []
 
     def answered(self, event: PublishAnswered, now_ns: int) -> list[Effect]:
@@ -127,32 +124,36 @@ class Outbox:
         """The monotonic nanosecond at which `wake` has something to do."""
         if self.window.connection is None:
             return None
-        times = [time for time in (self._held_until_ns, self._receipt_due_ns) if time is not None]
-        return min(times, default=None)
+        times = [self._held_until_ns, self._unreceipted.due_ns]
+        if self._held_until_ns is None and not self.window.blocked:
+            times.append(self._unreceipted.pause_ends(self.stored - self._sent))
+        return min((time for time in times if time is not None), default=None)
 
     def wake(self, now_ns: int) -> list[Effect]:
         """End a hold that is over; send again from the last receipt when the next one is overdue."""
         if self._held_until_ns is not None and now_ns >= self._held_until_ns:
             self._held_until_ns = None
-        if self._receipt_due_ns is None or now_ns < self._receipt_due_ns:
+        if not self._unreceipted.overdue(now_ns):
             return []
-        self._receipt_wait_ns = min(2 * self._receipt_wait_ns, RECEIPT_WAIT_CAP_NS)
         self._rewind()
         return [RaiseAlarm(f"第 {self.acked + 1} 号事件起未收到中心回执，数据都在本机，将重发。")]
 
+    def _may_go(self, now_ns: int) -> bool:
+        waiting = self.stored - self._sent
+        return waiting > 0 and not self._unreceipted.holds(waiting, now_ns, urgent=self._sent < self._urgent)
+
     def _advance(self, upto: int, now_ns: int) -> list[Effect]:
         if upto == self.acked:
+            self._unreceipted.heard(now_ns)
             return []
         self.acked, self._sent = upto, max(self._sent, upto)
-        while self._without_receipt and self._without_receipt[0] <= upto:
-            self._without_receipt.popleft()
-        self._refusals, self.window.probing, self._receipt_wait_ns = 0, False, RECEIPT_WAIT_NS
-        self._receipt_due_ns = now_ns + RECEIPT_WAIT_NS if self._sent > upto else None
+        self._refusals, self.window.probing = 0, False
+        self._unreceipted.receipted(upto, now_ns)
         return [Acknowledge(upto)]
 
     def _rewind(self) -> None:
-        self._sent, self._receipt_due_ns = self.acked, None
-        self._without_receipt.clear()
+        self._sent = self.acked
+        self._unreceipted.forget()
 
 
 def _no_longer_here(upto: int, acked: int) -> RaiseAlarm:

@@ -51,6 +51,12 @@ class Uplink:
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """Follow the connection and what was sent over it; any other event is a defect (`TypeError`)."""
+        effects = self._follow(event, now)
+        answered = isinstance(event, happened.PublishAnswered)
+        self._connection.owes(now.monotonic_ns, more=self._outbox.window.outstanding, answered=answered)
+        return effects
+
+    def _follow(self, event: Event, now: Instant) -> list[Effect]:
         match event:
             case happened.EventStored():
                 return self._outbox.stored_up_to(event)
@@ -80,9 +86,12 @@ class Uplink:
 
     def wake(self, now: Instant) -> list[Effect]:
         """What is due at `now`."""
+        was_up = self.up
         effects = [*self._connection.wake(now.monotonic_ns), *self._outbox.wake(now.monotonic_ns)]
         if self._connection.current is None:
             self._outbox.disconnected()
+        if was_up and not self.up:
+            effects.append(RaiseAlarm("消息服务器不确认收到的消息，数据都在本机，将重新连接。"))
         return effects
 
     def _came_up(self, event: happened.LinkUp, now: Instant) -> list[Effect]:

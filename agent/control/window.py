@@ -46,6 +46,11 @@ class Window:
         under_way = len(self._events) + len(self._aside)
         return self.connection is None or self.asked or under_way >= (1 if self.probing else self._size)
 
+    @property
+    def outstanding(self) -> bool:
+        """Whether the broker owes an answer."""
+        return bool(self._events or self._aside)
+
     def published(self, event: PublishedAside) -> None:
         """The retained state or a hint is with the link."""
         if event.connection != self.connection:

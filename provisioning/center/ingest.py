@@ -1,7 +1,7 @@
 """From arrived messages to committed events and owed receipts; owns the open transaction, knows no network."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from provisioning.center.intake import (
     Alarm,
     AlarmKind,
     Decision,
+    Head,
     Link,
     SealedKind,
     countersigned_by,
@@ -40,6 +41,7 @@ from provisioning.center.witnessing import countersigned_devices, witnesses
 log = logging.getLogger("liuhen.center")
 
 Committed = tuple[DeviceEvent, bytes]
+Kept = tuple[DeviceId, str, int, bytes]
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,8 @@ class Ingest:
     def take(self, messages: Sequence[tuple[str, bytes]], now: datetime, now_ms: int) -> None:
         """Store a group of (topic, payload) in one transaction; when this returns they may be acknowledged.
 
-        Batches of one device that follow one another are decided together: each alone costs as much as fifty.
+        All of them are decided and stored together: each event alone would cost as much as fifty.
         """
-        accepted: list[Leaf] = []
         with self.store.transaction() as ledger:
             held: dict[DeviceId, list[Batch]] = {}
             refused = []
@@ -97,8 +98,10 @@ class Ingest:
                     continue
                 if batch is not None:
                     held.setdefault(batch.device, []).append(batch)
+            accepted = self._take_events(ledger, held, now) if held else []
             for device, batches in held.items():
-                accepted += self._take_events(ledger, device, batches, now, now_ms)
+                self._refused.discard(device)
+                self.desk.owe(device, sum(len(batch.links) for batch in batches), now_ms)
             self._refused.update(refused)
             EventLog(ledger.rows, self.receiver).append(accepted)
 
@@ -114,7 +117,11 @@ class Ingest:
             return ()
         with self.store.transaction() as ledger:
             tree = self._seal_tree(ledger, now)
-            receipts = tuple(self._receipt(ledger, device, tree, now, now_ms) for device in self.desk.take())
+            devices = self.desk.take()
+            heads, gaps = ledger.heads(devices), ledger.with_gaps(devices)
+            receipts = tuple(
+                self._receipt(device, heads[device], tree, now, now_ms, gap=device in gaps) for device in devices
+            )
         return tuple(SealedReceipt(it, seal(RECEIPT_TYPE, it.encode(), [self.signer])) for it in receipts)
 
     def delivered(self, answers: Sequence[SealedReceipt]) -> None:
@@ -122,14 +129,12 @@ class Ingest:
         if not answers:
             return
         with self.store.transaction() as ledger:
-            for answer in answers:
-                receipt = answer.receipt
-                ledger.receipted(receipt.device, receipt.upto)
-                ledger.keep(receipt.device, SealedKind.RECEIPT, receipt.upto, answer.envelope, only=True)
-                if receipt.upto:
-                    ledger.keep(
-                        receipt.device, SealedKind.DAY_RECEIPT, day_number(receipt.received_at), answer.envelope
-                    )
+            ledger.receipted((it.receipt.device, it.receipt.upto, it.envelope) for it in answers)
+            ledger.keep(
+                (it.receipt.device, SealedKind.DAY_RECEIPT, day_number(it.receipt.received_at), it.envelope)
+                for it in answers
+                if it.receipt.upto
+            )
 
     def renew_trust(self, trust: TrustList, now_ms: int) -> None:
         """Judge by a newer trust list, and ask devices that were refused under the old one to send again."""
@@ -155,24 +160,24 @@ class Ingest:
                 self.desk.owe(status.device, 0, now_ms)
         return None
 
-    def _take_events(
-        self, ledger: Ledger, device: DeviceId, batches: Sequence[Batch], now: datetime, now_ms: int
-    ) -> list[Leaf]:
-        links = tuple(link for batch in batches for link in batch.links)
-        decision = decide(links, ledger.shelf(device, [link.event.devseq for link in links]))
-        ledger.apply(device, decision, now)
-        committed = _committed(ledger, device, decision)
-        _keep_batches(ledger, device, decision, batches)
+    def _take_events(self, ledger: Ledger, held: Mapping[DeviceId, Sequence[Batch]], now: datetime) -> list[Leaf]:
+        links = {device: tuple(it for batch in batches for it in batch.links) for device, batches in held.items()}
+        shelves = ledger.shelves({device: [it.event.devseq for it in each] for device, each in links.items()})
+        decisions = {device: decide(each, shelves[device]) for device, each in links.items()}
+        ledger.apply(decisions, now)
+        committed = {device: _committed(ledger, device, decision) for device, decision in decisions.items()}
+        ledger.keep(it for device, decision in decisions.items() for it in _batches(device, decision, held[device]))
+        ledger.keep(it for device, events in committed.items() for it in self._witnesses(device, events, now))
+        for device, decision in decisions.items():
+            for alarm in decision.alarms:
+                _note(ledger, device, alarm, now)
+            for loss in decision.losses:
+                log.warning("%s lost its memory: events %d to %d are a declared gap", device, loss.first, loss.last)
+        return [Leaf(device, event.devseq, body) for device, events in committed.items() for event, body in events]
+
+    def _witnesses(self, device: DeviceId, committed: Sequence[Committed], now: datetime) -> Iterator[Kept]:
         for event, witness in witnesses((event for event, _ in committed), self.receiver, now):
-            envelope = seal(WITNESS_TYPE, witness.encode(), [self.signer])
-            ledger.keep(device, SealedKind.WITNESS, event.devseq, envelope)
-        for alarm in decision.alarms:
-            _note(ledger, device, alarm, now)
-        for loss in decision.losses:
-            log.warning("%s lost its memory: events %d to %d are a declared gap", device, loss.first, loss.last)
-        self._refused.discard(device)
-        self.desk.owe(device, len(links), now_ms)
-        return [Leaf(device, event.devseq, body) for event, body in committed]
+            yield device, SealedKind.WITNESS, event.devseq, seal(WITNESS_TYPE, witness.encode(), [self.signer])
 
     def _refuse(self, ledger: Ledger, topic: str, fault: SenderFault, now: datetime) -> list[DeviceId]:
         try:
@@ -183,9 +188,10 @@ class Ingest:
         _note(ledger, device, Alarm(AlarmKind.REFUSED, 0, "", str(fault)), now)
         return [device]
 
-    def _receipt(self, ledger: Ledger, device: DeviceId, tree: TreePoint, now: datetime, now_ms: int) -> Receipt:
-        head = ledger.head(device)
-        wanted = ledger.has_gap(device) or device in self._ask_again
+    def _receipt(
+        self, device: DeviceId, head: Head, tree: TreePoint, now: datetime, now_ms: int, *, gap: bool
+    ) -> Receipt:
+        wanted = gap or device in self._ask_again
         resend = wanted and self.desk.ask_again(device, head.upto, now_ms)
         self._ask_again.discard(device)
         return Receipt(device, head.upto, head.digest, self.receiver, now, resend, tree)
@@ -210,19 +216,17 @@ def _committed(ledger: Ledger, device: DeviceId, decision: Decision) -> list[Com
     return [here[number] for number in numbers]
 
 
-def _keep_batches(ledger: Ledger, device: DeviceId, decision: Decision, batches: Sequence[Batch]) -> None:
+def _batches(device: DeviceId, decision: Decision, batches: Sequence[Batch]) -> Iterator[Kept]:
     """What the account of the device will need: the batches as they came, each by its first number that was new."""
     new = {link.event.devseq: link for link in (*decision.append, *decision.park)}
-    kept: dict[int, bytes] = {}
     for batch in batches:
         found = [new.pop(link.event.devseq) for link in batch.links if new.get(link.event.devseq) is link]
         if not found:
             continue
         first = min(link.event.devseq for link in found)
-        kept[first] = batch.payload
+        yield device, SealedKind.BATCH, first, batch.payload
         for other in countersigned_devices(link.event for link in found):
-            ledger.keep(other, countersigned_by(device), first, batch.payload)
-    ledger.keep_all(device, SealedKind.BATCH, kept)
+            yield other, countersigned_by(device), first, batch.payload
 
 
 def _note(ledger: Ledger, device: DeviceId, alarm: Alarm, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from agent.wire.canonical import timestamp
 from agent.wire.identifiers import DeviceId
 from agent.wire.status import DeviceStatus
-from provisioning.center.intake import EMPTY_CHAIN, Alarm, Link, Loss
+from provisioning.center.intake import EMPTY_CHAIN, Alarm, Decision, Link, Loss
 
 Row = dict[str, Any]
 
@@ -23,6 +23,13 @@ def head_row(device: DeviceId, now: datetime) -> Row:
         "receipts": 0,
         "receipted": 0,
     }
+
+
+def moved_head(device: DeviceId, decision: Decision, now: datetime) -> Row:
+    """Where a device's chain ends after a decision."""
+    head = decision.head
+    at = timestamp(now)
+    return {"of": device, "end": head.upto, "digest": head.digest, "at": at, "opened": int(decision.gap_opened)}
 
 
 def link_rows(device: DeviceId, links: Iterable[Link], now: datetime) -> list[Row]:

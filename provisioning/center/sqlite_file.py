@@ -25,3 +25,10 @@ def private_file(path: Path) -> Path:
 
 class NoDatabase(OperatorFault):
     """No receiver has made the database yet."""
+
+
+def there(path: Path, create: bool) -> Path:
+    """`path`, a private file; where it is missing it is made, or `NoDatabase` raised without `create`."""
+    if not create and not path.is_file():
+        raise NoDatabase(f"还没有数据库 {path}。请检查 --config，或先运行 liuhen-center receive。")
+    return private_file(path)

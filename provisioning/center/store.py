@@ -4,8 +4,9 @@ One thread writes. A receipt is signed only after the transaction that stored it
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from agent.errors import EnvironmentFault, OperatorFault
@@ -45,14 +48,15 @@ from provisioning.center.rows import (
     head_row,
     link_rows,
     loss_rows,
+    moved_head,
     status_values,
 )
-from provisioning.center.sqlite_file import NoDatabase, private_file
 from provisioning.center.summary import DeviceSummary, device_summary
 
 BUSY_TIMEOUT_S = 10  # ours: a report reading while the receiver commits
 PAGE_ROWS = 1_000  # ours: some 1 MB
 DURABLE = {"sqlite": sqlite_file.make_durable, "postgresql": postgres_session.make_durable}
+INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 KINDS: Mapping[type, Any] = {int: BigInteger, bool: Boolean, bytes: LargeBinary}
 
 metadata = MetaData()
@@ -69,6 +73,17 @@ TABLES = {
 }
 _event, _parked, _head, _alarm = TABLES["event"], TABLES["parked"], TABLES["head"], TABLES["alarm"]
 _loss, _status, _receiver, _sealed = TABLES["loss"], TABLES["status"], TABLES["receiver"], TABLES["sealed"]
+
+_OF: Any = bindparam("of")
+_END: Any = bindparam("end")
+_CHANGED = update(_head).where(_head.c.device == _OF)
+MOVE_HEAD = _CHANGED.values(upto=_END, hash=bindparam("digest"), received_at=bindparam("at")).values(
+    gaps=_head.c.gaps + bindparam("opened", type_=BigInteger)
+)
+NOTE_RECEIPT = _CHANGED.values(receipted=_END, receipts=_head.c.receipts + 1)
+DROP_RECEIPT = delete(_sealed).where(_sealed.c.device == _OF, _sealed.c.kind == str(SealedKind.RECEIPT))
+_CONTENT = {"number": _END, "envelope": bindparam("content")}
+KEEP_RECEIPT = insert(_sealed).values(device=_OF, kind=str(SealedKind.RECEIPT), **_CONTENT)
 
 
 class Rows:
@@ -89,7 +104,7 @@ class Rows:
 
     def add(self, table: str, rows: list[Row]) -> None:
         """New rows."""
-        _insert(self._connection, TABLES[table], rows)
+        _many(self._connection, insert(TABLES[table]), rows)
 
     def put(self, table: str, key: Row, values: Row) -> None:
         """The row with this primary key, new or changed."""
@@ -105,40 +120,46 @@ class Ledger:
         self._connection = connection
         self.rows = Rows(connection)
 
-    def shelf(self, device: DeviceId, numbers: Iterable[int]) -> Shelf:
-        """What is known of `device`, with the hashes of those of `numbers` that are stored."""
-        links = select(*_parked.c["devseq", "prev", "hash"]).where(_parked.c.device == device)
-        parked = _rows(self._connection, links)
-        head = self.head(device)
-        asked = [number for number in numbers if number <= head.upto]  # nothing is stored beyond it
-        query = select(_event.c.devseq, _event.c.hash).where(_event.c.device == device, _event.c.devseq.in_(asked))
-        stored = _rows(self._connection, query) if asked else []
-        waiting = {row["devseq"]: Waiting(row["prev"], row["hash"]) for row in parked}
-        return Shelf(head, {row["devseq"]: row["hash"] for row in stored}, waiting)
+    def shelves(self, asked: Mapping[DeviceId, Iterable[int]]) -> dict[DeviceId, Shelf]:
+        """What is known of each device, with the hashes of those numbers that are stored."""
+        waiting: dict[str, dict[int, Waiting]] = {device: {} for device in asked}
+        for row in _of(self._connection, _parked, ("devseq", "prev", "hash"), asked):
+            waiting[row["device"]][row["devseq"]] = Waiting(row["prev"], row["hash"])
+        found = {}
+        for device, head in self.heads(asked).items():
+            numbers = [number for number in asked[device] if number <= head.upto]  # nothing is stored beyond it
+            query = select(_event.c.devseq, _event.c.hash).where(
+                _event.c.device == device, _event.c.devseq.in_(numbers)
+            )
+            stored = _rows(self._connection, query) if numbers else []
+            found[device] = Shelf(head, {row["devseq"]: row["hash"] for row in stored}, waiting[device])
+        return found
 
-    def head(self, device: DeviceId) -> Head:
-        """The end of the device's chain."""
-        rows = _rows(self._connection, select(_head.c.upto, _head.c.hash).where(_head.c.device == device))
-        return Head(rows[0]["upto"], Digest(rows[0]["hash"])) if rows else EMPTY_CHAIN
+    def heads(self, devices: Iterable[DeviceId]) -> dict[DeviceId, Head]:
+        """The end of each device's chain."""
+        rows = _of(self._connection, _head, ("upto", "hash"), devices)
+        ends = {row["device"]: Head(row["upto"], Digest(row["hash"])) for row in rows}
+        return {device: ends.get(device, EMPTY_CHAIN) for device in devices}
 
-    def has_gap(self, device: DeviceId) -> bool:
-        """Whether events of the device wait behind a gap."""
-        return bool(_rows(self._connection, select(_parked.c.devseq).where(_parked.c.device == device).limit(1)))
+    def with_gaps(self, devices: Iterable[DeviceId]) -> set[DeviceId]:
+        """Those of which events wait behind a gap."""
+        return {row["device"] for row in _of(self._connection, _parked, (), devices)}
 
-    def apply(self, device: DeviceId, decision: Decision, now: datetime) -> None:
-        """Carry out a decision."""
-        _touch(self._connection, device, now)
-        _insert(self._connection, _parked, link_rows(device, decision.park, now))
-        _insert(self._connection, _event, link_rows(device, decision.append, now))
-        for number in decision.adopt:
-            _adopt(self._connection, device, number)
-        for number in decision.discard:
-            _unpark(self._connection, device, number)
-        _insert(self._connection, _loss, loss_rows(device, decision.losses, now))
-        changes: dict[str, Any] = {"upto": decision.head.upto, "hash": decision.head.digest}
-        if decision.gap_opened:
-            changes["gaps"] = _head.c.gaps + 1
-        self._connection.execute(update(_head).where(_head.c.device == device).values(**changes))
+    def apply(self, decisions: Mapping[DeviceId, Decision], now: datetime) -> None:
+        """Carry out one decision for each device."""
+        there = {row["device"] for row in _of(self._connection, _head, (), decisions)}
+        _many(self._connection, insert(_head), [head_row(device, now) for device in decisions if device not in there])
+        parked = (link_rows(device, decision.park, now) for device, decision in decisions.items())
+        appended = (link_rows(device, decision.append, now) for device, decision in decisions.items())
+        for table, rows in ((_parked, parked), (_event, appended)):
+            _many(self._connection, insert(table), [*chain.from_iterable(rows)])
+        for device, decision in decisions.items():
+            for number in decision.adopt:
+                _adopt(self._connection, device, number)
+            for number in decision.discard:
+                _unpark(self._connection, device, number)
+            _many(self._connection, insert(_loss), loss_rows(device, decision.losses, now))
+        _many(self._connection, MOVE_HEAD, [moved_head(*each, now) for each in decisions.items()])
 
     def alarm(self, device: str, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; the same again only counts. Returns whether it is new."""
@@ -154,41 +175,26 @@ class Ledger:
         rows = _rows(self._connection, select(_status.c.session).where(_status.c.device == status.device))
         if rows and rows[0]["session"] > status.session:
             return False
-        values = status_values(status, now)
-        if rows:
-            self._connection.execute(update(_status).where(_status.c.device == status.device).values(**values))
-        else:
-            self._connection.execute(insert(_status).values(device=status.device, **values))
+        self.rows.put("status", {"device": status.device}, status_values(status, now))
         return True
 
-    def receipted(self, device: DeviceId, upto: int) -> None:
-        """Note that the broker has a receipt up to `upto`."""
-        changes = {"receipted": upto, "receipts": _head.c.receipts + 1}
-        self._connection.execute(update(_head).where(_head.c.device == device).values(**changes))
+    def receipted(self, receipts: Iterable[tuple[DeviceId, int, bytes]]) -> None:
+        """Note that the broker has these receipts, each of a device up to a number, and keep the last of each."""
+        last = {device: {"of": device, "end": upto, "content": envelope} for device, upto, envelope in receipts}
+        for statement in (NOTE_RECEIPT, DROP_RECEIPT, KEEP_RECEIPT):
+            _many(self._connection, statement, [*last.values()])
 
-    def bodies(self, device: DeviceId, numbers: Iterable[int]) -> tuple[bytes, ...]:
+    def bodies(self, device: DeviceId, numbers: Sequence[int]) -> tuple[bytes, ...]:
         """Canonical bodies of those of `numbers` that stand in the device's chain, in order."""
-        query = select(_event.c.body).where(_event.c.device == device, _event.c.devseq.in_(list(numbers)))
-        return tuple(row["body"] for row in _rows(self._connection, query.order_by(_event.c.devseq)))
+        query = select(_event.c.body).where(_event.c.device == device, _event.c.devseq.in_(numbers))
+        rows = _rows(self._connection, query.order_by(_event.c.devseq)) if numbers else []
+        return tuple(row["body"] for row in rows)
 
-    def keep(self, device: DeviceId, kind: str, number: int, envelope: bytes, *, only: bool = False) -> None:
-        """Keep a signed envelope for the account of a device under the number of an event; the first one stays. `kind`
-        is a `SealedKind` or `countersigned_by`; with `only` it takes the place of every other of its kind."""
-        same = (_sealed.c.device == device, _sealed.c.kind == str(kind))
-        if only:
-            self._connection.execute(delete(_sealed).where(*same))
-        self.keep_all(device, kind, {number: envelope})
-
-    def keep_all(self, device: DeviceId, kind: str, envelopes: Mapping[int, bytes]) -> None:
-        """As `keep`, for many by their numbers."""
-        same = (_sealed.c.device == device, _sealed.c.kind == str(kind), _sealed.c.number.in_(list(envelopes)))
-        there = {row["number"] for row in _rows(self._connection, select(_sealed.c.number).where(*same))}
-        new = [
-            {"device": device, "kind": str(kind), "number": number, "envelope": envelope}
-            for number, envelope in envelopes.items()
-            if number not in there
-        ]
-        _insert(self._connection, _sealed, new)
+    def keep(self, envelopes: Iterable[tuple[DeviceId, str, int, bytes]]) -> None:
+        """Keep signed envelopes for the account of a device, each of a kind (`SealedKind` or `countersigned_by`) and
+        under the number of an event; the first one stays."""
+        rows = [{"device": it, "kind": str(of), "number": at, "envelope": data} for it, of, at, data in envelopes]
+        _many(self._connection, INSERT[self._connection.dialect.name](_sealed).on_conflict_do_nothing(), rows)
 
     def unanswered(self) -> tuple[DeviceId, ...]:
         """Devices with committed events that no receipt has covered."""
@@ -250,10 +256,10 @@ class Store:
     def sealed(self, device: str, after: int = 0) -> Iterator[tuple[str, int, bytes]]:
         """Kind, number, envelope of all kept about it, by pages; batches and witnesses only beyond `after`."""
         wanted = (_sealed.c.number > after) | _sealed.c.kind.not_in([SealedKind.BATCH, SealedKind.WITNESS])
-        query = select(*_sealed.c["kind", "number", "envelope"]).where(_sealed.c.device == device, wanted)
-        query = query.order_by(_sealed.c.kind, _sealed.c.number).execution_options(yield_per=PAGE_ROWS)
+        query = select(_sealed).where(_sealed.c.device == device, wanted).order_by(_sealed.c.kind, _sealed.c.number)
         with _database_errors(), self._engine.connect() as connection:
-            yield from map(tuple, connection.execute(query))
+            for row in connection.execute(query.execution_options(yield_per=PAGE_ROWS)):
+                yield row.kind, row.number, row.envelope
 
     def alarms(self) -> tuple[dict[str, Any], ...]:
         """Every alarm, by device, kind and number."""
@@ -281,7 +287,7 @@ def open_store(url: str, folder: Path, *, create: bool = True) -> Store:
     try:
         target = make_url(url)
         if target.get_backend_name() == "sqlite" and target.database not in (None, "", ":memory:"):
-            target = target.set(database=str(_sqlite_file(folder / str(target.database), create)))
+            target = target.set(database=str(sqlite_file.there(folder / str(target.database), create)))
         if target.get_backend_name() not in DURABLE:
             raise OperatorFault(
                 f"数据库 {target.get_backend_name()} 不受支持。请用 sqlite:/// 或 postgresql+psycopg://。"
@@ -300,12 +306,6 @@ def open_store(url: str, folder: Path, *, create: bool = True) -> Store:
     return Store(engine)
 
 
-def _sqlite_file(path: Path, create: bool) -> Path:
-    if not create and not path.is_file():
-        raise NoDatabase(f"还没有数据库 {path}。请检查 --config，或先运行 liuhen-center receive。")
-    return private_file(path)
-
-
 @contextlib.contextmanager
 def _database_errors() -> Iterator[None]:
     try:
@@ -319,15 +319,9 @@ def _counts(connection: Connection, table: Table) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _touch(connection: Connection, device: DeviceId, now: datetime) -> None:
-    seen = update(_head).where(_head.c.device == device).values(received_at=timestamp(now))
-    if not connection.execute(seen).rowcount:
-        connection.execute(insert(_head).values(**head_row(device, now)))
-
-
-def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
+def _many(connection: Connection, statement: Any, rows: list[Row]) -> None:
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(statement, rows)
 
 
 def _equal(table: Table, where: Row) -> list[Any]:
@@ -335,14 +329,21 @@ def _equal(table: Table, where: Row) -> list[Any]:
 
 
 def _adopt(connection: Connection, device: DeviceId, number: int) -> None:
-    columns = [column.name for column in _parked.columns]
     row = select(_parked).where(_parked.c.device == device, _parked.c.devseq == number)
-    connection.execute(insert(_event).from_select(columns, row))
+    connection.execute(insert(_event).from_select(_parked.columns.keys(), row))
     _unpark(connection, device, number)
 
 
 def _unpark(connection: Connection, device: DeviceId, number: int) -> None:
     connection.execute(delete(_parked).where(_parked.c.device == device, _parked.c.devseq == number))
+
+
+def _of(connection: Connection, table: Table, columns: Iterable[str], devices: Iterable[DeviceId]) -> Iterator[Row]:
+    """Device and `columns` of the rows of `devices`, as many at a time as every engine takes."""
+    names, wanted = ["device", *columns], list(devices)
+    for first in range(0, len(wanted), PAGE_ROWS):
+        query = select(*(table.c[name] for name in names)).where(table.c.device.in_(wanted[first : first + PAGE_ROWS]))
+        yield from _rows(connection, query if columns else query.distinct())
 
 
 def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:

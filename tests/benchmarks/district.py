@@ -1,21 +1,25 @@
 """A district on one Mosquitto whose broker is gone for ten minutes: how far behind it falls, how it catches up.
 
-    python -m tests.benchmarks.district [--devices 200] [--outage-s 600] [--every-s 5] [--out DIR]
+    python -m tests.benchmarks.district [--devices 200] [--outage-s 600] [--every-s 5] [--receiver-share 1] [--out DIR]
 
-Not in `make bench`: it takes a quarter of an hour. Devices are real outboxes and links, 50 to a process
+Not in `make bench`: it takes a quarter of an hour. With a share below 1 the receiver is stopped for the rest of every
+tenth of a second: a centre whose machine has other work. Devices are real outboxes and links, 50 to a process
 (`district_devices.py`); Mosquitto runs with the configuration that the bench writes, the receiver is the real command.
 Writes `district.json` and `district.svg` into DIR.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +28,19 @@ from agent.wire.identifiers import DeviceId
 from agent.wire.trust import Role
 from provisioning.center.store import open_store
 from tests.benchmarks.reconnect import broker_of, receiver_of
-from tests.provisioning.district import running
+from tests.provisioning.district import Process, running
 from tests.support.broker import free_port
 from tests.support.keys import TestAuthority
 
 PER_PROCESS = 50
-STEADY_S, AFTER_S, PATIENCE_S = 60.0, 60.0, 600.0
+AFTER_S, PATIENCE_S = 60.0, 600.0
+TURN_S = 0.1
+TOLD = 20
 QUIET_LAG_S = 3.0  # longer than two receipts are apart
 WIDTH, PANEL, LEFT, TOP, BETWEEN = 640, 120, 56, 24, 36
 
 
-def run(devices: int, outage_s: float, every_s: float, folder: Path) -> dict[str, Any]:
+def run(devices: int, outage_s: float, every_s: float, share: float, folder: Path) -> dict[str, Any]:
     """Everything, in `folder`; returns what was measured."""
     district, port = TestAuthority(), free_port()
     credentials = [_device(district, folder / f"REC-{number:05d}") for number in range(1, devices + 1)]
@@ -42,12 +48,12 @@ def run(devices: int, outage_s: float, every_s: float, folder: Path) -> dict[str
     broker = broker_of(district, folder / "broker", port)
     receiver = receiver_of(district, folder / "receiver", port, credentials)
     (folder / "trust.dsse").write_bytes((folder / "receiver" / "trust.dsse").read_bytes())
-    with running(broker, port), running(receiver):
+    with running(broker, port), running(receiver), held_to(receiver, share):
         crowd = Crowd(folder, devices, port, every_s)
         try:
             crowd.until(lambda now: now["up"] == devices and now["lag"] < QUIET_LAG_S, "everybody is there")
             begun = time.monotonic()
-            crowd.watch(STEADY_S)
+            crowd.watch(AFTER_S)
             assert broker.child is not None
             broker.child.send_signal(signal.SIGKILL)
             broker.child.wait()
@@ -60,6 +66,7 @@ def run(devices: int, outage_s: float, every_s: float, folder: Path) -> dict[str
             crowd.until(lambda now: now["lag"] < QUIET_LAG_S, "everything is receipted")
             drained = time.monotonic()
             crowd.watch(AFTER_S)
+            receiver_s = _processor_s(receiver)
         finally:
             crowd.end()
     lines = open_store("sqlite:///center.db", folder / "receiver", create=False).summary()
@@ -70,6 +77,8 @@ def run(devices: int, outage_s: float, every_s: float, folder: Path) -> dict[str
     return {
         "devices": devices,
         "events_per_s": devices / every_s,
+        "receiver_share": share,
+        "receiver_cpu_s": round(receiver_s, 1),
         "outage_s": round(back - lost, 1),
         "most_waiting": max(row["waiting"] for row in rows),
         "longest_lag_s": max(row["lag"] for row in rows),
@@ -86,6 +95,34 @@ def run(devices: int, outage_s: float, every_s: float, folder: Path) -> dict[str
         "back": back,
         "rows": rows,
     }
+
+
+@contextlib.contextmanager
+def held_to(process: Process, share: float) -> Iterator[None]:
+    """`process` runs for `share` of every `TURN_S` only."""
+    ended = threading.Event()
+
+    def turns() -> None:
+        while not ended.wait(TURN_S * share) and process.child is not None:
+            process.child.send_signal(signal.SIGSTOP)
+            ended.wait(TURN_S * (1 - share))
+            process.child.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=turns)
+    if share < 1:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident is not None:
+            thread.join()
+
+
+def _processor_s(process: Process) -> float:
+    assert process.child is not None
+    times = Path(f"/proc/{process.child.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 class Crowd:
@@ -105,7 +142,8 @@ class Crowd:
         deadline = time.monotonic() + PATIENCE_S
         while (now := self._now()) is None or not holds(now):
             if time.monotonic() > deadline:
-                raise SystemExit(f"never: {what}")
+                behind = json.dumps((now or {}).get("behind", [])[:TOLD], indent=1)
+                raise SystemExit(f"never: {what}; the first of those behind: {behind}")
             time.sleep(0.5)
 
     def watch(self, seconds: float) -> None:
@@ -138,7 +176,14 @@ def _joined(moment: Iterable[dict[str, Any]]) -> dict[str, Any]:
     parts = list(moment)
     lags = [lag for part in parts for lag in part["lags"]] or [float("inf")]
     sums = {name: sum(part[name] for part in parts) for name in ("up", "waiting", "kib")}
-    return {"at": parts[0]["at"], "lag": max(lags), "lag_p50": round(statistics.median(lags), 2), **sums}
+    behind = [each for part in parts for each in part["behind"]]
+    return {
+        "behind": behind,
+        "at": parts[0]["at"],
+        "lag": max(lags),
+        "lag_p50": round(statistics.median(lags), 2),
+        **sums,
+    }
 
 
 def _device(district: TestAuthority, folder: Path) -> Any:
@@ -193,11 +238,14 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--outage-s", type=float, default=600.0)
     parser.add_argument("--every-s", type=float, default=5.0)
+    parser.add_argument("--receiver-share", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = run(options.devices, options.outage_s, options.every_s, Path(folder))
+        found = run(options.devices, options.outage_s, options.every_s, options.receiver_share, Path(folder))
     (options.out / "district.svg").write_text(plot(found), encoding="utf-8")
+    for row in found["rows"]:
+        del row["behind"]
     (options.out / "district.json").write_text(json.dumps(found), encoding="utf-8")
     told = {name: value for name, value in found.items() if name not in ("rows", "begin", "lost", "back")}
     sys.stdout.write(json.dumps(told, indent=1) + "\n")

@@ -39,6 +39,7 @@ from agent.wire.topics import RECEIPT, device_topic
 from agent.wire.trust import TrustList
 
 SAMPLE_S = 1.0
+BEHIND_S = 10.0
 KEEPALIVE_S = 30
 
 
@@ -46,7 +47,7 @@ class Steady:
     """A controller that stores an event every `every_ns` and sends it; `lag_s` is how long the oldest waits."""
 
     def __init__(self, device: DeviceId, uplink: Uplink, outbox: Outbox, trust: TrustList, every_ns: int) -> None:
-        self._device, self._trust, self._every_ns = device, trust, every_ns
+        self.device, self._trust, self._every_ns = device, trust, every_ns
         self.uplink, self.outbox = uplink, outbox
         self._due_ns = time.monotonic_ns() + random.randrange(every_ns)
         self._stored: deque[tuple[int, float]] = deque()
@@ -78,7 +79,7 @@ class Steady:
             case StopRequested():
                 return [CloseConnection(now.monotonic_ns + NANOSECONDS), Finish(0, now.monotonic_ns + NANOSECONDS)]
             case MessageArrived():
-                return compare_receipt(self._device, event.payload, self._trust, now)
+                return compare_receipt(self.device, event.payload, self._trust, now)
             case EventStored():
                 self._stored.append((event.devseq, time.monotonic()))
         return self.uplink.handle(event, now)
@@ -110,9 +111,10 @@ class Device(threading.Thread):
         outbox = Outbox(memory.stored, memory.acked, draw)
         uplink = Uplink((device_topic(identity.district, self._device, RECEIPT),), (), outbox, draw)
         steady = Steady(self._device, uplink, outbox, trust, self._every_ns)
-        loop: Any = Loop(self.inbox, steady, Performer(room).perform, clock, lambda: None)  # type: ignore[arg-type]
+        performer = Performer(room)  # one: it knows the session that its births belong to
+        loop: Any = Loop(self.inbox, steady, performer.perform, clock, lambda: None)  # type: ignore[arg-type]
         for effect in uplink.open(clock.read()):
-            for event in Performer(room).perform(effect):
+            for event in performer.perform(effect):
                 self.inbox.put(event)
         self.steady = steady
         loop.run([])
@@ -129,7 +131,22 @@ def sample(devices: list[Device]) -> dict[str, Any]:
         "stored": sum(each.outbox.stored for each in ready),
         "waiting": sum(each.outbox.stored - each.outbox.acked for each in ready),
         "lags": [round(each.lag_s(now), 2) for each in ready],
+        "behind": [_tell(each, now) for each in ready if each.lag_s(now) > BEHIND_S],
         "kib": int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]),
+    }
+
+
+def _tell(steady: Steady, now: float) -> dict[str, Any]:
+    """Why a device is behind: what it waits for."""
+    outbox, due = steady.outbox, steady.outbox.deadline()
+    return {
+        "device": steady.device,
+        "waiting": outbox.stored - outbox.acked,
+        "lag_s": round(steady.lag_s(now), 1),
+        "up": steady.uplink.up,
+        "asked": outbox.window.asked,
+        "probing": outbox.window.probing,
+        "due_s": None if due is None else round((due - time.monotonic_ns()) / 1e9, 1),
     }
 
 

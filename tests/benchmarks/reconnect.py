@@ -28,7 +28,7 @@ from agent.wire.status import STATUS_TYPE, DeviceStatus
 from agent.wire.topics import RECEIPT, STATE, device_topic
 from agent.wire.trust import Credential, Role
 from provisioning.center.access import AccessRules
-from provisioning.center.broker_config import ACCESS_FILE, CONFIG_FILE, PERSISTENCE, Listener, mosquitto_acl
+from provisioning.center.broker_config import ACCESS_FILE, CONFIG_FILE, CRL_FILE, PERSISTENCE, Listener, mosquitto_acl
 from provisioning.center.broker_config import mosquitto_conf as conf
 from provisioning.center.broker_folder import current_user
 from tests.benchmarks.figures import Bench, Row
@@ -217,6 +217,7 @@ def broker_of(district: TestAuthority, folder: Path, port: int) -> Process:
     (folder / PERSISTENCE).mkdir(parents=True)
     district.server().write(folder / "broker.key", folder / "broker.pem")
     (folder / "root.pem").write_bytes(district.root_pem)
+    (folder / CRL_FILE).write_bytes(district.revocation_list())
     listener = Listener("127.0.0.1", port, current_user())
     (folder / CONFIG_FILE).write_text(conf(listener, PurePosixPath(folder)), encoding="utf-8")
     (folder / ACCESS_FILE).write_text(mosquitto_acl(AccessRules(district.district, (NAME,))), encoding="utf-8")

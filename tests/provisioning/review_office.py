@@ -10,7 +10,7 @@ from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, Reason
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType, event_hash
 from agent.wire.disclosures import DISCLOSURE_TYPE, DUTY_AUDIENCE, Disclosure, DisclosureKind
 from agent.wire.envelope import seal
-from agent.wire.identifiers import Digest
+from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.instant import Instant, TimeState
 from agent.wire.signing import KeySigner
 from agent.wire.trust import Role
@@ -121,7 +121,8 @@ class ReviewOffice:
             )
             links.append(Link(event, event.encode(), event_hash(event.encode())))
         with store.transaction() as ledger:
-            ledger.apply("REC-0001", Decision(Head(len(links), links[-1].digest), append=links[before:]), today())  # type: ignore[arg-type]
+            decision = Decision(Head(len(links), links[-1].digest), append=links[before:])
+            ledger.apply({DeviceId("REC-0001"): decision}, today())
         store.close()
 
     def _story(self) -> list[tuple[int, EventType, dict[str, Any]]]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.event import listen, remove
 
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.canonical import decode
 from agent.wire.device_events import EventType, event_hash, parse_event
+from provisioning.center.receipt_desk import RECEIPT_INTERVAL_MS
 from provisioning.center.store import open_store
 from tests.provisioning.center_bench import A, B, Center, Keys
 from tests.provisioning.district import Chain, events_topic, lost_memory, sealed_batch, sealed_status, state_topic
@@ -63,6 +65,44 @@ def test_chain_is_kept_in_order_through_disorder_and_replay(center: Center) -> N
     assert center.store.events(A, after=7) == tuple(bodies[7:])
 
 
+def _statements(center: Center, group: list[tuple[str, bytes]]) -> int:
+    """How often the database is asked for a group of messages and the receipts for it, delivered."""
+    asked: list[str] = []
+    heard = lambda *given: asked.append(given[2])  # noqa: E731
+    listen(center.store._engine, "before_cursor_execute", heard)
+    center.clock.step(RECEIPT_INTERVAL_MS)
+    center.ingest.take(group, center.clock.wall, center.clock.monotonic_ms)
+    center.clock.step(RECEIPT_INTERVAL_MS)
+    center.ingest.delivered(center.ingest.receipts(center.clock.wall, center.clock.monotonic_ms))
+    remove(center.store._engine, "before_cursor_execute", heard)
+    return len(asked)
+
+
+def test_an_event_alone_from_each_of_two_devices_asks_the_database_no_more_often_than_one(center: Center) -> None:
+    """A district that comes back sends just these; asked for each by itself, a busy centre never caught up."""
+    a, b = Chain(A).add(3), Chain(B).add(2)
+    lone = [[(events_topic(name), sealed_batch(key, [body])) for body in bodies]
+            for name, key, bodies in ((A, center.a, a), (B, center.b, b))]  # fmt: skip
+    _statements(center, [lone[0][0], lone[1][0]])
+    assert _statements(center, [lone[0][1], lone[1][1]]) == _statements(center, [lone[0][2]])
+    assert (center.store.events(A), center.store.events(B)) == (tuple(a), tuple(b))
+    assert [(row.upto, row.receipted) for row in center.store.summary()] == [(3, 3), (2, 2)]
+
+
+def test_fork_gap_and_good_event_in_one_group_touch_only_their_own_device(center: Center) -> None:
+    a, b = center.chain.add(3), Chain(B).add(3)
+    center.send(a[0])
+    forged = sealed_batch(center.a, [Chain(A).add(1, "乙")[0]])
+    late, good = sealed_batch(center.a, [a[2]]), sealed_batch(center.b, b[:1])
+    group = [(events_topic(A), forged), (events_topic(B), good), (events_topic(A), late)]
+    center.ingest.take(group, center.clock.wall, center.clock.monotonic_ms)
+    assert center.alarms() == [(A, "fork", 1)]
+    assert [(row.upto, row.parked, row.gaps) for row in center.store.summary()] == [(1, 1, 1), (1, 0, 0)]
+    center.clock.step(RECEIPT_INTERVAL_MS)
+    told = center.ingest.receipts(center.clock.wall, center.clock.monotonic_ms)
+    assert [(it.receipt.device, it.receipt.upto, it.receipt.resend) for it in told] == [(A, 1, True), (B, 1, False)]
+
+
 def test_gap_is_asked_for_again_and_told_in_the_summary(center: Center) -> None:
     bodies = center.chain.add(4)
     center.send(*bodies[:1])
@@ -105,7 +145,7 @@ def test_restart_owes_what_was_not_delivered_and_keeps_the_log(center: Center) -
 def test_undone_transaction_leaves_neither_event_nor_leaf(center: Center) -> None:
     center.send(*center.chain.add(1))
     with contextlib.suppress(ZeroDivisionError), center.store.transaction() as ledger:
-        ledger.receipted(A, 1)
+        ledger.receipted([(A, 1, b"")])
         ledger.rows.add("leaf", [{"device": B, "devseq": 1, "log": "receiver-1", "position": 1}])
         raise ZeroDivisionError
     assert (center.row().receipted, center.point().size) == (0, 1)

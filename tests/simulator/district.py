@@ -188,7 +188,7 @@ class District:
         assert device.acked == device.devseq, f"{name} still waits with {device.acked} of {device.devseq}"
         assert len(bodies) == device.devseq, f"the centre has {len(bodies)} of {device.devseq} of {name}"
         with self.centre.store.transaction() as ledger:
-            stored = ledger.shelf(name, range(1, device.devseq + 1)).stored
+            stored = ledger.shelves({name: range(1, device.devseq + 1)})[name].stored
         assert stored == device.accepted, f"the centre has something else than {name} accepted"
         ended = {it["data"]["recording"] for it in bodies if it["type"] in ENDED}
         films = {it for it, film in device.card.items() if film.sealed is not None}

@@ -70,12 +70,12 @@ def test_publication_whose_signatures_nobody_checks_is_found(keys: Keys) -> None
 
 
 def test_receiver_that_does_not_look_what_it_has_is_found(keys: Keys) -> None:
-    real = Ledger.shelf
+    real = Ledger.shelves
 
-    def forgetful(ledger: Ledger, device: Any, numbers: Any) -> Any:
-        return real(ledger, device, [])
+    def forgetful(ledger: Ledger, asked: Any) -> Any:
+        return real(ledger, dict.fromkeys(asked, ()))
 
-    with in_the_place_of(Ledger, "shelf", forgetful):
+    with in_the_place_of(Ledger, "shelves", forgetful):
         assert _first_fault(keys)
 
 

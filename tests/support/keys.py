@@ -70,6 +70,13 @@ class TestAuthority:
     def server(self, name: str = "localhost") -> Issued:
         return _issue(name, [ExtendedKeyUsageOID.SERVER_AUTH], None, self.issuing, server=name)
 
+    def revocation_list(self) -> bytes:
+        """Nobody is revoked; a broker that is told to read a list does not start without one."""
+        now = datetime.datetime.now(datetime.UTC)
+        made = x509.CertificateRevocationListBuilder().issuer_name(self.issuing.chain[0].subject)
+        made = made.last_update(now - DAY).next_update(now + 30 * DAY)
+        return made.sign(self.issuing.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
     def trust(self, *credentials: Credential, version: int = 1) -> TrustList:
         return trust_list(self.district, version, datetime.datetime.now(datetime.UTC), list(credentials))
 

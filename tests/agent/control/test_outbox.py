@@ -17,7 +17,8 @@ from agent.control.messages import (
     PublishedAside,
     ReceiptCompared,
 )
-from agent.control.outbox import AHEAD, HINT_BEHIND, LEAST_PACKET, RECEIPT_WAIT_NS, RESEND_PAUSE_NS, Outbox
+from agent.control.outbox import HINT_BEHIND, LEAST_PACKET, RESEND_PAUSE_NS, Outbox
+from agent.control.unreceipted import AHEAD, RECEIPT_WAIT_NS
 from agent.control.window import WINDOW
 from agent.wire.device_events import GENESIS, MAX_BATCH_BYTES
 from agent.wire.identifiers import Digest, device_id
