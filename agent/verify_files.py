@@ -5,6 +5,7 @@ A path is a segment file, the folder of one recording or of one collected file, 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -250,7 +251,7 @@ def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateK
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
     notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
-    places = [*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)]
+    places = [it for it in (*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)) if it.exists()]
     photos = {it.name: _photo(it, desk, archive) for it in sorted(places)[: 2 * MAX_SUMS]}
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
     sums, signature, found = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), names_in(folder)
@@ -263,7 +264,7 @@ def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | 
 
 
 def _content(path: Path, limit: int = MAX_SIDECAR_BYTES) -> bytes | None:
-    if not path.exists():
+    if not os.path.lexists(path):  # a link into nothing is not "nothing there"
         return None
     with open_regular(path) as stream:
         return stream.read(limit)

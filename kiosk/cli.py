@@ -33,10 +33,11 @@ def _group() -> None:
 def serve(
     config: Annotated[Path, typer.Option(help="kiosk.toml 的路径")],
     ready_file: Annotated[Path | None, typer.Option(help="开始服务后把网址写入此文件")] = None,
+    evidence_key: Annotated[Path | None, typer.Option(help="设备签名私钥，代替配置中的；服务由系统代管时用")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="日志更详细 (log at INFO)")] = False,
 ) -> None:
     """在本机回环地址上展示公示内容，直到收到 SIGTERM (serve on loopback)。"""
-    serve_plainly(config, ready_file, "info" if verbose else "warning")
+    serve_plainly(config, ready_file, "info" if verbose else "warning", evidence_key)
 
 
 @app.command(epilog="示例：liuhen-kiosk enrol --config kiosk.toml --certificate 示例-000201 --window 3 --window 4")

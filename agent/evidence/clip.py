@@ -67,7 +67,7 @@ def cut(source: Source, found: Examination, begin: datetime, end: datetime) -> C
     stretch or the opening cannot be built again.
     """
     if found.manifest is None:
-        raise SenderFault("该分段没有可读的签名凭证，无法截取。")
+        raise SenderFault("该分段没有可读的签名凭证，无法截取；请先用 liuhen-verify 检验。")
     chosen = [record for record in found.fragments if touches(record, begin, end)]
     if not chosen:
         raise OperatorFault("该分段在所给的时间内没有片段，请核对 --from 与 --to。")
@@ -92,14 +92,14 @@ def opening_box(found: Manifest, moov: bytes, moov_at: int) -> bytes:
     signer = _KnownSignature(KeyId(""), found.chain, found.seal.opening_signature)
     box = manifest.build_manifest_box(draft, flat.digest(), signer)
     if read_manifest(box).label != found.seal.live_manifest:
-        raise SenderFault("重建的开头凭证与封存所述不符，无法按原签名截取。")
+        raise SenderFault("重建的开头凭证与封存所述不符，无法按原签名截取；请导出整段录像。")
     return box
 
 
 def _head(source: Source, found: Manifest, manifest_at: int) -> bytes:
     ftyp, box, moov = _heads(source)
     if manifest_at != ftyp.end:
-        raise SenderFault("文件开头的结构不对，无法截取。")
+        raise SenderFault("文件开头的结构不对，无法截取；请先用 liuhen-verify 检验。")
     opened = box.raw() if found.seal is None else opening_box(found, moov.raw(), moov.offset)
     return ftyp.raw() + opened + moov.raw()
 

@@ -53,6 +53,7 @@ def vsi_profile(name: object) -> VsiProfile:
     """The profile that a signed statement names, None for the default; raises `UnknownDialect`."""
     if name is None:
         return DEFAULT_VSI
-    if name not in VSI_PROFILES or name == DEFAULT_VSI.name:
+    found = VSI_PROFILES.get(name) if isinstance(name, str) and name != DEFAULT_VSI.name else None
+    if found is None:
         raise UnknownDialect(f"不认识实时签名的写法 {str(name)[:40]!r}，无从检验。请换用较新版本的 liuhen-verify。")
-    return VSI_PROFILES[str(name)]
+    return found

@@ -15,11 +15,11 @@ except ImportError: print("needs: pip install cryptography cbor2", file=sys.stde
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "unreadable": 2, "missing": 12, "untrusted": 14, "altered": 13}; RANK = list(CODES)  # from good to bad: what cannot be read may hide worse, an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
-PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
-MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY = 1 << 20, 64 << 20, 1 << 30, 4096, 32768  # ours, as in agent.evidence; larger is altered unread
+PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000; MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY = 1 << 20, 64 << 20, 1 << 30, 4096, 32768  # ours, as in agent.evidence; larger is altered unread
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, EDGE_MS, NORMAL, GOES_ON, EPOCH = 1000, 5000, ("stopped", "continued"), ("muted", "sound-lost", "picture-frozen", "clock-jumped"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
+DIALECTS = {None: (b"c2pa", "iat", None), "cml-c2pa": (b"c2pa", "iat", b"\xd8\x40"), "c2pa-rs-2562": (b"fseg", "iat", b""), "c2pa-rs-2631": (b"fseg", 6, b"")}  # of live signatures: value of the emsg, time, what stands before a certificate that is signed detached
 WHERE = ("latitude", "longitude", "quality", "satellites", "hdop", "age_ms"); PLACE = [range(-900_000_000, 900_000_001), range(-1_800_000_000, 1_800_000_001), (range(1, 6), range(8, 9)), range(100), range(1, 10_000), range(-10_000, 10_001)]
 SIGNED_DATA, DATA, SHA_256, ES_256, VERSION_1, SIGNED_ATTRIBUTES = map(bytes.fromhex, ("06092a864886f70d010702", "06092a864886f70d010701", "300b0609608648016503040201", "300a06082a8648ce3d040302", "020101", "301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420"))
 COUNT, NUMBER, DIGEST, RECORDING, BOOT = range(1, 2**53), range(2**53), re.compile(b".{32}", re.DOTALL), re.compile("(?:REC|KSK)-[0-9]{4,6}-R[0-9]{6,9}"), str
@@ -94,8 +94,9 @@ def read_manifest(box):
     require(hashed["exclusions"] == EXCLUSIONS and hashed["alg"] == "sha256" and fits(hashed["hash"], DIGEST) and fits(opening, OPENING) and (seal is None or fits({"opening_signature": b"", **seal}, SEAL)))
     point = session["key"]; require((point[1], point[-1], point[3], type(point[-2]), type(point[-3]), type(session["minSequenceNumber"])) == (2, 1, -7, bytes, bytes, int))
     key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
-    sign1(session["signerBinding"], key, chain[0]); named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
-    return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": opening, "seal": seal, "key": key, "key_id": named, "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
+    if (dialect := opening["context"].get("vsi_profile")) not in [*DIALECTS]: raise OSError(f"unknown dialect of live signatures 不认识实时签名的写法: {dialect!r:.40}")
+    _, _, prefix = DIALECTS[dialect]; bound = chain[0] if prefix is None else prefix + cbor2.dumps(chain[0]); require(sign1(session["signerBinding"], key, bound)[2] == (bound if prefix is None else None)); named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
+    return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": opening, "seal": seal, "key": key, "key_id": named, "dialect": DIALECTS[dialect], "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
 def read_fragment(data, at, manifest, read):
     """The journal entry of the fragment `styp emsg uuid moof mdat` at `at`, everything verified; raises otherwise."""
     start, found, whole = at, {}, hashlib.sha256()
@@ -105,8 +106,8 @@ def read_fragment(data, at, manifest, read):
         found[kind], read[0] = (at, after), after
     if len(found) < 5: raise Beyond
     emsg, uuid, moof = (bytes(data[slice(*found[kind])]) for kind in (b"emsg", b"uuid", b"moof")); message, entry = emsg[24 + len(NAMES):], cbor(uuid[24:])
-    _, unprotected, payload, _ = sign1(cbor(message), manifest["key"]); signed, media_at = cbor(payload), found[b"moof"][0]
-    require(emsg[8:-len(message)] == NAMES + b"".join(number.to_bytes(4) for number in (1000, 0, entry["ms"], entry["seq"] & 0xFFFFFFFF)) and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP and uuid[8:24] == JOURNAL)
+    protected, unprotected, payload, _ = sign1(cbor(message), manifest["key"]); signed, media_at = cbor(payload), found[b"moof"][0]
+    require(payload is not None and set(cbor(protected)) == {1, manifest["dialect"][1]} and emsg[8:-len(message)] == NAMES[:-5] + manifest["dialect"][0] + b"\0" + b"".join(number.to_bytes(4) for number in (1000, 0, entry["ms"], entry["seq"] & 0xFFFFFFFF)) and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP and uuid[8:24] == JOURNAL)
     require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"] and signed["sequenceNumber"] == entry["seq"] >= manifest["least"])
     require(fits(entry, ENTRY) and list(entry) == list(ENTRY) and len(uuid) <= 24 + MAX_ENTRY and entry["moof"] == sha(moof)[:8])
     return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
@@ -228,8 +229,7 @@ def check_signature(p7s, sums, roots, devices, tell):
     try:
         at, chain, attributes = p7s.index(DATA) + len(DATA) + 4, [], SIGNED_ATTRIBUTES + sha(sums); signature = p7s[p7s.index(attributes) + len(attributes) + len(ES_256) + 2:]
         while p7s[at:at + 2] == b"0\x82": chain.append(p7s[at:at + 4 + int.from_bytes(p7s[at + 2:at + 4])]); at += len(chain[-1])
-        leaf = x509.load_der_x509_certificate(chain[0])
-        issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
+        leaf = x509.load_der_x509_certificate(chain[0]); issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
         signer = tlv(48, VERSION_1, issued, SHA_256, tlv(160, attributes), ES_256, tlv(4, signature))
         require(p7s == tlv(48, SIGNED_DATA, tlv(160, tlv(48, VERSION_1, tlv(49, SHA_256), tlv(48, DATA), tlv(160, *chain), tlv(49, signer)))))
         es256(leaf.public_key(), signature, tlv(49, attributes), raw=False); verdict = "untrusted"; require(trusted_path(chain, roots)[0] in devices or not devices)
