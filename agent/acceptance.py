@@ -148,7 +148,8 @@ def _disclosure(config: AgentConfig, clock: Clock) -> Item:
 def _status(config: AgentConfig, clock: Clock) -> bytes:
     store, now = config.state_dir / DATABASE, clock.read()
     figures = read_snapshot(store) if store.is_file() else None
-    status = DeviceStatus(config.device, True, 1, now.boot, software_version(), 0, 0, Digest(GENESIS), now.wall)
+    # Not online: the probe is gone again at once, and the agent's own birth follows.
+    status = DeviceStatus(config.device, False, 1, now.boot, software_version(), 0, 0, Digest(GENESIS), now.wall)
     if figures is not None:
         session = max(1, figures.session)
         status = replace(

@@ -1,15 +1,13 @@
 """`liuhen-agent renew, rotate`: the next TLS certificate, by hand or by a timer; the next evidence key, by hand."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from agent.config import AgentConfig
-from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.errors import OperatorFault
 
 output, errors = Console(), Console(stderr=True)
 
@@ -23,14 +21,15 @@ def renew(
 
     示例： liuhen-agent renew --config /etc/liuhen/agent.toml
     """
-    from agent import tls_renewal
+    from agent import errands, tls_renewal
     from agent.clock import system_clock
     from agent.config import read_config
 
     found = read_config(config)
     now = system_clock().read().wall
-    force = force or _ordered(found)
-    _take_acceptance(found, now)
+    force = force or errands.is_ordered(found)
+    for line in errands.run(found, now):
+        errors.out(line, highlight=False)
     done = tls_renewal.renew(
         found, now, tls_renewal.https_ask(found), tls_renewal.broker_probe(found.broker), force=force
     )
@@ -78,32 +77,6 @@ def rotate(
     said = f"证据密钥已更换（{done.key[:16]}…），证书有效至 {done.until:%Y-%m-%d}。"
     step = "下一步：在中心运行 trust --install 换上新的信任清单，再启动 liuhen-agent。"
     _say(said + step, {"key": done.key, "until": done.until.isoformat()}, as_json)
-
-
-def _ordered(config: AgentConfig) -> bool:
-    """Whether the bench ordered a new key; nobody who could tell is no order, and no failure of a timer."""
-    from agent import tls_renewal
-
-    if not config.identity.renewal:
-        return False
-    try:
-        return tls_renewal.is_ordered(config)
-    except EnvironmentFault:
-        return False
-
-
-def _take_acceptance(config: AgentConfig, now: datetime) -> None:
-    """A device that waits for its acceptance looks for it with the same errand; whether it is there fails nothing."""
-    from agent import accepted, tls_renewal
-
-    if not config.identity.renewal or accepted.is_accepted(config, now) is not False:
-        return
-    try:
-        word = tls_renewal.fetch_acceptance(config)
-        if word is not None:
-            accepted.keep_acceptance(config, word, now)
-    except (EnvironmentFault, SenderFault) as fault:
-        errors.out(f"验收通知没有取到（{fault}）", highlight=False)
 
 
 def _say(line: str, facts: dict[str, str], as_json: bool) -> None:

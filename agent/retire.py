@@ -14,7 +14,7 @@ from cryptography import x509
 
 from agent import durable
 from agent.adapters.kept_recordings import NAME as KEPT
-from agent.adapters.snapshot import read_counters, read_snapshot
+from agent.adapters.snapshot import Snapshot, read_counters, read_snapshot, read_waiting
 from agent.adapters.state_lock import is_held
 from agent.app import own_signer
 from agent.clock import Clock
@@ -25,8 +25,9 @@ from agent.firstboot import AGENT_TOML, ISSUING
 from agent.key_files import read_certificates
 from agent.key_places import KeyFile
 from agent.stick import read_plain
+from agent.wire import canonical
 from agent.wire.authority_seal import open_by_authority
-from agent.wire.device_events import GENESIS
+from agent.wire.device_events import GENESIS, EventType, parse_event
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope, seal
 from agent.wire.identifiers import Digest
 from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, Retired, RetireOrder, parse_retire, parse_retired
@@ -78,7 +79,8 @@ def _last_word(config: AgentConfig, order: RetireOrder, clock: Clock) -> Retired
     if not store.is_file():
         return Retired(config.device, order.number, 0, Digest(GENESIS), 0, now)
     figures = read_snapshot(store)
-    if figures.waiting or figures.open_recordings:
+    said = _said(store, figures)
+    if said is None or figures.open_recordings:
         left = f"{figures.waiting} 条事件没有回执、{figures.open_recordings} 个录制没有结束"
         raise OperatorFault(f"还有 {left}，没有擦除任何内容。请先联网同步。")
     recordings = _recordings(config)
@@ -87,7 +89,21 @@ def _last_word(config: AgentConfig, order: RetireOrder, clock: Clock) -> Retired
         raise OperatorFault(
             f"{lacking[0]} 等 {len(lacking)} 个录像没有中心的文件回执，没有擦除任何内容。请先上传录像。"
         )
-    return Retired(config.device, order.number, figures.devseq, Digest(figures.head), len(recordings), now)
+    return Retired(config.device, order.number, *said, len(recordings), now)
+
+
+def _said(store: Path, figures: Snapshot) -> tuple[int, Digest] | None:
+    """How many events are receipted and the hash of the last of them; None while any other is not. That the agent
+    stopped is told as it goes, when no receipt can come any more: that one event counts for nothing here."""
+    if figures.waiting == 0:
+        return figures.devseq, Digest(figures.head)
+    if figures.waiting == 1:
+        with contextlib.suppress(SenderFault):
+            for body in read_waiting(store, 1):
+                last = parse_event(canonical.decode(body))
+                if (last.type, last.devseq) == (EventType.DEVICE_STOPPED, figures.devseq):
+                    return figures.acked, last.prev
+    return None
 
 
 def _recordings(config: AgentConfig) -> list[str]:

@@ -29,9 +29,11 @@ from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.tls import client_context
 from agent.wire import canonical
+from agent.wire.envelope import MAX_TRUST_LIST_BYTES
 
 RENEW_PATH = "/.well-known/est/simplereenroll"  # RFC 7030 section 4.2.2
 ACCEPTED_PATH = "/liuhen/accepted"  # ours: the acceptance, once there is one
+TRUST_PATH = "/liuhen/trust"  # ours
 DUE_PATH = "/liuhen/due"  # ours: whether the bench ordered a new key
 FLOOR = "clock.floor"  # written at the first boot
 TIMEOUT_S = 20.0  # ours: a poor mobile network
@@ -125,14 +127,20 @@ def fetch_acceptance(config: AgentConfig) -> bytes | None:
     return body if status == http.HTTPStatus.OK else None
 
 
+def fetch_trust(config: AgentConfig) -> bytes | None:
+    """The authority's trust list, not yet verified; None from a server that has none."""
+    status, body = _asked(config, "GET", TRUST_PATH, None, {}, MAX_TRUST_LIST_BYTES + 1)
+    return body if status == http.HTTPStatus.OK else None
+
+
 def _asked(
-    config: AgentConfig, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    config: AgentConfig, method: str, path: str, body: bytes | None, headers: dict[str, str], limit: int = MAX_ANSWER
 ) -> tuple[int, bytes]:
     line = renewal_line(config)
     try:
         line.request(method, path, body, headers)
         answer = line.getresponse()
-        return answer.status, answer.read(MAX_ANSWER)
+        return answer.status, answer.read(limit)
     except (OSError, http.client.HTTPException) as error:
         raise EnvironmentFault(f"连不上续期服务器（{error}）。仍用现有证书，稍后再试。") from error
     finally:

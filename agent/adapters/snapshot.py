@@ -34,6 +34,13 @@ def read_snapshot(path: Path) -> Snapshot:
         return _figures(lambda sql: connection.execute(sql).fetchall())
 
 
+def read_waiting(path: Path, count: int) -> list[bytes]:
+    """The bodies of the first `count` events of such a store that have no receipt yet; raises likewise."""
+    sql = "SELECT COALESCE(CAST(body AS BLOB), x'') FROM outbox ORDER BY devseq LIMIT ?"
+    with StoreErrors(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return [bytes(body) for (body,) in connection.execute(sql, (count,))]
+
+
 def read_counters(path: Path, beginning: str) -> dict[str, str]:
     """The counters of such a store whose names begin so; raises likewise."""
     sql = "SELECT name, value FROM counter WHERE substr(name, 1, ?) = ?"

@@ -11,6 +11,7 @@ stand in for ours and ours for another.
     POST /liuhen/rotate                           the next evidence key, see `agent.wire.rotation`
     GET  /liuhen/due                              whether the bench ordered a new TLS key: 200 or 204
     GET  /liuhen/accepted                         the authority's word of acceptance: 200, or 204 before it
+    GET  /liuhen/trust                            the trust list, as the root signed it
     GET  /liuhen/crl                              the revocation list in force
 
 Requests and answers are bytes; the server around it terminates TLS and says whose certificate the client showed.
@@ -33,7 +34,7 @@ from provisioning.fleet.enrolment import GONE, Desk
 from provisioning.fleet.est_messages import PKCS10, Answered, Asked, certificates, pkcs10
 
 ENROL, CRL, ROTATE, DUE = "/liuhen/enrol", "/liuhen/crl", "/liuhen/rotate", "/liuhen/due"
-ACCEPTED = "/liuhen/accepted"
+ACCEPTED, TRUST = "/liuhen/accepted", "/liuhen/trust"
 EST = "/.well-known/est"
 CA_CERTIFICATES, RENEW, ATTRIBUTES = f"{EST}/cacerts", f"{EST}/simplereenroll", f"{EST}/csrattrs"
 FIRST, FIRST_EVIDENCE = f"{EST}/simpleenroll", f"{EST}/evidence/simpleenroll"
@@ -52,6 +53,7 @@ def respond(asked: Asked, desk: Desk, now: datetime) -> Answered:
         ("GET", CA_CERTIFICATES): _authorities,
         ("GET", ATTRIBUTES): lambda *_: Answered(204, b""),
         ("GET", CRL): _list,
+        ("GET", TRUST): _trust,
     }
     found = answers.get((asked.method, asked.path))
     if found is None:
@@ -79,6 +81,10 @@ def _authorities(_: Asked, desk: Desk, __: datetime) -> Answered:
 
 def _list(_: Asked, desk: Desk, now: datetime) -> Answered:
     return Answered(200, current_list(desk.sitting, now).pem, "application/x-pem-file")
+
+
+def _trust(_: Asked, desk: Desk, __: datetime) -> Answered:
+    return Answered(200, desk.authority.trust_bytes, "application/json")
 
 
 def _renew(asked: Asked, desk: Desk, now: datetime) -> Answered:

@@ -119,6 +119,7 @@ def serve(
     broker: Annotated[
         Path | None, typer.Option("--broker-folder", help="运行中的 Mosquitto 的目录：规则与吊销列表随登记自动更新")
     ] = None,
+    install: Annotated[list[Path] | None, typer.Option(help="信任清单随登记自动写进此目录，如 center，可重复")] = None,
     broker_port: Annotated[int, typer.Option(help="该服务器的端口")] = 8883,
     broker_name: Annotated[str, typer.Option(help="该服务器证书中的名称")] = "localhost",
     reload_command: Annotated[str, typer.Option("--reload-command", help="让它重读的命令；缺省按 pid 发 SIGHUP")] = "",
@@ -131,15 +132,13 @@ def serve(
     from provisioning.fleet import enrolment_server
 
     source = open_authority(authority, by)
-    keeper = None
-    if broker is not None:
-        site = broker_site(broker, broker_name, broker_port, reload_command)
-        keeper = Keeper(site, source, lambda line: err.print(line, markup=False))
+    site = None if broker is None else broker_site(broker, broker_name, broker_port, reload_command)
+    keeper = Keeper(source, lambda line: err.print(line, markup=False), site, install or ())
     identity = enrolment_server.server_identity(source, tuple(host or LOOPBACK_NAMES), now())
     sock = listen(bind, port, "请用 --port 换一个端口。")
     told = f"https://{(host or LOOPBACK_NAMES)[0]}:{sock.getsockname()[1]}/liuhen/enrol"
     err.print(f"入网服务：{told} 。Ctrl-C 结束。", markup=False)
-    enrolment_server.serve(source, identity, system_clock(), sock, None if keeper is None else keeper.look)
+    enrolment_server.serve(source, identity, system_clock(), sock, keeper.look)
 
 
 def inventory(

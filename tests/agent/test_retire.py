@@ -14,8 +14,10 @@ from agent.config import AgentConfig, read_config
 from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import first_boot
 from agent.retire import LAST_WORD, retire
-from agent.wire.envelope import open_archived, open_trust_list, seal
-from agent.wire.identifiers import Digest
+from agent.wire.device_events import DeviceEvent, EventType
+from agent.wire.envelope import open_archived, open_trust_list, parse_envelope, seal
+from agent.wire.identifiers import Digest, District
+from agent.wire.instant import TimeState
 from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, RetireOrder, parse_retired
 from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import Role
@@ -102,6 +104,38 @@ def test_nothing_is_erased_without_a_receipt_for_everything(authority: TestAutho
     with hold(config.state_dir), pytest.raises(OperatorFault, match="正在运行"):
         do(config, order(authority))
     assert set(before) <= set(config.identity.root.parent.rglob("*"))
+
+
+def wait_for(config: AgentConfig, body: bytes) -> None:
+    """One event, the eighth, has no receipt yet."""
+    count(config, 8)
+    database, _ = open_database(config.state_dir / "agent.db", QUOTA_BYTES)
+    database.run("BEGIN")
+    database.run("DELETE FROM outbox")
+    database.run("INSERT INTO outbox (devseq, event_id, type, body, hash) VALUES (8, 'x', 'x', ?, '')", (body,))
+    database.run("COMMIT")
+    database.close()
+
+
+def test_that_the_agent_stopped_is_told_as_it_goes_and_stands_in_nobodys_way(
+    authority: TestAuthority, tmp_path: Path
+) -> None:
+    """After every orderly stop that one event has no receipt: it would never retire."""
+    config, before = device(authority, tmp_path), Digest("cd" * 32)
+
+    def event(kind: EventType, number: int = 8) -> bytes:
+        now, place = datetime.now(UTC), District("xinghe")
+        return DeviceEvent(
+            place, config.device, number, before, "x/1", kind, "b", 1, now, TimeState.UNSET, {"exit_code": 0}
+        ).encode()
+
+    for other in (event(EventType.DEVICE_STARTED), event(EventType.DEVICE_STOPPED, 7), b"{}", b""):
+        wait_for(config, other)
+        with pytest.raises(OperatorFault, match="1 条事件没有回执"):
+            do(config, order(authority))
+    wait_for(config, event(EventType.DEVICE_STOPPED))
+    word = parse_retired(parse_envelope(do(config, order(authority))).payload)
+    assert (word.events, word.head) == (7, before), "what is receipted, and where that ends"
 
 
 def test_threat_officer_suppresses_an_officer_or_a_forger_cannot_order_the_end(

@@ -25,6 +25,7 @@ from tests.benchmarks import (
     capture,
     card,
     center,
+    fences,
     figures,
     kiosk,
     offload,
@@ -39,7 +40,7 @@ from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **trust.FIGURES}
+FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **trust.FIGURES, **fences.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",

@@ -14,6 +14,7 @@ from agent.wire.enrolment import parse_reply
 from agent.wire.envelope import open_trust_list
 from agent.wire.signing import key_id_of, load_pem_certificates
 from provisioning.authority.archive_key import ARCHIVE_PUBLIC
+from provisioning.authority.certificates import ISSUING_LIFETIME
 from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.inventory import Planned
 from provisioning.fleet.states import State
@@ -163,6 +164,16 @@ def test_trust_list_that_waited_is_signed_when_the_desk_is_closed(tmp_path: Path
             device.granted(desk.answer(device.request(), NOW))
         authority = desk.authority
     assert {entry.subject for entry in authority.trust().credentials.values()} == {"REC-0001", "REC-0002", "REC-0003"}
+
+
+def test_an_authority_that_is_over_issues_nothing_says_so_and_half_makes_nothing(desk: Desk) -> None:
+    late = NOW + ISSUING_LIFETIME + timedelta(days=1)
+    device = NewDevice(desk, desk.card(A, NOW, ttl=2 * ISSUING_LIFETIME))
+    reply = desk.answer(device.request(), late)
+    assert "过期" in json.loads(reply)["text"]
+    assert desk.inventory.device(A).state is State.PLANNED
+    assert desk.authority.register().entries == ()
+    assert device.granted(desk.answer(device.request(), NOW)).device == A, "its token was not taken"
 
 
 def test_without_the_root_key_devices_enrol_and_the_trust_list_waits(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from agent.wire.trust import Role
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import BrokerOrder, write_broker_folder
 from provisioning.center.config import read_config
+from provisioning.center.keeping import Keeper
 from provisioning.fleet.folders import write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
 from provisioning.fleet.orders import BrokerAddress, DeviceOrder, KioskOrder, ReceiverOrder, broker_address
 from provisioning.fleet.toml_text import toml_text
-from tests.provisioning.district import NOW, UNIT, TestDistrict, load_signer
+from tests.provisioning.district import NOW, UNIT, TestDistrict, load_signer, today
 
 ADDRESS = BrokerAddress("broker.example", 8883)
 RECORDER = DeviceOrder("REC-0001", UNIT, ADDRESS, camera="test")
@@ -203,3 +204,17 @@ def test_toml_text_says_what_it_was_given() -> None:
     document = {"名": '引"号\\ 𠀀', "b": 3, "t": {"x": "", "y": 7}}
     plain = {"name": document["名"], "b": 3, "t": {"x": "", "y": 7}}
     assert tomllib.loads(toml_text(plain).decode()) == plain  # type: ignore[arg-type]
+
+
+def test_folders_that_are_kept_follow_the_trust_list_and_a_foreign_one_is_told_of_once(tmp_path: Path) -> None:
+    ours, foreign = TestDistrict(tmp_path / "a", 8883), TestDistrict(tmp_path / "b", 8883)
+    folder, strange = ours.receiver(), foreign.receiver()
+    said: list[str] = []
+    keeper = Keeper(ours.authority, said.append, None, (folder, strange))
+    assert keeper.look(today()) is False
+    ours.device("REC-0001")
+    assert keeper.look(today()) is True
+    assert (folder / "trust.dsse").read_bytes() == ours.authority.trust_bytes
+    assert (strange / "trust.dsse").read_bytes() == foreign.authority.trust_bytes
+    assert keeper.look(today()) is False
+    assert [line.partition("没有跟上")[0] for line in said if "没有跟上" in line] == [str(strange)]

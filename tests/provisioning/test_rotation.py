@@ -40,12 +40,13 @@ A = "REC-0001"
 
 
 class InUse:
-    """REC-0001 in its own folder, enrolled at `desk`."""
+    """REC-0001, or another, in its own folder, enrolled at `desk`."""
 
-    def __init__(self, desk: Desk, folder: Path) -> None:
+    def __init__(self, desk: Desk, folder: Path, number: int = 1) -> None:
         self.desk, self.folder = desk, durable.make_directory(folder)
-        desk.inventory.plan(planned(1), today())
-        device = NewDevice(desk, desk.card(A, today()), today())
+        wanted = planned(number)
+        desk.inventory.plan(wanted, today())
+        device = NewDevice(desk, desk.card(wanted.device, today()), today())
         reply = desk.answer(device.request(), today())
         answer = device.granted(reply)
         files = {"tls.pem": answer.tls, "evidence.pem": answer.evidence, **answer.files}
@@ -132,9 +133,9 @@ def test_answer_that_got_lost_is_given_again_also_days_later_and_an_older_key_ge
         rotation.rotate_evidence(device.desk, seal(ROTATION_REQUEST_TYPE, word.encode(), [old]), today())
 
 
-@pytest.mark.parametrize("change", ["hardware", "old", "name", "stranger", "tls key", "garbage"])
+@pytest.mark.parametrize("change", ["hardware", "old", "name", "stranger", "tls key", "other device", "garbage"])
 def test_threat_malicious_technician_gets_no_evidence_key_without_the_devices_own_signature(
-    device: InUse, change: str
+    device: InUse, tmp_path: Path, change: str
 ) -> None:
     signer: CertifiedSigner | KeySigner = own_signer(device.config)
     pem = keys.signing_request(keys.new_key(), "REC-0002" if change == "name" else A).decode()
@@ -144,11 +145,13 @@ def test_threat_malicious_technician_gets_no_evidence_key_without_the_devices_ow
     if change in ("stranger", "tls key"):
         key = keys.new_key() if change == "stranger" else read_private_key(device.folder / "tls.key")
         signer = KeySigner(key)
+    if change == "other device":
+        signer = own_signer(InUse(device.desk, tmp_path / "other", 2).config)
     data = b"{}" if change == "garbage" else seal(ROTATION_REQUEST_TYPE, word.encode(), [signer])
     with pytest.raises(SenderFault, match="已拒绝"):
         rotation.rotate_evidence(device.desk, data, today())
     assert b'"refused"' in respond(Asked("POST", est.ROTATE, data), device.desk, today()).body
-    assert len(evidence_entries(device.desk)) == 1
+    assert len([it for it in evidence_entries(device.desk) if it.subject == A]) == 1
 
 
 def test_power_cut_between_the_two_renames_is_finished_by_whoever_opens_the_key(device: InUse) -> None:

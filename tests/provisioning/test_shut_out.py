@@ -177,7 +177,7 @@ def test_broker_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_broker_that_the_bench_did_not_name_follows_the_register_by_itself(post: Post) -> None:
     said: list[str] = []
-    keeper = Keeper(post.site, post.district.authority, said.append)
+    keeper = Keeper(post.district.authority, said.append, post.site)
     put_in_force(post.site, post.district.authority, today())
     assert (keeper.look(today()), said) == (False, [])
     revoke(post.district.authority, A, "遗失", None, today())
