@@ -27,6 +27,7 @@ from tests.benchmarks import (
     center,
     figures,
     kiosk,
+    kiosk_screen,
     offload,
     outbox,
     policy,
@@ -39,7 +40,7 @@ from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **trust.FIGURES}
+FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **kiosk_screen.FIGURES, **trust.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",
