@@ -61,7 +61,7 @@ def command(browser: str, url: str, profile: Path, extra: Sequence[str] = ()) ->
     """The command line of `browser` for `url`; `profile` should lie on a tmpfs."""
     if browser == "cog":
         return ["cog", "--webprocess-failure=restart", "--doc-viewer", *extra, url]
-    return ["chromium", *CHROMIUM, f"--user-data-dir={profile}", *extra, url]
+    return ["chromium", *CHROMIUM, f"--user-data-dir={profile}", *extra, f"--app={url}"]  # an app: keys are the page's
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:

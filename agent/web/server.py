@@ -39,6 +39,9 @@ class PatientConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """It counts from now on; others make way for it."""
         super().connection_made(transport)
+        line = transport.get_extra_info("socket")
+        if line.family in (socket.AF_INET, socket.AF_INET6):
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it where proto is given, not 0
         shown = transport.get_extra_info("ssl_object")
         if shown is not None:
             self.app_state = {**self.app_state, PEER: shown.getpeercert(binary_form=True)}

@@ -13,7 +13,7 @@ from rich.table import Table
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
 from agent.duty.tables import import_table
-from agent.errors import OperatorFault
+from agent.errors import EnvironmentFault, OperatorFault
 from agent.key_files import read_signer
 from agent.wire import canonical
 from agent.wire.identifiers import district as district_name
@@ -154,6 +154,20 @@ def release(names: NamesArgument, office: OfficeOption, as_json: JsonOption = Fa
     """核对两个签名后发布 (check both signatures, release)。"""
     for name in _each(names, "发布 releasing"):
         _tell(open_office(office).release(name, system_clock().read().wall), as_json)
+    _follow(names, office)
+
+
+def _follow(names: Sequence[str], office: Path) -> None:
+    """The next search index lies there to be signed; without what it is made with the release stands all the same."""
+    from kiosk.publishing.reindexing import renewed_index, told
+
+    try:
+        draft = renewed_index(open_office(office), system_clock().read().wall)
+    except EnvironmentFault as fault:
+        err.print(f"检索库未能重新起草：{fault}", soft_wrap=True, markup=False, highlight=False)
+        return
+    if draft is not None:
+        err.print(told(names, draft), soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command(epilog="示例：liuhen-publish withdraw results.decisions --reason 决定已被撤销 --office 法制办")

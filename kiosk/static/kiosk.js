@@ -1,17 +1,15 @@
-const one = (what) => document.querySelector(what), all = (what) => document.querySelectorAll(what);
+const one = (what) => document.querySelector(what);
 const lost = (yes) => document.body.classList.toggle("is-lost", yes);
 let still = 0, turn = 0;
-const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => {
-  const { tag } = one("[data-tag]").dataset;
-  fetch("/painted", { method: "POST", body: new URLSearchParams({ tag }) })
-    .then((it) => it.status === 409 && swap()).catch(() => 0);
-}));
-const show = () => all("[data-turn]").forEach((it, at, list) => { it.hidden = at !== turn % list.length; });
+const painted = () => requestAnimationFrame(() => requestAnimationFrame(() =>
+  fetch("/painted", { method: "POST", body: new URLSearchParams(one("[data-tag]").dataset) })
+    .then((it) => it.ok || swap()).catch(() => 0)));
+const show = () => document.querySelectorAll("[data-turn]").forEach((it, at, list) => it.hidden = at !== turn % list.length);
 const swap = async () => {
   const got = await (await fetch(location.href)).text();
-  const page = new DOMParser().parseFromString(got, "text/html");
-  one("main").replaceWith(page.querySelector("main"));
-  document.title = page.title;
+  const { title, body } = new DOMParser().parseFromString(got, "text/html");
+  one("main").replaceWith(body.querySelector("main"));
+  document.title = title;
   show();
   painted();
 };
@@ -22,10 +20,7 @@ const follow = (name) => {
 const listen = () => {
   const events = new EventSource("/events");
   events.onmessage = (it) => follow(it.data);
-  events.onerror = () => {
-    lost(true);
-    if (events.readyState === 2) setTimeout(listen, 2e3);
-  };
+  events.onerror = () => lost(true) && events.readyState > 1 && setTimeout(listen, 2e3);
 };
 const tick = () => {
   const now = new Date(), timeZone = "Asia/Shanghai", t = now / 1000 | 0;
@@ -34,11 +29,15 @@ const tick = () => {
   if (t % 15 === 0) { turn++; show(); }
   if (t % 4 === 0) painted();
   const left = +document.body.dataset.idle - still++;
-  one(".idle").hidden = !(left <= 0);
+  one(".idle").hidden = !(left < 1);
   one("#left").textContent = left + 20;
   if (left < -19) location.replace("/reset");
 };
-for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => still = 0);
+onpointerdown = onkeydown = (it) => {
+  still = 0;
+  if (it.ctrlKey || it.altKey || it.metaKey || /^(F\d|Br|Esc)/.test(it.key)) it.preventDefault();
+};
+oncontextmenu = () => false;
 onclick = ({ target: { dataset: { key, for: id } } }) => {
   if (id) one(id).value = key ? one(id).value + key : one(id).value.slice(0, -1);
 };

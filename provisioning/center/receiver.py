@@ -41,6 +41,7 @@ from provisioning.center.store import open_store
 from provisioning.center.watched import ReleasedFolder, TrustFile
 
 LOOK_INTERVAL_MS = 1_000  # how often watched files are looked at
+RELEASED_INTERVAL_MS = 200  # likewise what an office released: a correction is on the screens within half a second
 TICK_S = 0.1  # the longest a due receipt waits
 GROUP = 50  # messages in one transaction, so that one fsync serves many (reference: mqtt, section 2a)
 STOP_DEADLINE_S = 2.0  # of the 5 s a service has to stop
@@ -65,6 +66,7 @@ class Receiver:
     session: int = 1
     connected: bool = False
     _next_look: int = 0
+    _next_released: int = 0
     _underway: dict[int, SealedReceipt] = field(default_factory=dict)
     _carried: set[tuple[str, Digest]] = field(default_factory=set)
 
@@ -130,6 +132,9 @@ class Receiver:
             self._underway[self.link.publish(topic, answer.envelope)] = answer
 
     def _look(self) -> None:
+        if self.connected and self._now_ms() >= self._next_released:
+            self._next_released = self._now_ms() + RELEASED_INTERVAL_MS
+            self._publish_released()
         if self._now_ms() < self._next_look:
             return
         self._next_look = self._now_ms() + LOOK_INTERVAL_MS
@@ -151,7 +156,6 @@ class Receiver:
         self.commands.forget()
 
     def _publish(self) -> None:
-        self._publish_released()
         for device, envelope in self.recording_receipts.due(self._now_ms()):
             if self.config.shard.owns(device):
                 self.link.publish(device_topic(self.config.district, device, RECEIPT), envelope)

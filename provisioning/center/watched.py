@@ -1,4 +1,4 @@
-"""Files that others change while the receiver runs, looked at once a second: trust list and released disclosures."""
+"""Files that others change while the receiver runs, looked at again and again: trust list and released disclosures."""
 
 import logging
 import stat

@@ -28,6 +28,7 @@ from tests.benchmarks import (
     fences,
     figures,
     kiosk,
+    kiosk_screen,
     offload,
     outbox,
     policy,
@@ -40,7 +41,8 @@ from tests.benchmarks.figures import Bench, Row
 
 FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
 FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **trust.FIGURES, **fences.FIGURES}
+FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **kiosk_screen.FIGURES}
+FIGURES |= {**trust.FIGURES, **fences.FIGURES}
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = (
     "agent/evidence",

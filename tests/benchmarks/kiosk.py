@@ -6,7 +6,6 @@ import statistics
 import string
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -63,7 +62,7 @@ def hall_start(bench: Bench) -> list[Row]:
                     document = sample(name)
                     kiosk.put(".".join(document.key), district.sealed(document))
                 until(lambda kiosk=kiosk: "丁四" in kiosk.page())
-            memory = _resident_mb(kiosk.process.pid)
+            memory = resident_mb(kiosk.process.pid)
             weight = sum(len(kiosk.page(path).encode()) for path in ("", "static/kiosk.css", "static/kiosk.js"))
     start = statistics.median(starts[1:])
     return [
@@ -89,7 +88,7 @@ def hall_load(bench: Bench) -> list[Row]:
             slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
         took: list[float] = []
         end = time.monotonic() + seconds
-        threads = [threading.Thread(target=_ask, args=(kiosk.url, end, took)) for _ in range(4)]
+        threads = [threading.Thread(target=_ask, args=(f"{host}:{port}", end, took)) for _ in range(4)]
         for thread in threads:
             thread.start()
         health = []
@@ -100,17 +99,31 @@ def hall_load(bench: Bench) -> list[Row]:
             thread.join()
     ordered = sorted(took)
     p95 = ordered[int(len(ordered) * 0.95)] * 1000
-    note = f"{len(took) / seconds:.0f} requests/s from 4 threads of Python, which cost as much as the server; "
-    note += f"the guard's own question worst {max(health) * 1000:.0f} ms"
-    return [Row(f"hall under load and {SLOW} slow clients, p95", f"{p95:.0f} ms", "<= 1000 ms", p95 <= 1000, note=note)]
+    rate, worst = len(took) / seconds, max(health) * 1000
+    note = "whole boards, one after the other on 4 connections; client and server share this machine's cores"
+    asked = f"; the guard's own question meanwhile: worst {worst:.0f} ms"
+    return [
+        Row(f"hall under load and {SLOW} slow clients, p95", f"{p95:.0f} ms", "<= 1000 ms", max(p95, worst) <= 1000,
+            note=note + asked),
+        Row("hall, boards a second beside them", f"{rate:.0f}", ">= 2000", rate >= 2000, note=note),
+    ]  # fmt: skip
 
 
-def _ask(url: str, end: float, took: list[float]) -> None:
-    while time.monotonic() < end:
-        began = time.perf_counter()
-        with urllib.request.urlopen(f"{url}board") as answer:  # noqa: S310 - loopback
-            answer.read()
-        took.append(time.perf_counter() - began)
+def _ask(place: str, end: float, took: list[float]) -> None:
+    """One after the other on one connection, by bytes: a library would cost more than the server."""
+    host, port = place.split(":")
+    asked = f"GET /board HTTP/1.1\r\nHost: {place}\r\n\r\n".encode()
+    with closing(socket.create_connection((host, int(port)))) as line:
+        while time.monotonic() < end:
+            began = time.perf_counter()
+            line.sendall(asked)
+            got, whole = b"", 1 << 30
+            while len(got) < whole:
+                got += line.recv(1 << 16)
+                head, found, _ = got.partition(b"\r\n\r\n")
+                if found:
+                    whole = len(head) + 4 + int(head.lower().partition(b"content-length: ")[2].split(b"\r")[0])
+            took.append(time.perf_counter() - began)
 
 
 def _index(path: Path, titles: list[str], letters: dict[str, str]) -> Path:
@@ -118,7 +131,7 @@ def _index(path: Path, titles: list[str], letters: dict[str, str]) -> Path:
     return make_index(path, rows)
 
 
-def _resident_mb(process: int) -> float:
+def resident_mb(process: int) -> float:
     lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmRSS"))) / 1024
 

@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from agent.wire import canonical
-from tests.kiosk.bench import Bench, sample
+from kiosk.faces import WITH_FACES
+from tests.kiosk.bench import Bench, sample, sample_names
+from tests.kiosk.pictured import pictured
 from tests.kiosk.running import RunningKiosk, until
 
 CHROMIUM = shutil.which("chromium")
@@ -56,15 +58,22 @@ class Hall:
         return [f"{path}: {html}" for html in self.page.evaluate(script, least)]
 
 
+def furnish(kiosk: RunningKiosk, bench: Bench, *without: str) -> None:
+    """Every sample of the district, people with photos."""
+    for name in sample_names():
+        if name not in ("window-board-correction", *without):
+            document = sample(name)
+            if document.kind in WITH_FACES:
+                document = pictured(document, kiosk.disclosed.parent / "content")
+            kiosk.put(".".join(document.key), bench.sealed(document))
+
+
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
     bench, folder = Bench(), tmp_path_factory.mktemp("hall")
     axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
     with RunningKiosk(bench.kiosk_folder(folder)) as kiosk, sync_playwright() as play:
-        for path in sorted((Path(__file__).parents[2] / "provisioning/rehearsal/sample").glob("*.json")):
-            if path.stem not in ("recording-list", "window-board-correction"):
-                document = sample(path.stem)
-                kiosk.put(".".join(document.key), bench.sealed(document))
+        furnish(kiosk, bench)
         until(lambda: "丁四" in kiosk.page() and "场地使用权" in kiosk.page("guide"))
         browser = play.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
         context = browser.new_context(
@@ -120,3 +129,30 @@ def test_no_state_in_either_size_breaks_wcag_2_2_aa(hall: Hall, tmp_path: Path, 
     over = replace(sample("notice", version + 1, NOW), disclosure_id="urgent")
     kiosk.put("notice.urgent", bench.sealed(over))
     until(lambda: "停电疏散" not in kiosk.page("board"))
+
+
+@pytest.mark.faults
+def test_no_page_of_a_hall_that_is_closed_or_whose_board_is_forged_or_expired_does(
+    hall: Hall, tmp_path: Path, large: bool
+) -> None:
+    bench, other_day = Bench(), (NOW + timedelta(days=3)).isoweekday()
+    for folder in ("closed", "open"):
+        (tmp_path / folder).mkdir()
+    config = bench.kiosk_folder(tmp_path / "closed")
+    config.write_text(f'{config.read_text(encoding="utf-8")}hours = "{other_day} 09:00-09:01"\n', encoding="utf-8")
+    with RunningKiosk(config) as kiosk:
+        furnish(kiosk, bench)
+        assert found_in(replace(hall, kiosk=kiosk), "现在不是服务时间") == []
+    with RunningKiosk(bench.kiosk_folder(tmp_path / "open")) as kiosk:
+        furnish(kiosk, bench, "window-board")
+        kiosk.put("window-board.hall-1", bench.sealed(sample("window-board"), bench.editor))
+        assert found_in(replace(hall, kiosk=kiosk), "公示内容校验未通过") == []
+        ends = datetime.now(UTC) + timedelta(seconds=5)
+        kiosk.put("window-board.hall-1", bench.sealed(replace(sample("window-board"), effective_until=ends)))
+        assert found_in(replace(hall, kiosk=kiosk), "在岗信息未更新") == []
+
+
+def found_in(hall: Hall, word: str) -> list[str]:
+    """The violations of every page once the board says `word`."""
+    until(lambda: word in hall.kiosk.page("board"))
+    return [line for path in PAGES for line in hall.violations(path)]

@@ -22,8 +22,8 @@ from kiosk.switches import Switch
 from kiosk.views import board_page, item_page, lists_page, scanned_page, window_page
 from tests.kiosk.bench import NOW, Bench, sample
 from tests.kiosk.hall import Hall
+from tests.kiosk.pictured import COLOURS, photo, pictured
 
-COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
 (PEOPLE,) = (topic for topic in TOPICS if topic.path == "people")
 
 
@@ -37,17 +37,8 @@ def hall(bench: Bench, tmp_path: Path) -> Hall:
     return Hall(tmp_path, bench)
 
 
-def photo(colour: str) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (480, 640), colour).save(out, "JPEG")
-    return out.getvalue()
-
-
 def with_photos(hall: Hall, document: Disclosure, *numbers: int) -> Disclosure:
-    for number in numbers:
-        document = hall.attach(document, f"photo-{number}.jpg", "image/jpeg", photo(COLOURS[number]))
-    strip = face_strip({number - 1: photo(COLOURS[number]) for number in numbers}, len(document.entries))
-    return hall.attach(document, "faces-1.jpg", "image/jpeg", strip)
+    return pictured(document, hall.config.content, *numbers)
 
 
 def sha256(colour: str) -> str:
