@@ -218,7 +218,7 @@ def _panel(place: int, panel: Any, minutes: list[float], shade: tuple[float, ...
         f'<text x="{LEFT - 4}" y="{floor}" text-anchor="end">0</text>',
     ]
     ticks = [(LEFT + WIDTH * it / end, it) for it in range(0, int(end) + 1, max(1, round(end / 8)))]
-    parts += [f'<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{minute}</text>' for x, minute in ticks]
+    parts += [f'<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{minute} min</text>' for x, minute in ticks]
     across = [LEFT + WIDTH * minute / end for minute in minutes]
     for values, colour in zip(curves, colours, strict=True):
         each = range(0, len(values), max(1, len(values) // 400))
