@@ -5,6 +5,7 @@ file and looks whether what it names is there.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from agent.errors import OperatorFault, SenderFault
 from agent.evidence.collected import MAX_SOURCE
 from agent.evidence.gm_sums import DEFAULT_PROFILE, GM_PROFILE
 from agent.evidence.reasons import Cause
+from agent.evidence.vsi_profiles import DEFAULT_VSI, VSI_PROFILES
 from agent.key_places import KeyFile, KeyPlace, parse_key_place
 from agent.offload_config import OffloadConfig, check_offload
 from agent.settings import Settings, parse_toml, read_text
@@ -85,12 +87,14 @@ class EvidenceConfig:
     """`[evidence]`, for recorders. `profile` "gm" adds SM3 sums signed with `sm2_key` (PKCS8 PEM) beside every
     recording. `archive_key` (PEM public key, P-256): new recordings and photos are encrypted for the archive, and
     this device cannot read them once they are sealed; without it they stay in the clear. Documents' texts go to the
-    centre encrypted for it, or for `papers_key` where recordings are in the clear; without either they stay here."""
+    centre encrypted for it, or for `papers_key` where recordings are in the clear; without either they stay here.
+    `vsi_profile`: in which dialect fragments are signed (`agent.evidence.vsi_profiles`), for a foreign verifier."""
 
     profile: str = _matching("default|gm", '"default" 或 "gm"', DEFAULT_PROFILE)
     sm2_key: Path | None = field(default=None, metadata={"secret": True})
     archive_key: Path | None = None
     papers_key: Path | None = None
+    vsi_profile: str = _matching("|".join(map(re.escape, VSI_PROFILES)), "、".join(VSI_PROFILES), DEFAULT_VSI.name)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from agent.errors import EnvironmentFault
 from agent.evidence import gm_sums
 from agent.evidence.gm_sums import GmSigner
 from agent.evidence.journal import HEALTH, JournalEvent, Reason
+from agent.evidence.vsi_profiles import VSI_PROFILES
 from agent.hook_part import HookPart, equip_hooks
 from agent.key_files import read_private
 from agent.wire.identifiers import DeviceId, RecordingId, recording_device
@@ -161,6 +162,7 @@ def equip(
         segment_minutes=capture.segment_minutes,
         margin_bytes=storage.margin_bytes,
         pre_event=PreEventSettings(capture.pre_event_s, capture.pre_event_sound, room),
+        vsi=VSI_PROFILES[config.evidence.vsi_profile],
     )
     if font_file() is None:
         logger.warning("没有中文字体，画面水印只有数字与大写字母。请安装 %s 后重启。", PACKAGE)

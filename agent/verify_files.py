@@ -5,6 +5,7 @@ A path is a segment file, the folder of one recording or of one collected file, 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -118,6 +119,9 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
         files = [_segment(name, desk, basis.archive) for name in _segments(path)]
         sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
+        for it in segments:
+            if it.found.unsupported:
+                raise OperatorFault(f"{path}：{it.found.unsupported}")
         judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
         if inspect is not None:
             inspect(judged)
@@ -246,8 +250,8 @@ def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.Ellip
 def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Sidecars:
     journal = folder / JOURNAL_NAME
     opened = desk.source(journal) if journal.exists() else None
-    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
-    places = [*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)]
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
+    places = [it for it in (*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)) if it.exists()]
     photos = {it.name: _photo(it, desk, archive) for it in sorted(places)[: 2 * MAX_SUMS]}
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
     sums, signature, found = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), names_in(folder)
@@ -260,7 +264,7 @@ def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | 
 
 
 def _content(path: Path, limit: int = MAX_SIDECAR_BYTES) -> bytes | None:
-    if not path.exists():
+    if not os.path.lexists(path):  # a link into nothing is not "nothing there"
         return None
     with open_regular(path) as stream:
         return stream.read(limit)

@@ -11,10 +11,12 @@ place README.md /usr/share/doc/liuhen/README.md
 place systemd/sysusers-liuhen.conf /usr/lib/sysusers.d/liuhen.conf
 place systemd/tmpfiles-liuhen.conf /usr/lib/tmpfiles.d/liuhen.conf
 place systemd/journald-liuhen.conf /usr/lib/systemd/journald.conf.d/liuhen.conf
+place chromium/liuhen-kiosk.json /etc/chromium/policies/managed/liuhen-kiosk.json
 place udev/70-liuhen.rules /usr/lib/udev/rules.d/70-liuhen.rules
 cat <<'NEXT'
 已放置。下一步（执法记录仪只启用 liuhen-agent，大厅终端三个都启用）：
   systemd-sysusers && systemd-tmpfiles --create && udevadm control --reload && systemctl daemon-reload
   把设备文件夹的内容复制到 /var/lib/liuhen，然后 chown -R liuhen:liuhen /var/lib/liuhen
   systemctl enable --now liuhen-agent liuhen-renew.timer
+  大厅终端另需 apt install cage seatd chromium grim fonts-noto-cjk，再 systemctl enable --now liuhen-kiosk liuhen-screen
 NEXT

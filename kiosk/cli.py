@@ -7,10 +7,11 @@ import typer
 from rich.console import Console
 
 from agent.cli_frame import run_app
-from agent.clock import system_clock
 from agent.command import log_from
 from agent.errors import OperatorFault
 from agent.settings import KIOSK_LISTEN
+from kiosk.__main__ import LOGGERS
+from kiosk.__main__ import serve as serve_plainly
 from kiosk.log_cli import app as log_app
 
 app = typer.Typer(
@@ -20,7 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(log_app, name="log")
-LOGGERS = ("kiosk", "uvicorn", "asyncio")
 out = Console(soft_wrap=True, highlight=False, markup=False)
 
 
@@ -33,14 +33,11 @@ def _group() -> None:
 def serve(
     config: Annotated[Path, typer.Option(help="kiosk.toml 的路径")],
     ready_file: Annotated[Path | None, typer.Option(help="开始服务后把网址写入此文件")] = None,
+    evidence_key: Annotated[Path | None, typer.Option(help="设备签名私钥，代替配置中的；服务由系统代管时用")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="日志更详细 (log at INFO)")] = False,
 ) -> None:
     """在本机回环地址上展示公示内容，直到收到 SIGTERM (serve on loopback)。"""
-    from kiosk.config import read_config
-    from kiosk.serving import serve_kiosk
-
-    log_from("info" if verbose else "warning", *LOGGERS)
-    serve_kiosk(read_config(config), system_clock(), out.print, ready_file)
+    serve_plainly(config, ready_file, "info" if verbose else "warning", evidence_key)
 
 
 @app.command(epilog="示例：liuhen-kiosk enrol --config kiosk.toml --certificate 示例-000201 --window 3 --window 4")

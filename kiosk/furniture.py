@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,6 @@ from kiosk.complaint_box import ComplaintBox
 from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
 from kiosk.hours import Hours
-from kiosk.receipt import Part
 from kiosk.search import SearchIndex
 from kiosk.shelf import Phase, Shelf
 from kiosk.staff_desk import StaffDesk
@@ -74,7 +73,7 @@ class Furniture:
 
     hours: Hours
     heard: HeardFile
-    receipts: Part
+    receipts: Callable[[int], bytes | None]
     content: ContentStore
     complaints: ComplaintBox
     staff: StaffDesk

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-from agent.duty.receipt_list import part_name
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
 log = logging.getLogger(__name__)
@@ -17,6 +16,8 @@ class ReceiptFolder:
 
     def part(self, number: int) -> bytes | None:
         """One byte more than an envelope may have is enough to be refused as too large."""
+        from agent.duty.receipt_list import part_name  # not before somebody asks
+
         path = self._folder / part_name(number)
         try:
             with path.open("rb") as file:

@@ -3,20 +3,15 @@
 from dataclasses import replace
 
 from agent.errors import EnvironmentFault
-from agent.wire.identifiers import District
-from kiosk.asked import MAX_SCANNED, Answered, Asked, NotThere
-from kiosk.badge import is_badge
-from kiosk.badge_view import badge_view
+from kiosk.asked import Answered, Asked, NotThere
 from kiosk.board import board, window_board
 from kiosk.display import Display
 from kiosk.furniture import in_force, search_index
 from kiosk.guide import guide_view
-from kiosk.identity import identity_view
 from kiosk.lists import Topic, list_page
 from kiosk.page import Pair
 from kiosk.people import matter_view, person_view
 from kiosk.proof import proof
-from kiosk.receipt import is_receipt, receipt_view
 from kiosk.search import SearchView, question
 from kiosk.stamp import take_home_svg
 from kiosk.states import Reach
@@ -84,16 +79,9 @@ def proof_page(display: Display, asked: Asked) -> Answered:
 
 def scanned_page(display: Display, asked: Asked) -> Answered:
     """Whether an officer's code or a badge is genuine, or what became of the recording of a receipt."""
-    text, now, trust = asked.text("c", MAX_SCANNED), display.now(), display.feed.trust
-    place = District(display.site.district)
-    if is_receipt(text):
-        title, view = "查询执法记录回执", receipt_view(text, display.hall.receipts, now, trust, place)
-    elif is_badge(text.strip()):
-        title, view = "核验胸牌、公示牌", badge_view(text, display.feed.shelf, now)
-    else:
-        title, view = "核验身份码、查询回执", identity_view(text, display.feed.shelf, now, trust, place)
-    frame = display.frame("verify", title, "/code", asked.large)
-    return Answered(display.page("identity.html", frame, view, private=bool(text)))
+    from kiosk.scanned import scanned  # the first page does not wait for what reads codes
+
+    return scanned(display, asked)
 
 
 def search_page(display: Display, asked: Asked) -> Answered:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,36 @@ class ServerIdentity:
     root: Path
 
 
-def run_app(app: Any, sock: socket.socket, identity: ServerIdentity) -> None:
-    """Serve the ASGI application on a bound socket until SIGTERM or Ctrl-C."""
+def run_app(app: Any, sock: socket.socket, identity: ServerIdentity, beside: "Beside | None" = None) -> None:
+    """Serve the ASGI application on a bound socket until SIGTERM or Ctrl-C; `beside` is done between requests."""
     server = web_server(app)
     server.config.load()
     server.config.http_protocol_class = PeerProtocol
     server.config.ssl = server_context(identity)
-    asyncio.run(server.serve([sock]))
+    asyncio.run(_serve(server.serve([sock]), beside))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is done at the start and every `every_s` seconds, in the server's own thread."""
+
+    work: Callable[[], object]
+    every_s: float
+
+
+async def _serve(serving: Coroutine[Any, Any, None], beside: Beside | None) -> None:
+    chores = None if beside is None else asyncio.create_task(_repeat(beside))
+    try:
+        await serving
+    finally:
+        if chores is not None:
+            chores.cancel()
+
+
+async def _repeat(beside: Beside) -> None:
+    while True:
+        beside.work()
+        await asyncio.sleep(beside.every_s)
 
 
 def server_context(identity: ServerIdentity) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from agent.errors import EnvironmentFault
 from agent.wire.hall_facts import FACT_SUFFIX, MAX_FACT_BYTES, OUTGOING
 
 HEARD, REFUSED_SUFFIX = "heard.json", ".refused"
+WRITABLE = 0o770
 MAX_FACTS = 32  # ours: stored at once; the rest follows when these are gone
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ class HallFolder:
 
     def prepare(self) -> None:
         """Make the folder, which the screen's own account may write into; raises `EnvironmentFault`."""
-        durable.make_directory(self._folder, 0o770)
+        durable.make_directory(self._folder, WRITABLE)
+        with durable.disk_errors(self._folder):
+            self._folder.chmod(WRITABLE)  # whatever umask the service has
 
     def read(self) -> Event | None:
         """The files that wait, in the order of their names; None when there are none."""

@@ -30,6 +30,7 @@ from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from agent.evidence.segment import SegmentEmitter, SegmentOrigin, SessionKey
 from agent.evidence.statements import CONTEXT_SOUND
+from agent.evidence.vsi_profiles import DEFAULT_VSI, VsiProfile
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, recording_device
 from agent.wire.signing import CertifiedSigner
@@ -53,6 +54,7 @@ class RecorderSettings:
     queue_bytes: int = QUEUE_BYTES
     margin_bytes: int = MARGIN_BYTES
     pre_event: PreEventSettings = field(default_factory=PreEventSettings)
+    vsi: VsiProfile = DEFAULT_VSI
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class SegmentRow:
 
     def __init__(self, order: RecordingOrder, bench: Bench, gaps: GapLog) -> None:
         self._order, self._bench, self._gaps = order, bench, gaps
-        self._session = SessionKey.generate()
+        self._session = SessionKey.generate(bench.settings.vsi)
         self._tracks: Sequence[StreamInfo] = ()
         self._source: dict[str, str | bool] = {}
         self._pre_event: Mapping[str, int | bool] = {}

@@ -11,7 +11,6 @@ from typing import Any
 
 from agent.duty.entries import Entry
 from agent.duty.masking import check_impersonal, check_masked
-from agent.duty.policies import PARSERS
 from agent.duty.publication_rules import parse_publication_rules
 from agent.duty.roster import parse_roster
 from agent.duty.windows import parse_windows
@@ -36,7 +35,6 @@ SIGNATURES = 2
 ROLE_NAMES = {Role.EDITOR: "编辑", Role.REVIEWER: "审核"}
 ABOUT_PEOPLE = frozenset({DisclosureKind.RESULTS, DisclosureKind.RANDOM_INSPECTION_RESULTS})
 READERS: Mapping[DisclosureKind, Any] = {
-    **PARSERS,
     DisclosureKind.PERSONNEL_LIST: parse_roster,
     DisclosureKind.WINDOW_BOARD: parse_windows,
     DisclosureKind.PUBLICATION_RULES: parse_publication_rules,
@@ -145,6 +143,16 @@ def check_content(document: Disclosure) -> Disclosure:
     return document
 
 
+def _reader(kind: DisclosureKind) -> Any:
+    """What reads the entries of `kind`. The rules inside the office are many, and no screen shows them: they are loaded
+    when one comes."""
+    if kind in POLICY_KINDS and kind not in READERS:
+        from agent.duty.policies import PARSERS
+
+        return PARSERS.get(kind)
+    return READERS.get(kind)
+
+
 def check_entries(kind: DisclosureKind, entries: Sequence[Mapping[str, Any]]) -> None:
     """Look through the entries of a document of `kind`; raises `SenderFault` naming entry (`第 3 条`) and field."""
     for number, entry in enumerate(entries, 1):
@@ -153,7 +161,7 @@ def check_entries(kind: DisclosureKind, entries: Sequence[Mapping[str, Any]]) ->
             fields.texts(name)
         if kind in ABOUT_PEOPLE:
             check_impersonal(f"第 {number} 条", entry)
-    reader = READERS.get(kind)
+    reader = _reader(kind)
     if reader is not None:
         reader(entries)
 

@@ -28,7 +28,7 @@ class Entry:
         """A text that is not blank, or the texts of a list joined by 、."""
         value = self._value.get(name)
         if isinstance(value, str):
-            return self._text(name, value)
+            return value if _filled(value) else self._text(name, value)
         return "、".join(self.texts(name))
 
     def optional_text(self, name: str) -> str:
@@ -39,7 +39,7 @@ class Entry:
         """A list of texts; a single text is a list of one."""
         value = self._value.get(name)
         if isinstance(value, str):
-            return (self._text(name, value),)
+            return (value if _filled(value) else self._text(name, value),)
         items = value if isinstance(value, list) else [value]
         if not items or len(items) > MAX_ITEMS:
             raise SenderFault(f"{self.where(name)}应有 1 至 {MAX_ITEMS} 项，请改正。")
@@ -79,3 +79,8 @@ class Entry:
         if len(item) > MAX_TEXT:
             raise SenderFault(f"{self.where(name)}超过 {MAX_TEXT} 字，请缩短。")
         return item
+
+
+def _filled(item: str) -> bool:
+    """Whether `item` is as almost all are: a list has tens of thousands of them."""
+    return 0 < len(item) <= MAX_TEXT and not item.isspace()

@@ -52,6 +52,18 @@ class Source:
             yield chunk
             offset += len(chunk)
 
+    def patched(self, begin: int, data: bytes) -> "Source":
+        """The same source as if `data` stood at `begin`."""
+
+        def read_at(offset: int, length: int) -> bytes:
+            found = bytearray(self.read_at(offset, length))
+            first, last = max(begin, offset), min(begin + len(data), offset + len(found))
+            if first < last:
+                found[first - offset : last - offset] = data[first - begin : last - begin]
+            return bytes(found)
+
+        return Source(self.size, read_at)
+
 
 @dataclass(frozen=True)
 class Box:

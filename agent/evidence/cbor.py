@@ -29,15 +29,20 @@ def tagged(tag: int, value: Any) -> Any:
 
 
 def decode(data: bytes) -> Any:
-    """The one item in `data`; raises `SenderFault` for anything outside the limits above or followed by more bytes.
+    """The one item in `data`; raises `SenderFault` for anything outside the limits above, followed by more bytes or
+    not written as `encode` writes it: a number in too many bytes, a key twice.
 
     A COSE_Sign1 comes back as an object with `tag` and `value`, a date-time as an aware datetime.
     """
     _check(data)
     try:
-        return cbor2.loads(data)
+        value = cbor2.loads(data)
+        exact = encode(value) == data
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise SenderFault(f"CBOR 数据无法读取（{type(error).__name__}），已拒绝。") from error
+    if not exact:
+        raise _refusal("的写法不合规定")
+    return value
 
 
 def decode_map(data: bytes) -> dict[Any, Any]:

@@ -13,10 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from agent.errors import SenderFault
-from agent.wire.signing import UNREADABLE, certificate_key, load_certificate
+from agent.wire.signing import MAX_CHAIN, UNREADABLE, certificate_key, load_certificate
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
-MAX_CHAIN = 4  # ours; the authority of a district has leaf and issuing CA below the root
 
 
 @dataclass(frozen=True)

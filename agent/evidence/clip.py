@@ -7,20 +7,17 @@ excerpt as a live stream that is joined late. The manifest of a sealed segment c
 the opening one is built again from the seal, down to the device's own signature, and read back before it is used.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from cryptography import x509
 
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence import bmff, manifest
 from agent.evidence.bmff import Source
-from agent.evidence.certificates import trust_chain
 from agent.evidence.flat_hash import FlatHash
 from agent.evidence.journal import JournalRecord
 from agent.evidence.manifest_reading import Manifest, read_manifest
-from agent.evidence.recovery import Examination, examine
+from agent.evidence.recovery import Examination
 from agent.evidence.segment import opening_draft
 from agent.evidence.session import SESSION_KEYS_LABEL
 from agent.evidence.statements import RECORDING_LABEL, SegmentOrigin
@@ -70,7 +67,7 @@ def cut(source: Source, found: Examination, begin: datetime, end: datetime) -> C
     stretch or the opening cannot be built again.
     """
     if found.manifest is None:
-        raise SenderFault("该分段没有可读的签名凭证，无法截取。")
+        raise SenderFault("该分段没有可读的签名凭证，无法截取；请先用 liuhen-verify 检验。")
     chosen = [record for record in found.fragments if touches(record, begin, end)]
     if not chosen:
         raise OperatorFault("该分段在所给的时间内没有片段，请核对 --from 与 --to。")
@@ -78,27 +75,9 @@ def cut(source: Source, found: Examination, begin: datetime, end: datetime) -> C
     size = last.offset + last.size - first.offset
     if sum(record.size for record in chosen) != size:
         raise SenderFault("所选时间内有被改或缺失的片段，不能作为原签名片段导出；请导出整段录像。")
-    return Clip(_head(source, found.manifest, found.manifest_at), first.offset, size, _excerpt(found.manifest, chosen))
-
-
-def verify_excerpt(
-    source: Source,
-    roots: Sequence[x509.Certificate],
-    progress: Callable[[int], None] | None = None,
-) -> Excerpt:
-    """What an excerpt holds, once every byte of it is verified: the opening and its certificates, each fragment, and
-    that they follow each other without a hole. Raises `SenderFault` otherwise."""
-    found = examine(source, progress)
-    opened = found.manifest
-    if opened is None or opened.seal is not None or found.damage or found.tail or not found.fragments:
-        raise SenderFault("该文件不是完整的原签名片段：开头凭证或某个片段未通过验证。")
-    for before, after in zip(found.fragments, found.fragments[1:], strict=False):
-        if (after.entry.previous, after.entry.sequence) != (before.head, before.entry.sequence + 1):
-            raise SenderFault(f"第 {before.entry.sequence} 片段之后不连续，不是一段完整的截取。")
-    chain, origin = trust_chain(opened.chain, roots), opened.opening.origin
-    if chain.subject != origin.device or not chain.covers(origin.opened.wall):
-        raise SenderFault("片段的签名证书不属于该设备，或录制时不在有效期内，不予信任。")
-    return _excerpt(opened, found.fragments)
+    return Clip(
+        _head(source, found.manifest, found.manifest_at), first.offset, size, excerpt_of(found.manifest, chosen)
+    )
 
 
 def opening_box(found: Manifest, moov: bytes, moov_at: int) -> bytes:
@@ -113,14 +92,14 @@ def opening_box(found: Manifest, moov: bytes, moov_at: int) -> bytes:
     signer = _KnownSignature(KeyId(""), found.chain, found.seal.opening_signature)
     box = manifest.build_manifest_box(draft, flat.digest(), signer)
     if read_manifest(box).label != found.seal.live_manifest:
-        raise SenderFault("重建的开头凭证与封存所述不符，无法按原签名截取。")
+        raise SenderFault("重建的开头凭证与封存所述不符，无法按原签名截取；请导出整段录像。")
     return box
 
 
 def _head(source: Source, found: Manifest, manifest_at: int) -> bytes:
     ftyp, box, moov = _heads(source)
     if manifest_at != ftyp.end:
-        raise SenderFault("文件开头的结构不对，无法截取。")
+        raise SenderFault("文件开头的结构不对，无法截取；请先用 liuhen-verify 检验。")
     opened = box.raw() if found.seal is None else opening_box(found, moov.raw(), moov.offset)
     return ftyp.raw() + opened + moov.raw()
 
@@ -136,7 +115,8 @@ def touches(record: JournalRecord, begin: datetime, end: datetime) -> bool:
     return captured < end and captured + timedelta(milliseconds=record.entry.moment.duration_ms) > begin
 
 
-def _excerpt(found: Manifest, records: Sequence[JournalRecord]) -> Excerpt:
+def excerpt_of(found: Manifest, records: Sequence[JournalRecord]) -> Excerpt:
+    """Which fragments `records` are: of what recording, from when to when by the device's clock."""
     origin, last = found.opening.origin, records[-1].entry
     return Excerpt(
         origin.recording,

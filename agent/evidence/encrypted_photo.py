@@ -55,7 +55,7 @@ def _opened(data: bytes, head: bytes, archive: ec.EllipticCurvePrivateKey) -> by
 def photo_digest(data: bytes) -> Digest:
     """The SHA-256 of the photo itself, as the head of its file tells it; raises `SenderFault`."""
     if not data.startswith(MAGIC) or len(data) < HEAD_BYTES:
-        raise SenderFault("不是本系统的加密照片，或文件头残缺。")
+        raise SenderFault("不是本系统的加密照片，或文件头残缺。请核对文件，或从中心调取原件。")
     return Digest(data[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES].hex())
 
 

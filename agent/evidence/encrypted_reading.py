@@ -77,7 +77,8 @@ def open_encrypted(source: Source, data_key: bytes, to: str = "") -> EncryptedSe
     opened = EncryptedSegment(header, size, records, walk.finished, walk.offset, changed + walk.damage)
     patch = _slot(opened, key, source.read_at(begin, SLOT_BYTES), begin)
     reader = _Reader(source, key, records, opened.damage)
-    opened.plain = _patched(Source(size, reader.read_at), patch)
+    plain = Source(size, reader.read_at)
+    opened.plain = plain if patch is None else plain.patched(*patch)
     opened.sealed_slot = patch is not None
     opened.slot_box = None if patch is None else patch[1]
     return opened
@@ -142,21 +143,6 @@ def _slot(opened: EncryptedSegment, key: StreamKey, slot: bytes, offset: int) ->
     if patch is None and opened.finished:  # a stream is finished after its seal was written, never before
         opened.damage.append(EncryptedDamage(SLOT_KIND, offset, SLOT_BYTES))
     return patch
-
-
-def _patched(source: Source, patch: tuple[int, bytes] | None) -> Source:
-    if patch is None:
-        return source
-    begin, box = patch
-
-    def read_at(offset: int, length: int) -> bytes:
-        data = bytearray(source.read_at(offset, length))
-        first, last = max(begin, offset), min(begin + len(box), offset + len(data))
-        if first < last:
-            data[first - offset : last - offset] = box[first - begin : last - begin]
-        return bytes(data)
-
-    return Source(source.size, read_at)
 
 
 class _Reader:

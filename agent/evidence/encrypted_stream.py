@@ -203,7 +203,9 @@ def unwrap_key(wrapped: WrappedKey, archive: ec.EllipticCurvePrivateKey) -> byte
     try:
         data_key = SUITE.decrypt(wrapped.wrap, archive, _WRAP + wrapped.recording.encode())
     except (InvalidTag, ValueError) as error:
-        raise SenderFault("这把密钥打不开此录像，或录像的文件头被改动。") from error
+        raise SenderFault(
+            "这把密钥打不开此录像，或录像的文件头被改动。请核对 --key，仍不行则交技术人员核查。"
+        ) from error
     if len(data_key) != KEY_BYTES:
         raise SenderFault("加密录像的数据密钥长度不对，已拒绝。")
     return data_key
@@ -214,7 +216,7 @@ def parse_header(data: bytes) -> tuple[Header, int]:
     size = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2])
     end = len(MAGIC) + 2 + size
     if not data.startswith(MAGIC) or end > min(MAX_HEADER_BYTES, len(data)):
-        raise SenderFault("不是本系统的加密录像，或文件头残缺。")
+        raise SenderFault("不是本系统的加密录像，或文件头残缺。请核对文件，或从中心调取原件。")
     fields = cbor.decode_map(data[len(MAGIC) + 2 : end])
     try:
         wrapped = WrappedKey(parse_recording_id(fields["rec"]), str(fields["to"]), bytes(fields["wrap"]))

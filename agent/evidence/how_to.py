@@ -86,20 +86,6 @@ def how_to_verify(
     return "\n".join([*lines, "", *_LIMITS]) + "\n"
 
 
-def commands_of(text: str) -> Iterator[tuple[str, str]]:
-    """Every command of a page, with what it must print, or begin to print; empty where it must print nothing."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if line.startswith(COMMAND):
-            after = lines[number + 1] if number + 1 < len(lines) else ""
-            yield line.removeprefix(COMMAND), _told(after)
-
-
-def _told(line: str) -> str:
-    answer = line.removeprefix(ANSWER)
-    return "" if answer == NOTHING else answer.removesuffix(MORE)
-
-
 _UNSEALED = [
     "注意：设备没有来得及封存（断电或损坏），没有签名的散列清单。每个片段仍各自带有签名，可以检验；但没有人签名说明",
     "录制到此为止，最后一步最好的结果是 unexplained-gap（退出码 11），尾部残缺时为 missing（12）。",

@@ -157,7 +157,7 @@ def verify_consistency(old: int, old_root: bytes, size: int, path: Sequence[byte
 
 
 def _refuse_consistency() -> bytes:
-    raise SenderFault("一致性证明不成立：较新的日志不是由较早的日志追加而成。")
+    raise SenderFault("一致性证明不成立：较新的日志不是由较早的日志追加而成。请保全两份证据并向中心查问。")
 
 
 def _split(count: int) -> int:

@@ -37,7 +37,8 @@ def judge_notes(
 ) -> JudgedNotes:
     """Judge the files of `notes/` by name. A note that was altered, that speaks of other bytes, or whose key `trust`
     says was revoked when it was written, is told and explains nothing; one that is gone shows where a later one
-    remains. `intact` says that the segments themselves showed nothing: only then must a note's head be theirs."""
+    remains; what goes beyond `MAX_NOTES` is told and not read. `intact` says that the segments themselves showed
+    nothing: only then must a note's head be theirs."""
     origins = [segment.found.origin for segment in segments if segment.found.origin is not None]
     if not origins:
         return JudgedNotes((), ())
@@ -45,6 +46,9 @@ def judge_notes(
     notes: list[RecordingNote] = []
     findings: list[Finding] = []
     previous = str(GENESIS)
+    if len(files) > MAX_NOTES:
+        why = f"补充说明多于 {MAX_NOTES} 份，设备从不写这么多；自此份起未检验，请逐份核对来源。"
+        findings.append(_finding(Verdict.ALTERED, INTEGRITY, sorted(files)[MAX_NOTES], why))
     for expected, name in enumerate(sorted(files)[:MAX_NOTES], start=1):
         try:
             opened = open_note(files[name])

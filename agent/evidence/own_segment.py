@@ -67,28 +67,17 @@ def check_draft(size: int, patch: Patch, film: Source, slot: SegmentSlot) -> Pat
     """Return `patch` when it is this device's seal of exactly the segment that stands in `film`, which is to be cut to
     `size` bytes; raises `SenderFault` otherwise. Nothing is read of the reserved box, which may be half overwritten."""
     if not patch.offset + len(patch.data) <= size <= film.size:
-        raise SenderFault(f"{slot.name} 的封存草稿超出文件范围，未采用。")
+        raise SenderFault(f"{slot.name} 的封存草稿超出文件范围，未采用；请原样保留并交技术人员核查。")
     seal = slot.claim(read_manifest(patch.data))
     if seal.seal is None or seal.seal.size != size:
-        raise SenderFault(f"{slot.name} 的封存草稿不是封存凭证，未采用。")
-    boxes = list(itertools.islice(bmff.walk(_patched(film, patch)), HEAD_BOXES))
+        raise SenderFault(f"{slot.name} 的封存草稿不是封存凭证，未采用；请原样保留并交技术人员核查。")
+    boxes = list(itertools.islice(bmff.walk(film.patched(patch.offset, patch.data)), HEAD_BOXES))
     places = [(box.kind, box.offset, box.end) for box in boxes[:2]]
     wanted = [(b"ftyp", 0, patch.offset), (b"uuid", patch.offset, patch.offset + len(patch.data))]
     told = (seal.opening.ftyp, seal.opening.moov)
     if places != wanted or len(boxes) < HEAD_BOXES or (_sha256(boxes[0].raw()), _sha256(boxes[2].raw())) != told:
-        raise SenderFault(f"{slot.name} 的封存草稿与文件不符，未采用。")
+        raise SenderFault(f"{slot.name} 的封存草稿与文件不符，未采用；请原样保留并交技术人员核查。")
     return patch
-
-
-def _patched(film: Source, patch: Patch) -> Source:
-    def read_at(offset: int, length: int) -> bytes:
-        data = bytearray(film.read_at(offset, length))
-        begin, end = max(offset, patch.offset), min(offset + len(data), patch.offset + len(patch.data))
-        if begin < end:
-            data[begin - offset : end - offset] = patch.data[begin - patch.offset : end - patch.offset]
-        return bytes(data)
-
-    return Source(film.size, read_at)
 
 
 def check_row(segments: Sequence[Examination]) -> Sequence[Examination]:

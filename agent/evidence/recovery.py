@@ -19,6 +19,7 @@ from agent.evidence.journal import JournalEvent, JournalRecord, Reason
 from agent.evidence.manifest_reading import Manifest, read_manifest
 from agent.evidence.segment import Patch
 from agent.evidence.statements import Closing, Seal, SegmentOrigin
+from agent.evidence.vsi_profiles import UnknownDialect
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest
 from agent.wire.instant import Instant
@@ -32,7 +33,8 @@ class Examination:
     """What stands in a segment file. `fragments` are those that verify, in file order; `intact_bytes` is where the
     last of them (or the head) ends and where an unsealed file is to be cut; `damage` lies before it; `tail` is the
     run of damage after it. `flat_hash` covers the intact bytes, `whole_hash` everything. `manifest` is None when it
-    is missing or does not verify; nothing else is then read. `recognised`: the file looks like one of ours."""
+    is missing or does not verify; nothing else is then read. `recognised`: the file looks like one of ours.
+    `unsupported` says, in words, that this version cannot judge it."""
 
     size: int
     manifest: Manifest | None
@@ -44,6 +46,7 @@ class Examination:
     tail: tuple[Damage, ...]
     flat_hash: bytes
     whole_hash: bytes
+    unsupported: str = ""
 
     @property
     def sealed(self) -> bool:
@@ -82,7 +85,8 @@ def examine(
     head = _read_head(source, new_hash)
     if head.manifest is None:
         known = head.manifest_at > 0 or find_fragment(source, 0) < source.size
-        return Examination(source.size, None, head.manifest_at, known, (), head.end, head.damage, (), b"", b"")
+        nothing = b"", b"", head.unsupported
+        return Examination(source.size, None, head.manifest_at, known, (), head.end, head.damage, (), *nothing)
     body = walk_fragments(source, head.manifest, head.end, head.flat, progress, new_hash)
     damage, tail = head.damage + tuple(body.damage), tuple(body.pending)
     return Examination(
@@ -143,6 +147,7 @@ class _Head:
     end: int
     damage: tuple[Damage, ...]
     flat: FlatHash = field(default_factory=FlatHash)
+    unsupported: str = ""
 
 
 def _read_head(source: Source, new_hash: NewHash) -> _Head:
@@ -161,8 +166,9 @@ def _read_head(source: Source, new_hash: NewHash) -> _Head:
         return _Head(None, at, end, (Damage(0, source.size, MANIFEST),))
     try:
         ftyp, found, moov = boxes[0].raw(), read_manifest(boxes[1].raw()), boxes[2].raw()
-    except SenderFault:
-        return _Head(None, at, end, (Damage(at, manifest.RESERVED_BYTES, MANIFEST),))
+    except SenderFault as fault:
+        unsupported = str(fault) if isinstance(fault, UnknownDialect) else ""
+        return _Head(None, at, end, (Damage(at, manifest.RESERVED_BYTES, MANIFEST),), unsupported=unsupported)
     head = _Head(found, at, end, tuple(_head_damage(boxes, found, ftyp, moov)), FlatHash(new_hash))
     head.flat.add(boxes[2].offset, moov)
     return head

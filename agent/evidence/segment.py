@@ -8,7 +8,7 @@ and nothing else, whatever the length of the recording.
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.evidence import bmff, journal, manifest, session, statements, vsi
 from agent.evidence.flat_hash import FlatHash
@@ -17,6 +17,7 @@ from agent.evidence.manifest import Assertion
 from agent.evidence.manifest_reading import read_manifest
 from agent.evidence.session import SessionKey
 from agent.evidence.statements import Closing, Opening, Seal, SegmentOrigin
+from agent.evidence.vsi_profiles import CONTEXT_VSI, DEFAULT_VSI, VsiProfile
 from agent.wire.identifiers import Digest
 from agent.wire.instant import Instant
 from agent.wire.signing import CertifiedSigner
@@ -58,7 +59,7 @@ class SegmentEmitter:
     What `fragment` returned is held for the seal's hash until `catch_up`, which another thread may call meanwhile."""
 
     def __init__(self, origin: SegmentOrigin, signer: CertifiedSigner, key: SessionKey) -> None:
-        self._origin, self._signer, self._key = origin, signer, key
+        self._origin, self._signer, self._key = _written(origin, key.profile), signer, key
         self._flat = FlatHash()
         self._unhashed: deque[tuple[int, bytes | memoryview]] = deque()
         self._head, self._fragments, self._size = origin.prior_head, 0, 0
@@ -150,6 +151,12 @@ class SegmentEmitter:
         size, media = self._size - start, len(boxes[-1]) + len(boxes[-2])
         record = JournalRecord(entry, head, start, size, self._size - media, media)
         return SignedFragment(boxes, entry.sequence, head, start, size, record)
+
+
+def _written(origin: SegmentOrigin, profile: VsiProfile) -> SegmentOrigin:
+    """`origin` saying how the fragments are signed, where that is not as usual."""
+    named = {} if profile == DEFAULT_VSI else {CONTEXT_VSI: profile.name}
+    return replace(origin, context={**origin.context, **named})
 
 
 def opening_draft(origin: SegmentOrigin, assertions: tuple[Assertion, ...]) -> manifest.Draft:

@@ -50,6 +50,8 @@ def _unreadable(segment: Examined) -> Finding:
     if not segment.found.recognised:
         text = f"{name}：不是本系统签名的录像，找不到任何签名。"
         return Finding(Verdict.UNTRUSTED, INTEGRITY, text)
+    if segment.found.unsupported:
+        return Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{segment.found.unsupported}")
     return _altered(Place(name, "manifest", offset=segment.found.manifest_at), "签名凭证被改动或残缺，无法读取")
 
 

@@ -5,7 +5,7 @@ Both are assertions of our own in the C2PA manifest: `cn.liuhen.recording` and `
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.errors import SenderFault
 from agent.evidence import cbor
@@ -31,6 +31,7 @@ CONTEXT_SOURCE, FILE_SOURCE = "source", "file:"
 CLOCK_STATEMENT = "wall-clock times are the device's own; see each moment's time state and error bound"
 
 ContextValue = str | int | bool
+_Kind = TypeVar("_Kind")
 
 
 def source_file(context: Mapping[str, ContextValue]) -> str:
@@ -69,7 +70,7 @@ class SegmentOrigin:
 
     @property
     def has_sound(self) -> bool:
-        """Whether there is a sound track; recordings before version 0.2 do not say and had one."""
+        """Whether there is a sound track; a recording that does not say is of a time when all had one."""
         return self.context.get(CONTEXT_SOUND) is not False
 
     @property
@@ -186,7 +187,7 @@ def parse_opening(data: bytes) -> Opening:
             digest(fields["previous_recording"].hex()),
             _count(fields["first_sequence"], 1),
             digest(fields["prior_head"].hex()),
-            _context(fields["context"]),
+            _a(dict, fields["context"]),
         )
         return Opening(origin, digest(fields["ftyp"].hex()), digest(fields["moov"].hex()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -202,17 +203,17 @@ def parse_seal(data: bytes) -> Seal:
             Reason(fields["reason"]),
             fields["recovered"] is True,
             _count(fields["discarded_bytes"], 0),
-            tuple(parse_event(event) for event in fields["gaps"]),
+            tuple(parse_event(event) for event in _a(list, fields["gaps"])),
         )
         return Seal(
             closing,
-            _text(fields["live_manifest"]),
+            _a(str, fields["live_manifest"]),
             _count(fields["fragments"], 0),
             digest(fields["head"].hex()),
             _count(fields["size"], 0),
             _optional_instant(fields["first_captured"]),
             _optional_instant(fields["last_captured"]),
-            tuple((_count(offset, 0), _count(length, 0)) for offset, length in fields["damage"]),
+            tuple((_count(offset, 0), _count(length, 0)) for offset, length in _a(list, fields["damage"])),
             _count(fields["gap_count"], 0),
             bytes(fields.get("opening_signature", b"")[:RAW_SIGNATURE_BYTES]),
         )
@@ -226,15 +227,9 @@ def _count(value: Any, minimum: int) -> int:
     return value
 
 
-def _context(value: Any) -> dict[str, ContextValue]:
-    if not isinstance(value, dict):
-        raise TypeError("not a context")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not text")
+def _a(kind: type[_Kind], value: Any) -> _Kind:
+    if not isinstance(value, kind):
+        raise TypeError("not of its kind")
     return value
 
 

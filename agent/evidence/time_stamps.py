@@ -77,7 +77,7 @@ def stamped(box: bytes, token: bytes) -> bytes:
     """The manifest box `box` with `token` in it; raises `SenderFault` when it holds one already, or has no room."""
     signed, encoded = signature_in(box)
     if HEADER in signed.unprotected:
-        raise SenderFault("该录像已有时间戳，不再加盖。")
+        raise SenderFault("该录像已有时间戳，不再加盖，无须再做。")
     return box[: -len(encoded)] + _filled(signed, token, len(encoded))
 
 

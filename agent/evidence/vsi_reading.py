@@ -11,7 +11,7 @@ from agent.evidence.session import CertifiedSession
 from agent.evidence.vsi import SegmentInfo
 from agent.wire.signing import RAW_SIGNATURE_BYTES, verify_raw
 
-_MESSAGE = HEADER + len(vsi.NAMES) + vsi.NUMBERS_BYTES  # where the COSE_Sign1 begins: a tag, and an array of four
+_MESSAGE = HEADER + vsi.NAMES_BYTES + vsi.NUMBERS_BYTES  # where the COSE_Sign1 begins: a tag, and an array of four
 _DURATION, _EVENT_ID = slice(_MESSAGE - 8, _MESSAGE - 4), slice(_MESSAGE - 4, _MESSAGE)
 _PROTECTED = _MESSAGE + 2
 _SIGNED_HEAD = cbor.encode(["Signature1", b"", b"", b""])[:-3]  # RFC 9052 section 4.4
@@ -33,7 +33,7 @@ class SegmentInfoReader:
         info = None if before is None else before.open(emsg, self._session)
         if info is None:
             info = vsi.open_fragment(emsg, self._session)
-            self._before = _likeness(emsg, info)
+            self._before = _likeness(emsg, info, self._session)
         return info
 
 
@@ -41,7 +41,7 @@ class _Likeness:
     """An `emsg` as `vsi.sign_fragment` writes it: where its parts stand, and what the next one has in common with it.
     `protected` and `payload` are the lengths of those two, with their heads."""
 
-    def __init__(self, emsg: bytes, info: SegmentInfo, protected: int, payload: int) -> None:
+    def __init__(self, emsg: bytes, info: SegmentInfo, issued: str | int, protected: int, payload: int) -> None:
         signature = len(emsg) - RAW_SIGNATURE_BYTES
         last = signature - _SIGNATURE_HEAD
         digest = last - len(cbor.encode("manifestId")) - len(cbor.encode(info.manifest)) - DIGEST_BYTES
@@ -49,7 +49,7 @@ class _Likeness:
         self._protected, self._payload = slice(_PROTECTED, _PROTECTED + protected), slice(last - payload, last)
         self._digest, self._signature = slice(digest, digest + DIGEST_BYTES), slice(signature, len(emsg))
         self._sequence = _integer(emsg, self._payload, "sequenceNumber")
-        time = _integer(emsg, self._protected, "iat")
+        time = _integer(emsg, self._protected, issued)
         changing = (_DURATION, _EVENT_ID, time, self._sequence, self._digest, self._signature)
         begins = (0, *(part.stop for part in changing))
         self._alike = [slice(begin, part.start) for begin, part in zip(begins, changing, strict=False)]
@@ -71,18 +71,19 @@ class _Likeness:
         return b"".join([emsg[span] for span in self._alike])
 
 
-def _likeness(emsg: bytes, info: SegmentInfo) -> _Likeness | None:
+def _likeness(emsg: bytes, info: SegmentInfo, session: CertifiedSession) -> _Likeness | None:
     """None unless `emsg`, which was opened, is to the byte what the writer makes of `info`."""
     found = cose.parse(emsg[_MESSAGE:])
-    iat, key_id = found.protected.get("iat"), found.unprotected[cose.KEY_ID]
+    issued = session.profile.issued
+    iat = found.protected.get(issued)
     if not isinstance(iat, int) or len(info.digest) != DIGEST_BYTES or info.sequence < min(_WIDTHS):
         return None  # an integer below that has no bytes of its own
-    if vsi.unsigned(key_id, info, iat)[:-RAW_SIGNATURE_BYTES] != emsg[:-RAW_SIGNATURE_BYTES]:
+    if vsi.unsigned(session, info, iat)[:-RAW_SIGNATURE_BYTES] != emsg[:-RAW_SIGNATURE_BYTES]:
         return None
-    return _Likeness(emsg, info, len(cbor.encode(found.protected_bytes)), len(cbor.encode(found.payload)))
+    return _Likeness(emsg, info, issued, len(cbor.encode(found.protected_bytes)), len(cbor.encode(found.payload)))
 
 
-def _integer(emsg: bytes, part: slice, key: str) -> slice:
+def _integer(emsg: bytes, part: slice, key: str | int) -> slice:
     """Where the bytes of the first integer under `key` stand, after the one that tells how many they are."""
     name = cbor.encode(key)
     at = emsg.index(name, part.start, part.stop) + len(name) + 1

@@ -20,6 +20,7 @@ SEGMENT, ENCRYPTED = "segment-", ".enc"
 RUNNING_S = 20.0  # ours: a recording writes every half second
 MAX_LINE_BYTES, MAX_DUTY_BYTES = 64 * 1024, 1024 * 1024  # ours; the second with a draft of 500 lines among the answers
 MAX_STEPS, MAX_TEXT, MAX_MESSAGE = 40, 60, 100  # ours; for the eye
+MEET = {"emergency-report": "emergency", "registered-preservation": "preservation"}  # agent.duty.limits.MEETABLE
 NAMES = ("title", "name", "text", "id")  # under which an object in duty.json may carry what people read
 
 
@@ -47,14 +48,23 @@ class FoundRecording:
 
 
 @dataclass(frozen=True)
+class RunningLimit:
+    """A time limit in words; `meet` is what an officer says to have met it by, empty where that is seen by itself."""
+
+    text: str
+    meet: str
+
+
+@dataclass(frozen=True)
 class Duty:
     """What `duty.json` says of the task in hand, and of single recordings, as far as it says it; `message` is the last
-    line that the centre had shown, with its time."""
+    line that the centre had shown, with its time; `limits` run on the device, whatever its task."""
 
     task: str = ""
     steps_missing: tuple[str, ...] = ()
     recordings: Mapping[str, "Duty"] = field(default_factory=dict)
     message: str = ""
+    limits: tuple[RunningLimit, ...] = ()
 
 
 def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
@@ -73,7 +83,7 @@ def read_duty(path: Path) -> Duty:
     by_recording = told.get("recordings") if isinstance(told, dict) else None
     named = by_recording if isinstance(by_recording, dict) else {}
     recordings = {str(name): _duty(it) for name, it in named.items()}
-    return replace(_duty(told), recordings=recordings, message=_message(told))
+    return replace(_duty(told), recordings=recordings, message=_message(told), limits=_limits(told))
 
 
 def _duty(told: Any) -> Duty:
@@ -92,6 +102,13 @@ def _message(told: Any) -> str:
         return ""
     shown = "".join(letter for letter in str(text) if letter.isprintable())[:MAX_MESSAGE]
     return f"{at:%m-%d %H:%M} {shown}" if shown else ""
+
+
+def _limits(told: Any) -> tuple[RunningLimit, ...]:
+    found = told.get("limits") if isinstance(told, dict) else None
+    rows = [it for it in found[:MAX_STEPS] if isinstance(it, dict)] if isinstance(found, list) else []
+    shown = (RunningLimit(_name(it.get("text")), MEET.get(_name(it.get("limit")), "")) for it in rows)
+    return tuple(limit for limit in shown if limit.text)
 
 
 def _name(value: Any) -> str:

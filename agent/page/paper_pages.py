@@ -1,5 +1,5 @@
-"""Papers on the officer's page: shown with their code, as PDF, and what the agent is asked to do with them. The page
-decides nothing: it asks as the command does and shows the answer."""
+"""Papers on the officer's page: shown with their code, as PDF, and what the agent is asked to do with them and with the
+time limits they meet. The page decides nothing: it asks as the command does and shows the answer."""
 
 import asyncio
 import hashlib
@@ -99,6 +99,10 @@ class PaperDrawer:
     async def confirm(self, receipt: str, served: str, party: str) -> str:
         """Have it kept what the party did with the checksum of `receipt`."""
         return await self._asked(What.CONFIRM, ANSWER_S, receipt=receipt, served=served, name=party)
+
+    async def met(self, limit: str, note: str) -> str:
+        """Have it kept how a time limit was met."""
+        return await self._asked(What.MEET, ANSWER_S, limit=limit, note=note)
 
     async def receipt(self) -> str:
         """Have a receipt made; returns the name of its file. Raises `OperatorFault` with the reason why not."""

@@ -31,7 +31,7 @@ FORM_S = 5.0  # ours; a PIN comes in one packet
 MAX_FORM_BYTES = 1024  # ours; a PIN has 12
 NO_PAPER = "没有这份文书。"
 POLICY = policy("style-src 'self'", "img-src 'self' data:", "media-src 'self'")
-FORMS = re.compile(r"/(login|logout|receipt|confirm|print/[a-z-]+-[0-9]+)")
+FORMS = re.compile(r"/(login|logout|receipt|confirm|met|print/[a-z-]+-[0-9]+)")
 REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -74,13 +74,14 @@ def doorway(hosts: frozenset[str]) -> Doorway:
 
 
 def _paper_routes(desk: Desk) -> list[Route]:
-    """Papers, and three forms: each asks the agent and shows what it says."""
+    """Papers, and four forms: each asks the agent and shows what it says."""
     return [
         Route("/d/{name}.pdf", _admitted(desk, _pdf)),
         Route("/d/{name}", _inside(desk, _paper)),
         Route("/print/{name}", _admitted(desk, _print), methods=["POST"]),
         Route("/receipt", _admitted(desk, _receipt), methods=["POST"]),
         Route("/confirm", _admitted(desk, _confirm), methods=["POST"]),
+        Route("/met", _admitted(desk, _met), methods=["POST"]),
     ]
 
 
@@ -149,6 +150,11 @@ async def _confirm(desk: Desk, request: Request) -> Response:
     given = await _form(request)
     told = await desk.drawer.confirm(*(given.get(name, "") for name in ("receipt", "served", "party")))
     return HTMLResponse(desk.pages.message(told))
+
+
+async def _met(desk: Desk, request: Request) -> Response:
+    given = await _form(request)
+    return HTMLResponse(desk.pages.message(await desk.drawer.met(given.get("limit", ""), given.get("note", ""))))
 
 
 def _login(desk: Desk) -> Endpoint:

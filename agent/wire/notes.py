@@ -16,12 +16,11 @@ from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.envelope import parse_envelope, pre_authentication_encoding, seal
 from agent.wire.identifiers import DeviceId, Digest, RecordingId, device_id, digest, parse_recording_id
-from agent.wire.signing import CertifiedSigner, certificate_key, key_id_of, load_certificate, verify_der
+from agent.wire.signing import MAX_CHAIN, CertifiedSigner, certificate_key, key_id_of, load_certificate, verify_der
 
 NOTE_TYPE = "application/vnd.liuhen.note+json"
 MAX_TEXT = 2000  # ours; characters
 MAX_AUTHOR = 64  # ours
-MAX_CERTIFICATES = 4  # as agent.evidence.manifest_reading
 MAX_NOTES = 999  # ours; four digits in the file's name
 
 
@@ -127,7 +126,7 @@ def _note(fields: Fields) -> RecordingNote:
 
 
 def _chain(entries: Sequence[object]) -> tuple[bytes, ...]:
-    if not 1 <= len(entries) <= MAX_CERTIFICATES:
+    if not 1 <= len(entries) <= MAX_CHAIN:
         raise SenderFault("补充说明没有附带证书，已拒绝。")
     try:
         return tuple(base64.b64decode(str(entry), validate=True) for entry in entries)

@@ -19,6 +19,7 @@ from agent.errors import SenderFault
 from agent.wire.identifiers import KeyId
 
 RAW_SIGNATURE_BYTES = 64
+MAX_CHAIN = 4  # ours; certificates with a signature: a district's authority makes leaf and issuing CA
 _ES256 = ec.ECDSA(hashes.SHA256())  # RFC 7518 section 3.4
 UNREADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
               x509.UnsupportedGeneralNameType)  # fmt: skip

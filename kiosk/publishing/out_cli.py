@@ -138,7 +138,9 @@ def portal(
     """由同一批签名文件写出门户网站的静态页面，附签名原件 (the website, from the same documents)。"""
     desk = open_office(office)
     place = Hall(desk.place, label(audience), hall, phone)
-    written = write_portal(places_of(office), shown_to(_holdings(desk), audience), place, target)
+    written = write_portal(
+        places_of(office), shown_to(_holdings(desk), audience), place, target, system_clock().read().wall
+    )
     out.print(f"已写出 {len(written)} 个文件到 {target}。")
 
 

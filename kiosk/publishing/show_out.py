@@ -9,18 +9,21 @@ from pathlib import Path
 from agent import durable
 from agent.bundle import MAX_BUNDLE_BYTES, pack
 from agent.duty.disclosure_rules import MAX_ENTRIES
-from agent.duty.roster import merge_rosters, parse_roster
+from agent.duty.roster import Roster, merge_rosters, parse_roster
 from agent.duty.windows import Standing, Window, parse_windows, present
 from agent.errors import OperatorFault
 from agent.wire.content import attach
 from agent.wire.disclosures import POLICY_KINDS, Disclosure, DisclosureKind
+from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import Digest, District
+from agent.wire.signing import load_pem_certificates
 from agent.wire.topics import EVERYONE
 from kiosk.badge import badge_code
 from kiosk.beijing import day
 from kiosk.publishing.badge_pdf import Card
 from kiosk.publishing.font_subset import cut_font
 from kiosk.publishing.office import Holding, Places, Stage
+from kiosk.publishing.phone_page import PHONE_PAGE, phone_page
 from kiosk.publishing.pinyin import initials
 from kiosk.publishing.preview_keys import preview_shelves
 from kiosk.publishing.shelves import read_content
@@ -74,22 +77,25 @@ def write_preview(office: Places, documents: Sequence[Disclosure], hall: Hall, o
     return _write(_pages(hall, shelves), out)
 
 
-def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path) -> list[Path]:
-    """The pages of a kiosk of `hall` with what is released, and the sealed documents beside them, so that everybody can
-    verify what the pages say."""
+def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path, now: datetime) -> list[Path]:
+    """The pages of a kiosk of `hall` with what is released, the sealed documents beside them, so that everybody can
+    verify what the pages say, and the page with which a phone checks an officer's code."""
     documents = {one.name: one.path.read_bytes() for one in held}
     root, listed = office.root.read_bytes(), office.trust_list.read_bytes()
     content = _contents(office.folder, [one.document for one in held])
     pages = _pages(hall, Shelves(root, listed, documents, content))
     sealed = {f"documents/{name}.dsse": envelope for name, envelope in documents.items()}
     keys = {"documents/root.pem": root, "documents/trust.dsse": listed}
-    return _write({**pages, **sealed, **keys, **{f"content/{name}": data for name, data in content.items()}}, out)
+    trust = open_trust_list(listed, load_pem_certificates(root)[0])
+    checks = {PHONE_PAGE: phone_page(trust, _roster(one.document for one in held), now, hall.phone)}
+    return _write(
+        {**pages, **checks, **sealed, **keys, **{f"content/{name}": data for name, data in content.items()}}, out
+    )
 
 
 def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple[list[Card], list[str]]:
     """A card for everybody on the released window boards whom a screen would show today; one line for each other."""
-    people = [one.document for one in held if one.document.kind is DisclosureKind.PERSONNEL_LIST]
-    roster = merge_rosters(parse_roster(one.entries) for one in people) if people else None
+    roster = _roster(one.document for one in held)
     cards, left_out = [], []
     for board in (one.document for one in held if one.document.kind is DisclosureKind.WINDOW_BOARD):
         digest = hashlib.sha256(board.encode()).hexdigest()
@@ -103,6 +109,11 @@ def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple
             picture = b"" if photo is None else read_content(office.folder, photo)
             cards.append(_card(window, shown.standing, badge_code(board, digest, number), picture))
     return cards, left_out
+
+
+def _roster(documents: Iterable[Disclosure]) -> Roster | None:
+    people = [one for one in documents if one.kind is DisclosureKind.PERSONNEL_LIST and one.withdrawn is None]
+    return merge_rosters(parse_roster(one.entries) for one in people) if people else None
 
 
 def _card(window: Window, standing: Standing, code: str, photo: bytes) -> Card:

@@ -87,7 +87,7 @@ def static_pages(config: Path) -> dict[str, bytes]:
 
 @contextmanager
 def _kiosk(config: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "kiosk.cli", "serve", "--config", str(config)]
+    command = [sys.executable, "-m", "kiosk", "serve", "--config", str(config)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline() if process.stdout is not None else ""

@@ -36,7 +36,8 @@ class TokenPrivateKey(ec.EllipticCurvePrivateKey):
     def sign(
         self, data: bytes | bytearray | memoryview, signature_algorithm: ec.EllipticCurveSignatureAlgorithm
     ) -> bytes:
-        """DER ECDSA over SHA-256 of `data`; raises `EnvironmentFault` when the token does not sign."""
+        """DER ECDSA over SHA-256 of `data`; raises `EnvironmentFault` when the token does not sign, `OperatorFault` for
+        another hash."""
         hashed = signature_algorithm.algorithm
         if not isinstance(hashed, hashes.SHA256):
             raise OperatorFault("机构密钥只以 SHA-256 签名。请检查程序版本。")

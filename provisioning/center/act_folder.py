@@ -1,14 +1,19 @@
-"""Signed acts on the disk: a file each, `001.dsse` and on, in a folder of their subject; never changed, only added."""
+"""Signed acts on the disk: a file each, `001.dsse` and on, in a folder of their subject; never changed, only added.
+
+What the rules refused lies beside them, `refused-001.json` and on: who tried what, when, and why not."""
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
+from agent.wire import canonical
 from agent.wire.acts import MAX_ACTS, SignedAct, act_name, next_act, open_act, open_acts, seal_act
+from agent.wire.canonical import Fields
 from agent.wire.envelope import parse_envelope
 from agent.wire.signing import Signer
 from agent.wire.trust import TrustList
@@ -17,6 +22,17 @@ from provisioning.authority.authority import read_file
 DRAFT_LASTS = timedelta(hours=1)  # ours: from the page to the person's own computer and back
 SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # task numbers and recording ids
 _State = TypeVar("_State")
+MAX_REFUSED = 100  # ours, of one subject: whoever tries again and again shows that with the first hundred
+
+
+@dataclass(frozen=True)
+class RefusedAct:
+    """An act that its person signed and the rules refused."""
+
+    by: str
+    kind: str
+    at: datetime
+    why: str
 
 
 class ActFolder:
@@ -39,6 +55,31 @@ class ActFolder:
         """Them verified; raises `SenderFault` when one was changed or taken away."""
         return open_acts(self.envelopes(subject), self._trust)
 
+    def refused(self, subject: str) -> tuple[RefusedAct, ...]:
+        """What was tried on `subject` and refused, in order; raises `SenderFault` for a file that cannot be read."""
+        told = [
+            Fields(path.name, canonical.decode(read_file(path)))
+            for path in sorted(self.folder(subject).glob("refused-[0-9][0-9][0-9].json"))
+        ]
+        return tuple(RefusedAct(it.text("by"), it.text("kind"), it.moment("at"), it.text("why")) for it in told)
+
+    def _admitted(
+        self,
+        folder: Path,
+        acts: tuple[SignedAct, ...],
+        signed: SignedAct,
+        admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+    ) -> _State:
+        try:
+            return admit(acts, signed)
+        except SenderFault as fault:
+            number = 1 + sum(1 for _ in folder.glob("refused-*.json"))
+            if number <= MAX_REFUSED:
+                act = signed.act
+                told = {"at": canonical.timestamp(act.at), "by": act.by, "kind": act.kind, "why": str(fault)}
+                durable.write_bytes(folder / f"refused-{number:03}.json", canonical.encode(told), durable.SHARED)
+            raise
+
     def add(
         self,
         subject: str,
@@ -48,8 +89,8 @@ class ActFolder:
         now: datetime,
         admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
     ) -> _State:
-        """Sign the next act, let `admit` (given the acts before it) judge it, keep it; nothing is kept when it raises.
-        Returns what `admit` returned."""
+        """Sign the next act, let `admit` (given the acts before it) judge it, keep it; when it raises, that alone
+        is kept (`refused`). Returns what `admit` returned."""
         folder = durable.make_directory(self.folder(subject))
         with durable.exclusive(folder):
             acts = self.acts(subject)
@@ -59,7 +100,7 @@ class ActFolder:
             if act.number > MAX_ACTS:
                 raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
             envelope = seal_act(act, signer)
-            state = admit(acts, open_act(envelope, self._trust, before))
+            state = self._admitted(folder, acts, open_act(envelope, self._trust, before), admit)
             durable.write_bytes(folder / act_name(act.number), envelope, durable.SHARED)
         return state
 
@@ -83,6 +124,6 @@ class ActFolder:
                 raise SenderFault("待签文件已超过一小时，或时间在将来。请在页面上重新生成再签。", "time")
             if signed.act.number > MAX_ACTS:
                 raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
-            state = admit(acts, signed)
+            state = self._admitted(folder, acts, signed, admit)
             durable.write_bytes(folder / act_name(signed.act.number), envelope, durable.SHARED)
         return state

@@ -1,13 +1,18 @@
 """A folder that a broker runs from: its key, its certificates, its configuration."""
 
+import hashlib
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from cryptography.x509.oid import NameOID
+
 from agent import durable
 from agent.errors import OperatorFault
+from agent.wire.signing import load_pem_certificates
+from agent.wire.topics import ROOT
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.authority.register import Register
@@ -27,7 +32,7 @@ from provisioning.center.broker_config import (
     mosquitto_acl,
     mosquitto_conf,
 )
-from provisioning.center.shut_out import CANARY_GOOD, CANARY_REVOKED
+from provisioning.center.shut_out import CANARY_GOOD, CANARY_REVOKED, IN_FORCE
 from provisioning.fleet.identity_files import refuse_second_home, write_identity
 from provisioning.fleet.toml_text import toml_text
 
@@ -86,7 +91,7 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
     bridge = _bridge(folder, order.bridge)
     files = {"root.pem": authority.root_pem} | _engine_files(order, rules, folder.absolute(), bridge)
     if order.engine in MOSQUITTO:
-        files |= {CRL_FILE: fresh_list(authority, now)}
+        files |= _in_force(authority, folder, rules, now)
     files |= {PAIRS_FILE: "".join(f"{pair_text(pair)}\n" for pair in pairs).encode()} if pairs else {}
     stale = {name: text for name, text in files.items() if _current(folder / name) != text}
     for name, text in stale.items():
@@ -102,7 +107,19 @@ def force_files(authority: Authority, folder: Path, now: datetime) -> dict[str, 
     known = read_file(folder / PAIRS_FILE).decode(errors="replace").split() if (folder / PAIRS_FILE).exists() else []
     pairs = tuple(parse_pair(text) for text in known)
     rules = _rules(register, pairs)
-    return {ACCESS_FILE: mosquitto_acl(rules).encode(), CRL_FILE: fresh_list(authority, now)}
+    return _in_force(authority, folder, rules, now)
+
+
+def _in_force(authority: Authority, folder: Path, rules: AccessRules, now: datetime) -> dict[str, bytes]:
+    """Access rules and revocation list, and in the rules one topic that the good canary may write to, named after both:
+    once it may, the broker has read them. It may do nothing else."""
+    crl = fresh_list(authority, now)
+    leaf = load_pem_certificates(read_file(folder / f"{CANARY_GOOD}.pem"))[0]
+    canary = str(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    text = mosquitto_acl(replace(rules, revoked=tuple(name for name in rules.revoked if name != canary)))
+    named = hashlib.sha256(text.encode() + crl).hexdigest()[:32]
+    text += f"\nuser {canary}\ntopic deny {ROOT}/#\ntopic write {IN_FORCE}{named}\n"
+    return {ACCESS_FILE: text.encode(), CRL_FILE: crl}
 
 
 def fresh_list(authority: Authority, now: datetime) -> bytes:

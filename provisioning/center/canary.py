@@ -13,6 +13,7 @@ from agent.tls import client_context
 
 TIMEOUT_S = 10.0  # ours; a broker that reloads answers within a fraction of a second
 _CONNACK, _PUBACK = 0x20, 0x40
+REFUSED = 0x80  # MQTT 5, section 2.4: reason codes from here on are failures
 NOT_AUTHORIZED = 0x87  # MQTT 5, section 3.4.2.1
 
 

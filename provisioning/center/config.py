@@ -23,7 +23,8 @@ DEFAULT_DATABASE = "sqlite:///center.db"
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """How the receiver reaches the broker; `server_name` must stand in the broker's certificate."""
+    """How the receiver reaches the broker; `server_name` must stand in the broker's certificate. `revocation_list` is
+    the broker's own file, where this computer can read it: looked at, never used."""
 
     host: str
     port: int
@@ -33,6 +34,7 @@ class BrokerSettings:
     certificate: Path
     key: Path
     keepalive_s: int
+    revocation_list: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _offload(top: Settings, folder: Path) -> OffloadSettings | None:
 
 
 def _broker(top: Settings, folder: Path) -> BrokerSettings:
-    names = ("host", "port", "protocol", "server_name", "ca", "certificate", "key", "keepalive_s")
+    names = ("host", "port", "protocol", "server_name", "ca", "certificate", "key", "keepalive_s", "revocation_list")
     table = top.table("broker", names)
     host = table.host("host")
     return BrokerSettings(
@@ -165,4 +167,5 @@ def _broker(top: Settings, folder: Path) -> BrokerSettings:
         table.path("certificate", folder),
         table.path("key", folder),
         table.integer("keepalive_s", KEEPALIVES_S, 30),
+        table.path("revocation_list", folder) if table.given("revocation_list") else None,
     )

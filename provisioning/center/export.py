@@ -275,7 +275,7 @@ def _report(recording: Path, segments: list[_Segment], office: Office, now: date
 
 
 def _notes(recording: Path) -> list[Path]:
-    return sorted((recording / NOTES).glob("*.dsse"))[:MAX_NOTES]
+    return sorted((recording / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]  # one too many is told
 
 
 def _segment(path: Path, stack: ExitStack) -> _Segment:

@@ -1,13 +1,13 @@
 """The export certificate as one self-contained page for paper: A4, no script, nothing from outside (pure)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from html import escape
 
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES, Verdict
+from agent.wire.instant import BEIJING
 from provisioning.center.export_certificate import ExportCertificate, Kind, Taken
 
-BEIJING = timezone(timedelta(hours=8))
 KINDS = {
     Kind.WHOLE: "全部原件 whole recording",
     Kind.EXACT: "原签名片段 exact cut, original signatures",

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from agent import durable
 from agent.clock import system_clock
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.log_proof import INCLUSION, kind_of, open_consistency, open_inclusion
+from agent.wire.device_events import EventType
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, device_id
 from agent.wire.signing import load_pem_certificates
@@ -22,6 +24,8 @@ from agent.wire.tree_head import TreeHead
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
 from provisioning.center.config import CenterConfig, read_config
+from provisioning.center.list_state import list_state
+from provisioning.center.page.view import readings
 from provisioning.center.summary import SOON_DAYS, DeviceSummary, certificate_days
 from provisioning.center.watched import TrustFile
 from provisioning.cli_frame import err, out, tell
@@ -31,6 +35,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="写入此文件；缺�
 CHECK_EVENT = "liuhen-center check-proof，或 tests/vectors/check_inclusion.py"
 CHECK_GROWTH = "liuhen-center check-proof，或 tests/vectors/check_growth.py"
 TITLES = ("设备", "在线", "连续至", "回执至", "待补", "缺口", "丢失", "告警", "余天", "最近联系")
+MORE, WIDE = ("存储", "版本"), 100  # columns of a terminal from which these fit, too
 PROVE_EXAMPLES = """例：liuhen-center prove REC-0001:17 --config center.toml --out proof.json
 
 或以事件标识：liuhen-center prove boot/0001 --device REC-0001 --config center.toml"""
@@ -112,13 +117,16 @@ def watch(
     settings, store = _opened(config)
     try:
         listed = TrustFile(settings.trust_list, load_pem_certificates(read_file(settings.root))[0])
-        trust = listed.load()
+        trust, free = listed.load(), _Free(store)
         with Live(console=out, auto_refresh=False) as live:
             for turn in itertools.count(1):
                 trust = listed.renew() or trust
-                days = certificate_days(trust, system_clock().read().wall)
+                now = system_clock().read().wall
+                days = certificate_days(trust, now)
                 size = _log_size(store, settings.receiver)
-                live.update(_table(settings, store.summary(), days, size), refresh=True)
+                rows, wide = store.summary(), out.width >= WIDE
+                found = free.look(rows) if wide else None
+                live.update(_table(settings, rows, days, size, found, list_state(settings, now)), refresh=True)
                 if turn == times:
                     break
                 time.sleep(every)
@@ -156,17 +164,44 @@ def _log_size(store: Any, name: str) -> int:
         return EventLog(ledger.rows, name).size()
 
 
-def _table(settings: CenterConfig, rows: tuple[DeviceSummary, ...], days: Mapping[str, int], size: int) -> Table:
+@dataclass
+class _Free:
+    """What devices last told of the room on their disks, asked for again when they told something new."""
+
+    store: Any
+    told: dict[str, str] = field(default_factory=dict)
+    upto: dict[str, int] = field(default_factory=dict)
+
+    def look(self, rows: tuple[DeviceSummary, ...]) -> Mapping[str, str]:
+        """By device, in GiB."""
+        for row in rows:
+            if self.upto.get(row.device) != row.upto:
+                self.upto[row.device] = row.upto
+                found = readings({row.device: self.store.newest(row.device, EventType.HEALTH_REPORTED)})
+                free = found[row.device].told.free_mib if row.device in found else None
+                self.told[row.device] = "—" if free is None else f"{free / 1024:.0f} G"
+        return self.told
+
+
+def _table(
+    settings: CenterConfig,
+    rows: tuple[DeviceSummary, ...],
+    days: Mapping[str, int],
+    size: int,
+    free: Mapping[str, str] | None = None,
+    state: tuple[bool, str] | None = None,
+) -> Table:
     title = f"{settings.receiver}：{len(rows)} 台设备，{sum(row.online for row in rows)} 台在线，日志 {size} 条"
     table = Table(
         title=title,
-        caption="余天：证书，— 为已吊销或不在清单；最近联系为 UTC",
+        caption="余天：证书，— 为已吊销或不在清单；最近联系为 UTC" + (f"\n{state[1]}" if state else ""),
+        caption_style="red" if state and not state[0] else "dim",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
     )
-    for name in TITLES:
+    for name in (*TITLES, *(() if free is None else MORE)):
         table.add_column(name, no_wrap=True)
     for row in rows:
         seen = (row.last_seen or "—")[5:19].replace("T", " ")
@@ -175,7 +210,8 @@ def _table(settings: CenterConfig, rows: tuple[DeviceSummary, ...], days: Mappin
         waits = row.parked or row.upto > row.receipted or left is None or left <= SOON_DAYS
         style = "red" if row.alarms else "yellow" if waits else ""
         told = "—" if left is None else str(left)
-        table.add_row(row.device, "是" if row.online else "否", *map(str, numbers), told, seen, style=style)
+        more = () if free is None else (free.get(row.device, "—"), row.version[:12] or "—")
+        table.add_row(row.device, "是" if row.online else "否", *map(str, numbers), told, seen, *more, style=style)
     return table
 
 

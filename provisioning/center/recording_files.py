@@ -44,7 +44,7 @@ def open_segment(path: Path, archive: Archive, stack: ExitStack) -> SegmentFile:
 def open_sidecars(folder: Path, archive: Archive, stack: ExitStack) -> Sidecars:
     """What lies beside the segments; raises as `open_segment`."""
     journal = folder / JOURNAL_NAME
-    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[:MAX_NOTES]}
+    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
     photos = {}
     for place in sorted([*folder.glob(PHOTOS), *folder.glob(PHOTOS + SUFFIX)]):
         source, sealed = open_source(place, stack), place.suffix == SUFFIX

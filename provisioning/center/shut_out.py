@@ -10,6 +10,7 @@ refused from that moment, whatever a broker does.
 """
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -32,10 +33,11 @@ from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import Bearer, Profile
 from provisioning.authority.revocation_list import verify_list
 from provisioning.authority.session import ISSUING
-from provisioning.center.broker_config import CRL_FILE, PID_FILE
-from provisioning.center.canary import NOT_AUTHORIZED, Door, Identity, is_let_in, publish_answer
+from provisioning.center.broker_config import ACCESS_FILE, CRL_FILE, PID_FILE
+from provisioning.center.canary import NOT_AUTHORIZED, REFUSED, Door, Identity, is_let_in, publish_answer
 
 CANARY_GOOD, CANARY_REVOKED = "canary-good", "canary-revoked"
+IN_FORCE = "liuhen/in-force/"  # below it the topic that only the rules now in the folder let the good canary write to
 RELOAD_S = 10.0  # ours: 5 000 users and 10 000 entries took 0.2 s (reference: provisioning, section 2)
 POLL_S = 0.02
 COMMAND_S = 30.0
@@ -95,7 +97,7 @@ def put_in_force(site: BrokerSite, files: Mapping[str, bytes], authority: Author
         for name, content in files.items():
             durable.write_bytes(site.folder / name, content)
         site.reload()
-        _wait(site, lambda: canaries(site), "金丝雀证书的准入结果不对")
+        _wait(site, lambda: canaries(site) and _has_read(site, files), "金丝雀证书的准入结果不对，或没有重读")
     except LiuhenFault as fault:
         for name, content in before.items():
             durable.write_bytes(site.folder / name, content)
@@ -108,6 +110,15 @@ def put_in_force(site: BrokerSite, files: Mapping[str, bytes], authority: Author
 def canaries(site: BrokerSite) -> bool:
     """Whether the good canary is let in and the revoked one is not."""
     return is_let_in(site.door, site.canary(CANARY_GOOD)) and not is_let_in(site.door, site.canary(CANARY_REVOKED))
+
+
+def _has_read(site: BrokerSite, files: Mapping[str, bytes]) -> bool:
+    """Whether the broker goes by these files: before it has read them, canaries only show what was before."""
+    found = re.search(rf"^topic write ({IN_FORCE}\S+)$", files[ACCESS_FILE].decode(), re.MULTILINE)
+    try:
+        return found is not None and publish_answer(site.door, site.canary(CANARY_GOOD), found[1]) < REFUSED
+    except EnvironmentFault:
+        return False  # it was let in a moment ago: the broker reads just now, or has read what shuts everybody out
 
 
 def silence(site: BrokerSite, authority: Authority, device: str, now: datetime) -> None:

@@ -16,7 +16,7 @@ class DeviceSummary:
     """One device at the centre. `received` events are stored; the last of the chain is number `upto` with the hash
     `head`, and without declared losses they are as many as its number. `parked` wait behind a gap, `gaps` is how often
     one opened, `losses` how many the device declared; `alarms` counts distinct ones; `receipts` reached the broker, the
-    last of them up to `receipted`; `last_seen` is RFC 3339 or None."""
+    last of them up to `receipted`; `last_seen` is RFC 3339 or None; `version` its programs' or ""."""
 
     device: str
     received: int
@@ -30,6 +30,7 @@ class DeviceSummary:
     receipted: int
     online: bool
     last_seen: str | None
+    version: str = ""
 
 
 def device_summary(
@@ -54,6 +55,7 @@ def device_summary(
         row.get("receipted", 0),
         bool(status is not None and status["online"]),
         max(seen, default=None),
+        "" if status is None else str(status["version"] or ""),
     )
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from agent import durable
 from agent.duty.case_facts import CaseFacts
 from agent.duty.record_counts import UsedCase
-from agent.duty.review import Move, Review, Turn, turns
+from agent.duty.review import MOVE_WORDS, Move, Review, Turn, turns
 from agent.errors import OperatorFault, SenderFault
 from agent.markup import templates
+from agent.wire.instant import BEIJING
 from provisioning.center.cases import CaseRoom
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -34,6 +35,7 @@ def gather(room: CaseRoom) -> Gathered:
     troubles: list[str] = []
     for task in room.tasks():
         review, facts = _review(room, task, troubles)
+        troubles += _refused(room, task)
         used = _used(facts, review, _turns(room, facts.unit, review, troubles))
         cases.append(replace(used, papers=room.papers(facts)))
     return Gathered(tuple(cases), tuple(dict.fromkeys(troubles)))
@@ -45,6 +47,15 @@ def _review(room: CaseRoom, task: str, troubles: list[str]) -> tuple[Review, Cas
     except SenderFault as fault:  # the acts were changed; what devices signed stands all the same
         troubles.append(f"{task} 的审核记录不能采信：{fault}")
         return Review(task), room.facts(task, "")
+
+
+def _refused(room: CaseRoom, task: str) -> Iterator[str]:
+    """What somebody signed in the review of `task` and the rules refused: a handler who would review, an act out of
+    its turn."""
+    for tried in room.folder.refused(task):
+        move = MOVE_WORDS[Move(tried.kind)] if tried.kind in set(Move) else tried.kind
+        when = f"{tried.at.astimezone(BEIJING):%Y-%m-%d %H:%M}"
+        yield f"{task}：{tried.by} 于 {when} 办理“{move}”被拒：{tried.why}"
 
 
 def _turns(room: CaseRoom, unit: str, review: Review, troubles: list[str]) -> tuple[Turn, ...]:

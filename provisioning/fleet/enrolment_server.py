@@ -2,6 +2,7 @@
 database is for one thread."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +15,11 @@ from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.est import respond
 from provisioning.fleet.est_messages import Answered, Asked
 from provisioning.fleet.identity_files import write_identity
-from provisioning.web_server import PEER, ServerIdentity, run_app
+from provisioning.web_server import PEER, Beside, ServerIdentity, run_app
 
 FOLDER, NAME, SUBJECT = "enrolment-server", "server", "enrolment-1"
 NO_CONTENT = 204
+KEEP_S = 60.0  # ours: a revocation on the bench reaches a broker that it did not name within a minute
 _HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -31,10 +33,14 @@ def server_identity(authority: Authority, hosts: tuple[str, ...], now: datetime)
     return ServerIdentity(folder / f"{NAME}.pem", folder / f"{NAME}.key", clients)
 
 
-def serve(authority: Authority, identity: ServerIdentity, clock: Clock, sock: Any) -> None:
-    """Serve on a bound socket until SIGTERM or Ctrl-C; the trust list is signed at the end at the latest."""
+def serve(
+    authority: Authority, identity: ServerIdentity, clock: Clock, sock: Any, keep: Callable[[datetime], object] | None
+) -> None:
+    """Serve on a bound socket until SIGTERM or Ctrl-C; the trust list is signed at the end at the latest. `keep` is
+    called every minute with the time, between requests."""
+    beside = None if keep is None else Beside(lambda: keep(clock.read().wall), KEEP_S)
     with enrolment_desk(authority) as desk:
-        run_app(Application(desk, clock), sock, identity)
+        run_app(Application(desk, clock), sock, identity, beside)
 
 
 class Application:

@@ -116,18 +116,30 @@ def serve(
     host: Annotated[list[str] | None, typer.Option(help="设备连接所用的名称或地址，写进证书，可重复")] = None,
     bind: Annotated[str, typer.Option(help="监听地址")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(min=0, max=65_535, help="监听端口")] = 8491,
+    broker: Annotated[
+        Path | None, typer.Option("--broker-folder", help="运行中的 Mosquitto 的目录：规则与吊销列表随登记自动更新")
+    ] = None,
+    broker_port: Annotated[int, typer.Option(help="该服务器的端口")] = 8883,
+    broker_name: Annotated[str, typer.Option(help="该服务器证书中的名称")] = "localhost",
+    reload_command: Annotated[str, typer.Option("--reload-command", help="让它重读的命令；缺省按 pid 发 SIGHUP")] = "",
     by: By = "serve",
 ) -> None:
     """提供入网与续期服务（HTTPS，EST 路径），直到 Ctrl-C (first-boot enrolment and renewal)."""
     from agent.web.server import listen
+    from provisioning.center.force import broker_site
+    from provisioning.center.keeping import Keeper
     from provisioning.fleet import enrolment_server
 
     source = open_authority(authority, by)
+    keeper = None
+    if broker is not None:
+        site = broker_site(broker, broker_name, broker_port, reload_command)
+        keeper = Keeper(site, source, lambda line: err.print(line, markup=False))
     identity = enrolment_server.server_identity(source, tuple(host or LOOPBACK_NAMES), now())
     sock = listen(bind, port, "请用 --port 换一个端口。")
     told = f"https://{(host or LOOPBACK_NAMES)[0]}:{sock.getsockname()[1]}/liuhen/enrol"
     err.print(f"入网服务：{told} 。Ctrl-C 结束。", markup=False)
-    enrolment_server.serve(source, identity, system_clock(), sock)
+    enrolment_server.serve(source, identity, system_clock(), sock, None if keeper is None else keeper.look)
 
 
 def inventory(

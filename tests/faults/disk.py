@@ -68,7 +68,9 @@ class Disk:
         return cls(trace.root, {node: dict(names) for node, names in trace.start.items()}, dict(trace.content))
 
     def cuts(self, operations: Iterable[tuple[int, Operation]], model: Model) -> Iterator[None]:
-        """Carry out one operation after another; the power may go wherever this yields."""
+        """Carry out one operation after another; the power may go wherever this yields, also before the first: a
+        recovery that finds nothing to do writes nothing."""
+        yield
         for ended, operation in operations:
             match operation:
                 case Promised(text):

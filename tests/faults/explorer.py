@@ -66,7 +66,10 @@ def explore(
     scenario.prepare(bench)
     traced = _traced(scenario, bench, folder, str(rounds))
     kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
-    return _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
+    found = _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
+    if not found.promises:
+        raise TraceFault(f"{scenario.name} promised nothing: nothing was shown")
+    return found
 
 
 def explore_recovery(
@@ -147,8 +150,6 @@ def _judge(
                     fault += f" (kept in {_save(bench, tree, said, bench.with_name(f'broken-{found.states}'))})"
                 found.broken.append(fault)
                 break
-    if not found.promises:
-        raise TraceFault(f"{scenario.name} promised nothing: nothing was shown")
     return found
 
 

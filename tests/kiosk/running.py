@@ -21,7 +21,7 @@ class RunningKiosk:
 
     def __init__(self, config: Path, *command: str) -> None:
         self.config, self.disclosed = config, config.parent / "state/disclosed"
-        self._command = command or ("-m", "kiosk.cli", "serve", "--config", str(config))
+        self._command = command or ("-m", "kiosk", "serve", "--config", str(config))
         self.url = ""
 
     def __enter__(self) -> Self:

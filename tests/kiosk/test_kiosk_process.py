@@ -20,7 +20,7 @@ def bench() -> Bench:
 
 
 def refused_start(config: Path, code: int) -> str:
-    command = [sys.executable, "-m", "kiosk.cli", "serve", "--config", str(config)]
+    command = [sys.executable, "-m", "kiosk", "serve", "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (code, "")
     assert len(done.stderr.strip().splitlines()) == 1
@@ -159,10 +159,11 @@ def test_a_taken_port_is_explained(bench: Bench, tmp_path: Path) -> None:
 
 def test_the_first_page_does_not_wait_for_the_publishing_office_and_the_screens_keeper_to_be_loaded() -> None:
     """Bites when a file of the server takes something from `kiosk.publishing`, the agent's control or a picture
-    library: the start is made of what is loaded."""
+    library, or a start waits for the command line's: the start is made of what is loaded."""
     code = (
-        "import sys, kiosk.cli, kiosk.config, kiosk.serving;"
-        "late = ('kiosk.publishing', 'kiosk.screen', 'kiosk.browser', 'agent.control', 'agent.adapters',"
+        "import sys, kiosk.__main__, kiosk.config, kiosk.serving;"
+        "late = ('typer', 'rich', 'agent.duty.policies', 'agent.duty.case_facts', 'kiosk.cli', 'kiosk.publishing',"
+        " 'kiosk.screen', 'kiosk.browser', 'agent.control', 'agent.adapters',"
         " 'agent.evidence', 'PIL', 'openpyxl', 'fontTools', 'sqlalchemy', 'httpx');"
         "print([name for name in late if name in sys.modules])"
     )

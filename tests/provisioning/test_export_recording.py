@@ -17,9 +17,8 @@ from typer.testing import CliRunner
 
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.clip import verify_excerpt
 from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certificate
-from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME, commands_of
+from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME
 from agent.evidence.recovery import examine
 from agent.evidence.report import Report
 from agent.evidence.sidecars import MAX_SUMS
@@ -37,6 +36,7 @@ from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
 from tests.agent.evidence.bench import NOW, flipped, private_key
 from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
+from tests.agent.evidence.handed_out import commands_of, verify_excerpt
 from tests.provisioning.district import TestDistrict, today
 from tests.provisioning.grounds import no_grounds
 from tests.support.commands import run_here

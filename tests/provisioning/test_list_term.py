@@ -12,10 +12,15 @@ from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import Authority
 from provisioning.authority.list_term import Term, broker_term, signed_term
 from provisioning.authority.revocation_list import LIFETIME, current_list
+from provisioning.center.config import read_config
+from provisioning.center.list_state import list_state
+from provisioning.center.page.door import Role
+from provisioning.center.store import open_store
 from provisioning.cli import app
 from provisioning.fleet.inventory import open_inventory
 from tests.provisioning.bench_room import bench, planned
-from tests.provisioning.district import NOW, today
+from tests.provisioning.district import NOW, SteppedClock, TestDistrict, today
+from tests.provisioning.page_bench import PageBench
 
 
 def ask(*words: object) -> Result:
@@ -90,3 +95,47 @@ def test_bench_without_any_list_is_not_alarmed(tmp_path: Path) -> None:
         pass
     assert "[正常]  吊销列表：还没有签发过" in ask("doctor", "--authority", tmp_path / "ca").stdout
     assert json.loads(ask("inventory", "--authority", tmp_path / "ca", "--json").stdout)["revocation_list_days"] is None
+
+
+def test_the_centre_tells_how_long_the_list_of_its_broker_holds(tmp_path: Path) -> None:
+    district = TestDistrict(tmp_path, 8883, moment=lambda: NOW)
+    folder, broker = district.receiver(), district.broker().parent
+    config = read_config(folder / "center.toml")
+    assert list_state(config, NOW) is None, "nobody said where it is"
+    text = (
+        (folder / "center.toml").read_text().replace("[broker]\n", '[broker]\nrevocation_list = "../broker/crl.pem"\n')
+    )
+    (folder / "center.toml").write_text(text)
+    config = read_config(folder / "center.toml")
+    for days, good, word in ((1, True, "还有 58 天"), (54, False, "只剩 5 天"), (61, False, "过期")):
+        state = list_state(config, NOW + timedelta(days=days, hours=1))
+        assert state is not None
+        assert (state[0], word in state[1]) == (good, True), state
+    (broker / "crl.pem").write_bytes(b"garbage")
+    assert list_state(config, NOW) == (False, "消息服务器的吊销列表：无法读取。请运行 broker-config --reload。")
+    (broker / "crl.pem").unlink()
+    assert (list_state(config, NOW) or (True, ""))[0] is False
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_fleets_page_shows_it(tmp_path: Path) -> None:
+    district = TestDistrict(tmp_path, 8883)
+    folder, _ = district.receiver(), district.broker()
+    text = (
+        (folder / "center.toml").read_text().replace("[broker]\n", '[broker]\nrevocation_list = "../broker/crl.pem"\n')
+    )
+    (folder / "center.toml").write_text(text)
+    config = read_config(folder / "center.toml")
+    store = open_store(config.database, folder)
+    clock = SteppedClock(today())
+    page = PageBench(config, store, clock)
+    try:
+        seen = (await page.ask("/", page.cookie(Role.OPERATOR)))[1]
+        assert "消息服务器的吊销列表：有效期至" in seen
+        assert 'class="trouble" role="alert"' not in seen
+        clock.wall += timedelta(days=55)
+        seen = (await page.ask("/", page.cookie(Role.OPERATOR)))[1]
+        assert 'class="trouble" role="alert">消息服务器的吊销列表' in seen
+    finally:
+        store.close()

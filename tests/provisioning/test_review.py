@@ -18,9 +18,11 @@ from agent.duty.review_admission import Finding, decision, opinion, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import OperatorFault, SenderFault
+from provisioning.center.act_folder import MAX_REFUSED
 from provisioning.center.cli import app
 from provisioning.center.review_packet import Seal, check_packet, write_packet
 from provisioning.center.review_page import Dossier, review_page
+from provisioning.center.use_room import gather
 from tests.agent.duty.office import MATERIALS, findings
 from tests.provisioning.district import load_signer
 from tests.provisioning.review_office import EXAMINER, HANDLER, LEADER, STRANGER, TASK, ReviewOffice
@@ -102,6 +104,24 @@ def test_a_major_case_goes_the_whole_way_and_its_packet_holds(office: ReviewOffi
     assert page.count('<tr id="e') == 11
     for words in ("与现场出具的文书一致", "须法制审核", "从重情节有录像为证", "人工判断", "修改后办理"):
         assert words in page, words
+
+
+def test_handler_who_would_review_his_own_case_is_refused_and_stands_in_the_report(office: ReviewOffice) -> None:
+    """Also a reviewer of another body, and a decision before the review: whoever tries is named, with the reason."""
+    _submit(office)
+    with pytest.raises(SenderFault):
+        _act(office, HANDLER, Move.ACCEPT, {})
+    with pytest.raises(SenderFault):
+        _act(office, STRANGER, Move.ACCEPT, {})
+    told = gather(office.room()).troubles
+    assert [line.split(" 于 ")[0] for line in told] == [f"{TASK}：{HANDLER}", f"{TASK}：{STRANGER}"]
+    assert ["被拒" in line and "“受理”" in line for line in told] == [True, True]
+    assert "不属于审核机构" in told[1]
+    assert len(office.room().review(TASK).acts) == 1
+    for _ in range(MAX_REFUSED):
+        with pytest.raises(SenderFault):
+            _act(office, HANDLER, Move.ACCEPT, {})
+    assert len(office.room().folder.refused(TASK)) == MAX_REFUSED
 
 
 def test_the_packets_own_page_of_commands_holds_with_openssl_alone(office: ReviewOffice, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Taking a device out at a running Mosquitto: judged by what is delivered, and by what a broken list would do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from provisioning.center.broker_config import ACCESS_FILE, CRL_FILE, PID_FILE
 from provisioning.center.canary import Identity, is_let_in
 from provisioning.center.force import broker_site, put_in_force
 from provisioning.center.force import shut_out as revoke
+from provisioning.center.keeping import Keeper
 from provisioning.fleet.inventory import Planned, open_inventory
 from provisioning.fleet.states import State
 from tests.provisioning.district import PLACE, UNIT, Client, TestDistrict, broker_process, eventually, running, today
@@ -171,3 +173,33 @@ def test_broker_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SenderFault, match="重读"):
         revoke(district.authority, A, "遗失", site, today())
     assert district.authority.trust().credentials
+
+
+def test_broker_that_the_bench_did_not_name_follows_the_register_by_itself(post: Post) -> None:
+    said: list[str] = []
+    keeper = Keeper(post.site, post.district.authority, said.append)
+    put_in_force(post.site, post.district.authority, today())
+    assert (keeper.look(today()), said) == (False, [])
+    revoke(post.district.authority, A, "遗失", None, today())
+    assert post.let_in(A), "the broker does not know yet"
+    assert keeper.look(today())
+    assert (post.let_in(A), post.let_in(B)) == (False, True)
+    assert ("已更新" in said[0], keeper.look(today())) == (True, False)
+    late = today() + timedelta(days=31)
+    keeper.site = replace(post.site, patience_s=0.5)
+    before = (post.site.folder / CRL_FILE).read_bytes()
+    assert keeper.look(late) is False, "a list that begins in the future is judged and not put in place"
+    assert (post.site.folder / CRL_FILE).read_bytes() == before
+    keeper.look(late)
+    assert len([line for line in said if "没有跟上" in line]) == 1, "a fault that stays is told once"
+
+
+def test_broker_that_has_not_read_the_new_list_yet_is_not_taken_for_one_that_has(post: Post) -> None:
+    """Its canaries show what was before: a good one is let in, an old revoked one is not."""
+    before = {name: (post.site.folder / name).read_bytes() for name in (CRL_FILE, ACCESS_FILE)}
+    deaf = shut_out.BrokerSite(post.site.folder, post.site.door, lambda: None, 0.3)
+    with pytest.raises(SenderFault, match="没有重读"):
+        revoke(post.district.authority, A, "遗失", deaf, today())
+    assert {name: (post.site.folder / name).read_bytes() for name in before} == before
+    revoke(post.district.authority, A, "遗失", post.site, today())
+    assert not post.let_in(A)

@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
 """留痕录像独立检验程序：只有这一个文件，只需 Python 3.11 以上、cryptography 与 cbor2；不含本系统的其他代码，不联网。
 Liuhen: verify one recording with this file alone. Needs Python >= 3.11, cryptography, cbor2; never goes online.
-
     python3 liuhen_verify.py RECORDING_FOLDER --root root.pem          (or one segment-0001.mp4; --json)
-
 Exit codes 退出码: 0 complete 完整, 10 explained-gap 有说明中断, 11 unexplained-gap 无说明中断, 12 missing 缺失, 13 altered 被改,
 14 untrusted 不可信, 2 wrong usage or unreadable 用法不对或读不到. A signature proves: unchanged since that device sealed it; neither that
 the scene is true nor that the clock was right. 签名只证明：自该设备封存之后内容未被改动；不证明画面内容属实，也不证明设备当时的时钟准确。
 """
 import argparse, functools, hashlib, itertools, json, mmap, os, re, stat, sys
-from datetime import UTC, datetime, timedelta; from pathlib import Path
+from collections.abc import Mapping; from datetime import UTC, datetime, timedelta; from pathlib import Path
 try:
     import cbor2; from cryptography import x509; from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization; from cryptography.hazmat.primitives.asymmetric import ec, utils
@@ -17,11 +15,11 @@ except ImportError: print("needs: pip install cryptography cbor2", file=sys.stde
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "unreadable": 2, "missing": 12, "untrusted": 14, "altered": 13}; RANK = list(CODES)  # from good to bad: what cannot be read may hide worse, an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
-PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000
-MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY = 1 << 20, 64 << 20, 1 << 30, 4096, 32768  # ours, as in agent.evidence; larger is altered unread
+PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000; MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY = 1 << 20, 64 << 20, 1 << 30, 4096, 32768  # ours, as in agent.evidence; larger is altered unread
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, EDGE_MS, NORMAL, GOES_ON, EPOCH = 1000, 5000, ("stopped", "continued"), ("muted", "sound-lost", "picture-frozen", "clock-jumped"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
+DIALECTS = {None: (b"c2pa", "iat", None), "cml-c2pa": (b"c2pa", "iat", b"\xd8\x40"), "c2pa-rs-2562": (b"fseg", "iat", b""), "c2pa-rs-2631": (b"fseg", 6, b"")}  # of live signatures: value of the emsg, time, what stands before a certificate that is signed detached
 WHERE = ("latitude", "longitude", "quality", "satellites", "hdop", "age_ms"); PLACE = [range(-900_000_000, 900_000_001), range(-1_800_000_000, 1_800_000_001), (range(1, 6), range(8, 9)), range(100), range(1, 10_000), range(-10_000, 10_001)]
 SIGNED_DATA, DATA, SHA_256, ES_256, VERSION_1, SIGNED_ATTRIBUTES = map(bytes.fromhex, ("06092a864886f70d010702", "06092a864886f70d010701", "300b0609608648016503040201", "300a06082a8648ce3d040302", "020101", "301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420"))
 COUNT, NUMBER, DIGEST, RECORDING, BOOT = range(1, 2**53), range(2**53), re.compile(b".{32}", re.DOTALL), re.compile("(?:REC|KSK)-[0-9]{4,6}-R[0-9]{6,9}"), str
@@ -50,7 +48,12 @@ def walk(data, at=0):
         if len(data) - at < header or size > len(data) - at: raise Beyond
         require(size >= header and all(0x20 <= letter < 0x7F for letter in kind)); yield kind, at, at + header, at + size; at += size
 def boxes(data): return [(kind, data[inside:end]) for kind, at, inside, end in walk(data) if require(inside == at + 8) is None]
-def cbor(data): return cbor2.loads(bytes(data)) if len(data) <= MAX_CBOR else require(condition=False)
+def plain(it, depth=16):
+    """Whether nothing but maps, lists, text, bytes, whole numbers, dates and COSE_Sign1 stand in a decoded item."""
+    if isinstance(it, cbor2.CBORTag): return it.tag == 18 and depth > 1 and plain(it.value, depth - 1)
+    if isinstance(it, (list, tuple, Mapping)): return depth > 1 and all(plain(part, depth - 1) for part in ([*it, *it.values()] if isinstance(it, Mapping) else it))
+    return type(it) in (str, bytes, bool, type(None), datetime) or (type(it) is int and -2**64 <= it < 2**64)
+def cbor(data): require(len(data) <= MAX_CBOR); value = cbor2.loads(data); require(plain(value) and cbor2.dumps(value) == data); return value
 def fits(value, form):
     """Whether a decoded item has the form that the device writes; nothing else is ever taken for signed fields."""
     if isinstance(form, dict): return type(value) is dict and all(key in value and fits(value[key], it) for key, it in form.items())
@@ -61,7 +64,7 @@ def fits(value, form):
     return isinstance(value, form) if isinstance(form, type) else value is None if form is None else form(value)
 def sign1(value, key=None, payload=None):
     """The parts of a COSE_Sign1 (RFC 9052), ES256; verified when a key is given."""
-    require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7); protected, _, inside, signature = value.value
+    require(value.tag == 18 and len(value.value) == 4 and cbor(value.value[0])[1] == -7); protected, unprotected, inside, signature = value.value; require(type(inside) in (bytes, type(None)) and isinstance(unprotected, Mapping))
     if key is not None: es256(key, signature, cbor2.dumps(["Signature1", protected, b"", inside if payload is None else payload]))
     return value.value
 def superbox(data):
@@ -83,7 +86,7 @@ def read_manifest(box):
     require((kind, root, store, child, none, nothing, len(parts), len(part)) == (b"jumb", b"c2pa", "c2pa", b"c2ma", [], [], 3, 3))
     ((claim,), no_claims), ((signature,), no_signatures), (no_assertions, listed) = part[b"c2cl", "c2pa.claim.v2"], part[b"c2cs", "c2pa.signature"], part[b"c2as", "c2pa.assertions"]
     sealed = cbor(signature); protected, unprotected, payload, _ = sign1(sealed); chain = cbor(protected)[33] if isinstance(cbor(protected)[33], list) else [cbor(protected)[33]]
-    sign1(sealed, x509.load_der_x509_certificate(chain[0]).public_key(), claim); require(len(chain) <= 4 and all(type(it) is bytes for it in chain) and cbor2.dumps(sealed) == signature)
+    sign1(sealed, x509.load_der_x509_certificate(chain[0]).public_key(), claim); require(len(chain) <= 4 and all(type(it) is bytes for it in chain))
     require(payload is None and set(unprotected) <= {"pad", "sigTst2"} and not unprotected.get("pad", b"").strip(b"\0") and not (no_claims or no_signatures or no_assertions))
     told = [{"url": f"self#jumbf=c2pa.assertions/{it[1]}", "hash": sha(it[2])} for it in listed]; require(cbor(claim)["signature"] == f"self#jumbf=/c2pa/{label}/c2pa.signature" and cbor(claim)["created_assertions"] == told)
     found = {it[1]: cbor(it[3][0]) for it in listed if len(it[3]) == 1 and not it[4]}; require(len(found) == len(told))
@@ -91,8 +94,9 @@ def read_manifest(box):
     require(hashed["exclusions"] == EXCLUSIONS and hashed["alg"] == "sha256" and fits(hashed["hash"], DIGEST) and fits(opening, OPENING) and (seal is None or fits({"opening_signature": b"", **seal}, SEAL)))
     point = session["key"]; require((point[1], point[-1], point[3], type(point[-2]), type(point[-3]), type(session["minSequenceNumber"])) == (2, 1, -7, bytes, bytes, int))
     key = ec.EllipticCurvePublicNumbers(int.from_bytes(point[-2]), int.from_bytes(point[-3]), ec.SECP256R1()).public_key()
-    sign1(session["signerBinding"], key, chain[0]); named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
-    return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": opening, "seal": seal, "key": key, "key_id": named, "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
+    if (dialect := opening["context"].get("vsi_profile")) not in [*DIALECTS]: raise OSError(f"unknown dialect of live signatures 不认识实时签名的写法: {dialect!r:.40}")
+    _, _, prefix = DIALECTS[dialect]; bound = chain[0] if prefix is None else prefix + cbor2.dumps(chain[0]); require(sign1(session["signerBinding"], key, bound)[2] == (bound if prefix is None else None)); named = sha(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))[:8]
+    return {"chain": chain, "unstamped": without_stamp(box, signature), "flat": hashed["hash"], "opening": opening, "seal": seal, "key": key, "key_id": named, "dialect": DIALECTS[dialect], "live": seal["live_manifest"] if seal else label, "least": session["minSequenceNumber"]}
 def read_fragment(data, at, manifest, read):
     """The journal entry of the fragment `styp emsg uuid moof mdat` at `at`, everything verified; raises otherwise."""
     start, found, whole = at, {}, hashlib.sha256()
@@ -102,11 +106,10 @@ def read_fragment(data, at, manifest, read):
         found[kind], read[0] = (at, after), after
     if len(found) < 5: raise Beyond
     emsg, uuid, moof = (bytes(data[slice(*found[kind])]) for kind in (b"emsg", b"uuid", b"moof")); message, entry = emsg[24 + len(NAMES):], cbor(uuid[24:])
-    protected, unprotected, payload, signature = sign1(cbor(message), manifest["key"]); signed, media_at = cbor(payload), found[b"moof"][0]
-    exact = NAMES + b"".join(number.to_bytes(4) for number in (1000, 0, entry["ms"], entry["seq"] & 0xFFFFFFFF)) + cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected, payload, signature]))
-    require(emsg[8:] == exact and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP and uuid[8:24] == JOURNAL)
+    protected, unprotected, payload, _ = sign1(cbor(message), manifest["key"]); signed, media_at = cbor(payload), found[b"moof"][0]
+    require(payload is not None and set(cbor(protected)) == {1, manifest["dialect"][1]} and emsg[8:-len(message)] == NAMES[:-5] + manifest["dialect"][0] + b"\0" + b"".join(number.to_bytes(4) for number in (1000, 0, entry["ms"], entry["seq"] & 0xFFFFFFFF)) and unprotected == {4: manifest["key_id"]} and data[start:start + len(STYP)] == STYP and uuid[8:24] == JOURNAL)
     require(signed["bmffHash"]["hash"] == whole.digest() and signed["manifestId"] == manifest["live"] and signed["sequenceNumber"] == entry["seq"] >= manifest["least"])
-    require(fits(entry, ENTRY) and list(entry) == list(ENTRY) and cbor2.dumps(entry) == uuid[24:] and len(uuid) <= 24 + MAX_ENTRY and entry["moof"] == sha(moof)[:8])
+    require(fits(entry, ENTRY) and list(entry) == list(ENTRY) and len(uuid) <= 24 + MAX_ENTRY and entry["moof"] == sha(moof)[:8])
     return entry | {"honest": entry["media"] == sha(data[media_at:after]), "head": sha(uuid[24:]), "offset": start, "end": after, "media_at": media_at}
 def next_fragment(data, at): return next((match.start() for match in re.compile(FRAGMENT_START, re.DOTALL).finditer(data, at)), len(data))
 def read_segment(name, data, whole, tell):
@@ -226,8 +229,7 @@ def check_signature(p7s, sums, roots, devices, tell):
     try:
         at, chain, attributes = p7s.index(DATA) + len(DATA) + 4, [], SIGNED_ATTRIBUTES + sha(sums); signature = p7s[p7s.index(attributes) + len(attributes) + len(ES_256) + 2:]
         while p7s[at:at + 2] == b"0\x82": chain.append(p7s[at:at + 4 + int.from_bytes(p7s[at + 2:at + 4])]); at += len(chain[-1])
-        leaf = x509.load_der_x509_certificate(chain[0])
-        issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
+        leaf = x509.load_der_x509_certificate(chain[0]); issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
         signer = tlv(48, VERSION_1, issued, SHA_256, tlv(160, attributes), ES_256, tlv(4, signature))
         require(p7s == tlv(48, SIGNED_DATA, tlv(160, tlv(48, VERSION_1, tlv(49, SHA_256), tlv(48, DATA), tlv(160, *chain), tlv(49, signer)))))
         es256(leaf.public_key(), signature, tlv(49, attributes), raw=False); verdict = "untrusted"; require(trusted_path(chain, roots)[0] in devices or not devices)
@@ -249,7 +251,7 @@ def each(folder, names, limit, found, tell):
             with open(folder / name, "rb", opener=lambda place, flags: os.open(place, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
                 require(stat.S_ISREG(os.fstat(stream.fileno()).st_mode), OSError, "no regular file 不是普通文件"); size = stream.seek(0, 2); require(size <= limit)
                 with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if size else memoryview(b"") as data, memoryview(data) as view: found[name] = sha(view).hex(); yield name, view
-        except OSError as error: found[name] = tell("unreadable", f"{name}: {error}")
+        except OSError as error: tell("unreadable", f"{name}: {error}"); found.update({} if isinstance(error, FileNotFoundError) else {name: None})
         except ValueError: found[name] = tell("altered", f"{name}: larger than any that a device writes 过大") or ""
 def check_sidecars(folder, names, found, segments, roots, intact, tell):
     """Journal, photos and SHA256SUMS with its signature; `found` has the sums of the segments by name."""
@@ -264,8 +266,7 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
         elif not sums and found[name] not in named: tell("unreadable", f"{name}: named nowhere, only liuhen-verify can judge it 无处记载此照片，请用 liuhen-verify")
     if len(lost := named - {*found.values()}) > sum(it.endswith(".jpg.enc") for it in names) + [*found.values()].count(None): tell("missing", f"photos that the signed journal names 日志所载照片不在: {' '.join(sorted(lost))}")
     if others := [it for it in names if it not in found and it not in beside]: tell("complete", f"also there, not judged 未核验: {len(others)}, {' '.join(others[:9])}")
-    if "SHA256SUMS" not in beside: return
-    if not told or None in lines or len(lines) > MAX_SUMS or len({line[0] for line in lines}) > len(told): return tell("altered", "SHA256SUMS: not in its form 格式不对")
+    if not told or None in lines or len(lines) > MAX_SUMS or len({line[0] for line in lines}) > len(told): return tell("altered", "SHA256SUMS: not in its form 格式不对") if "SHA256SUMS" in beside else None
     for name in sorted(found.keys() | told.keys()):
         if found.get(name, "") not in (told.get(name), None): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
     if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
@@ -276,7 +277,7 @@ def verify(path, roots):
     for name, data in each(folder, [it for it in names if not whole or (it.startswith("segment-") and it.endswith(".mp4"))], 1 << 62, found, tell):
         segment = read_segment(name, data, whole, tell); segments += [segment] if segment else []
         if segment and segment["unstamped"]: found[name] = sha(data[:segment["at"]], segment["unstamped"], data[segment["at"] + MANIFEST_BYTES:]).hex()  # the list is of the files as they were sealed
-    if not whole and None in found.values(): raise OSError(findings[0][1])
+    if not whole and findings and findings[0][0] == "unreadable": raise OSError(findings[0][1])
     if whole and not found: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
     segments.sort(key=lambda it: it["number"]); check_recording(segments, whole, tell); intact = not any(verdict in ("altered", "missing", "untrusted") for verdict, _ in findings)
     if whole: check_sidecars(path, names, found, segments, roots, intact, tell)

@@ -11,6 +11,7 @@ from agent.wire.canonical import parse_timestamp
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import DeviceId
 from provisioning.authority.authority import read_file
+from provisioning.center.list_state import list_state
 from provisioning.center.page import view
 from provisioning.center.page.door import Page, Visitor
 from provisioning.center.page.frame import LOOKS, Frame
@@ -37,7 +38,7 @@ class FleetPages:
         return frame.page(
             "fleet.html", "设备", visitor,
             {"here": Page.FLEET, "fleet": shown, "columns": view.FLEET, "alarms": alarms,
-             "alarm_columns": ALARM_COLUMNS},
+             "alarm_columns": ALARM_COLUMNS, "revocation": list_state(frame.config, frame.now())},
         )  # fmt: skip
 
     def device(self, visitor: Visitor, device: DeviceId) -> str:

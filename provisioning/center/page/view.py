@@ -20,7 +20,7 @@ from provisioning.center.summary import SOON_DAYS, DeviceSummary, certificate_da
 SHORT_MIB = 8 * 1024  # ours: some four hours at 4 Mbit/s
 FLEET = (
     "设备", "在线", "最近联系", "连续至", "未回执", "待补", "缺口", "丢失", "告警", "证书余天", "存储剩余", "电量",
-    "状况于",
+    "状况于", "版本",
 )  # fmt: skip
 RECORDINGS = ("录制", "开始", "结束", "片段", "链头", "见证")
 
@@ -94,10 +94,12 @@ def _device(name: str, row: DeviceSummary | None, days: int | None, health: Read
     left = "已吊销或不在清单" if days is None else days
     told = _health(health)
     if row is None:
-        return dict(zip(FLEET, (name, "从未联系", "—", 0, 0, 0, 0, 0, 0, left, *told), strict=True))
+        return dict(zip(FLEET, (name, "从未联系", "—", 0, 0, 0, 0, 0, 0, left, *told, "—"), strict=True))
     seen = "—" if row.last_seen is None else moment(parse_timestamp(row.last_seen))
     numbers = (row.upto, row.upto - row.receipted, row.parked, row.gaps, row.losses, row.alarms)
-    return dict(zip(FLEET, (name, "是" if row.online else "否", seen, *numbers, left, *told), strict=True))
+    return dict(
+        zip(FLEET, (name, "是" if row.online else "否", seen, *numbers, left, *told, row.version or "—"), strict=True)
+    )
 
 
 def _health(health: Reading | None) -> tuple[str, str, str]:

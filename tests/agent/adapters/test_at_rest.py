@@ -35,6 +35,7 @@ from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.encrypted_photo import photo_digest
 from agent.evidence.journal import Reason
 from agent.evidence.reasons import Cause
+from agent.evidence.vsi_profiles import VSI_PROFILES
 from agent.recording_part import equip
 from agent.wire.device_events import GENESIS
 from provisioning.center.archive import decrypt, decrypt_recording
@@ -133,6 +134,19 @@ def test_sealed_recording_is_read_by_the_archive_and_not_by_the_device(sealed):
     done = verify(folder, "--roots", sealed / "root.pem", "--key", sealed / "archive.key", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["fragments"] >= 6
+
+
+def test_recorder_told_to_sign_in_another_dialect_does_and_is_verified(tmp_path):
+    write_keys(tmp_path)
+    bench = bench_in(tmp_path, vsi=VSI_PROFILES["c2pa-rs-2631"])
+    bench.start()
+    bench.wait_for_fragments(3)
+    bench.recorder.stop(Reason.STOPPED)
+    assert isinstance(bench.wait_for_end(), RecordingSealed)
+    assert bench.recorder.close(60)
+    done = verify(tmp_path / "recordings" / FIRST, "--roots", tmp_path / "root.pem", "--key", tmp_path / "archive.key")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert b"verifiable-segment-info\0fseg\0" in next(clear(tmp_path).rglob("segment-0001.mp4")).read_bytes()
 
 
 def test_threat_stolen_recorder_shows_no_film_and_the_devices_own_key_opens_none(sealed):

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.duty.disclosure_rules import check_entries
 from agent.duty.policies import PARSERS
 from agent.duty.table_shapes import SHAPES
 from agent.duty.tables import Imported, TableRow, import_table
 from agent.errors import SenderFault
-from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
+from agent.wire.disclosures import ENTRY_FIELDS, POLICY_KINDS, DisclosureKind
 from tests.support.policies import SAMPLE
 
 LIST, CATALOGUE = DisclosureKind.RECORDING_LIST, DisclosureKind.MAJOR_CATALOGUE
@@ -150,3 +151,10 @@ def test_a_catalogue_without_its_rarer_columns_asks_nothing_by_them() -> None:
 def test_no_table_breaks_the_reader(table: list[tuple[str, ...]]) -> None:
     found = read(HEAD, *table)
     assert found.problems or found.entries
+
+
+def test_every_rule_of_the_office_is_read_wherever_it_comes_though_its_reader_is_loaded_late() -> None:
+    """Bites when a kind gets a reader that the rules for documents do not know: its entries would pass unread."""
+    assert set(PARSERS) <= POLICY_KINDS
+    with pytest.raises(SenderFault):
+        check_entries(DisclosureKind.RECORDING_LIST, [dict.fromkeys(ENTRY_FIELDS[DisclosureKind.RECORDING_LIST], "?")])

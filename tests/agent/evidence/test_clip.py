@@ -6,10 +6,11 @@ import pytest
 
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.clip import Clip, cut, verify_excerpt
+from agent.evidence.clip import Clip, cut
 from agent.evidence.recovery import examine, seal_recovered
 from tests.agent.evidence.bench import NOW, Authority, Bench, flipped, make_authority, patched
 from tests.agent.evidence.foreign import c2pa_state, encypher_stream
+from tests.agent.evidence.handed_out import verify_excerpt
 
 HALF = timedelta(milliseconds=500)
 

@@ -26,7 +26,7 @@ from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import recording_id
-from agent.wire.notes import RecordingNote, note_digest, note_name, open_note, seal_note
+from agent.wire.notes import MAX_NOTES, RecordingNote, note_digest, note_name, open_note, seal_note
 from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority
 from tests.agent.evidence.telling import Centre
 from tests.support.media import FRAGMENT_MS
@@ -163,6 +163,15 @@ def test_note_removed_from_between_others_is_missed(authority: Authority, bench:
     assert report(authority, data, {"0001.dsse": first, "0002.dsse": second}).verdict is Verdict.EXPLAINED_GAP
     assert report(authority, data, {"0002.dsse": second}).verdict is Verdict.MISSING
     assert report(authority, data, {"0001.dsse": second}).verdict is Verdict.MISSING
+
+
+def test_more_notes_than_a_device_writes_are_not_passed_over_in_silence(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed()
+    files = {note_name(number): b"%d" % number for number in range(1, MAX_NOTES + 1)}
+    assert not any("多于" in line for line in report(authority, data, files).integrity.lines)
+    files[note_name(MAX_NOTES + 1)] = seal_note(note(bench), bench.signer)
+    lines = report(authority, data, files).integrity.lines
+    assert any(line.startswith("notes/1000.dsse：补充说明多于 999 份") for line in lines)
 
 
 def test_damaged_recording_is_not_blamed_on_its_note(authority: Authority, bench: Bench) -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.how_to import ALONE_NAME, ANSWER, COMMAND, HOW_TO_NAME, commands_of, how_to_verify
+from agent.evidence.how_to import ALONE_NAME, ANSWER, COMMAND, HOW_TO_NAME, how_to_verify
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import examine
 from tests.agent.evidence.attacks import AUTHORITY, Folder, recordings
 from tests.agent.evidence.bench import flipped, make_authority
+from tests.agent.evidence.handed_out import commands_of
 from tests.agent.evidence.test_standalone import ALONE
 
 RECORDINGS = recordings()

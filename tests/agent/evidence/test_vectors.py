@@ -1,7 +1,8 @@
 """The bytes of a segment do not change unnoticed: fixed keys, times and media must give the committed files again.
 
 `tests/vectors/evidence_segment.mp4` is a sealed segment of two fragments (its media is no real video), and
-`evidence_segment.json` its parts before the seal. Signatures are deterministic here (RFC 6979), so that every byte can
+`evidence_segment.json` its parts before the seal; `evidence_<profile>.mp4` is the same segment in the other dialects of
+live signatures. Signatures are deterministic here (RFC 6979), so that every byte can
 be compared; on a device they are not. When a change of format is meant, copy the files named in the failure over the
 old ones, and say so in the change.
 """
@@ -11,6 +12,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -22,11 +24,14 @@ from agent.evidence.report import Verdict
 from agent.evidence.segment import Closing, SegmentEmitter, SessionKey
 from agent.evidence.sidecars import journal_lines
 from agent.evidence.verify import SegmentFile, verify_recording
+from agent.evidence.vsi_profiles import DEFAULT_VSI, VSI_PROFILES, VsiProfile
 from agent.wire.signing import KeySigner, raw_from_der
 from tests.agent.evidence.bench import NOW, Authority, Bench, patched, private_key
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 NAMES = ("evidence_segment.mp4", "evidence_segment.json")
+DIALECTS = {f"evidence_{name.replace('.', '_')}.mp4": profile for name, profile in VSI_PROFILES.items()}
+DIALECTS.pop("evidence_c2pa-2_4.mp4")  # the default, which is `NAMES`
 INIT = encode_box(b"ftyp", b"iso5\0\0\2\0iso5iso6mp41") + encode_box(b"moov", b"not a real index")
 
 
@@ -43,9 +48,9 @@ def _media(number: int) -> bytes:
     return encode_box(b"moof", b"index %d" % number) + encode_box(b"mdat", b"media %d" % number * 10)
 
 
-def _made(authority: Authority) -> dict[str, bytes]:
+def _made(authority: Authority, profile: VsiProfile = DEFAULT_VSI) -> dict[str, bytes]:
     device = authority.signer()
-    session = SessionKey(private_key("session"))
+    session = SessionKey(private_key("session"), profile)
     session.signer = _Deterministic(private_key("session"))
     bench = Bench(_Deterministic(private_key("leaf REC-0001"), device.chain), session=session)
     emitter = SegmentEmitter(bench.origin(), bench.signer, session)
@@ -71,15 +76,18 @@ def _made(authority: Authority) -> dict[str, bytes]:
 
 def test_committed_vectors_are_made_again_byte_for_byte(authority: Authority, tmp_path: Path) -> None:
     made = _made(authority)
+    for name, profile in DIALECTS.items():
+        made[name] = _made(authority, profile)[NAMES[0]]
     for name, data in made.items():
         (tmp_path / name).write_bytes(data)
-    changed = [name for name in NAMES if not (VECTORS / name).is_file() or (VECTORS / name).read_bytes() != made[name]]
+    changed = [name for name in made if not (VECTORS / name).is_file() or (VECTORS / name).read_bytes() != made[name]]
     assert not changed, f"{changed} differ; the new ones are in {tmp_path}"
 
 
-def test_committed_segment_still_verifies(authority: Authority) -> None:
-    data = (VECTORS / NAMES[0]).read_bytes()
-    report = verify_recording([SegmentFile(NAMES[0], Source.of_bytes(data))], [authority.root], NOW)
+@pytest.mark.parametrize("name", [NAMES[0], *DIALECTS])
+def test_committed_segment_still_verifies(authority: Authority, name: str) -> None:
+    data = (VECTORS / name).read_bytes()
+    report = verify_recording([SegmentFile(name, Source.of_bytes(data))], [authority.root], NOW)
     assert (report.verdict, report.fragments) == (Verdict.COMPLETE, 2)
 
 

@@ -14,8 +14,10 @@ from agent.adapters.asked_folder import AskedFolder
 from agent.adapters.paper_folder import PaperFolder
 from agent.control.messages import AsksRead
 from agent.duty.asks import Answer, Ask, parse_ask
+from agent.duty.limits import MEETABLE
 from agent.duty.papers import Paper, paper_of
 from agent.duty.party_receipt import sign_receipt
+from agent.page.found import MEET
 from tests.agent.duty.test_documents import made
 from tests.agent.duty.test_party_receipt import RECEIPT
 from tests.agent.evidence.bench import make_authority
@@ -115,6 +117,36 @@ def test_papers_are_shown_printed_and_confirmed_by_asking_the_agent(page: Runnin
         asked = [(ask.what, dict(ask.values)) for ask in agent.asked]
     assert asked[0] == ("print", {"number": PAPERS["document-000007"].number})
     assert asked[2] == ("confirm", {"receipt": RECEIPT.name, "served": "当事人签收", "name": "示例当事人甲"})
+
+
+def test_a_limit_that_was_met_is_told_from_the_page(page: RunningPage) -> None:
+    limits = [
+        {
+            "limit": "emergency-report",
+            "minutes_left": 61,
+            "task": "T-1",
+            "text": "应报告：还剩 1 小时 1 分。",
+        },
+        {"limit": "hand-in", "minutes_left": None, "task": "T-1", "text": "应在 24 小时内交回记录仪。"},
+        "no limit",
+    ]
+    (page.config.parent / "state" / "duty.json").write_text(json.dumps({"limits": limits}))
+    assert page.ask("/met", "POST", "")[1]["Location"] == "/login"
+    page.enter()
+    board = page.text()
+    assert [word in board for word in ("还剩 1 小时 1 分", "交回记录仪")] == [True, True]
+    assert board.count('action="/met"') == 1  # handing in is seen by itself
+    with Agent(page.config.parent / "state") as agent:
+        agent.answers["meet"] = Answer(True, "已登记办理，不再计时。", {})
+        form = urlencode({"limit": "emergency", "note": "已报告"})
+        assert "不再计时" in page.ask("/met", "POST", form)[2].decode()
+        assert [(ask.what, dict(ask.values)) for ask in agent.asked] == [
+            ("meet", {"limit": "emergency", "note": "已报告"})
+        ]
+
+
+def test_the_pages_words_for_limits_are_those_of_the_rules() -> None:
+    assert {kind.value: word for word, kind in MEETABLE.items()} == MEET
 
 
 def test_the_pdf_of_the_page_is_that_of_the_command_and_its_faults_are_words(page: RunningPage) -> None:
