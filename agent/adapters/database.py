@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlite_utils import Database as SqliteUtils
 from sqlite_utils.migrations import Migrations
@@ -53,6 +53,7 @@ class Database:
 
     def __init__(self, tables: SqliteUtils, mirror: CounterMirror, path: Path) -> None:
         self._tables, self.mirror, self._path = tables, mirror, path
+        self._connection: sqlite3.Connection = tables.conn
         self.chain_end: tuple[int, Digest] | None = None  # number and hash of the last event, where that is known
         self.ids, self._errors = ToldIds(self), StoreErrors(_mark_of(path))
         self._reserve = ReserveFile(path.with_name(f"{path.name}.reserve"), RESERVE_BYTES)
@@ -67,17 +68,19 @@ class Database:
 
     def run(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Every row that `sql` gives; raises `EnvironmentFault`."""
-        with self._errors:
-            return self._tables.conn.execute(sql, values).fetchall()
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            self._errors.tell(error)
 
     def used_percent(self) -> float:
         """How much of the quota is in use, pages that are free again not counted; all of it while the room is gone that
         a full disk leaves for receipts."""
-        if self._tables.conn.total_changes < self._ask_after and self._reserved:
+        if self._connection.total_changes < self._ask_after and self._reserved:
             return self._used  # asked before every event, and far below any limit
         pages, self._ask_after = self.run("PRAGMA page_count")[0][0], -1
         if 2 * pages < self._most_pages and self._reserved:
-            self._ask_after = self._tables.conn.total_changes + UNASKED_CHANGES
+            self._ask_after = self._connection.total_changes + UNASKED_CHANGES
             self._used = 100 * pages / self._most_pages
             return self._used
         free = self.run("PRAGMA freelist_count")[0][0]
@@ -101,7 +104,7 @@ class Database:
 
     def takes_writes(self) -> bool:
         """Whether a transaction could begin just now; writes nothing."""
-        connection = self._tables.conn
+        connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
@@ -112,7 +115,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is on the disk when the block ends, or nothing is (`EnvironmentFault`)."""
-        connection = self._tables.conn
+        connection = self._connection
         with self._errors:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -315,13 +318,17 @@ class StoreErrors:
         self._mark = mark
 
     def __enter__(self) -> None:
-        """Nothing to do: entered several times for every event."""
+        """Nothing to do."""
 
     def __exit__(self, _kind: object, error: object, _trace: object) -> None:
         """Raise in our own words."""
         if isinstance(error, sqlite3.DatabaseError):
-            if error.sqlite_errorcode & 0xFF not in UNREADABLE:
-                raise EnvironmentFault(f"本机数据库写入失败（{error}）。请检查存储空间与存储卡。") from error
-            if self._mark is not None and not self._mark.exists():
-                durable.write_bytes(self._mark, b"", durable.PRIVATE)
-            raise UnreadableStore(f"本机数据库已损坏（{error}）") from error
+            self.tell(error)
+
+    def tell(self, error: sqlite3.DatabaseError) -> NoReturn:
+        """The same for one error."""
+        if error.sqlite_errorcode & 0xFF not in UNREADABLE:
+            raise EnvironmentFault(f"本机数据库写入失败（{error}）。请检查存储空间与存储卡。") from error
+        if self._mark is not None and not self._mark.exists():
+            durable.write_bytes(self._mark, b"", durable.PRIVATE)
+        raise UnreadableStore(f"本机数据库已损坏（{error}）") from error

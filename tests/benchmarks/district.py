@@ -11,7 +11,6 @@ Writes `district.json` and `district.svg` into DIR.
 import argparse
 import contextlib
 import json
-import os
 import signal
 import statistics
 import subprocess
@@ -27,7 +26,7 @@ from agent.adapters.snapshot import read_snapshot
 from agent.wire.identifiers import DeviceId
 from agent.wire.trust import Role
 from provisioning.center.store import open_store
-from tests.benchmarks.reconnect import broker_of, receiver_of
+from tests.benchmarks.reconnect import broker_of, receiver_of, spent
 from tests.provisioning.district import Process, running
 from tests.support.broker import free_port
 from tests.support.keys import TestAuthority
@@ -66,7 +65,8 @@ def run(devices: int, outage_s: float, every_s: float, share: float, folder: Pat
             crowd.until(lambda now: now["lag"] < QUIET_LAG_S, "everything is receipted")
             drained = time.monotonic()
             crowd.watch(AFTER_S)
-            receiver_s = _processor_s(receiver)
+            assert receiver.child is not None
+            receiver_s = spent(receiver.child.pid)[0]
         finally:
             crowd.end()
     lines = open_store("sqlite:///center.db", folder / "receiver", create=False).summary()
@@ -117,12 +117,6 @@ def held_to(process: Process, share: float) -> Iterator[None]:
         ended.set()
         if thread.ident is not None:
             thread.join()
-
-
-def _processor_s(process: Process) -> float:
-    assert process.child is not None
-    times = Path(f"/proc/{process.child.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 class Crowd:
@@ -224,7 +218,7 @@ def _panel(place: int, panel: Any, minutes: list[float], shade: tuple[float, ...
         f'<text x="{LEFT - 4}" y="{floor}" text-anchor="end">0</text>',
     ]
     ticks = [(LEFT + WIDTH * it / end, it) for it in range(0, int(end) + 1, max(1, round(end / 8)))]
-    parts += [f'<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{minute}</text>' for x, minute in ticks]
+    parts += [f'<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{minute} min</text>' for x, minute in ticks]
     across = [LEFT + WIDTH * minute / end for minute in minutes]
     for values, colour in zip(curves, colours, strict=True):
         each = range(0, len(values), max(1, len(values) // 400))

@@ -12,19 +12,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import paho.mqtt.client as paho
 
+from agent.wire.device_events import EVENTS_TYPE
+from agent.wire.envelope import open_envelope, seal
+from agent.wire.identifiers import device_id
 from tests.benchmarks.figures import Bench, Row
+from tests.benchmarks.reconnect import spent
 from tests.support.broker import MOSQUITTO
 from tests.support.center import until
+from tests.support.port_keys import PortTrust, port_signer
 from tests.support.torture import TOPIC, Port, Torture
 
 SHIM = Path(__file__).parents[1] / "support" / "slow_sync.c"
-PRODUCERS = 32
+PRODUCERS, SEALS = 32, 300
 MILLION = 1_000_000
+QUEUE = "max_queued_messages 200000"  # as the broker we configure; by its default the bare loop loses messages for ever
 
 
 def durable_put(bench: Bench) -> list[Row]:
@@ -32,7 +39,9 @@ def durable_put(bench: Bench) -> list[Row]:
     count, slow = 300 if bench.quick else 2_000, 60 if bench.quick else 300
     rows = []
     for name, count_, more in (("this disk", count, {}), ("fsync +10 ms", slow, _shim(bench.folder))):
-        found = {job: _best(bench, job, more, count_) for job in ("raw", "ours", "persist_queue")}
+        found = dict.fromkeys(("raw", "ours", "same_bytes", "persist_queue"), 0.0)
+        for job in (*found, *found, *found):  # in turn: a disk that is slow for a while is slow for all of them
+            found[job] = max(found[job], _rate_of(bench, job, more, count_))
         ratio = found["ours"] / found["raw"]
         rows.append(
             Row(
@@ -42,7 +51,7 @@ def durable_put(bench: Bench) -> list[Row]:
                 ratio >= 0.8,
                 f"persist-queue {found['persist_queue']:,.0f} /s",
                 found["persist_queue"] / found["ours"],
-                f"raw SQLite, WAL and FULL, one insert a transaction: {found['raw']:,.0f} /s; best of three",
+                _of_what(found),
             )
         )
     more = _shim(bench.folder)
@@ -53,6 +62,15 @@ def durable_put(bench: Bench) -> list[Row]:
     )
     made = f"{ours:,.0f} /s, {ours / threads:.1f}x"
     return [*rows, Row("durable put, 32 producers, fsync +10 ms", made, ">= 8x", ours >= 8 * threads, note=note)]
+
+
+def _of_what(found: dict[str, float]) -> str:
+    same = f"{found['same_bytes']:,.0f} /s ({found['same_bytes'] / found['raw']:.2f}x)"
+    own = found["ours"] / found["same_bytes"]
+    return (
+        f"raw SQLite, WAL and FULL, one insert a transaction: {found['raw']:,.0f} /s; raw SQLite with the bytes of our "
+        f"row, our counters and pages: {same}, and of that {own:.2f}x is left by our code; best of three in turn"
+    )
 
 
 def card_bytes(bench: Bench) -> list[Row]:
@@ -120,11 +138,16 @@ def end_to_end(bench: Bench) -> list[Row]:
     """A burst, one event a message, against paho alone; 50 events a second; a hint during a long drain."""
     burst, waiting = (500, 10_000) if bench.quick else (5_000, 200_000)
     with _Bench(bench, "--single") as torture:
-        begun = time.monotonic()
+        begun, before = time.monotonic(), torture.processor_s()
         torture.outbox.ask(f"put 0 {burst}")
         torture.drain(600)
         single = burst / (time.monotonic() - begun)
+        each = [1e6 * (after - first) / burst for first, after in zip(before, torture.processor_s(), strict=True)]
+        own = time.process_time()
         bare = _bare_paho(torture.broker.port, burst)
+        each.append(1e6 * (time.process_time() - own) / burst)
+    spent_on = "processor time of an event: outbox {:.0f}, receiver {:.0f}, broker {:.0f} us".format(*each)
+    spent_on += f"; the bare loop's both ends {each[-1]:.0f} us; one signature {_sealed_us():.0f} us, made and checked"
     with _Bench(bench) as torture:
         begun = time.monotonic()
         torture.outbox.ask(f"put 0 {burst * 4}")
@@ -136,7 +159,8 @@ def end_to_end(bench: Bench) -> list[Row]:
     share = single / bare
     peer, alone, many = f"bare paho {bare:,.0f} /s", f"{single:,.0f} /s", f"{batched:,.0f} /s"
     return [
-        Row("burst, one event a PUBLISH, receipted", f"{alone}, {share:.2f}x", ">= 0.5x", share >= 0.5, peer),
+        Row("burst, one event a PUBLISH, receipted", f"{alone}, {share:.2f}x", ">= 0.5x", share >= 0.5, peer,
+            note=spent_on),
         Row("burst, batches, receipted", f"{many}, {batched / bare:.2f}x", "-", None, peer),
         Row("50 /s, put to stored at the centre, p99", f"{p99:.0f} ms", "<= 250 ms", p99 <= 250,
             note=f"median {sorted(late)[len(late) // 2] * 1000:.0f} ms"),
@@ -150,7 +174,7 @@ class _Bench(Torture):
     outbox: Port
 
     def __init__(self, bench: Bench, *more: object) -> None:
-        super().__init__(_fresh(bench))
+        super().__init__(_fresh(bench), QUEUE)
         self.broker.start()
         self.open_ingest()
         self.open_outbox(*more)
@@ -162,6 +186,22 @@ class _Bench(Torture):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def processor_s(self) -> tuple[float, ...]:
+        """What outbox, receiver and broker have spent."""
+        assert self.ingest is not None
+        processes = (self.outbox.process, self.ingest.process, self.broker._process)
+        return tuple(spent(it.pid)[0] for it in processes if it is not None)
+
+
+def _sealed_us() -> float:
+    """Microseconds of this process to sign a message of one event and to check the signature."""
+    device, trust, body = device_id("REC-0001"), PortTrust(), b"x" * 660
+    trust.enrol(device)
+    signer, begun, now = port_signer(device), time.process_time(), datetime.now(UTC)
+    for _ in range(SEALS):
+        open_envelope(seal(EVENTS_TYPE, body, [signer]), EVENTS_TYPE, trust.list, now)
+    return 1e6 * (time.process_time() - begun) / SEALS
 
 
 def _hint_during_drain(bench: Bench, waiting: int) -> float:
@@ -257,8 +297,8 @@ def _grouped(bench: Bench, more: dict[str, str], count: int) -> float:
         torture.close()
 
 
-def _best(bench: Bench, name: str, more: dict[str, str], count: int) -> float:
-    return max(_job(bench, name, more, _fresh(bench), count)["per_s"] for _ in range(3))
+def _rate_of(bench: Bench, name: str, more: dict[str, str], count: int) -> float:
+    return float(_job(bench, name, more, _fresh(bench), count)["per_s"])
 
 
 def _job(bench: Bench, name: str, more: dict[str, str], folder: Path, *arguments: object) -> dict[str, Any]:

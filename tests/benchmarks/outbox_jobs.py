@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+EVENT_BYTES = 658  # of one event with the same data: id, times, source and the hash of the one before
 BODY = json.dumps({"i": 1, "pad": "x" * 286}).encode()
 
 
@@ -50,7 +51,32 @@ def persist_queue(folder: Path, count: str) -> dict[str, Any]:
 def ours(folder: Path, count: str) -> dict[str, Any]:
     """`EventStore.put`: number, chain, hash, index, counters and pressure included."""
     store, draft = _store(folder)
-    return _rate(int(count), lambda number: store.put(draft(number)))
+    drafts = [draft(number) for number in range(int(count))]  # as the bytes of the others: made before
+    return _rate(int(count), lambda number: store.put(drafts[number]))
+
+
+def same_bytes(folder: Path, count: str) -> dict[str, Any]:
+    """Raw SQLite again, with what one of our events comes to: its bytes with the chain, id, type and hash in a row, the
+    end of the chain in two counters, in a file of the same pages and the same log. No code of ours but what made it."""
+    from agent.adapters.database import PAGE_BYTES, WAL_BYTES
+    from agent.adapters.store import SET_END
+
+    connection = sqlite3.connect(folder / "same.db", isolation_level=None)
+    limits = f"PRAGMA wal_autocheckpoint={WAL_BYTES // PAGE_BYTES};PRAGMA journal_size_limit={WAL_BYTES};"
+    connection.executescript(
+        f"PRAGMA page_size={PAGE_BYTES};PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;{limits}"
+        "CREATE TABLE outbox(devseq INTEGER PRIMARY KEY, event_id TEXT, type TEXT, body BLOB, hash TEXT);"
+        "CREATE TABLE counter(name TEXT PRIMARY KEY, value TEXT);"
+    )
+    sql, body, head = "INSERT INTO outbox VALUES (?, ?, ?, ?, ?)", b"x" * EVENT_BYTES, "a" * 64
+
+    def put(number: int) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(sql, (number, f"port/{number}", "liuhen.step.marked", body, head))
+        connection.execute(SET_END, (str(number), head))
+        connection.execute("COMMIT")
+
+    return _rate(int(count), put)
 
 
 def pack(folder: Path, count: str) -> dict[str, Any]:
@@ -114,7 +140,7 @@ def _rate(count: int, put: Callable[[int], object]) -> dict[str, Any]:
     return {"per_s": count / (time.perf_counter() - begin)}
 
 
-JOBS = {job.__name__: job for job in (raw, raw_threads, persist_queue, ours, pack)}
+JOBS = {job.__name__: job for job in (raw, raw_threads, persist_queue, ours, same_bytes, pack)}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(JOBS[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])) + "\n")

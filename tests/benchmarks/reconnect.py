@@ -169,7 +169,7 @@ async def _storm(devices: list[Device], broker: Process, tell: Callable[[str], N
     first = {device.name: len(device.tries) for device in devices}
     await _until(lambda: all(device.connected > begin for device in devices))
     await _until(lambda: all(device.receipted > begin for device in devices))
-    cpu_s, kib = _spent(broker.child.pid)
+    cpu_s, kib = spent(broker.child.pid)
     for life in lives:
         life.cancel()
     await asyncio.gather(*lives, return_exceptions=True)
@@ -180,7 +180,7 @@ async def _storm(devices: list[Device], broker: Process, tell: Callable[[str], N
     return Storm(connected, receipted, min(pauses, default=math.inf), cpu_s, kib)
 
 
-def _spent(pid: int) -> tuple[float, int]:
+def spent(pid: int) -> tuple[float, int]:
     """Processor seconds and resident KiB of a process."""
     times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     resident = Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]
