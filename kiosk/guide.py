@@ -68,6 +68,7 @@ def file_of(one: Shown, name: str) -> str:
 
 def _home(name: str, parts: tuple[GuidePart, ...], site: Site) -> str:
     lines = [name, *(f"{field.name}：{'、'.join(field.texts)}" for part in parts for field in part.fields)]
+    lines += [f"{number}. {step}" for part in parts for number, step in enumerate(part.steps, 1)]
     lines += [f"咨询投诉：{site.complaint_phone}"]
     text = "\n".join(lines)
     return text if len(text) <= HOME_LIMIT else text[: HOME_LIMIT - 1] + "…"

@@ -7,10 +7,12 @@ import segno
 MAX_TEXT = 300  # characters: kiosk.md 3.2, what a phone shows at once
 
 
-def qr_svg(content: str, error: str = "m") -> bytes:
-    """An SVG with its quiet zone, of correction level `error`; it scales to whatever box it is put into."""
+def qr_svg(content: str, error: str = "m", quiet: int | None = None) -> bytes:
+    """An SVG with its quiet zone of `quiet` modules, of correction level `error`; it scales to whatever box it is put
+    into."""
     out = io.BytesIO()
-    segno.make_qr(content, error=error).save(out, kind="svg", xmldecl=False, svgns=True, omitsize=True, unit=None)
+    code = segno.make_qr(content, error=error)
+    code.save(out, kind="svg", xmldecl=False, svgns=True, omitsize=True, unit=None, border=quiet, nl=False)
     return out.getvalue()
 
 

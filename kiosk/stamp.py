@@ -7,7 +7,7 @@ says "painted" is no proof of that. The text is `LH1/KSK-0001/` and 12 hex chara
 import hashlib
 from dataclasses import dataclass
 
-from kiosk.qr_code import qr_modules, qr_svg_of_size
+from kiosk.qr_code import qr_modules, qr_svg, qr_svg_of_size
 
 MODULE_PX = 3  # CSS pixels of one module
 QUIET = 2  # modules of white around it
@@ -32,8 +32,8 @@ def stamp_svg(text: str) -> str:
 
 
 def take_home_svg(text: str) -> str:
-    """A code to take home, as inline SVG."""
-    return qr_svg_of_size(text, 4, 4)
+    """A code to take home, as inline SVG that fills its box."""
+    return qr_svg(text, "l", quiet=4).decode()
 
 
 @dataclass(frozen=True)
