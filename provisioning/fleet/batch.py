@@ -86,10 +86,11 @@ def parse_table(data: bytes) -> Table:
 def conflicts(table: Table, desk: Desk) -> tuple[RowFault, ...]:
     """What the inventory has against the rows: nothing is changed."""
     held = {device.device: device for device in desk.inventory.devices()}
-    owners = {device.hardware: device.device for device in held.values() if device.state is not State.DECOMMISSIONED}
+    listed = [device for device in held.values() if device.state is not State.DECOMMISSIONED]
+    owners = {device.hardware.lower(): device.device for device in listed}
     found = []
     for line, wanted in table.rows:
-        owner = owners.get(wanted.hardware, wanted.device)
+        owner = owners.get(wanted.hardware.lower(), wanted.device)
         if owner != wanted.device:
             found.append(RowFault(line, f"硬件序列号 {wanted.hardware} 已登记为 {owner}。请核对标签。"))
         elif wanted.device in held and not _is(held[wanted.device], wanted):
@@ -139,7 +140,8 @@ def _done(wanted: Planned, held: Device | None, desk: Desk, out: Path, now: date
 
 
 def _is(held: Device, wanted: Planned) -> bool:
-    same = (held.hardware, held.unit, held.model) == (wanted.hardware, wanted.unit, wanted.model)
+    facts = held.hardware.lower(), held.unit, held.model
+    same = facts == (wanted.hardware.lower(), wanted.unit, wanted.model)
     return same and canonical.encode(dict(held.settings)) == canonical.encode(dict(wanted.settings or {}))
 
 
