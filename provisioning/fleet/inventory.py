@@ -29,7 +29,7 @@ MAX_TEXT = 200  # ours: a unit's full name, a reason
 
 @dataclass(frozen=True)
 class Planned:
-    """A device to be listed. `hardware` is its serial number, "" while it is not known; upper and lower case are one."""
+    """A device to be listed. `hardware` is its serial number, "" while it is unknown; its case counts for nothing."""
 
     device: str
     hardware: str = ""
@@ -167,6 +167,19 @@ class Inventory:
         self.records.rows(f"UPDATE device SET {names} WHERE device = ?", *told.values(), device)  # noqa: S608
 
 
+def relist(inventory: Inventory, wanted: Planned, now: datetime) -> bool:
+    """List a device with other facts; False when they are the ones there are. Raises `OperatorFault` as `plan`."""
+    row = _checked(wanted)
+    with inventory.records.transaction():
+        if not _others(inventory.device(wanted.device), row):
+            return False
+        _refuse_second(inventory.records, wanted.device, row["hardware"])
+        told = row | {"changed_at": timestamp(now), "changed_by": inventory.by}
+        names = ", ".join(f"{name} = ?" for name in told)
+        inventory.records.rows(f"UPDATE device SET {names} WHERE device = ?", *told.values(), wanted.device)  # noqa: S608
+    return True
+
+
 @contextmanager
 def open_inventory(folder: Path, by: str) -> Iterator[Inventory]:
     """The inventory of the authority in `folder`; `by` is who works there."""
@@ -184,7 +197,7 @@ def _end_assignment(records: Records, device: str, now: datetime) -> None:
 
 def _refuse_second(records: Records, device: str, hardware: str) -> None:
     sql = "SELECT device FROM device WHERE lower(hardware) = ? AND hardware <> '' AND state <> 'decommissioned'"
-    for row in records.rows(sql, hardware):
+    for row in records.rows(f"{sql} AND device <> ?", hardware, device):
         raise OperatorFault(f"硬件序列号 {hardware} 已登记为 {row['device']}，{device} 未登记。请核对标签。")
 
 
@@ -194,13 +207,18 @@ def _checked(wanted: Planned) -> dict[str, str]:
     return {"hardware": _hardware(wanted.hardware), "unit": unit, "model": model, "settings": settings}
 
 
-def _same(held: Device, row: dict[str, str]) -> None:
+def _others(held: Device, row: dict[str, str]) -> list[str]:
+    """Which facts of `row` are not those of `held`."""
     told = {"hardware": held.hardware.lower(), "unit": held.unit, "model": held.model}
     told["settings"] = canonical.encode(dict(held.settings)).decode()
-    if other := [name for name, value in row.items() if told[name] != value and not (name == "hardware" and not value)]:
+    return [name for name, value in row.items() if told[name] != value and not (name == "hardware" and not value)]
+
+
+def _same(held: Device, row: dict[str, str]) -> None:
+    if other := _others(held, row):
         names = {"hardware": "硬件序列号", "unit": "使用单位", "model": "型号", "settings": "配置"}
         what = "、".join(names[name] for name in other)
-        raise OperatorFault(f"{held.device} 已登记，且{what}不同，未作改动。请核对，或换一个编号。")
+        raise OperatorFault(f"{held.device} 已登记，且{what}不同，未作改动。请核对；尚未入网的可用 --correct 更正。")
 
 
 def _hardware(text: str) -> str:
