@@ -18,8 +18,8 @@ def write_report(target: Path, html: str) -> None:
             raise OperatorFault(f"{target} 已存在且不是检验报告，未写入，以免盖掉证据。请用 --report 另取一个名字。")
         durable.write_bytes(target, html.encode(), durable.SHARED)
     except (OSError, EnvironmentFault) as error:
-        why = getattr(error, "strerror", None) or error
-        raise OperatorFault(f"无法写入报告 {target}：{why}。请换一个位置。") from error
+        why = f"{error.strerror}。" if isinstance(error, OSError) else f"{error}"
+        raise OperatorFault(f"无法写入报告 {target}：{why}请换一个位置，结论不受影响。") from error
 
 
 def _beginning(path: Path) -> bytes:
