@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.catalogue import SCENARIOS
 from tests.faults.disk import Disk, Model, Part, Survivors, Tear, choices
-from tests.faults.explorer import explore, explore_recovery, save_disks
+from tests.faults.explorer import disks, explore, explore_recovery, save_disks
 from tests.faults.operations import Named, Node, Promised, Renamed, Synced, Trace, Written
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
@@ -115,4 +115,10 @@ def test_a_write_is_torn_at_the_border_of_a_block() -> None:
 
 def test_a_promise_is_known_to_the_disks_that_come_after_it() -> None:
     disk = Disk(ROOT, {ROOT: {}}, {})
-    assert [len(disk.promises) for _ in disk.cuts([(0, CREATE), (1, Promised("it is there"))], Model.STRICT)] == [0, 1]
+    cuts = disk.cuts([(0, CREATE), (1, Promised("it is there"))], Model.STRICT)
+    assert [len(disk.promises) for _ in cuts] == [0, 0, 1]  # before anything, after the file, after the promise
+
+
+def test_what_writes_nothing_is_cut_off_once_all_the_same() -> None:
+    quiet = Trace(ROOT, {ROOT: {"final": OLD}}, {OLD: b"old"}, [])
+    assert list(disks(quiet, Model.STRICT, budget=10, seed=1)) == [({"final": b"old"}, [])]
