@@ -115,7 +115,7 @@ def test_officer_has_the_device_until_it_is_handed_back(inventory: Inventory) ->
     assert open_ones == []
 
 
-def test_a_device_that_nobody_checked_is_not_accepted_by_handing_it_back(inventory: Inventory) -> None:
+def test_threat_malicious_technician_cannot_accept_by_handing_back_what_nobody_has(inventory: Inventory) -> None:
     inventory.plan(Planned(A, SERIAL, UNIT), NOW)
     for state in (State.BUNDLED, State.ENROLLED):
         inventory.move(A, state, "示例", NOW)
