@@ -8,7 +8,7 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -108,13 +108,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All sections, worst verdict first named; `roots` are SHA-256 fingerprints, `basis` says what else was used."""
+    """All sections, the worst verdict first; `roots` are SHA-256 fingerprints, `basis` says what else was used,
+    `unread` what could not be read and is in no section."""
 
     sections: tuple[Section, ...]
     made: datetime
     version: str
     roots: tuple[str, ...]
     basis: tuple[str, ...]
+    unread: tuple[str, ...] = ()
 
 
 def section(
@@ -129,7 +131,7 @@ def section(
     to be decrypted before anything in it can be checked by hand."""
     readable = sorted((it for it in segments if it.found.origin is not None), key=lambda it: it.number or 0)
     return Section(
-        path,
+        shown(path),
         report,
         tuple(ReportFile(it.file.name, it.found.size, _sha256(it)) for it in segments),
         _stretch(readable),
@@ -153,7 +155,8 @@ def render(page: Page) -> str:
     environment = templates(TEMPLATES)
     environment.filters |= {"clock": wall_text, "jpeg": _data_url, "minutes": _minutes, "bytes": _bytes}
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html").render(
+    page = replace(page, sections=tuple(sorted(page.sections, key=lambda it: -it.report.verdict.severity)))
+    html = environment.get_template("report.html").render(
         page=page,
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -167,6 +170,12 @@ def render(page: Page) -> str:
         trusted=all(it.report.trust.status is Status.PASSED for it in page.sections),
         by_hand=next((it for it in page.sections if it.sample is not None), None),
     )
+    return "\n".join(shown(line) for line in html.split("\n"))
+
+
+def shown(text: str) -> str:
+    """Text from a file without anything that turns, hides or ends a line."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _sums(segments: Sequence[Examined]) -> Sums:
@@ -252,10 +261,10 @@ def _place(place: Place) -> str:
 
 
 def _sample(segments: Sequence[Examined]) -> tuple[str, int, int, str] | None:
-    """A fragment to check by hand: file, offset and length of moof and mdat, their SHA-256."""
+    """A fragment to check by hand: file (for a shell), offset and length of moof and mdat, their SHA-256."""
     for segment in segments:
         for record in segment.found.fragments[:1]:
-            return segment.file.name, record.media_offset, record.media_size, record.entry.media
+            return shlex.quote(segment.file.name), record.media_offset, record.media_size, record.entry.media
     return None
 
 

@@ -22,14 +22,17 @@ from agent.evidence.device_chain import ChainLink
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME
 from agent.evidence.places import clock_text, wall_text
-from agent.evidence.report import Place, Report, Status, Verdict, worst
+from agent.evidence.report import Place, Report, Status, Verdict
 from agent.key_files import read_private_key
-from agent.report_page import Page, Section, fingerprint, render, section
+from agent.recording_folder import SEGMENTS
+from agent.report_file import write_report
+from agent.report_page import Page, Section, fingerprint, render, section, shown
 from agent.verify_files import (
     PHOTOS,
-    SEGMENTS,
     Basis,
     Judged,
+    besides_photos,
+    exit_code,
     is_export,
     judge_devices,
     judge_export,
@@ -128,6 +131,8 @@ class _Session:
     def verify(self, path: Path, places: Sequence[Path]) -> None:
         """Judge `places`, which are `path` itself or the recordings in it."""
         whole: list[tuple[ChainLink | None, Report]] = []
+        for line in besides_photos(path, places):
+            self._say_unread(OperatorFault(line))
         for place in places:
             try:
                 judged = self._one(place)
@@ -149,7 +154,7 @@ class _Session:
             around = judge_devices(path, whole, self._basis) if list(places) != [path] else []
         for judged in around:
             self._note(judged)
-            if self._keep:  # what is said of the whole comes first
+            if self._keep:  # of two that are as bad, the whole comes first
                 self._sections.insert(0, section(str(judged.path), judged.report, (), (), ""))
 
     def _say_unread(self, fault: OperatorFault) -> None:
@@ -157,27 +162,27 @@ class _Session:
         self._unread.append(str(fault))
 
     def write(self, target: Path) -> None:
-        """The HTML report on everything judged; raises `OperatorFault` when it cannot be written."""
+        """The HTML report on everything judged; that it cannot be written is told, and hides no verdict."""
         if not self._sections:
-            raise OperatorFault("没有可写入报告的结论。请先排除读取错误。")
+            self._say_unread(OperatorFault("没有可写入报告的结论。请先排除读取错误。"))
+            return
         page = Page(
             tuple(self._sections),
             self._basis.now,
             software_version(),
             tuple(fingerprint(root) for root in self._basis.roots),
-            (*_basis_lines(self._basis), *(f"未能检验：{fault}" for fault in self._unread)),
+            tuple(_basis_lines(self._basis)),
+            tuple(self._unread),
         )
         try:
-            target.write_text(render(page), encoding="utf-8", errors="replace")  # a name need not be text
-        except OSError as error:
-            raise OperatorFault(f"无法写入报告 {target}：{error.strerror or error}。请换一个位置。") from error
+            write_report(target, render(page))
+        except OperatorFault as fault:  # what was found still decides how the command ends
+            self._say_unread(fault)
 
     @property
     def exit_code(self) -> int:
-        """The code of the worst; what cannot be read stands between an unexplained gap and missing."""
-        verdict = worst(self._verdicts)
-        hides = bool(self._unread) and verdict.severity < Verdict.MISSING.severity
-        return OperatorFault.exit_code if hides else verdict.exit_code
+        """How the command ends."""
+        return exit_code(self._verdicts, self._unread)
 
     def _one(self, place: Path) -> Judged:
         size = size_of(place)
@@ -207,6 +212,8 @@ class _Session:
     def _note(self, judged: Judged) -> None:
         self._verdicts.append(judged.report.verdict)
         self._tell(judged)
+        for line in judged.unread:
+            self._say_unread(OperatorFault(line))
 
 
 def main() -> None:
@@ -235,8 +242,9 @@ def _basis_lines(basis: Basis) -> Iterator[str]:
 
 
 def _tell_json(judged: Judged) -> None:
-    said = json.dumps({"path": str(judged.path), **judged.report.as_json()}, ensure_ascii=False)
-    typer.echo(said.encode(errors="replace").decode())  # a name need not be text
+    unread = {"unread": judged.unread} if judged.unread else {}
+    said = json.dumps({"path": str(judged.path), **judged.report.as_json(), **unread}, ensure_ascii=False)
+    typer.echo("".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in said))  # a name need not be text
 
 
 def _progress(total: int) -> Progress:
@@ -249,23 +257,23 @@ def _progress(total: int) -> Progress:
 
 def _show(console: Console, path: Path, report: Report) -> None:
     colour = _COLOURS.get(report.verdict, "bold red")
-    console.print(Text.assemble(_plain(str(path)), "  ", (f"{report.verdict.chinese} {report.verdict}", colour)))
+    console.print(Text.assemble(shown(str(path)), "  ", (f"{report.verdict.chinese} {report.verdict}", colour)))
     if report.device is not None:
         what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)
         source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
-        source += f"；画面来源：文件 {_plain(report.source_file)}，非摄像头" if report.source_file else ""
+        source += f"；画面来源：文件 {shown(report.source_file)}，非摄像头" if report.source_file else ""
         told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
         told = f"照片 photo{source}" if path.name.lower().endswith(PHOTOS) else told
         told = "采集件 collected，非本设备摄录" if report.collected else told
         told = "导出证明 certificate of an export" if path.name == CERTIFICATE_NAME else told
-        _indented(console, Text(f"{what}设备 {report.device}，{_plain(report.unit)}；{told}"), 2)
+        _indented(console, Text(f"{what}设备 {report.device}，{shown(report.unit)}；{told}"), 2)
     for name, layer in report.layers.items():
         word, style = _STATUS_NAMES[layer.status]
         console.print(Text.assemble(f"  {_LAYER_NAMES[name]} {name}: ", (word, style)))
-        _show_lines(console, [Text(_plain(line)) for line in layer.lines], 4, "句")
+        _show_lines(console, [Text(shown(line)) for line in layer.lines], 4, "句")
     for line in report.health:
-        _indented(console, Text(f"设备状况 health: {_plain(line)}"), 2)
+        _indented(console, Text(f"设备状况 health: {shown(line)}"), 2)
     _show_lines(console, [Text(f"✗ {_place(place)}", style="red") for place in report.places], 2, "处")
     _indented(console, Text(report.statement, style="dim"), 2)
 
@@ -293,12 +301,7 @@ def _place(place: Place) -> str:
         parts.append(("~" if place.inferred else "") + clock_text(place.captured))
     if place.offset is not None:
         parts.append(f"@{place.offset}")
-    return _plain("  ".join(parts))
-
-
-def _plain(text: str) -> str:
-    """Text from a file without anything that could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return shown("  ".join(parts))
 
 
 if __name__ == "__main__":

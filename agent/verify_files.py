@@ -5,9 +5,8 @@ A path is a segment file, the folder of one recording or of one collected file, 
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,41 +21,47 @@ from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import newest_trust, open_accounts
 from agent.evidence.account_chain import UnsoundAccount
-from agent.evidence.bmff import CHUNK_BYTES, Source
+from agent.evidence.bmff import CHUNK_BYTES
 from agent.evidence.collected_report import verify_collected
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
-from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo, decrypted_photo
-from agent.evidence.encrypted_reading import decrypted_segment
+from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, verify_export
-from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import damaged_photo, verify_photo
 from agent.evidence.places import Examined
-from agent.evidence.report import Report
-from agent.evidence.sidecars import JOURNAL_NAME, MAX_SUMS, SIGNATURE_NAME, SUMS_NAME
-from agent.evidence.sidecars import PHOTOS as PHOTO_FILES
+from agent.evidence.report import Report, Verdict, worst
+from agent.evidence.sidecars import SUMS_NAME
 from agent.evidence.time_stamps import TokenReader, Witnessed
-from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
+from agent.evidence.verify import Grounds, examine_files, judge
 from agent.folder_names import is_trace, names_in
+from agent.recording_folder import (
+    content_of,
+    needed_key,
+    open_segments,
+    read_sidecars,
+    reading,
+    segment_paths,
+)
 from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId, Digest
-from agent.wire.notes import MAX_NOTES
 from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
 
-SEGMENTS, EXCERPTS = "segment-*.mp4", "excerpt-*.mp4"
+EXCERPTS = "excerpt-*.mp4"
 PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
-MAX_SIDECAR_BYTES = 1024 * 1024  # ours; a list of 4096 files is below half of it
+BESIDES_TOLD = 20  # ours; names in one line
 MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A path and the report on it. `segments` are the files it was made from, empty for a folder of recordings."""
+    """A path and the report on it. `segments` are the files it was made from, empty for a folder of recordings;
+    `unread` says in Chinese what beside them could not be read, so that the report knows nothing of it."""
 
     path: Path
     report: Report
     segments: tuple[Examined, ...]
+    unread: tuple[str, ...] = ()
 
 
 Inspect = Callable[[Judged], None]
@@ -81,7 +86,7 @@ def parts_of(path: Path) -> list[Path]:
     with reading(path):
         if not path.exists():
             raise OperatorFault(f"找不到 {path}，请检查路径。")
-        if not path.is_dir() or _segments(path):
+        if not path.is_dir() or segment_paths(path):
             return [path]
         if is_export(path):
             return sorted(path.glob(EXCERPTS))
@@ -93,13 +98,28 @@ def _photos_alone(path: Path) -> list[Path]:
     """The photos in a folder that is not a recording whose segments are gone, nor a collected file."""
     if _is_part(path.name) or (path / SUMS_NAME).exists() or collected_folder(path) is not None:
         return []
-    return sorted(it for it in path.iterdir() if it.name.lower().endswith(PHOTOS) and it.is_file())
+    return sorted(it for it in path.iterdir() if it.name.lower().endswith(PHOTOS))
+
+
+def besides_photos(path: Path, places: Sequence[Path]) -> list[str]:
+    """One Chinese line about what lies in the folder `path` beside the photos `places` and is none; raises
+    `OperatorFault`."""
+    if list(places) == [path] or not all(_is_photo(place) and place.parent == path for place in places):
+        return []
+    with reading(path):
+        others = sorted({*names_in(path).files} - {place.name for place in places})
+    told = "、".join(others[:BESIDES_TOLD])
+    return [f"{path} 中有不是照片的文件，未检验：{told}。请逐个检验或移出。"] if others else []
+
+
+def _is_photo(path: Path) -> bool:
+    return path.name.lower().endswith(PHOTOS)
 
 
 def size_of(path: Path) -> int:
     """How many bytes of segments `judge_path` will read there; raises `OperatorFault`."""
     with reading(path):
-        files = path.iterdir() if path.is_dir() and collected_folder(path) is not None else _segments(path)
+        files = path.iterdir() if path.is_dir() and collected_folder(path) is not None else segment_paths(path)
         return sum(name.stat().st_size for name in files)
 
 
@@ -116,13 +136,18 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
     keep_freed_memory()
     with ExitStack() as stack, reading(path):
         desk = stack.enter_context(OneOpenFile())
-        files = [_segment(name, desk, basis.archive) for name in _segments(path)]
-        sidecars = _sidecars(path, desk, basis.archive) if path.is_dir() else None
+        unread: list[str] = []
+        files = open_segments(segment_paths(path), desk, basis.archive, unread)
+        partly = bool(unread)  # then nothing can be said of the whole, but an alteration is one
+        sidecars = read_sidecars(path, desk, basis.archive, unread) if path.is_dir() and not partly else None
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         for it in segments:
             if it.found.unsupported:
                 raise OperatorFault(f"{path}：{it.found.unsupported}")
-        judged = Judged(path, judge(segments, basis.roots, basis.now, sidecars, basis.grounds), tuple(segments))
+        report = judge(segments, basis.roots, basis.now, sidecars, basis.grounds)
+        if partly and report.verdict is not Verdict.ALTERED:
+            raise OperatorFault(unread[0])
+        judged = Judged(path, report, tuple(segments), tuple(unread))
         if inspect is not None:
             inspect(judged)
     return judged
@@ -133,7 +158,7 @@ def _judge_photo(path: Path, basis: Basis) -> Judged:
         data = stream.read(MAX_ENCRYPTED_BYTES if path.suffix == SUFFIX else MAX_PHOTO_BYTES)
     name = path.name.removesuffix(SUFFIX)
     try:
-        photo = decrypt_photo(data, _archive(path, basis.archive)) if path.suffix == SUFFIX else data
+        photo = decrypt_photo(data, needed_key(path, basis.archive)) if path.suffix == SUFFIX else data
     except SenderFault as fault:
         return Judged(path, damaged_photo(name, str(fault)), ())
     return Judged(path, verify_photo(name, photo, basis.roots, basis.now, basis.grounds.trust), ())
@@ -161,7 +186,7 @@ def judge_export(path: Path, basis: Basis) -> Judged:
     with reading(path):
         found = names_in(path)
         files = {name: partial(_sum, path / name) for name in found.files}
-        certificate = _content(place, MAX_CERTIFICATE_BYTES + 1) or b""
+        certificate = content_of(place, MAX_CERTIFICATE_BYTES + 1) or b""
         report = verify_export(certificate, files, basis.grounds.trust, basis.now, found.traces)
     return Judged(place, report, ())
 
@@ -182,12 +207,21 @@ def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Repor
             devices.setdefault(link.device, []).append((link, report))
     with reading(path):
         besides = [it.name for it in path.iterdir() if not (_is_part(it.name) and it.is_dir()) and not is_trace(it)]
+    # A device that the centre tells of and that nothing here is from: then all of its recordings are missing.
+    told = {device for device, account in basis.grounds.accounts.items() if account.receiver is not None}
     found = []
-    for device, entries in sorted(devices.items()):
+    for device, entries in sorted({**{device: [] for device in told}, **devices}.items()):
         links, reports = [link for link, _ in entries], [report for _, report in entries]
         report = device_report(links, reports, basis.grounds.accounts.get(device), besides)
         found.append(Judged(path, report, ()))
     return found
+
+
+def exit_code(verdicts: Sequence[Verdict], unread: Sequence[str]) -> int:
+    """The code of the worst of `verdicts`; what was `unread` stands between an unexplained gap and missing."""
+    verdict = worst(verdicts)
+    hides = bool(unread) and verdict.severity < Verdict.MISSING.severity
+    return OperatorFault.exit_code if hides else verdict.exit_code
 
 
 def link_of(judged: Judged) -> ChainLink | None:
@@ -219,55 +253,9 @@ def read_basis(
         raise UnsoundAccount(f"{names}：{fault}", fault.verdict) from fault
     except SenderFault as fault:
         raise OperatorFault(f"{names}：{fault}") from fault
+    if not opened.devices:
+        raise OperatorFault(f"{names} 中没有任何设备的凭据。请向中心重新导出（liuhen-center export）。")
     return Basis(roots, Grounds(opened.trust, opened.devices, stamps), now)
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn the disk's errors about `path` into an `OperatorFault`: what cannot be read cannot be judged."""
-    try:
-        yield
-    except OSError as error:
-        raise OperatorFault(f"无法读取 {path}：{error.strerror or error}。请检查路径、权限与存储卡后重试。") from error
-
-
-def _segments(path: Path) -> list[Path]:
-    return sorted([*path.glob(SEGMENTS), *path.glob(SEGMENTS + SUFFIX)]) if path.is_dir() else [path]
-
-
-def _segment(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
-    if path.suffix != SUFFIX:
-        return SegmentFile(path.name, desk.source(path))
-    return decrypted_segment(path.name.removesuffix(SUFFIX), desk.source(path), _archive(path, archive))
-
-
-def _archive(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.EllipticCurvePrivateKey:
-    if archive is None:
-        raise OperatorFault(f"{path} 是加密的。请用 --key 指明中心的存档私钥。")
-    return archive
-
-
-def _sidecars(folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Sidecars:
-    journal = folder / JOURNAL_NAME
-    opened = desk.source(journal) if journal.exists() else None
-    notes = {place.name: _content(place) or b"" for place in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
-    places = [it for it in (*folder.glob(PHOTO_FILES), *folder.glob(PHOTO_FILES + SUFFIX)) if it.exists()]
-    photos = {it.name: _photo(it, desk, archive) for it in sorted(places)[: 2 * MAX_SUMS]}
-    inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
-    sums, signature, found = _content(folder / SUMS_NAME), _content(folder / SIGNATURE_NAME), names_in(folder)
-    return Sidecars(opened, sums, signature, notes, photos, inside, found.files, found.traces)
-
-
-def _photo(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> Source:
-    source = desk.source(path)
-    return source if path.suffix != SUFFIX else decrypted_photo(source, _archive(path, archive))
-
-
-def _content(path: Path, limit: int = MAX_SIDECAR_BYTES) -> bytes | None:
-    if not os.path.lexists(path):  # a link into nothing is not "nothing there"
-        return None
-    with open_regular(path) as stream:
-        return stream.read(limit)
 
 
 def _certificates(path: Path, instead: str) -> list[x509.Certificate]:

@@ -4,6 +4,7 @@ Every number in it is that of the recording it lies beside. Lines that begin wit
 recording's folder one after the other; the line after it, which begins with `  = `, is what it must print.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from agent.wire.signing import load_certificate
 HOW_TO_NAME, ALONE_NAME, ROOT_NAME = "HOW-TO-VERIFY.txt", "liuhen_verify.py", "root.pem"
 COMMAND, ANSWER = "  $ ", "  = "
 NOTHING, MORE = "(nothing 无输出)", "… (verdict 结论，见下 see below)"
+PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")  # a name with words for a shell has no place among commands
 ENTRY_AT = bmff.HEADER + bmff.USER_TYPE  # where the CBOR begins in a journal box
 
 
@@ -65,11 +67,14 @@ def how_to_verify(
     With `excerpt` it is the page of an exact cut: `file` and nothing else. `sums`
     compare its files with SHA256SUMS.
 
-    Raises `SenderFault` when the segment has no manifest or no fragment that verifies: then nothing can be checked.
+    Raises `SenderFault` when the segment has no manifest or no fragment that verifies: then nothing can be checked; and
+    for a file's name that a shell would not take as one plain word.
     """
     origin = found.origin
     if found.manifest is None or origin is None or not found.fragments:
         raise SenderFault(f"{file.name} 中没有可验证的片段，无法说明如何检验。")
+    if not PLAIN_NAME.fullmatch(file.name):
+        raise SenderFault(f"{file.name!r} 不是设备写出的文件名，不写入检验办法。请移出该文件并查明来历。")
     steps = [*_root(root), *_sums(sidecars, found, sums), *_fragment(file, found), *_certificate(file, found)]
     steps.append(_alone("." if excerpt is None else file.name))
     note = _of_excerpt(excerpt) if excerpt else _UNSEALED if sidecars.get(SIGNATURE_NAME) is None else []

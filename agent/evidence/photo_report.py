@@ -72,9 +72,13 @@ def photo_digests(photos: Mapping[str, Source]) -> dict[str, Digest]:
     return {name: _sha256(source.chunks(0, min(source.size, MAX_PHOTO_BYTES + 1))) for name, source in photos.items()}
 
 
-def told_photo_findings(there: Mapping[str, Digest], segments: Sequence[Examined]) -> Iterator[Finding]:
+def told_photo_findings(
+    there: Mapping[str, Digest], segments: Sequence[Examined], unread: Sequence[str] = ()
+) -> Iterator[Finding]:
     """Photos that the signed journal names by their hash and that are not `there`, by name with their hashes: gone, or
-    with another content under the name that the device gave them (the beginning of their hash is in it)."""
+    with another content under the name that the device gave them (the beginning of their hash is in it). Each photo
+    among the names `unread` may be one of those."""
+    perhaps = sum(name.removesuffix(SUFFIX).endswith(".jpg") for name in unread)
     for segment in segments:
         for sequence, event in segment.events:
             if event.kind != PHOTO or event.note in there.values():
@@ -83,7 +87,9 @@ def told_photo_findings(there: Mapping[str, Digest], segments: Sequence[Examined
             told = f"日志{where}所记的照片（SHA-256 {event.note[:16]}…）"
             ending = f"-{event.note[:8]}.jpg"
             named = next((name for name in there if name.removesuffix(SUFFIX).endswith(ending)), None)
-            if named is None:
+            if named is None and perhaps:
+                perhaps -= 1
+            elif named is None:
                 place = Place(segment.file.name, MISSING, sequence=sequence, captured=event.at)
                 yield Finding(Verdict.MISSING, COMPLETENESS, f"{told}不在。", place)
             else:

@@ -37,7 +37,8 @@ class Sidecars:
     `notes` are the files of `notes/` by name, `photos` those taken during the recording, by the names under which they
     lie there (an encrypted one ends in `.enc`). `journal_inside`: the recording is encrypted, its journal is listed in
     the sums and stands nowhere but in the segments. `names` are the paths of all other files in the folder as well,
-    `traces` of what computers left in it by themselves."""
+    `traces` of what computers left in it by themselves. `unread` are the names of those that lie there and could not be
+    read: nothing is said of them."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
@@ -47,6 +48,7 @@ class Sidecars:
     journal_inside: bool = False
     names: Sequence[str] = ()
     traces: Sequence[str] = ()
+    unread: Sequence[str] = ()
 
 
 def sidecar_findings(
@@ -67,7 +69,7 @@ def sidecar_findings(
     if sidecars.sums is None:
         return
     devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
-    digests, unread = list(_digests(sidecars, photos, segments)), set[str]()
+    digests, unread = list(_digests(sidecars, photos, segments)), {it.removesuffix(SUFFIX) for it in sidecars.unread}
     if sidecars.journal_inside and intact:
         records = (record for segment in segments for record in segment.found.fragments)
         digests.append((JOURNAL_NAME, _sha256(iterate_journal_lines(records))))

@@ -121,7 +121,7 @@ def judge(
         hashed = photo_digests(photos)
         intact = not _is_damaged(findings)
         findings += sidecar_findings(sidecars, hashed, given, roots, grounds.trust, intact=intact)
-        findings += told_photo_findings(hashed, readable)
+        findings += told_photo_findings(hashed, readable, sidecars.unread)
         findings += folder_findings(sidecars.names, sidecars.traces)
     origin = readable[0].found.origin if readable else None
     of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds.trust))
@@ -143,6 +143,8 @@ def judge(
 def _compared(readable: Sequence[Examined], grounds: Grounds, *, whole: bool) -> Compared:
     origin = readable[0].found.origin if readable else None
     account = None if origin is None else grounds.accounts.get(origin.device)
+    if account is None and origin is not None and grounds.accounts:
+        return Compared((), (f"所给凭据中没有设备 {origin.device} 的：尾部与整次录制是否齐全，无从佐证。",), ())
     return Compared((), (), ()) if account is None else compare(readable, account, whole=whole)
 
 

@@ -7,8 +7,10 @@ masked:  that stretch coded again with parts covered, as a C2PA child of the ori
 The folder is made hidden, then the line in the ledger, then the folder gets its name: no export without its line.
 """
 
+import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -51,6 +53,8 @@ from provisioning.center.time_stamping import RESPONSE
 
 ALONE = Path(how_to.__file__).parent / "standalone" / how_to.ALONE_NAME
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+DRAFT_PREFIX = ".export-"
+SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")  # others could carry words for a shell into HOW-TO-VERIFY.txt
 SIDECAR_NAMES = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
 STAMP_NAME = sidecars.SIGNATURE_NAME + RESPONSE
 
@@ -107,6 +111,8 @@ def export_recording(recording: Path, target: Path, wish: Wish, office: Office, 
     durable.make_directory(target.absolute().parent)
     with _draft(target) as draft, ExitStack() as stack:
         segments = [_segment(path, stack) for path in sorted(recording.glob("segment-*.mp4"))]
+        if odd := [it.path.name for it in segments if not SEGMENT_NAME.fullmatch(it.path.name)]:
+            raise OperatorFault(f"{odd[0]!r} 不是设备写出的分段名，未导出。请移出后重试，并查明来历。")
         if not segments:
             raise OperatorFault(f"{recording} 中没有录像分段。请检查路径；加密的录像先用 liuhen-center decrypt 解密。")
         report = _report(recording, segments, office, now)
@@ -308,8 +314,33 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix=".export-", dir=target.absolute().parent))
+    """A hidden folder beside `target`, locked while this export lives; those of exports that were killed, which hold
+    recordings that nobody asked for any more, are removed."""
+    around = target.absolute().parent
+    for left in around.glob(f"{DRAFT_PREFIX}*"):
+        with _locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=around))
     try:
-        yield place
+        with _locked(place):
+            yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether the folder could be locked for as long as the context lasts: then no other export has it."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:  # gone meanwhile, or no folder of ours
+        yield False
+        return
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(opened)

@@ -77,13 +77,13 @@ _loss, _status, _receiver, _sealed = TABLES["loss"], TABLES["status"], TABLES["r
 _OF: Any = bindparam("of")
 _END: Any = bindparam("end")
 _CHANGED = update(_head).where(_head.c.device == _OF)
-MOVE_HEAD = _CHANGED.values(upto=_END, hash=bindparam("digest"), received_at=bindparam("at")).values(
-    gaps=_head.c.gaps + bindparam("opened", type_=BigInteger)
-)
+_OPENED = bindparam("opened", type_=BigInteger)
+_MOVED = {"upto": _END, "hash": bindparam("digest"), "received_at": bindparam("at"), "gaps": _head.c.gaps + _OPENED}
+MOVE_HEAD = _CHANGED.values(_MOVED)
 NOTE_RECEIPT = _CHANGED.values(receipted=_END, receipts=_head.c.receipts + 1)
 DROP_RECEIPT = delete(_sealed).where(_sealed.c.device == _OF, _sealed.c.kind == str(SealedKind.RECEIPT))
-_CONTENT = {"number": _END, "envelope": bindparam("content")}
-KEEP_RECEIPT = insert(_sealed).values(device=_OF, kind=str(SealedKind.RECEIPT), **_CONTENT)
+_RECEIPT = {"device": _OF, "kind": str(SealedKind.RECEIPT), "number": _END, "envelope": bindparam("content")}
+KEEP_RECEIPT = insert(_sealed).values(_RECEIPT)
 
 
 class Rows:

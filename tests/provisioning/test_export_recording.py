@@ -1,5 +1,6 @@
 """Handing a recording out: it can be checked by whoever gets it, somebody answers for it, and nothing else leaves."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -29,7 +30,7 @@ from agent.wire.envelope import seal
 from agent.wire.identifiers import Digest, District
 from agent.wire.signing import KeySigner
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, trust_list
-from provisioning.center.export import Office, Wish, export_recording
+from provisioning.center.export import DRAFT_PREFIX, Office, Wish, export_recording
 from provisioning.center.export_certificate import ExportCertificate, Responsibility, seal_certificate
 from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
 from provisioning.center.masked_clip import Mask, parse_mask
@@ -459,7 +460,7 @@ def test_file_name_that_is_no_text_ends_neither_the_report_nor_json(tmp_path: Pa
     for more in ([], ["--json"]):
         done = CliRunner().invoke(app, [*command, *more])
         assert (done.exit_code, done.exception.__class__) == (13, SystemExit)
-    assert "segment-?.mp4" in page.read_text()
+    assert "segment-\ufffd.mp4" in page.read_text()
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "SHA256SUMS.p7s", "segment-0001.mp4"])
@@ -473,3 +474,24 @@ def test_file_that_cannot_be_read_is_told_in_one_line_and_nothing_leaves(
         export_recording(recording, tmp_path / "out" / "R1", Wish(TOLD), office, EXPORTED_AT)
     assert list((tmp_path / "out").iterdir()) == []
     assert not office.ledger.exists()
+
+
+def test_segment_whose_name_is_words_for_a_shell_is_not_exported(tmp_path: Path, office: Office) -> None:
+    """HOW-TO-VERIFY.txt has commands with the names of files in them."""
+    recording = _recording(tmp_path)
+    (recording / "segment-0001; touch there .mp4").write_bytes(b"no film")
+    with pytest.raises(OperatorFault, match="分段名"):
+        export_recording(recording, tmp_path / "out", Wish(TOLD), office, EXPORTED_AT)
+
+
+def test_export_that_was_killed_leaves_nothing_behind_the_next_one(tmp_path: Path, office: Office) -> None:
+    """Its hidden folder holds a recording; one of an export that still lives is left alone."""
+    killed, living = tmp_path / "out" / f"{DRAFT_PREFIX}killed", tmp_path / "out" / f"{DRAFT_PREFIX}living"
+    for draft in (killed, living):
+        draft.mkdir(parents=True)
+        (draft / "segment-0001.mp4").write_bytes(b"film")
+    held = os.open(living, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    _export(tmp_path, office, Wish(TOLD))
+    os.close(held)
+    assert (killed.exists(), living.exists()) == (False, True)

@@ -15,7 +15,7 @@ except ImportError: print("needs: pip install cryptography cbor2", file=sys.stde
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "unreadable": 2, "missing": 12, "untrusted": 14, "altered": 13}; RANK = list(CODES)  # from good to bad: what cannot be read may hide worse, an alteration is a fact, whoever signed
 C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
 NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
-PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000; MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY = 1 << 20, 64 << 20, 1 << 30, 4096, 32768  # ours, as in agent.evidence; larger is altered unread
+PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000; MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY, MAX_SEGMENT = 1 << 20, 64 << 20, 1 << 30, 4096, 32768, 32 << 30  # ours, as in agent.evidence; larger is altered unread
 FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
 HOLE_MS, EDGE_MS, NORMAL, GOES_ON, EPOCH = 1000, 5000, ("stopped", "continued"), ("muted", "sound-lost", "picture-frozen", "clock-jumped"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
@@ -255,7 +255,7 @@ def each(folder, names, limit, found, tell):
         except ValueError: found[name] = tell("altered", f"{name}: larger than any that a device writes 过大") or ""
 def check_sidecars(folder, names, found, segments, roots, intact, tell):
     """Journal, photos and SHA256SUMS with its signature; `found` has the sums of the segments by name."""
-    named, beside = {event[4] for event in events_of(segments) if event[0] == "photo"}, {}
+    named, beside = {event[4] for event in events_of(segments) if event[0] == "photo"}, {}; locked = {bytes(data[40:72]).hex() for _, data in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg.enc")], MAX_PHOTO + 1024, {}, tell) if data[:8] == b"LIUHENP1"}  # the head tells which photo it is
     for name, _ in each(folder, [it for it in names if it == "journal.jsonl"], MAX_JOURNAL, found, tell):
         if intact and sha_of(journal_lines(segments)).hex() != found[name]: tell("altered", "journal.jsonl is not what the segments say 与录像中签名的日志不符")
     for name, data in each(folder, [it for it in names if it in ("SHA256SUMS", "SHA256SUMS.p7s")], MAX_SIDECAR, {}, tell): beside[name] = bytes(data)
@@ -264,7 +264,7 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
     for name, _ in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg")], MAX_PHOTO, found, tell):
         if f"{name}.enc" in names and found[name] not in {*named, told.get(name)}: tell("altered", f"{name}: not the photo that lies encrypted beside it 与旁边的加密照片无关")
         elif not sums and found[name] not in named: tell("unreadable", f"{name}: named nowhere, only liuhen-verify can judge it 无处记载此照片，请用 liuhen-verify")
-    if len(lost := named - {*found.values()}) > sum(it.endswith(".jpg.enc") for it in names) + [*found.values()].count(None): tell("missing", f"photos that the signed journal names 日志所载照片不在: {' '.join(sorted(lost))}")
+    if len(lost := named - {*found.values()} - locked) > [*found.values()].count(None): tell("missing", f"photos that the signed journal names 日志所载照片不在: {' '.join(sorted(lost))}")
     if others := [it for it in names if it not in found and it not in beside]: tell("complete", f"also there, not judged 未核验: {len(others)}, {' '.join(others[:9])}")
     if not told or None in lines or len(lines) > MAX_SUMS or len({line[0] for line in lines}) > len(told): return tell("altered", "SHA256SUMS: not in its form 格式不对") if "SHA256SUMS" in beside else None
     for name in sorted(found.keys() | told.keys()):
@@ -273,21 +273,21 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, found, segments, whole, tell = [], {}, [], path.is_dir(), lambda verdict, text: findings.append((verdict, text)); names, folder = (sorted(it.name for it in path.iterdir()), path) if whole else ([path.name], path.parent)
-    if path.suffix.lower() in (".jpg", ".jpeg") and not whole: raise ValueError(f"{path}: photos are not judged here, use liuhen-verify 此程序不判照片")
-    for name, data in each(folder, [it for it in names if not whole or (it.startswith("segment-") and it.endswith(".mp4"))], 1 << 62, found, tell):
+    films, locked = [it for it in names if not whole or (it.startswith("segment-") and it.endswith(".mp4"))], [it for it in names if it.endswith((".mp4.enc", ".jpg.enc"))]
+    require(whole or path.suffix.lower() not in (".jpg", ".jpeg", ".enc"), why=f"{path}: photos are not judged here, encrypted files neither: use liuhen-verify 此程序不判照片与加密文件"); require(len(films) <= MAX_SUMS, why=f"{path}: too many files for one recording 文件过多，不像一次录制"); [tell("unreadable", f"{it}: encrypted, only liuhen-verify --key judges it 已加密，请用 liuhen-verify --key") for it in locked]
+    for name, data in each(folder, films, MAX_SEGMENT, found, tell):
         segment = read_segment(name, data, whole, tell); segments += [segment] if segment else []
         if segment and segment["unstamped"]: found[name] = sha(data[:segment["at"]], segment["unstamped"], data[segment["at"] + MANIFEST_BYTES:]).hex()  # the list is of the files as they were sealed
     if not whole and findings and findings[0][0] == "unreadable": raise OSError(findings[0][1])
-    if whole and not found: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
-    segments.sort(key=lambda it: it["number"]); check_recording(segments, whole, tell); intact = not any(verdict in ("altered", "missing", "untrusted") for verdict, _ in findings)
+    if whole and not found and not locked: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
+    segments.sort(key=lambda it: it["number"]); check_recording(segments, whole and not any(it.endswith(".mp4.enc") for it in locked), tell); intact = not any(verdict in ("altered", "missing", "untrusted", "unreadable") for verdict, _ in findings)
     if whole: check_sidecars(path, names, found, segments, roots, intact, tell)
-    for segment in segments: check_trust(segment, roots, tell)
-    return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
+    [check_trust(segment, roots, tell) for segment in segments]; return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
-    parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出")
-    parser.add_argument("--json", action="store_true"); asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
+    parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出"); parser.add_argument("--json", action="store_true")
+    asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
     try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.read_bytes())]
     except (OSError, ValueError) as error: parser.exit(2, f"{error}\n")
     for path in asked.paths:

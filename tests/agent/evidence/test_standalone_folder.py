@@ -11,20 +11,23 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.errors import OperatorFault
 from agent.evidence.bmff import Source
+from agent.evidence.encrypted_photo import encrypt_photo
 from agent.evidence.journal import PHOTO, JournalEvent
 from agent.evidence.report import Verdict
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
 from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
-from agent.verify_files import Basis, judge_path
+from agent.verify_files import Basis, exit_code, judge_path
 from agent.wire.identifiers import Digest
 from tests.agent.evidence.bench import NOW, Bench, make_authority
 from tests.agent.evidence.photos import photo
 from tests.agent.evidence.test_standalone import alone as alone
 
 AUTHORITY = make_authority()
+ARCHIVE = ec.generate_private_key(ec.SECP256R1()).public_key()
 NAME = "photo-20261122T020000000Z-0a1b2c3d.jpg"
 SUMS = ("SHA256SUMS", "SHA256SUMS.p7s")
 MAX_MEMORY = 4 * 1024 * 1024
@@ -97,12 +100,53 @@ def test_plain_photo_beside_the_encrypted_one_of_its_name_is_altered(
     assert _judged(alone, folder)[0] == "altered"
 
 
-def test_photo_that_is_encrypted_is_not_called_missing(alone: ModuleType, folder: Path) -> None:
-    """This verifier opens nothing that is encrypted; it cannot know whose photo it is."""
-    (folder / NAME).rename(folder / f"{NAME}.enc")
-    for name in SUMS:
+@pytest.mark.parametrize("listed", [True, False])
+def test_encrypted_photo_is_neither_missing_nor_sound(alone: ModuleType, folder: Path, listed: bool) -> None:
+    """This verifier opens nothing that is encrypted: the head tells which photo it is, no more."""
+    taken = (folder / NAME).read_bytes()
+    (folder / NAME).unlink()
+    (folder / f"{NAME}.enc").write_bytes(encrypt_photo(taken, ARCHIVE))
+    for name in () if listed else SUMS:
         (folder / name).unlink()
-    assert _judged(alone, folder)[0] == "complete"
+    verdict, words = _judged(alone, folder)
+    assert (verdict, "--key" in words) == ("missing" if listed else "unreadable", True)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"another"])
+def test_anything_that_is_called_encrypted_does_not_stand_for_a_lost_photo(
+    alone: ModuleType, folder: Path, content: bytes
+) -> None:
+    for name in (NAME, *SUMS):
+        (folder / name).unlink()
+    (folder / "photo-x.jpg.enc").write_bytes(encrypt_photo(content, ARCHIVE) if content == b"another" else content)
+    assert _judged(alone, folder)[0] == "missing"
+
+
+def test_encrypted_recording_is_unreadable_and_not_missing(alone: ModuleType, folder: Path) -> None:
+    for name in ("segment-0001.mp4", "journal.jsonl", NAME, *SUMS):
+        (folder / name).unlink()
+    (folder / "segment-0001.mp4.enc").write_bytes(b"LIUHENE1")
+    assert _judged(alone, folder)[0] == "unreadable"
+
+
+def test_film_that_cannot_be_read_makes_no_journal_altered(alone: ModuleType, folder: Path) -> None:
+    (folder / "segment-0001.mp4").unlink()
+    (folder / "segment-0001.mp4").mkdir()
+    verdict, words = _judged(alone, folder)
+    assert (verdict, "journal.jsonl" in words) == ("unreadable", False)
+
+
+def test_more_films_than_a_recording_has_are_not_read_one_by_one(alone: ModuleType, tmp_path: Path) -> None:
+    for number in range(alone.MAX_SUMS + 1):
+        (tmp_path / f"segment-{number:05d}.mp4").touch()
+    with pytest.raises(ValueError, match="too many files"):
+        alone.verify(tmp_path, [AUTHORITY.root])
+
+
+def test_film_larger_than_any_is_not_read(alone: ModuleType, folder: Path) -> None:
+    with (folder / "segment-0002.mp4").open("wb") as film:
+        film.truncate(alone.MAX_SEGMENT + 1)
+    assert "larger than any" in _judged(alone, folder)[1]
 
 
 @pytest.mark.parametrize("name", ["segment-0002.mp4", NAME, "journal.jsonl", "SHA256SUMS", "photo-z.jpg"])
@@ -236,7 +280,8 @@ DIFFERENCES = {  # exit codes of liuhen-verify and of the one file, and why they
 def _code(folder: Path) -> int:
     try:
         basis = Basis((AUTHORITY.root,), Grounds(), NOW)
-        return judge_path(folder, basis, lambda _: None).report.verdict.exit_code
+        judged = judge_path(folder, basis, lambda _: None)
+        return exit_code([judged.report.verdict], judged.unread)
     except OperatorFault as fault:
         return fault.exit_code
 

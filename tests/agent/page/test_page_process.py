@@ -242,6 +242,7 @@ def test_a_thumb_can_use_it_on_a_phone_and_on_the_recorders_own_screen(
         assert min(screen.evaluate(heights)) >= 44
         assert screen.evaluate("document.documentElement.scrollWidth") == width
         screen.click(".rows a")
+        screen.locator("video").wait_for()
         until(lambda: screen.evaluate("document.querySelector('video').videoWidth > 0"), "the film")
         assert complaints == []
         browser.close()

@@ -1,0 +1,162 @@
+"""`liuhen-verify` against whoever wants it to look away: it is told less, more, or other things than it should be."""
+
+import os
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.evidence.bmff import Source
+from agent.evidence.journal import Reason
+from agent.evidence.verify import SegmentFile, verify_recording
+from agent.recording_folder import MAX_SEGMENT_BYTES, MAX_SUMS
+from agent.verify_files import Basis, judge_devices
+from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority
+from tests.agent.evidence.photos import photo
+from tests.agent.evidence.telling import SECOND, Centre
+from tests.agent.test_verify_cli import _chained, _verify, _verify_exactly, _write
+
+RECORDING = "REC-0001-R000001"
+TURNED = "REC-0001-R\u202e000001\x9b31m"  # a name that turns the line round and paints the terminal
+WORDS_FOR_A_SHELL = "segment-0001; touch there .mp4"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return make_authority()
+
+
+@pytest.fixture
+def recording(tmp_path: Path, authority: Authority) -> Path:
+    """A whole recording of two segments, the root beside its folder."""
+    bench = Bench(authority.signer())
+    _write(tmp_path / RECORDING, bench, [bench.sealed(Reason.CONTINUED), bench.sealed()])
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    return tmp_path / RECORDING
+
+
+def _alter(film: Path) -> None:
+    film.write_bytes(flipped(film.read_bytes(), film.stat().st_size - 9))
+
+
+@pytest.mark.parametrize("how", ["itself", "link"])
+def test_report_is_not_written_over_evidence(recording: Path, how: str) -> None:
+    film, target = recording / "segment-0001.mp4", recording / "segment-0001.mp4"
+    if how == "link":
+        target = recording.parent / "report.html"
+        target.symlink_to(film)
+    before = film.read_bytes()
+    done = _verify(recording, "--report", target)
+    assert (done.returncode, film.read_bytes() == before, "--report" in done.stderr) == (2, True, True)
+
+
+def test_earlier_report_is_replaced(recording: Path) -> None:
+    target = recording.parent / "report.html"
+    assert _verify(recording, "--report", target).returncode == 0
+    _alter(recording / "segment-0002.mp4")
+    assert _verify(recording, "--report", target).returncode == 13
+    assert "altered" in target.read_text()
+
+
+def test_report_that_cannot_be_written_hides_no_verdict(recording: Path) -> None:
+    _alter(recording / "segment-0001.mp4")
+    assert _verify(recording, "--report", recording.parent / "nowhere" / "report.html").returncode == 13
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "SHA256SUMS", "SHA256SUMS.p7s", "segment-0003.mp4", "photo-a.jpg"])
+def test_file_that_cannot_be_read_hides_no_alteration(recording: Path, name: str) -> None:
+    (recording / name).unlink(missing_ok=True)
+    (recording / name).mkdir()
+    unread = _verify(recording)
+    assert (unread.returncode, name in unread.stderr) == (2, True)
+    _alter(recording / "segment-0001.mp4")
+    assert _verify(recording).returncode == 13
+
+
+@pytest.mark.parametrize("name", ["segment-0003.mp4.enc", "photo-a.jpg.enc"])
+def test_anything_that_is_called_encrypted_hides_no_alteration(recording: Path, name: str) -> None:
+    (recording / name).write_bytes(b"junk")
+    assert _verify(recording).returncode == 2
+    _alter(recording / "segment-0001.mp4")
+    assert _verify(recording).returncode == 13
+
+
+def test_what_lies_among_photos_is_told(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(photo(authority.signer()))
+    assert _verify(folder).returncode == 0
+    os.mkfifo(folder / "b.jpg")
+    (folder / "film.mp4").write_bytes(b"forged")
+    done = _verify(folder)
+    assert (done.returncode, "b.jpg" in done.stderr, "film.mp4" in done.stderr) == (2, True, True)
+
+
+def test_all_recordings_of_a_device_are_gone(tmp_path: Path, authority: Authority) -> None:
+    """The centre received them; in the folder lie those of other devices, or none."""
+    basis = Basis((authority.root,), _chained(tmp_path, authority).grounds(), NOW)
+    (judged,) = judge_devices(tmp_path / "recordings", [], basis)
+    missing = {place.file for place in judged.report.places}
+    assert (judged.report.verdict.value, len(missing)) == ("missing", 3)
+
+
+def test_receipts_of_another_device_vouch_for_nothing(authority: Authority) -> None:
+    bench = Bench(authority.signer())
+    grounds = Centre(authority).grounds()
+    other = replace(grounds, accounts={SECOND: grounds.accounts[DEVICE]})
+    report = verify_recording(
+        [SegmentFile("segment-0001.mp4", Source.of_bytes(bench.sealed()))], [authority.root], NOW, grounds=other
+    )
+    assert any(f"没有设备 {DEVICE}" in line for line in report.completeness.lines)
+
+
+def test_account_that_says_nothing_is_no_account(recording: Path, authority: Authority) -> None:
+    told = recording.parent / "receipts.jsonl"
+    told.write_bytes(Centre(authority).sealed_trust)
+    done = _verify(recording, "--receipts", told)
+    assert (done.returncode, "liuhen-center export" in done.stderr) == (2, True)
+
+
+def test_report_tells_the_worst_first_and_what_was_not_read(recording: Path, authority: Authority) -> None:
+    other = recording.with_name("REC-0001-R000002")
+    bench = Bench(authority.signer(), number=2)
+    _write(other, bench, [bench.sealed()])
+    _alter(other / "segment-0001.mp4")
+    (recording / "photo-a.jpg").mkdir()
+    target = recording.parent / "report.html"
+    _verify(recording, other, "--report", target)
+    before, _, page = target.read_text().partition("<body")[2].partition("photo-a.jpg")
+    assert other.name not in before
+    assert page.index(other.name) < page.index(recording.name)
+
+
+def test_names_that_turn_a_line_are_shown_as_they_are(recording: Path) -> None:
+    odd, target = recording.rename(recording.with_name(TURNED)), recording.parent / "report.html"
+    done = _verify(odd, "--json", "--report", target)
+    for told in (done.stdout, done.stderr, target.read_text()):
+        assert not {"\u202e", "\x9b"} & set(told)
+
+
+def test_name_with_words_for_a_shell_is_no_command_in_the_report(recording: Path) -> None:
+    (recording / "segment-0001.mp4").rename(recording / WORDS_FOR_A_SHELL)
+    target = recording.parent / "report.html"
+    _verify(recording, "--report", target)
+    page = target.read_text().replace("&#39;", "'").replace("&#x27;", "'")
+    commands = [line for line in page.split("\n") if line.startswith("tail -c")]
+    assert commands
+    assert all(shlex.quote(WORDS_FOR_A_SHELL) in line for line in commands)
+
+
+def test_more_films_than_a_recording_has_are_not_read_one_by_one(recording: Path) -> None:
+    for number in range(3, MAX_SUMS + 2):
+        (recording / f"segment-{number:04d}.mp4").touch()
+    done = _verify(recording)
+    assert (done.returncode, str(MAX_SUMS) in done.stderr) == (2, True)
+
+
+def test_film_larger_than_any_is_not_read(recording: Path) -> None:
+    os.truncate(recording / "segment-0002.mp4", MAX_SEGMENT_BYTES + 1)
+    done = _verify_exactly(recording, "--roots", recording.parent / "root.pem")
+    assert (done.returncode, "GiB" in done.stderr) == (2, True)
