@@ -18,6 +18,7 @@ from agent.duty.review_admission import Finding, decision, opinion, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import OperatorFault, SenderFault
+from agent.wire.device_events import EventType
 from provisioning.center.act_folder import MAX_REFUSED
 from provisioning.center.cli import app
 from provisioning.center.review_packet import Seal, check_packet, write_packet
@@ -104,6 +105,27 @@ def test_a_major_case_goes_the_whole_way_and_its_packet_holds(office: ReviewOffi
     assert page.count('<tr id="e') == 11
     for words in ("与现场出具的文书一致", "须法制审核", "从重情节有录像为证", "人工判断", "修改后办理"):
         assert words in page, words
+
+
+@pytest.mark.parametrize(
+    "odd", [{"task": "任务 一"}, {"matter": None}, {"required": None}, {"task": "T-2026-0009", "unit": 7}]
+)
+def test_one_odd_event_of_a_device_takes_no_case_from_report_ledger_and_list(
+    office: ReviewOffice, odd: dict[str, Any]
+) -> None:
+    (told,) = [event.data for event in office.room().events if event.type is EventType.TASK_TAKEN]
+    office.tell((40, EventType.TASK_TAKEN, {**told, **odd}))
+    found = gather(office.room())
+    assert [case.facts.task for case in found.cases] == [TASK]
+    assert [line.split(" ")[0] for line in found.troubles] == (["T-2026-0009"] if "unit" in odd else [])
+
+
+def test_a_damaged_file_of_a_refusal_is_told_and_takes_no_case(office: ReviewOffice) -> None:
+    place = office.room().folder.folder(TASK)
+    place.mkdir(parents=True)
+    (place / "refused-001.json").write_bytes(b"")
+    found = gather(office.room())
+    assert (len(found.cases), "被拒记录无法读取" in found.troubles[0]) == (1, True)
 
 
 def test_handler_who_would_review_his_own_case_is_refused_and_stands_in_the_report(office: ReviewOffice) -> None:
