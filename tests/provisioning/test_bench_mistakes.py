@@ -239,6 +239,9 @@ def test_a_repaired_device_is_nobody_s_and_is_checked_again(desk: Desk) -> None:
 def test_a_certificate_of_erasure_that_was_not_printed_is_given_again(authority: Authority, tmp_path: Path) -> None:
     words = ["decommission", A, "--reason", "烧毁"]
     assert types(authority, *words, "--print", tmp_path / "nowhere.txt").returncode == 2
+    with enrolment_desk(authority) as desk:
+        assert desk.inventory.device(A).state is State.PLANNED, "nothing is done that could not be printed"
+    assert types(authority, *words).returncode == 0
     again = types(authority, *words, "--print", tmp_path / "end.html", "--out", tmp_path / "end.dsse")
     assert again.returncode == 0, again.stderr
     assert "烧毁" in (tmp_path / "end.html").read_text(encoding="utf-8")
