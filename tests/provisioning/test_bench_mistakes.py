@@ -258,3 +258,13 @@ def test_a_bench_that_lost_its_root_certificate_says_where_there_is_another(auth
         assert "Traceback" not in said.stderr
         assert "root.pem" in said.stderr or said.returncode == 0
     assert "任一设备" in types(authority, "doctor").stderr
+
+
+def test_a_serial_number_is_shown_to_its_end_on_a_narrow_terminal(authority: Authority) -> None:
+    shown = types(authority, "inventory").stdout
+    assert "…" not in shown
+
+
+def test_a_cable_that_is_not_there_is_told_without_another_program_s_words(authority: Authority) -> None:
+    said = types(authority, "cable", "/dev/ttyACM9")
+    assert (said.returncode, "Errno" in said.stderr, said.stderr.count("\n")) == (4, False, 1)
