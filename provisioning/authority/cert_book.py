@@ -143,6 +143,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         _moment(row["revoked_at"]),
         row["reason"],
         _moment(row["superseded_at"]),
+        KeyId(row["key_id"]),
     )
 
 
