@@ -22,6 +22,7 @@ from agent.wire.device_events import EventType
 CAPACITY = 4096  # ours: a whole window of PUBACKs, receipts and retained documents, with room
 PUT_PATIENCE_S = 5.0  # ours: a loop that takes nothing for so long is stuck
 IDLE_S = 5.0  # ours: the longest wait, so that the watchdog is petted in time
+MAX_TOGETHER = 500  # ours: fewer than `counter_mirror.BLOCK`, by which a store may be behind its mirror
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 logger = logging.getLogger(__name__)
@@ -121,7 +122,8 @@ def _together(effects: Iterable[Effect]) -> list[Effect]:
     for alike, group in groupby(effects, key=shares):
         members = [*group]
         orders = tuple(effect for effect in members if isinstance(effect, StoreEvent))
-        found.extend([StoreEvents(orders)] if alike and len(orders) > 1 else members)
+        parts = [orders[at : at + MAX_TOGETHER] for at in range(0, len(orders), MAX_TOGETHER)]
+        found.extend(map(StoreEvents, parts) if alike and len(orders) > 1 else members)
     return found
 
 

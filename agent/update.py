@@ -142,6 +142,7 @@ def _install(bundle: Path, release: Path, sealed: bytes, installer: Installer) -
         shutil.rmtree(release, ignore_errors=True)
         raise
     durable.write_bytes(release / SIGNED, sealed)
+    durable.sync_tree(release)  # pip syncs nothing, and the release before it is not gone back to once this one ran
     durable.write_bytes(release / COMPLETE, b"")
 
 

@@ -1,9 +1,11 @@
 """The log of what the screen showed, on disk: `display-log/00000001.jsonl`, a new file every `FILE_LINES` lines.
 
-One append and one fdatasync a line. A power cut leaves a torn last line at most; it is put aside as `.torn` at the
-next start, and the chain goes on behind the last whole one.
+One append and one fdatasync a line. A power cut leaves a torn last line at most, perhaps with its end and without its
+beginning; it is put aside as `.torn` at the next start, and the chain goes on behind the last whole one. A line that
+the disk refused is not in the file when the next one is written, whatever came of it.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import durable
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS
 from agent.wire.hall_facts import FactKind, HallFact
@@ -35,7 +37,7 @@ class DisplayLog:
         self._folder, self._signer, self._outgoing, self._file_lines = folder, signer, outgoing, file_lines
         self._told_ns, self._told_state = 0, ""
         self._last: Mapping[str, Any] = {}
-        self._first = 1
+        self._first, self._bytes = 1, 0  # the file that is written to: its first number, and what of it is good
         self.head = Head()
 
     def open(self, now: Instant) -> None:
@@ -44,7 +46,7 @@ class DisplayLog:
         files = log_files(self._folder)
         if files:
             self.head = self._end_of(files)
-            self._first = int(files[-1].stem)
+            self._first, self._bytes = int(files[-1].stem), files[-1].stat().st_size
         self.note(What.STARTED, {}, now)
 
     def shown(self, facts: Mapping[str, Any], now: Instant) -> None:
@@ -85,34 +87,48 @@ class DisplayLog:
 
     def _append(self, number: int, content: bytes) -> None:
         if number - self._first >= self._file_lines:
-            self._first = number
-        path = self._folder / f"{self._first:08d}.jsonl"
-        fresh = not path.exists()
-        with durable.disk_errors(path), path.open("ab") as file:
-            before = file.tell()
+            self._first, self._bytes = number, 0
+        path, good = self._folder / f"{self._first:08d}.jsonl", self._bytes
+        with durable.disk_errors(path), path.open("ab", buffering=0) as file:
+            if file.tell() != good:
+                file.truncate(good)  # a line that was refused
+            view = memoryview(content + b"\n")
             try:
-                file.write(content + b"\n")
-                file.flush()
+                while view:
+                    view = view[file.write(view) :]
                 os.fdatasync(file.fileno())
-            except OSError:
-                os.truncate(path, before)  # half a line is no line
+                if not good:
+                    durable.sync_directory(self._folder)
+            except (OSError, EnvironmentFault):
+                with contextlib.suppress(OSError):
+                    os.truncate(path, good)  # half a line is no line
                 raise
-        if fresh:
-            durable.sync_directory(self._folder)
+        self._bytes = good + len(content) + 1
 
     def _end_of(self, files: list[Path]) -> Head:
         path = files[-1]
         data = path.read_bytes()
-        whole, _, torn = data.rpartition(b"\n")
-        if torn:
+        whole = _whole(data)
+        if whole != data:
             log.warning("%s ends in half a line, kept as %s.torn", path.name, path.name)
-            durable.write_bytes(path.with_name(f"{path.name}.torn"), torn, durable.SHARED)
-            durable.write_bytes(path, whole + b"\n" if whole else b"", durable.SHARED)
+            durable.write_bytes(path.with_name(f"{path.name}.torn"), data[len(whole) :], durable.SHARED)
+            durable.write_bytes(path, whole, durable.SHARED)
         lines = whole.splitlines()
         first = int(path.stem)
         if lines:
             return Head(first + len(lines) - 1, line_hash(lines[-1]))
         return self._end_of(files[:-1]) if len(files) > 1 else Head(0, GENESIS)
+
+
+def _whole(data: bytes) -> bytes:
+    """The lines of a file that a power cut left whole: the one that was being written may lack any part of it."""
+    whole = data[: data.rfind(b"\n") + 1]
+    last = whole.rfind(b"\n", 0, -1) + 1
+    try:
+        canonical.decode(whole[last:-1])
+    except SenderFault:
+        return whole[:last]
+    return whole
 
 
 def log_files(folder: Path) -> list[Path]:

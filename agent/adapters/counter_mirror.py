@@ -51,10 +51,12 @@ class CounterMirror:
         self.written = Ceilings(*numbers)
         return self.written
 
-    def cover_event(self, devseq: int) -> None:
-        """Event number `devseq` may be used when this returns."""
-        if devseq > self.written.devseq:
-            self._write(replace(self.written, devseq=devseq + BLOCK))
+    def cover_event(self, devseq: int, last: int = 0) -> None:
+        """Event number `devseq`, and those behind it up to `last`, may be used when this returns. How far it is ahead
+        counts from the first: a power cut may take all of them, and a store that is farther behind is an older one."""
+        last = max(devseq, last)
+        if last > self.written.devseq:
+            self._write(replace(self.written, devseq=max(last, devseq + BLOCK)))
 
     def cover_session(self, session: int) -> None:
         """Session number `session` may be used when this returns."""

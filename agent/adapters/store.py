@@ -72,7 +72,7 @@ class EventStore:
         if database.ids.many:
             self._settle_ids()
         end, database.chain_end = database.chain_end or self._stored_end(), None
-        database.mirror.cover_event(end[0] + len(orders))
+        database.mirror.cover_event(end[0] + 1, end[0] + len(orders))
         new: dict[str, int] = {}
         with database.transaction():
             numbers = []

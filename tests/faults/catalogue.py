@@ -1,5 +1,31 @@
-"""Every scenario of the crash explorer, by name."""
+"""Every scenario of the crash explorer, by name. A traced process imports only what it plays: most of its time."""
 
-from tests.faults.device_scenarios import DEVICE_SCENARIOS
+from importlib import import_module
 
-SCENARIOS = {it.name: it for it in DEVICE_SCENARIOS}
+from tests.faults.explorer import Scenario
+
+HOMES = {
+    "outbox": "device_scenarios",
+    "recording": "device_scenarios",
+    "recording-at-rest": "device_scenarios",
+    "disclosure": "device_scenarios",
+    "disclosure-content": "device_scenarios",
+    "segment-cut": "sealing_scenarios",
+    "seal": "sealing_scenarios",
+    "receipt": "keeping_scenarios",
+    "deletion": "keeping_scenarios",
+    "display-log": "hall_scenarios",
+    "batch": "district_scenarios",
+    "renewal": "folder_scenarios",
+    "configuration": "folder_scenarios",
+    "update": "folder_scenarios",
+}
+"""The name of each scenario and the module beside this one that plays it."""
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario called `name`."""
+    home = import_module(f"tests.faults.{HOMES[name]}")
+    (found,) = (it for it in home.SCENARIOS if it.name == name)
+    assert isinstance(found, Scenario)
+    return found

@@ -1,7 +1,6 @@
 """What a recorder or a kiosk host promises, and what must still hold after its power was cut."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
@@ -27,17 +26,12 @@ from agent.wire.identifiers import device_id, district
 from provisioning.center.archive import decrypt_recording
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, RecordingBench, footage, verdict
 from tests.agent.adapters.test_at_rest import ARCHIVE, keys_in, write_keys
-from tests.faults.explorer import Scenario
+from tests.faults.explorer import Promise, Scenario, nothing
 from tests.support.clocks import SteppedClock
 
-Promise = Callable[[str], None]
 DEVICE = device_id("REC-0001")
 BURSTS, BURST = 6, 5  # events are put in bursts, and receipted but for the last few after every second one
-SEALED, SECONDS = "sealed", 4
-
-
-def _nothing(bench: Path) -> None:
-    """Nothing is there before."""
+SEALED = "sealed"
 
 
 def _store(database: Database) -> EventStore:
@@ -112,18 +106,19 @@ def _lower_numbers(database: Database, most: dict[str, int]) -> list[str]:
     return broken
 
 
-def _record(bench: Path, promise: Promise, rounds: int, *, encrypted: bool) -> None:
+def record(bench: Path, promise: Promise, rounds: int, *, encrypted: bool, seconds: int = 4, cut_s: float = 2) -> None:
+    """Seconds of a film, in segments of `cut_s`."""
     place = bench / "state"
-    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, segment_minutes=2 / 60)
+    settings = RecorderSettings(retry_s=0.2, margin_bytes=0, segment_minutes=cut_s / 60)
     made = RecordingBench(
         place / "recordings",
-        iter([FakeSource(*footage(SECONDS * rounds))]),
+        iter([FakeSource(*footage(seconds * rounds))]),
         settings,
         keys=keys_in(place) if encrypted else None,
         events=_Told(promise),
     )
     made.start()
-    made.wait_for_fragments(2 * SECONDS * rounds - 1)
+    made.wait_for_fragments(2 * seconds * rounds - 1)
     made.recorder.stop(Reason.STOPPED)
     assert isinstance(made.wait_for_end(), RecordingSealed)
     assert made.recorder.close(10)
@@ -144,7 +139,8 @@ class _Told(list[object]):
             self._promise(SEALED)
 
 
-def _check_recording(bench: Path, promised: list[str], *, encrypted: bool) -> list[str]:
+def check_recording(bench: Path, promised: list[str], *, encrypted: bool) -> list[str]:
+    """What the next start makes of the recording."""
     state = bench / "state"
     last = max((int(line.split()[1]) for line in promised if line.startswith("fragment")), default=0)
     spool = Spool(state / "recordings", keys=keys_in(state) if encrypted else None)
@@ -233,20 +229,20 @@ def _check_kept(bench: Path, promised: list[str]) -> list[str]:
     return [*lost, *(f"{name[:8]} is torn" for name in named - held)]
 
 
-DEVICE_SCENARIOS = [
-    Scenario("outbox", _nothing, _put_and_acknowledge, _check_outbox),
+SCENARIOS = [
+    Scenario("outbox", nothing, _put_and_acknowledge, _check_outbox),
     Scenario(
         "recording",
-        _nothing,
-        partial(_record, encrypted=False),
-        partial(_check_recording, encrypted=False),
+        nothing,
+        partial(record, encrypted=False),
+        partial(check_recording, encrypted=False),
     ),
     Scenario(
         "recording-at-rest",
         write_keys,
-        partial(_record, encrypted=True),
-        partial(_check_recording, encrypted=True),
+        partial(record, encrypted=True),
+        partial(check_recording, encrypted=True),
     ),
-    Scenario("disclosure", _nothing, _show, _check_shown),
-    Scenario("disclosure-content", _nothing, _keep, _check_kept),
+    Scenario("disclosure", nothing, _show, _check_shown),
+    Scenario("disclosure-content", nothing, _keep, _check_kept),
 ]

@@ -12,7 +12,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tests.faults.operations import Change, Named, Node, Operation, Promised, Renamed, Resized, Synced, Trace, Written
+from tests.faults.operations import (
+    Change,
+    Link,
+    Named,
+    Node,
+    Operation,
+    Promised,
+    Renamed,
+    Resized,
+    Synced,
+    Trace,
+    Tree,
+    Written,
+)
 
 BLOCK, SECTOR = 4096, 512
 SINGLES = 12  # changes of one cut that are lost, or kept, one at a time
@@ -81,8 +94,8 @@ class Disk:
                     self.pending.append((ended, operation))
             yield
 
-    def tree(self, survivors: Survivors) -> dict[str, bytes | None]:
-        """Path to content, None for a folder, if just `survivors` of what is pending reached the disk."""
+    def tree(self, survivors: Survivors) -> Tree:
+        """What stands there if just `survivors` of what is pending reached the disk."""
         names = {node: dict(here) for node, here in self.names.items()}
         content = dict(self.content)
         for place, (_, change) in enumerate(self.pending):
@@ -252,8 +265,11 @@ def _border(offset: int, length: int, share: float) -> int:
 
 def _walk(
     node: Node, names: dict[Node, dict[str, Node]], content: dict[Node, bytes], path: str
-) -> Iterator[tuple[str, bytes | None]]:
+) -> Iterator[tuple[str, bytes | Link | None]]:
     for name, below in sorted(names.get(node, {}).items()):
+        if below.link:
+            yield f"{path}{name}", Link(below.link)
+            continue
         if below.is_folder:
             yield f"{path}{name}", None
             yield from _walk(below, names, content, f"{path}{name}/")

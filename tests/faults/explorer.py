@@ -6,6 +6,7 @@ scenario's checker. A disk that breaks a promise is kept, with what was promised
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import sys
@@ -16,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults.disk import Disk, Model, Survivors, choices
-from tests.faults.operations import Synced, Trace
+from tests.faults.operations import Link, Synced, Trace, Tree
 from tests.faults.tracing import TraceFault, trace
 
-Tree = dict[str, bytes | None]
+Promise = Callable[[str], None]
 MEMORY = Path("/dev/shm")  # disks are built where a sync costs nothing, if there is such a place
 SPARE = 4  # choices looked at for one disk that is checked: many give the same one
 KEPT = 3  # broken disks that are kept of one exploration
@@ -37,8 +38,12 @@ class Scenario:
 
     name: str
     prepare: Callable[[Path], None]
-    play: Callable[[Path, Callable[[str], None], int], None]
+    play: Callable[[Path, Promise, int], None]
     check: Callable[[Path, list[str]], list[str]]
+
+
+def nothing(bench: Path) -> None:
+    """Nothing is there before."""
 
 
 @dataclass
@@ -95,18 +100,19 @@ def disks(traced: Trace, model: Model, budget: int, seed: int) -> Iterator[tuple
     """Distinct disks and the promises made before each, spread over the whole run if there are more than `budget`."""
     dice = random.Random(seed)
     planned = [(cut, it) for cut, disk in _cuts(traced, model) for it in choices(disk, model, dice)]
-    if len(planned) > budget * SPARE:
-        planned = dice.sample(planned, budget * SPARE)
     seen, distinct = set[bytes](), list[tuple[int, Survivors]]()
-    for cut, survivors, disk in _at(planned, traced, model):
+    for cut, survivors, disk in _at(_sample(planned, budget * SPARE, dice), traced, model):
         mark = _digest(disk.tree(survivors), len(disk.promises))
         if mark not in seen:
             seen.add(mark)
             distinct.append((cut, survivors))
-    for _, survivors, disk in _at(
-        distinct if len(distinct) <= budget else dice.sample(distinct, budget), traced, model
-    ):
+    for _, survivors, disk in _at(_sample(distinct, budget, dice), traced, model):
         yield disk.tree(survivors), list(disk.promises)
+
+
+def _sample(found: list[tuple[int, Survivors]], count: int, dice: random.Random) -> list[tuple[int, Survivors]]:
+    """So many of them; the last one, before which every promise was made, is always among them."""
+    return found if len(found) <= count else [*dice.sample(found[:-1], count - 1), found[-1]]
 
 
 def _at(planned: list[tuple[int, Survivors]], traced: Trace, model: Model) -> Iterator[tuple[int, Survivors, Disk]]:
@@ -160,29 +166,54 @@ def _check_twice(scenario: Scenario, bench: Path) -> Iterable[str]:
 
 
 def _save(bench: Path, tree: Tree, promised: list[str], place: Path) -> Path:
+    """Everything in it is its owner's alone, as keys must be: what a file may be read by is not looked at."""
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(bench, place, ignore=shutil.ignore_patterns("state"))
+    with _private():
+        return _saved(bench, tree, promised, place)
+
+
+def _saved(bench: Path, tree: Tree, promised: list[str], place: Path) -> Path:
+    shutil.copytree(bench, place, ignore=lambda here, _: ["state"] if Path(here) == bench else [])
     (place / PROMISED).write_text(json.dumps(promised))
     (place / "state").mkdir()
     for path, content in tree.items():
-        if content is None:
-            (place / "state" / path).mkdir()
-        else:
-            (place / "state" / path).write_bytes(content)
+        match content:
+            case None:
+                (place / "state" / path).mkdir()
+            case Link(target):
+                (place / "state" / path).symlink_to(target)
+            case _:
+                (place / "state" / path).write_bytes(content)
     return place
 
 
 def _read(state: Path) -> Tree:
     found = (path for path in state.rglob("*") if not path.name.endswith("-shm"))
-    return {str(path.relative_to(state)): None if path.is_dir() else path.read_bytes() for path in found}
+    return {str(path.relative_to(state)): _here(path) for path in found}
+
+
+def _here(path: Path) -> bytes | Link | None:
+    if path.is_symlink():
+        return Link(str(path.readlink()))
+    return None if path.is_dir() else path.read_bytes()
 
 
 def _digest(tree: Tree, promises: int) -> bytes:
     summed = hashlib.sha1(str(promises).encode(), usedforsecurity=False)
     for path, content in sorted(tree.items()):
-        summed.update(f"\0{path}\0{'/' if content is None else len(content)}\0".encode())
-        summed.update(content or b"")
+        held = content.target.encode() if isinstance(content, Link) else content
+        summed.update(f"\0{path}\0{type(content).__name__}{len(held or b'')}\0".encode())
+        summed.update(held or b"")
     return summed.digest()
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

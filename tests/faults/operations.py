@@ -9,10 +9,23 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False)
 class Node:
-    """A file or a folder; two are equal only if they are the same. `path` is where it was first seen, for messages."""
+    """A file, a folder or a link; two are equal only if they are the same. `path` is where it was first seen, for
+    messages; `link` is what a symbolic link says, which never changes."""
 
     path: str
     is_folder: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What stands in a rebuilt tree for a symbolic link."""
+
+    target: str
+
+
+Tree = dict[str, bytes | Link | None]
+"""Path to content, None for a folder."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.faults.catalogue import SCENARIOS
+from tests.faults import catalogue
 from tests.faults.explorer import PROMISED
 from tests.faults.tracing import PROMISE
 
@@ -17,7 +17,7 @@ def promise(text: str) -> None:
 
 def main(name: str, place: str, what: str) -> int:
     """0, or 1 when the recovery broke a promise."""
-    scenario, bench = SCENARIOS[name], Path(place)
+    scenario, bench = catalogue.scenario(name), Path(place)
     if what != "recover":
         scenario.play(bench, promise, int(what))
         return 0

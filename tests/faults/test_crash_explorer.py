@@ -7,49 +7,62 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.catalogue import SCENARIOS
+from tests.faults.catalogue import HOMES, scenario
 from tests.faults.disk import Disk, Model, Part, Survivors, Tear, choices
 from tests.faults.explorer import disks, explore, explore_recovery, save_disks
 from tests.faults.operations import Named, Node, Promised, Renamed, Synced, Trace, Written
 
+EARLY = ("outbox", "recording", "recording-at-rest", "disclosure", "disclosure-content")
+Measured = Callable[[str, object], None]
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 WIDE = 2_000  # disks of each scenario (order H), over both models
-ROUNDS = {"outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 10}
+FEWER = {"seal": 80, "configuration": 180}  # there are no more: every change is synced before the next, and once
+ROUNDS = {
+    "outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 10,
+    "segment-cut": 14, "seal": 1, "receipt": 2, "deletion": 4, "display-log": 15, "batch": 4,
+    "renewal": 22, "configuration": 1, "update": 16,
+}  # fmt: skip
 
 
 @needs_strace
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_a_power_cut_breaks_no_promise(name: str, tmp_path: Path) -> None:
-    found = explore(SCENARIOS[name], tmp_path, Model.STRICT, budget=60)
+@pytest.mark.parametrize("name", HOMES)
+def test_a_power_cut_breaks_no_promise(name: str, tmp_path: Path, record_property: Measured) -> None:
+    found = explore(scenario(name), tmp_path, Model.STRICT, budget=60 if name in EARLY else 42)
+    record_property("measured", f"{len(found.broken)} of {found.states} disks break a promise")
     assert found.broken == []
     assert found.states >= 40
 
 
 @needs_strace
 @pytest.mark.faults
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_thousands_of_power_cuts_break_no_promise(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", HOMES)
+def test_thousands_of_power_cuts_break_no_promise(name: str, tmp_path: Path, record_property: Measured) -> None:
     states = 0
     for model in Model:
         place = tmp_path / model
         place.mkdir()
-        found = explore(SCENARIOS[name], place, model, WIDE, ROUNDS[name])
+        found = explore(scenario(name), place, model, WIDE, ROUNDS[name])
         assert found.broken == []
         states += found.states
-    assert states >= WIDE
+    record_property("measured", f"0 of {states} disks break a promise")
+    assert states >= FEWER.get(name, WIDE)
 
 
 @needs_strace
 @pytest.mark.faults
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_a_second_power_cut_during_recovery_breaks_no_promise(name: str, tmp_path: Path) -> None:
-    before = tmp_path / "before"
+@pytest.mark.parametrize("name", HOMES)
+def test_a_second_power_cut_during_recovery_breaks_no_promise(
+    name: str, tmp_path: Path, record_property: Measured
+) -> None:
+    before, states = tmp_path / "before", 0
     before.mkdir()
-    for number, broken_off in enumerate(save_disks(SCENARIOS[name], before, Model.STRICT, 12)):
+    for number, broken_off in enumerate(save_disks(scenario(name), before, Model.STRICT, 12)):
         place = tmp_path / f"second-{number}"
         place.mkdir()
-        found = explore_recovery(SCENARIOS[name], broken_off, place, Model.STRICT, 100)
+        found = explore_recovery(scenario(name), broken_off, place, Model.STRICT, 100)
         assert found.broken == []
+        states += found.states
+    record_property("measured", f"0 of {states} disks break a promise")
 
 
 def _of_files(sync: Synced) -> bool:
@@ -60,13 +73,26 @@ def _of_folders(sync: Synced) -> bool:
     return sync.node is not None and sync.node.is_folder
 
 
+def _of_all(_: Synced) -> bool:
+    return True
+
+
+BITTEN = [
+    ("outbox", _of_files), ("disclosure", _of_folders), ("recording", _of_files), ("disclosure-content", _of_files),
+    ("display-log", _of_files), ("renewal", _of_folders), ("update", _of_all),
+]  # fmt: skip
+BITTEN_TOO = [
+    ("receipt", _of_files), ("deletion", _of_folders), ("batch", _of_files), ("configuration", _of_files),
+    ("seal", _of_files), ("segment-cut", _of_folders),
+]  # fmt: skip
+
+
 @needs_strace
 @pytest.mark.parametrize(
-    ("name", "forget"),
-    [("outbox", _of_files), ("disclosure", _of_folders), ("recording", _of_files), ("disclosure-content", _of_files)],
+    ("name", "forget"), [*BITTEN, *(pytest.param(*it, marks=pytest.mark.faults) for it in BITTEN_TOO)]
 )
 def test_a_program_that_does_not_sync_is_found_out(name: str, forget: Callable[[Synced], bool], tmp_path: Path) -> None:
-    assert explore(SCENARIOS[name], tmp_path, Model.STRICT, budget=80, forget=forget).broken
+    assert explore(scenario(name), tmp_path, Model.STRICT, budget=80, forget=forget).broken
 
 
 ROOT, DRAFT, OLD = Node("", is_folder=True), Node("draft"), Node("final")

@@ -105,6 +105,10 @@ class _Reader:
                 path = self._path(words[:2] if call.name == "mkdirat" else words[:1])
                 if path is not None:
                     yield self._name(path, Node(path, is_folder=True))
+            case "symlink" | "symlinkat":
+                path = self._path(words[1:])
+                if path is not None:
+                    yield self._name(path, Node(path, link=_text(words[0])))
             case "link" | "linkat":
                 half = 2 if call.name == "linkat" else 1
                 old, new = self._path(words[:half]), self._path(words[half : 2 * half])
@@ -263,13 +267,20 @@ def _snapshot(place: Path, node: Node, found: Trace) -> dict[Node, dict[str, Nod
     for entry in sorted(place.iterdir()):
         if entry.name.endswith(MAPPED):
             continue
-        here[entry.name] = below = Node(entry.name, entry.is_dir())
-        if entry.is_dir():
+        here[entry.name] = below = _noded(entry)
+        if below.link:
+            continue
+        if below.is_folder:
             followed |= _snapshot(entry, below, found)
         else:
             found.content[below] = entry.read_bytes()
     found.start[node] = dict(here)
     return followed
+
+
+def _noded(entry: Path) -> Node:
+    link = str(entry.readlink()) if entry.is_symlink() else ""
+    return Node(entry.name, entry.is_dir() and not link, link)
 
 
 def _calls(log: Path) -> Iterator[_Call]:

@@ -111,6 +111,30 @@ def test_a_log_written_anew_with_the_right_key_differs_from_what_the_centre_has(
         verify_log(lines(tmp_path / "second"), find, [told])
 
 
+def test_a_line_that_came_without_its_beginning_is_put_aside_and_the_chain_goes_on(
+    bench: Bench, find: FindKey, tmp_path: Path
+) -> None:
+    write(tmp_path, bench)
+    path = log_files(tmp_path / "display-log")[0]
+    content = path.read_bytes()
+    last = content.rfind(b"\n", 0, -1) + 1
+    path.write_bytes(content[:last] + bytes(200) + content[last + 200 :])
+    log = DisplayLog(tmp_path / "display-log", bench.kiosk.signer, Outgoing(tmp_path / "outgoing"))
+    log.open(at(70))
+    found = verify_log(lines(tmp_path), find)
+    assert found.head == log.head
+    assert len(found.lines) == 7
+    assert path.with_name(f"{path.name}.torn").stat().st_size == len(content) - last
+
+
+def test_what_is_left_of_a_refused_line_goes_before_the_next(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    log = write(tmp_path, bench)
+    with log_files(tmp_path / "display-log")[0].open("ab") as file:
+        file.write(b'{"key":"a line that nobody could take back')
+    log.shown(page("tag-9"), at(99))
+    assert verify_log(lines(tmp_path), find).head == log.head
+
+
 def test_a_torn_last_line_is_put_aside_and_the_chain_goes_on(bench: Bench, find: FindKey, tmp_path: Path) -> None:
     write(tmp_path, bench)
     path = log_files(tmp_path / "display-log")[0]

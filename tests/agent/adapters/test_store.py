@@ -17,6 +17,7 @@ from agent.adapters.told_ids import MOST_IN_MEMORY
 from agent.control.effects import DisclosureSeen, EventDraft, RecordingEnded, StoreEvent, TrustSeen
 from agent.duty.floors import Floor
 from agent.errors import EnvironmentFault
+from agent.loop import MAX_TOGETHER
 from agent.wire import canonical
 from agent.wire.device_events import (
     GENESIS,
@@ -431,13 +432,14 @@ def test_a_store_in_a_missing_folder_is_an_environment_fault(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("stored", [0, BLOCK + 1])
-def test_a_power_cut_between_the_mirror_and_the_event_that_needed_it_is_no_lost_store(path: Path, stored: int) -> None:
+@pytest.mark.parametrize("together", [1, 2, MAX_TOGETHER])
+def test_a_power_cut_between_the_mirror_and_the_events_that_needed_it_is_no_lost_store(
+    path: Path, stored: int, together: int
+) -> None:
     opened, _ = open_database(path)
     with closing(opened):
-        store = store_of(opened)
-        for number in range(stored):
-            store.put(draft(f"e{number}"))
-        opened.mirror.cover_event(stored + 1)
+        store_of(opened).put_all([StoreEvent(draft(f"e{number}")) for number in range(stored)])
+        opened.mirror.cover_event(stored + 1, stored + together)
     again, loss = open_database(path)
     with closing(again):
         assert loss is None
