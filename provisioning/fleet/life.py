@@ -76,8 +76,10 @@ def read_report(at: Bench, device: str, data: bytes, now: datetime) -> Acceptanc
 
 
 def accept(at: Bench, report: AcceptanceReport, data: bytes, now: datetime) -> bytes | None:
-    """Keep the report; a passed one makes an enrolled device accepted and is answered with a sealed `Accepted`."""
+    """Keep the report; a passed one makes an enrolled device accepted and is answered with a sealed `Accepted`. Raises
+    `SenderFault` for one that accepted it before it went to repair."""
     with at.inventory.records.transaction():
+        _refuse_again(at, report, data)
         at.inventory.report(report.device, data, now, passed=report.passed)
         if not report.passed:
             return None
@@ -85,6 +87,15 @@ def accept(at: Bench, report: AcceptanceReport, data: bytes, now: datetime) -> b
             at.inventory.move(report.device, State.ACCEPTED, "验收合格", now)
     word = Accepted(report.device, Digest(hashlib.sha256(data).hexdigest()), at.inventory.by, now)
     return at.sealed(ACCEPTED_TYPE, word.encode())
+
+
+def _refuse_again(at: Bench, report: AcceptanceReport, data: bytes) -> None:
+    """A report that accepted the device once says nothing of what was done to it since."""
+    sql = "SELECT 1 FROM check_report WHERE device = ? AND document = ? AND passed = 1 LIMIT 1"
+    used = at.inventory.records.rows(sql, report.device, data)
+    if used and at.inventory.device(report.device).state is State.ENROLLED:
+        told = f"这份报告已用于 {report.device} 上一次验收，此后它送修或重新入网过，已拒绝"
+        raise SenderFault(f"{told}。请在设备上重做 liuhen-agent acceptance。")
 
 
 def accepted_word(at: Bench, device: str) -> bytes | None:
