@@ -1,6 +1,5 @@
 """`liuhen-provision`: the technician's bench (发证与配置)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +30,7 @@ from provisioning.fleet import card_cli, inventory_cli, life_cli, rotation_cli
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
 from provisioning.fleet.inventory import Planned, open_inventory
+from provisioning.fleet.listing import list_device
 from provisioning.fleet.orders import DeviceOrder, KioskOrder, ReceiverOrder, broker_address
 from provisioning.fleet.site import checked_settings
 from provisioning.page_cli import add_to as add_page_commands
@@ -67,7 +67,7 @@ def init_ca(
     version = authority.trust().version
     message = (
         f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请备份 root.key 与 archive.key，"
-        "把 complaint.key 交给投诉受理处。下一步：add-device。"
+        "把 complaint.key 交给投诉受理处。下一步：site，再 add-device。"
     )
     tell(message, {"authority": folder, "district": district, "trust_version": version}, as_json=as_json)
 
@@ -91,6 +91,7 @@ def add_device(
     ] = None,
     hardware: Annotated[str, typer.Option(help="硬件序列号，卡只在这台硬件上有效")] = "",
     model: Annotated[str, typer.Option(help="型号")] = "",
+    correct: Annotated[bool, typer.Option("--correct", help="更正尚未入网的登记；为它写过的卡随即作废")] = False,
     by: inventory_cli.By = "",
     protocol: Protocol = "5",
     camera: Annotated[str, typer.Option(help="auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test")] = "auto",
@@ -111,7 +112,8 @@ def add_device(
         told = {"camera": "" if kiosk_like(device) else camera, "mcu": mcu, "partner": partner, "hall": hall,
                 "audience": audience, "complaint_phone": complaint_phone, "archive": "none" if no_archive else "",
                 "listen": "" if listen == KIOSK_LISTEN else listen}  # fmt: skip
-        _list_device(source, Listed(device, hardware, unit, model, told), as_json)
+        settings = checked_settings(device_role(device).value, told)
+        _list_device(source, Planned(device, hardware, unit, model, settings), correct=correct, as_json=as_json)
         return
     said = [hall, audience, complaint_phone]
     if any(said) and not all(said):
@@ -251,33 +253,19 @@ add_page_commands(app)
 app.command("rehearse", epilog=rehearsal_cli.EPILOG)(rehearsal_cli.command)
 
 
-@dataclass(frozen=True)
-class Listed:
-    """What `add-device` was told, without `--out`."""
-
-    device: str
-    hardware: str
-    unit: str
-    model: str
-    told: dict[str, str | None]
-
-
 def kiosk_like(device: str) -> bool:
     """Whether the id is a kiosk's."""
     return device.startswith("KSK-")
 
 
-def _list_device(source: Authority, listed: Listed, as_json: bool) -> None:
-    role = device_role(listed.device).value
-    settings = checked_settings(role, listed.told)
+def _list_device(source: Authority, wanted: Planned, *, correct: bool, as_json: bool) -> None:
     with open_inventory(source.folder, source.by) as inventory:
-        wanted = Planned(listed.device, listed.hardware, listed.unit, listed.model, settings)
-        held = inventory.find(listed.device)
-        if held is not None and listed.hardware and not held.hardware:
-            inventory.bind(listed.device, listed.hardware, _now())
-        changed = inventory.plan(wanted, _now())
-    message = f"{listed.device} {'已登记' if changed else '没有变化'}。下一步：write-card {listed.device}。"
-    tell(message, {"subject": listed.device, "changed": changed}, as_json=as_json)
+        changed = list_device(inventory, wanted, _now(), correct=correct)
+        known = bool(inventory.device(wanted.device).hardware)
+    device = wanted.device
+    step = f"write-card {device}" if known else f"add-device {device} --hardware 序列号，制卡要用"
+    message = f"{device} {'已登记' if changed else '没有变化'}。下一步：{step}。"
+    tell(message, {"subject": device, "changed": changed}, as_json=as_json)
 
 
 def main() -> None:

@@ -15,15 +15,17 @@ from agent.duty.case_facts import (
     DocumentFact,
     GapFact,
     Label,
-    OfficerFact,
     RecordingFact,
     Served,
     Span,
     StepFact,
 )
+from agent.duty.documents import numbered_by
 from agent.duty.limits import LimitKind
+from agent.duty.takings import Taking, is_task, joined, retention_of, takings
 from agent.duty.told_events import ToldEvents
 from agent.duty.told_facts import as_begun, labels, readable, texts
+from agent.duty.told_officers import told_holders, told_officers
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
@@ -66,17 +68,19 @@ def assemble_case(
     event tells that the task was ever taken."""
     told = events if isinstance(events, ToldEvents) else ToldEvents(events)
     own = told.of_task(task)
-    taken = next((event for event in own if event.type is EventType.TASK_TAKEN), None)
-    if taken is None:
-        raise SenderFault(f"没有设备领取过任务 {task}。请检查任务编号，或等设备联网后重试。", "no-task")
+    found = takings(own)
+    if not found:
+        raise SenderFault(
+            f"没有设备领取过任务 {task}，或领取记录无法读取。请检查任务编号，或等设备联网后重试。", "no-task"
+        )
     recordings = {name: seen.get(name) or _untold(name, told) for name in _recordings(own)}
-    return _labelled(_case(taken, own, recordings, told, transfer), own)
+    return _labelled(_case(task, found, own, recordings, told, transfer), found, own)
 
 
 def tasks_of(events: Iterable[DeviceEvent]) -> tuple[str, ...]:
     """Every task that was taken, in the order of `events`."""
     found = (event.data.get("task") for event in events if event.type is EventType.TASK_TAKEN)
-    return tuple(dict.fromkeys(task for task in found if isinstance(task, str)))
+    return tuple(dict.fromkeys(str(task) for task in found if is_task(task)))
 
 
 def recordings_of(task: str, events: Iterable[DeviceEvent] | ToldEvents) -> tuple[RecordingId, ...]:
@@ -86,34 +90,44 @@ def recordings_of(task: str, events: Iterable[DeviceEvent] | ToldEvents) -> tupl
 
 
 def _case(
-    taken: DeviceEvent,
+    task: str,
+    found: Sequence[Taking],
     own: Sequence[DeviceEvent],
     recordings: Mapping[RecordingId, SeenRecording],
     told: ToldEvents,
     transfer: str,
 ) -> CaseFacts:
-    fields = Fields("领取任务", taken.data)
-    ended = [event for event in own if event.type is EventType.TASK_ENDED]
+    first = found[0]
     return CaseFacts(
-        task=fields.text("task"),
-        unit=fields.text("unit"),
-        category=fields.text("category"),
-        matter=fields.text("matter"),
-        party=fields.text("party"),
-        began=taken.time,
-        ended=ended[-1].time if ended else None,
-        required=texts(fields.array("required")),
-        officers=_officers(own),
+        task=task,
+        unit=first.unit,
+        category=first.category,
+        matter=first.matter,
+        party=first.party,
+        began=first.at,
+        ended=_ended(own),
+        required=joined(it.required for it in found),
+        officers=told_officers(own),
         recordings=tuple(as_begun(it.fact, told.of_recording(name)) for name, it in recordings.items()),
         steps=_steps(own, recordings),
         reasons=_reasons(own),
         gaps=tuple(gap for it in recordings.values() for gap in it.gaps),
         documents=_documents(own, recordings),
         confirmation=next(reversed(list(readable(own, EventType.PARTY_CONFIRMED, _served))), None),
-        retention=fields.text("retention"),
-        major=texts(fields.array("major")),
+        retention=retention_of(found),
+        major=joined(it.major for it in found),
         transfer=transfer,
+        major_open=joined(it.major_open for it in found),
+        assigned=joined(it.officers for it in found),
+        holders=told_holders(own),
     )
+
+
+def _ended(own: Iterable[DeviceEvent]) -> datetime | None:
+    """When the last device ended the task, by those that knew the time where any did."""
+    events = [event for event in own if event.type is EventType.TASK_ENDED]
+    known = [event for event in events if event.time_state is not TimeState.UNSET]
+    return max((event.time for event in known or events), default=None)
 
 
 def _recordings(own: Iterable[DeviceEvent]) -> Iterator[RecordingId]:
@@ -136,30 +150,6 @@ def _untold(name: RecordingId, told: ToldEvents) -> SeenRecording:
         numbers.get("size", 0), digest(head) if isinstance(head, str) else GENESIS, {},
     )  # fmt: skip
     return SeenRecording(fact, (), {})
-
-
-def _officers(own: Iterable[DeviceEvent]) -> tuple[OfficerFact, ...]:
-    """Everybody who was told of, with every label that was ever put; the roster's version is that of the first word."""
-    found: dict[str, OfficerFact] = {}
-    for officers in readable(own, EventType.OFFICERS_LABELLED, _officer_entries):
-        for officer in officers:
-            before = found.setdefault(officer.certificate, officer)
-            labels = tuple(dict.fromkeys((*before.labels, *officer.labels)))
-            found[officer.certificate] = replace(before, labels=labels)
-    return tuple(found.values())
-
-
-def _officer_entries(fields: Fields) -> tuple[OfficerFact, ...]:
-    entries = [Fields("执法人员", entry) for entry in fields.array("officers")]
-    return tuple(
-        OfficerFact(
-            entry.text("certificate"),
-            entry.text("unit"),
-            entry.integer("roster_version"),
-            labels(entry.array("labels")),
-        )
-        for entry in entries
-    )
 
 
 def _steps(own: Iterable[DeviceEvent], recordings: Mapping[RecordingId, SeenRecording]) -> tuple[StepFact, ...]:
@@ -199,10 +189,12 @@ def _missing(fields: Fields) -> tuple[tuple[str, ...], str]:
 
 
 def _documents(own: Sequence[DeviceEvent], seen: Mapping[RecordingId, SeenRecording]) -> tuple[DocumentFact, ...]:
-    """Each number once, as it was first made out, with what became of it last."""
-    served = dict(readable(own, EventType.DOCUMENT_SERVED, lambda it: (it.text("number"), _served(it))))
+    """Each number once, as it was first made out, with what became of it last; only of the device that is named in the
+    number, and only what is a number at all: it becomes the name of a file."""
+    numbered = [event for event in own if numbered_by(event.data.get("number"), event.device)]
+    served = dict(readable(numbered, EventType.DOCUMENT_SERVED, lambda it: (it.text("number"), _served(it))))
     found: dict[str, DocumentFact] = {}
-    for paper in readable(own, EventType.DOCUMENT_ISSUED, lambda fields: _document(fields, seen)):
+    for paper in readable(numbered, EventType.DOCUMENT_ISSUED, lambda fields: _document(fields, seen)):
         found.setdefault(paper.number, replace(paper, served=served.get(paper.number, Served.NOT_SERVED)))
     return tuple(found.values())
 
@@ -233,7 +225,7 @@ def _served(fields: Fields) -> Served:
         raise SenderFault("送达情况未知，已忽略。") from error
 
 
-def _labelled(facts: CaseFacts, own: Sequence[DeviceEvent]) -> CaseFacts:
+def _labelled(facts: CaseFacts, found: Sequence[Taking], own: Sequence[DeviceEvent]) -> CaseFacts:
     """With the labels of the task itself: those told, and those that the facts show."""
     entries = readable(own, EventType.OFFICERS_LABELLED, lambda fields: labels(fields.array("labels")))
     told = [label for entry in entries for label in entry]
@@ -243,5 +235,8 @@ def _labelled(facts: CaseFacts, own: Sequence[DeviceEvent]) -> CaseFacts:
         (Label.STEPS_MISSING, bool(facts.missing)),
         *((label, limit in passed) for limit, label in LATE.items()),
         (Label.CLOCK_UNSET, unset),
+        (Label.TOLD_DIFFERENTLY, len({it.asks for it in found}) > 1),
+        (Label.TASK_BY_FILE, any(it.by_file for it in found)),
+        (Label.MAJOR_OPEN, bool(facts.major_open) and not facts.major),
     )
     return replace(facts, labels=tuple(dict.fromkeys([*told, *(label for label, there in shown if there)])))

@@ -29,6 +29,9 @@ class Label(StrEnum):
     HANDED_IN_LATE = "handed-in-late"
     EMERGENCY_LATE = "emergency-report-late"
     PRESERVATION_LATE = "preservation-late"
+    TOLD_DIFFERENTLY = "task-told-differently"
+    TASK_BY_FILE = "task-by-file"
+    MAJOR_OPEN = "major-open"
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,9 @@ class RecordingFact:
 class CaseFacts:
     """All facts of one task. `required` are the steps that the recording list asked for, in its order; `reasons` why
     a missing one is missing, as the officer said; `major` the factors of the catalogue that made it a major decision,
-    empty where it is none; `confirmation` what the party did with the checksum; `transfer` why it was flagged that the
-    conduct may be a crime (涉嫌犯罪), empty where nobody did."""
+    empty where it is none, `major_open` those that were not known on scene and may; `assigned` the officers that the
+    task named, `holders` those who took a device out for it, by certificate; `confirmation` what the party did with the
+    checksum; `transfer` why it was flagged that the conduct may be a crime (涉嫌犯罪), empty where nobody did."""
 
     task: str
     unit: str
@@ -135,6 +139,15 @@ class CaseFacts:
     major: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
     transfer: str = ""
+    major_open: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The certificates of all who had to do with it: there, named by the task, or holding a device for it."""
+        there = (officer.certificate for officer in self.officers)
+        return tuple(dict.fromkeys((*there, *self.assigned, *self.holders)))
 
     @property
     def missing(self) -> tuple[str, ...]:

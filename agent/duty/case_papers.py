@@ -88,7 +88,8 @@ def _judged(number: str, title: str, named: Digest, files: Iterable[FoundPaper])
     for file in files:
         if file.paper is not None and file.paper.number == number:
             if file.paper.told == named and _is_whole(file.paper):
-                return CasePaper(number, title, named, Standing.PRESENT, file.paper.text, file.paper.envelope)
+                envelope = file.paper.envelope if file.paper.kind is PaperKind.KEY_CONTENT else ""
+                return CasePaper(number, title, named, Standing.PRESENT, file.paper.text, envelope)
             standing = Standing.ALTERED
         elif file.paper is None and travelling_hash(file.name) == named[:TOLD_LENGTH] and standing is Standing.ABSENT:
             standing = Standing.SEALED if file.sealed else Standing.ALTERED

@@ -20,7 +20,7 @@ from agent.wire.instant import BEIJING
 
 TOLD = ("事由", "依据", "权利义务")  # 二（一）6: 告知行政相对人执法事由、执法依据、权利义务等内容
 PLACE = re.compile(r"\{([^{}]{1,20})\}")
-NUMBER = re.compile(r"[^\s{}.|]{1,20}〔[0-9]{4}〕(?:REC|KSK)-[0-9]{4,6}-[0-9]{4,6}号")
+NUMBER = re.compile(r"[^\s{}.|/\\]{1,20}〔[0-9]{4}〕((?:REC|KSK)-[0-9]{4,6})-[0-9]{4,6}号")
 TEMPLATE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 MAX_VALUE = 1000  # characters of one field, ours: about 60 lines of 58 mm paper
 WIDE_BLANK = "\u3000"  # printers show it as missing
@@ -166,6 +166,12 @@ def check_against_paper(text: str, code: str) -> str:
     if digest(printed) != text_digest(text) or f"文号：{number}" not in text.split("\n"):
         raise SenderFault(f"文书 {number} 的纸质内容与电子文本不一致，请核对原件。", "paper-differs")
     return number
+
+
+def numbered_by(number: object, device: DeviceId) -> bool:
+    """Whether `number` is a document's number that `device` gave out."""
+    found = NUMBER.fullmatch(number) if isinstance(number, str) else None
+    return found is not None and found[1] == device
 
 
 def served_data(

@@ -30,6 +30,9 @@ LABEL_WORDS: Mapping[Label, str] = {
     Label.HANDED_IN_LATE: "未按时交回",
     Label.EMERGENCY_LATE: "当场强制措施未按时报告",
     Label.PRESERVATION_LATE: "先行登记保存未按时处理",
+    Label.TOLD_DIFFERENTLY: "各设备领取的任务内容不一致",
+    Label.TASK_BY_FILE: "任务由文件导入",
+    Label.MAJOR_OPEN: "是否重大尚未查明",
 }
 
 

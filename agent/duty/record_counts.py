@@ -119,13 +119,19 @@ def good(recording: RecordingFact | None) -> bool:
 
 def whole(facts: CaseFacts) -> bool:
     """Whether every recording is good and every required step was marked in one."""
-    return all(good(it) for it in _recorded(facts)) and all(step in recorded_steps(facts) for step in facts.required)
+    return all(good(it) for it in _recorded(facts)) and not unrecorded(facts)
 
 
 def recorded_steps(facts: CaseFacts) -> frozenset[str]:
     """The steps that were marked inside a good recording: a mark in an altered one shows nothing."""
     fine: set[RecordingId] = {it.recording for it in facts.recordings if good(it)}
     return frozenset(step.step for step in facts.steps if step.span.recording in fine)
+
+
+def unrecorded(facts: CaseFacts) -> tuple[str, ...]:
+    """The required steps that no good recording shows, in the list's order."""
+    shown = recorded_steps(facts)
+    return tuple(step for step in facts.required if step not in shown)
 
 
 def month(moment: datetime) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.duty.case_facts import CaseFacts, RecordingFact, Served
 from agent.duty.case_papers import lacking, text_rate
-from agent.duty.record_counts import CERTIFICATE_LABELS, UsedCase, good, month, recorded_steps, whole
+from agent.duty.record_counts import CERTIFICATE_LABELS, UsedCase, good, month, recorded_steps, unrecorded, whole
 from agent.duty.review_elements import LABEL_WORDS, VERDICT_WORDS
 from agent.duty.review_rules import Stage
 from agent.wire.instant import BEIJING
@@ -78,11 +78,18 @@ def _files(cases: Iterable[UsedCase]) -> Iterator[Sequence[Any]]:
         yield (
             it.task, it.unit, it.category, it.matter, moment(it.began), _ended(it),
             _words(officer.certificate for officer in it.officers), _words(film.recording for film in it.recordings),
-            _verdicts(it), len(it.required), len(it.required) - len(it.missing), _words(it.missing),
+            _verdicts(it), len(it.required), len(it.required) - len(unrecorded(it)),
+            _words(_lacking_steps(it)),
             _words(f"{step}：{reason}" for step, reason in reasons.items()), len(it.documents), _unserved(it),
             text_rate(case.papers), _words(lacking(case.papers)), _confirmed(it), "；".join(it.major), case.stage.value,
             it.retention, _yes(whole(it)),
         )  # fmt: skip
+
+
+def _lacking_steps(it: CaseFacts) -> Iterator[str]:
+    """Those never marked, and those whose mark stands in a recording that shows nothing."""
+    for step in unrecorded(it):
+        yield step if step in it.missing else f"{step}（所在录像未通过检验）"
 
 
 def _oversight(cases: Iterable[UsedCase]) -> Iterator[Sequence[Any]]:

@@ -16,6 +16,7 @@ from agent.wire.acts import SignedAct
 from agent.wire.canonical import Fields
 from agent.wire.trust import Role
 
+TOLD_FIELDS = {"outcome": "协调结果", "document": "决定书文号", "transfer": "涉嫌犯罪移送", "settled": "查明情况"}
 MAX_WORDS = 4000  # ours; characters of an opinion
 _Word = TypeVar("_Word", bound=StrEnum)
 TEXT_MOVES = frozenset(Move) - {Move.SUBMIT, Move.ACCEPT, Move.APPROVE}
@@ -51,9 +52,10 @@ class Judged:
         return {"number": self.number, "finding": self.finding.value, "note": self.note}
 
 
-def must_be_reviewed(facts: CaseFacts, rules: ReviewRules) -> bool:
-    """Whether no decision may be made without a closed review."""
-    return bool(facts.major) or rules.scope is Scope.ALL
+def must_be_reviewed(facts: CaseFacts, rules: ReviewRules, settled: str = "") -> bool:
+    """Whether no decision may be made without a closed review. A factor that was not known on scene is no "no": it asks
+    for one as well, unless whoever decides says in signed words, `settled`, what was found out since."""
+    return bool(facts.major) or rules.scope is Scope.ALL or (bool(facts.major_open) and not settled.strip())
 
 
 def submission(facts: CaseFacts, materials: Iterable[str], text: str = "") -> dict[str, Any]:
@@ -62,7 +64,7 @@ def submission(facts: CaseFacts, materials: Iterable[str], text: str = "") -> di
         "facts": case_digest(facts),
         "major": list(facts.major),
         "materials": list(materials),
-        "officers": [officer.certificate for officer in facts.officers],
+        "officers": list(facts.people),
         "text": text,
         "transfer": facts.transfer,
     }
@@ -73,9 +75,17 @@ def opinion(review: Review, findings: Iterable[Judged], text: str = "") -> dict[
     return {"elements": [judged.as_json() for judged in findings], "facts": review.facts, "text": text}
 
 
-def decision(facts: CaseFacts, document: str, text: str) -> dict[str, Any]:
-    """The body of a decision: the facts it rests on, the number of its document."""
-    return {"document": document, "facts": case_digest(facts), "major": list(facts.major), "text": text}
+def decision(facts: CaseFacts, document: str, text: str, settled: str = "") -> dict[str, Any]:
+    """The body of a decision: the facts it rests on, the number of its document; `settled` says why what was not known
+    on scene makes it no major one."""
+    told = {"settled": settled} if settled else {}
+    return {"document": document, "facts": case_digest(facts), "major": list(facts.major), "text": text, **told}
+
+
+def act_words(body: Mapping[str, Any]) -> str:
+    """What an act says beside its findings, in one line; empty where it says nothing."""
+    told = [f"{title}：{body[name]}" for name, title in TOLD_FIELDS.items() if body.get(name)]
+    return "；".join([*told, str(body.get("text", ""))]).strip("；")
 
 
 def missing_materials(handed_in: Iterable[str], rules: ReviewRules) -> tuple[str, ...]:
@@ -148,13 +158,26 @@ def _check_finding(judged: Judged, element: Element) -> None:
 def _check_decision(review: Review, fields: Fields, facts: CaseFacts, rules: ReviewRules) -> None:
     if not fields.text("document").strip():
         raise SenderFault("请写明决定书文号。", "text")
-    if review.stage is Stage.UNSUBMITTED and must_be_reviewed(facts, rules):
-        words = "、".join(facts.major) or f"审核范围为{rules.scope}"
-        raise SenderFault(f"{facts.task} 须经法制审核（{words}），审核完结前不能作出决定。请先送审。", "not-reviewed")
+    settled = fields.text("settled") if fields.has("settled") else ""
+    if len(settled) > MAX_WORDS:
+        raise SenderFault(f"查明情况不超过 {MAX_WORDS} 字。", "text")
+    if review.stage is Stage.UNSUBMITTED and must_be_reviewed(facts, rules, settled):
+        raise SenderFault(
+            f"{facts.task} 须经法制审核（{_why_reviewed(facts, rules)}），审核完结前不能作出决定。请先送审。",
+            "not-reviewed",
+        )
     if fields.text("facts") != case_digest(facts):
         raise SenderFault("决定所依据的事实与中心所存的不一致，已拒绝。请重新汇总案件。", "facts")
     if review.facts is not None and review.facts != case_digest(facts):
         raise SenderFault("审核之后案件事实有变化，审核意见不再适用。请重新送审。", "facts-changed")
+
+
+def _why_reviewed(facts: CaseFacts, rules: ReviewRules) -> str:
+    if facts.major:
+        return "、".join(facts.major)
+    if facts.major_open:
+        return f"{'、'.join(facts.major_open)}现场未知，是否重大尚未查明；已查明不属重大的，决定时写明查明情况"
+    return f"审核范围为{rules.scope}"
 
 
 def _choice(words: type[_Word], text: str, noun: str) -> _Word:

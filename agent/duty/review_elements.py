@@ -31,6 +31,9 @@ LABEL_WORDS: Mapping[Label, str] = {
     Label.HANDED_IN_LATE: "录像逾期交回",
     Label.EMERGENCY_LATE: "当场强制措施 24 小时内未登记报告",
     Label.PRESERVATION_LATE: "先行登记保存 7 日内未登记处理决定",
+    Label.TOLD_DIFFERENTLY: "各设备领取的同一任务内容不一致",
+    Label.TASK_BY_FILE: "任务由现场文件导入，未经签名下达",
+    Label.MAJOR_OPEN: "是否属于重大执法决定尚未查明",
 }
 
 
@@ -88,6 +91,11 @@ def _officers(facts: CaseFacts) -> Iterator[Line]:
             f"证件 {officer.certificate}（{officer.unit}）：{words}，依据人员资格清单第 {officer.roster_version} 版。"
         )
         yield Line(text, bool(officer.labels))
+    there = {officer.certificate for officer in facts.officers}
+    if absent := [it for it in facts.assigned if it not in there]:
+        yield Line(f"任务指派的 {'、'.join(absent)} 没有在场记录。", against=True)
+    if unnamed := [it for it in facts.holders if it not in there]:
+        yield Line(f"为本任务领用设备的 {'、'.join(unnamed)} 没有在场记录。", against=True)
 
 
 def _main_facts(facts: CaseFacts) -> Iterator[Line]:

@@ -3,7 +3,9 @@ are put together from them."""
 
 from collections.abc import Iterable, Sequence
 
-from agent.wire.device_events import DeviceEvent
+from agent.errors import SenderFault
+from agent.wire.device_events import DeviceEvent, EventType
+from agent.wire.identifiers import RecordingId, parse_recording_id, recording_device
 
 
 class ToldEvents:
@@ -19,9 +21,22 @@ class ToldEvents:
                     found.setdefault(value, []).append(event)
 
     def of_task(self, task: str) -> Sequence[DeviceEvent]:
-        """What is told of a task."""
-        return self._by_task.get(task, ())
+        """What is told of a task by devices that took it; of a recording nobody but its own device tells."""
+        found = self._by_task.get(task, ())
+        takers = {event.device for event in found if event.type is EventType.TASK_TAKEN}
+        return [event for event in found if event.device in takers and _is_of_its_own(event)]
 
-    def of_recording(self, recording: str) -> Sequence[DeviceEvent]:
-        """What is told of a recording."""
-        return self._by_recording.get(recording, ())
+    def of_recording(self, recording: RecordingId) -> Sequence[DeviceEvent]:
+        """What the device that made a recording tells of it."""
+        own = recording_device(recording)
+        return [event for event in self._by_recording.get(recording, ()) if event.device == own]
+
+
+def _is_of_its_own(event: DeviceEvent) -> bool:
+    named = event.data.get("recording")
+    if not named or not isinstance(named, str):
+        return True
+    try:
+        return recording_device(parse_recording_id(named)) == event.device
+    except SenderFault:
+        return False

@@ -26,7 +26,7 @@ from agent.wire.identifiers import District, district
 from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import Role, TrustList
 from provisioning.authority import cert_book, certificates, records
-from provisioning.authority.archive_key import make_archive_key
+from provisioning.authority.archive_key import ARCHIVE_KEY, make_archive_key
 from provisioning.authority.certificates import Profile
 from provisioning.authority.complaint_key import make_complaint_key
 from provisioning.authority.key_store import ISSUING_NAME, ROOT_NAME, KeyStore
@@ -35,6 +35,7 @@ from provisioning.authority.session import ISSUING, ROOT, TRUST, Sitting, sittin
 from provisioning.authority.subjects import DEVICE_ROLES, MAX_NAME_BYTES, checked_subject
 
 OLD_REGISTER, TAKEN_OVER = "register.json", "register.json.taken-over"
+FINISHED = (TRUST, ARCHIVE_KEY, TAKEN_OVER)  # written after the database was founded: an interrupted init-ca has none
 BENCH = "bench"
 
 
@@ -136,10 +137,12 @@ def init_authority(folder: Path, place: str, name: str, now: datetime, keystore:
     authority = Authority(folder)
     with durable.exclusive(folder):
         _take_over(folder)
+        _refuse_without_records(folder, there=(folder / records.FILE).is_file())
         with closing(records.open_records(folder)) as opened:
             if cert_book.is_founded(opened):
                 _same_district(cert_book.read_register(opened, entries=False), register)
             else:
+                _refuse_without_records(folder, there=False)
                 _write_authorities(folder, register, now, keystore)
                 cert_book.found(opened, register)
     make_archive_key(folder)
@@ -151,6 +154,7 @@ def init_authority(folder: Path, place: str, name: str, now: datetime, keystore:
 def open_authority(folder: Path, by: str = BENCH) -> Authority:
     """An authority that exists; raises `OperatorFault` otherwise."""
     if not (folder / records.FILE).is_file() and not (folder / OLD_REGISTER).is_file():
+        _refuse_without_records(folder, there=False)
         raise OperatorFault(f"{folder} 不是机构目录。请先运行 liuhen-provision init-ca {folder}。")
     if (folder / OLD_REGISTER).is_file():
         with durable.exclusive(folder):
@@ -164,6 +168,14 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise OperatorFault(f"无法读取 {path}：{error.strerror or error}。请检查路径与权限。") from error
+
+
+def _refuse_without_records(folder: Path, *, there: bool) -> None:
+    """An authority whose database is lost, or is another and empty one, is not made anew: its devices know the root
+    that another key would replace."""
+    if not there and any((folder / name).exists() for name in FINISHED):
+        what = f"{folder} 是机构目录，但 {records.FILE} 不见了或是空的，未作改动"
+        raise OperatorFault(f"{what}。请从备份恢复它，不要重建：设备只认原来的根证书。")
 
 
 def _take_over(folder: Path) -> None:

@@ -104,11 +104,7 @@ def leaf_certificate(
 ) -> x509.Certificate:
     """A leaf for `bearer`; `hosts` are the DNS names and addresses of a TLS server, and only of one. Raises
     `OperatorFault` when the issuer is over."""
-    over = issuer.certificate.not_valid_after_utc
-    if now >= over:
-        raise OperatorFault(
-            f"签发机构的证书已于 {over:%Y-%m-%d} 过期，未签发。请先核对本机时钟；确已过期，请用新目录建机构，重新制卡。"
-        )
+    refuse_when_over(issuer, now)
     if bool(hosts) != (profile is Profile.TLS_SERVER):
         raise OperatorFault("只有服务器证书写明主机名，且必须写明。请检查 --host 参数。")
     until = min(now + profile.lifetime, issuer.certificate.not_valid_after_utc)
@@ -121,6 +117,15 @@ def leaf_certificate(
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
     return builder.sign(issuer.key, hashes.SHA256())
+
+
+def refuse_when_over(issuer: Issuer, now: datetime) -> None:
+    """Raise `OperatorFault` when nothing that `issuer` signs at `now` would be accepted."""
+    over = issuer.certificate.not_valid_after_utc
+    if now >= over:
+        raise OperatorFault(
+            f"签发机构的证书已于 {over:%Y-%m-%d} 过期，未签发。请先核对本机时钟；确已过期，请用新目录建机构，重新制卡。"
+        )
 
 
 def chain_pem(leaf: x509.Certificate, issuing: x509.Certificate) -> bytes:

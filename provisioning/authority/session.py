@@ -105,7 +105,7 @@ class Sitting:
     def _signed_version(self) -> int:
         path = self.folder / TRUST
         try:
-            root = load_pem_certificates((self.folder / ROOT).read_bytes())[0]
+            root = load_pem_certificates(_certificate(self.folder, ROOT))[0]
             return open_trust_list(path.read_bytes(), root).version if path.exists() else 0
         except SenderFault:
             return 0  # damaged: it is signed again
@@ -127,8 +127,13 @@ def sitting(folder: Path, by: str) -> Iterator[Sitting]:
 
 
 def _issuer(folder: Path, name: str, certificate: str) -> Issuer:
+    return certificates.parse_issuer(KeyStore(folder).key(name), _certificate(folder, certificate))
+
+
+def _certificate(folder: Path, name: str) -> bytes:
     try:
-        pem = (folder / certificate).read_bytes()
+        return (folder / name).read_bytes()
     except OSError as error:
-        raise OperatorFault(f"无法读取 {folder / certificate}：{error.strerror}。请从备份恢复机构目录。") from error
-    return certificates.parse_issuer(KeyStore(folder).key(name), pem)
+        raise OperatorFault(
+            f"无法读取 {folder / name}：{error.strerror}。请从备份恢复；证书不是秘密，任一设备的卡或目录里也有同一份。"
+        ) from error

@@ -14,7 +14,7 @@ from agent.duty.record_use import moment
 from provisioning.authority.authority import read_file
 from provisioning.center.cases import CaseRoom
 from provisioning.center.config import read_config
-from provisioning.center.ledger_page import LOOKS, sheets
+from provisioning.center.ledger_page import LOOKS, custody_sheets, sheets
 from provisioning.center.ledger_room import Sources, departments, read_entries, released
 from provisioning.center.use_room import gather, write_page, write_table
 from provisioning.cli_frame import tell
@@ -49,7 +49,7 @@ def write(
     by_hand = parse_ledger(read_entries(entries)) if entries else ()
     found = gather(room)
     units = departments(Sources(released(room), found.cases, by_hand, room.now))
-    made = sheets(units, profile, day_of(room.now))
+    made = (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
     durable.make_directory(out)
     files = [write_table(out / sheet.name, sheet.columns, sheet.rows) for sheet in made]
     shown = {

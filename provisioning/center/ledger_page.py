@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from agent.duty.holdings import Holding, RunLimit, holdings, run_limits
 from agent.duty.ledger import MONTHLY_COLUMNS, monthly_sheet
+from agent.duty.limits import LIMIT_WORDS
 from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
+from agent.duty.record_use import moment
+from agent.duty.review_elements import LABEL_WORDS
+from agent.wire.device_events import DeviceEvent
 
 Row = Mapping[str, Any]
 LOOKS = {Progress.DONE: "done", Progress.DONE_LATE: "due", Progress.OVERDUE: "late", Progress.AHEAD: "due",
          "有": "done", "缺": "late", "未整改": "late"}  # fmt: skip
+WAYS = {"card": "刷卡", "pin": "口令"}
 BY_HAND, SIGNED = "手工登记", "签名事实"
 
 
@@ -42,6 +48,28 @@ def sheets(departments: Iterable[Department], profile: Sequence[Milestone], on: 
     columns = ("单位", "阶段", "期限", "事项", "进度", "完成日期", "尚缺")
     milestones = tuple(dict(zip(columns, row, strict=True)) for unit in units for row in _steps(unit, profile, on))
     return (made[0], Sheet("工作步骤", columns, milestones), *made[1:])
+
+
+def custody_sheets(events: Sequence[DeviceEvent]) -> tuple[Sheet, ...]:
+    """Who had which device when, and which limits ran (账: who, when, for what)."""
+    held = ("设备", "证件编号", "方式", "领用", "任务", "交回", "问题")
+    ran = ("设备", "任务", "限时事项", "开始", "期限", "办结", "逾期", "说明")
+    return (
+        Sheet("设备领用", held, tuple(dict(zip(held, _holding(it), strict=True)) for it in holdings(events))),
+        Sheet("限时事项", ran, tuple(dict(zip(ran, _limit(it), strict=True)) for it in run_limits(events))),
+    )
+
+
+def _holding(it: Holding) -> Sequence[str]:
+    wrong = "、".join(LABEL_WORDS[label] for label in it.labels)
+    until = "尚未交回" if it.until is None else moment(it.until)
+    return it.device, it.certificate, WAYS.get(it.by, it.by), moment(it.since), "、".join(it.tasks), until, wrong
+
+
+def _limit(it: RunLimit) -> Sequence[str]:
+    due = "时钟未校准，无法推算" if it.due is None else moment(it.due)
+    met, late = "" if it.met is None else moment(it.met), "逾期" if it.passed else ""
+    return it.device, it.task, LIMIT_WORDS[it.kind], moment(it.begun), due, met, late, it.note
 
 
 def _rows(units: Iterable[Department], columns: Sequence[str], rows: Any, on: date) -> tuple[Row, ...]:

@@ -41,12 +41,19 @@ FIELDS_OF_FINDINGS = '[{"number": 1, "finding": "符合|不符合|需补充|不�
 def list_cases(config: Config, recordings: Recordings, as_json: Json = False) -> None:
     """每项任务的审核状态 (one line per task)."""
     room = _room(config, recordings)
-    rows = [{"task": task, "stage": room.review(task).stage.value} for task in room.tasks()]
+    rows = [{"task": task, "stage": _stage(room, task)} for task in room.tasks()]
     tell(
         "\n".join(f"{row['task']}  {row['stage']}" for row in rows) or "还没有任何任务。",
         {"cases": rows},
         as_json=as_json,
     )
+
+
+def _stage(room: CaseRoom, task: str) -> str:
+    try:
+        return room.review(task).stage.value
+    except SenderFault as fault:  # told, and the others are listed all the same
+        return f"审核记录不能采信：{fault}"
 
 
 @app.command(epilog="例：liuhen-center review show T-2026-0001 --config center.toml --recordings recordings")
@@ -81,9 +88,10 @@ def act(
     ] = None,
     outcome: Annotated[str, typer.Option(help="按审核意见办理、按承办意见办理、修改后办理（resolve）")] = "",
     document: Annotated[str, typer.Option(help="决定书文号（decide）")] = "",
+    settled: Annotated[str, typer.Option(help="现场未知的重大情形后来如何查明（decide）")] = "",
     as_json: Json = False,
 ) -> None:
-    """办理一步并签名；不合规则的被拒绝，不留痕迹 (one signed act)."""
+    """办理一步并签名；不合规则的被拒绝，谁在何时试过什么留有记录 (one signed act; refusals are kept)."""
     done, room = _move(move), _room(config, recordings)
     facts = room.facts(task, transfer if done is Move.SUBMIT else None)
     review = room.review(task)
@@ -96,7 +104,7 @@ def act(
         case Move.RESOLVE:
             body = {"outcome": outcome, "text": text}
         case Move.DECIDE:
-            body = decision(facts, document, text)
+            body = decision(facts, document, text, settled)
     after = room.act(task, done, body, read_signer(key, chain), facts)
     rules = room.rules(facts.unit)
     tell(

@@ -8,7 +8,7 @@ from html import escape
 from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
 from agent.duty.case_papers import CasePaper
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
-from agent.duty.review_admission import Judged, must_be_reviewed, parse_findings
+from agent.duty.review_admission import Judged, act_words, must_be_reviewed, parse_findings
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Stage
 from agent.evidence.interruptions import REASON_NAMES
@@ -87,7 +87,7 @@ def _page(it: Dossier) -> Iterator[str]:
 
 def _head(it: Dossier) -> Iterator[str]:
     facts = it.facts
-    factors = "；".join(facts.major)
+    factors = "；".join(facts.major) or ("尚未查明：" + "、".join(facts.major_open) if facts.major_open else "")
     tag = '<span class="red">须法制审核</span> ' if must_be_reviewed(facts, it.rules) else ""
     ended = "未结束" if facts.ended is None else _moment(facts.ended)
     yield f"<tr><th>任务<td>{escape(facts.task)}<th>状态<td><b>{it.review.stage.value}</b>"
@@ -156,17 +156,11 @@ def _gap(gap: GapFact) -> str:
 def _acts(it: Dossier) -> str:
     rows = [
         f"<tr><td>{signed.act.number}<td>{_moment(signed.act.at)}<td>{MOVE_WORDS[Move(signed.act.kind)]}"
-        f"<td>{escape(signed.act.by)}（{ROLE_WORDS[signed.role]}）<td>{_words(signed.act.body)}"
+        f"<td>{escape(signed.act.by)}（{ROLE_WORDS[signed.role]}）<td>{escape(act_words(signed.act.body))}"
         for signed in it.review.acts
     ]
     heading = "<tr><th>#<th>时间<th>办理<th>办理人<th>意见、理由"
     return f"<table>{heading}{''.join(rows)}</table>" if rows else "<p>尚未送审。</p>"
-
-
-def _words(body: Mapping[str, object]) -> str:
-    named = {"outcome": "协调结果", "document": "决定书文号", "transfer": "涉嫌犯罪移送"}
-    told = [f"{title}：{body[name]}" for name, title in named.items() if body.get(name)]
-    return escape("；".join([*told, str(body.get("text", ""))]).strip("；"))
 
 
 def _turns(it: Dossier) -> str:

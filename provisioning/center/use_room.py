@@ -34,25 +34,38 @@ def gather(room: CaseRoom) -> Gathered:
     cases: list[UsedCase] = []
     troubles: list[str] = []
     for task in room.tasks():
-        review, facts = _review(room, task, troubles)
-        troubles += _refused(room, task)
-        used = _used(facts, review, _turns(room, facts.unit, review, troubles))
-        cases.append(replace(used, papers=room.papers(facts)))
+        try:
+            cases.append(_case(room, task, troubles))
+        except (OperatorFault, SenderFault) as fault:  # one device's odd word takes nothing from the others' cases
+            troubles.append(f"{task} 没有计入：{fault}")
     return Gathered(tuple(cases), tuple(dict.fromkeys(troubles)))
+
+
+def _case(room: CaseRoom, task: str, troubles: list[str]) -> UsedCase:
+    review, facts = _review(room, task, troubles)
+    troubles += _refused(room, task)
+    used = _used(facts, review, _turns(room, facts.unit, review, troubles))
+    return replace(used, papers=room.papers(facts))
 
 
 def _review(room: CaseRoom, task: str, troubles: list[str]) -> tuple[Review, CaseFacts]:
     try:
-        return room.review(task), room.facts(task)
+        review = room.review(task)
     except SenderFault as fault:  # the acts were changed; what devices signed stands all the same
         troubles.append(f"{task} 的审核记录不能采信：{fault}")
         return Review(task), room.facts(task, "")
+    return review, room.facts(task)
 
 
 def _refused(room: CaseRoom, task: str) -> Iterator[str]:
     """What somebody signed in the review of `task` and the rules refused: a handler who would review, an act out of
     its turn."""
-    for tried in room.folder.refused(task):
+    try:
+        refused = room.folder.refused(task)
+    except SenderFault as fault:
+        yield f"{task} 的被拒记录无法读取：{fault}"
+        return
+    for tried in refused:
         move = MOVE_WORDS[Move(tried.kind)] if tried.kind in set(Move) else tried.kind
         when = f"{tried.at.astimezone(BEIJING):%Y-%m-%d %H:%M}"
         yield f"{task}：{tried.by} 于 {when} 办理“{move}”被拒：{tried.why}"

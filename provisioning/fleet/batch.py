@@ -19,6 +19,7 @@ from agent.wire import canonical
 from provisioning.authority.subjects import device_role
 from provisioning.fleet.enrolment import Desk, write_pem
 from provisioning.fleet.inventory import Device, Planned
+from provisioning.fleet.listing import judged
 from provisioning.fleet.site import checked_settings
 from provisioning.fleet.states import State
 
@@ -32,6 +33,7 @@ NAMES = frozenset(COLUMNS.values()) | {"listen", "archive"}
 ENCODINGS = ("utf-8-sig", "gb18030")  # what spreadsheet programs of the offices write; GB18030 contains GBK
 MAX_ROWS = 10_000  # ours
 CARD = "card.dsse"
+CORRECT = "请核对；尚未入网的可用 add-device --correct 更正。"
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,15 @@ def parse_table(data: bytes) -> Table:
 def conflicts(table: Table, desk: Desk) -> tuple[RowFault, ...]:
     """What the inventory has against the rows: nothing is changed."""
     held = {device.device: device for device in desk.inventory.devices()}
-    owners = {device.hardware: device.device for device in held.values() if device.state is not State.DECOMMISSIONED}
+    listed = [device for device in held.values() if device.state is not State.DECOMMISSIONED]
+    owners = {device.hardware.lower(): device.device for device in listed}
     found = []
     for line, wanted in table.rows:
-        owner = owners.get(wanted.hardware, wanted.device)
+        owner = owners.get(wanted.hardware.lower(), wanted.device)
         if owner != wanted.device:
             found.append(RowFault(line, f"硬件序列号 {wanted.hardware} 已登记为 {owner}。请核对标签。"))
         elif wanted.device in held and not _is(held[wanted.device], wanted):
-            found.append(RowFault(line, f"{wanted.device} 已登记，且内容不同。请核对，或换一个编号。"))
+            found.append(RowFault(line, f"{wanted.device} 已登记，且内容不同。{CORRECT}"))
     return tuple(found)
 
 
@@ -128,7 +131,7 @@ def write_card_file(desk: Desk, device: str, out: Path, now: datetime) -> Path:
 
 def _done(wanted: Planned, held: Device | None, desk: Desk, out: Path, now: datetime) -> bool:
     if held is not None and not _is(held, wanted):
-        raise OperatorFault(f"{wanted.device} 已登记，且内容不同，未作改动。请核对，或换一个编号。")
+        raise OperatorFault(f"{wanted.device} 已登记，且内容不同，未作改动。{CORRECT}")
     if held is not None and held.state not in (State.PLANNED, State.BUNDLED):
         return False  # it has gone further
     if held is not None and held.state is State.BUNDLED and (out / wanted.device / CARD).exists():
@@ -139,7 +142,8 @@ def _done(wanted: Planned, held: Device | None, desk: Desk, out: Path, now: date
 
 
 def _is(held: Device, wanted: Planned) -> bool:
-    same = (held.hardware, held.unit, held.model) == (wanted.hardware, wanted.unit, wanted.model)
+    facts = held.hardware.lower(), held.unit, held.model
+    same = facts == (wanted.hardware.lower(), wanted.unit, wanted.model)
     return same and canonical.encode(dict(held.settings)) == canonical.encode(dict(wanted.settings or {}))
 
 
@@ -172,7 +176,7 @@ def _row(names: list[str], cells: list[str], seen: dict[str, int], line: int) ->
         if (first := seen.setdefault(what, line)) != line:
             raise OperatorFault(f"与第 {first} 行重复（{what.removeprefix('serial ')}）。请删去一行。")
     settings = checked_settings(role, {name: value for name, value in told.items() if name not in OWN})
-    return Planned(told["device"], told["hardware"], told.get("unit", ""), told.get("model", ""), settings)
+    return judged(Planned(told["device"], told["hardware"], told.get("unit", ""), told.get("model", ""), settings))
 
 
 def faults_of(table: Table, more: tuple[RowFault, ...]) -> Iterator[RowFault]:

@@ -51,9 +51,12 @@ def card(
     extra = read_wheelhouse(wheels) if wheels else {}
     with open_target(target) as (place, what), enrolment_desk(source) as desk:
         root, issuing = desk.certificates
-        order = CardOrder(device, desk.card(device, now()), root, issuing, install_script(), wifi)
+        draft = desk.draft(device, now())
+        order = CardOrder(device, draft.bundle, root, issuing, install_script(), wifi)
         written = write_card(place, order, system, extra)
-        desk.inventory.move(device, State.BUNDLED, f"写卡 {target.name}", now())
+        with desk.inventory.records.transaction():
+            desk.grant(draft, now())
+            desk.inventory.move(device, State.BUNDLED, f"写卡 {target.name}", now())
     state = f"{device} 已写到{what}（{written.form}，{len(written.files)} 个文件，读回一致）。"
     message = f"{state}下一步：装卡开机，首次启动时自动入网。"
     tell(message, {"device": device, "target": target, "format": written.form, "files": written.files}, as_json=as_json)

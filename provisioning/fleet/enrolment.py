@@ -33,19 +33,29 @@ from agent.wire.trust import Role
 from provisioning.authority import cert_book
 from provisioning.authority.archive_key import ARCHIVE_PUBLIC, read_archive_public
 from provisioning.authority.authority import Authority, read_file
-from provisioning.authority.certificates import BACKDATING, Profile
+from provisioning.authority.certificates import BACKDATING, Profile, refuse_when_over
 from provisioning.authority.complaint_key import COMPLAINT_PUBLIC, read_complaint_public
 from provisioning.authority.session import ISSUING, Sitting
 from provisioning.fleet.inventory import Device, Inventory
 from provisioning.fleet.orders import ARCHIVE_NAME, agent_toml, kiosk_toml
 from provisioning.fleet.site import device_order, read_site
 from provisioning.fleet.states import State
-from provisioning.fleet.tokens import TOKEN_TTL, grant, redeem, refused
+from provisioning.fleet.tokens import TOKEN_TTL, grant, new_token, redeem, refused
 
 PUBLISH_SHARE = 20.0  # ours: signing takes a twentieth of the time at most
 PUBLISH_EVERY_S = 2.0  # ours: a trust list of 1 000 devices takes a quarter of a second to sign
 MAX_PENDING = 1000  # ours: strangers cannot fill the disk
 GONE = (State.LOST, State.REVOKED, State.DECOMMISSIONED)
+
+
+@dataclass(frozen=True)
+class CardDraft:
+    """A sealed card bundle; its token counts from `Desk.grant` on, and the card before it until then."""
+
+    device: str
+    bundle: bytes
+    token: str
+    until: datetime
 
 
 @dataclass
@@ -64,14 +74,26 @@ class Desk:
 
     def card(self, device: str, now: datetime, ttl: timedelta = TOKEN_TTL) -> bytes:
         """A new sealed card bundle for a listed device; the one before it is void. The device is not moved: that is
-        done when the card is written. Raises `OperatorFault` when its hardware is not known or its state forbids it."""
+        done when the card is written. Raises as `draft`."""
+        draft = self.draft(device, now, ttl)
+        self.grant(draft, now)
+        return draft.bundle
+
+    def grant(self, draft: CardDraft, now: datetime) -> None:
+        """The card of `draft` is written: it counts, and the one before it is void."""
+        grant(self.inventory, draft.device, draft.token, now, draft.until)
+
+    def draft(self, device: str, now: datetime, ttl: timedelta = TOKEN_TTL) -> CardDraft:
+        """A sealed card bundle that counts for nothing yet: a card that cannot be written voids none. Raises
+        `OperatorFault` when its hardware is not known, its state forbids it, or the issuing CA is over."""
+        refuse_when_over(self.sitting.issuer, now)
         held = self.inventory.device(device)
         if held.state not in (State.PLANNED, State.BUNDLED, State.REVOKED):
             raise OperatorFault(f"{device} 已经入网，不能再制卡。若要重发，请先运行 liuhen-provision revoke {device}。")
         if not held.hardware:
             raise OperatorFault(f"{device} 没有登记硬件序列号，不能制卡。请用 add-device {device} --hardware 补上。")
         site, register = read_site(self.inventory), cert_book.read_register(self.sitting.records, entries=False)
-        token = grant(self.inventory, device, now, ttl)
+        token, until = new_token(), now + ttl
         bundle = CardBundle(
             DeviceId(device),
             Role(held.role),
@@ -82,10 +104,10 @@ class Desk:
             Digest(fingerprint(load_pem_certificates(self.certificates[0])[0])),
             site,
             now - BACKDATING,
-            now + ttl,
+            until,
             token,
         )
-        return seal(CARD_TYPE, bundle.encode(), [KeySigner(self.sitting.issuer.key)])
+        return CardDraft(device, seal(CARD_TYPE, bundle.encode(), [KeySigner(self.sitting.issuer.key)]), token, until)
 
     def answer(self, data: bytes, now: datetime) -> bytes:
         """The reply to a device's request: granted, or refused with a code; never raises for what came from outside."""
@@ -97,7 +119,8 @@ class Desk:
             answer = self._granted(request, data, now)
         except SenderFault as fault:
             self._remember(request, fault.code, now)
-            return refusal(Refusal(fault.code) if fault.code in _CODES else Refusal.KEY)
+            known = fault.code in _CODES
+            return refusal(Refusal(fault.code) if known else Refusal.KEY, str(fault) if known else "")
         except OperatorFault as fault:
             self._remember(request, Refusal.KEY.value, now)
             return refusal(Refusal.KEY, str(fault))

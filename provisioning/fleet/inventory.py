@@ -15,21 +15,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import parse_timestamp, timestamp
+from agent.wire.card_bundle import hardware_serial
 from provisioning.authority.audit_chain import Act
 from provisioning.authority.records import Records, open_records
 from provisioning.authority.subjects import device_role
-from provisioning.fleet.states import State, checked_move
+from provisioning.fleet.states import CHINESE, State, checked_move
 
 MAX_TEXT = 200  # ours: a unit's full name, a reason
-MAX_HARDWARE = 64  # ours: a Pi's serial number has 16 characters
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A device to be listed. `hardware` is its serial number, "" while it is not known."""
+    """A device to be listed. `hardware` is its serial number, "" while it is unknown; its case counts for nothing."""
 
     device: str
     hardware: str = ""
@@ -92,11 +92,11 @@ class Inventory:
             if held is not None:
                 _same(held, row)
                 return False
-            _refuse_second(self.records, wanted)
+            _refuse_second(self.records, wanted.device, row["hardware"])
             moment = {"planned_at": timestamp(now), "changed_at": timestamp(now), "changed_by": self.by, "why": ""}
             first = {"device": wanted.device, "role": role, "state": State.PLANNED.value, "officer": ""}
             self.records.insert("device", first | row | moment)
-            self.note("device-planned", wanted.device, {"hardware": wanted.hardware, "unit": wanted.unit}, now)
+            self.note("device-planned", wanted.device, {"hardware": row["hardware"], "unit": wanted.unit}, now)
         return True
 
     def move(self, device: str, state: State, why: str, now: datetime) -> Device:
@@ -109,6 +109,8 @@ class Inventory:
             if held.state is not state:
                 checked_move(device, held.state, state)
                 officer = held.officer if state in (State.ASSIGNED, State.IN_REPAIR, State.LOST) else ""
+                if not officer:
+                    _end_assignment(self.records, device, now)
                 self._set(device, {"state": state.value, "why": _text(why, "原因"), "officer": officer}, now)
                 self.note("device-moved", device, {"from": held.state.value, "to": state.value, "why": why}, now)
         return self.device(device)
@@ -117,13 +119,13 @@ class Inventory:
         """Write down the serial number of a device that was listed without; raises `OperatorFault` when it has another
         already or the number is somebody else's."""
         with self.records.transaction():
-            held = self.device(device)
-            if held.hardware and held.hardware != hardware:
+            held, number = self.device(device), _hardware(hardware)
+            if held.hardware and held.hardware.lower() != number:
                 raise OperatorFault(f"{device} 登记的硬件序列号是 {held.hardware}，不是 {hardware}。请核对设备。")
             if not held.hardware:
-                _refuse_second(self.records, Planned(device, _hardware(hardware)))
-                self._set(device, {"hardware": hardware}, now)
-                self.note("device-bound", device, {"hardware": hardware}, now)
+                _refuse_second(self.records, device, number)
+                self._set(device, {"hardware": number}, now)
+                self.note("device-bound", device, {"hardware": number}, now)
 
     def assign(self, device: str, officer: str, document: bytes, now: datetime) -> Device:
         """Hand an accepted device to `officer` by a signed dated `document`; the assignment before it ends."""
@@ -139,9 +141,12 @@ class Inventory:
         return self.device(device)
 
     def hand_back(self, device: str, why: str, now: datetime) -> Device:
-        """An officer gives the device back: it is accepted, and nobody's."""
+        """An officer gives the device back: it is accepted, and nobody's. Raises `OperatorFault` when nobody has it."""
         with self.records.transaction():
-            _end_assignment(self.records, device, now)
+            held = self.device(device)
+            if held.state is not State.ASSIGNED:
+                told = f"{device} 现为{CHINESE[held.state]}（{held.state}），没有配备给人，无须交回"
+                raise OperatorFault(f"{told}。请用 inventory 查看其状态。")
             return self.move(device, State.ACCEPTED, why, now)
 
     def report(self, device: str, document: bytes, now: datetime, *, passed: bool) -> None:
@@ -162,6 +167,19 @@ class Inventory:
         self.records.rows(f"UPDATE device SET {names} WHERE device = ?", *told.values(), device)  # noqa: S608
 
 
+def relist(inventory: Inventory, wanted: Planned, now: datetime) -> bool:
+    """List a device with other facts; False when they are the ones there are. Raises `OperatorFault` as `plan`."""
+    row = _checked(wanted)
+    with inventory.records.transaction():
+        if not _others(inventory.device(wanted.device), row):
+            return False
+        _refuse_second(inventory.records, wanted.device, row["hardware"])
+        told = row | {"changed_at": timestamp(now), "changed_by": inventory.by}
+        names = ", ".join(f"{name} = ?" for name in told)
+        inventory.records.rows(f"UPDATE device SET {names} WHERE device = ?", *told.values(), wanted.device)  # noqa: S608
+    return True
+
+
 @contextmanager
 def open_inventory(folder: Path, by: str) -> Iterator[Inventory]:
     """The inventory of the authority in `folder`; `by` is who works there."""
@@ -177,12 +195,10 @@ def _end_assignment(records: Records, device: str, now: datetime) -> None:
     records.rows(sql, timestamp(now), device)
 
 
-def _refuse_second(records: Records, wanted: Planned) -> None:
-    sql = "SELECT device FROM device WHERE hardware = ? AND hardware <> '' AND state <> 'decommissioned'"
-    for row in records.rows(sql, wanted.hardware):
-        raise OperatorFault(
-            f"硬件序列号 {wanted.hardware} 已登记为 {row['device']}，{wanted.device} 未登记。请核对标签。"
-        )
+def _refuse_second(records: Records, device: str, hardware: str) -> None:
+    sql = "SELECT device FROM device WHERE lower(hardware) = ? AND hardware <> '' AND state <> 'decommissioned'"
+    for row in records.rows(f"{sql} AND device <> ?", hardware, device):
+        raise OperatorFault(f"硬件序列号 {hardware} 已登记为 {row['device']}，{device} 未登记。请核对标签。")
 
 
 def _checked(wanted: Planned) -> dict[str, str]:
@@ -191,21 +207,26 @@ def _checked(wanted: Planned) -> dict[str, str]:
     return {"hardware": _hardware(wanted.hardware), "unit": unit, "model": model, "settings": settings}
 
 
-def _same(held: Device, row: dict[str, str]) -> None:
-    told = {"hardware": held.hardware, "unit": held.unit, "model": held.model}
+def _others(held: Device, row: dict[str, str]) -> list[str]:
+    """Which facts of `row` are not those of `held`."""
+    told = {"hardware": held.hardware.lower(), "unit": held.unit, "model": held.model}
     told["settings"] = canonical.encode(dict(held.settings)).decode()
-    if other := [name for name, value in row.items() if told[name] != value and not (name == "hardware" and not value)]:
+    return [name for name, value in row.items() if told[name] != value and not (name == "hardware" and not value)]
+
+
+def _same(held: Device, row: dict[str, str]) -> None:
+    if other := _others(held, row):
         names = {"hardware": "硬件序列号", "unit": "使用单位", "model": "型号", "settings": "配置"}
         what = "、".join(names[name] for name in other)
-        raise OperatorFault(f"{held.device} 已登记，且{what}不同，未作改动。请核对，或换一个编号。")
+        raise OperatorFault(f"{held.device} 已登记，且{what}不同，未作改动。请核对；尚未入网的可用 --correct 更正。")
 
 
 def _hardware(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or len(text) > MAX_HARDWARE or " " in text:
-        raise OperatorFault(
-            f"硬件序列号“{text[:20]}”不可用：至多 {MAX_HARDWARE} 个字母、数字或符号，无空格。请核对标签。"
-        )
-    return text
+    """In one case, as a second device is looked for; a card can carry it."""
+    try:
+        return hardware_serial(text).lower() if text else ""
+    except SenderFault as fault:
+        raise OperatorFault(f"{fault}请核对标签。") from fault
 
 
 def _text(text: str, what: str) -> str:

@@ -15,6 +15,7 @@ from agent import durable
 from agent.clock import system_clock
 from agent.errors import LiuhenFault, OperatorFault
 from agent.wire.card_bundle import Site
+from agent.wire.enrolment import REFUSED, Refusal
 from provisioning.authority.audit_chain import Head, verify_audit
 from provisioning.authority.authority import open_authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
@@ -23,9 +24,10 @@ from provisioning.cli_frame import err, out, tell
 from provisioning.fleet.batch import Outcome, Table, conflicts, faults_of, parse_table, run_batch
 from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.equipment import Line, as_csv, ledger
-from provisioning.fleet.inventory import Inventory, open_inventory
+from provisioning.fleet.inventory import Inventory, Planned, open_inventory
+from provisioning.fleet.listing import judged
 from provisioning.fleet.orders import broker_address
-from provisioning.fleet.site import set_site
+from provisioning.fleet.site import checked_site, set_site
 from provisioning.fleet.states import CHINESE, State
 
 SOON_DAYS = 30  # reference: provisioning, section 1 (thin-edge.io renews 30 days before)
@@ -72,7 +74,8 @@ def site(
 ) -> None:
     """设置站点：全部设备向哪里报告、在哪里入网 (where devices report and enrol)."""
     address = broker_address(broker, protocol)
-    wanted = Site(address.host, address.port, broker_name, protocol, enrol, enrol_name)
+    wanted = checked_site(Site(address.host, address.port, broker_name, protocol, enrol, enrol_name))
+    judged(Planned("REC-0001", unit="-"), wanted)
     with open_inventory(open_authority(authority).folder, operator(by)) as opened:
         changed = set_site(opened, wanted, now())
     state = "已设置，此后制的卡都按它" if changed else "没有变化"
@@ -95,7 +98,8 @@ def batch(
         for fault in faults:
             err.print(f"第 {fault['line']} 行：{fault['fault']}", markup=False)
         if dry_run or (faults and not resume):
-            _judged(len(read.rows), faults, dry_run, as_json)
+            refused = {fault["line"] for fault in faults}
+            _judged(sum(line not in refused for line, _ in read.rows), faults, dry_run, as_json)
             return
         outcomes = _with_bar(read, desk, cards)
     failed = [one for one in outcomes if one.fault]
@@ -231,8 +235,12 @@ def _bar(total: int) -> Iterator[Callable[[str], None]]:
 
 def _pending(opened: Inventory, as_json: bool) -> None:
     rows = opened.records.rows("SELECT * FROM pending ORDER BY last_at DESC")
-    lines = [f"{row['device']:12} {row['hardware']:20} {row['why']:16} {row['times']} 次" for row in rows]
+    lines = [f"{row['device']:10} {row['hardware']:18} {row['times']:4} 次  {_why(row['why'])}" for row in rows]
     tell("\n".join(lines) or "没有未获准的入网请求。", {"pending": rows}, as_json=as_json)
+
+
+def _why(code: str) -> str:
+    return REFUSED[Refusal(code)] if code in Refusal.__members__.values() else code
 
 
 def _screen(lines: tuple[Line, ...], term: Term | None, moment: datetime) -> None:

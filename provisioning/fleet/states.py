@@ -35,9 +35,10 @@ CHINESE = {
 _GONE = {State.LOST, State.REVOKED}
 # A repaired device is checked again; a revoked one that comes back gets another card and other keys. An assigned one
 # is handed back, lost or revoked before it is decommissioned: nobody erases a recorder that an officer still carries.
+# A card whose device was listed wrongly is void, and the device planned again.
 LEGAL: dict[State, set[State]] = {
     State.PLANNED: {State.BUNDLED, State.REVOKED, State.DECOMMISSIONED},
-    State.BUNDLED: {State.ENROLLED, *_GONE, State.DECOMMISSIONED},
+    State.BUNDLED: {State.PLANNED, State.ENROLLED, *_GONE, State.DECOMMISSIONED},
     State.ENROLLED: {State.ACCEPTED, State.IN_REPAIR, *_GONE, State.DECOMMISSIONED},
     State.ACCEPTED: {State.ASSIGNED, State.IN_REPAIR, *_GONE, State.DECOMMISSIONED},
     State.ASSIGNED: {State.ACCEPTED, State.IN_REPAIR, *_GONE},

@@ -17,18 +17,22 @@ from agent.wire.enrolment import REFUSED, EnrolmentRequest, Refusal, request_dig
 from provisioning.fleet.inventory import Inventory
 
 TOKEN_TTL = timedelta(days=7)  # reference: provisioning, section 5
+REPLACED = "这张卡之后又写过一张，它已作废。请用最后写的那张，或用 write-card 重新写卡。"
 
 
-def grant(inventory: Inventory, device: str, now: datetime, ttl: timedelta = TOKEN_TTL) -> str:
-    """A new token (hex) for `device` and the hardware it is listed with; those before it are void."""
-    token = secrets.token_hex(TOKEN_BYTES)
+def new_token() -> str:
+    """A token (hex), worth nothing until it is granted."""
+    return secrets.token_hex(TOKEN_BYTES)
+
+
+def grant(inventory: Inventory, device: str, token: str, now: datetime, until: datetime) -> None:
+    """From now on `token` counts for `device` and the hardware it is listed with; those before it are void."""
     with inventory.records.transaction():
         bound = bound_token(token, device, inventory.device(device).hardware)
         void(inventory, device, "replaced", now)
         row = {"name": token_name(bound), "device": device, "bound": bound, "made_at": timestamp(now)}
-        inventory.records.insert("token", row | {"until": timestamp(now + ttl)})
-        inventory.note("token-granted", device, {"name": token_name(bound), "until": timestamp(now + ttl)}, now)
-    return token
+        inventory.records.insert("token", row | {"until": timestamp(until)})
+        inventory.note("token-granted", device, {"name": token_name(bound), "until": timestamp(until)}, now)
 
 
 def void(inventory: Inventory, device: str, why: str, now: datetime) -> None:
@@ -57,7 +61,7 @@ def _take(inventory: Inventory, device: str, proves: Callable[[bytes], bool], da
     if row["ended_at"] is not None:
         if row["ended_why"] == "used" and row["request"] == request_digest(data):
             return False
-        raise refused(Refusal.USED)
+        raise SenderFault(REPLACED, Refusal.USED) if row["ended_why"] == "replaced" else refused(Refusal.USED)
     if now > parse_timestamp(row["until"]):
         raise refused(Refusal.EXPIRED)
     sql = "UPDATE token SET ended_at = ?, ended_why = 'used', request = ? WHERE name = ?"

@@ -40,7 +40,9 @@ class ReviewOffice:
     """The centre's folder, its people and one major case recorded by REC-0001, begun half an hour ago."""
 
     base: Path
-    papers: dict[str, bytes] = field(default_factory=lambda: {"星综执检〔2026〕1号": "现场检查笔录（示例）".encode()})
+    papers: dict[str, bytes] = field(
+        default_factory=lambda: {"星综执检〔2026〕REC-0001-0001号": "现场检查笔录（示例）".encode()}
+    )
     began: datetime = field(default_factory=lambda: today() - timedelta(minutes=30))
 
     def __post_init__(self) -> None:

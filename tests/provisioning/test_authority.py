@@ -225,6 +225,36 @@ def test_init_again_changes_nothing_and_for_another_district_is_refused(authorit
         init_authority(authority.folder, "other", "别区", NOW)
 
 
+@pytest.mark.parametrize("empty", [False, True])
+def test_an_authority_that_lost_its_database_keeps_its_root_and_says_so(authority: Authority, empty: bool) -> None:
+    for name in ("inventory.db", "inventory.db-wal", "inventory.db-shm"):
+        (authority.folder / name).unlink(missing_ok=True)
+    if empty:
+        (authority.folder / "inventory.db").touch()
+    else:
+        with pytest.raises(OperatorFault, match="备份"):
+            open_authority(authority.folder)
+    before = {path.name: path.read_bytes() for path in authority.folder.glob("*.[kp]e[ym]")}
+    with pytest.raises(OperatorFault, match="不要重建"):
+        init_authority(authority.folder, "xinghe", "星河区", NOW)
+    assert {path.name: path.read_bytes() for path in authority.folder.glob("*.[kp]e[ym]")} == before
+
+
+def test_an_init_that_was_cut_before_the_database_was_founded_is_done_again(authority: Authority) -> None:
+    for path in authority.folder.glob("*"):
+        if path.name not in ("root.key", "root.pem", "issuing.key"):
+            path.unlink()
+    again = init_authority(authority.folder, "xinghe", "星河区", NOW)
+    assert again.trust().version == 1
+
+
+@pytest.mark.parametrize("name", ["root.pem", "issuing.pem"])
+def test_a_certificate_that_is_gone_is_named_with_where_to_get_it(authority: Authority, name: str) -> None:
+    (authority.folder / name).unlink()
+    with pytest.raises(OperatorFault, match=f"{name}.*(备份|路径)"):
+        certified(authority)
+
+
 def test_keys_are_private_and_the_root_signs_only_issuer_and_trust_list(authority: Authority) -> None:
     certified(authority)
     for name in ("root.key", "issuing.key", "inventory.db", "audit.key"):

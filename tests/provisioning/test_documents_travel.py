@@ -129,9 +129,10 @@ def test_a_sheets_words_are_those_that_its_signature_covers() -> None:
     paper = paper_of(written(), envelope)
     data = {"digest": sheet_digest(envelope.encode()), "task": "T-1", "version": 1, "recordings": []}
     place, kind = District("xinghe"), EventType.KEY_CONTENT_SIGNED
-    told = ToldEvents([
-        DeviceEvent(place, DeviceId("REC-0001"), 1, GENESIS, "e", kind, "b", 1, BEGAN, TimeState.NTP, data)
-    ])  # fmt: skip
+    told = ToldEvents(
+        DeviceEvent(place, DeviceId("REC-0001"), 1, GENESIS, "e", of, "b", 1, BEGAN, TimeState.NTP, data)
+        for of in (EventType.TASK_TAKEN, kind)
+    )
 
     def standing(it: Paper) -> Standing:
         (one,) = case_papers(FACTS, told, [FoundPaper("x", replace(it, number="T-1-K1"))])

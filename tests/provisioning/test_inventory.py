@@ -91,8 +91,9 @@ def test_unfit_id_is_not_listed(inventory: Inventory, name: str) -> None:
 
 def test_threat_malicious_technician_cannot_list_one_serial_number_twice(inventory: Inventory) -> None:
     inventory.plan(Planned(A, SERIAL, UNIT), NOW)
-    with pytest.raises(OperatorFault, match=A):
-        inventory.plan(Planned("REC-0002", SERIAL, UNIT), NOW)
+    for number in (SERIAL, SERIAL.upper()):
+        with pytest.raises(OperatorFault, match=A):
+            inventory.plan(Planned("REC-0002", number, UNIT), NOW)
     inventory.plan(Planned("REC-0003", "", UNIT), NOW)
     with pytest.raises(OperatorFault, match=A):
         inventory.bind("REC-0003", SERIAL, NOW)
@@ -112,6 +113,31 @@ def test_officer_has_the_device_until_it_is_handed_back(inventory: Inventory) ->
     assert (held.state, held.officer) == (State.ACCEPTED, "")
     open_ones = inventory.records.rows("SELECT * FROM assignment WHERE until IS NULL")
     assert open_ones == []
+
+
+def test_threat_malicious_technician_cannot_accept_by_handing_back_what_nobody_has(inventory: Inventory) -> None:
+    inventory.plan(Planned(A, SERIAL, UNIT), NOW)
+    for state in (State.BUNDLED, State.ENROLLED):
+        inventory.move(A, state, "示例", NOW)
+    with pytest.raises(OperatorFault, match="没有配备给人"):
+        inventory.hand_back(A, "交回", NOW)
+    assert inventory.device(A).state is State.ENROLLED
+
+
+def test_an_officer_s_assignment_ends_when_his_device_is_revoked(inventory: Inventory) -> None:
+    inventory.plan(Planned(A, SERIAL, UNIT), NOW)
+    for step in path_to(State.ACCEPTED):
+        inventory.move(A, step, "示例", NOW)
+    inventory.assign(A, "示例-000007", b"signed", NOW)
+    inventory.move(A, State.REVOKED, "退役", NOW)
+    assert inventory.records.rows("SELECT * FROM assignment WHERE until IS NULL") == []
+
+
+@pytest.mark.parametrize("number", ["a/b!", "12", "x" * 65, "1000 0000", "序列号"])
+def test_a_serial_number_that_no_card_can_carry_is_refused_when_it_is_listed(inventory: Inventory, number: str) -> None:
+    with pytest.raises(OperatorFault, match="标签"):
+        inventory.plan(Planned(A, number, UNIT), NOW)
+    assert inventory.devices() == ()
 
 
 def test_ledger_as_csv_reads_back_and_runs_no_formula(inventory: Inventory) -> None:

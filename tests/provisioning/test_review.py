@@ -18,6 +18,7 @@ from agent.duty.review_admission import Finding, decision, opinion, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import OperatorFault, SenderFault
+from agent.wire.device_events import EventType
 from provisioning.center.act_folder import MAX_REFUSED
 from provisioning.center.cli import app
 from provisioning.center.review_packet import Seal, check_packet, write_packet
@@ -82,7 +83,7 @@ def test_findings_on_a_recording_are_kept_until_a_file_is_touched(office: Review
 def test_a_major_case_goes_the_whole_way_and_its_packet_holds(office: ReviewOffice, tmp_path: Path) -> None:
     facts = office.room().facts(TASK)
     with pytest.raises(SenderFault, match="审核完结前不能作出决定"):
-        _act(office, LEADER, Move.DECIDE, decision(facts, "星综执罚〔2026〕1号", "处罚"))
+        _act(office, LEADER, Move.DECIDE, decision(facts, "星综执罚〔2026〕REC-0001-0001号", "处罚"))
     _submit(office)
     with pytest.raises(SenderFault, match="不属于审核机构"):
         _act(office, STRANGER, Move.ACCEPT, {})
@@ -91,12 +92,12 @@ def test_a_major_case_goes_the_whole_way_and_its_packet_holds(office: ReviewOffi
         (HANDLER, Move.DISSENT, {"text": "从重情节有录像为证"}),
         (LEADER, Move.COORDINATE, {"text": "召集两方协调"}),
         (LEADER, Move.RESOLVE, {"text": "裁量降一档", "outcome": "修改后办理"}),
-        (LEADER, Move.DECIDE, decision(facts, "星综执罚〔2026〕1号", "按协调结果处罚")),
+        (LEADER, Move.DECIDE, decision(facts, "星综执罚〔2026〕REC-0001-0001号", "按协调结果处罚")),
     ):
         _act(office, person, move, body)
     assert office.room().review(TASK).stage is Stage.DECIDED
-    paper = tmp_path / "星综执检〔2026〕1号.txt"
-    paper.write_bytes(office.papers["星综执检〔2026〕1号"])
+    paper = tmp_path / "星综执检〔2026〕REC-0001-0001号.txt"
+    paper.write_bytes(office.papers["星综执检〔2026〕REC-0001-0001号"])
     packet = _packet(office, tmp_path / "审核包", [paper])
     checked = check_packet(packet, x509.load_pem_x509_certificate(office.root.read_bytes()))
     assert (checked.review.stage, len(checked.review.acts), checked.sealed_by) == (Stage.DECIDED, 7, "receiver-1")
@@ -104,6 +105,27 @@ def test_a_major_case_goes_the_whole_way_and_its_packet_holds(office: ReviewOffi
     assert page.count('<tr id="e') == 11
     for words in ("与现场出具的文书一致", "须法制审核", "从重情节有录像为证", "人工判断", "修改后办理"):
         assert words in page, words
+
+
+@pytest.mark.parametrize(
+    "odd", [{"task": "任务 一"}, {"matter": None}, {"required": None}, {"task": "T-2026-0009", "unit": 7}]
+)
+def test_one_odd_event_of_a_device_takes_no_case_from_report_ledger_and_list(
+    office: ReviewOffice, odd: dict[str, Any]
+) -> None:
+    (told,) = [event.data for event in office.room().events if event.type is EventType.TASK_TAKEN]
+    office.tell((40, EventType.TASK_TAKEN, {**told, **odd}))
+    found = gather(office.room())
+    assert [case.facts.task for case in found.cases] == [TASK]
+    assert [line.split(" ")[0] for line in found.troubles] == (["T-2026-0009"] if "unit" in odd else [])
+
+
+def test_a_damaged_file_of_a_refusal_is_told_and_takes_no_case(office: ReviewOffice) -> None:
+    place = office.room().folder.folder(TASK)
+    place.mkdir(parents=True)
+    (place / "refused-001.json").write_bytes(b"")
+    found = gather(office.room())
+    assert (len(found.cases), "被拒记录无法读取" in found.troubles[0]) == (1, True)
 
 
 def test_handler_who_would_review_his_own_case_is_refused_and_stands_in_the_report(office: ReviewOffice) -> None:
@@ -174,14 +196,14 @@ def test_a_packet_that_was_changed_is_refused(
 
 
 def test_a_document_with_other_bytes_than_on_the_scene_is_told(office: ReviewOffice, tmp_path: Path) -> None:
-    paper = tmp_path / "星综执检〔2026〕1号.txt"
+    paper = tmp_path / "星综执检〔2026〕REC-0001-0001号.txt"
     paper.write_text("事后改写的笔录")
     page = (_packet(office, tmp_path / "审核包", [paper]) / "review.html").read_text(encoding="utf-8")
     assert "与现场出具的文书不一致" in page
 
 
 def test_words_of_others_stand_as_words_on_the_page(tmp_path: Path) -> None:
-    office = ReviewOffice(tmp_path, papers={"<script>1</script>": b"x"})
+    office = ReviewOffice(tmp_path, papers={"<script>1〔2026〕REC-0001-0001号": b"x"})
     page = (_packet(office, tmp_path / "审核包") / "review.html").read_text(encoding="utf-8")
     assert "<script>" not in page
     assert "&lt;script&gt;1" in page
@@ -232,7 +254,7 @@ def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: Re
     assert "待受理" in act(HANDLER, "submit", *(it for name in MATERIALS for it in ("--material", name)))
     act(EXAMINER, "accept")
     assert "审核完结" in act(EXAMINER, "approve", "--findings", str(opinions))
-    assert "已决定" in act(LEADER, "decide", "--text", "同意", "--document", "星综执罚〔2026〕1号")
+    assert "已决定" in act(LEADER, "decide", "--text", "同意", "--document", "星综执罚〔2026〕REC-0001-0001号")
     run("packet", TASK, *where, "--out", str(tmp_path / "包"))
     told = json.loads(run("check", str(tmp_path / "包"), "--root", str(office.root), "--json"))
     assert (told["stage"], len(told["acts"])) == ("已决定", 4)

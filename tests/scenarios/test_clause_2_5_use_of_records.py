@@ -74,7 +74,8 @@ def test_clause_2_5_six_exports_in_the_words_of_the_plan() -> None:
     ]  # fmt: skip
     files = {row["任务"]: row for row in _rows(Use.FILES)}
     assert [files[task]["是否完整"] for task in ("T-2026-0001", "T-2", "T-3")] == ["是", "否", "否"]
-    assert files["T-2"]["缺少环节"] == STEPS[-1]
+    unproved = [f"{step}（所在录像未通过检验）" for step in STEPS[:-1]]  # as little as in 评议考核
+    assert (files["T-2"]["已记环节"], files["T-2"]["缺少环节"]) == (0, "、".join([*unproved, STEPS[-1]]))
     problems = {(row["任务"], row["问题"]) for row in _rows(Use.OVERSIGHT)}
     assert {("T-3", "没有录像"), ("T-2", "执法证件已过有效期"), ("T-2", "原因不明")} <= problems
     assert ("T-2026-0001", "审核中逾期") in problems

@@ -65,7 +65,7 @@ def _body(move: Move, given: Given, review: Review, facts: CaseFacts) -> Mapping
         case Move.RESOLVE:
             return {"outcome": _one(given, "outcome"), "text": text}
         case Move.DECIDE:
-            return decision(facts, _one(given, "document").strip(), text)
+            return decision(facts, _one(given, "document").strip(), text, _one(given, "settled").strip())
     return {"text": text}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from agent.duty.case_facts import CaseFacts
 from agent.duty.record_use import moment
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, turns
-from agent.duty.review_admission import Finding, Outcome, missing_materials, must_be_reviewed
+from agent.duty.review_admission import Finding, Outcome, act_words, missing_materials, must_be_reviewed
 from agent.duty.review_elements import QUESTIONS, review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
@@ -117,16 +117,13 @@ def _absent(review: Review, rules: ReviewRules) -> tuple[str, ...]:
 
 
 def _act_row(act: Act, role: str) -> dict[str, Any]:
-    named = (("outcome", "协调结果"), ("document", "决定书文号"), ("transfer", "涉嫌犯罪移送"))
-    words = [f"{title}：{act.body[name]}" for name, title in named if act.body.get(name)]
     judged = [
         f"{it['number']} {QUESTIONS[it['number'] - 1][0]}：{it['finding']}{'，' if it['note'] else ''}{it['note']}"
         for it in act.body.get("elements", ())
     ]
-    text = "；".join(filter(None, (*words, str(act.body.get("text", "")))))
     return {
         "number": act.number, "at": moment(act.at), "move": MOVE_WORDS[Move(act.kind)], "by": act.by, "role": role,
-        "text": text, "judged": judged,
+        "text": act_words(act.body), "judged": judged,
     }  # fmt: skip
 
 

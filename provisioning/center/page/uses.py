@@ -8,7 +8,7 @@ from agent.duty.readiness import day_of, parse_profile
 from agent.duty.record_counts import count
 from agent.duty.record_use import UseTable, tables
 from agent.errors import OperatorFault
-from provisioning.center.ledger_page import LOOKS, Sheet, sheets
+from provisioning.center.ledger_page import LOOKS, Sheet, custody_sheets, sheets
 from provisioning.center.ledger_room import Sources, departments, read_entries, released
 from provisioning.center.page.door import Page, Visitor
 from provisioning.center.page.frame import Frame
@@ -69,7 +69,7 @@ class UsePages:
         by_hand = parse_ledger(read_entries(shelves.entries)) if shelves.entries else ()
         found = gather(room)
         units = departments(Sources(released(room), found.cases, by_hand, room.now))
-        return found, sheets(units, profile, day_of(room.now))
+        return found, (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
 
 
 def _download(name: str, there: dict[str, tuple]) -> Download:  # type: ignore[type-arg]

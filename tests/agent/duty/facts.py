@@ -44,7 +44,7 @@ def gap(first: int = 400, *, reason: str = "paused", explained: bool = True) -> 
     return GapFact(span(first, first), reason, explained)
 
 
-def document(number: str = "星综执检〔2026〕1号", **changes: Any) -> DocumentFact:
+def document(number: str = "星综执检〔2026〕REC-0001-0001号", **changes: Any) -> DocumentFact:
     fields: dict[str, Any] = {
         "number": number,
         "template": "inspection-record.1",

@@ -5,7 +5,7 @@ import pytest
 
 from agent.duty.case_facts import Label, Served
 from agent.duty.review import Move, replay, step, turns
-from agent.duty.review_admission import Finding, admit, missing_materials
+from agent.duty.review_admission import Finding, act_words, admit, decision, missing_materials
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.duty.working_days import WorkCalendar
@@ -30,7 +30,7 @@ MAJOR = ("执法类别", "涉案金额")
 
 
 def desk(**changes: object) -> Desk:
-    return Desk(case(major=MAJOR, **changes))
+    return Desk(case(**{"major": MAJOR, **changes}))
 
 
 def accepted(**changes: object) -> Desk:
@@ -72,6 +72,32 @@ def test_a_matter_that_is_not_major_is_decided_without_review_unless_the_departm
     assert Desk(case()).decide().stage is Stage.DECIDED
     with refused("not-reviewed"):
         Desk(case(), rules(审核范围="简易程序以外的所有执法决定")).decide()
+
+
+def test_a_matter_of_which_it_is_not_known_whether_it_is_major_is_not_decided_unreviewed() -> None:
+    """What was not known on scene is no "no": a review, or signed words of what was found out since."""
+    office = desk(major=(), major_open=("涉案金额",))
+    with refused("not-reviewed"):
+        office.decide()
+    with refused("not-reviewed"):
+        office.act(LEADER, Move.DECIDE, **decision(office.facts, "1号", "处罚", "  "))
+    told = decision(office.facts, "1号", "处罚", "涉案金额经核为 800 元")
+    assert office.act(LEADER, Move.DECIDE, **told).stage is Stage.DECIDED
+    assert act_words(told) == "决定书文号：1号；查明情况：涉案金额经核为 800 元；处罚"
+
+
+def test_words_of_what_was_found_out_make_no_major_matter_an_ordinary_one() -> None:
+    office = desk(major_open=("涉案金额",))
+    with refused("not-reviewed"):
+        office.act(LEADER, Move.DECIDE, **decision(office.facts, "1号", "处罚", "不属重大"))
+
+
+def test_whoever_was_named_by_the_task_or_held_a_device_for_it_cannot_review_it() -> None:
+    for part in ("assigned", "holders"):
+        office = desk(**{part: (EXAMINER.credential.subject,)})
+        office.submit()
+        with refused("person"):
+            office.accept()
 
 
 def test_an_officer_of_the_case_cannot_review_it() -> None:
