@@ -224,6 +224,15 @@ def test_name_with_words_for_a_shell_is_no_command_in_the_report(recording: Path
     assert all(shlex.quote(WORDS_FOR_A_SHELL) in line for line in commands)
 
 
+def test_pictures_that_nobody_known_has_signed_are_not_decoded(recording: Path) -> None:
+    """A decoder is a large target."""
+    target = recording.parent / "report.html"
+    (recording.parent / "other.pem").write_bytes(make_authority("beidou").root_pem)
+    for root, decoded in (("root.pem", True), ("other.pem", False)):
+        _verify_exactly(recording, "--roots", recording.parent / root, "--report", target)
+        assert ("未解码画面" not in target.read_text()) is decoded
+
+
 def test_more_films_than_a_recording_has_are_not_read_one_by_one(recording: Path) -> None:
     for number in range(3, MAX_SUMS + 2):
         (recording / f"segment-{number:04d}.mp4").touch()
