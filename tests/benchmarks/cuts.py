@@ -28,6 +28,7 @@ class Outcome:
     lost: int = 0
     refused: int = 0
     foreign: int = 0
+    plain: int = 0
     foreign_refused: int = 0
     plain_frames: int = 0
 
@@ -51,6 +52,7 @@ def run(cuts: int, progress: Callable[[int], None]) -> Outcome:
         both = c2pa_state(sealed, authority.root_pem) == "Trusted" and encypher_accepts(sealed, authority.root_pem)
         outcome.foreign_refused += not both
         if number % PLAIN_EVERY == 0:
+            outcome.plain += 1
             outcome.plain_frames += decodable_frames(_cut(plain, len(plain) * at // len(data), number % 3, chance))
         progress(number + 1)
     return outcome
