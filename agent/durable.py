@@ -62,10 +62,9 @@ def make_directory(directory: Path, mode: int = 0o750) -> Path:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make everything below `folder`, and its own name, durable, whoever wrote it. One sync writes it all; each fsync
-    behind it says whether that file came."""
+    """Make everything below `folder`, and its own name, durable, whoever wrote it: file by file, because a sync of the
+    whole disk waits for everybody's and says nothing of what failed."""
     with disk_errors(folder):
-        os.sync()
         for place in (folder.parent, folder, *folder.rglob("*")):
             if place.is_symlink():
                 continue  # is in its folder

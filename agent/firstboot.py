@@ -230,4 +230,5 @@ def _burn(card: Path, folder: Path) -> None:
             durable.remove(place)
     for name in (REQUEST, REPLY, ROOT, ISSUING, BURNING):  # the mark goes last
         durable.remove(folder / STAGED / name)
-    (folder / STAGED).rmdir()
+    with durable.disk_errors(folder / STAGED):
+        (folder / STAGED).rmdir()

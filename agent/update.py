@@ -69,7 +69,7 @@ def update(config: AgentConfig, bundle: Path, place: Path, clock: Clock, install
     if not (release / COMPLETE).exists():
         _install(bundle, release, sealed, installer)
     if not installer.works(release):
-        shutil.rmtree(release)
+        _remove(release)
         raise EnvironmentFault(f"新版 {wanted.version} 试运行不通过，没有改动。请联系提供者。")
     return _tried(place, release, installer)
 
@@ -134,7 +134,7 @@ class PipInstaller:
 
 def _install(bundle: Path, release: Path, sealed: bytes, installer: Installer) -> None:
     if release.exists():
-        shutil.rmtree(release)  # what an interruption left half made
+        _remove(release)  # what an interruption left half made
     durable.make_directory(release.parent, 0o755)
     try:
         installer.install(bundle, release)
@@ -144,6 +144,11 @@ def _install(bundle: Path, release: Path, sealed: bytes, installer: Installer) -
     durable.write_bytes(release / SIGNED, sealed)
     durable.sync_tree(release)  # pip syncs nothing, and the release before it is not gone back to once this one ran
     durable.write_bytes(release / COMPLETE, b"")
+
+
+def _remove(release: Path) -> None:
+    with durable.disk_errors(release):
+        shutil.rmtree(release)
 
 
 def _tried(place: Path, release: Path, installer: Installer) -> Taken:

@@ -21,11 +21,21 @@ HOMES = {
     "update": "folder_scenarios",
 }
 """The name of each scenario and the module beside this one that plays it."""
+CALL_BY_CALL = {
+    **{name: home for name, home in HOMES.items() if name not in ("recording", "recording-at-rest", "segment-cut")},
+    "durable": "writer_scenarios",
+    "recorder": "writer_scenarios",
+    "centre": "writer_scenarios",
+    "complaints": "writer_scenarios",
+}
+"""Those whose disk fails at each call: a recording that goes on meanwhile is the recorder's own."""
+CARELESS = {"careless": "careless_scenario"}
+"""What must be found out."""
 
 
 def scenario(name: str) -> Scenario:
     """The scenario called `name`."""
-    home = import_module(f"tests.faults.{HOMES[name]}")
+    home = import_module(f"tests.faults.{(HOMES | CALL_BY_CALL | CARELESS)[name]}")
     (found,) = (it for it in home.SCENARIOS if it.name == name)
     assert isinstance(found, Scenario)
     return found

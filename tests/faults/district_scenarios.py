@@ -34,6 +34,7 @@ def _make(bench: Path, promise: Promise, rounds: int) -> None:
     cards = bench / "state" / "cards"
 
     def tell(outcome: Outcome) -> None:
+        assert not outcome.fault
         promise(f"done {outcome.device} {_digest(cards, outcome.device)}")
 
     promise(f"rounds {rounds}")

@@ -12,15 +12,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
+from agent.control.messages import RecordingFailed, WorkFailed
+from agent.errors import EnvironmentFault
 from tests.faults.disk import Disk, Model, Survivors, choices
 from tests.faults.operations import Link, Synced, Trace, Tree
 from tests.faults.tracing import TraceFault, trace
 
 Promise = Callable[[str], None]
+Answer = TypeVar("Answer")
+TRIES = 3
 MEMORY = Path("/dev/shm")  # disks are built where a sync costs nothing, if there is such a place
 SPARE = 4  # choices looked at for one disk that is checked: many give the same one
 KEPT = 3  # broken disks that are kept of one exploration
@@ -44,6 +49,20 @@ class Scenario:
 
 def nothing(bench: Path) -> None:
     """Nothing is there before."""
+
+
+def insist(work: Callable[[], Answer]) -> Answer:
+    """What `work` gives; tried again by who asks for it, a few times, when the disk refuses it."""
+    for _ in range(TRIES - 1):
+        with suppress(EnvironmentFault):
+            return work()
+    return work()
+
+
+def taken(answer: object) -> None:
+    """Raises what an adapter tells as an event: that the disk refused."""
+    if isinstance(answer, WorkFailed | RecordingFailed):
+        raise EnvironmentFault(answer.detail)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from agent import durable
 from agent.clock import system_clock
 from agent.config import AgentConfig, read_config
 from agent.device_keys import finish_swap
@@ -186,10 +187,11 @@ class _Installer:
         self._place = place
 
     def install(self, _: Path, release: Path) -> None:
-        (release / "lib").mkdir(parents=True)
-        for name in FILES:
-            (release / "lib" / name).write_bytes(_module(name, release.name))
-        (release / "VERSION").write_text(release.name)
+        with durable.disk_errors(release):
+            (release / "lib").mkdir(parents=True)
+            for name in FILES:
+                (release / "lib" / name).write_bytes(_module(name, release.name))
+            (release / "VERSION").write_text(release.name)
 
     def works(self, release: Path) -> bool:
         return not _damage(release)
@@ -234,13 +236,20 @@ def _bundle(bench: Path, serial: int) -> None:
 
 def _take(bench: Path, serial: int) -> None:
     place = bench / "state"
-    assert update(_device(bench), bench / f"bundle-{serial}", place, system_clock(), _Installer(place)).new
+    done = update(_device(bench), bench / f"bundle-{serial}", place, system_clock(), _Installer(place))
+    if done.version != f"{serial}.0":
+        raise EnvironmentFault(done.why)
 
 
 def _update(bench: Path, promise: Promise, rounds: int) -> None:
-    for serial in range(2, 2 + rounds):
+    begin = _in_use(bench) + 1
+    for serial in range(begin, begin + rounds):
         _take(bench, serial)
         promise(f"taken {serial}")
+
+
+def _in_use(bench: Path) -> int:
+    return int(float((bench / "state" / "current" / "VERSION").read_text()))
 
 
 def _check_updated(bench: Path, promised: list[str]) -> list[str]:
@@ -251,7 +260,7 @@ def _check_updated(bench: Path, promised: list[str]) -> list[str]:
         return [f"the release in use is damaged: {damage[0]}"]
     settle(place, _Installer(place))
     least = max((int(line.split()[1]) for line in promised), default=1)
-    serial = int(float((place / "current" / "VERSION").read_text()))
+    serial = _in_use(bench)
     try:
         _take(bench, serial + 1)
     except LiuhenFault as fault:

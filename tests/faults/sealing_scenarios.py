@@ -14,7 +14,7 @@ from agent.wire.identifiers import RecordingId, recording_id
 from tests.agent.adapters.recording_bench import CLOCK, SIGNER, RecordingBench, footage, verdict
 from tests.agent.evidence.bench import DEVICE
 from tests.faults.device_scenarios import check_recording, record
-from tests.faults.explorer import Promise, Scenario, nothing
+from tests.faults.explorer import Promise, Scenario, nothing, taken
 
 CUT_S, SEGMENTS, FRAGMENTS = 1, 3, 5
 MOST = 1
@@ -38,6 +38,7 @@ def _record_and_die(bench: Path) -> None:
 def _seal(bench: Path, promise: Promise, rounds: int) -> None:
     for number in range(1, 1 + rounds):
         for ended in recover(_Only(bench / "state" / "recordings", recording_id(DEVICE, number)), SIGNER, CLOCK):
+            taken(ended)
             assert isinstance(ended, RecordingSealed)
             promise(f"sealed {number} {ended.fragments}")
 
