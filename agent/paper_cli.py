@@ -12,6 +12,7 @@ from agent.duty.asks import What
 from agent.duty.papers import PaperKind
 from agent.errors import OperatorFault
 from agent.sheet_file import MAX_FILE_BYTES, draft_text, read_words
+from agent.wire.loose_json import parse_loose
 
 PRINT_S = 60.0  # ours: 40 cm of paper at 9600 baud, and a printer that is just being switched on
 ConfigOption = duty_cli.ConfigOption
@@ -241,7 +242,7 @@ def _from_file(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        values = json.loads(_text(path, MAX_FILE_BYTES))
+        values = parse_loose(_text(path, MAX_FILE_BYTES))
     except ValueError as error:
         raise OperatorFault(f"{path} 不是有效的 JSON。请检查文件。") from error
     if not isinstance(values, dict):

@@ -3,7 +3,6 @@
 A number is used for ever before its paper is made; what was made is told only when it stands on the disk.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +23,7 @@ from agent.evidence.journal import CONFIRMED, DOCUMENT, RECEIPT
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import Digest, RecordingId, parse_recording_id
 from agent.wire.instant import BEIJING
+from agent.wire.loose_json import parse_loose
 
 SHORT = 16  # hex digits of a hash in a note of the journal, which has 200 characters
 
@@ -162,7 +162,7 @@ def _template(at: Situation, name: str) -> Template:
 
 def _values(text: str) -> Mapping[str, str]:
     try:
-        values = json.loads(text or "{}")
+        values = parse_loose(text or "{}")
     except ValueError:
         values = None
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):

@@ -5,7 +5,6 @@ not words, so that words written for other marks are never signed.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from agent.errors import OperatorFault
 from agent.wire import canonical
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.loose_json import parse_loose
 
 DRAFT_LENGTH = 16  # hex digits
 
@@ -138,7 +138,7 @@ def _fact(at: Situation, one: Closed) -> RecordingFact:
 
 def _words(text: str) -> list[tuple[str, str]]:
     try:
-        rows = json.loads(text)
+        rows = parse_loose(text)
         return [(str(words), str(element)) for words, element in rows]
     except (ValueError, TypeError) as error:
         raise OperatorFault("说明文件无法读取。请用 keycontent draft 重新生成底稿。") from error

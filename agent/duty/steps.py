@@ -12,6 +12,7 @@ from agent.errors import OperatorFault
 from agent.wire.identifiers import RecordingId
 
 FREE_CHARACTERS = 60  # as a step of a list
+MAX_DIGITS = 4  # ours; no list has ten thousand steps, and int() itself gives up at 4300 digits
 IDENTITY_WORDS = ("表明身份", "亮明身份", "出示证件", "出示执法证", "出示《")  # 五部曲, the plan 二（一）5
 
 
@@ -52,7 +53,7 @@ class StepSheet:
         `OperatorFault` with what could be meant."""
         if not words:
             return self._next()
-        if words.isdecimal() and self.required:
+        if words.isascii() and words.isdecimal() and len(words) <= MAX_DIGITS and self.required:
             return self._numbered(int(words))
         if words in self.required or not self.required:
             return _free(words)

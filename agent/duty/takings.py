@@ -11,11 +11,12 @@ from datetime import datetime
 
 from agent.duty.retention import Retention, longest, parse_retention
 from agent.duty.task import NAME
+from agent.duty.told_events import ToldEvents
 from agent.duty.told_facts import texts
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
 from agent.wire.device_events import DeviceEvent, EventType
-from agent.wire.identifiers import DeviceId
+from agent.wire.identifiers import DeviceId, RecordingId
 from agent.wire.instant import TimeState
 
 FROM_FILE = "file"
@@ -77,6 +78,13 @@ def retention_of(found: Sequence[Taking]) -> str:
         return next(iter(words))
     kept = longest(terms)
     return "" if kept is None else kept.text
+
+
+def told_term(recording: RecordingId, told: ToldEvents) -> Retention | None:
+    """The class of a recording by the list, as its tasks were told it; the longest of several, None where none was."""
+    tasks = {event.data.get("task") for event in told.of_recording(recording)}
+    found = [taking for task in tasks if is_task(task) for taking in takings(told.of_task(str(task)))]
+    return longest(term for taking in found if (term := _term(taking.retention)) is not None)
 
 
 def _term(words: str) -> Retention | None:

@@ -4,7 +4,6 @@ It comes as the body of a signed command or from a file that the officer picks; 
 pseudonym; no name, number or address stands in a task (个人信息保护法 19).
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from agent.duty.masking import check_masked
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import DeviceId, device_id
+from agent.wire.loose_json import parse_loose
 
 OTHER_DEVICE, MALFORMED, OUTDATED, TAKEN = "other-device", "malformed", "outdated", "already-taken"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # ours: task numbers and pseudonyms
@@ -98,8 +98,8 @@ def parse_task(value: Any) -> Task:
 def read_task(text: str) -> Any:
     """The JSON of a task file as somebody wrote it, not canonical; raises `SenderFault`."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_loose(text)
+    except ValueError as error:
         raise SenderFault(f"任务文件不是有效的 JSON（{str(error)[:60]}），未采用。", MALFORMED) from error
 
 

@@ -2,7 +2,7 @@
 by the centre, written where the receiver takes it to the broker."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from agent import durable
@@ -20,7 +20,6 @@ from agent.duty.receipt_list import (
     seal_part,
     split_answers,
 )
-from agent.duty.retention import parse_retention
 from agent.duty.told_facts import readable
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.canonical import Fields
@@ -57,14 +56,11 @@ class ReceiptRoom:
     def answers(self) -> tuple[ReceiptAnswer, ...]:
         """One for every receipt that a device told of, in the order of their codes."""
         told = {one.code: one for one in told_receipts(self.room.events)}
-        terms, names = _terms(self.room.events), {one.recording for one in told.values()}
+        names = {one.recording for one in told.values()}
         kept = self.room.config.folder / SEEN
         seen = seen_recordings(self.room.recordings, sorted(names), kept, self.room.grounds, self.room.now)
         keepings = {name: RetentionRoom(self.room).keeping(name) for name in names}
-        return tuple(
-            _answer(one, seen.get(one.recording), keepings[one.recording], terms.get(one.task, ""))
-            for _, one in sorted(told.items())
-        )
+        return tuple(_answer(one, seen.get(one.recording), keepings[one.recording]) for _, one in sorted(told.items()))
 
     def published(self) -> Mapping[str, ReceiptAnswer]:
         """What the list says until now, by code; parts that no kiosk would take say nothing."""
@@ -125,31 +121,22 @@ def _told(fields: Fields) -> ToldReceipt:
     return ToldReceipt(code, fields.text("task"), recording, last, digest(fields.text("head")))
 
 
-def _terms(events: tuple[DeviceEvent, ...]) -> Mapping[str, str]:
-    """The retention that each task was taken with, in the words of the list."""
-    taken = readable(events, EventType.TASK_TAKEN, lambda fields: (fields.text("task"), fields.text("retention")))
-    return dict(taken)
-
-
-def _answer(told: ToldReceipt, seen: SeenRecording | None, keeping: Keeping, term: str) -> ReceiptAnswer:
+def _answer(told: ToldReceipt, seen: SeenRecording | None, keeping: Keeping) -> ReceiptAnswer:
     if keeping.deleted is not None:
         return ReceiptAnswer(told.code, DELETED, 0, _day(keeping.deleted))
     if seen is None:
         return ReceiptAnswer(told.code, "missing", 0, None)
-    until = _until(keeping, term, seen.fact.ends)
+    until = _until(keeping, seen.fact.ends)
     return answer_for(told.code, told.head, seen.heads.get(told.last), seen.fact, seen.gaps, until)
 
 
-def _until(keeping: Keeping, term: str, ended: datetime) -> date | None:
-    """The last day of keeping; None while it is held, or where no day is known. Nobody has filed it yet: as its task
-    says, and without that as long as the law asks of every recording."""
+def _until(keeping: Keeping, ended: datetime) -> date | None:
+    """The last day of keeping; None while it is held, or where no day is known. Of no class: as long as the law asks of
+    every recording."""
     if keeping.holds:
         return None
-    if keeping.term is None:
-        try:
-            keeping = replace(keeping, term=parse_retention(term))
-        except SenderFault:
-            return _day(ended + SHORTEST)
+    if keeping.in_force is None:
+        return _day(ended + SHORTEST)
     due = keeping.due(ended)
     return None if due is None else _day(due)
 

@@ -77,7 +77,8 @@ def _deed(text: str) -> Deed:
 
 def _tell(keeping: Keeping, as_json: bool) -> None:
     facts = _facts(keeping)
-    lines = [f"{keeping.recording}  期限 {facts['term'] or '尚未归类'}"]
+    own = f"按清单 {facts['listed']}" if facts["listed"] else "尚未归类"
+    lines = [f"{keeping.recording}  期限 {facts['in_force'] or own}（{'人工归类' if keeping.term else own}）"]
     if keeping.proposal is not None:
         lines.append(f"待批准：缩短为 {facts['proposal']}，由 {keeping.proposal.by} 提出；请另一人 approve-shorter。")
     lines += [f"冻结 {name}：{reason}" for name, reason in keeping.holds.items()]
@@ -90,6 +91,8 @@ def _facts(keeping: Keeping) -> dict[str, Any]:
     acts = [{"kind": it.act.kind, "by": it.act.by, "at": it.act.at.isoformat()} for it in keeping.acts]
     return {
         "recording": keeping.recording,
+        "in_force": None if keeping.in_force is None else keeping.in_force.text,
+        "listed": None if keeping.listed is None else keeping.listed.text,
         "term": None if keeping.term is None else keeping.term.text,
         "proposal": None if keeping.proposal is None else keeping.proposal.term.text,
         "holds": dict(keeping.holds),

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from agent import durable
-from agent.duty.holds import LEDGER, Deed, Keeping, keep, step
+from agent.duty.holds import LEDGER, Deed, Keeping, keep, step, with_listed
+from agent.duty.takings import told_term
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.canonical import timestamp
@@ -34,7 +35,7 @@ class RetentionRoom:
 
     def keeping(self, recording: RecordingId) -> Keeping:
         """How `recording` is kept; raises `SenderFault` when its acts were changed."""
-        return keep(recording, self.folder.acts(recording))
+        return with_listed(keep(recording, self.folder.acts(recording)), told_term(recording, self.room.told))
 
     def ended(self, recording: RecordingId) -> datetime:
         """When `recording` ended, by its own signed time; raises `OperatorFault` when it is not here."""
@@ -54,7 +55,8 @@ class RetentionRoom:
         """Remove a recording whose time is over and that nobody holds. The act is on the disk before a file goes: after
         a power cut in between, the next call finishes what it says. Raises `SenderFault` when it may not go."""
         if self.keeping(recording).deleted is None:
-            self._add(recording, Deed.DELETE, {"ended": timestamp(self.ended(recording))}, signer)
+            body = {"ended": timestamp(self.ended(recording))}
+            self._add(recording, Deed.DELETE, body, signer)
         place, gone = self.room.recordings / recording, self.room.recordings / f"{DELETED}{recording}"
         if place.exists():
             durable.move(place, gone)
@@ -65,6 +67,9 @@ class RetentionRoom:
         return self.keeping(recording)
 
     def _add(self, recording: RecordingId, deed: Deed, body: Mapping[str, Any], signer: Signer) -> Keeping:
+        if deed in (Deed.CLASSIFY, Deed.DELETE) and (listed := told_term(recording, self.room.told)) is not None:
+            body = {**body, "listed": listed.text}
+
         def admit(before: tuple[SignedAct, ...], signed: SignedAct) -> Keeping:
             return step(keep(recording, before), signed)
 

@@ -30,7 +30,7 @@ from provisioning.center.watched import ReleasedFolder
 from provisioning.fleet.folders import write_trust
 from tests.kiosk.running import RunningKiosk
 from tests.provisioning.district import PLACE, UNIT, load_signer, today
-from tests.provisioning.review_office import TASK, ReviewOffice
+from tests.provisioning.review_office import HANDLER, LEADER, TASK, ReviewOffice
 from tests.support.clocks import SteppedClock
 
 REC = device_id("REC-0001")
@@ -187,7 +187,9 @@ def test_how_long_it_is_kept_follows_the_file_the_hold_and_the_end(office: Revie
     paper, centre = receipt(office), load_signer(office.center, "receiver")
     assert told(office, paper)[paper.short_code].kept_until is None  # 永久, as the task was taken
     act = partial(RetentionRoom(office.room()).act, R1)
-    act(Deed.CLASSIFY, {"term": "6个月"}, centre)
+    act(Deed.CLASSIFY, {"term": "6个月"}, office.people[HANDLER])
+    assert answers(office.room())[paper.short_code].kept_until is None
+    act(Deed.APPROVE, {"term": "6个月"}, office.people[LEADER])
     kept = answers(office.room())[paper.short_code].kept_until
     assert kept is not None
     assert timedelta(days=180) < kept - today().date() < timedelta(days=186)

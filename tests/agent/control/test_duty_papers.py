@@ -27,6 +27,7 @@ from tests.support.policies import policy
 
 LISTS = (personnel(), recording_list(), policy(DisclosureKind.DOCUMENT_TEMPLATES))
 NAME = "示例当事人甲"
+DEEP = "[" * 20_000  # Python's own parser runs out of stack
 
 
 def document(bench: DutyBench, template: str = "onsite-record", **changes: str) -> dict[str, Any]:
@@ -88,8 +89,16 @@ def test_without_templates_the_officer_is_told_where_they_come_from() -> None:
 
 
 def test_fields_that_are_no_texts_are_refused(scene: DutyBench) -> None:
-    for fields in ("{", "[]", '{"事由": 1}'):
+    for fields in ("{", "[]", '{"事由": 1}', DEEP):
         assert "名称=内容" in scene.ask(What.DOCUMENT, template="onsite-record", fields=fields)["text"]
+
+
+@pytest.mark.parametrize("words", ["9" * 5_000, "²" * 3, "٣", "-1", "0", "99999"])
+def test_a_number_of_no_step_is_refused_and_the_recording_goes_on(scene: DutyBench, words: str) -> None:
+    """5 000 digits ended the agent while it recorded: Python itself refuses to read such a number."""
+    answer = scene.ask(What.STEP, step=words)
+    assert (answer["done"], "环节" in answer["text"]) == (False, True)
+    assert scene.state["recording"]
 
 
 def test_a_paper_that_the_disk_refuses_was_never_issued_and_its_number_is_gone(scene: DutyBench) -> None:
@@ -276,6 +285,7 @@ def test_words_that_were_written_for_other_marks_are_not_signed(scene: DutyBench
     sign = {"draft": draft["draft"], "lines": worded(draft)}
     assert "尚未填写" in scene.ask(What.SHEET_SIGN, **{**sign, "lines": '[["", ""], ["a", ""]]'})["text"]
     assert "不要增删行" in scene.ask(What.SHEET_SIGN, **{**sign, "lines": '[["a", ""]]'})["text"]
+    assert "无法读取" in scene.ask(What.SHEET_SIGN, **{**sign, "lines": DEEP})["text"]
     assert "无法读取" in scene.ask(What.SHEET_SIGN, **{**sign, "lines": '{"a": 1}'})["text"]
     second = scene.record(2)
     scene.ask(What.STEP)

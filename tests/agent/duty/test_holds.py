@@ -118,3 +118,23 @@ def test_an_officer_can_neither_hold_nor_lift_nor_delete() -> None:
     for deed in (Deed.HOLD, Deed.LIFT, Deed.DELETE):
         with refused("role"):
             shelf().act(HANDLER, deed, hold="x", reason="y", ended=timestamp(NOW))
+
+
+def test_two_holds_never_share_a_name() -> None:
+    """One lift would lift both."""
+    kept = shelf()
+    kept.act(COMMANDER, Deed.HOLD, hold="诉讼", reason="案一")
+    with refused("hold-name"):
+        kept.act(COMMANDER, Deed.HOLD, hold="诉讼", reason="案二")
+    assert kept.keeping.holds == {"诉讼": "案一"}
+
+
+def test_the_class_of_the_list_is_the_least_until_two_people_say_otherwise() -> None:
+    kept = Shelf(Keeping(RECORDING))
+    kept.act(HANDLER, Deed.CLASSIFY, term=ONE_YEAR, listed=TWO_YEARS)
+    assert (kept.keeping.term, kept.keeping.in_force and kept.keeping.in_force.text) == (None, TWO_YEARS)
+    kept.approve(ONE_YEAR)
+    assert kept.keeping.in_force
+    assert kept.keeping.in_force.text == ONE_YEAR
+    kept.act(HANDLER, Deed.CLASSIFY, term=FOR_EVER, listed=TWO_YEARS)
+    assert kept.keeping.in_force.text == FOR_EVER
