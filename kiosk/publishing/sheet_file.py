@@ -7,6 +7,7 @@ no merged cells), this 0.3 s, and it tells a formula from what the formula gave.
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import IO
@@ -22,6 +23,11 @@ EPOCH = datetime(1899, 12, 30)
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _LITERAL = re.compile(r"\"[^\"]*\"|\[[^\]]*\]|\\.")
 
+NOT_WHOLE = (
+    zipfile.BadZipFile, zlib.error, Xml.ParseError, LookupError, ValueError, OverflowError, EOFError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What reading a file that is not whole ends in: a broken archive, a name that is not there, a number that is none."""
 Area = tuple[int, int, int, int]  # first row, first column, last row, last column, from 1
 
 
@@ -36,7 +42,7 @@ class Sheet:
                 raise OperatorFault("表格文件解开后过大，未导入。请另存为 .csv。")
             self._texts, self._dates = self._shared(), self._date_styles()
             self._name = self._first_sheet()
-        except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
+        except NOT_WHOLE as error:
             raise _broken(error) from error
         self.merged: list[Area] = []
 
@@ -52,7 +58,7 @@ class Sheet:
                 elif element.tag == MAIN + "mergeCell":
                     first, _, last = element.get("ref", "").partition(":")
                     self.merged.append((*_place(first), *_place(last or first)))
-        except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, IndexError, EOFError) as error:
+        except NOT_WHOLE as error:
             raise _broken(error) from error
 
     def _cells(self, row: Xml.Element) -> dict[int, str]:
@@ -96,7 +102,8 @@ class Sheet:
         return [_run(item) for item in self._root("xl/sharedStrings.xml").findall(MAIN + "si")]
 
     def _first_sheet(self) -> str:
-        wanted = next(self._root("xl/workbook.xml").iter(MAIN + "sheet")).get(RELATION)
+        sheets = [*self._root("xl/workbook.xml").iter(MAIN + "sheet")]
+        wanted = sheets[0].get(RELATION)
         targets = {each.get("Id"): each.get("Target", "") for each in self._root("xl/_rels/workbook.xml.rels")}
         target = targets[wanted]
         return target.lstrip("/") if target.startswith("/") else f"xl/{target}"

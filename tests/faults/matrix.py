@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROWS, TABLE, TESTS = HERE / "matrix.toml", HERE / "MATRIX.md", HERE.parent
 EVERY = "*"
-COUNTED = re.compile(r"(\d+) of (\d+) ((?:runs|disks)[^,]*)")
+COUNTED = re.compile(r"(\d+) of (\d+) ((?:runs|disks|inputs)[^,]*)")
 HEAD = """# The fault matrix
 
 Written by `make fault-matrix` (`python -m tests.faults.matrix`) from the results of the tests themselves; the rows
