@@ -13,11 +13,12 @@ from tests.faults.explorer import explore
 from tests.faults.test_crash_explorer import Measured
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+SLOW = pytest.mark.faults
 WORSE = [
     ("no-fsync", "display-log"),
-    ("no-fsync", "renewal"),
+    pytest.param("no-fsync", "renewal", marks=SLOW),
     ("no-directory-sync", "disclosure"),
-    ("no-directory-sync", "update"),
+    pytest.param("no-directory-sync", "update", marks=SLOW),
     ("synchronous-normal", "outbox"),
 ]
 
