@@ -74,7 +74,8 @@ def access_item(found: Probed) -> Item:
     if found.foreign_refused is False:
         return Item("access", Level.FAIL, "消息服务器：本机能写别的设备的主题。请重新生成 broker-config。")
     if found.own_taken is False:
-        return Item("access", Level.FAIL, "消息服务器：本机不能写自己的主题。请重新生成 broker-config。")
+        told = "消息服务器：本机不能写自己的主题。刚重新入网的请等半分钟再试"
+        return Item("access", Level.FAIL, f"{told}；仍不能的，请在机构运行 broker-config --reload。")
     if found.foreign_refused is None or found.own_taken is None:
         return Item("access", Level.FAIL, "消息服务器：试写没有得到应答。请检查消息服务器。")
     return Item(

@@ -1,6 +1,7 @@
 """Messages across a serial cable, for the device and for the bench (ground floor). The only import of pyserial in this
 package. Time-outs follow from the speed of the line, for a fixed one is shorter than a block at 9600 baud."""
 
+import os
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -64,7 +65,9 @@ class SerialLine:
         try:
             self._port = serial.Serial(self._device, self.baud, write_timeout=patience, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
-            raise EnvironmentFault(f"打不开串口 {self._device}（{error}）。请检查线缆、设备名与权限。") from error
+            number = getattr(error, "errno", None)
+            why = os.strerror(number) if isinstance(number, int) else error
+            raise EnvironmentFault(f"打不开串口 {self._device}（{why}）。请检查线缆、设备名与权限。") from error
         return self
 
     def __exit__(

@@ -116,8 +116,16 @@ def _card(card: Path, staged: Path, here: Here) -> tuple[CardBundle, x509.Certif
     if None in files:
         raise OperatorFault(f"{card} 中没有完整的写卡文件。请用 liuhen-provision write-card 重新写卡。")
     sealed, issuing, root = (content or b"" for content in files)
-    certificates = load_pem_certificates(issuing)[0], load_pem_certificates(root)[0]
-    return open_card(sealed, *certificates, here.clock.read().wall), *certificates
+    try:
+        certificates = load_pem_certificates(issuing)[0], load_pem_certificates(root)[0]
+        return open_card(sealed, *certificates, here.clock.read().wall), *certificates
+    except SenderFault as fault:
+        raise SenderFault(_with_step(str(fault)), fault.code) from fault
+
+
+def _with_step(told: str) -> str:
+    """What is wrong with a card, and what to do where that does not stand there yet."""
+    return f"卡上的写卡文件不可信：{told}{'请用 liuhen-provision write-card 重新写卡。' if '请' not in told else ''}"
 
 
 def _raise_clock(floor: datetime, folder: Path, here: Here) -> None:

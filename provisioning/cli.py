@@ -13,7 +13,7 @@ from agent.settings import KIOSK_LISTEN
 from agent.wire.trust import Credential, Role
 from provisioning import key_cli
 from provisioning.authority.archive_key import ARCHIVE_PUBLIC, read_archive_public
-from provisioning.authority.authority import Authority, init_authority, open_authority, read_file
+from provisioning.authority.authority import Authority, init_authority, open_authority, read_file, waiting
 from provisioning.authority.subjects import device_role
 from provisioning.center.broker_config import Listener
 from provisioning.center.broker_folder import (
@@ -129,7 +129,7 @@ def add_device(
         "" if kiosk else "录像与照片在卡上以明文存放。" if no_archive else "录像与照片在卡上加密，只有存档密钥能解开。"
     )
     hint = "下一步：把整个目录装到设备上，运行 liuhen-agent run --config agent.toml。"
-    _tell_folder(device, outcome, card + hint, as_json)
+    _tell_folder(source, device, outcome, card + hint, as_json)
 
 
 @app.command(
@@ -144,9 +144,10 @@ def add_person(
     as_json: Json = False,
 ) -> None:
     """给一名签名人员发密钥与证书 (a person who signs documents)."""
-    outcome = write_person_folder(open_authority(authority), subject, _role(role), out, _now())
+    source = open_authority(authority)
+    outcome = write_person_folder(source, subject, _role(role), out, _now())
     hint = "下一步：把目录交给本人，并用 trust --install 更新各设备的信任清单。"
-    _tell_folder(subject, outcome, hint, as_json)
+    _tell_folder(source, subject, outcome, hint, as_json)
 
 
 @app.command(
@@ -164,9 +165,10 @@ def add_receiver(
 ) -> None:
     """写中心接收端的目录：center.toml、密钥、证书 (the centre's receiver)."""
     order = ReceiverOrder(receiver, broker_address(broker, protocol), released)
-    outcome = write_receiver_folder(open_authority(authority), order, out, _now())
+    source = open_authority(authority)
+    outcome = write_receiver_folder(source, order, out, _now())
     hint = "下一步：重新生成 broker-config，再运行 liuhen-center receive --config center.toml。"
-    _tell_folder(receiver, outcome, hint, as_json)
+    _tell_folder(source, receiver, outcome, hint, as_json)
 
 
 @app.command(epilog="例：liuhen-provision trust --authority authority --install devices/REC-0001 --install center")
@@ -194,7 +196,7 @@ def trust(
 def revoke(
     subject: Annotated[str, typer.Argument(help="设备、接收端或人员编号")],
     authority: AuthorityDir,
-    reason: Annotated[str, typer.Option(help="原因：遗失、被盗、退役、离岗……")],
+    reason: Annotated[str, typer.Option(help="原因：遗失、被盗（台账记为遗失）、退役、离岗……")],
     broker: Annotated[Path | None, typer.Option("--broker-folder", help="运行中的 Mosquitto 的目录，立即生效")] = None,
     host: Annotated[str, typer.Option("--host", help="该服务器的名称，写在其证书中")] = "localhost",
     port: Annotated[int, typer.Option("--port", help="该服务器的端口")] = 8883,
@@ -206,10 +208,13 @@ def revoke(
     source = open_authority(authority, inventory_cli.operator(by))
     site = None if broker is None else broker_site(broker, host, port, reload_command)
     listed = shut_out(source, subject, reason, site, _now())
+    late = waiting(source)
     in_force = "，消息服务器已不再接受它" if site else ""
     step = "下一步：trust --install 更新各目录" + ("。" if site else "；再用 broker-config --reload 使消息服务器生效。")
-    facts = {"subject": subject, "trust_version": listed, "broker": site is not None}
-    tell(f"{subject} 已吊销（信任清单第 {listed} 版）{in_force}。{step}", facts, as_json=as_json)
+    facts = {"subject": subject, "trust_version": listed, "broker": site is not None, "trust_current": not late}
+    tell(f"{subject} 已吊销（信任清单第 {listed} 版）{in_force}。{late or step}", facts, as_json=as_json)
+    if late:
+        raise typer.Exit(life_cli.FAILED)
 
 
 @app.command(
@@ -311,9 +316,10 @@ def _state(entry: Credential, now: datetime) -> str:
     return "有效" if now <= entry.certificate.not_valid_after_utc else "已过期"
 
 
-def _tell_folder(subject: str, outcome: FolderOutcome, hint: str, as_json: bool) -> None:
-    message = f"{subject} 的目录 {outcome.folder} {'已写好' if outcome.changed else '没有变化'}。{hint}"
-    facts = {"subject": subject, "folder": outcome.folder, "changed": outcome.changed}
+def _tell_folder(source: Authority, subject: str, outcome: FolderOutcome, hint: str, as_json: bool) -> None:
+    late = waiting(source)
+    message = f"{subject} 的目录 {outcome.folder} {'已写好' if outcome.changed else '没有变化'}。{hint}{late}"
+    facts = {"subject": subject, "folder": outcome.folder, "changed": outcome.changed, "trust_current": not late}
     tell(message, facts, as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from agent.duty.officers import Listed
 from agent.duty.policies import Policies, PolicyShelf
 from agent.duty.requirements import PolicyEngine
 from agent.duty.roster import merge_rosters, parse_roster
-from agent.duty.task import Task
+from agent.duty.task import Asked, Task
 from agent.wire.disclosures import DisclosureKind
 from agent.wire.instant import Instant
 
@@ -29,10 +29,11 @@ def guidance_of(shelf: PolicyShelf) -> Callable[[Instant], Guidance]:
 def _guidance(policies: Policies) -> Guidance:
     engine = PolicyEngine(policies)
 
-    def requires(task: Task) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    def requires(task: Task) -> Asked:
         decision = engine.decide(task.matter, task.about)
         asked = decision.requirement
-        return asked.steps, asked.retention.text if asked.steps else "", decision.major.factors
+        term = asked.retention.text if asked.steps else ""
+        return Asked(asked.steps, term, decision.major.factors, decision.major.open)
 
     return Guidance(_listed(policies), requires, policies.templates)
 

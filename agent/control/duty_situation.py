@@ -9,21 +9,21 @@ from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.documents import Template
 from agent.duty.officers import NOT_LISTED, Demand, Listed, crew_labels, officer_fact
 from agent.duty.shift import Shift
-from agent.duty.task import Task
+from agent.duty.task import Asked, Task
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest, District, RecordingId
 from agent.wire.instant import BEIJING, Instant, TimeState
 
-Requires = Callable[[Task], tuple[tuple[str, ...], str, tuple[str, ...]]]
+Requires = Callable[[Task], Asked]
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """The lists in force on this device: who may enforce, and `requires`, which gives the steps, the retention and
-    the factors of a major decision that they have for a task; `templates` of documents by id."""
+    """The lists in force on this device: who may enforce, and `requires`, what they ask for a task; `templates` of
+    documents by id."""
 
     listed: Listed = NOT_LISTED
-    requires: Requires = lambda _: ((), "", ())
+    requires: Requires = lambda _: Asked()
     templates: Mapping[str, Template] = field(default_factory=dict)
 
 

@@ -27,7 +27,7 @@ MAX_REASON = 100  # characters, ours: fits a note of the journal
 
 def offered(at: Situation, value: object, source: str, payload: bytes) -> Outcome:
     """A task came: take it, or keep it waiting while another is in hand. Raises `SenderFault`."""
-    task = for_this(parse_task(value), at.device, at.now.wall if at.clock_set else None)
+    task = for_this(parse_task(value), at.device, at.unit, at.now.wall if at.clock_set else None)
     known = (at.task, *at.shift.ended, *(one.task for one in at.shift.waiting))
     if task.task in known:
         raise SenderFault(f"任务 {task.task} 已经领取过，未重复采用。", TAKEN)
@@ -45,7 +45,7 @@ def picked(at: Situation, ask: Ask) -> Outcome:
     if at.shift.task is not None:
         raise OperatorFault(f"正在办理任务 {at.task}。请先用 liuhen-agent task end 结束。")
     if document in waiting:
-        task = for_this(waiting[document], at.device, at.now.wall if at.clock_set else None)
+        task = for_this(waiting[document], at.device, at.unit, at.now.wall if at.clock_set else None)
         return taken(at, task, COMMAND, event_hash(canonical.encode(task.as_json())))
     if not document.lstrip().startswith("{"):
         raise OperatorFault(f"没有等待领取的任务“{document[:64]}”。请用 liuhen-agent task 查看，或给出任务文件。")
@@ -55,7 +55,7 @@ def picked(at: Situation, ask: Ask) -> Outcome:
 
 def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
     """The task in hand, with what the list on this device asks for."""
-    task = with_list(task, *at.guidance.requires(task))
+    task = with_list(task, at.guidance.requires(task))
     waiting = tuple(one for one in at.shift.waiting if one.task != task.task)
     sheet = StepSheet(task.required)
     shift = replace(at.shift, task=task, source=source, sheet=sheet, waiting=waiting, asking="")
@@ -64,6 +64,8 @@ def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
     text = f"已领取任务 {task.task}：{task.category} {task.matter}，应录环节 {len(task.required)} 项。"
     if task.major:
         text += "重大执法决定，须法制审核，请全程录音录像。"
+    elif task.major_open:
+        text += f"是否属于重大执法决定尚未查明（{'、'.join(task.major_open)}未知），请全程录音录像，查明后报法制机构。"
     if not task.required:
         text += "清单中没有该事项的应录环节，请逐项自行标记。"
     if at.recording is not None:

@@ -13,7 +13,8 @@ from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.roster import CHECK_VALID_YEARS, AnnualCheck, Officer
 
 LAWFUL_OFFICERS = 2  # 行政处罚法 42: 执法人员不得少于两人
-FROZEN_CHARACTERS = 100  # what the recorder keeps of a note in its journal
+RESERVED = 14  # ours; two separators, and "等123项" twice
+FROZEN_CHARACTERS = 200  # what the recorder keeps of a note in its journal
 
 LABEL_WORDS: Mapping[Label, str] = {
     Label.NO_TASK: "未关联执法事项",
@@ -90,7 +91,8 @@ def crew_labels(crew: Sequence[OfficerFact], listed: Listed, *, has_task: bool, 
 
 
 def frozen(certificate: str, listed: Listed) -> str:
-    """The entry of the list as it is signed into the recording, at most `FROZEN_CHARACTERS`: what decides first."""
+    """The entry of the list as it is signed into the recording, at most `FROZEN_CHARACTERS`. Who it is and whether he
+    may enforce stands whole; of many categories and areas as many as there is room for, and how many more."""
     officer = listed.officers.get(certificate)
     if officer is None:
         return f"{certificate}｜不在名单（第 {listed.version} 版）"
@@ -100,12 +102,19 @@ def frozen(certificate: str, listed: Listed) -> str:
         f"名单第 {listed.version} 版",
         f"有效期至 {officer.valid_until}",
         f"审验{officer.check.value}{year}",
-        "、".join(officer.categories),
-        "、".join(officer.areas),
+        f"{officer.name} {officer.post}",
         officer.unit,
-        f"{officer.post} {officer.name}",
     )
-    return "｜".join(parts)[:FROZEN_CHARACTERS]
+    whole = "｜".join(parts)
+    for words in (officer.categories, officer.areas):
+        whole += "｜" + _fitting(words, FROZEN_CHARACTERS - len(whole) - RESERVED)
+    return whole[:FROZEN_CHARACTERS]
+
+
+def _fitting(words: Sequence[str], room: int) -> str:
+    count = next((count for count in range(len(words), 0, -1) if len("、".join(words[:count])) <= room), 0)
+    rest = len(words) - count
+    return "、".join(words[:count]) + (f"等{len(words)}项" if rest else "")
 
 
 def label_lines(crew: Iterable[OfficerFact], labels: Iterable[Label]) -> list[str]:

@@ -5,7 +5,7 @@ pseudonym; no name, number or address stands in a task (个人信息保护法 19
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,23 +13,36 @@ from typing import Any
 from agent.duty.entries import Entry
 from agent.duty.major_catalogue import MajorMatter
 from agent.duty.masking import check_masked
+from agent.duty.retention import longest, parse_retention
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import DeviceId, device_id
 from agent.wire.loose_json import parse_loose
 
-OTHER_DEVICE, MALFORMED, OUTDATED, TAKEN = "other-device", "malformed", "outdated", "already-taken"
+OTHER_DEVICE, OTHER_UNIT, MALFORMED = "other-device", "other-unit", "malformed"
+OUTDATED, TAKEN = "outdated", "already-taken"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # ours: task numbers and pseudonyms
 MAX_OFFICERS = 8  # ours
-MAX_STEPS = 40  # ours: the longest published list has 13 for one matter
+MAX_STEPS = 200  # ours: the longest published list has 13 for one matter
 MAX_STEP = 60  # characters, ours: fits a note of the journal whole
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the signed lists ask for a task: `steps` in the list's order, `retention` in its words (empty: no list has
+    the matter), the factors that make it a major decision, and those that are not known yet and may."""
+
+    steps: tuple[str, ...] = ()
+    retention: str = ""
+    major: tuple[str, ...] = ()
+    major_open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Task:
     """`officers` are certificate numbers, empty where the task leaves it open; `required` the steps in the words of the
     recording list, empty until the list on the device is asked; `about` is what the catalogue of major decisions asks
-    for, `major` the factors that make it a major one."""
+    for, `major` the factors that make it a major one, `major_open` those that are not known yet and may."""
 
     task: str
     device: DeviceId
@@ -44,6 +57,7 @@ class Task:
     major: tuple[str, ...]
     not_after: datetime | None
     about: MajorMatter
+    major_open: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The task as it stands in a command, a file and the device's memory."""
@@ -58,6 +72,7 @@ class Task:
             "impact": about.impact,
             "level": about.level,
             "major": list(self.major),
+            "major_open": list(self.major_open),
             "matter": self.matter,
             "not_after": None if until is None else canonical.timestamp(until),
             "officers": list(self.officers),
@@ -86,10 +101,11 @@ def parse_task(value: Any) -> Task:
             _name(entry, "party"),
             _several(entry, value, "officers", MAX_OFFICERS),
             checked_steps(_several(entry, value, "required", MAX_STEPS)),
-            _optional(entry, value, "retention"),
+            _term(entry, value),
             _several(entry, value, "major", MAX_STEPS),
             None if until is None else canonical.parse_timestamp(until),
             _about(entry, value),
+            _several(entry, value, "major_open", MAX_STEPS),
         )
     except SenderFault as fault:
         raise SenderFault(f"{fault}任务未采用，录制不受影响。", MALFORMED) from fault
@@ -103,22 +119,32 @@ def read_task(text: str) -> Any:
         raise SenderFault(f"任务文件不是有效的 JSON（{str(error)[:60]}），未采用。", MALFORMED) from error
 
 
-def for_this(task: Task, device: DeviceId, now: datetime | None) -> Task:
-    """Return `task` when it is this device's and in time (`now` None: the clock cannot tell); raises `SenderFault`."""
+def for_this(task: Task, device: DeviceId, unit: str, now: datetime | None) -> Task:
+    """Return `task` when it is this device's, of its own `unit` (which decides who reviews it) and in time (`now` None:
+    the clock cannot tell); raises `SenderFault`."""
     if task.device != device:
         text = f"任务 {task.task} 派给设备 {task.device}，本机是 {device}，未采用。请在该设备上领取，或请派单人改派。"
         raise SenderFault(text, OTHER_DEVICE)
+    if task.unit != unit:
+        text = f"任务 {task.task} 属于 {task.unit}，本机属于 {unit}，未采用。请在该单位的设备上领取，或请派单人改派。"
+        raise SenderFault(text, OTHER_UNIT)
     if now is not None and task.not_after is not None and now > task.not_after:
         raise SenderFault(f"任务 {task.task} 已过期，未采用。请派单人重新派发。", OUTDATED)
     return task
 
 
-def with_list(task: Task, steps: Sequence[str], retention: str, major: Sequence[str]) -> Task:
-    """`task` with the steps, the retention and the factors of a major decision that the lists on the device have for
-    its matter, where the task itself is silent."""
-    required = task.required or tuple(dict.fromkeys(step[:MAX_STEP] for step in steps))[:MAX_STEPS]
+def with_list(task: Task, asked: Asked) -> Task:
+    """`task` with what the lists on the device ask for its matter. A task may ask for more steps and for a longer term,
+    never for less than the signed lists: it may be a file that anybody wrote."""
+    steps = (step[:MAX_STEP] for step in (*asked.steps, *task.required))
+    terms = [parse_retention(words) for words in (asked.retention, task.retention) if words]
+    term = longest(terms)
     return replace(
-        task, required=required, retention=task.retention or retention, major=task.major or tuple(major)[:MAX_STEPS]
+        task,
+        required=tuple(dict.fromkeys(steps))[: 2 * MAX_STEPS],
+        retention="" if term is None else term.text,
+        major=tuple(dict.fromkeys((*asked.major, *task.major))),
+        major_open=tuple(dict.fromkeys((*asked.major_open, *task.major_open))),
     )
 
 
@@ -144,6 +170,11 @@ def _about(entry: Entry, value: Mapping[str, Any]) -> MajorMatter:
         raise SenderFault("任务的“amount”应为整数元。", MALFORMED)
     level, domain, impact = (_optional(entry, value, name) for name in ("level", "domain", "impact"))
     return MajorMatter(entry.text("category"), level, domain, amount, impact)
+
+
+def _term(entry: Entry, value: Mapping[str, Any]) -> str:
+    words = _optional(entry, value, "retention")
+    return words and parse_retention(words, "任务的“retention”").text
 
 
 def _optional(entry: Entry, value: Mapping[str, Any], field: str) -> str:

@@ -5,8 +5,11 @@ list carries credentials (certificate and role); revoking one sets `revoked_at`,
 where the time of signing can be shown.
 """
 
+import base64
+import binascii
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -21,6 +24,10 @@ from agent.wire.identifiers import District, KeyId, district, key_id
 from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 
 TRUST_TYPE = "application/vnd.liuhen.trust+json"
+P256_INFO = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+"""How the SubjectPublicKeyInfo of every uncompressed P-256 key begins (RFC 5480, section 2.1.1); the point follows."""
+POINT_BYTES = 65
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 class Role(StrEnum):
@@ -40,20 +47,25 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Credential:
-    """A public key, whose it is and what it may sign. `subject` is a device id, a receiver or a staff number."""
+    """A public key, whose it is and what it may sign. `subject` is a device id, a receiver or a staff number. `key` is
+    what a list calls it: a list of thousands is read without opening every certificate, and `certificate` compares."""
 
     subject: str
     role: Role
     certificate_pem: str
     revoked_at: datetime | None = None
+    key: KeyId | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def certificate(self) -> x509.Certificate:
-        """The certificate; raises `SenderFault` when the text is not one."""
+        """The certificate; raises `SenderFault` when the text is not one, or one of another key than the list says."""
         try:
-            return load_pem_certificates(self.certificate_pem.encode())[0]
+            found = load_pem_certificates(self.certificate_pem.encode())[0]
         except SenderFault as error:
             raise SenderFault(f"信任清单中 {self.subject} 的证书无法读取，已拒绝。") from error
+        if self.key is not None and key_id_of(certificate_key(found)) != self.key:
+            raise SenderFault(f"信任清单中 {self.subject} 的密钥标识与证书不符，已拒绝。")
+        return found
 
     @cached_property
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -63,7 +75,7 @@ class Credential:
     @cached_property
     def key_id(self) -> KeyId:
         """The name of the public key."""
-        return key_id_of(self.public_key)
+        return self.key or key_id_of(self.public_key)
 
     def valid_at(self, now: datetime) -> "Credential":
         """Return self when the certificate is in date and not revoked at `now`; raises `SenderFault` otherwise."""
@@ -142,7 +154,24 @@ def _credential(entry: object) -> Credential:
         role = Role(fields.text("role"))
     except ValueError as error:
         raise SenderFault(f"信任清单中的角色“{fields.text('role')[:40]}”未知，已拒绝。") from error
-    found = Credential(fields.text("subject"), role, fields.text("certificate"), fields.optional_moment("revoked_at"))
-    if found.key_id != key_id(fields.text("key")):
+    pem, listed = fields.text("certificate"), key_id(fields.text("key"))
+    known = listed if _carries(pem, listed) else None
+    found = Credential(fields.text("subject"), role, pem, fields.optional_moment("revoked_at"), known)
+    if found.key_id != listed:
         raise SenderFault(f"信任清单中 {found.subject} 的密钥标识与证书不符，已拒绝。")
     return found
+
+
+def _carries(pem: str, key: KeyId) -> bool:
+    """Whether the bytes of the one certificate in `pem` hold a P-256 key of this name. That it is the certificate's
+    own, and the rest of it sound, shows when it is used; what is not found here is opened at once."""
+    try:
+        der = base64.b64decode("".join(pem.strip().removeprefix(_BEGIN).removesuffix(_END).split()), validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    at = der.find(P256_INFO)
+    while at >= 0:
+        if hashlib.sha256(der[at : at + len(P256_INFO) + POINT_BYTES]).hexdigest() == key:
+            return True
+        at = der.find(P256_INFO, at + 1)
+    return False

@@ -162,6 +162,15 @@ def open_authority(folder: Path, by: str = BENCH) -> Authority:
     return Authority(folder, by)
 
 
+def waiting(authority: Authority) -> str:
+    """What a person has to know while the trust list that follows from the register cannot be signed; "" otherwise."""
+    if authority.settle():
+        return ""
+    version = authority.trust().version
+    told = f"注意：根密钥不在，信任清单还是第 {version} 版，这次的变动尚未写进去，设备与中心仍按旧的判断"
+    return f"{told}。请带回根密钥，运行 doctor 补签，再用 trust --install 分发。"
+
+
 def read_file(path: Path) -> bytes:
     """The bytes of a file the operator named; raises `OperatorFault` when it cannot be read."""
     try:

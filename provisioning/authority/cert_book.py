@@ -59,6 +59,11 @@ def holds_any(records: Records, subject: str) -> bool:
     return bool(records.rows("SELECT 1 FROM cert WHERE subject = ? AND revoked_at IS NULL LIMIT 1", subject))
 
 
+def knows(records: Records, subject: str) -> bool:
+    """Whether `subject` ever had a certificate."""
+    return bool(records.rows("SELECT 1 FROM cert WHERE subject = ? LIMIT 1", subject))
+
+
 def by_key(records: Records, key: KeyId) -> Entry | None:
     """The certificate of a public key."""
     rows = records.rows("SELECT * FROM cert WHERE key_id = ?", key)
@@ -89,7 +94,7 @@ def revoke(records: Records, subject: str, reason: str, now: datetime, by: str) 
     Raises `OperatorFault` when it never had one.
     """
     with records.transaction():
-        if not records.rows("SELECT 1 FROM cert WHERE subject = ? LIMIT 1", subject):
+        if not knows(records, subject):
             raise OperatorFault(f"登记簿中没有 {subject}。请用 trust 查看全部名单。")
         good = records.rows("SELECT serial FROM cert WHERE subject = ? AND revoked_at IS NULL", subject)
         if good:
@@ -138,6 +143,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         _moment(row["revoked_at"]),
         row["reason"],
         _moment(row["superseded_at"]),
+        KeyId(row["key_id"]),
     )
 
 

@@ -3,7 +3,7 @@
 The trust list is the part of the register that says whose signatures count; TLS certificates are in the register only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -25,7 +25,7 @@ PROFILES = {profile.label: profile for profile in Profile}
 class Entry:
     """One leaf. `role` is a `Role` value, `broker` for a TLS server, `canary` for a broker's probe, `login` for a
     person at the centre's page, `tsa` for who stamps times; `reason` is why it was revoked; `superseded_at` is when
-    its bearer was given the next one."""
+    its bearer was given the next one; `key` is the name of its public key where that is known already."""
 
     subject: str
     role: str
@@ -35,6 +35,7 @@ class Entry:
     revoked_at: datetime | None = None
     reason: str | None = None
     superseded_at: datetime | None = None
+    key: KeyId | None = field(default=None, compare=False, repr=False)
 
     @property
     def signs(self) -> bool:
@@ -49,11 +50,11 @@ class Entry:
     @cached_property
     def key_id(self) -> KeyId:
         """The name of its public key."""
-        return key_id_of(certificate_key(self.certificate))
+        return self.key or key_id_of(certificate_key(self.certificate))
 
     def credential(self) -> Credential:
         """The entry as the trust list carries it."""
-        return Credential(self.subject, Role(self.role), self.certificate_pem, self.revoked_at)
+        return Credential(self.subject, Role(self.role), self.certificate_pem, self.revoked_at, self.key)
 
 
 @dataclass(frozen=True)

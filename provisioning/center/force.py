@@ -3,16 +3,18 @@
 from datetime import datetime
 from pathlib import Path
 
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire.identifiers import DEVICE_PATTERN
+from provisioning.authority import cert_book
 from provisioning.authority.authority import Authority
+from provisioning.authority.session import Sitting
 from provisioning.center import shut_out as broker
 from provisioning.center.broker_config import CONFIG_FILE
 from provisioning.center.broker_folder import force_files
 from provisioning.center.canary import Door
 from provisioning.center.shut_out import BrokerSite
 from provisioning.fleet.inventory import Inventory
-from provisioning.fleet.states import LEGAL, State
+from provisioning.fleet.states import LEGAL, State, taken_out
 from provisioning.fleet.tokens import void
 
 
@@ -31,22 +33,28 @@ def put_in_force(site: BrokerSite, authority: Authority, now: datetime) -> None:
 
 def shut_out(authority: Authority, subject: str, reason: str, site: BrokerSite | None, now: datetime) -> int:
     """Revoke `subject` everywhere; with `site` its session is dead and mute when this returns. Returns the version of
-    the trust list. Done again it changes nothing and looks again. Raises `SenderFault` (exit code 3) when the broker
-    does not do as it is told; the register has it then as revoked all the same."""
-    version = authority.revoke(subject, reason, now).version
-    _mark(authority, subject, reason, now)
+    the trust list. A device that has not enrolled has no certificate: its card is void. Done again it changes nothing
+    and looks again. Raises `SenderFault` (exit code 3) when the broker does not do as it is told; the register has it
+    then as revoked all the same."""
+    with authority.sit() as desk, desk.records.transaction():
+        certified = _revoked(desk, Inventory(desk.records, authority.by), subject, reason, now)
     if site is not None:
-        put_in_force(site, authority, now)
-        if DEVICE_PATTERN.fullmatch(subject):
-            broker.silence(site, authority, subject, now)
-    return version
+        try:
+            put_in_force(site, authority, now)
+            if certified and DEVICE_PATTERN.fullmatch(subject):
+                broker.silence(site, authority, subject, now)
+        except SenderFault as fault:
+            raise SenderFault(f"{subject} 已在登记簿中吊销；但{fault}", fault.code) from fault
+    return authority.trust().version
 
 
-def _mark(authority: Authority, subject: str, reason: str, now: datetime) -> None:
-    with authority.sit() as desk:
-        inventory = Inventory(desk.records, authority.by)
-        held = inventory.find(subject)
-        if held is not None and State.REVOKED in LEGAL[held.state]:
-            with desk.records.transaction():
-                void(inventory, subject, "revoked", now)
-                inventory.move(subject, State.REVOKED, reason, now)
+def _revoked(desk: Sitting, inventory: Inventory, subject: str, reason: str, now: datetime) -> bool:
+    """Whether `subject` ever had a certificate to be revoked."""
+    held, certified = inventory.find(subject), cert_book.knows(desk.records, subject)
+    if certified or held is None:
+        cert_book.revoke(desk.records, subject, reason, now, inventory.by)
+    state = State.REVOKED if held is None else taken_out(held.state, reason)
+    if held is not None and state in LEGAL[held.state]:
+        void(inventory, subject, "revoked", now)
+        inventory.move(subject, state, reason, now)
+    return certified

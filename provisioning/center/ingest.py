@@ -38,6 +38,8 @@ from provisioning.center.shard import WHOLE, Shard
 from provisioning.center.store import Ledger, Store
 from provisioning.center.witnessing import countersigned_devices, witnesses
 
+MAX_STATES, MAX_STATE_BYTES = 1_000, 8_192  # ours: refused births that wait for a newer list; one is some 700 bytes
+
 log = logging.getLogger("liuhen.center")
 
 Committed = tuple[DeviceEvent, bytes]
@@ -74,6 +76,7 @@ class Ingest:
     shard: Shard = WHOLE
     _refused: set[DeviceId] = field(default_factory=set)
     _ask_again: set[DeviceId] = field(default_factory=set)
+    _states: dict[str, bytes] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Make the log of accepted events where the store has none yet."""
@@ -91,10 +94,12 @@ class Ingest:
             for topic, payload in messages:
                 if is_receivers_own(topic):
                     continue
+                self._states.pop(topic, None)
                 try:
                     batch = self._open_one(ledger, topic, payload, now, now_ms)
                 except SenderFault as fault:
                     refused += self._refuse(ledger, topic, fault, now)
+                    self._keep_state(topic, payload)
                     continue
                 if batch is not None:
                     held.setdefault(batch.device, []).append(batch)
@@ -136,13 +141,21 @@ class Ingest:
                 if it.receipt.upto
             )
 
-    def renew_trust(self, trust: TrustList, now_ms: int) -> None:
-        """Judge by a newer trust list, and ask devices that were refused under the old one to send again."""
+    def renew_trust(self, trust: TrustList, now: datetime, now_ms: int) -> None:
+        """Judge by a newer trust list, and ask devices that were refused under the old one to send again. Their states
+        are taken once more: a device says its birth once in a session, and it may come before the list that names its
+        key."""
         self.trust = trust
         self._ask_again |= self._refused
         for device in self._refused:
             self.desk.owe(device, 0, now_ms)
-        self._refused = set()
+        states, self._refused, self._states = tuple(self._states.items()), set(), {}
+        self.take(states, now, now_ms)
+
+    def _keep_state(self, topic: str, payload: bytes) -> None:
+        room = len(self._states) < MAX_STATES and len(payload) <= MAX_STATE_BYTES
+        if room and topic.endswith(f"/{STATE}"):
+            self._states[topic] = payload
 
     def _open_one(self, ledger: Ledger, topic: str, payload: bytes, now: datetime, now_ms: int) -> Batch | None:
         """The batch that a message is; anything else is settled here."""

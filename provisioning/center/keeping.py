@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from agent.errors import LiuhenFault
-from provisioning.authority.authority import Authority
+from agent.errors import LiuhenFault, OperatorFault
+from provisioning.authority.authority import Authority, waiting
 from provisioning.center.broker_folder import force_files
 from provisioning.center.force import put_in_force
 from provisioning.center.shut_out import BrokerSite
@@ -28,7 +28,8 @@ class Keeper:
 
     def look(self, now: datetime) -> bool:
         """Whether anything was brought up to date; never raises: the next look tries again."""
-        changed = [self._tried(str(folder), lambda f=folder: self._install(f)) for folder in self.folders]  # type: ignore[misc]
+        changed = [self._tried("信任清单", self._signed)]
+        changed += [self._tried(str(folder), lambda f=folder: self._install(f)) for folder in self.folders]  # type: ignore[misc]
         changed.append(self._tried("消息服务器", lambda: self._reload(now)))
         return any(changed)
 
@@ -42,6 +43,11 @@ class Keeper:
             return False
         self._faults.pop(what, None)
         return done
+
+    def _signed(self) -> bool:
+        if late := waiting(self.authority):
+            raise OperatorFault(late)
+        return False
 
     def _install(self, folder: Path) -> bool:
         changed = write_trust(folder, self.authority)

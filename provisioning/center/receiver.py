@@ -145,7 +145,7 @@ class Receiver:
             trust = None
         if trust is not None:
             log.info("trust list version %d in force", trust.version)
-            self.ingest.renew_trust(trust, self._now_ms())
+            self.ingest.renew_trust(trust, self._now(), self._now_ms())
             self._forget()
         if self.connected:
             self._publish()

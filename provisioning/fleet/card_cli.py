@@ -12,7 +12,7 @@ from agent.stick import FOLDER, REPLIES, REQUESTS, names_in, read_plain, write_p
 from agent.wire.authority_seal import fingerprint
 from agent.wire.enrolment import MAX_REPLY_BYTES, MAX_REQUEST_BYTES, parse_reply
 from agent.wire.signing import load_pem_certificates
-from provisioning.authority.authority import open_authority
+from provisioning.authority.authority import open_authority, waiting
 from provisioning.cli_frame import tell
 from provisioning.fleet.card_files import CardOrder
 from provisioning.fleet.card_target import open_target
@@ -97,7 +97,8 @@ def cable(
     from agent.cable import SerialLine, serve
 
     said: list[bytes] = []
-    with enrolment_desk(open_authority(authority, operator(by))) as desk, SerialLine(line, baud) as open_line:
+    source = open_authority(authority, operator(by))
+    with enrolment_desk(source) as desk, SerialLine(line, baud) as open_line:
 
         def answer(request: bytes) -> bytes:
             said.append(desk.answer(request, now()))
@@ -105,8 +106,9 @@ def cable(
 
         confirmed = serve(open_line, answer, CABLE_WAIT_S, MAX_REQUEST_BYTES)
     parse_reply(said[-1])  # a refusal ends this command as it ends the device's
-    state = "已保存" if confirmed else "没有确认；若它没有入网，再运行一次即可"
-    tell(f"已答复，设备{state}。下一步：check。", {"answered": True, "confirmed": confirmed}, as_json=as_json)
+    state, late = "已保存" if confirmed else "没有确认；若它没有入网，再运行一次即可", waiting(source)
+    facts = {"answered": True, "confirmed": confirmed, "trust_current": not late}
+    tell(f"已答复，设备{state}。{late}下一步：check。", facts, as_json=as_json)
 
 
 def usb(
@@ -121,13 +123,16 @@ def usb(
     if not names:
         raise OperatorFault(f"{requests} 中没有申请。请先在设备上运行 liuhen-agent firstboot --stick。")
     refused: dict[str, str] = {}
-    with enrolment_desk(open_authority(authority, operator(by))) as desk:
+    source = open_authority(authority, operator(by))
+    with enrolment_desk(source) as desk:
         for name in names:
             if why := _answer_one(desk, stick, name):
                 refused[name] = why
     lines = [f"{len(names) - len(refused)} 份申请已答复。", *(f"{name}：{why}" for name, why in refused.items())]
-    lines.append("下一步：把 U 盘插回设备，再运行 liuhen-agent firstboot --stick。")
-    tell("\n".join(lines), {"answered": len(names) - len(refused), "refused": refused}, as_json=as_json)
+    late = waiting(source)
+    lines.append(f"{late}下一步：把 U 盘插回设备，再运行 liuhen-agent firstboot --stick。")
+    facts = {"answered": len(names) - len(refused), "refused": refused, "trust_current": not late}
+    tell("\n".join(lines), facts, as_json=as_json)
     if refused:
         raise typer.Exit(3)
 

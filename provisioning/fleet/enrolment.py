@@ -39,7 +39,7 @@ from provisioning.authority.session import ISSUING, Sitting
 from provisioning.fleet.inventory import Device, Inventory
 from provisioning.fleet.orders import ARCHIVE_NAME, agent_toml, kiosk_toml
 from provisioning.fleet.site import device_order, read_site
-from provisioning.fleet.states import State
+from provisioning.fleet.states import CHINESE, State
 from provisioning.fleet.tokens import TOKEN_TTL, grant, new_token, redeem, refused
 
 PUBLISH_SHARE = 20.0  # ours: signing takes a twentieth of the time at most
@@ -89,7 +89,8 @@ class Desk:
         refuse_when_over(self.sitting.issuer, now)
         held = self.inventory.device(device)
         if held.state not in (State.PLANNED, State.BUNDLED, State.REVOKED):
-            raise OperatorFault(f"{device} 已经入网，不能再制卡。若要重发，请先运行 liuhen-provision revoke {device}。")
+            told = f"{device} 现为{CHINESE[held.state]}（{held.state}），不能制卡"
+            raise OperatorFault(f"{told}。若要重发，请先运行 liuhen-provision revoke {device} --reason 重新入网。")
         if not held.hardware:
             raise OperatorFault(f"{device} 没有登记硬件序列号，不能制卡。请用 add-device {device} --hardware 补上。")
         site, register = read_site(self.inventory), cert_book.read_register(self.sitting.records, entries=False)

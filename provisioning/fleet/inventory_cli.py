@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.table import Table as Screen
 
 from agent import durable
@@ -244,7 +245,8 @@ def _why(code: str) -> str:
 
 
 def _screen(lines: tuple[Line, ...], term: Term | None, moment: datetime) -> None:
-    table = Screen("设备", "状态", "使用单位", "使用人", "硬件序列号", "检验", "证书剩余")
+    titles = ("设备", "状态", "使用单位", "使用人", "硬件序列号", "检验", "证书剩余")
+    table = Screen(*(Column(title, overflow="fold") for title in titles))  # a serial number is compared to its end
     for line in lines:
         days, held = line.days(moment), line.device
         told = "" if days is None else f"{days} 天"

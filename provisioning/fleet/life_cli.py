@@ -1,6 +1,7 @@
 """`liuhen-provision check, assign, decommission, doctor`: a device between its enrolment and its end, and the bench."""
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from agent.stick import read_plain
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.life_documents import AcceptanceReport
 from provisioning.authority.audit_chain import verify_audit
-from provisioning.authority.authority import open_authority, read_file
+from provisioning.authority.authority import open_authority, read_file, waiting
 from provisioning.authority.list_term import broker_term, signed_term
 from provisioning.cli_frame import tell
 from provisioning.fleet import life
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
         epilog="例：liuhen-provision check REC-0001 --report REC-0001.dsse --print 验收.html --authority authority"
     )(check)
     app.command(epilog="例：liuhen-provision assign REC-0001 --officer 示例-000001 --authority authority")(assign)
+    app.command(epilog="例：liuhen-provision repair REC-0001 --reason 屏幕碎裂 --authority authority")(repair)
     app.command(epilog="例：liuhen-provision decommission REC-0001 --order retire.dsse --authority authority")(
         decommission
     )
@@ -51,6 +53,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """验收：核对设备签名的报告，登记；全部合格才算验收，否则以 5 结束 (acceptance)."""
+    _refuse_paper(paper)
     data = _content(report)
     with life.bench(open_authority(authority, operator(by))) as at:
         told = life.read_report(at, device, data, now())
@@ -88,8 +91,31 @@ def assign(
             document = life.assign(at, device, officer, now())
             if out is not None:
                 durable.write_bytes(out, document)
-    message = f"{device} {'已交回' if hand_back else f'已配备给 {officer}'}。"
+    done = "已交回。下一步：再次 assign，或 decommission。"
+    given = f"已配备给 {officer}。下一步：交给本人；交回时运行 assign --hand-back。"
+    message = f"{device} {done if hand_back else given}"
     tell(message, {"device": device, "officer": officer}, as_json=as_json)
+
+
+def repair(
+    device: Annotated[str, typer.Argument(help="在用的设备")],
+    authority: AuthorityDir,
+    reason: Annotated[str, typer.Option(help="送修的原因")] = "",
+    back: Annotated[bool, typer.Option("--back", help="修好取回")] = False,
+    by: By = "",
+    as_json: Json = False,
+) -> None:
+    """送修与取回：记入台账；修好的设备要重新验收才能再配备 (to the workshop and back)."""
+    if bool(reason) == back:
+        raise OperatorFault("请写明 --reason，或只写 --back。")
+    with life.bench(open_authority(authority, operator(by))) as at:
+        if back:
+            life.from_repair(at, device, now())
+        else:
+            life.to_repair(at, device, reason, now())
+    done = f"已修好取回。下一步：再做验收，check {device}。"
+    sent = "已送修，证书照常有效。下一步：修好后 repair --back；交外单位修理的，请先 revoke，修好后重新制卡。"
+    tell(f"{device} {done if back else sent}", {"device": device, "back": back}, as_json=as_json)
 
 
 def decommission(
@@ -105,7 +131,9 @@ def decommission(
     as_json: Json = False,
 ) -> None:
     """退役：先签发指令，设备在一切都有回执之后擦除自己；再凭声明吊销、登记、出具擦除证明 (end of life)."""
-    with life.bench(open_authority(authority, operator(by))) as at:
+    _refuse_paper(paper)
+    source = open_authority(authority, operator(by))
+    with life.bench(source) as at:
         if order is not None:
             durable.write_bytes(order, life.retire_order(at, device, now()))
             step = f"下一步：在设备上运行 liuhen-agent retire --order {order.name} --config …。"
@@ -125,8 +153,11 @@ def decommission(
         durable.write_bytes(out, sealed)
     if paper is not None:
         _print(_erasure_sheet(word), paper)
+    late = waiting(source)
+    step = late or "下一步：broker-config --reload 使消息服务器生效（serve 在运行则会自动生效）。"
     facts = {"device": device, "read": word.read, "found": word.found, "statement": word.statement}
-    tell(f"{device} 已退役：证书已吊销，台账已登记。{RESIDUAL[0]}", facts, as_json=as_json)
+    facts["trust_current"] = not late
+    tell(f"{device} 已退役：证书已吊销，台账已登记。{RESIDUAL[0]}{step}", facts, as_json=as_json)
 
 
 def doctor(
@@ -165,13 +196,19 @@ def _authority_state(folder: Path, broker: Path | None) -> list[tuple[bool, str]
         except (SenderFault, OperatorFault) as fault:
             audit = (False, f"审计记录：{fault}")
         lists = _lists(at, broker)
-    listed, late = source.trust(), "" if current else "；根密钥不在，未能更新"
+    listed, late = source.trust(), "" if current else "；根密钥不在，未能更新。请带回根密钥，再运行 doctor"
     return [
         (current, f"信任清单：第 {listed.version} 版，{len(listed.credentials)} 项{late}。"),
-        (until > now(), f"签发证书：有效期至 {until:%Y-%m-%d}。"),
+        _issuing(until),
         *lists,
         audit,
     ]
+
+
+def _issuing(until: datetime) -> tuple[bool, str]:
+    if until > now():
+        return True, f"签发证书：有效期至 {until:%Y-%m-%d}。"
+    return False, f"签发证书：已于 {until:%Y-%m-%d} 过期。请核对本机时钟；确已过期，请用新目录建机构，重新制卡。"
 
 
 def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:
@@ -219,7 +256,11 @@ def _print(sheet: Sheet, path: Path) -> None:
         from provisioning.fleet.sheet_pdf import sheet_pdf
 
         durable.write_bytes(path, sheet_pdf(sheet))
-    elif path.suffix == ".html":
-        durable.write_bytes(path, sheet_html(sheet).encode())
     else:
+        durable.write_bytes(path, sheet_html(sheet).encode())
+
+
+def _refuse_paper(path: Path | None) -> None:
+    """Before anything is done: what was done could not be printed."""
+    if path is not None and path.suffix not in (".html", ".pdf"):
         raise OperatorFault(f"{path.name} 应以 .html 或 .pdf 结尾。请改正 --print。")

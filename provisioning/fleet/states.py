@@ -49,6 +49,16 @@ LEGAL: dict[State, set[State]] = {
 }
 
 
+LOST_WORDS = ("遗失", "丢失", "被盗", "被抢", "lost", "stolen")  # how a reason begins that says who had it last
+
+
+def taken_out(current: State, reason: str) -> State:
+    """Where a device goes that is revoked for `reason`: lost ones stay with the officer who had them, for the ledger;
+    one that is found again is revoked once more, with a reason that says so."""
+    lost = reason.strip().lower().startswith(LOST_WORDS) and State.LOST in {current, *LEGAL[current]}
+    return State.LOST if lost else State.REVOKED
+
+
 def checked_move(device: str, current: State, wanted: State) -> State:
     """Return `wanted` when a device may go there from `current`; raises `OperatorFault` naming where it may go."""
     if wanted not in LEGAL[current]:

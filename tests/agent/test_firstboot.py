@@ -140,6 +140,20 @@ def test_a_card_that_expired_or_lost_a_file_is_told(desk: EnrolmentDesk, tmp_pat
         boot(card, tmp_path / "device", desk)
 
 
+@pytest.mark.parametrize("name", ["card.dsse", "issuing.pem", "root.pem"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_card_that_is_cut_or_forged_says_what_to_do(
+    card: Path, desk: EnrolmentDesk, tmp_path: Path, name: str, cut: bool
+) -> None:
+    whole = (card / name).read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1
+    (card / name).write_bytes(whole[: len(whole) // 2] if cut else bytes(changed))
+    with pytest.raises(SenderFault, match="请"):
+        boot(card, tmp_path / "device", desk)
+    assert not (tmp_path / "device" / "agent.toml").exists()
+
+
 def test_a_card_that_is_not_its_own_is_left_alone(card: Path, desk: EnrolmentDesk, tmp_path: Path) -> None:
     boot(card, tmp_path / "device", desk)
     written(card, desk.card())

@@ -12,6 +12,9 @@ from agent.errors import OperatorFault, SenderFault
 from agent.wire.card_bundle import Site
 from agent.wire.enrolment import parse_reply
 from provisioning.authority.authority import Authority
+from provisioning.center.force import shut_out
+from provisioning.center.keeping import Keeper
+from provisioning.fleet import life
 from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.inventory import Planned
 from provisioning.fleet.listing import judged, list_device
@@ -147,3 +150,121 @@ def test_rows_that_can_be_done_are_counted_without_those_that_cannot(authority: 
     said = types(authority, "batch", tmp_path / "t.csv", "--out", tmp_path / "cards", "--dry-run", "--json")
     told = json.loads(said.stdout)
     assert (told["rows"], [fault["line"] for fault in told["faults"]]) == (1, [2])
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [("被盗，已报警", State.LOST), ("遗失", State.LOST), ("Stolen", State.LOST), ("退役", State.REVOKED)],
+)
+def test_a_card_that_was_stolen_before_its_first_boot_can_be_taken_out(desk: Desk, reason: str, state: State) -> None:
+    desk.inventory.plan(planned(1), NOW)
+    device = NewDevice(desk, desk.card(A, NOW))
+    desk.inventory.move(A, State.BUNDLED, "写卡", NOW)
+    shut_out(desk.authority, A, reason, None, NOW)
+    assert desk.inventory.device(A).state is state
+    with pytest.raises(SenderFault) as caught:
+        parse_reply(desk.answer(device.request(), NOW))
+    assert caught.value.code == "revoked"
+
+
+def test_a_lost_device_stays_with_its_officer_in_the_ledger_until_it_is_found(desk: Desk) -> None:
+    desk.inventory.plan(planned(1), NOW)
+    enrolled = NewDevice(desk, desk.card(A, NOW))
+    enrolled.granted(desk.answer(enrolled.request(), NOW))
+    desk.inventory.move(A, State.ACCEPTED, "验收合格", NOW)
+    desk.inventory.assign(A, "示例-000007", b"signed", NOW)
+    for _ in range(2):
+        shut_out(desk.authority, A, "遗失", None, NOW)
+        held = desk.inventory.device(A)
+        assert (held.state, held.officer) == (State.LOST, "示例-000007")
+    with pytest.raises(OperatorFault, match="遗失"):
+        desk.draft(A, NOW)
+    shut_out(desk.authority, A, "找回，曾遗失", None, NOW)
+    assert (desk.inventory.device(A).state, desk.inventory.device(A).officer) == (State.REVOKED, "")
+    assert desk.draft(A, NOW)
+
+
+def test_whom_nobody_knows_is_not_revoked(desk: Desk) -> None:
+    with pytest.raises(OperatorFault, match="REC-0009"):
+        shut_out(desk.authority, "REC-0009", "遗失", None, NOW)
+
+
+def enrolled_without_root(authority: Authority) -> None:
+    (authority.folder / "root.key").rename(authority.folder.parent / "safe")
+    with enrolment_desk(authority) as desk:
+        device = NewDevice(desk, desk.card(A, today()), today())
+        device.granted(desk.answer(device.request(), today()))
+
+
+def test_without_the_root_key_a_revocation_says_that_the_list_does_not_know_it_yet(authority: Authority) -> None:
+    enrolled_without_root(authority)
+    said = types(authority, "revoke", A, "--reason", "遗失")
+    assert (said.returncode, "根密钥不在" in said.stdout) == (5, True)
+    assert json.loads(types(authority, "revoke", A, "--reason", "遗失", "--json").stdout)["trust_current"] is False
+    person = ["add-person", "--role", "editor", "--subject", "示例-000001", "--out", authority.folder.parent / "p"]
+    assert "根密钥不在" in types(authority, *person).stdout
+    (authority.folder.parent / "safe").rename(authority.folder / "root.key")
+    assert types(authority, "revoke", A, "--reason", "遗失").returncode == 0
+    assert authority.trust().version == authority.register(entries=False).version
+
+
+def test_serve_says_once_that_the_trust_list_waits_for_the_root_key(authority: Authority) -> None:
+    enrolled_without_root(authority)
+    said: list[str] = []
+    keeper = Keeper(authority, said.append)
+    for _ in range(3):
+        keeper.look(today())
+    assert [("根密钥不在" in line) for line in said] == [True]
+
+
+def test_a_repaired_device_is_nobody_s_and_is_checked_again(desk: Desk) -> None:
+    desk.inventory.plan(planned(1), NOW)
+    device = NewDevice(desk, desk.card(A, NOW))
+    device.granted(desk.answer(device.request(), NOW))
+    desk.inventory.move(A, State.ACCEPTED, "验收合格", NOW)
+    desk.inventory.assign(A, "示例-000007", b"signed", NOW)
+    with life.bench(desk.authority) as at:
+        with pytest.raises(OperatorFault, match="不在维修"):
+            life.from_repair(at, A, NOW)
+        life.to_repair(at, A, "屏幕碎裂", NOW)
+        assert at.inventory.device(A).officer == "示例-000007"
+        with pytest.raises(OperatorFault, match="repair --back"):
+            life.read_report(at, A, b"", NOW)
+        life.from_repair(at, A, NOW)
+        held = at.inventory.device(A)
+    assert (held.state, held.officer) == (State.ENROLLED, "")
+    assert desk.inventory.records.rows("SELECT * FROM assignment WHERE until IS NULL") == []
+
+
+def test_a_certificate_of_erasure_that_was_not_printed_is_given_again(authority: Authority, tmp_path: Path) -> None:
+    words = ["decommission", A, "--reason", "烧毁"]
+    assert types(authority, *words, "--print", tmp_path / "nowhere.txt").returncode == 2
+    with enrolment_desk(authority) as desk:
+        assert desk.inventory.device(A).state is State.PLANNED, "nothing is done that could not be printed"
+    assert types(authority, *words).returncode == 0
+    again = types(authority, *words, "--print", tmp_path / "end.html", "--out", tmp_path / "end.dsse")
+    assert again.returncode == 0, again.stderr
+    assert "烧毁" in (tmp_path / "end.html").read_text(encoding="utf-8")
+    with enrolment_desk(authority) as desk:
+        erased = [row for row in desk.inventory.records.audit_rows() if row.act().act == "erased"]
+    assert len(erased) == 1
+    assert types(authority, "decommission", A, "--order", tmp_path / "order.dsse").returncode == 2
+
+
+def test_a_bench_that_lost_its_root_certificate_says_where_there_is_another(authority: Authority) -> None:
+    (authority.folder / "root.pem").unlink()
+    for words in (["doctor"], ["write-card", A, authority.folder], ["inventory"]):
+        said = types(authority, *words)
+        assert "Traceback" not in said.stderr
+        assert "root.pem" in said.stderr or said.returncode == 0
+    assert "任一设备" in types(authority, "doctor").stderr
+
+
+def test_a_serial_number_is_shown_to_its_end_on_a_narrow_terminal(authority: Authority) -> None:
+    shown = types(authority, "inventory").stdout
+    assert "…" not in shown
+
+
+def test_a_cable_that_is_not_there_is_told_without_another_program_s_words(authority: Authority) -> None:
+    said = types(authority, "cable", "/dev/ttyACM9")
+    assert (said.returncode, "Errno" in said.stderr, said.stderr.count("\n")) == (4, False, 1)

@@ -16,7 +16,7 @@ from agent.wire.canonical import decode
 from agent.wire.device_events import EVENTS_TYPE, event_hash, parse_event
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, add_signature, open_envelope, parse_envelope, seal
 from agent.wire.hints import HINT_TYPE, encode_hint
-from agent.wire.identifiers import District, parse_recording_id
+from agent.wire.identifiers import DeviceId, District, parse_recording_id
 from agent.wire.receipts import RECEIPT_TYPE
 from agent.wire.signing import KeySigner
 from agent.wire.topics import HINT, device_topic
@@ -34,6 +34,7 @@ from tests.provisioning.district import (
     PLACE,
     Chain,
     events_topic,
+    load_signer,
     lost_memory,
     sealed_batch,
     sealed_status,
@@ -121,14 +122,14 @@ def test_a_second_signature_does_not_make_it_better(center: Center) -> None:
 
 def test_a_person_signing_in_a_devices_place_is_refused(center: Center) -> None:
     editor = center.district.person("示例-000001", Role.EDITOR)
-    center.ingest.renew_trust(center.trust, 0)
+    center.ingest.renew_trust(center.trust, NOW, 0)
     refused(center, sealed_batch(editor, center.chain.add()))
 
 
 def test_events_of_a_revoked_device_are_refused(tmp_path: Path) -> None:
     center = Center(Keys(tmp_path / "keys"), tmp_path)
     center.district.authority.revoke(A, "遗失", NOW)
-    center.ingest.renew_trust(center.trust, 0)
+    center.ingest.renew_trust(center.trust, NOW, 0)
     refused(center, sealed_batch(center.a, center.chain.add()))
     center.store.close()
 
@@ -421,6 +422,27 @@ def test_threat_replay_of_an_older_sessions_last_will_puts_no_device_offline(cen
     assert not center.row().online
 
 
+def test_a_device_that_came_up_before_the_list_that_names_it_is_online_under_that_list(tmp_path: Path) -> None:
+    center = Center(Keys(tmp_path / "keys"), tmp_path)
+    c = DeviceId("REC-0003")
+    birth = sealed_status(load_signer(center.district.device(c), "evidence"), c, 1)
+    center.take(birth, state_topic(c))
+    assert not center.row(c).online
+    center.ingest.renew_trust(center.trust, NOW, 0)
+    assert center.row(c).online
+    assert not center.ingest._states
+    center.store.close()
+
+
+def test_a_refused_birth_does_not_come_back_over_what_was_said_after_it(center: Center) -> None:
+    center.take(sealed_status(center.b, B, 9), state_topic(A))
+    center.take(b"", state_topic(A))
+    assert not center.ingest._states
+    for number in range(1_200):
+        center.take(b"{}", state_topic(DeviceId(f"REC-{number:04d}")))
+    assert len(center.ingest._states) == 1_000
+
+
 def test_state_of_another_device_is_refused(center: Center) -> None:
     center.take(sealed_status(center.b, B, 1), state_topic(A))
     center.take(sealed_status(center.a, B, 1), state_topic(A))
@@ -433,7 +455,7 @@ def test_a_trust_list_that_knows_the_device_brings_its_refused_events_in(center:
     center.ingest.trust = replace(known, credentials={})
     center.send(*center.chain.add(2))
     assert center.row().received == 0
-    center.ingest.renew_trust(known, center.clock.monotonic_ms)
+    center.ingest.renew_trust(known, center.clock.wall, center.clock.monotonic_ms)
     assert center.receipt() == (0, True)
     center.send(*center.chain.bodies)
     assert center.receipt() == (2, False)

@@ -57,6 +57,20 @@ def test_a_good_report_accepts_and_an_assignment_names_an_officer(enrolled: NewD
             life.retire_order(at, "REC-0001", LATER)
 
 
+def test_a_report_from_before_the_repair_accepts_nothing(enrolled: NewDevice, tmp_path: Path) -> None:
+    with life.bench(Authority(tmp_path / "authority", "示例-000001")) as at:
+        data = sealed(enrolled, REPORT)
+        assert life.accept(at, REPORT, data, LATER)
+        assert life.accept(at, REPORT, data, LATER), "again changes nothing"
+        life.to_repair(at, "REC-0001", "屏幕碎裂", LATER)
+        life.from_repair(at, "REC-0001", LATER)
+        with pytest.raises(SenderFault, match="重做"):
+            life.accept(at, REPORT, data, LATER)
+        assert at.inventory.device("REC-0001").state is State.ENROLLED
+        fresh = replace(REPORT, made_at=LATER)
+        assert life.accept(at, fresh, sealed(enrolled, fresh), LATER)
+
+
 def test_a_failed_item_accepts_nothing(enrolled: NewDevice, tmp_path: Path) -> None:
     bad = replace(REPORT, items=(*REPORT.items, CheckItem("access", "fail", "连不上。")))
     with life.bench(Authority(tmp_path / "authority", "示例-000001")) as at:

@@ -70,7 +70,7 @@ def test_threat_stolen_recorder_is_cut_off_while_it_is_connected_and_the_others_
     assert receiver.received.empty()
     assert post.let_in(B)
     with open_inventory(post.district.authority.folder, "示例") as inventory:
-        assert inventory.device(A).state is State.REVOKED
+        assert inventory.device(A).state is State.LOST
         acts = [row.act().act for row in inventory.records.audit_rows()]
     assert acts[-1] == "session-silenced"
     for client in (receiver, device, other):

@@ -13,11 +13,13 @@ from agent.duty.enrolment import FREE_TRIES
 from agent.evidence.journal import IDENTITY, LABEL, OFFICER, STEP, STEP_DUE, TASK
 from agent.wire.commands import COMMAND_TYPE, Command, CommandKind
 from agent.wire.device_events import EventType
+from agent.wire.disclosures import DisclosureKind
 from agent.wire.envelope import seal
 from agent.wire.identifiers import device_id
 from agent.wire.instant import TimeState
 from tests.support.duty import EXPIRED, FIRST, SECOND, STEPS, personnel, recording_list, task
 from tests.support.duty_bench import COMMANDER, KEYS, PIN, DutyBench
+from tests.support.policies import policy
 
 CARD = "04AABBCC"
 COUNTER = itertools.count(1)
@@ -83,6 +85,40 @@ def test_a_task_for_another_device_is_refused_and_the_recording_goes_on() -> Non
     assert [it["code"] for it in bench.of(EventType.TASK_REFUSED)] == ["other-device"]
     assert [it["code"] for it in bench.of(EventType.COMMAND_REFUSED)] == ["other-device"]
     assert (bench.state["task"], bench.state["recording"]) == (None, recording)
+
+
+def test_a_task_of_another_unit_is_refused() -> None:
+    """The unit decides who reviews the matter: a task must not choose its reviewer."""
+    bench = DutyBench()
+    assert "星河区另一局" in bench.pick(unit="星河区另一局")["text"]
+    assert (bench.state["task"], bench.of(EventType.TASK_TAKEN)) == (None, [])
+
+
+def test_a_file_that_anybody_wrote_asks_for_no_less_than_the_signed_list() -> None:
+    """The list says 3年 and its steps; the file says one step of its own and a month."""
+    bench = DutyBench()
+    bench.pick(required=["随便"], retention="1个月")
+    (told,) = bench.of(EventType.TASK_TAKEN)
+    assert (told["required"], told["retention"], told["source"]) == ([*STEPS, "随便"], "3年", "file")
+
+
+def test_a_task_that_asks_for_more_than_the_list_has_its_way() -> None:
+    bench = DutyBench()
+    bench.pick(retention="永久")
+    assert bench.state["task"]["retention"] == "永久"
+
+
+def test_a_term_that_is_none_is_refused() -> None:
+    assert "retention" in DutyBench().pick(retention="胡写")["text"]
+
+
+def test_what_is_not_known_on_scene_is_said_and_told_and_never_taken_for_a_no() -> None:
+    bench = DutyBench((personnel(), recording_list(), policy(DisclosureKind.MAJOR_CATALOGUE)))
+    text = bench.pick(category="行政处罚")["text"]
+    (told,) = bench.of(EventType.TASK_TAKEN)
+    assert (told["major"], told["major_open"] != []) == ([], True)
+    assert "尚未查明" in text
+    assert told["major_open"][0] in text
 
 
 @pytest.mark.parametrize(

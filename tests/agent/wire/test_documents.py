@@ -2,6 +2,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from agent.errors import SenderFault
 from agent.wire import canonical
@@ -70,6 +75,32 @@ def test_an_entry_without_one_of_the_seeds_fields_is_refused_with_its_number() -
         document = {**canonical.decode(BOARD.encode()), "entries": [ENTRY, shortened]}
         with pytest.raises(SenderFault, match=rf"第 2 条.*{name}"):
             parse_disclosure(canonical.encode(document))
+
+
+def test_an_entry_whose_certificate_only_holds_the_key_somewhere_is_refused_when_it_is_used() -> None:
+    """A list is read without opening its certificates: what an entry is called counts for nothing until one is."""
+    mine, stranger = holder("REC-0001", Role.RECORDER, 41), ec.derive_private_key(42, ec.SECP256R1())
+    held = mine.credential.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "REC-0001")])
+    hidden = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), held)
+    made = x509.CertificateBuilder(name, name, stranger.public_key(), 1, NOW, NOW + timedelta(days=1))
+    signed = made.add_extension(hidden, critical=False).sign(stranger, hashes.SHA256())
+    pem = signed.public_bytes(Encoding.PEM).decode()
+    document = canonical.decode(trusting(mine).encode())
+    document["credentials"][0]["certificate"] = pem
+    listed = parse_trust_list(canonical.encode(document)).listed(mine.credential.key_id)
+    with pytest.raises(SenderFault, match="REC-0001"):
+        _ = listed.public_key
+    with pytest.raises(SenderFault, match="REC-0001"):
+        listed.valid_at(NOW)
+
+
+def test_a_certificate_of_another_key_is_refused_with_the_whole_list() -> None:
+    mine, other = holder("REC-0001", Role.RECORDER, 41), holder("REC-0002", Role.RECORDER, 42)
+    document = canonical.decode(trusting(mine).encode())
+    document["credentials"][0]["certificate"] = other.credential.certificate_pem
+    with pytest.raises(SenderFault, match="密钥标识"):
+        parse_trust_list(canonical.encode(document))
 
 
 def test_a_trust_list_gives_one_key_one_role() -> None:
