@@ -7,6 +7,7 @@ no merged cells), this 0.3 s, and it tells a formula from what the formula gave.
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import IO
@@ -28,6 +29,11 @@ _FOREIGN = re.compile(rb"(?!(?:\xef\xbb\xbf)?\s*<)|[^>]*encoding\s*=\s*[\"'](?!u
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _LITERAL = re.compile(r"\"[^\"]*\"|\[[^\]]*\]|\\.")
 
+NOT_WHOLE = (
+    zipfile.BadZipFile, zlib.error, Xml.ParseError, LookupError, ValueError, OverflowError, EOFError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What reading a file that is not whole ends in: a broken archive, a name that is not there, a number that is none."""
 Area = tuple[int, int, int, int]  # first row, first column, last row, last column, from 1
 
 
@@ -42,7 +48,7 @@ class Sheet:
                 raise OperatorFault("表格文件解开后过大，未导入。请另存为 .csv。")
             self._texts, self._dates = self._shared(), self._date_styles()
             self._name = self._first_sheet()
-        except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
+        except NOT_WHOLE as error:
             raise _broken(error) from error
         self.merged: list[Area] = []
 
@@ -58,7 +64,7 @@ class Sheet:
                 if line <= before:
                     raise OperatorFault(f"表格中第 {line} 行出现了两次，未导入。请用表格软件重新另存。")
                 yield line, self._cells(element)
-        except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, IndexError, EOFError) as error:
+        except NOT_WHOLE as error:
             raise _broken(error) from error
 
     def _merge(self, reference: str) -> None:
@@ -136,7 +142,8 @@ class Sheet:
         return texts
 
     def _first_sheet(self) -> str:
-        wanted = next(self._root("xl/workbook.xml").iter(MAIN + "sheet")).get(RELATION)
+        sheets = [*self._root("xl/workbook.xml").iter(MAIN + "sheet")]
+        wanted = sheets[0].get(RELATION)
         targets = {each.get("Id"): each.get("Target", "") for each in self._root("xl/_rels/workbook.xml.rels")}
         target = targets[wanted]
         return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
