@@ -19,7 +19,7 @@ from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.life_documents import ACCEPTED_TYPE, Accepted, parse_accepted
 
 WORD = "accepted.dsse"
-NOT_ACCEPTED = "未验收：可以录制；请由技术员验收（liuhen-agent acceptance，再 liuhen-provision check）。"
+NOT_ACCEPTED = "未验收：不妨碍使用；请由技术员验收（liuhen-agent acceptance，再 liuhen-provision check）。"
 
 
 def acceptance_of(config: AgentConfig, now: datetime) -> Accepted | None:

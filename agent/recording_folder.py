@@ -36,14 +36,14 @@ def segment_paths(path: Path) -> list[Path]:
 
 def open_segments(
     paths: Sequence[Path], desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None, unread: list[str]
-) -> list[SegmentFile]:
-    """The segments at `paths`, of encrypted ones what `archive` opens; what cannot be read is told in `unread`. Raises
-    `OperatorFault` when none can be."""
-    opened = [_readable(path, lambda place: _segment(place, desk, archive), unread) for path in paths]
-    files = [it for it in opened if it is not None]
+) -> tuple[list[SegmentFile], list[str]]:
+    """The segments at `paths`, of encrypted ones what `archive` opens, and the names of those that cannot be read, told
+    in `unread`. Raises `OperatorFault` when none can be."""
+    opened = {path.name: _readable(path, lambda place: _segment(place, desk, archive), unread) for path in paths}
+    files = [it for it in opened.values() if it is not None]
     if unread and not files:
         raise OperatorFault(unread[0])
-    return files
+    return files, [name for name, it in opened.items() if it is None]
 
 
 def _segment(path: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None) -> SegmentFile:
@@ -62,10 +62,15 @@ def needed_key(path: Path, archive: ec.EllipticCurvePrivateKey | None) -> ec.Ell
 
 
 def read_sidecars(
-    folder: Path, desk: OneOpenFile, archive: ec.EllipticCurvePrivateKey | None, unread: list[str]
+    folder: Path,
+    desk: OneOpenFile,
+    archive: ec.EllipticCurvePrivateKey | None,
+    unread: list[str],
+    segments: Sequence[str],
 ) -> Sidecars:
-    """What lies beside the segments; what cannot be read is told in `unread` and left out, so that it hides nothing."""
-    left: list[str] = []
+    """What lies beside the segments; what cannot be read is told in `unread` and left out, so that it hides nothing.
+    `segments` are the names of those that could not be read."""
+    left = list(segments)
 
     def readable(path: Path, read: Callable[[Path], _Read | None]) -> _Read | None:
         told = len(unread)

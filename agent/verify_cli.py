@@ -18,7 +18,6 @@ from agent.adapters.thumbnails import thumbnails
 from agent.cli_frame import run_app
 from agent.errors import OperatorFault
 from agent.evidence.account_chain import UnsoundAccount
-from agent.evidence.device_chain import ChainLink
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME
 from agent.evidence.places import clock_text, wall_text
@@ -31,9 +30,11 @@ from agent.verify_files import (
     PHOTOS,
     Basis,
     Judged,
+    Placed,
     besides_photos,
     exit_code,
     is_export,
+    is_shelf,
     judge_devices,
     judge_export,
     judge_path,
@@ -114,6 +115,7 @@ def verify(
     session = _Session(basis, tell, keep=report is not None)
     for path, places in parts.items():
         session.verify(path, places)
+    session.finish()
     if report is not None:
         session.write(report)
     raise typer.Exit(session.exit_code)
@@ -127,10 +129,13 @@ class _Session:
         self._verdicts: list[Verdict] = []
         self._sections: list[Section] = []
         self._unread: list[str] = []
+        self._shelves: list[Path] = []
+        self._placed: list[Placed] = []
 
     def verify(self, path: Path, places: Sequence[Path]) -> None:
         """Judge `places`, which are `path` itself or the recordings in it."""
-        whole: list[tuple[ChainLink | None, Report]] = []
+        shelf = is_shelf(path, places)
+        self._shelves += [path] if shelf else []
         for line in besides_photos(path, places):
             self._say_unread(OperatorFault(line))
         for place in places:
@@ -140,18 +145,21 @@ class _Session:
                 self._say_unread(fault)
                 continue
             self._note(judged)
-            whole.append((link_of(judged), judged.report))
+            if shelf and (link := link_of(judged)) is not None:
+                self._placed.append(Placed(path, link, judged.report))
+        if is_export(path):
+            self._judge_around(lambda: [judge_export(path, self._basis)])
+
+    def finish(self) -> None:
+        """What is to be said of the devices whose recordings were given by the folder: of all folders together."""
+        self._judge_around(lambda: judge_devices(self._shelves, self._placed, self._basis))
+
+    def _judge_around(self, judge: Callable[[], list[Judged]]) -> None:
         try:
-            self._around(path, places, whole)
+            around = judge()
         except OperatorFault as fault:
             self._say_unread(fault)
-
-    def _around(self, path: Path, places: Sequence[Path], whole: Sequence[tuple[ChainLink | None, Report]]) -> None:
-        """What is to be said of `path` itself, when it is an export or holds many recordings."""
-        if is_export(path):
-            around = [judge_export(path, self._basis)]
-        else:
-            around = judge_devices(path, whole, self._basis) if list(places) != [path] else []
+            return
         for judged in around:
             self._note(judged)
             if self._keep:  # of two that are as bad, the whole comes first

@@ -49,6 +49,7 @@ from agent.wire.trust import TrustList
 
 EXCERPTS = "excerpt-*.mp4"
 PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
+FOREIGN = "带有 C2PA 凭证，但不是本系统设备的录像（如导出的遮挡片段）。请用 C2PA 软件检验；导出的请检验整个文件夹。"
 BESIDES_TOLD = 20  # ours; names in one line
 MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 
@@ -56,12 +57,14 @@ MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 @dataclass(frozen=True)
 class Judged:
     """A path and the report on it. `segments` are the files it was made from, empty for a folder of recordings;
-    `unread` says in Chinese what beside them could not be read, so that the report knows nothing of it."""
+    `unread` says in Chinese what else there could not be read, so that the report knows nothing of it; `partly`: some
+    of that are segments."""
 
     path: Path
     report: Report
     segments: tuple[Examined, ...]
     unread: tuple[str, ...] = ()
+    partly: bool = False
 
 
 Inspect = Callable[[Judged], None]
@@ -104,7 +107,8 @@ def _photos_alone(path: Path) -> list[Path]:
 def besides_photos(path: Path, places: Sequence[Path]) -> list[str]:
     """One Chinese line about what lies in the folder `path` beside the photos `places` and is none; raises
     `OperatorFault`."""
-    if list(places) == [path] or not all(_is_photo(place) and place.parent == path for place in places):
+    alone = bool(places) and all(_is_photo(place) and place.parent == path for place in places)
+    if list(places) == [path] or not alone:
         return []
     with reading(path):
         others = sorted({*names_in(path).files} - {place.name for place in places})
@@ -137,17 +141,18 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
     with ExitStack() as stack, reading(path):
         desk = stack.enter_context(OneOpenFile())
         unread: list[str] = []
-        files = open_segments(segment_paths(path), desk, basis.archive, unread)
-        partly = bool(unread)  # then nothing can be said of the whole, but an alteration is one
-        sidecars = read_sidecars(path, desk, basis.archive, unread) if path.is_dir() and not partly else None
+        files, left = open_segments(segment_paths(path), desk, basis.archive, unread)
         segments = examine_files(files, progress, stack.enter_context(background_hashing()))
         for it in segments:
-            if it.found.unsupported:
-                raise OperatorFault(f"{path}：{it.found.unsupported}")
-        report = judge(segments, basis.roots, basis.now, sidecars, basis.grounds)
-        if partly and report.verdict is not Verdict.ALTERED:
+            if why := it.found.unsupported or (FOREIGN if it.found.foreign and not path.is_dir() else ""):
+                unread.append(f"{path}：{why}")
+                left.append(it.file.name)
+        segments = [it for it in segments if it.file.name not in left]
+        if left and not segments:
             raise OperatorFault(unread[0])
-        judged = Judged(path, report, tuple(segments), tuple(unread))
+        sidecars = read_sidecars(path, desk, basis.archive, unread, left) if path.is_dir() else None
+        report = judge(segments, basis.roots, basis.now, sidecars, basis.grounds)
+        judged = Judged(path, report, tuple(segments), tuple(unread), partly=bool(left))
         if inspect is not None:
             inspect(judged)
     return judged
@@ -199,22 +204,41 @@ def _sum(path: Path) -> Digest:
     return Digest(whole.hexdigest())
 
 
-def judge_devices(path: Path, recordings: Sequence[tuple[ChainLink | None, Report]], basis: Basis) -> list[Judged]:
-    """One report for each device whose recordings stand in the folder `path`; raises `OperatorFault`."""
-    devices: dict[DeviceId, list[tuple[ChainLink, Report]]] = {}
-    for link, report in recordings:
-        if link is not None:
-            devices.setdefault(link.device, []).append((link, report))
-    with reading(path):
-        besides = [it.name for it in path.iterdir() if not (_is_part(it.name) and it.is_dir()) and not is_trace(it)]
-    # A device that the centre tells of and that nothing here is from: then all of its recordings are missing.
-    told = {device for device, account in basis.grounds.accounts.items() if account.receiver is not None}
+@dataclass(frozen=True)
+class Placed:
+    """A recording that was judged, in the `folder` of recordings where it lies."""
+
+    folder: Path
+    link: ChainLink
+    report: Report
+
+
+def is_shelf(path: Path, places: Sequence[Path]) -> bool:
+    """Whether `path`, of which `places` are the parts, is a folder of recordings: what is not there is missing then."""
+    return list(places) != [path] and any(RECORDING_PATTERN.fullmatch(place.name) for place in places)
+
+
+def judge_devices(shelves: Sequence[Path], recordings: Sequence[Placed], basis: Basis) -> list[Judged]:
+    """One report for each device whose recordings stand in any of the folders `shelves`, or, as the centre tells,
+    should; all folders together. Raises `OperatorFault`."""
+    devices: dict[DeviceId, list[Placed]] = {}
+    for placed in recordings:
+        devices.setdefault(placed.link.device, []).append(placed)
+    if shelves:  # a device that the centre tells of and that nothing here is from: all of its recordings are missing
+        told = [device for device, account in basis.grounds.accounts.items() if account.receiver is not None]
+        devices = {**{device: [] for device in told}, **devices}
+    besides = [name for path in shelves for name in _besides(path)]
     found = []
-    for device, entries in sorted({**{device: [] for device in told}, **devices}.items()):
-        links, reports = [link for link, _ in entries], [report for _, report in entries]
+    for device, own in sorted(devices.items()):
+        links, reports = [it.link for it in own], [it.report for it in own]
         report = device_report(links, reports, basis.grounds.accounts.get(device), besides)
-        found.append(Judged(path, report, ()))
+        found.append(Judged(own[0].folder if own else shelves[0], report, ()))
     return found
+
+
+def _besides(path: Path) -> list[str]:
+    with reading(path):
+        return [it.name for it in path.iterdir() if not (_is_part(it.name) and it.is_dir()) and not is_trace(it)]
 
 
 def exit_code(verdicts: Sequence[Verdict], unread: Sequence[str]) -> int:
@@ -226,7 +250,7 @@ def exit_code(verdicts: Sequence[Verdict], unread: Sequence[str]) -> int:
 
 def link_of(judged: Judged) -> ChainLink | None:
     """What the chain of the device needs of a recording that was judged."""
-    return chain_link(judged.segments)
+    return chain_link(judged.segments, partly=judged.partly)
 
 
 def read_basis(

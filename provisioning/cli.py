@@ -204,7 +204,7 @@ def revoke(
     by: inventory_cli.By = "",
     as_json: Json = False,
 ) -> None:
-    """吊销其全部证书；此后的签名不再被接受，--broker-folder 使在用的会话立即失效 (take out of the world)."""
+    """吊销其全部证书或未用的卡；签名不再被接受，--broker-folder 使会话立即失效；根密钥不在即以 5 结束 (revoke)."""
     source = open_authority(authority, inventory_cli.operator(by))
     site = None if broker is None else broker_site(broker, host, port, reload_command)
     listed = shut_out(source, subject, reason, site, _now())

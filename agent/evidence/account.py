@@ -71,9 +71,8 @@ class Accounts:
 
 def newest_trust(sealed: Iterable[bytes], roots: Sequence[x509.Certificate]) -> TrustList | None:
     """The newest of sealed trust lists that one of `roots` signed, None when there are none; raises `SenderFault` for
-    one that no root signed."""
-    lists = [_trust_list(data, roots) for data in sealed]
-    return max(lists, key=lambda listed: listed.version, default=None)
+    one that no root signed, and for lists of several districts: each counts its versions by itself."""
+    return _newest([_trust_list(data, roots) for data in sealed])
 
 
 def open_accounts(lines: Iterable[bytes], roots: Sequence[x509.Certificate], trust: TrustList | None) -> Accounts:
@@ -86,15 +85,21 @@ def open_accounts(lines: Iterable[bytes], roots: Sequence[x509.Certificate], tru
     lines = tuple(lines) if iter(lines) is lines else lines
     listed = newest_trust(_trust_lists(lines), roots)
     known = [it for it in (listed, trust) if it is not None]
-    if not known:
+    newest = _newest(known)
+    if newest is None:
         raise SenderFault("其中没有信任清单，无从核验签名；请用 --trust 给出本区的 trust.dsse。")
-    newest = max(known, key=lambda it: it.version)
     sheets: dict[DeviceId, Sheet] = {}
     for number, line in enumerate(lines, start=1):
         if line.strip():
             take_line(sheets, number, line, newest)
     told = sorted(sheets, key=lambda device: not sheets[device].links)  # a strange receipt is told by where it stands
     return Accounts(newest, {device: _account(device, sheets) for device in told})
+
+
+def _newest(lists: Sequence[TrustList]) -> TrustList | None:
+    if len(places := sorted({it.district for it in lists})) > 1:
+        raise SenderFault(f"信任清单属于不同的区（{'、'.join(places)}），请每次只检验一个区的录像。")
+    return max(lists, key=lambda it: it.version, default=None)
 
 
 def _trust_lists(lines: Iterable[bytes]) -> list[bytes]:

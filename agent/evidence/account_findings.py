@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.evidence.account import Account
+from agent.evidence.excerpt_findings import is_excerpt
 from agent.evidence.journal import JournalRecord, Reason
 from agent.evidence.places import MISSING, Examined, nearest, timed, wall_text
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TIME, Finding, Place, Verdict
@@ -141,7 +142,7 @@ def _segments(told: ToldRecording, shelf: _Shelf) -> Iterator[Finding]:
 
 def _tail(told: ToldRecording, shelf: _Shelf) -> Iterator[Finding]:
     beyond = [head for head in told.heads if head.sequence > shelf.covered and shelf.concerns(head)]
-    if not beyond:
+    if not beyond or (not shelf.whole and is_excerpt(shelf.segments[-1])):  # that more follows is what an excerpt says
         return
     last, segment = beyond[-1], shelf.segments[-1]
     count = last.sequence - shelf.covered

@@ -67,11 +67,15 @@ def _path(certificates: list[x509.Certificate], roots: Sequence[x509.Certificate
 
 def _root_of(certificates: list[x509.Certificate], roots: Sequence[x509.Certificate]) -> x509.Certificate:
     last, depth = certificates[-1], len(certificates) - 1
-    for root in roots:
-        if root.subject == last.issuer:
+    fault = SenderFault("签名证书不属于所给的根证书，不予信任；请确认使用的是该区的 root.pem。")
+    for root in (root for root in roots if root.subject == last.issuer):  # an authority made anew has the same name
+        try:
             _check_issued(last, root, depth)
+        except SenderFault as error:
+            fault = error
+        else:
             return root
-    raise SenderFault("签名证书不属于所给的根证书，不予信任；请确认使用的是该区的 root.pem。")
+    raise fault
 
 
 def _check_leaf(leaf: x509.Certificate) -> None:

@@ -1,7 +1,7 @@
 """What the segments of one recording show together: the chain between them, interruptions, and time."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from agent.evidence.excerpt_findings import excerpt_findings, is_excerpt
 from agent.evidence.interruptions import REASON_NAMES
@@ -16,10 +16,11 @@ GAP_EDGE_MS = 5000  # ours: a silent camera is found lost after 3 s, and the fir
 NO_INTERRUPTION = frozenset({Reason.STOPPED, Reason.CONTINUED})
 
 
-def recording_findings(segments: Sequence[Examined], *, whole: bool) -> list[Finding]:
+def recording_findings(segments: Sequence[Examined], *, whole: bool, unread: Collection[int] = ()) -> list[Finding]:
     """Everything that only shows across fragments and segments, but for `interruptions`. `segments` have readable
-    manifests and stand in the order of their numbers; `whole` says that they are meant to be all of one recording."""
-    findings = [*_identity(segments), *_numbers(segments, whole=whole), *_seals(segments, whole=whole)]
+    manifests and stand in the order of their numbers; `whole` says that they are meant to be all of one recording,
+    `unread` which others lie there and could not be read."""
+    findings = [*_identity(segments), *_numbers(segments, unread, whole=whole), *_seals(segments, whole=whole)]
     for before, after in itertools.pairwise(segments):
         findings += _link(before, after)
     return [*findings, *_holes(segments)]
@@ -35,18 +36,19 @@ def _identity(segments: Sequence[Examined]) -> Iterator[Finding]:
             yield Finding(Verdict.ALTERED, INTEGRITY, text, place)
 
 
-def _numbers(segments: Sequence[Examined], *, whole: bool) -> Iterator[Finding]:
+def _numbers(segments: Sequence[Examined], unread: Collection[int], *, whole: bool) -> Iterator[Finding]:
     numbers = [segment.number or 0 for segment in segments]
     for before, after in itertools.pairwise(segments):
         if before.number == after.number:
             place = Place(after.file.name, "duplicated", after.number)
             yield Finding(Verdict.ALTERED, INTEGRITY, f"{after.file.name}：第 {after.number} 段重复出现。", place)
     start = [0] if whole else []
-    for before_number, after_number in itertools.pairwise([*start, *numbers]):
+    for before_number, after_number in itertools.pairwise(sorted([*start, *numbers, *unread])):
         if after_number > before_number + 1:
             yield _missing_segment(before_number + 1, after_number - before_number - 1)
     last = segments[-1].seal if segments else None
-    if whole and last is not None and last.closing.reason is Reason.CONTINUED:
+    goes_on = last is not None and last.closing.reason is Reason.CONTINUED
+    if whole and goes_on and not any(number > numbers[-1] for number in unread):
         yield _missing_segment(numbers[-1] + 1, 1)
 
 

@@ -33,7 +33,7 @@ _RANK = [Status.NOT_JUDGED, Status.PASSED, Status.NOTED, Status.FAILED]
 @dataclass(frozen=True)
 class ChainLink:
     """What the chain of a device needs of one recording. `heads` are all heads its files can show; `whole`: every
-    segment is sealed and none of them by a later start."""
+    segment is sealed and none of them by a later start; `partly`: a segment lies there that could not be read."""
 
     recording: RecordingId
     device: DeviceId
@@ -42,10 +42,12 @@ class ChainLink:
     opened: datetime
     ended: datetime
     whole: bool
+    partly: bool = False
 
 
-def chain_link(segments: Sequence[Examined]) -> ChainLink | None:
-    """The link that the segments of one recording make, None when nothing signed could be read."""
+def chain_link(segments: Sequence[Examined], *, partly: bool = False) -> ChainLink | None:
+    """The link that the segments of one recording make, None when nothing signed could be read; `partly`: there are
+    others, which could not be."""
     readable = [segment for segment in segments if segment.found.origin is not None]
     origin = readable[0].found.origin if readable else None
     if origin is None:
@@ -57,7 +59,9 @@ def chain_link(segments: Sequence[Examined]) -> ChainLink | None:
     whole = len(seals) == len(segments) and not any(seal.closing.recovered for seal in seals)
     ended = max(ends, default=origin.opened.wall)
     opened = origin.opened.wall
-    return ChainLink(origin.recording, origin.device, origin.previous_recording, frozenset(heads), opened, ended, whole)
+    return ChainLink(
+        origin.recording, origin.device, origin.previous_recording, frozenset(heads), opened, ended, whole, partly
+    )
 
 
 def chain_findings(links: Sequence[ChainLink], account: Account | None) -> list[Finding]:
@@ -171,7 +175,7 @@ def _missing(recording: RecordingId, why: str) -> Finding:
 
 
 def _step(before: ChainLink, after: ChainLink, between: Sequence[ToldRecording]) -> Iterator[Finding]:
-    if after.previous in before.heads or between:  # those between are missing, and named so
+    if after.previous in before.heads or between or before.partly:  # those between are missing, and named so
         return
     skipped = recording_number(after.recording) - recording_number(before.recording) - 1
     if skipped < 0:

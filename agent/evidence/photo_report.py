@@ -155,6 +155,9 @@ def _revoked(name: str, photo: Photo, roots: Sequence[x509.Certificate], trust: 
 def _dates(name: str, photo: Photo, chain: TrustedChain, now: datetime) -> Iterator[Finding]:
     signed = photo.statement.signed
     if chain.covers(signed.wall):
+        if not chain.covers(now):
+            text = f"{name}：证书今日已不在有效期内，照片不带时间戳；签名时间只有设备自报。"
+            yield Finding(Verdict.COMPLETE, TIME, text)
         return
     if signed.state is TimeState.UNSET and chain.covers(now):
         text = f"{name}：设备时钟当时未校准，自报时间不在证书有效期内；证书今日有效。"

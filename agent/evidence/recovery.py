@@ -34,7 +34,7 @@ class Examination:
     last of them (or the head) ends and where an unsealed file is to be cut; `damage` lies before it; `tail` is the
     run of damage after it. `flat_hash` covers the intact bytes, `whole_hash` everything. `manifest` is None when it
     is missing or does not verify; nothing else is then read. `recognised`: the file looks like one of ours.
-    `unsupported` says, in words, that this version cannot judge it."""
+    `unsupported` says, in words, that this version cannot judge it; `foreign`: a C2PA film in which nothing is ours."""
 
     size: int
     manifest: Manifest | None
@@ -47,6 +47,7 @@ class Examination:
     flat_hash: bytes
     whole_hash: bytes
     unsupported: str = ""
+    foreign: bool = False
 
     @property
     def sealed(self) -> bool:
@@ -84,8 +85,10 @@ def examine(
     """
     head = _read_head(source, new_hash)
     if head.manifest is None:
-        known = head.manifest_at > 0 or find_fragment(source, 0) < source.size
-        nothing = b"", b"", head.unsupported
+        ours = find_fragment(source, 0) < source.size
+        foreign = head.manifest_at > 0 and not head.reserved and not ours
+        nothing = b"", b"", head.unsupported, foreign
+        known = head.manifest_at > 0 or ours
         return Examination(source.size, None, head.manifest_at, known, (), head.end, head.damage, (), *nothing)
     body = walk_fragments(source, head.manifest, head.end, head.flat, progress, new_hash)
     damage, tail = head.damage + tuple(body.damage), tuple(body.pending)
@@ -148,6 +151,7 @@ class _Head:
     damage: tuple[Damage, ...]
     flat: FlatHash = field(default_factory=FlatHash)
     unsupported: str = ""
+    reserved: bool = False  # its manifest has the size that ours have
 
 
 def _read_head(source: Source, new_hash: NewHash) -> _Head:
@@ -162,13 +166,16 @@ def _read_head(source: Source, new_hash: NewHash) -> _Head:
         broken = True
     at = next((box.offset for box in boxes if box.is_user_type(bmff.C2PA_BOX)), 0)
     end = boxes[-1].end if boxes else 0
+    reserved = any(box.offset == at and box.size == manifest.RESERVED_BYTES for box in boxes)
     if broken or [box.kind for box in boxes] != [b"ftyp", b"uuid", b"moov"] or at != boxes[1].offset:
-        return _Head(None, at, end, (Damage(0, source.size, MANIFEST),))
+        return _Head(None, at, end, (Damage(0, source.size, MANIFEST),), reserved=reserved)
     try:
         ftyp, found, moov = boxes[0].raw(), read_manifest(boxes[1].raw()), boxes[2].raw()
     except SenderFault as fault:
         unsupported = str(fault) if isinstance(fault, UnknownDialect) else ""
-        return _Head(None, at, end, (Damage(at, manifest.RESERVED_BYTES, MANIFEST),), unsupported=unsupported)
+        return _Head(
+            None, at, end, (Damage(at, manifest.RESERVED_BYTES, MANIFEST),), unsupported=unsupported, reserved=reserved
+        )
     head = _Head(found, at, end, tuple(_head_damage(boxes, found, ftyp, moov)), FlatHash(new_hash))
     head.flat.add(boxes[2].offset, moov)
     return head

@@ -1,6 +1,7 @@
 """Whether the files beside the segments agree with them and are signed by a trusted device."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ from agent.wire.signing import key_id_of
 from agent.wire.trust import TrustList
 
 SIDECAR = "sidecar"
+SEGMENT_NAME = re.compile(r"segment-([0-9]{4,6})\.mp4")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Sidecars:
     names: Sequence[str] = ()
     traces: Sequence[str] = ()
     unread: Sequence[str] = ()
+
+    @property
+    def unread_segments(self) -> tuple[int, ...]:
+        """The numbers of segments among `unread`."""
+        names = (SEGMENT_NAME.match(name) for name in self.unread)
+        return tuple(int(found[1]) for found in names if found)
 
 
 def sidecar_findings(

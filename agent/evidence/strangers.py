@@ -35,6 +35,7 @@ def folder_findings(names: Collection[str], traces: Collection[str]) -> Iterator
         text = f"这里是一次导出（有 {PAGE_NAME}），但导出证明 {CERTIFICATE_NAME} 不在：谁导出、取了多少，无从核对。"
         yield Finding(Verdict.MISSING, COMPLETENESS, text, Place(CERTIFICATE_NAME, MISSING))
     rest = sorted(name for name in names if name not in _LISTED | _AIDS and not _BY_PATTERN.fullmatch(name))
+    yield from _told("随附的说明、工具与国密旁证，不在签名之列，未核验", sorted(_AIDS.intersection(names)))
     papers = [name for name in rest if _PAPERS.fullmatch(name)]
     remains = [name for name in rest if _REMAINS.fullmatch(name)]
     yield from _told("文书文本，不由录像签名，由中心对照设备事件链核验", papers)

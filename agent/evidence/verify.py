@@ -114,21 +114,22 @@ def judge(
     findings += [finding for entry in segments for finding in entry.file.besides()]
     if sidecars is not None and not segments:
         findings.append(Finding(Verdict.MISSING, COMPLETENESS, "文件夹中没有任何分段文件（segment-0001.mp4）。"))
-    findings += recording_findings(readable, whole=sidecars is not None)
+    unread = () if sidecars is None else sidecars.unread_segments
+    findings += recording_findings(readable, whole=sidecars is not None, unread=unread)
     photos = {} if sidecars is None else sidecars.photos
     if sidecars is not None:
         given = [*readable, *(entry for entry in segments if entry.number is None)]
         hashed = photo_digests(photos)
-        intact = not _is_damaged(findings)
+        intact = not unread and not _is_damaged(findings)
         findings += sidecar_findings(sidecars, hashed, given, roots, grounds.trust, intact=intact)
         findings += told_photo_findings(hashed, readable, sidecars.unread)
         findings += folder_findings(sidecars.names, sidecars.traces)
     origin = readable[0].found.origin if readable else None
     of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds.trust))
     findings += of_photos
-    compared = _compared(readable, grounds, whole=sidecars is not None)
+    compared = _compared(readable, grounds, whole=sidecars is not None and not unread)
     files_of_notes = {} if sidecars is None else sidecars.notes
-    noted = judge_notes(files_of_notes, readable, roots, grounds.trust, intact=not _is_damaged(findings))
+    noted = judge_notes(files_of_notes, readable, roots, grounds.trust, intact=not unread and not _is_damaged(findings))
     findings += [*noted.findings, *interruption_findings(readable, noted.notes), *compared.findings]
     said = [testimony(entry, grounds.stamps) for entry in readable]
     findings += [finding for told in said for finding in told.findings]

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
 from agent.duty.papers import BESIDE as PAPERS
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, PAGE_NAME
@@ -323,7 +323,9 @@ def _draft(target: Path) -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
     place = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=around))
     try:
-        with _locked(place):
+        with _locked(place) as is_ours:
+            if not is_ours:  # another export took it for one that was killed
+                raise EnvironmentFault("另一次导出正在同一文件夹中清理。请重试。")
             yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)

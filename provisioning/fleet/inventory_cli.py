@@ -186,7 +186,9 @@ def verify(
 
 
 @audit_app.command("head", epilog="例：liuhen-provision audit head --authority authority --out 链头.dsse")
-def head_out(authority: AuthorityDir, to: Annotated[Path, typer.Option("--out", help="写到此文件")]) -> None:
+def head_out(
+    authority: AuthorityDir, to: Annotated[Path, typer.Option("--out", help="写到此文件")], as_json: Json = False
+) -> None:
     """取出已签署的链头，带离机构目录保存，日后据此查出整体重写 (signed head to carry away)."""
     with open_inventory(open_authority(authority).folder, "audit") as opened:
         sealed = opened.records.sealed_head()
@@ -194,7 +196,8 @@ def head_out(authority: AuthorityDir, to: Annotated[Path, typer.Option("--out", 
     if sealed is None:
         raise OperatorFault("审计记录还是空的。请先登记设备。")
     durable.write_bytes(to, sealed)
-    tell(f"第 {end.number} 条的链头已写到 {to}。下一步：交由他人保存。", {}, as_json=False)
+    facts = {"rows": end.number, "head": end.hash, "out": to}
+    tell(f"第 {end.number} 条的链头已写到 {to}。下一步：交由他人保存。", facts, as_json=as_json)
 
 
 @audit_app.command("show", epilog="例：liuhen-provision audit show --authority authority --subject REC-0001")

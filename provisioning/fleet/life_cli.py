@@ -237,7 +237,8 @@ def _erasure_sheet(word: Erasure) -> Sheet:
     facts += [("经办", word.by), ("处置说明", word.reason or "—")]
     said = f"设备声明：{word.events} 条事件、{word.recordings} 个录像均有中心回执，随后擦除密钥与全部内容。"
     lines = [Line("pass" if word.statement else "attention", said if word.statement else "没有设备的声明。")]
-    seen = f"介质 {word.read / 1e6:.1f} MB 逐字节读过，未见密钥、口令、事件库或录像的明文标记。"
+    size = f"{word.read / 1e6:.1f} MB" if word.read >= 100_000 else f"{word.read} 字节"
+    seen = f"介质 {size}逐字节读过，未见密钥、口令、事件库或录像的明文标记。"
     lines.append(Line("pass" if word.read else "attention", seen if word.read else "介质不在手边，没有读过。"))
     lines.append(Line("pass", "证书已吊销，不能再签名或连接。"))
     digest = [("声明摘要", word.statement)] if word.statement else []

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,8 +161,8 @@ def test_power_lost_in_a_trial_of_what_does_not_start_goes_back(
     assert settle(place, SimulatedInstaller(place)) is None
 
 
-def tiny_wheel(folder: Path) -> Path:
-    """A wheel named as ours is whose program only says yes."""
+def tiny_wheel(folder: Path, more: Mapping[str, Path] | None = None) -> Path:
+    """A wheel named as ours is whose program only says yes; `more` are files of the disk, by their name in it."""
     import zipfile
 
     path = folder / "liuhen-9.9-py3-none-any.whl"
@@ -171,6 +172,9 @@ def tiny_wheel(folder: Path) -> Path:
         "liuhen-9.9.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         "liuhen-9.9.dist-info/entry_points.txt": "[console_scripts]\nliuhen-agent = tiny_liuhen:main\n",
     }
+    files |= {name: place.read_text(encoding="utf-8") for name, place in (more or {}).items()}
+    if more:
+        files["firmware_hooks/__init__.py"] = ""
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():
             archive.writestr(name, text)

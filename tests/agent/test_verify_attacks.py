@@ -12,7 +12,11 @@ from agent.evidence.journal import Reason
 from agent.evidence.verify import SegmentFile, verify_recording
 from agent.recording_folder import MAX_SEGMENT_BYTES, MAX_SUMS
 from agent.verify_files import Basis, judge_devices
-from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority
+from agent.wire.envelope import seal
+from agent.wire.identifiers import District
+from agent.wire.signing import KeySigner
+from agent.wire.trust import TRUST_TYPE, trust_list
+from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority, private_key
 from tests.agent.evidence.photos import photo
 from tests.agent.evidence.telling import SECOND, Centre
 from tests.agent.test_verify_cli import _chained, _verify, _verify_exactly, _write
@@ -97,9 +101,80 @@ def test_what_lies_among_photos_is_told(tmp_path: Path, authority: Authority) ->
 def test_all_recordings_of_a_device_are_gone(tmp_path: Path, authority: Authority) -> None:
     """The centre received them; in the folder lie those of other devices, or none."""
     basis = Basis((authority.root,), _chained(tmp_path, authority).grounds(), NOW)
-    (judged,) = judge_devices(tmp_path / "recordings", [], basis)
+    (judged,) = judge_devices([tmp_path / "recordings"], [], basis)
     missing = {place.file for place in judged.report.places}
     assert (judged.report.verdict.value, len(missing)) == ("missing", 3)
+
+
+def test_photos_and_collected_files_are_no_shelf_from_which_recordings_are_missing(
+    tmp_path: Path, authority: Authority
+) -> None:
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    _chained(tmp_path, authority)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(photo(authority.signer()))
+    told = ("--receipts", tmp_path / "receipts.jsonl")
+    assert _verify(photos, *told).returncode == 0
+    assert "缺少录制 REC-0001-R000001" not in _verify(tmp_path / "recordings", photos, *told).stdout
+
+
+def test_recordings_of_a_device_in_two_folders_are_judged_together(tmp_path: Path, authority: Authority) -> None:
+    """None is missing only because it lies in the other folder that was given."""
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    _chained(tmp_path, authority)
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "recordings" / "REC-0001-R000003").rename(other / "REC-0001-R000003")
+    done = _verify(tmp_path / "recordings", other, "--receipts", tmp_path / "receipts.jsonl")
+    told = [line for line in done.stdout.splitlines() if "缺少录制" in line]
+    assert (done.returncode, len(told), "REC-0001-R000002" in told[0]) == (12, 1, True)
+
+
+@pytest.mark.parametrize("name", ["segment-0003.mp4", "segment-0003.mp4.enc"])
+def test_file_that_cannot_be_read_hides_neither_a_stranger_nor_a_gap(tmp_path: Path, name: str) -> None:
+    stranger, own = make_authority("elsewhere"), make_authority()
+    (tmp_path / "root.pem").write_bytes(own.root_pem)
+    for at, (who, gone) in {"a": (stranger, ""), "b": (own, "segment-0002.mp4"), "c": (own, "")}.items():
+        bench = Bench(who.signer())
+        (tmp_path / at).mkdir()
+        place = tmp_path / at / RECORDING
+        _write(place, bench, [bench.sealed(Reason.CONTINUED), bench.sealed(Reason.CONTINUED), bench.sealed()])
+        (place / "segment-0003.mp4").unlink()
+        os.mkfifo(place / name)
+        if gone:
+            (place / gone).unlink()
+    codes = [_verify(tmp_path / at / RECORDING, "--roots", tmp_path / "root.pem").returncode for at in "abc"]
+    assert codes == [14, 12, 2]
+
+
+def test_recording_of_which_a_part_cannot_be_read_makes_its_neighbours_neither_altered_nor_missing(
+    tmp_path: Path, authority: Authority
+) -> None:
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    first = Bench(authority.signer())
+    segments = [first.sealed(Reason.CONTINUED), first.sealed()]
+    second = Bench(authority.signer(), number=2, previous=first.head, now=first.now)
+    _write(tmp_path / "REC-0001-R000001", first, segments)
+    _write(tmp_path / "REC-0001-R000002", second, [second.sealed()])
+    assert _verify(tmp_path).returncode == 0
+    (tmp_path / "REC-0001-R000001" / "segment-0002.mp4").unlink()
+    (tmp_path / "REC-0001-R000001" / "segment-0002.mp4").mkdir()
+    assert _verify(tmp_path).returncode == 2
+
+
+def test_trust_lists_of_two_districts_are_not_counted_against_each_other(recording: Path, authority: Authority) -> None:
+    """The newer number of one would hide what the other revokes."""
+    lists = []
+    for district, version in (("xinghe", 1), ("beidou", 9)):
+        place = recording.parent / f"{district}.dsse"
+        listed = trust_list(District(district), version, NOW, [])
+        place.write_bytes(seal(TRUST_TYPE, listed.encode(), [KeySigner(private_key(f"root {district}"))]))
+        lists += ["--trust", place]
+    (recording.parent / "other.pem").write_bytes(make_authority("beidou").root_pem)
+    roots = ["--roots", recording.parent / "root.pem", "--roots", recording.parent / "other.pem"]
+    done = _verify_exactly(recording, *roots, *lists)
+    assert (done.returncode, "不同的区" in done.stderr) == (2, True)
 
 
 def test_receipts_of_another_device_vouch_for_nothing(authority: Authority) -> None:
@@ -147,6 +222,15 @@ def test_name_with_words_for_a_shell_is_no_command_in_the_report(recording: Path
     commands = [line for line in page.split("\n") if line.startswith("tail -c")]
     assert commands
     assert all(shlex.quote(WORDS_FOR_A_SHELL) in line for line in commands)
+
+
+def test_pictures_that_nobody_known_has_signed_are_not_decoded(recording: Path) -> None:
+    """A decoder is a large target."""
+    target = recording.parent / "report.html"
+    (recording.parent / "other.pem").write_bytes(make_authority("beidou").root_pem)
+    for root, decoded in (("root.pem", True), ("other.pem", False)):
+        _verify_exactly(recording, "--roots", recording.parent / root, "--report", target)
+        assert ("未解码画面" not in target.read_text()) is decoded
 
 
 def test_more_films_than_a_recording_has_are_not_read_one_by_one(recording: Path) -> None:

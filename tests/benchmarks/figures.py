@@ -171,9 +171,9 @@ def random_cuts(bench: Bench) -> list[Row]:
     ours = f"{found.lost} of {found.complete} whole fragments lost in {found.cuts} cuts"
     note = (
         f"{found.cuts - found.refused} verify afterwards as explained-gap; {found.foreign - found.foreign_refused} of "
-        f"{found.foreign} sampled are trusted by c2pa-python and encypher-c2pa"
+        f"{found.foreign} are trusted by c2pa-python and encypher-c2pa"
     )
-    peer = f"plain MP4: {found.plain_frames} frames left in {found.foreign} cuts"
+    peer = f"plain MP4: {found.plain_frames} frames left in {found.plain} sampled cuts"
     return [Row("random cuts", ours, ">= 1 000 cuts, 0 lost", fine, peer, note=note)]
 
 

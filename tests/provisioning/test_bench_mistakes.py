@@ -268,3 +268,10 @@ def test_a_serial_number_is_shown_to_its_end_on_a_narrow_terminal(authority: Aut
 def test_a_cable_that_is_not_there_is_told_without_another_program_s_words(authority: Authority) -> None:
     said = types(authority, "cable", "/dev/ttyACM9")
     assert (said.returncode, "Errno" in said.stderr, said.stderr.count("\n")) == (4, False, 1)
+
+
+def test_a_head_that_is_carried_away_is_told_to_programs_too(authority: Authority, tmp_path: Path) -> None:
+    said = types(authority, "audit", "head", "--out", tmp_path / "head.dsse", "--json")
+    told = json.loads(said.stdout)
+    assert (told["rows"] > 0, len(told["head"])) == (True, 64)
+    assert types(authority, "audit", "verify", "--head", tmp_path / "head.dsse").returncode == 0

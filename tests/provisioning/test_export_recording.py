@@ -495,3 +495,21 @@ def test_export_that_was_killed_leaves_nothing_behind_the_next_one(tmp_path: Pat
     _export(tmp_path, office, Wish(TOLD))
     os.close(held)
     assert (killed.exists(), living.exists()) == (False, True)
+
+
+def _sealed_trust(office: Office) -> bytes:
+    return seal(TRUST_TYPE, _trust(office).encode(), [KeySigner(private_key("root xinghe"))])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_command_vouches_for_the_whole_folder_of_an_export(tmp_path: Path, office: Office, masked: bool) -> None:
+    """A masked film is no film of a device: the certificate speaks for it, and C2PA software."""
+    masks = (Mask(0, 0, 64, 48),) if masked else ()
+    out, certificate = _export(tmp_path, office, Wish(TOLD, **STRETCH, masks=masks) if masked else Wish(TOLD))
+    (tmp_path / "trust.dsse").write_bytes(_sealed_trust(office))
+    given = ["--roots", str(out / ROOT_NAME), "--trust", str(tmp_path / "trust.dsse")]
+    done = CliRunner().invoke(app, [str(out), *given])
+    assert done.exit_code == 0, done.output
+    if masked:
+        alone = CliRunner().invoke(app, [str(out / certificate.taken[0].file), *given])
+        assert (alone.exit_code, "C2PA 软件" in alone.output, "被改" in alone.output) == (2, True, False)

@@ -27,6 +27,7 @@ from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
 from agent.evidence.token_form import token_path
 from agent.evidence.verify import Grounds, Sidecars, verify_recording
 from agent.wire.identifiers import Digest, District
+from agent.wire.instant import TimeState
 from agent.wire.trust import Role, TrustList, trust_list
 from provisioning.authority.authority import init_authority
 from provisioning.center.export import Office, Wish, export_recording
@@ -63,12 +64,17 @@ def asking(tsa: Tsa, hours_ago: int = 0) -> Authority:
     return Authority(lambda request: tsa.answer(request, hours_ago), [tsa.root])
 
 
-def recording(folder: Path, *, days: int = 9000, begin: datetime | None = None, segments: int = 1) -> Path:
-    """A recording with its sidecars, as a device leaves it."""
+def recording(
+    folder: Path, *, days: int = 9000, begin: datetime | None = None, segments: int = 1, unset: bool = False
+) -> Path:
+    """A recording with its sidecars, as a device leaves it; `unset`: its clock stood in 1970."""
     options = {"days": days} | ({"begin": begin} if begin else {})
     bench = Bench(AUTHORITY.signer(**options))
     if begin:
         bench.now = replace(bench.now, wall=(begin + HOUR).replace(microsecond=0))
+    if unset:
+        wall = datetime(1970, 1, 1, 1, tzinfo=UTC)
+        bench.now = replace(bench.now, wall=wall, state=TimeState.UNSET, error_ms=None)
     ends = [Reason.CONTINUED] * (segments - 1) + [Reason.STOPPED]
     files = {f"segment-{number:04d}.mp4": bench.sealed(reason) for number, reason in enumerate(ends, start=1)}
     files["journal.jsonl"] = journal_lines(bench.records)
@@ -199,6 +205,17 @@ def test_expired_device_is_trusted_through_a_token_from_before(tmp_path: Path, t
     assert encypher_accepts(segment.read_bytes(), AUTHORITY.root_pem, tsa.root_pem)
     seen = report(folder, tsa.root, now=now)
     assert (seen.verdict, seen.time.status) == (Verdict.COMPLETE, Status.PASSED)
+
+
+def test_device_without_a_clock_is_judged_by_the_day_of_its_token(tmp_path: Path, tsa: Tsa) -> None:
+    """Its certificate has ended since; nobody but the authority knows when it signed."""
+    now = datetime.now(UTC)
+    folder = recording(tmp_path / "R", days=1, begin=now - HOUR - timedelta(days=1), unset=True)
+    assert report(folder, tsa.root, now=now).verdict is Verdict.UNTRUSTED
+    stamp_recording(folder, asking(tsa, hours_ago=3))
+    seen = report(folder, tsa.root, now=now)
+    assert seen.verdict is not Verdict.UNTRUSTED
+    assert any("时间戳见证时证书有效" in line for line in seen.time.lines)
 
 
 def test_token_from_after_the_expiry_proves_nothing_and_that_is_said(tmp_path: Path, tsa: Tsa) -> None:

@@ -3,6 +3,7 @@
 import itertools
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -31,11 +32,33 @@ SAME = [
     files.test_revocation_keeps_its_first_moment_and_raises_the_version,
     files.test_evidence_leaf_has_what_c2pa_and_cms_ask_for,
     files.test_trust_list_lost_in_an_interruption_is_signed_again_from_the_register,
+    files.test_init_again_changes_nothing_and_for_another_district_is_refused,
+]
+REFUSING = [
+    files.test_threat_malicious_technician_gets_no_certificate_for_a_name_outside_the_pattern,
+    files.test_person_that_could_pass_for_a_device_or_a_topic_is_refused,
+    files.test_unfit_request_is_refused,
 ]
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
+    return in_the_token(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """For tests that need no authority of their own: making two keys in the token takes most of their time."""
+    return in_the_token(tmp_path_factory.mktemp("shared"))
+
+
+def cases(test: Any) -> list[Any]:
+    """What the file backend's test is run with, one after the other."""
+    (mark,) = test.pytestmark
+    return list(mark.args[1])
+
+
+def in_the_token(tmp_path: Path) -> Authority:
     token, number = soft_token(), next(NUMBERS)
     pin = tmp_path / "pin"
     pin.write_text(f"{PIN}\n")
@@ -48,6 +71,23 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.mark.parametrize("test", SAME, ids=lambda test: test.__name__.removeprefix("test_"))
 def test_token_does_what_files_do(authority: Authority, test: object) -> None:
     test(authority)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("test", REFUSING, ids=lambda test: test.__name__.removeprefix("test_"))
+def test_token_refuses_what_files_refuse(authority: Authority, test: Any) -> None:
+    for case in cases(test):
+        test(authority, case)
+
+
+@pytest.mark.parametrize("profile", cases(files.test_foreign_verifier_accepts_every_leaf_strictly))
+def test_foreign_verifier_accepts_every_leaf_of_the_token(shared: Authority, tmp_path: Path, profile: str) -> None:
+    files.test_foreign_verifier_accepts_every_leaf_strictly(shared, tmp_path, profile)
+
+
+def test_token_and_certificates_are_kept_when_the_database_is_lost(authority: Authority) -> None:
+    before = KeyStore(authority.folder).key("root").public_key()
+    files.test_an_authority_that_lost_its_database_keeps_its_root_and_says_so(authority, empty=False)
+    assert KeyStore(authority.folder).key("root").public_key() == before
 
 
 def test_no_key_of_the_authority_is_in_its_folder_and_none_can_be_taken_out(authority: Authority) -> None:

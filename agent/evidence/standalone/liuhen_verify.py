@@ -207,8 +207,8 @@ def clock(moment): return f"{EPOCH + timedelta(milliseconds=moment[0], hours=8):
 def trusted_path(chain, roots):
     """Common name of the leaf and the dates of the whole path from DER `chain` (leaf first) to one of `roots`."""
     require(1 <= len(chain) <= 4); path = [x509.load_der_x509_certificate(entry) for entry in chain]; require(all(entry.endswith(b"\0" + it.signature) for entry, it in zip(chain, path, strict=True)))
-    path.append(next(root for root in [*roots, None] if root is None or root.subject == path[-1].issuer))
-    part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value; usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
+    part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value; other = lambda root: x509.SubjectKeyIdentifier.from_public_key(root.public_key()).digest != part(path[-1], x509.AuthorityKeyIdentifier).key_identifier
+    path.append(next(root for root in [*(sorted(roots, key=other) if len(roots) > 1 else roots), None] if root is None or root.subject == path[-1].issuer)); usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
     require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
         limits = certificate.verify_directly_issued_by(issuer) or part(issuer, x509.BasicConstraints)

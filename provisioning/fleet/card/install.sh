@@ -1,10 +1,12 @@
 #!/bin/sh
 # Runs once on a device, from its card: puts the programs in place and has the device enrol at every start until it is
 # one. `sh install.sh [CARD [ROOT]]`; with ROOT into an image, where nothing is started. Running it again changes nothing.
+# What a device does not need (a recorder no screen) is enabled too and does not start: the units' conditions say so.
 set -eu
 card=${1:-/boot/firmware/liuhen}
 root=${2:-}
 opt=$root/opt/liuhen
+units="liuhen-firstboot liuhen-settle liuhen-agent liuhen-renew.timer liuhen-kiosk liuhen-screen"
 [ -n "$root" ] || exec > "$card/install.log" 2>&1  # FAT: a card reader shows it
 version=$(cat "$card/wheels/VERSION" 2>/dev/null || echo installed)
 release=$opt/releases/$version
@@ -27,7 +29,9 @@ if [ -z "$root" ]; then
     systemd-tmpfiles --create
     udevadm control --reload
     systemctl daemon-reload
-    systemctl enable liuhen-firstboot liuhen-settle liuhen-agent liuhen-renew.timer
+    systemctl enable $units
     [ "${LIUHEN_START:-yes}" = no ] || systemctl start --no-block liuhen-firstboot liuhen-renew.timer
+elif command -v systemctl > /dev/null; then
+    systemctl --quiet --root="$root" enable $units
 fi
 echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $version" > "$card/applied.txt"

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from agent.errors import SenderFault
+from agent.evidence import clip
 from agent.evidence.account import open_accounts
 from agent.evidence.bmff import Source
 from agent.evidence.journal import Reason
@@ -17,8 +18,9 @@ from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, Digest
 from agent.wire.instant import TimeState
 from agent.wire.receipts import RECEIPT_TYPE, Receipt
-from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, make_authority, patched
+from tests.agent.evidence.bench import DEVICE, NOW, START, Authority, Bench, make_authority, patched
 from tests.agent.evidence.telling import SECOND, Centre
+from tests.support.media import FRAGMENT_MS
 
 
 @pytest.fixture
@@ -347,6 +349,32 @@ def test_revoked_device_without_a_clock_is_untrusted(centre: Centre, bench: Benc
     data = bench.sealed()
     centre.revoked_at = NOW + timedelta(days=1)
     assert centre.report(data).verdict is Verdict.UNTRUSTED
+
+
+def test_witness_of_a_later_segment_saw_the_earlier_ones_as_well(centre: Centre, bench: Bench) -> None:
+    """Through the chain: the head it saw contains them. The device's own clock was never set."""
+    bench.now = replace(bench.now, state=TimeState.UNSET, error_ms=None)
+    segments = [bench.sealed(Reason.CONTINUED), bench.sealed()]
+    centre.follow(bench)
+    centre.revoked_at = NOW + timedelta(days=1)
+    assert centre.report(*segments).verdict is Verdict.UNTRUSTED
+    centre.witness(bench, len(bench.records))
+    assert centre.report(*segments).verdict is not Verdict.UNTRUSTED
+
+
+def test_exact_cut_is_not_missing_what_the_device_told_of_after_it(centre: Centre, bench: Bench) -> None:
+    """That more follows is what an excerpt says of itself."""
+    data = bench.sealed()
+    centre.follow(bench, heads=(3, 6))
+    source = Source.of_bytes(data)
+    begin = START.wall + timedelta(milliseconds=2 * FRAGMENT_MS)
+    cut = clip.cut(source, examine(source), begin, begin + timedelta(milliseconds=FRAGMENT_MS))
+    taken = cut.head + source.read_at(cut.offset, cut.size)
+    report = centre.report(taken, whole=False)
+    assert (report.verdict, any("节选" in line for line in report.completeness.lines)) == (
+        Verdict.UNEXPLAINED_GAP,
+        True,
+    )
 
 
 def test_newer_trust_list_of_the_verifier_overrules_an_older_one_in_the_account(centre: Centre, bench: Bench) -> None:

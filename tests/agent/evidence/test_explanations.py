@@ -150,6 +150,13 @@ def test_note_written_after_its_key_was_revoked_explains_nothing(
     assert explained is (told is Verdict.EXPLAINED_GAP)
 
 
+def test_note_written_when_its_certificate_was_over_explains_nothing(authority: Authority, bench: Bench) -> None:
+    data = bench.sealed(events={1: gap(bench)})
+    assert report(authority, data, sealed_notes(bench, note(bench))).verdict is Verdict.EXPLAINED_GAP
+    late = note(bench, written=NOW + timedelta(days=20_000))
+    assert report(authority, data, sealed_notes(bench, late)).verdict is not Verdict.EXPLAINED_GAP
+
+
 def test_note_signed_under_another_root_is_not_believed(authority: Authority, bench: Bench) -> None:
     data = bench.sealed(events={1: gap(bench)})
     foreign = {"0001.dsse": seal_note(note(bench), make_authority("beidou").signer())}
