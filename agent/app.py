@@ -15,6 +15,7 @@ from agent.adapters.content_folder import ContentFolder
 from agent.adapters.data_keys import read_archive_key
 from agent.adapters.database import Database, open_database
 from agent.adapters.disclosed_folder import DisclosedFolder
+from agent.adapters.disk_kind import refuse_lossy
 from agent.adapters.folder_watch import FolderWatch
 from agent.adapters.hall_folder import HallFolder
 from agent.adapters.key_requests import KeyRequests
@@ -111,6 +112,7 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
     logging.getLogger("agent").addHandler(log)
     with ExitStack() as stack:
         stack.callback(logging.getLogger("agent").removeHandler, log)
+        refuse_lossy(config.state_dir)
         stack.enter_context(state_lock.hold(config.state_dir))
         signer, trust = own_signer(config), read_trust_list(config)
         database, loss = open_database(config.state_dir / DATABASE)

@@ -28,12 +28,12 @@ CHUNK = 2**20
 _FOREIGN = re.compile(rb"(?!(?:\xef\xbb\xbf)?\s*<)|[^>]*encoding\s*=\s*[\"'](?!utf-8|us-ascii)", re.IGNORECASE)
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _LITERAL = re.compile(r"\"[^\"]*\"|\[[^\]]*\]|\\.")
-
 NOT_WHOLE = (
     zipfile.BadZipFile, zlib.error, Xml.ParseError, LookupError, ValueError, OverflowError, EOFError,
     NotImplementedError, RuntimeError,
 )  # fmt: skip
 """What reading a file that is not whole ends in: a broken archive, a name that is not there, a number that is none."""
+
 Area = tuple[int, int, int, int]  # first row, first column, last row, last column, from 1
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROWS, TABLE, TESTS = HERE / "matrix.toml", HERE / "MATRIX.md", HERE.parent
 EVERY = "*"
+GROUP = re.compile(r"\[|@")
 COUNTED = re.compile(r"(\d+) of (\d+) ((?:runs|disks|inputs)[^,]*)")
 HEAD = """# The fault matrix
 
@@ -67,7 +68,7 @@ def results(files: Iterable[Path]) -> list[Result]:
         for case in ElementTree.parse(file).iter("testcase"):  # noqa: S314 - our own pytest wrote it
             name = case.get("name", "")
             place = case.get("classname", "").removeprefix("tests.").replace(".", "/")
-            test = f"{place}.py::{name.partition('[')[0]}"
+            test = f"{place}.py::{re.split(GROUP, name)[0]}"  # pytest-xdist puts a group behind an @
             kinds = {child.tag for child in case}
             ended = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "held"
             said = [it.get("value", "") for it in case.iter("property") if it.get("name") == "measured"]
