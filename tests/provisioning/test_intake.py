@@ -438,8 +438,8 @@ def test_a_refused_birth_does_not_come_back_over_what_was_said_after_it(center: 
     center.take(sealed_status(center.b, B, 9), state_topic(A))
     center.take(b"", state_topic(A))
     assert not center.ingest._states
-    for number in range(1_200):
-        center.take(b"{}", state_topic(DeviceId(f"REC-{number:04d}")))
+    many = [(state_topic(DeviceId(f"REC-{number:04d}")), b"{}") for number in range(1_200)]
+    center.ingest.take(many, NOW, 0)
     assert len(center.ingest._states) == 1_000
 
 
