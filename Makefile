@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults simulate test-soak test-camera test-drivers test-mosquitto test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults fault-matrix simulate test-soak test-camera test-drivers test-mosquitto test-arm64 test-hardware lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,11 @@ bench: .venv/test.installed ## the figures of signing and verifying beside their
 test-faults: .venv/test.installed ## the slow tier: many kills and faults in a row
 	@sh tests/system-packages.sh
 	$(BIN)/pytest -m faults -s $(ARGS)
+
+fault-matrix: .venv/test.installed ## plays every test of the fault matrix and writes tests/faults/MATRIX.md; two hours
+	@sh tests/system-packages.sh
+	-$(BIN)/pytest -m "" --junitxml=.cache/fault-matrix.xml $$($(BIN)/python -m tests.faults.matrix --names) $(ARGS)
+	$(BIN)/python -m tests.faults.matrix .cache/fault-matrix.xml
 
 simulate: .venv/test.installed ## a district in virtual time; ARGS="--seeds 0:10000" or ARGS="--seed 4711 --log"
 	$(BIN)/python -m tests.simulator $(ARGS)

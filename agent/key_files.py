@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.signing import KeySigner, key_id_of, load_pem_certificates
 
+MAX_BYTES = 2**20  # ours; keys and chains are below a hundredth of it
+
 
 def read_private(path: Path, what: str = "私钥") -> bytes:
     """The content of a file that only its owner may read; raises `OperatorFault` otherwise. `what` it holds, for the
@@ -58,6 +60,10 @@ def read_signer(key_file: Path, chain_file: Path) -> KeySigner:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise OperatorFault(f"无法读取 {path}：{error.strerror or error}。请检查路径与权限。") from error
+    if len(content) > MAX_BYTES:
+        raise OperatorFault(f"{path} 过大，不是密钥或证书。请检查路径。")
+    return content

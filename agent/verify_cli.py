@@ -21,7 +21,7 @@ from agent.evidence.account_chain import UnsoundAccount
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME
 from agent.evidence.places import clock_text, wall_text
-from agent.evidence.report import Place, Report, Status, Verdict
+from agent.evidence.report import Place, Status, Verdict
 from agent.key_files import read_private_key
 from agent.recording_folder import SEGMENTS
 from agent.report_file import write_report
@@ -54,6 +54,7 @@ _STATUS_NAMES = {
     Status.FAILED: ("不通过", "bold red"),
     Status.NOT_JUDGED: ("未评判", "dim"),
 }
+UNREADABLE = "unreadable"
 _COLOURS = {Verdict.COMPLETE: "bold green", Verdict.EXPLAINED_GAP: "bold yellow"}
 _HELP = """检验录像是否完整、未改、出自本区设备（verify recordings）。
 
@@ -102,7 +103,6 @@ def verify(
     """Verify every path, print its report, and exit with the code of the worst verdict."""
     if not paths:
         raise OperatorFault(NO_PATH)
-    parts = {path: parts_of(path) for path in paths}
     try:
         basis = read_basis(roots or [], trust or [], receipts or [], datetime.now(UTC), tsa_root or [])
     except UnsoundAccount as fault:
@@ -111,13 +111,13 @@ def verify(
     if key is not None:
         basis = replace(basis, archive=read_private_key(key))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    tell = _tell_json if as_json else lambda judged: _show(console, judged.path, judged.report)
+    tell = _tell_json if as_json else lambda judged: _show(console, judged)
     session = _Session(basis, tell, keep=report is not None)
-    for path, places in parts.items():
-        session.verify(path, places)
+    for path in dict.fromkeys(paths):
+        session.verify(path)
     session.finish()
     if report is not None:
-        session.write(report)
+        session.write(report, paths)
     raise typer.Exit(session.exit_code)
 
 
@@ -132,11 +132,17 @@ class _Session:
         self._shelves: list[Path] = []
         self._placed: list[Placed] = []
 
-    def verify(self, path: Path, places: Sequence[Path]) -> None:
-        """Judge `places`, which are `path` itself or the recordings in it."""
+    def verify(self, path: Path) -> None:
+        """Judge `path`, or the recordings in it; what cannot be read keeps nothing else from being judged."""
+        try:
+            places = parts_of(path)
+            besides = besides_photos(path, places)
+        except OperatorFault as fault:
+            self._say_unread(fault)
+            return
         shelf = is_shelf(path, places)
         self._shelves += [path] if shelf else []
-        for line in besides_photos(path, places):
+        for line in besides:
             self._say_unread(OperatorFault(line))
         for place in places:
             try:
@@ -169,8 +175,12 @@ class _Session:
         typer.echo(str(fault), err=True)
         self._unread.append(str(fault))
 
-    def write(self, target: Path) -> None:
-        """The HTML report on everything judged; that it cannot be written is told, and hides no verdict."""
+    def write(self, target: Path, paths: Sequence[Path]) -> None:
+        """The HTML report on everything judged; that it cannot be written, or would lie among the evidence `paths`, is
+        told, and hides no verdict."""
+        if any(path.is_dir() and target.resolve().is_relative_to(path.resolve()) for path in paths):
+            self._say_unread(OperatorFault(f"报告 {target} 不能写进被检验的文件夹。请用 --report 另选位置。"))
+            return
         if not self._sections:
             self._say_unread(OperatorFault("没有可写入报告的结论。请先排除读取错误。"))
             return
@@ -250,8 +260,12 @@ def _basis_lines(basis: Basis) -> Iterator[str]:
 
 
 def _tell_json(judged: Judged) -> None:
-    unread = {"unread": judged.unread} if judged.unread else {}
-    said = json.dumps({"path": str(judged.path), **judged.report.as_json(), **unread}, ensure_ascii=False)
+    told = judged.report.as_json()
+    if judged.unread:
+        told |= {"unread": judged.unread, "exit_code": exit_code([judged.report.verdict], judged.unread)}
+        hidden = {"verdict": UNREADABLE, "verdict_zh": "读不到"}  # what could not be read may be worse than what was
+        told |= hidden if told["exit_code"] == OperatorFault.exit_code else {}
+    said = json.dumps({"path": str(judged.path), **told}, ensure_ascii=False)
     typer.echo("".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in said))  # a name need not be text
 
 
@@ -263,9 +277,12 @@ def _progress(total: int) -> Progress:
     )
 
 
-def _show(console: Console, path: Path, report: Report) -> None:
-    colour = _COLOURS.get(report.verdict, "bold red")
-    console.print(Text.assemble(shown(str(path)), "  ", (f"{report.verdict.chinese} {report.verdict}", colour)))
+def _show(console: Console, judged: Judged) -> None:
+    path, report = judged.path, judged.report
+    colour, words = _COLOURS.get(report.verdict, "bold red"), f"{report.verdict.chinese} {report.verdict}"
+    if judged.unread and exit_code([report.verdict], judged.unread) == OperatorFault.exit_code:
+        colour, words = "bold red", f"读不到 {UNREADABLE}（读到的部分：{words}）"
+    console.print(Text.assemble(shown(str(path)), "  ", (words, colour)))
     if report.device is not None:
         what = "" if report.recording is None else f"录制 {report.recording}，"
         minutes, seconds = divmod(round(report.duration_s), 60)

@@ -43,6 +43,7 @@ from agent.recording_folder import (
     reading,
     segment_paths,
 )
+from agent.wire.envelope import MAX_TRUST_LIST_BYTES
 from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId, Digest
 from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
@@ -51,6 +52,7 @@ EXCERPTS = "excerpt-*.mp4"
 PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
 FOREIGN = "带有 C2PA 凭证，但不是本系统设备的录像（如导出的遮挡片段）。请用 C2PA 软件检验；导出的请检验整个文件夹。"
 BESIDES_TOLD = 20  # ours; names in one line
+MAX_PEM_BYTES = 2**20  # ours; a bundle of a hundred certificates has a tenth of it
 MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 
 
@@ -124,7 +126,7 @@ def size_of(path: Path) -> int:
     """How many bytes of segments `judge_path` will read there; raises `OperatorFault`."""
     with reading(path):
         files = path.iterdir() if path.is_dir() and collected_folder(path) is not None else segment_paths(path)
-        return sum(name.stat().st_size for name in files)
+        return sum(it.stat().st_size for it in files if it.exists())  # a link into nothing is told when it is read
 
 
 def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspect: Inspect | None = None) -> Judged:
@@ -283,8 +285,7 @@ def read_basis(
 
 
 def _certificates(path: Path, instead: str) -> list[x509.Certificate]:
-    with reading(path):
-        content = path.read_bytes()
+    content = _bounded(path, MAX_PEM_BYTES)
     try:
         return load_pem_certificates(content)
     except SenderFault as error:
@@ -301,14 +302,19 @@ def _token_reader(roots: Sequence[x509.Certificate]) -> TokenReader:
 
 
 def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustList | None:
-    sealed = []
-    for path in paths:
-        with reading(path):
-            sealed.append(path.read_bytes())
+    sealed = [_bounded(path, MAX_TRUST_LIST_BYTES) for path in paths]
     try:
         return newest_trust(sealed, roots)
     except SenderFault as fault:
         raise OperatorFault(f"{'、'.join(map(str, paths))}：{fault}请检查 --trust 与 --roots 是否同属一区。") from fault
+
+
+def _bounded(path: Path, most: int) -> bytes:
+    with reading(path), path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise OperatorFault(f"{path} 过大，不是这里要的文件。请检查路径。")
+    return content
 
 
 @dataclass(frozen=True)
@@ -321,4 +327,6 @@ class _Lines:
         for path in self.paths:
             with reading(path), path.open("rb") as stream:
                 while line := stream.readline(MAX_LINE_BYTES):
+                    if len(line) == MAX_LINE_BYTES:
+                        raise OperatorFault(f"{path} 中有一行过长，不是中心导出的凭据。请检查路径。")
                     yield line

@@ -28,12 +28,15 @@ class IdentityView:
     face: Face | None = None
 
 
-def identity_view(text: str, shelf: Shelf, now: datetime, trust: TrustList, place: District) -> IdentityView:
-    """The answer for `text`, a scanned code; empty for none yet."""
+def identity_view(
+    text: str, shelf: Shelf, now: datetime, trust: TrustList, place: District, *, clock_set: bool = True
+) -> IdentityView:
+    """The answer for `text`, a scanned code; empty for none yet. `clock_set`: whether this screen knows the time."""
     if not text.strip():
         return IdentityView()
     try:
-        checked = check_code(text, trust=trust, now=now, place=place, roster=roster_of(shelf, now))
+        roster = roster_of(shelf, now)
+        checked = check_code(text, trust=trust, now=now, place=place, roster=roster, clock_set=clock_set)
     except SenderFault as fault:
         return IdentityView((Banner("stop", str(fault)),))
     face = officers_faces(shelf, now).get(checked.officer.certificate) if checked.officer is not None else None
@@ -44,7 +47,7 @@ def _banners(checked: CheckedCode) -> list[Banner]:
     code = checked.code
     banners = [Banner("info", GENUINE.format(code.device, minute_text(code.issued)))]
     banners += [Banner("warn", doubt) for doubt in checked.doubts]
-    if checked.officer is not None or not checked.doubts:
+    if checked.listed:  # without a list nobody can be missing from it, and a doubt says so
         words = "；".join(LABEL_WORDS[label] for label in checked.labels)
         banners += [Banner("stop", REFUSED.format(f"{words}。"))] if words else []
     return banners

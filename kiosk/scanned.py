@@ -18,6 +18,8 @@ def scanned(display: Display, asked: Asked) -> Answered:
     elif is_badge(text.strip()):
         title, view = "核验胸牌、公示牌", badge_view(text, display.feed.shelf, now)
     else:
-        title, view = "核验身份码、查询回执", identity_view(text, display.feed.shelf, now, trust, place)
+        clock_set = display.instant().wall >= trust.issued_at  # before that it is surely wrong (1970)
+        view = identity_view(text, display.feed.shelf, now, trust, place, clock_set=clock_set)
+        title = "核验身份码、查询回执"
     frame = display.frame("verify", title, "/code", asked.large)
     return Answered(display.page("identity.html", frame, view, private=bool(text)))

@@ -27,6 +27,7 @@ from agent.wire.trust import Role, TrustList
 PREFIX, DOMAIN = "LH1", b"liuhen identity code v1\n"
 GOOD_FOR = timedelta(minutes=5)  # ours: long enough to be scanned, too short to be passed on
 SKEW = timedelta(minutes=2)  # ours: two devices with NTP or GNSS are closer; one without says so
+OLD_CODE = "时钟未校准，无法判断身份码是否过期，可能是以前的旧码。请让执法人员当面重新出示，并核对证件。"
 MAX_CHARACTERS = 1200  # ours: a QR code that a kiosk's scanner still reads
 
 
@@ -62,13 +63,14 @@ class IdentityCode:
 
 @dataclass(frozen=True)
 class CheckedCode:
-    """A genuine code and what the personnel list says; `officer` None when he is not on it. `doubts` are Chinese lines,
-    none when nothing speaks against him."""
+    """A genuine code and what the personnel list says; `officer` None when he is not on it, `listed` whether there was
+    a list to look into. `doubts` are Chinese lines, none when nothing speaks against him."""
 
     code: IdentityCode
     officer: Officer | None
     labels: tuple[Label, ...]
     doubts: tuple[str, ...] = ()
+    listed: bool = True
 
 
 def sign_code(code: IdentityCode, signer: Signer) -> str:
@@ -89,14 +91,14 @@ def check_code(
         raise SenderFault("身份码已过期或时间不符。请让执法人员重新出示。", "expired")
     officer = None if roster is None else roster.officers.get(code.certificate)
     labels = personal_labels(officer, Demand(now.astimezone(BEIJING).date()))
-    return CheckedCode(code, officer, labels, tuple(_doubts(code, officer, roster, clock_set)))
+    return CheckedCode(code, officer, labels, tuple(_doubts(code, officer, roster, clock_set)), roster is not None)
 
 
 def _doubts(code: IdentityCode, officer: Officer | None, roster: Roster | None, clock_set: bool) -> list[str]:
     found: Mapping[str, bool] = {
         "本机尚无人员资格清单，无法核对执法资格。": roster is None,
         "出示设备与清单登记的单位不一致。": officer is not None and officer.unit != code.unit,
-        "时钟未校准，无法判断身份码是否过期。": not (code.clock_set and clock_set),
+        OLD_CODE: not (code.clock_set and clock_set),
     }
     return [text for text, holds in found.items() if holds]
 

@@ -82,9 +82,10 @@ def _take_batch(sheets: dict[DeviceId, Sheet], data: bytes, trust: TrustList) ->
 
 
 def _take_countersigned(sheets: dict[DeviceId, Sheet], event: DeviceEvent, signer: Credential) -> None:
-    """A second recorder's word on another one's head: its own signature carries it, no receipt is needed."""
+    """A second recorder's word on another one's head: its own signature carries it, no receipt is needed. Nobody but
+    its own clock says when, so that of one whose key was revoked at any time is none."""
     witness = countersigned(event)
-    if witness is not None and signer.role in WITNESS_ROLES:
+    if witness is not None and signer.role in WITNESS_ROLES and signer.revoked_at is None:
         signer.valid_at(witness.at)
         _sheet(sheets, recording_device(witness.recording)).witnesses.append(witness)
 

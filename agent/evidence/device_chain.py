@@ -175,9 +175,10 @@ def _missing(recording: RecordingId, why: str) -> Finding:
 
 
 def _step(before: ChainLink, after: ChainLink, between: Sequence[ToldRecording]) -> Iterator[Finding]:
-    if after.previous in before.heads or between or before.partly:  # those between are missing, and named so
-        return
     skipped = recording_number(after.recording) - recording_number(before.recording) - 1
+    unknown = before.partly and skipped == 0
+    if after.previous in before.heads or between or unknown:  # those between are missing, and named so
+        return
     if skipped < 0:
         text = f"{after.recording} 出现了两次。"
         yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(after.recording, "duplicated"))

@@ -7,6 +7,7 @@ no merged cells), this 0.3 s, and it tells a formula from what the formula gave.
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import IO
@@ -15,13 +16,24 @@ from xml.etree import ElementTree as Xml  # documents with a DOCTYPE are refused
 from agent.errors import OperatorFault
 
 MAX_UNPACKED = 200 * 2**20  # ours, against a file that unpacks without end
+MAX_COLUMNS = 1_000  # ours; a published list has some twelve
+MAX_INSIDE = 8 * MAX_COLUMNS  # ours; elements of one row, a cell with runs of text has some
+MAX_STRINGS = 1_000_000  # ours
+MAX_MERGED = 500_000  # ours; cells in merged areas, all together
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})  # section 18.8.30
 EPOCH = datetime(1899, 12, 30)
+CHUNK = 2**20
+_FOREIGN = re.compile(rb"(?!(?:\xef\xbb\xbf)?\s*<)|[^>]*encoding\s*=\s*[\"'](?!utf-8|us-ascii)", re.IGNORECASE)
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _LITERAL = re.compile(r"\"[^\"]*\"|\[[^\]]*\]|\\.")
 
+NOT_WHOLE = (
+    zipfile.BadZipFile, zlib.error, Xml.ParseError, LookupError, ValueError, OverflowError, EOFError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What reading a file that is not whole ends in: a broken archive, a name that is not there, a number that is none."""
 Area = tuple[int, int, int, int]  # first row, first column, last row, last column, from 1
 
 
@@ -36,7 +48,7 @@ class Sheet:
                 raise OperatorFault("表格文件解开后过大，未导入。请另存为 .csv。")
             self._texts, self._dates = self._shared(), self._date_styles()
             self._name = self._first_sheet()
-        except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
+        except NOT_WHOLE as error:
             raise _broken(error) from error
         self.merged: list[Area] = []
 
@@ -44,16 +56,38 @@ class Sheet:
         """Line and texts by column, both from 1; raises `OperatorFault` for a file that is not whole."""
         line = 0
         try:
-            for _, element in Xml.iterparse(self._open(self._name)):  # noqa: S314 - see above
-                if element.tag == MAIN + "row":
-                    line = int(element.get("r") or line + 1)
-                    yield line, self._cells(element)
-                    element.clear()
-                elif element.tag == MAIN + "mergeCell":
-                    first, _, last = element.get("ref", "").partition(":")
-                    self.merged.append((*_place(first), *_place(last or first)))
-        except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, IndexError, EOFError) as error:
+            for element in self._each(self._name, "row", "mergeCell"):
+                if element.tag == MAIN + "mergeCell":
+                    self._merge(element.get("ref", ""))
+                    continue
+                before, line = line, int(element.get("r") or line + 1)
+                if line <= before:
+                    raise OperatorFault(f"表格中第 {line} 行出现了两次，未导入。请用表格软件重新另存。")
+                yield line, self._cells(element)
+        except NOT_WHOLE as error:
             raise _broken(error) from error
+
+    def _merge(self, reference: str) -> None:
+        first, _, last = reference.partition(":")
+        self.merged.append((*_place(first), *_place(last or first)))
+        if sum(abs(it[2] - it[0] + 1) * abs(it[3] - it[1] + 1) for it in self.merged) > MAX_MERGED:
+            raise OperatorFault("表格中合并的单元格过多，未导入。请取消合并或另存为 .csv。")
+
+    def _each(self, name: str, *tags: str) -> Iterator[Xml.Element]:
+        """The elements so called, each whole and alone in memory: what lies before it in its parent is let go."""
+        parents: list[Xml.Element] = []
+        wanted, inside = {MAIN + tag for tag in tags}, 0
+        for event, element in Xml.iterparse(self._open(name), events=("start", "end")):  # noqa: S314 - see above
+            if event == "start":
+                inside = 0 if element.tag in wanted else inside + 1
+                if inside > MAX_INSIDE:  # counted and not looked up: the parser is ahead of what it tells
+                    raise OperatorFault(f"表格的一行超过 {MAX_COLUMNS} 格，未导入。请检查文件。")
+                parents.append(element)
+                continue
+            parents.pop()
+            if element.tag in wanted:
+                yield element
+                parents[-1].clear()
 
     def _cells(self, row: Xml.Element) -> dict[int, str]:
         cells, column = {}, 0
@@ -81,9 +115,16 @@ class Sheet:
         return value
 
     def _open(self, name: str) -> IO[bytes]:
+        """The part, in UTF-8 and without a document type, wherever one could stand: no entity is ever expanded."""
         with self._packed.open(name) as file:
-            if b"<!" in file.read(1024):
-                raise OperatorFault("表格文件中有文件类型声明，未导入。请用表格软件重新另存。")
+            head = before = file.read(CHUNK)
+            if b"\0" in head or _FOREIGN.match(head):
+                raise OperatorFault("表格文件的文字编码不是 UTF-8，未导入。请用表格软件重新另存。")
+            while before:
+                if b"<!DOCTYPE" in before:
+                    raise OperatorFault("表格文件中有文件类型声明，未导入。请用表格软件重新另存。")
+                chunk = file.read(CHUNK)
+                before = before[-len("<!DOCTYPE") :] + chunk if chunk else b""
         return self._packed.open(name)
 
     def _root(self, name: str) -> Xml.Element:
@@ -93,10 +134,16 @@ class Sheet:
     def _shared(self) -> list[str]:
         if "xl/sharedStrings.xml" not in self._packed.namelist():
             return []
-        return [_run(item) for item in self._root("xl/sharedStrings.xml").findall(MAIN + "si")]
+        texts: list[str] = []
+        for item in self._each("xl/sharedStrings.xml", "si"):
+            texts.append(_run(item))
+            if len(texts) > MAX_STRINGS:
+                raise OperatorFault(f"表格中的文字超过 {MAX_STRINGS} 条，未导入。请另存为 .csv。")
+        return texts
 
     def _first_sheet(self) -> str:
-        wanted = next(self._root("xl/workbook.xml").iter(MAIN + "sheet")).get(RELATION)
+        sheets = [*self._root("xl/workbook.xml").iter(MAIN + "sheet")]
+        wanted = sheets[0].get(RELATION)
         targets = {each.get("Id"): each.get("Target", "") for each in self._root("xl/_rels/workbook.xml.rels")}
         target = targets[wanted]
         return target.lstrip("/") if target.startswith("/") else f"xl/{target}"

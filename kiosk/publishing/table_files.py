@@ -8,10 +8,11 @@ from pathlib import Path
 
 from agent.duty.tables import MAX_COLUMNS, TableRow
 from agent.errors import OperatorFault
-from kiosk.publishing.sheet_file import Sheet
+from kiosk.publishing.sheet_file import Area, Sheet
 
 MAX_BYTES = 20 * 2**20  # ours: 5 000 rows are below 2 MiB
 MAX_ROWS = 20_000  # ours
+MAX_MERGED = 200_000  # ours: cells of merged areas; one area of 20 000 rows and 200 columns takes some 500 MB
 ENCODINGS = ("utf-8-sig", "gb18030")  # in this order: UTF-8 is told from GBK, not GBK from UTF-8
 SEPARATORS = (",", "\t", ";")
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
@@ -67,13 +68,21 @@ def _sheet_rows(data: bytes) -> list[TableRow]:
     sheet = Sheet(data)
     lines = dict(itertools.islice(sheet.rows(), MAX_ROWS + 1))
     continued: dict[int, set[int]] = {}
-    for first, left, last, right in sheet.merged:
+    for first, left, last, right in _few(sheet.merged):
         text = lines.get(first, {}).get(left, "")
         for line in range(first, min(last, MAX_ROWS) + 1):
             columns = range(left, min(right, MAX_COLUMNS) + 1)
             lines.setdefault(line, {}).update(dict.fromkeys(columns, text))
             continued.setdefault(line, set()).update(columns if line > first else ())
     return [_sheet_row(line, lines[line], continued.get(line, set())) for line in sorted(lines)]
+
+
+def _few(merged: list[Area]) -> list[Area]:
+    """The merged areas, which must not cost more than a sheet may."""
+    sizes = ((min(it[2], MAX_ROWS) - it[0] + 1) * (min(it[3], MAX_COLUMNS) - it[1] + 1) for it in merged)
+    if sum(max(0, size) for size in sizes) > MAX_MERGED:
+        raise OperatorFault(f"表格中合并的单元格超过 {MAX_MERGED} 格，未导入。请取消合并，或另存为 .csv。")
+    return merged
 
 
 def _sheet_row(line: int, cells: Mapping[int, str], continued: set[int]) -> TableRow:

@@ -7,14 +7,11 @@ masked:  that stretch coded again with parts covered, as a C2PA child of the ori
 The folder is made hidden, then the line in the ledger, then the folder gets its name: no export without its line.
 """
 
-import fcntl
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
 from agent.duty.papers import BESIDE as PAPERS
-from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.errors import OperatorFault, SenderFault
 from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, PAGE_NAME
@@ -44,6 +41,7 @@ from provisioning.authority.authority import read_file
 from provisioning.center.c2pa_child import sign_child
 from provisioning.center.config import CenterConfig
 from provisioning.center.export_certificate import ExportCertificate, Kind, Responsibility, Taken, seal_certificate
+from provisioning.center.export_folder import check_plain, draft_beside
 from provisioning.center.export_ledger import LEDGER_NAME, add_line
 from provisioning.center.export_page import certificate_page
 from provisioning.center.grounds import open_grounds
@@ -53,7 +51,6 @@ from provisioning.center.time_stamping import RESPONSE
 
 ALONE = Path(how_to.__file__).parent / "standalone" / how_to.ALONE_NAME
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-DRAFT_PREFIX = ".export-"
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4")  # others could carry words for a shell into HOW-TO-VERIFY.txt
 SIDECAR_NAMES = (sidecars.JOURNAL_NAME, sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME)
 STAMP_NAME = sidecars.SIGNATURE_NAME + RESPONSE
@@ -108,8 +105,9 @@ def export_recording(recording: Path, target: Path, wish: Wish, office: Office, 
     """
     if target.exists():
         raise OperatorFault(f"{target} 已存在，请用 --out 指定一个新文件夹。")
+    check_plain(recording)
     durable.make_directory(target.absolute().parent)
-    with _draft(target) as draft, ExitStack() as stack:
+    with draft_beside(target) as draft, ExitStack() as stack:
         segments = [_segment(path, stack) for path in sorted(recording.glob("segment-*.mp4"))]
         if odd := [it.path.name for it in segments if not SEGMENT_NAME.fullmatch(it.path.name)]:
             raise OperatorFault(f"{odd[0]!r} 不是设备写出的分段名，未导出。请移出后重试，并查明来历。")
@@ -310,39 +308,3 @@ def _digest(path: Path) -> Digest:
 def _pieces(path: Path) -> Iterator[bytes]:
     with durable.read_errors(path), path.open("rb") as file:
         yield from iter(lambda: file.read(CHUNK_BYTES), b"")
-
-
-@contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """A hidden folder beside `target`, locked while this export lives; those of exports that were killed, which hold
-    recordings that nobody asked for any more, are removed."""
-    around = target.absolute().parent
-    for left in around.glob(f"{DRAFT_PREFIX}*"):
-        with _locked(left) as is_ours:
-            if is_ours:
-                shutil.rmtree(left, ignore_errors=True)
-    place = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=around))
-    try:
-        with _locked(place) as is_ours:
-            if not is_ours:  # another export took it for one that was killed
-                raise EnvironmentFault("另一次导出正在同一文件夹中清理。请重试。")
-            yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Whether the folder could be locked for as long as the context lasts: then no other export has it."""
-    try:
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:  # gone meanwhile, or no folder of ours
-        yield False
-        return
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(opened)

@@ -1,5 +1,6 @@
 """`liuhen-verify` against whoever wants it to look away: it is told less, more, or other things than it should be."""
 
+import json
 import os
 import shlex
 from dataclasses import replace
@@ -76,6 +77,54 @@ def test_file_that_cannot_be_read_hides_no_alteration(recording: Path, name: str
     assert (unread.returncode, name in unread.stderr) == (2, True)
     _alter(recording / "segment-0001.mp4")
     assert _verify(recording).returncode == 13
+
+
+@pytest.mark.parametrize("name", ["segment-0003.mp4", "segment-0003.mp4.enc"])
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+def test_link_into_nothing_hides_no_alteration(recording: Path, name: str, target: str) -> None:
+    (recording / name).symlink_to(name if target == "itself" else "nowhere")
+    assert _verify(recording).returncode == 2
+    _alter(recording / "segment-0001.mp4")
+    assert _verify(recording).returncode == 13
+
+
+def test_path_that_is_not_there_hides_no_alteration(recording: Path) -> None:
+    _alter(recording / "segment-0001.mp4")
+    done = _verify(recording, recording.parent / "nowhere")
+    assert (done.returncode, "nowhere" in done.stderr, "被改" in done.stdout) == (13, True, True)
+
+
+def test_what_a_program_reads_says_that_something_could_not_be_read(recording: Path) -> None:
+    (recording / "photo-a.jpg").mkdir()
+    told = json.loads(_verify(recording, "--json").stdout)
+    assert (told["verdict"], told["exit_code"], len(told["unread"])) == ("unreadable", 2, 1)
+    assert "读不到" in _verify(recording).stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("option", ["--roots", "--trust", "--key", "--receipts"])
+def test_endless_file_beside_the_evidence_is_refused_in_a_line(recording: Path, option: str) -> None:
+    endless = recording.parent / "endless"
+    endless.touch(mode=0o600)
+    os.truncate(endless, 1 << 40)
+    done = _verify_exactly(recording, "--roots", recording.parent / "root.pem", option, endless)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_report_is_not_laid_among_the_evidence(recording: Path) -> None:
+    """The next look at the folder would find a stranger in it."""
+    before = sorted(recording.iterdir())
+    assert _verify(recording, "--report", recording / "photo-x.jpg").returncode == 2
+    assert sorted(recording.iterdir()) == before
+
+
+def test_recording_that_is_gone_is_missed_though_its_neighbour_cannot_be_read_whole(
+    tmp_path: Path, authority: Authority
+) -> None:
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    _chained(tmp_path, authority)
+    (tmp_path / "recordings" / "REC-0001-R000001" / "segment-0002.mp4.enc").write_bytes(b"junk")
+    done = _verify(tmp_path / "recordings")
+    assert (done.returncode, "REC-0001-R000002" in done.stdout) == (12, True)
 
 
 @pytest.mark.parametrize("name", ["segment-0003.mp4.enc", "photo-a.jpg.enc"])

@@ -82,13 +82,14 @@ def explore(
     rounds: int = 1,
     seed: int = 1,
     forget: Callable[[Synced], bool] = lambda _: False,
+    sabotage: str = "",
 ) -> Found:
-    """Look at up to `budget` disks of `scenario`; `forget` names syncs that are taken out of the trace, which must be
-    noticed. Broken disks are kept below `folder`. Raises `TraceFault`."""
+    """Look at up to `budget` disks of `scenario`. `forget` names syncs that are taken out of the trace, and `sabotage`
+    is one of `play.SABOTAGES`: both must be noticed. Broken disks are kept below `folder`. Raises `TraceFault`."""
     bench = folder / "bench"
     (bench / "state").mkdir(parents=True)
     scenario.prepare(bench)
-    traced = _traced(scenario, bench, folder, str(rounds))
+    traced = _traced(scenario, bench, folder, str(rounds), *([sabotage] if sabotage else []))
     kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
     found = _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
     if not found.promises:
@@ -150,8 +151,8 @@ def _cuts(traced: Trace, model: Model) -> Iterator[tuple[int, Disk]]:
         yield cut, disk
 
 
-def _traced(scenario: Scenario, bench: Path, folder: Path, what: str) -> Trace:
-    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), what]
+def _traced(scenario: Scenario, bench: Path, folder: Path, *what: str) -> Trace:
+    command = [sys.executable, "-m", "tests.faults.play", scenario.name, str(bench), *what]
     traced = trace(command, bench / "state", folder / "strace.txt")
     *_, (_, last) = _cuts(traced, Model.STRICT)
     rebuilt, real = last.tree(last.everything()), _read(bench / "state")

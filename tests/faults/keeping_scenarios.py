@@ -41,7 +41,7 @@ def _receive(bench: Path, promise: Promise, rounds: int) -> None:
     database, _ = open_database(bench / "state" / "agent.db")
     with closing(database):
         store = _store(database)
-        for number in range(1, 1 + 2 * rounds):
+        for number in range(1, 1 + (2 * rounds or 1)):
             for part in range(2):
                 orders = [StoreEvent(_order(f"e{number}-{part}-{it}")) for it in range(BATCH)]
                 last = insist(partial(store.put_all, orders))[-1]

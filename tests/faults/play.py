@@ -1,10 +1,15 @@
-"""`python -m tests.faults.play SCENARIO BENCH ROUNDS|recover`: what the explorer traces."""
+"""`python -m tests.faults.play SCENARIO BENCH ROUNDS|recover [SABOTAGE]`: what the explorer traces. With a `SABOTAGE`
+the program is made worse first, which the explorer must notice."""
 
+import importlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from agent import durable
 from tests.faults import catalogue
 from tests.faults.explorer import PROMISED
 from tests.faults.tracing import PROMISE
@@ -15,9 +20,42 @@ def promise(text: str) -> None:
     os.write(1, f"{PROMISE}{text}\n".encode())
 
 
-def main(name: str, place: str, what: str) -> int:
+def _nothing(*_: Any) -> None:
+    """Instead of a sync."""
+
+
+def _without_fsync() -> None:
+    os.fsync = os.fdatasync = _nothing  # type: ignore[assignment]
+
+
+def _without_directory_sync() -> None:
+    durable.sync_directory = _nothing
+
+
+def _with_synchronous_normal() -> None:
+    device = importlib.import_module("tests.faults.device_scenarios")
+    real = device.open_database
+
+    def hasty(path: Path) -> Any:
+        database, loss = real(path)
+        database.run("PRAGMA synchronous = NORMAL")
+        return database, loss
+
+    device.open_database = hasty
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    "no-fsync": _without_fsync,
+    "no-directory-sync": _without_directory_sync,
+    "synchronous-normal": _with_synchronous_normal,
+}
+
+
+def main(name: str, place: str, what: str, sabotage: str = "") -> int:
     """0, or 1 when the recovery broke a promise."""
     scenario, bench = catalogue.scenario(name), Path(place)
+    if sabotage:
+        SABOTAGES[sabotage]()
     if what != "recover":
         scenario.play(bench, promise, int(what))
         return 0

@@ -79,11 +79,11 @@ def _of_all(_: Synced) -> bool:
 
 BITTEN = [
     ("outbox", _of_files), ("disclosure", _of_folders), ("recording", _of_files), ("disclosure-content", _of_files),
-    ("display-log", _of_files), ("renewal", _of_folders), ("update", _of_all),
 ]  # fmt: skip
 BITTEN_TOO = [
     ("receipt", _of_files), ("deletion", _of_folders), ("batch", _of_files), ("configuration", _of_files),
-    ("seal", _of_files), ("segment-cut", _of_folders),
+    ("seal", _of_files), ("segment-cut", _of_folders), ("display-log", _of_files), ("renewal", _of_folders),
+    ("update", _of_all),
 ]  # fmt: skip
 
 

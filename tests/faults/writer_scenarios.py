@@ -140,7 +140,7 @@ def _check_complained(bench: Path, promised: list[str]) -> list[str]:
 
 
 RECORDER = DeviceId("REC-0001")
-BATCHES = 4
+BATCHES = 2
 
 
 def _write_district(bench: Path) -> None:

@@ -14,9 +14,9 @@ from tests.kiosk.running import RunningKiosk, until
 UNIT = "星河区综合行政执法局"
 
 
-def code(signer: Person, certificate: str, ago: timedelta = timedelta(0)) -> str:
+def code(signer: Person, certificate: str, ago: timedelta = timedelta(0), *, clock_set: bool = True) -> str:
     issued = datetime.now(UTC) - ago
-    made = IdentityCode(XINGHE, device_id("REC-0001"), certificate, UNIT, "T-2026-0001", issued, "0" * 16)
+    made = IdentityCode(XINGHE, device_id("REC-0001"), certificate, UNIT, "T-2026-0001", issued, "0" * 16, clock_set)
     return f"code?c={quote(sign_code(made, signer.signer))}"
 
 
@@ -33,6 +33,9 @@ def test_a_kiosk_tells_a_genuine_officers_code_from_every_other(tmp_path: Path) 
         assert "已过期" in kiosk.page(code(bench.recorder, "示例-000001", timedelta(hours=1)))
         unknown = kiosk.page(code(bench.recorder, "示例-999999"))
         assert "不在人员资格清单中。您可以拒绝检查" in unknown
+        unclocked = kiosk.page(code(bench.recorder, "示例-999999", timedelta(days=200), clock_set=False))
+        assert "不在人员资格清单中。您可以拒绝检查" in unclocked  # no doubt hides that he is on no list
+        assert "可能是以前的旧码" in unclocked
         assert "不是执法人员身份码" in kiosk.page("code?c=%3Cscript%3E")
         status, _, empty = kiosk.get("code")
         assert (status, 'name="c"' in empty, "banner" in empty) == (200, True, False)

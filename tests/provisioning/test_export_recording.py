@@ -30,8 +30,9 @@ from agent.wire.envelope import seal
 from agent.wire.identifiers import Digest, District
 from agent.wire.signing import KeySigner
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, trust_list
-from provisioning.center.export import DRAFT_PREFIX, Office, Wish, export_recording
+from provisioning.center.export import Office, Wish, export_recording
 from provisioning.center.export_certificate import ExportCertificate, Responsibility, seal_certificate
+from provisioning.center.export_folder import DRAFT_PREFIX
 from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
 from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
@@ -513,3 +514,14 @@ def test_command_vouches_for_the_whole_folder_of_an_export(tmp_path: Path, offic
     if masked:
         alone = CliRunner().invoke(app, [str(out / certificate.taken[0].file), *given])
         assert (alone.exit_code, "C2PA 软件" in alone.output, "被改" in alone.output) == (2, True, False)
+
+
+@pytest.mark.parametrize("name", ["papers", "SHA256SUMS.p7s.tsr", "photo-a.jpg", "notes", "segment-0002.mp4"])
+def test_link_in_a_recordings_folder_hands_out_nothing_of_the_centre(tmp_path: Path, office: Office, name: str) -> None:
+    recording, keys = _recording(tmp_path), tmp_path / "keys"
+    keys.mkdir()
+    (keys / "centre.key").write_bytes(b"secret")
+    (recording / name).symlink_to(keys if name in ("papers", "notes") else keys / "centre.key")
+    with pytest.raises(OperatorFault, match="未导出"):
+        export_recording(recording, tmp_path / "out", Wish(TOLD), office, EXPORTED_AT)
+    assert not (tmp_path / "out").exists()

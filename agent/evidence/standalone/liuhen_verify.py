@@ -37,6 +37,7 @@ def require(condition, fault=ValueError, why="not as the format says"):
     if not condition: raise fault(why)
 def sha_of(pieces): return functools.reduce(lambda whole, piece: whole.update(piece) or whole, pieces, hashlib.sha256()).digest()
 def sha(*pieces): return sha_of(pieces)
+def plain_text(text): return "".join(letter if letter.isprintable() else "?" for letter in text)
 def es256(key, signature, signed, raw=True):
     require(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) and (not raw or len(signature) == 64))
     encoded = utils.encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:])) if raw else signature; key.verify(encoded, signed, ec.ECDSA(hashes.SHA256()))
@@ -255,7 +256,7 @@ def each(folder, names, limit, found, tell):
         except ValueError: found[name] = tell("altered", f"{name}: larger than any that a device writes 过大") or ""
 def check_sidecars(folder, names, found, segments, roots, intact, tell):
     """Journal, photos and SHA256SUMS with its signature; `found` has the sums of the segments by name."""
-    named, beside = {event[4] for event in events_of(segments) if event[0] == "photo"}, {}; locked = {bytes(data[40:72]).hex() for _, data in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg.enc")], MAX_PHOTO + 1024, {}, tell) if data[:8] == b"LIUHENP1"}  # the head tells which photo it is
+    hidden = {it[:-4] for it in names if it.endswith(".enc")} | {"journal.jsonl" for it in names if it.endswith(".mp4.enc")}; named, beside = {event[4] for event in events_of(segments) if event[0] == "photo"}, {}; locked = {bytes(data[40:72]).hex() for _, data in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg.enc")], MAX_PHOTO + 1024, {}, tell) if data[:8] == b"LIUHENP1"}  # the head tells which photo it is
     for name, _ in each(folder, [it for it in names if it == "journal.jsonl"], MAX_JOURNAL, found, tell):
         if intact and sha_of(journal_lines(segments)).hex() != found[name]: tell("altered", "journal.jsonl is not what the segments say 与录像中签名的日志不符")
     for name, data in each(folder, [it for it in names if it in ("SHA256SUMS", "SHA256SUMS.p7s")], MAX_SIDECAR, {}, tell): beside[name] = bytes(data)
@@ -268,7 +269,7 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
     if others := [it for it in names if it not in found and it not in beside]: tell("complete", f"also there, not judged 未核验: {len(others)}, {' '.join(others[:9])}")
     if not told or None in lines or len(lines) > MAX_SUMS or len({line[0] for line in lines}) > len(told): return tell("altered", "SHA256SUMS: not in its form 格式不对") if "SHA256SUMS" in beside else None
     for name in sorted(found.keys() | told.keys()):
-        if found.get(name, "") not in (told.get(name), None): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
+        if found.get(name, "") not in (told.get(name), None) and (name in found or name not in hidden): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
     if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
@@ -288,13 +289,12 @@ def main():
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
     parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出"); parser.add_argument("--json", action="store_true")
     asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
-    try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.read_bytes())]
+    try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.open("rb").read(MAX_SIDECAR))]
     except (OSError, ValueError) as error: parser.exit(2, f"{error}\n")
     for path in asked.paths:
         try: verdict, findings, segments = verify(path, roots)
-        except (OSError, ValueError) as error: worst = max(worst, "unreadable", key=RANK.index); print(error, file=sys.stderr); continue  # the others are still judged
+        except (OSError, ValueError) as error: worst = max(worst, "unreadable", key=RANK.index); print(plain_text(str(error)), file=sys.stderr); continue  # the others are still judged
         count, worst = sum(len(segment["rows"]) for segment in segments), max(worst, verdict, key=RANK.index)
-        told = json.dumps({"path": str(path), "verdict": verdict, "fragments": count, "findings": findings}) if asked.json else "\n  ".join([f"{path}: {verdict} ({count} fragments 片段)", *(f"{it}: {text}" for it, text in findings)])
-        print("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in told))
+        print(json.dumps({"path": str(path), "verdict": verdict, "fragments": count, "findings": findings}) if asked.json else "\n  ".join(map(plain_text, [f"{path}: {verdict} ({count} fragments 片段)", *(f"{it}: {text}" for it, text in findings)])))
     sys.exit(CODES[worst])
 if __name__ == "__main__": main()

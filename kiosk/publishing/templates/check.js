@@ -25,6 +25,7 @@ function officer(code, now) {
 }
 async function check(text) {
   answer.replaceChildren()
+  if (!globalThis.crypto?.subtle) return say('stop', '浏览器不允许在此地址上核验签名。请从 https 网址，或把本页保存后打开。')
   const now = Date.now(), [prefix, body, sealed, ...more] = text.trim().split('.')
   if (prefix !== told.prefix || !sealed || more.length || text.length > told.most) {
     return say('stop', '这不是执法人员身份码。请重新扫描执法记录仪出示的二维码。')
@@ -33,6 +34,7 @@ async function check(text) {
   try {
     payload = bytes(body); signature = bytes(sealed); code = JSON.parse(new TextDecoder().decode(payload))
   } catch { return say('stop', '身份码不完整。请重新扫描。') }
+  if (!code || typeof code !== 'object') return say('stop', '身份码不完整。请重新扫描。')
   const message = new Uint8Array([...new TextEncoder().encode(told.domain), ...payload])
   const good = await signer(code, signature, message, now)
   if (good === null) return say('stop', '身份码的签名不属于本区登记的执法记录仪，可能是伪造。请拨打投诉举报电话核实。')
@@ -43,7 +45,7 @@ async function check(text) {
     return say('stop', '身份码已过期或时间不符。请让执法人员重新出示。')
   }
   say('good', '签名真实：由本区登记的执法记录仪 ' + code.d + ' 出示。请核对来人与证件照片是否一致。')
-  if (!code.k) say('warn', '出示设备的时钟未校准，无法判断身份码是否过期。')
+  if (!code.k) say('warn', '出示设备的时钟未校准，无法判断身份码是否过期，可能是以前的旧码。请让执法人员当面重新出示，并核对证件。')
   if (now - told.made > told.stale) say('warn', '本页的名单已超过 30 天，请联网重新打开本页。')
   officer(code, now)
 }

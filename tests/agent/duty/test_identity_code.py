@@ -96,3 +96,10 @@ def test_anything_else_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(SenderFault) as refused:
         checked(text)
     assert "\n" not in str(refused.value)
+
+
+def test_whether_there_was_a_list_is_told_apart_from_not_being_on_it() -> None:
+    text = sign_code(replace(CODE, certificate="示例-009999", clock_set=False), KEYS.evidence.signer)
+    on_no_list, without_a_list = checked(text), checked(text, roster=None)
+    assert (on_no_list.listed, on_no_list.labels) == (True, (Label.NOT_ON_ROSTER,))
+    assert without_a_list.listed is False

@@ -48,6 +48,7 @@ class Centre:
     batches: list[bytes] = field(default_factory=list)
     witnesses: list[bytes] = field(default_factory=list)
     revoked_at: datetime | None = None
+    second_revoked_at: datetime | None = None
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class Centre:
         listed = [
             credential(self.device, DEVICE, Role.RECORDER, self.revoked_at),
             credential(self.receiver, "receiver-1", Role.RECEIVER),
-            credential(self.second, SECOND, Role.RECORDER),
+            credential(self.second, SECOND, Role.RECORDER, self.second_revoked_at),
         ]
         return trust_list(PLACE, self.version, NOW, listed)
 

@@ -351,6 +351,16 @@ def test_revoked_device_without_a_clock_is_untrusted(centre: Centre, bench: Benc
     assert centre.report(data).verdict is Verdict.UNTRUSTED
 
 
+def test_countersignature_of_a_revoked_recorder_is_no_witness(centre: Centre, bench: Bench) -> None:
+    """Nobody but its own clock says when: a stolen one would vouch for what another stolen one made."""
+    data = bench.sealed()
+    centre.revoked_at = NOW - timedelta(hours=1)
+    early = centre.countersign(bench, 6, at=NOW - timedelta(hours=2))
+    assert centre.report(data, lines=[centre.sealed_trust, early]).verdict is Verdict.COMPLETE
+    centre.second_revoked_at = NOW - timedelta(minutes=90)
+    assert centre.report(data, lines=[centre.sealed_trust, early]).verdict is Verdict.UNTRUSTED
+
+
 def test_witness_of_a_later_segment_saw_the_earlier_ones_as_well(centre: Centre, bench: Bench) -> None:
     """Through the chain: the head it saw contains them. The device's own clock was never set."""
     bench.now = replace(bench.now, state=TimeState.UNSET, error_ms=None)

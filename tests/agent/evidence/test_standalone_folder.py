@@ -109,7 +109,7 @@ def test_encrypted_photo_is_neither_missing_nor_sound(alone: ModuleType, folder:
     for name in () if listed else SUMS:
         (folder / name).unlink()
     verdict, words = _judged(alone, folder)
-    assert (verdict, "--key" in words) == ("missing" if listed else "unreadable", True)
+    assert (verdict, "--key" in words) == ("unreadable", True)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"another"])
@@ -122,8 +122,10 @@ def test_anything_that_is_called_encrypted_does_not_stand_for_a_lost_photo(
     assert _judged(alone, folder)[0] == "missing"
 
 
-def test_encrypted_recording_is_unreadable_and_not_missing(alone: ModuleType, folder: Path) -> None:
-    for name in ("segment-0001.mp4", "journal.jsonl", NAME, *SUMS):
+@pytest.mark.parametrize("listed", [True, False])
+def test_encrypted_recording_is_unreadable_and_not_missing(alone: ModuleType, folder: Path, listed: bool) -> None:
+    (folder / NAME).rename(folder / f"{NAME}.enc")
+    for name in ("segment-0001.mp4", "journal.jsonl", *(() if listed else SUMS)):
         (folder / name).unlink()
     (folder / "segment-0001.mp4.enc").write_bytes(b"LIUHENE1")
     assert _judged(alone, folder)[0] == "unreadable"

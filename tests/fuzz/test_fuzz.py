@@ -1,0 +1,60 @@
+"""Every parser of foreign bytes, fuzzed by coverage: whatever comes is read or refused in words of ours, for work and
+memory that its length allows. And that the fuzzer finds what is wrong."""
+
+import pytest
+
+from agent.errors import OperatorFault
+from tests.fuzz.corpus import corpus
+from tests.fuzz.coverage import Target, fuzz, memory
+from tests.fuzz.targets import SHEET, TARGETS, book, part_of_a_book
+
+SOME, MANY = 60, 20_000
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_no_foreign_bytes_break_a_parser(target: Target) -> None:
+    found = fuzz(target, corpus(target.name), SOME)
+    assert found.broken == {}
+    assert found.edges, "nothing of ours was reached: the rooms are wrong"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_many_foreign_bytes_break_no_parser(target: Target, record_property: pytest.FixtureRequest) -> None:
+    found = fuzz(target, corpus(target.name), MANY)
+    record_property("measured", f"{len(found.broken)} of {MANY} inputs break a parser")  # type: ignore[operator]
+    assert found.broken == {}
+
+
+def careless(data: bytes) -> None:
+    """Falls over three nested conditions, which no blind change meets at once."""
+    if data[:1] != b"{":
+        return
+    if data[1:2] != b"[":
+        return
+    if data[2:3] == b'"':
+        raise KeyError("nobody catches this")
+
+
+def endless(data: bytes) -> int:
+    return sum(1 for _ in range(10**6) if data)
+
+
+def test_what_falls_over_step_by_step_is_found() -> None:
+    found = fuzz(Target("careless", ("/tests/fuzz/",), careless, lambda: [b"abc"]), [], 20_000)
+    assert [kind.partition(" ")[0] for kind in found.broken] == ["KeyError"]
+    assert next(iter(found.broken.values()))[:3] == b'{["'
+
+
+def test_what_works_on_for_ever_is_found() -> None:
+    found = fuzz(Target("endless", ("/tests/fuzz/",), endless, lambda: [b"a"]), [], 1)
+    assert [kind.partition(" ")[0] for kind in found.broken] == ["TooMuchWork"]
+
+
+def test_one_merged_area_does_not_fill_the_memory() -> None:
+    merged = book()[SHEET].replace(b"A3:B4", b"A1:GR20000")
+    assert merged != book()[SHEET]
+    target = next(target for target in TARGETS if target.name == "xlsx-sheet")
+    with pytest.raises(OperatorFault, match="合并"):
+        part_of_a_book(SHEET)(merged)
+    assert memory(target, merged) == 0
