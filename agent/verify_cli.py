@@ -34,10 +34,12 @@ from agent.verify_files import (
     besides_photos,
     exit_code,
     is_export,
+    is_photo_shelf,
     is_shelf,
     judge_devices,
     judge_export,
     judge_path,
+    judge_photo_shelf,
     link_of,
     parts_of,
     read_basis,
@@ -144,6 +146,7 @@ class _Session:
         self._shelves += [path] if shelf else []
         for line in besides:
             self._say_unread(OperatorFault(line))
+        read: list[Judged] = []
         for place in places:
             try:
                 judged = self._one(place)
@@ -151,8 +154,11 @@ class _Session:
                 self._say_unread(fault)
                 continue
             self._note(judged)
+            read.append(judged)
             if shelf and (link := link_of(judged)) is not None:
                 self._placed.append(Placed(path, link, judged.report))
+        if is_photo_shelf(path, places):
+            self._judge_around(lambda: judge_photo_shelf(path, read, len(places) - len(read), self._basis))
         if is_export(path):
             self._judge_around(lambda: [judge_export(path, self._basis)])
 

@@ -29,6 +29,7 @@ from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, verify_export
 from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import damaged_photo, verify_photo
+from agent.evidence.photo_shelf import photo_shelf_report
 from agent.evidence.places import Examined
 from agent.evidence.report import Report, Verdict, worst
 from agent.evidence.sidecars import SUMS_NAME
@@ -60,13 +61,14 @@ MAX_LINE_BYTES = 6 * 1024 * 1024  # ours; a trust list may have 4 MiB
 class Judged:
     """A path and the report on it. `segments` are the files it was made from, empty for a folder of recordings;
     `unread` says in Chinese what else there could not be read, so that the report knows nothing of it; `partly`: some
-    of that are segments."""
+    of that are segments; `photo` is the SHA-256 of a photo as it was taken."""
 
     path: Path
     report: Report
     segments: tuple[Examined, ...]
     unread: tuple[str, ...] = ()
     partly: bool = False
+    photo: Digest | None = None
 
 
 Inspect = Callable[[Judged], None]
@@ -109,8 +111,7 @@ def _photos_alone(path: Path) -> list[Path]:
 def besides_photos(path: Path, places: Sequence[Path]) -> list[str]:
     """One Chinese line about what lies in the folder `path` beside the photos `places` and is none; raises
     `OperatorFault`."""
-    alone = bool(places) and all(_is_photo(place) and place.parent == path for place in places)
-    if list(places) == [path] or not alone:
+    if not is_photo_shelf(path, places):
         return []
     with reading(path):
         others = sorted({*names_in(path).files} - {place.name for place in places})
@@ -168,7 +169,8 @@ def _judge_photo(path: Path, basis: Basis) -> Judged:
         photo = decrypt_photo(data, needed_key(path, basis.archive)) if path.suffix == SUFFIX else data
     except SenderFault as fault:
         return Judged(path, damaged_photo(name, str(fault)), ())
-    return Judged(path, verify_photo(name, photo, basis.roots, basis.now, basis.grounds.trust), ())
+    report = verify_photo(name, photo, basis.roots, basis.now, basis.grounds.trust)
+    return Judged(path, report, (), photo=Digest(hashlib.sha256(photo).hexdigest()))
 
 
 def _judge_collected(folder: Path, basis: Basis) -> Judged:
@@ -236,6 +238,21 @@ def judge_devices(shelves: Sequence[Path], recordings: Sequence[Placed], basis: 
         report = device_report(links, reports, basis.grounds.accounts.get(device), besides)
         found.append(Judged(own[0].folder if own else shelves[0], report, ()))
     return found
+
+
+def judge_photo_shelf(path: Path, photos: Sequence[Judged], unread: int, basis: Basis) -> list[Judged]:
+    """One report for each device that, as the centre tells, took photos by themselves, on the folder `path` of them."""
+    there, found = {it.photo for it in photos if it.photo is not None}, []
+    for device, account in sorted(basis.grounds.accounts.items()):
+        if any(photo.recording is None for photo in account.photos):
+            own = [it.report for it in photos if it.report.device == device]
+            found.append(Judged(path, photo_shelf_report(there, unread, own, account), ()))
+    return found
+
+
+def is_photo_shelf(path: Path, places: Sequence[Path]) -> bool:
+    """Whether `path` is a folder of photos, which `places` are."""
+    return list(places) != [path] and bool(places) and all(_is_photo(it) and it.parent == path for it in places)
 
 
 def _besides(path: Path) -> list[str]:

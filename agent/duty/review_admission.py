@@ -14,6 +14,7 @@ from agent.duty.review_rules import ReviewRules, Scope, Stage
 from agent.errors import SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.canonical import Fields
+from agent.wire.identifiers import Digest
 from agent.wire.trust import Role
 
 TOLD_FIELDS = {"outcome": "协调结果", "document": "决定书文号", "transfer": "涉嫌犯罪移送", "settled": "查明情况"}
@@ -80,6 +81,17 @@ def decision(facts: CaseFacts, document: str, text: str, settled: str = "") -> d
     on scene makes it no major one."""
     told = {"settled": settled} if settled else {}
     return {"document": document, "facts": case_digest(facts), "major": list(facts.major), "text": text, **told}
+
+
+def overtaken(review: Review, facts: Digest) -> str:
+    """What is to be said, in one Chinese line, where the facts with the digest `facts` are no longer those that the
+    decision, or the submission, was about; empty where they are."""
+    decided = [it.act.body.get("facts") for it in review.acts if it.act.kind == Move.DECIDE]
+    if decided:
+        text = "作出决定之后案件事实有变化：意见与决定所依据的是另一份事实，以下为现在的事实，请先查明何处不同。"
+        return "" if decided[-1] == facts else text
+    text = "送审之后案件事实有变化：以下为现在的事实，意见所针对的不是它，请重新送审。"
+    return "" if review.facts in (None, facts) else text
 
 
 def act_words(body: Mapping[str, Any]) -> str:

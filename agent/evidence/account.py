@@ -15,7 +15,7 @@ from cryptography import x509
 from agent.errors import SenderFault
 from agent.evidence.account_chain import chain_of
 from agent.evidence.account_lines import Sheet, kind_of, take_line
-from agent.evidence.told import ToldHead, ToldRecording, tell_recordings
+from agent.evidence.told import ToldHead, ToldPhoto, ToldRecording, tell_photos, tell_recordings
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, RecordingId, recording_number
 from agent.wire.instant import BEIJING
@@ -29,8 +29,8 @@ _TRUST = TRUST_TYPE.partition("/")[2].encode()  # stands in every line with a tr
 @dataclass(frozen=True)
 class Account:
     """What is known of one device: everything its own chain told up to event `upto`, which `receiver` had at `as_of`
-    (both None without a receipt), and what witnesses saw. With an `anchor`, an older receipt, only what the chain told
-    after it is here."""
+    (both None without a receipt), and what witnesses saw; `photos` in the order in which they were told. With an
+    `anchor`, an older receipt, only what the chain told after it is here."""
 
     device: DeviceId
     upto: int
@@ -39,6 +39,7 @@ class Account:
     recordings: Mapping[RecordingId, ToldRecording]
     receipted: Mapping[RecordingId, RecordingReceipt] = field(default_factory=dict)
     anchor: Receipt | None = None
+    photos: tuple[ToldPhoto, ...] = ()
 
     @property
     def begins(self) -> str:
@@ -124,5 +125,6 @@ def _account(device: DeviceId, sheets: Mapping[DeviceId, Sheet]) -> Account:
     others = [it for other in sheets.values() if other is not sheet for it in other.receipts]
     chain = chain_of(sheet.links, sheet.receipts, others)
     last = max(sheet.receipts, key=lambda receipt: receipt.upto)
-    told = tell_recordings((it.event for _, it in chain.links if it.event and "recording" in it.event.data), seen)
-    return Account(device, last.upto, last.receiver, last.received_at, told, sheet.receipted, chain.anchor)
+    events = [it.event for _, it in chain.links if it.event and "recording" in it.event.data]
+    told, photos = tell_recordings(events, seen), tell_photos(events)
+    return Account(device, last.upto, last.receiver, last.received_at, told, sheet.receipted, chain.anchor, photos)

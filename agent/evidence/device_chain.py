@@ -94,11 +94,15 @@ def chain_lines(links: Sequence[ChainLink], account: Account | None) -> list[str
 
 
 def device_report(
-    links: Sequence[ChainLink], reports: Sequence[Report], account: Account | None, besides: Sequence[str] = ()
+    links: Sequence[ChainLink],
+    reports: Sequence[Report],
+    account: Account | None,
+    besides: Sequence[str] = (),
+    more: Sequence[Finding] = (),
 ) -> Report:
     """One report on all recordings of a device: the worst of their own, and what shows only between them. `besides` are
-    the names that lie among them and are no recordings."""
-    findings = chain_findings(links, account)
+    the names that lie among them and are no recordings, `more` what was found of something else of the device."""
+    findings = [*chain_findings(links, account), *more]
     first_bad = next((report.first_bad for report in reports if report.first_bad is not None), None)
     places = [finding.place for finding in findings if finding.place is not None]
     layers = {name: _layer(name, reports, findings) for name in (INTEGRITY, TRUST, TIME, COMPLETENESS, DUTY)}

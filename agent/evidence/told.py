@@ -59,6 +59,30 @@ class ToldRecording:
         return self.heads[-1] if self.heads else None
 
 
+@dataclass(frozen=True)
+class ToldPhoto:
+    """A photo with the SHA-256 `digest` that the device told of at `at`, taken in `recording` or by itself (None)."""
+
+    digest: Digest
+    at: datetime
+    recording: RecordingId | None
+
+
+def tell_photos(events: Iterable[DeviceEvent]) -> tuple[ToldPhoto, ...]:
+    """The photos that `events` tell of, each once; an event that says nothing readable tells nothing."""
+    found: dict[Digest, ToldPhoto] = {}
+    for event in events:
+        if event.type is EventType.PHOTO_TAKEN:
+            fields = Fields("照片事件", dict(event.data))
+            try:
+                name = fields.text("recording")
+                photo = ToldPhoto(digest(fields.text("photo")), event.time, parse_recording_id(name) if name else None)
+            except SenderFault:
+                continue
+            found.setdefault(photo.digest, photo)
+    return tuple(found.values())
+
+
 @dataclass
 class _Draft:
     started: datetime | None = None

@@ -9,10 +9,10 @@ import typer
 
 from agent.clock import system_clock
 from agent.duty.case_facts import CaseFacts
-from agent.duty.case_json import case_json
+from agent.duty.case_json import case_digest, case_json
 from agent.duty.case_papers import lacking, text_rate
 from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
-from agent.duty.review_admission import decision, must_be_reviewed, opinion, parse_findings, submission
+from agent.duty.review_admission import decision, must_be_reviewed, opinion, overtaken, parse_findings, submission
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
@@ -66,6 +66,8 @@ def show(task: Task, config: Config, recordings: Recordings, as_json: Json = Fal
     for element in review_elements(facts):
         lines.append(f"{element.number:>2} {element.question}：{element.prefill.value}")
         lines += [f"     {'✗' if line.against else '·'} {line.text}" for line in element.lines]
+    changed = overtaken(review, case_digest(facts))
+    lines[1:1] = [changed] if changed else []
     tell("\n".join([*lines, _next(review, rules)]), _facts_json(facts, review, rules), as_json=as_json)
 
 
@@ -178,8 +180,9 @@ def check(
     found = check_packet(folder, pinned)
     told = f"{found.review.task}，{found.review.stage.value}，{len(found.review.acts)} 项办理记录"
     absent = f"其中没有原文的文书：{'、'.join(found.absent)}。" if found.absent else ""
-    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}"
-    facts = {"facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent}
+    changed = overtaken(found.review, found.facts)
+    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}{changed}"
+    facts = {"facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent, "changed": bool(changed)}
     tell(message, {**_state(found.review), **facts}, as_json=as_json)
 
 

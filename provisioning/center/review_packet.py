@@ -8,6 +8,7 @@ one. The folder is made hidden and gets its name when it is whole.
 import hashlib
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -136,7 +137,7 @@ def check_packet(folder: Path, root: x509.Certificate) -> Checked:
     """Check every file, signature and act of a packet; raises `SenderFault` at the first that does not hold."""
     sums = read_file(folder / sidecars.SUMS_NAME)
     listed = _parse_sums(sums)
-    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    there = {str(path.relative_to(folder)): path for path in _plain(folder)}
     own = {sidecars.SUMS_NAME, sidecars.SIGNATURE_NAME}
     wrong = sorted(there.keys() - own ^ listed.keys())
     if wrong:
@@ -157,6 +158,16 @@ def check_packet(folder: Path, root: x509.Certificate) -> Checked:
     if (facts, review.last.digest if review.last else GENESIS) != (manifest.text("facts"), manifest.text("acts")):
         raise SenderFault("审核包的事实或办理记录与封面不符，已拒绝。", "altered")
     return Checked(review, facts, sealer.subject, _absent_texts(folder, listed))
+
+
+def _plain(folder: Path) -> Iterator[Path]:
+    """Every file; raises `SenderFault` for a link or what is no file: it would lead out of the packet."""
+    for path in folder.rglob("*"):
+        kind = path.lstat().st_mode
+        if stat.S_ISREG(kind):
+            yield path
+        elif not stat.S_ISDIR(kind):
+            raise SenderFault(f"审核包中的 {path.name} 是链接或不是普通文件，已拒绝。请重新取得审核包。", "files")
 
 
 def _absent_texts(folder: Path, listed: Mapping[str, str]) -> tuple[str, ...]:
@@ -222,7 +233,7 @@ def _from_devices(facts: CaseFacts, recordings: Path) -> Iterator[tuple[str, byt
 
 def _parse_sums(sums: bytes) -> dict[str, str]:
     try:
-        found = [SUM_LINE.fullmatch(line) for line in sums.decode().splitlines()]
+        found = [SUM_LINE.fullmatch(line) for line in sums.decode().removesuffix("\n").split("\n")]
     except UnicodeDecodeError as error:
         raise SenderFault("SHA256SUMS 不是文本，已拒绝。", "files") from error
     listed = {match[2]: match[1] for match in found if match}

@@ -6,9 +6,10 @@ from datetime import datetime
 from html import escape
 
 from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
+from agent.duty.case_json import case_digest
 from agent.duty.case_papers import CasePaper
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
-from agent.duty.review_admission import Judged, act_words, must_be_reviewed, parse_findings
+from agent.duty.review_admission import Judged, act_words, must_be_reviewed, overtaken, parse_findings
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Stage
 from agent.evidence.interruptions import REASON_NAMES
@@ -70,6 +71,8 @@ def _page(it: Dossier) -> Iterator[str]:
     yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
     yield f"<title>法制审核包 {escape(it.facts.task)}</title><style>{STYLE}</style><main>"
     yield "<h1>重大执法决定法制审核包</h1><p>Legal review packet</p>"
+    if changed := overtaken(it.review, case_digest(it.facts)):
+        yield f'<p class="red" role="alert">{changed}</p>'
     yield f'<table class="facts">{"".join(_head(it))}</table>'
     yield f"<h2>一、送审材料</h2>{materials(_submitted(it.review), it.rules, it.papers)}"
     yield "<h2>二、审核要素</h2><p>“签名事实”一栏由设备与中心签名的记录预填，不是结论；每项结论由审核人员作出。</p>"

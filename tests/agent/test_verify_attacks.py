@@ -18,7 +18,7 @@ from agent.wire.identifiers import District
 from agent.wire.signing import KeySigner
 from agent.wire.trust import TRUST_TYPE, trust_list
 from tests.agent.evidence.bench import DEVICE, NOW, Authority, Bench, flipped, make_authority, private_key
-from tests.agent.evidence.photos import photo
+from tests.agent.evidence.photos import PLACE, photo
 from tests.agent.evidence.telling import SECOND, Centre
 from tests.agent.test_verify_cli import _chained, _verify, _verify_exactly, _write
 
@@ -166,6 +166,25 @@ def test_photos_and_collected_files_are_no_shelf_from_which_recordings_are_missi
     told = ("--receipts", tmp_path / "receipts.jsonl")
     assert _verify(photos, *told).returncode == 0
     assert "缺少录制 REC-0001-R000001" not in _verify(tmp_path / "recordings", photos, *told).stdout
+
+
+def test_photo_that_was_taken_by_itself_and_is_gone_is_missing(tmp_path: Path, authority: Authority) -> None:
+    """The device told the centre of it; one that lies there and cannot be read may be it."""
+    (tmp_path / "root.pem").write_bytes(authority.root_pem)
+    centre, folder = Centre(authority), tmp_path / "photos"
+    folder.mkdir()
+    for name, place in (("a", PLACE), ("b", None)):
+        taken = photo(authority.signer(), place)
+        (folder / f"{name}.jpg").write_bytes(taken)
+        centre.tell_photo(taken)
+    told = tmp_path / "receipts.jsonl"
+    told.write_bytes(b"\n".join(centre.lines()))
+    assert _verify(folder, "--receipts", told).returncode == 0
+    (folder / "b.jpg").unlink()
+    done = _verify(folder, "--receipts", told)
+    assert (done.returncode, "缺少照片" in done.stdout) == (12, True)
+    os.mkfifo(folder / "c.jpg")
+    assert _verify(folder, "--receipts", told).returncode == 2
 
 
 def test_recordings_of_a_device_in_two_folders_are_judged_together(tmp_path: Path, authority: Authority) -> None:

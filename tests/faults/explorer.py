@@ -102,7 +102,7 @@ def explore_recovery(
 ) -> Found:
     """The same for a second power cut while the kept or saved disk `broken_off` is recovered."""
     bench = folder / "bench"
-    shutil.copytree(broken_off, bench)
+    shutil.copytree(broken_off, bench, symlinks=True)
     promised: list[str] = json.loads((bench / PROMISED).read_text())
     return _judge(scenario, _traced(scenario, bench, folder, "recover"), promised, bench, model, budget, seed)
 

@@ -106,7 +106,7 @@ def _is(test: str, wanted: str) -> bool:
 
 
 def _short(test: str) -> str:
-    return f"`{test.partition('::')[2]}`"
+    return f"`{test.removesuffix(f'::{EVERY}').rpartition('::')[2]}`"
 
 
 def _sums(ours: list[Result]) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
+from agent.duty.case_json import case_digest
 from agent.duty.review import Move
-from agent.duty.review_admission import Finding, decision, opinion, submission
+from agent.duty.review_admission import Finding, decision, opinion, overtaken, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import OperatorFault, SenderFault
@@ -258,3 +259,38 @@ def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: Re
     run("packet", TASK, *where, "--out", str(tmp_path / "包"))
     told = json.loads(run("check", str(tmp_path / "包"), "--root", str(office.root), "--json"))
     assert (told["stage"], len(told["acts"])) == ("已决定", 4)
+
+
+def test_facts_that_changed_after_the_decision_are_not_printed_under_the_old_opinion(
+    office: ReviewOffice, tmp_path: Path
+) -> None:
+    """Somebody enters afterwards that the paper was refused: page, packet and its check say so."""
+    facts = office.room().facts(TASK)
+    _submit(office)
+    _review(office, Move.OBJECT)
+    _act(office, HANDLER, Move.ADOPT, {"text": "采纳"})
+    _act(office, LEADER, Move.DECIDE, decision(facts, "星综执罚〔2026〕1号", "处罚"))
+    number = facts.documents[0].number
+    office.tell((90, EventType.DOCUMENT_SERVED, {"task": TASK, "number": number, "served": "当事人拒签"}))
+    changed = office.room().facts(TASK)
+    assert changed.documents[0].served is not facts.documents[0].served
+    assert "决定之后案件事实有变化" in overtaken(office.room().review(TASK), case_digest(changed))
+    assert overtaken(office.room().review(TASK), case_digest(facts)) == ""
+    packet = _packet(office, tmp_path / "packet")
+    assert "决定之后案件事实有变化" in (packet / "review.html").read_text()
+    done = CliRunner().invoke(app, ["review", "check", str(packet), "--root", str(office.root)])
+    assert "决定之后案件事实有变化" in done.output
+
+
+@pytest.mark.parametrize("attack", ["folder", "nowhere", "pipe", "page"])
+def test_what_is_no_file_of_the_packet_does_not_ride_along(office: ReviewOffice, tmp_path: Path, attack: str) -> None:
+    packet = _packet(office, tmp_path / "packet")
+    if attack == "pipe":
+        os.mkfifo(packet / "补充证据.pdf")
+    elif attack == "page":
+        outside = (packet / "review.html").rename(tmp_path / "outside.html")
+        (packet / "review.html").symlink_to(outside)
+    else:
+        (packet / "materials-x").symlink_to("/etc" if attack == "folder" else "nowhere")
+    with pytest.raises(SenderFault, match="不是普通文件"):
+        check_packet(packet, x509.load_pem_x509_certificate(office.root.read_bytes()))

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from agent.duty.case_facts import CaseFacts
+from agent.duty.case_json import case_digest
 from agent.duty.record_use import moment
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, turns
-from agent.duty.review_admission import Finding, Outcome, act_words, missing_materials, must_be_reviewed
+from agent.duty.review_admission import Finding, Outcome, act_words, missing_materials, must_be_reviewed, overtaken
 from agent.duty.review_elements import QUESTIONS, review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
@@ -62,6 +63,7 @@ class ReviewPages:
         rules = room.rules(facts.unit)
         shown = {
             "here": Page.REVIEW, "task": task, "facts": facts, "review": review, "rules": rules, "told": told,
+            "changed": overtaken(review, case_digest(facts)),
             "must": must_be_reviewed(facts, rules), "elements": review_elements(facts), "papers": room.papers(facts),
             "acts": [_act_row(it.act, ROLE_WORDS[it.role]) for it in review.acts],
             "turns": _turn_rows(review, rules, room.now), "moves": open_moves(review), "outcomes": list(Outcome),

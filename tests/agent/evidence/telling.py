@@ -1,5 +1,6 @@
 """A centre on the test bench: the chain of events that REC-0001 sent, receipts, witnesses, and the exported account."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ TYPES = {
     "sealed": EventType.RECORDING_SEALED,
     "recovered": EventType.RECORDING_RECOVERED,
     "failed": EventType.RECORDING_REFUSED,
+    "photo": EventType.PHOTO_TAKEN,
 }
 
 
@@ -78,6 +80,14 @@ class Centre:
         data = {"recording": recording_id(DEVICE, number), **facts}
         event = DeviceEvent(PLACE, DEVICE, len(self.bodies) + 1, self.head, f"{what}/{len(self.bodies)}", TYPES[what],
                             BOOT, 1, at, TimeState.NTP, data)  # fmt: skip
+        self.bodies.append(event.encode())
+        self.batches.append(seal(EVENTS_TYPE, encode_batch([self.bodies[-1]]), [self.device]))
+
+    def tell_photo(self, data: bytes) -> None:
+        """A photo that was taken by itself."""
+        facts = {"photo": hashlib.sha256(data).hexdigest(), "size": len(data), "recording": ""}
+        event = DeviceEvent(PLACE, DEVICE, len(self.bodies) + 1, self.head, f"photo/{len(self.bodies)}", TYPES["photo"],
+                            BOOT, 1, NOW, TimeState.NTP, facts)  # fmt: skip
         self.bodies.append(event.encode())
         self.batches.append(seal(EVENTS_TYPE, encode_batch([self.bodies[-1]]), [self.device]))
 
