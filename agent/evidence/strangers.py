@@ -18,7 +18,7 @@ from agent.evidence.report import COMPLETENESS, Finding, Place, Verdict
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
 
 _BY_PATTERN = re.compile(
-    rf"(segment-[^/]*\.mp4|photo-[^/]*\.jpg)(\{SUFFIX})?|{NOTES}/[^/]*\.dsse|segment-[^/]*\{UNSTAMPED}"
+    rf"(segment-[^/]*\.mp4|photo-[^/]*\.jpg)(\{SUFFIX})?|{NOTES}/[^/]*\.dsse|(segment|photo)-[^/]*\{UNSTAMPED}"
 )
 _LISTED = frozenset({JOURNAL_NAME, SUMS_NAME, SIGNATURE_NAME})
 _AIDS = frozenset(
