@@ -42,7 +42,7 @@ from agent.evidence.report import (
 from agent.evidence.revocation import revocation_findings, told_time
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
-from agent.evidence.strangers import folder_findings
+from agent.evidence.strangers import folder_findings, name_findings
 from agent.evidence.time_findings import Testimony, testimony, witness_lines
 from agent.evidence.trust_findings import with_trust
 from agent.wire.signing import key_id_of
@@ -109,6 +109,7 @@ def judge(
         findings += told_photo_findings(hashed, readable, sidecars.unread)
         findings += folder_findings(sidecars.names, sidecars.traces)
     origin = readable[0].found.origin if readable else None
+    findings += name_findings("" if sidecars is None else sidecars.folder, origin.recording if origin else None)
     of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds))
     findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None and not unread)
