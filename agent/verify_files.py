@@ -29,7 +29,7 @@ from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, verify_export
 from agent.evidence.grounds import Grounds
 from agent.evidence.photo import MAX_PHOTO_BYTES
-from agent.evidence.photo_report import damaged_photo, photo_digest, verify_photo
+from agent.evidence.photo_report import damaged_photo, digest_as_taken, verify_photo
 from agent.evidence.photo_shelf import photo_shelf_report
 from agent.evidence.places import Examined
 from agent.evidence.report import Report, Verdict, worst
@@ -171,7 +171,7 @@ def _judge_photo(path: Path, basis: Basis) -> Judged:
     except SenderFault as fault:
         return Judged(path, damaged_photo(name, str(fault)), ())
     report = verify_photo(name, photo, basis.roots, basis.now, basis.grounds)
-    return Judged(path, report, (), photo=photo_digest(photo))
+    return Judged(path, report, (), photo=digest_as_taken(photo))
 
 
 def _judge_collected(folder: Path, basis: Basis) -> Judged:

@@ -70,10 +70,10 @@ def recording_photo_findings(
 def photo_digests(photos: Mapping[str, Source]) -> dict[str, Digest]:
     """The SHA-256 of each photo by name, as its device wrote it: neither encrypted nor time-stamped; of one that is too
     long, of its beginning, which no sum matches."""
-    return {name: photo_digest(source.read_at(0, MAX_PHOTO_BYTES + 1)) for name, source in photos.items()}
+    return {name: digest_as_taken(source.read_at(0, MAX_PHOTO_BYTES + 1)) for name, source in photos.items()}
 
 
-def photo_digest(data: bytes) -> Digest:
+def digest_as_taken(data: bytes) -> Digest:
     """The SHA-256 of the photo `data` as its device wrote it."""
     return Digest(hashlib.sha256(as_taken(data)).hexdigest())
 

@@ -9,7 +9,7 @@ from agent.errors import SenderFault
 from agent.evidence import bmff
 from agent.evidence.bmff import Source
 from agent.evidence.photo import MAX_PHOTO_BYTES
-from agent.evidence.photo_report import photo_digest
+from agent.evidence.photo_report import digest_as_taken
 from agent.evidence.time_stamps import as_sealed
 from agent.wire.offload_manifest import OffloadManifest, StoredFile
 
@@ -46,7 +46,7 @@ def _is(path: Path, file: StoredFile) -> bool:
 def _made_sha256(path: Path, source: Source) -> str:
     """Of the film or photo as its device made it, without a time-stamp; empty for what has no manifest of ours."""
     if path.suffix == PHOTO and source.size <= MAX_PHOTO_BYTES:
-        return photo_digest(source.read_at(0, source.size))
+        return digest_as_taken(source.read_at(0, source.size))
     if path.suffix != FILM:
         return ""
     try:
