@@ -120,7 +120,8 @@ def retire(
     from agent.clock import system_clock
     from agent.config import parse_config
     from agent.firstboot import SERIAL_FILES, hardware_serial
-    from agent.retire import LAST_WORD, retire
+    from agent.retire import retire
+    from agent.retiring import LAST_WORD
     from agent.stick import read_plain
     from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
