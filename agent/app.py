@@ -44,7 +44,6 @@ from agent.loop import Inbox, Loop, watch_couriers, watch_signals
 from agent.offload_part import make_courier, make_removal
 from agent.paper_desk import PaperDesk
 from agent.performer import Performer
-from agent.retiring import has_begun
 from agent.room import RecorderPort, Room
 from agent.version import software_version
 from agent.wire.disclosures import DUTY_AUDIENCE
@@ -115,7 +114,6 @@ def run(config: AgentConfig, system: Clock, equip: Equip) -> int:
         stack.callback(logging.getLogger("agent").removeHandler, log)
         refuse_lossy(config.state_dir)
         stack.enter_context(state_lock.hold(config.state_dir))
-        _refuse_retired(config)
         signer, trust = own_signer(config), read_trust_list(config)
         database, loss = open_database(config.state_dir / DATABASE)
         stack.callback(database.close)
@@ -283,11 +281,6 @@ def _recover(part: RecordingPart | None, memory: DeviceMemory, device: DeviceId,
     dropped = [WorkFailed(text) for text in memory.drop_impossible()]
     unreported = tuple(recording_id(device, number) for number in memory.open_recordings())
     return [*dropped, *([] if part is None else part.recover(unreported, store_lost=store_lost))]
-
-
-def _refuse_retired(config: AgentConfig) -> None:
-    if has_begun(config):
-        raise OperatorFault("本机已开始退役擦除，不再录制。请用同一份退役指令再次运行 liuhen-agent retire，将它做完。")
 
 
 def _check_not_older(trust: TrustList, seen: int) -> TrustList:

@@ -120,8 +120,7 @@ def retire(
     from agent.clock import system_clock
     from agent.config import parse_config
     from agent.firstboot import SERIAL_FILES, hardware_serial
-    from agent.retire import retire
-    from agent.retiring import LAST_WORD
+    from agent.retire import LAST_WORD, retire
     from agent.stick import read_plain
     from agent.wire.envelope import MAX_ENVELOPE_BYTES
 

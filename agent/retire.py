@@ -26,7 +26,7 @@ from agent.control.deletion import parse_kept
 from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import AGENT_TOML, ISSUING
 from agent.key_files import read_certificates
-from agent.retiring import LAST_WORD, has_begun, key_files
+from agent.key_places import KeyFile
 from agent.stick import read_plain
 from agent.wire import canonical
 from agent.wire.authority_seal import open_by_authority
@@ -35,6 +35,7 @@ from agent.wire.envelope import MAX_ENVELOPE_BYTES, seal
 from agent.wire.identifiers import Digest
 from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, Retired, RetireOrder, parse_retire
 
+LAST_WORD = "retired.dsse"
 PIECE = 2**20
 
 
@@ -58,6 +59,12 @@ def retire(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> by
             durable.write_bytes(folder / LAST_WORD, said)
         _erase(config, folder)
     return said
+
+
+def has_begun(config: AgentConfig) -> bool:
+    """Whether the erasure has begun: there is a last word, and the first of the key files is gone. Such a device does
+    not start any more: its configuration names a file that is not there."""
+    return (config.identity.root.parent / LAST_WORD).exists() and not _keys(config)[0].exists()
 
 
 def _checked(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> RetireOrder:
@@ -136,8 +143,15 @@ def _receipted(store: Path) -> set[str]:
     return found
 
 
+def _keys(config: AgentConfig) -> list[Path]:
+    """The key files, in the order in which they go: without the first, nothing is signed any more."""
+    own = [config.identity.evidence_key.path] if isinstance(config.identity.evidence_key, KeyFile) else []
+    sm2 = [] if config.evidence.sm2_key is None else [config.evidence.sm2_key]
+    return [*own, config.broker.key, *sm2]
+
+
 def _erase(config: AgentConfig, folder: Path) -> None:
-    for key in [it for it in key_files(config) if it.exists()] + sorted(folder.glob("*.key")):
+    for key in [it for it in _keys(config) if it.exists()] + sorted(folder.glob("*.key")):
         _wipe(key)
     for place in _deepest_first(config.state_dir):
         _wipe(place)

@@ -2,8 +2,6 @@
 
 import os
 import secrets
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +14,7 @@ from agent.clock import system_clock
 from agent.config import AgentConfig, read_config
 from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import first_boot
-from agent.retire import retire
-from agent.retiring import LAST_WORD, has_begun
+from agent.retire import LAST_WORD, has_begun, retire
 from agent.wire.device_events import DeviceEvent, EventType
 from agent.wire.envelope import open_archived, open_trust_list, parse_envelope, seal
 from agent.wire.identifiers import Digest, District
@@ -157,15 +154,13 @@ def test_what_was_recorded_after_an_interruption_is_asked_for_anew(authority: Te
         do(config, said)
 
 
-def test_a_device_whose_erasure_has_begun_records_no_more(authority: TestAuthority, tmp_path: Path) -> None:
-    """A key in a token cannot be erased with the others: the device could still sign."""
+@pytest.mark.parametrize("first", ["evidence.key", "tls.key"])
+def test_a_device_whose_erasure_has_begun_does_not_start(authority: TestAuthority, tmp_path: Path, first: str) -> None:
+    """Also where the evidence key is in a token, which nobody can erase: then the other one goes first."""
     config = device(authority, tmp_path)
-    durable.write_bytes(config.identity.root.parent / LAST_WORD, b"{}")
-    config.identity.root.with_name("evidence.key").unlink()
-    assert has_begun(config)
-    command = [sys.executable, "-m", "agent", "run", "--config", config.identity.root.with_name("agent.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, "退役擦除" in done.stderr) == (2, True), done.stderr
+    config.identity.root.with_name(first).unlink()
+    with pytest.raises(OperatorFault, match="不存在或不可读"):
+        read_config(config.identity.root.with_name("agent.toml"))
 
 
 def wait_for(config: AgentConfig, body: bytes) -> None:
