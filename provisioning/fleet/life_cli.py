@@ -15,6 +15,7 @@ from agent.wire.life_documents import AcceptanceReport
 from provisioning.authority.audit_chain import verify_audit
 from provisioning.authority.authority import open_authority, read_file, waiting
 from provisioning.authority.list_term import broker_term, signed_term
+from provisioning.center.broker_folder import behind
 from provisioning.cli_frame import tell
 from provisioning.fleet import life
 from provisioning.fleet.erasure import RESIDUAL, Erasure
@@ -222,7 +223,8 @@ def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:
             return [(True, "吊销列表：还没有签发过。")]
     except (SenderFault, OperatorFault) as fault:
         return [(False, str(fault))]
-    return [(term.good(now()), term.told(now()))]
+    late = "" if broker is None else behind(at.authority, broker, now())
+    return [(term.good(now()), term.told(now())), *([(False, late)] if late else [])]
 
 
 def _acceptance_sheet(told: AcceptanceReport, unit: str) -> Sheet:

@@ -15,6 +15,7 @@ from agent.key_files import read_private_key
 from provisioning.authority import keys
 from provisioning.center import shut_out
 from provisioning.center.broker_config import ACCESS_FILE, CRL_FILE, PID_FILE
+from provisioning.center.broker_folder import behind
 from provisioning.center.canary import Identity, is_let_in
 from provisioning.center.force import broker_site, put_in_force
 from provisioning.center.force import shut_out as revoke
@@ -170,9 +171,26 @@ def test_broker_that_is_not_there_is_named(tmp_path: Path) -> None:
     district.device(A)
     district.broker()
     site = broker_site(tmp_path / "broker", "localhost", district.port)
-    with pytest.raises(SenderFault, match="重读"):
+    assert behind(district.authority, site.folder, today()) == ""
+    with pytest.raises(SenderFault, match="没有运行"):
         revoke(district.authority, A, "遗失", site, today())
     assert district.authority.trust().credentials
+    assert behind(district.authority, site.folder, today()) == ""
+
+
+def test_broker_that_was_down_at_the_revocation_does_not_start_with_the_files_of_before(tmp_path: Path) -> None:
+    """Nobody could look; but whoever stole the recorder must not be let in when the broker comes back."""
+    post = Post(tmp_path)
+    old = (post.site.folder / ACCESS_FILE).read_bytes(), (post.site.folder / CRL_FILE).read_bytes()
+    with pytest.raises(SenderFault, match="启动即生效"):
+        revoke(post.district.authority, A, "遗失", post.site, today())
+    with running(post.process, post.district.port):
+        assert (post.let_in(A), post.let_in(B)) == (False, True)
+    for name, content in zip((ACCESS_FILE, CRL_FILE), old, strict=True):
+        new = (post.site.folder / name).read_bytes()
+        (post.site.folder / name).write_bytes(content)
+        assert behind(post.district.authority, post.site.folder, today()), name
+        (post.site.folder / name).write_bytes(new)
 
 
 def test_broker_that_the_bench_did_not_name_follows_the_register_by_itself(post: Post) -> None:
