@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from agent import durable
+from agent.accepted import authorities_of
 from agent.adapters.kept_recordings import NAME as KEPT
 from agent.adapters.snapshot import Snapshot, read_counters, read_snapshot, read_waiting
 from agent.adapters.spool import PHOTOS
@@ -25,7 +24,6 @@ from agent.config import COLLECTED, DATABASE, RECORDINGS, AgentConfig
 from agent.control.deletion import parse_kept
 from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import AGENT_TOML, ISSUING
-from agent.key_files import read_certificates
 from agent.key_places import KeyFile
 from agent.stick import read_plain
 from agent.wire import canonical
@@ -68,7 +66,7 @@ def has_begun(config: AgentConfig) -> bool:
 
 
 def _checked(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> RetireOrder:
-    root, issuing = _certificates(config)
+    root, issuing = authorities_of(config)
     now = clock.read().wall
     wanted = parse_retire(open_by_authority(order, RETIRE_TYPE, issuing, root, now))
     if wanted.device != config.device or wanted.hardware.lower() != hardware.lower():
@@ -76,12 +74,6 @@ def _checked(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> 
     if now > wanted.expires_at:
         raise SenderFault("退役指令已过期，已拒绝。请在工作台重新签发。", "expired")
     return wanted
-
-
-def _certificates(config: AgentConfig) -> tuple[x509.Certificate, x509.Certificate]:
-    beside = config.identity.root.with_name(ISSUING)
-    chain = read_certificates(beside if beside.is_file() else config.identity.evidence_chain)
-    return read_certificates(config.identity.root)[0], chain[-1]
 
 
 def _last_word(config: AgentConfig, order: RetireOrder, clock: Clock) -> Retired:

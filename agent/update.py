@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Protocol
 
 from agent import durable
+from agent.accepted import authorities_of
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.errors import EnvironmentFault, LiuhenFault, SenderFault
-from agent.firstboot import ISSUING
-from agent.key_files import read_certificates
 from agent.stick import read_plain
 from agent.wire.authority_seal import open_by_authority
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope
@@ -109,11 +108,8 @@ def signed_list(config: AgentConfig, bundle: Path, clock: Clock) -> tuple[Update
     sealed = read_plain(bundle, SIGNED, MAX_ENVELOPE_BYTES)
     if sealed is None:
         raise SenderFault(f"{bundle} 中没有 {SIGNED}，已拒绝。请使用机构签发的更新包。")
-    root, issuing = config.identity.root, config.identity.root.with_name(ISSUING)
-    chain = read_certificates(issuing if issuing.is_file() else config.identity.evidence_chain)
-    wanted = parse_update(
-        open_by_authority(sealed, UPDATE_TYPE, chain[-1], read_certificates(root)[0], clock.read().wall)
-    )
+    root, issuing = authorities_of(config)
+    wanted = parse_update(open_by_authority(sealed, UPDATE_TYPE, issuing, root, clock.read().wall))
     return wanted, sealed
 
 

@@ -9,8 +9,7 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.stick import read_plain
-from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from agent.stick import read_given
 from agent.wire.life_documents import AcceptanceReport
 from provisioning.authority.audit_chain import verify_audit
 from provisioning.authority.authority import open_authority, read_file, waiting
@@ -55,7 +54,7 @@ def check(
 ) -> None:
     """验收：核对设备签名的报告，登记；全部合格才算验收，否则以 5 结束 (acceptance)."""
     _refuse_paper(paper)
-    data = _content(report)
+    data = read_given(report)
     with life.bench(open_authority(authority, operator(by))) as at:
         told = life.read_report(at, device, data, now())
         accepted = life.accept(at, told, data, now())
@@ -146,7 +145,7 @@ def decommission(
             return
         said = None
         if statement is not None:
-            data = _content(statement)
+            data = read_given(statement)
             said = life.read_last_word(at, device, data), data
         looked = scan(medium) if medium is not None else None
         word, sealed = life.conclude(at, device, said, looked, reason, now())
@@ -245,13 +244,6 @@ def _erasure_sheet(word: Erasure) -> Sheet:
     lines.append(Line("pass", "证书已吊销，不能再签名或连接。"))
     digest = [("声明摘要", word.statement)] if word.statement else []
     return Sheet("设备擦除证明", "已退役", True, [*facts, *digest], lines, [f"尚存风险：{text}" for text in RESIDUAL])
-
-
-def _content(path: Path) -> bytes:
-    content = read_plain(path.parent, path.name, MAX_ENVELOPE_BYTES)
-    if content is None:
-        raise OperatorFault(f"没有找到 {path}。请检查路径。")
-    return content
 
 
 def _print(sheet: Sheet, path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -152,6 +153,17 @@ def test_copy_of_a_key_gets_no_certificate_once_the_next_one_is_in_use(device: I
     assert (refused.status, "不再凭旧证书" in refused.body.decode()) == (403, True)
     assert ask(old, taken, 5).status == 200, "the answer for the key in use is given again"
     assert cert_book.live(desk.sitting.records, A, Profile.TLS_CLIENT) == new
+
+
+def test_another_certificate_for_the_key_of_a_good_one_is_not_taken_for_it(device: InUse) -> None:
+    held = read_certificates(device.folder / "tls.pem")[0]
+    signer = keys.new_key()
+    builder = x509.CertificateBuilder().subject_name(held.subject).issuer_name(held.issuer)
+    builder = builder.public_key(held.public_key()).serial_number(held.serial_number)  # type: ignore[arg-type]
+    forged = builder.not_valid_before(held.not_valid_before_utc).not_valid_after(held.not_valid_after_utc)
+    asked = Asked("GET", est.DUE, b"", der_of(forged.sign(signer, hashes.SHA256())))
+    assert respond(asked, device.desk, today()).status == 403
+    assert respond(replace(asked, peer=der_of(held)), device.desk, today()).status == 204
 
 
 def der_of(certificate: x509.Certificate) -> bytes:

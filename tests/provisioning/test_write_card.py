@@ -184,6 +184,16 @@ def test_a_card_that_keeps_something_else_is_told(tmp_path: Path) -> None:
     assert {place.name: place.read_bytes() for place in (tmp_path / "boot").iterdir()} == BOOKWORM
 
 
+def test_a_card_whose_switch_does_not_hold_is_told(tmp_path: Path) -> None:
+    class Sticky(FolderTarget):
+        def read(self, name: str) -> bytes:
+            return BOOKWORM[name] if name in BOOKWORM else super().read(name)
+
+    folder_with(tmp_path / "boot", BOOKWORM)
+    with pytest.raises(EnvironmentFault, match="卡可能已坏"):
+        write_card(Sticky(tmp_path / "boot"), ORDER)
+
+
 def test_a_link_on_a_mounted_card_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
