@@ -34,22 +34,26 @@ def decode(data: bytes) -> Any:
 
     A COSE_Sign1 comes back as an object with `tag` and `value`, a date-time as an aware datetime.
     """
-    _check(data)
-    try:
-        value = cbor2.loads(data)
-        exact = encode(value) == data
-    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise SenderFault(f"CBOR 数据无法读取（{type(error).__name__}），已拒绝。") from error
-    if not exact:
-        raise _refusal("的写法不合规定")
+    return _decoded(data, exact=True)
+
+
+def decode_map(data: bytes, *, exact: bool = True) -> dict[Any, Any]:
+    """As `decode`, for data whose item is a map. Not `exact`: the caller writes it again and compares by itself."""
+    value = _decoded(data, exact=exact)
+    if not isinstance(value, dict):
+        raise SenderFault("CBOR 数据应为一个映射，已拒绝。")
     return value
 
 
-def decode_map(data: bytes) -> dict[Any, Any]:
-    """As `decode`, for data whose item is a map."""
-    value = decode(data)
-    if not isinstance(value, dict):
-        raise SenderFault("CBOR 数据应为一个映射，已拒绝。")
+def _decoded(data: bytes, *, exact: bool) -> Any:
+    _check(data)
+    try:
+        value = cbor2.loads(data)
+        written = encode(value) if exact else data
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise SenderFault(f"CBOR 数据无法读取（{type(error).__name__}），已拒绝。") from error
+    if written != data:
+        raise _refusal("的写法不合规定")
     return value
 
 

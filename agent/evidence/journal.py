@@ -153,7 +153,7 @@ def entry_bytes(box: bytes) -> bytes:
 
 def parse_entry(data: bytes) -> JournalEntry:
     """The entry in CBOR bytes; raises `SenderFault` unless they are exactly what `encode` writes for it."""
-    fields = cbor.decode_map(data)
+    fields = cbor.decode_map(data, exact=False)
     try:
         boot = fields["boot"]
         moment = FragmentMoment(

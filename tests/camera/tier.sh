@@ -47,6 +47,7 @@ with_camera='export LD_PRELOAD=/opt/fake_dma_heap.so PYTHONPATH=/work/tests/came
 # picamera2 and libcamera warn about themselves; our own warnings stay errors in every other tier.
 lenient='-W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::pytest.PytestUnraisableExceptionWarning'
 
+sync # what was built or tested before is on the disk, and no longer in the recordings' way
 say "picamera2 on libcamera's virtual pipeline"
 enter "$root" "$with_camera python3 -m pytest -p no:cacheprovider -m camera $lenient tests/camera ${*:-}"
 say "figures"
