@@ -94,7 +94,8 @@ def read_sidecars(
     inside = opened is None and any(folder.glob(SEGMENTS + SUFFIX))
     sums, signature = (readable(folder / name, content_of) for name in (SUMS_NAME, SIGNATURE_NAME))
     found = _readable(folder, names_in, unread) or FolderNames((), ())
-    return Sidecars(opened, sums, signature, notes, photos, inside, found.files, found.traces, left)
+    names = (found.files, found.traces, left, folder.absolute().name)
+    return Sidecars(opened, sums, signature, notes, photos, inside, *names)
 
 
 def _readable(path: Path, read: Callable[[Path], _Read], unread: list[str]) -> _Read | None:

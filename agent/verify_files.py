@@ -27,14 +27,15 @@ from agent.evidence.device_chain import ChainLink, chain_link, device_report
 from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, verify_export
+from agent.evidence.grounds import Grounds
 from agent.evidence.photo import MAX_PHOTO_BYTES
-from agent.evidence.photo_report import damaged_photo, verify_photo
+from agent.evidence.photo_report import damaged_photo, digest_as_taken, verify_photo
 from agent.evidence.photo_shelf import photo_shelf_report
 from agent.evidence.places import Examined
 from agent.evidence.report import Report, Verdict, worst
 from agent.evidence.sidecars import SUMS_NAME
 from agent.evidence.time_stamps import TokenReader, Witnessed
-from agent.evidence.verify import Grounds, examine_files, judge
+from agent.evidence.verify import examine_files, judge
 from agent.folder_names import is_trace, names_in
 from agent.recording_folder import (
     content_of,
@@ -169,8 +170,8 @@ def _judge_photo(path: Path, basis: Basis) -> Judged:
         photo = decrypt_photo(data, needed_key(path, basis.archive)) if path.suffix == SUFFIX else data
     except SenderFault as fault:
         return Judged(path, damaged_photo(name, str(fault)), ())
-    report = verify_photo(name, photo, basis.roots, basis.now, basis.grounds.trust)
-    return Judged(path, report, (), photo=Digest(hashlib.sha256(photo).hexdigest()))
+    report = verify_photo(name, photo, basis.roots, basis.now, basis.grounds)
+    return Judged(path, report, (), photo=digest_as_taken(photo))
 
 
 def _judge_collected(folder: Path, basis: Basis) -> Judged:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import SenderFault
-from agent.evidence import cbor, jpeg, manifest
+from agent.evidence import cbor, jpeg, manifest, time_stamps
 from agent.evidence.journal import MAX_NUMBER, encode_instant, parse_instant
 from agent.evidence.manifest import Assertion
 from agent.evidence.manifest_reading import read_store
@@ -76,10 +76,13 @@ class PhotoStatement:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo whose manifest was verified and belongs to exactly these bytes; `chain` is yet to be trusted."""
+    """A photo whose manifest was verified and belongs to exactly these bytes; `chain` is yet to be trusted. `token` is
+    a time-stamp that was put in afterwards, about `countersigned`; it is not verified here."""
 
     statement: PhotoStatement
     chain: tuple[bytes, ...]
+    countersigned: bytes
+    token: bytes | None
 
 
 class AlteredPhoto(SenderFault):
@@ -123,7 +126,24 @@ def open_photo(data: bytes) -> Photo:
         raise AlteredPhoto("照片签名所覆盖的范围不合规定。")
     if hashed.get("hash") != hashlib.sha256(rest).digest():
         raise AlteredPhoto("照片内容与签名时不一致，已被改动。")
-    return Photo(statement, stored.chain)
+    return Photo(statement, stored.chain, stored.countersigned, stored.token)
+
+
+def stamped_photo(data: bytes, token: bytes) -> bytes:
+    """The photo `data` with `token` in its manifest, of the same length; raises `SenderFault` when it has no manifest
+    of ours, bears a token already, or has no room."""
+    placed = jpeg.find_store(data)
+    return _with_store(data, placed, time_stamps.stamped_store(placed.store, token))
+
+
+def as_taken(data: bytes) -> bytes:
+    """The file as the device wrote it: the photo `data` without a token that was put in later. What is no photo of ours
+    comes back as it is: no device listed it."""
+    try:
+        placed = jpeg.find_store(data)
+        return _with_store(data, placed, time_stamps.unstamped_store(placed.store))
+    except SenderFault:
+        return data
 
 
 def parse_statement(data: bytes) -> PhotoStatement:
@@ -142,6 +162,22 @@ def parse_statement(data: bytes) -> PhotoStatement:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SenderFault("照片凭证中的说明无法读取，已拒绝。") from error
+
+
+def manifest_as_taken(data: bytes) -> bytes | None:
+    """The segment with the manifest as the device wrote it, where a token was put into that of the photo `data` later;
+    None where none was, or the photo is not ours."""
+    taken = as_taken(data)
+    if taken == data:
+        return None
+    placed = jpeg.find_store(taken)
+    return taken[placed.offset : placed.offset + placed.size]
+
+
+def _with_store(data: bytes, placed: jpeg.Placed, store: bytes) -> bytes:
+    if store == placed.store:
+        return data
+    return data[: placed.offset] + jpeg.encode_segment(store) + data[placed.offset + placed.size :]
 
 
 def _place(value: Any) -> PhotoPlace | None:

@@ -1,17 +1,19 @@
 """Verifying a photo: one verdict and the same layers as for a recording."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
 
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
-from agent.evidence.certificates import TrustedChain, trust_chain
+from agent.evidence.certificates import trust_chain
 from agent.evidence.encrypted_stream import SUFFIX
+from agent.evidence.grounds import NO_GROUNDS, Grounds
 from agent.evidence.journal import PHOTO
-from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, open_photo
+from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, as_taken, open_photo
 from agent.evidence.places import MISSING, Examined, clock_text
 from agent.evidence.position import Position
 from agent.evidence.report import (
@@ -31,9 +33,8 @@ from agent.evidence.report import (
 )
 from agent.evidence.revocation import leaf_key, revocation_findings, told_time
 from agent.evidence.statements import source_file
+from agent.evidence.time_findings import NOBODY, Testimony, date_findings, token_testimony, witness_lines
 from agent.wire.identifiers import Digest, RecordingId
-from agent.wire.instant import TimeState
-from agent.wire.trust import TrustList
 
 _TRUSTED = "签名证书属于所给的根证书。"
 _NOT_JUDGED = Layer(Status.NOT_JUDGED, ("照片不评判此项。",))
@@ -41,12 +42,12 @@ _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判
 
 
 def verify_photo(
-    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime, trust: TrustList | None
+    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime, grounds: Grounds = NO_GROUNDS
 ) -> Report:
-    """The report on the photo `data`; `now` decides only where the device's clock was not set; `trust`, where there is
-    one, says whether the key was revoked: no witness sees a photo, so its device's clock alone says when it was signed.
-    Never raises for content. `segments` and `fragments` of the report are 0."""
-    return _report(*_judged(name, data, roots, now, trust))
+    """The report on the photo `data`; `now` decides only where the device's clock was not set. Nobody countersigns a
+    photo: when it was signed its device's clock says alone, unless a time-stamp was put in. Never raises for content.
+    `segments` and `fragments` of the report are 0."""
+    return _report(_judged(name, data, roots, now, grounds))
 
 
 def recording_photo_findings(
@@ -54,22 +55,27 @@ def recording_photo_findings(
     recording: RecordingId | None,
     roots: Sequence[x509.Certificate],
     now: datetime,
-    trust: TrustList | None,
+    grounds: Grounds = NO_GROUNDS,
 ) -> Iterator[Finding]:
-    """What is to be said of the photos, by name, that lie beside the segments of `recording`; `trust` as above."""
+    """What is to be said of the photos, by name, that lie beside the segments of `recording`."""
     for name, source in photos.items():
-        photo, findings = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now, trust)
-        yield from findings
-        place = None if photo is None else photo.statement.place
-        if photo is not None and (place is None or place.recording != recording):
+        judged = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now, grounds)
+        yield from judged.findings
+        place = None if judged.photo is None else judged.photo.statement.place
+        if judged.photo is not None and (place is None or place.recording != recording):
             text = f"{name}：照片不是在这次录制中拍的，被混入。"
             yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "photo"))
 
 
 def photo_digests(photos: Mapping[str, Source]) -> dict[str, Digest]:
-    """The SHA-256 of each photo by name, as it was before it was encrypted; of one that is too long, of its beginning,
-    which no sum matches."""
-    return {name: _sha256(source.chunks(0, min(source.size, MAX_PHOTO_BYTES + 1))) for name, source in photos.items()}
+    """The SHA-256 of each photo by name, as its device wrote it: neither encrypted nor time-stamped; of one that is too
+    long, of its beginning, which no sum matches."""
+    return {name: digest_as_taken(source.read_at(0, MAX_PHOTO_BYTES + 1)) for name, source in photos.items()}
+
+
+def digest_as_taken(data: bytes) -> Digest:
+    """The SHA-256 of the photo `data` as its device wrote it."""
+    return Digest(hashlib.sha256(as_taken(data)).hexdigest())
 
 
 def told_photo_findings(
@@ -102,31 +108,37 @@ def photo_lines(photos: Mapping[str, Source], findings: Sequence[Finding]) -> li
     return [] if not photos or not quiet else [f"录制中所拍照片 {len(photos)} 张，各自的签名均与照片一致。"]
 
 
-def _sha256(chunks: Iterable[bytes]) -> Digest:
-    whole = hashlib.sha256()
-    for chunk in chunks:
-        whole.update(chunk)
-    return Digest(whole.hexdigest())
+@dataclass(frozen=True)
+class _Judged:
+    """A photo, None when it cannot be read, and what is to be said of it."""
+
+    photo: Photo | None
+    findings: Sequence[Finding]
+    said: Testimony = NOBODY
 
 
-def _judged(
-    name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime, trust: TrustList | None
-) -> tuple[Photo | None, list[Finding]]:
+def _judged(name: str, data: bytes, roots: Sequence[x509.Certificate], now: datetime, grounds: Grounds) -> _Judged:
     try:
         photo = open_photo(data)
     except AlteredPhoto as fault:
-        return None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{fault}", Place(name, "photo"))]
+        return _Judged(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{fault}", Place(name, "photo"))])
     except SenderFault as fault:
-        return None, [Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{fault}")]
-    return photo, [*_trust(name, photo, roots, now), *_revoked(name, photo, roots, trust)]
+        return _Judged(None, [Finding(Verdict.UNTRUSTED, INTEGRITY, f"{name}：{fault}")])
+    said = NOBODY
+    if photo.token is not None:
+        said = token_testimony(Place(name, "photo"), photo.token, photo.countersigned, grounds.stamps)
+    trusted, revoked = _trust(name, photo, roots, now, said), _revoked(name, photo, roots, grounds, said)
+    return _Judged(photo, [*said.findings, *trusted, *revoked], said)
 
 
 def damaged_photo(name: str, why: str) -> Report:
     """The report on a photo whose encrypted file was changed, so that nothing of it can be read."""
-    return _report(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{why}", Place(name, "photo"))])
+    return _report(_Judged(None, [Finding(Verdict.ALTERED, INTEGRITY, f"{name}：{why}", Place(name, "photo"))]))
 
 
-def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: datetime) -> Iterator[Finding]:
+def _trust(
+    name: str, photo: Photo, roots: Sequence[x509.Certificate], now: datetime, said: Testimony
+) -> Iterator[Finding]:
     if not roots:
         yield Finding(Verdict.UNTRUSTED, TRUST, NO_ROOTS)
         return
@@ -138,45 +150,33 @@ def _trust(name: str, photo: Photo, roots: Sequence[x509.Certificate], now: date
     if chain.subject != photo.statement.device:
         text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {photo.statement.device}，不予信任。"
         yield Finding(Verdict.UNTRUSTED, TRUST, text)
-    yield from _dates(name, photo, chain, now)
+    yield from date_findings(name, chain, [photo.statement.signed], now, said)
 
 
-def _revoked(name: str, photo: Photo, roots: Sequence[x509.Certificate], trust: TrustList | None) -> Iterator[Finding]:
+def _revoked(
+    name: str, photo: Photo, roots: Sequence[x509.Certificate], grounds: Grounds, said: Testimony
+) -> Iterator[Finding]:
     """What the trust list says of the photo's key; nothing of a key that no root vouches for."""
     try:
         vouched = bool(roots) and trust_chain(photo.chain, roots)
     except SenderFault:
         return
-    if vouched and trust is not None:
+    if vouched and grounds.trust is not None:
         signed = told_time(photo.statement.signed)
-        yield from revocation_findings(name, leaf_key(photo.chain), signed, None, trust)
+        yield from revocation_findings(name, leaf_key(photo.chain), signed, said.at, grounds.trust)
 
 
-def _dates(name: str, photo: Photo, chain: TrustedChain, now: datetime) -> Iterator[Finding]:
-    signed = photo.statement.signed
-    if chain.covers(signed.wall):
-        if not chain.covers(now):
-            text = f"{name}：证书今日已不在有效期内，照片不带时间戳；签名时间只有设备自报。"
-            yield Finding(Verdict.COMPLETE, TIME, text)
-        return
-    if signed.state is TimeState.UNSET and chain.covers(now):
-        text = f"{name}：设备时钟当时未校准，自报时间不在证书有效期内；证书今日有效。"
-        yield Finding(Verdict.COMPLETE, TIME, text)
-        return
-    yield Finding(Verdict.UNTRUSTED, TIME, f"{name}：自报的签名时间不在证书有效期内，不予信任。")
-
-
-def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
+def _report(judged: _Judged) -> Report:
+    photo, findings = judged.photo, judged.findings
     statement = None if photo is None else photo.statement
     place = None if statement is None else statement.place
-    time = [] if statement is None else [f"设备自报拍摄时间：{clock_text(statement.captured)}（北京时间）。"]
     where = [] if place is None else [f"拍于录制 {place.recording} 第 {place.sequence} 片段。"]
     where += [] if statement is None else _position_lines(statement.position)
     return Report(
         verdict=worst(finding.verdict for finding in findings),
         integrity=_layer(INTEGRITY, findings, ["照片与签名时一致。", *where]),
         trust=_UNREADABLE if photo is None else not_judged_without_roots(_layer(TRUST, findings, [_TRUSTED])),
-        time=_UNREADABLE if photo is None else _layer(TIME, findings, time),
+        time=_UNREADABLE if photo is None else _time_layer(photo, findings, judged.said),
         completeness=_NOT_JUDGED,
         duty=_NOT_JUDGED,
         first_bad=next((finding.place for finding in findings if finding.layer == INTEGRITY), None),
@@ -191,6 +191,14 @@ def _report(photo: Photo | None, findings: Sequence[Finding]) -> Report:
         duration_s=0.0,
         recovered=False,
     )
+
+
+def _time_layer(photo: Photo, findings: Sequence[Finding], said: Testimony) -> Layer:
+    """As of a recording: passed only when it was witnessed and nothing speaks against it."""
+    told = f"设备自报拍摄时间：{clock_text(photo.statement.captured)}（北京时间）。"
+    layer = _layer(TIME, findings, [*witness_lines([said]), told])
+    quiet = said.witnessed is not None and not any(finding.layer == TIME for finding in findings)
+    return replace(layer, status=Status.PASSED) if quiet else layer
 
 
 def _position_lines(position: Position | None) -> list[str]:

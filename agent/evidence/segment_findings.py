@@ -14,7 +14,7 @@ from agent.evidence.report import COMPLETENESS, INTEGRITY, Finding, Place, Verdi
 from agent.evidence.statements import Seal
 from agent.wire.identifiers import Digest
 
-BOXES_OF_A_FRAGMENT = 5
+BOXES_OF_A_FRAGMENT = (b"styp", b"emsg", b"uuid", b"moof", b"mdat")
 KIND_NAMES = {
     "ftyp": "文件类型盒",
     "manifest": "签名凭证",
@@ -81,14 +81,17 @@ def _sealed_tail(segment: Examined) -> tuple[Damage, ...]:
 
 
 def _is_cut(segment: Examined, seal: Seal) -> bool:
-    """Whether the file ends before its sealed size in the middle of a fragment."""
+    """Whether the file ends before its sealed size in the middle of a fragment; one that lacks a box is none."""
     found = segment.found
     if found.size >= seal.size or not found.tail:
         return False
     offset = found.tail[-1].offset
     try:
-        for _ in range(BOXES_OF_A_FRAGMENT):
-            offset = box_at(segment.file.source, offset).end
+        for kind in BOXES_OF_A_FRAGMENT:
+            box = box_at(segment.file.source, offset)
+            if box.kind != kind:
+                return False
+            offset = box.end
     except BrokenBox as broken:
         return broken.beyond
     return False

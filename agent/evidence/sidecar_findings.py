@@ -40,7 +40,7 @@ class Sidecars:
     lie there (an encrypted one ends in `.enc`). `journal_inside`: the recording is encrypted, its journal is listed in
     the sums and stands nowhere but in the segments. `names` are the paths of all other files in the folder as well,
     `traces` of what computers left in it by themselves. `unread` are the names of those that lie there and could not be
-    read: nothing is said of them."""
+    read: nothing is said of them. `folder` is the name of the folder that all of it lies in."""
 
     journal: Source | bytes | None = None
     sums: bytes | None = None
@@ -51,6 +51,7 @@ class Sidecars:
     names: Sequence[str] = ()
     traces: Sequence[str] = ()
     unread: Sequence[str] = ()
+    folder: str = ""
 
     @property
     def unread_segments(self) -> tuple[int, ...]:

@@ -16,9 +16,10 @@ from agent.evidence.note_findings import NOTES
 from agent.evidence.places import MISSING
 from agent.evidence.report import COMPLETENESS, Finding, Place, Verdict
 from agent.evidence.sidecars import JOURNAL_NAME, SIGNATURE_NAME, SUMS_NAME
+from agent.wire.identifiers import RECORDING_PATTERN, RecordingId
 
 _BY_PATTERN = re.compile(
-    rf"(segment-[^/]*\.mp4|photo-[^/]*\.jpg)(\{SUFFIX})?|{NOTES}/[^/]*\.dsse|segment-[^/]*\{UNSTAMPED}"
+    rf"(segment-[^/]*\.mp4|photo-[^/]*\.jpg)(\{SUFFIX})?|{NOTES}/[^/]*\.dsse|(segment|photo)-[^/]*\{UNSTAMPED}"
 )
 _LISTED = frozenset({JOURNAL_NAME, SUMS_NAME, SIGNATURE_NAME})
 _AIDS = frozenset(
@@ -47,6 +48,14 @@ def folder_findings(names: Collection[str], traces: Collection[str]) -> Iterator
         yield Finding(Verdict.COMPLETE, COMPLETENESS, text)
     if len(strangers) > STRANGERS_TOLD:
         text = f"另有 {len(strangers) - STRANGERS_TOLD} 个文件没有任何签名涉及，未核验。"
+        yield Finding(Verdict.COMPLETE, COMPLETENESS, text)
+
+
+def name_findings(folder: str, recording: RecordingId | None) -> Iterator[Finding]:
+    """That a folder with the name of one recording holds another one, `recording`: whoever looks for the first would
+    take it for that."""
+    if recording is not None and folder != recording and RECORDING_PATTERN.fullmatch(folder):
+        text = f"文件夹名为 {folder}，内容却是录制 {recording}：以内容中的签名为准，请核对是否放错。"
         yield Finding(Verdict.COMPLETE, COMPLETENESS, text)
 
 

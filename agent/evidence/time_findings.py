@@ -28,31 +28,38 @@ class Testimony:
         return None if self.witnessed is None else self.witnessed.at
 
 
+NOBODY = Testimony()
+
+
 def testimony(segment: Examined, read: TokenReader | None) -> Testimony:
     """Read the segment's time-stamp, if it has one and `read` is given."""
     found = segment.found.manifest
     if found is None or found.token is None:
-        return Testimony()
-    name = segment.file.name
+        return NOBODY
+    place = Place(segment.file.name, "manifest", segment.number, offset=segment.found.manifest_at)
+    return token_testimony(place, found.token, found.countersigned, read)
+
+
+def token_testimony(place: Place, token: bytes, countersigned: bytes, read: TokenReader | None) -> Testimony:
+    """Read the time-stamp `token` about `countersigned`, which stands at `place`, if `read` is given."""
     try:
         if read is None:
-            token_path(found.token)
-            return Testimony(findings=(_note(f"{name}：带有时间戳，此处未核验。"),))
-        return Testimony(read(found.token, found.countersigned))
+            token_path(token)
+            return Testimony(findings=(_note(f"{place.file}：带有时间戳，此处未核验。"),))
+        return Testimony(read(token, countersigned))
     except UnknownAuthority as fault:
-        return Testimony(findings=(_note(f"{name}：{fault}"),))
+        return Testimony(findings=(_note(f"{place.file}：{fault}"),))
     except SenderFault as fault:
-        place = Place(name, "manifest", segment.number, offset=segment.found.manifest_at)
         return Testimony(findings=(Finding(Verdict.ALTERED, INTEGRITY, f"{named(place)}：{fault}", place),))
 
 
-def date_findings(segment: Examined, chain: TrustedChain, now: datetime, said: Testimony) -> Iterator[Finding]:
-    """Whether the certificates were in date when the segment was signed, and how we know when that was."""
-    origin, name = segment.found.origin, segment.file.name
-    if origin is None:
-        return
-    signed = origin.opened if segment.seal is None else segment.seal.closing.at
-    for moment in {origin.opened, signed}:
+def date_findings(
+    name: str, chain: TrustedChain, moments: Sequence[Instant], now: datetime, said: Testimony
+) -> Iterator[Finding]:
+    """Whether the certificates were in date at each of `moments`, the last of which is when the file `name` was signed,
+    and how we know when that was."""
+    signed = moments[-1]
+    for moment in dict.fromkeys(moments):
         yield from _dates(name, chain, moment, now, said.witnessed)
     if said.witnessed is not None:
         yield from _witnessed(name, chain, signed, said.witnessed)

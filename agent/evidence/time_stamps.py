@@ -1,4 +1,4 @@
-"""A time-stamp put into a sealed segment afterwards (RFC 3161 in C2PA 2.4 section 15.8, "sigTst2"), in place.
+"""A time-stamp put into a sealed segment or photo afterwards (RFC 3161 in C2PA 2.4 section 15.8, "sigTst2"), in place.
 
 The token stands in the unprotected header of the manifest's COSE signature and takes its room from the padding beside
 it. So the file keeps its length, the signature and every hash of C2PA stay as they were, and the change can be undone:
@@ -21,6 +21,7 @@ from agent.evidence import bmff, cbor, cose, jumbf, manifest
 from agent.evidence.bmff import Source
 
 HEADER, PAD = "sigTst2", "pad"
+STORE_AT = bmff.HEADER + bmff.USER_TYPE + len(manifest.PREAMBLE)  # where the store begins in a segment's manifest box
 MAX_TOKEN_BYTES = 8 * 1024  # ours; a token with two certificates is below 3 KiB
 
 
@@ -62,31 +63,41 @@ def token_of(signed: cose.Sign1, encoded: bytes) -> bytes | None:
     return token
 
 
-def signature_in(box: bytes) -> tuple[cose.Sign1, bytes]:
-    """The COSE signature at the end of a manifest box of ours, parsed and as bytes; raises `SenderFault`."""
-    store = jumbf.parse_superbox(box[bmff.HEADER + bmff.USER_TYPE + len(manifest.PREAMBLE) :])
-    if len(store.children) != 1:
+def signature_in(store: bytes) -> tuple[cose.Sign1, bytes]:
+    """The COSE signature at the end of a manifest store of ours, parsed and as bytes; raises `SenderFault`."""
+    found = jumbf.parse_superbox(store)
+    if len(found.children) != 1:
         raise SenderFault("凭证库结构不对，已拒绝。")
-    encoded = store.children[0].child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content()
-    if not box.endswith(encoded):
+    encoded = found.children[0].child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content()
+    if not store.endswith(encoded):
         raise SenderFault("凭证的签名不在其末尾，已拒绝。")
     return cose.parse(encoded), encoded
 
 
-def stamped(box: bytes, token: bytes) -> bytes:
-    """The manifest box `box` with `token` in it; raises `SenderFault` when it holds one already, or has no room."""
-    signed, encoded = signature_in(box)
+def stamped_store(store: bytes, token: bytes) -> bytes:
+    """The manifest store `store` with `token` in it; raises `SenderFault` when it holds one already, or has no room."""
+    signed, encoded = signature_in(store)
     if HEADER in signed.unprotected:
-        raise SenderFault("该录像已有时间戳，不再加盖，无须再做。")
-    return box[: -len(encoded)] + _filled(signed, token, len(encoded))
+        raise SenderFault("已有时间戳，不再加盖，无须再做。")
+    return store[: -len(encoded)] + _filled(signed, token, len(encoded))
+
+
+def unstamped_store(store: bytes) -> bytes:
+    """The manifest store as the device wrote it, whether or not a token was put into it."""
+    signed, encoded = signature_in(store)
+    if token_of(signed, encoded) is None:
+        return store
+    return store[: -len(encoded)] + _filled(signed, None, len(encoded))
+
+
+def stamped(box: bytes, token: bytes) -> bytes:
+    """As `stamped_store`, for the manifest box of a segment."""
+    return box[:STORE_AT] + stamped_store(box[STORE_AT:], token)
 
 
 def unstamped(box: bytes) -> bytes:
-    """The manifest box as the device wrote it, whether or not a token was put into it."""
-    signed, encoded = signature_in(box)
-    if token_of(signed, encoded) is None:
-        return box
-    return box[: -len(encoded)] + _filled(signed, None, len(encoded))
+    """As `unstamped_store`, for the manifest box of a segment."""
+    return box[:STORE_AT] + unstamped_store(box[STORE_AT:])
 
 
 def as_sealed(source: Source, manifest_at: int) -> Source:

@@ -42,4 +42,5 @@ def _of_segment(
     if chain.subject != origin.device:
         text = f"{name}：证书属于 {chain.subject[:40]}，内容却自称 {origin.device}，不予信任。"
         yield Finding(Verdict.UNTRUSTED, TRUST, text)
-    yield from date_findings(segment, chain, now, said)
+    signed = [origin.opened] if segment.seal is None else [origin.opened, segment.seal.closing.at]
+    yield from date_findings(name, chain, signed, now, said)

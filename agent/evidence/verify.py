@@ -8,17 +8,17 @@ not missing: nothing shows that anything followed, but nobody signed that it was
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
 
-from agent.evidence.account import Account
 from agent.evidence.account_findings import Compared, compare, first_seen
 from agent.evidence.continuity import clock_lines, recording_findings
 from agent.evidence.duty_findings import duty_layer
 from agent.evidence.flat_hash import NewHash
+from agent.evidence.grounds import NO_GROUNDS, Grounds
 from agent.evidence.health import health_lines
 from agent.evidence.interruptions import interruption_findings
 from agent.evidence.note_findings import judge_notes, note_lines
@@ -42,15 +42,12 @@ from agent.evidence.report import (
 from agent.evidence.revocation import revocation_findings, told_time
 from agent.evidence.segment_findings import segment_findings
 from agent.evidence.sidecar_findings import Sidecars, sidecar_findings, sidecar_lines
-from agent.evidence.strangers import folder_findings
+from agent.evidence.strangers import folder_findings, name_findings
 from agent.evidence.time_findings import Testimony, testimony, witness_lines
-from agent.evidence.time_stamps import TokenReader
 from agent.evidence.trust_findings import with_trust
-from agent.wire.identifiers import DeviceId
 from agent.wire.signing import key_id_of
-from agent.wire.trust import TrustList
 
-__all__ = ["Grounds", "SegmentFile", "Sidecars", "examine_files", "judge", "verify_recording"]
+__all__ = ["SegmentFile", "Sidecars", "examine_files", "judge", "verify_recording"]
 
 _GOOD = {
     INTEGRITY: "所有片段、索引与签名凭证均与签名时一致。",
@@ -60,19 +57,6 @@ _GOOD = {
 }
 _UNREADABLE = Layer(Status.NOT_JUDGED, ("没有可读的签名凭证，无从判断。",))
 _NOTHING = Layer(Status.NOT_JUDGED, ("这里没有可核验的录像。请检查路径是否为录制的文件夹。",))
-
-
-@dataclass(frozen=True)
-class Grounds:
-    """What a verifier may bring along beside roots: a trust list that a root signed, for revocations; the accounts of
-    devices, for what should be there; and who reads time-stamps that were put in later."""
-
-    trust: TrustList | None = None
-    accounts: Mapping[DeviceId, Account] = field(default_factory=dict)
-    stamps: TokenReader | None = None
-
-
-NO_GROUNDS = Grounds()
 
 
 def verify_recording(
@@ -125,7 +109,8 @@ def judge(
         findings += told_photo_findings(hashed, readable, sidecars.unread)
         findings += folder_findings(sidecars.names, sidecars.traces)
     origin = readable[0].found.origin if readable else None
-    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds.trust))
+    findings += name_findings("" if sidecars is None else sidecars.folder, origin.recording if origin else None)
+    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds))
     findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None and not unread)
     files_of_notes = {} if sidecars is None else sidecars.notes

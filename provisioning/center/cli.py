@@ -217,19 +217,21 @@ _TIMESTAMP_EXAMPLES = """例：
 
 liuhen-center timestamp recordings/REC-0001-R000001 --tsa http://tsa.example/ --tsa-root tsa-root.pem
 
+liuhen-center timestamp photos --tsa http://tsa.example/ --tsa-root tsa-root.pem
+
 liuhen-center timestamp recordings/* --tsa-root tsa-root.pem --tsa-command 'openssl ts -reply -config tsa.cnf
 -queryfile /dev/stdin'"""
 
 
 @app.command(epilog=_TIMESTAMP_EXAMPLES)
 def timestamp(
-    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="录制文件夹")],
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="录制文件夹，或照片文件夹")],
     tsa_root: Annotated[list[Path], typer.Option(help="时间戳服务的根证书 PEM，可多次给出")],
     tsa: Annotated[str, typer.Option(help="时间戳服务的地址（RFC 3161，HTTP）")] = "",
     tsa_command: Annotated[str, typer.Option(help="或以命令代替：标准输入收请求，标准输出给回答")] = "",
     as_json: Json = False,
 ) -> None:
-    """给已封存的录像加盖可信时间戳：大小与签名不变，可重复运行 (RFC 3161, in place)."""
+    """给已封存的录像与照片加盖可信时间戳：大小与签名不变，可重复运行 (RFC 3161, in place)."""
     from provisioning.center.stamping_authority import by_command, over_http
     from provisioning.center.time_stamping import Authority, stamp_recording
 

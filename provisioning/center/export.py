@@ -25,12 +25,14 @@ from agent.errors import OperatorFault, SenderFault
 from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, PAGE_NAME
+from agent.evidence.grounds import Grounds
 from agent.evidence.note_findings import NOTES
+from agent.evidence.photo import manifest_as_taken
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination, examine
 from agent.evidence.report import Report
 from agent.evidence.sidecar_findings import Sidecars
-from agent.evidence.verify import Grounds, verify_recording
+from agent.evidence.verify import verify_recording
 from agent.key_files import read_signer
 from agent.wire import canonical
 from agent.wire.identifiers import DeviceId, Digest
@@ -182,9 +184,10 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
     for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording), *papers):
         durable.make_directory((draft / place.relative_to(recording)).parent)
         durable.write_bytes(draft / place.relative_to(recording), read_file(place))
+    photos = [kept for place in sorted(recording.glob(sidecars.PHOTOS)) if (kept := _keep_taken(place, draft))]
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     gm_key = None if beside[gm_sums.SM3SUMS_NAME] is None else _gm_key(segments[0])
-    steps = how_to_sums.sums_steps(len(stamped), gm_key, _listed(recording, beside[gm_sums.SM3SUMS_NAME]))
+    steps = how_to_sums.sums_steps(len(stamped), len(photos), gm_key, _listed(recording, beside[gm_sums.SM3SUMS_NAME]))
     readable = next((it for it in segments if it.found.fragments), segments[0])
     page = how_to.how_to_verify(readable.file, readable.found, office.root, beside, sums=steps)
     durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
@@ -206,6 +209,12 @@ def _keep_sealed(segment: _Segment, draft: Path) -> Path:
     """The manifest box as the device sealed it, beside a segment that was time-stamped later: for checks by hand."""
     box = segment.file.source.read_at(segment.found.manifest_at, manifest.RESERVED_BYTES)
     return durable.write_bytes(draft / (segment.path.name + how_to_sums.UNSTAMPED), time_stamps.unstamped(box))
+
+
+def _keep_taken(photo: Path, draft: Path) -> Path | None:
+    """The same of a photo; None for one that bears no time-stamp."""
+    kept = manifest_as_taken(read_file(photo))
+    return None if kept is None else durable.write_bytes(draft / (photo.name + how_to_sums.UNSTAMPED), kept)
 
 
 def _exact(segment: _Segment, draft: Path, begin: datetime, end: datetime) -> Taken:

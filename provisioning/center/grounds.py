@@ -14,8 +14,8 @@ from cryptography import x509
 
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.account import open_accounts
+from agent.evidence.grounds import Grounds
 from agent.evidence.time_stamps import Witnessed
-from agent.evidence.verify import Grounds
 from agent.wire import canonical
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId

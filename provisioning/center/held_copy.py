@@ -8,11 +8,13 @@ from agent.durable import disk_errors
 from agent.errors import SenderFault
 from agent.evidence import bmff
 from agent.evidence.bmff import Source
+from agent.evidence.photo import MAX_PHOTO_BYTES
+from agent.evidence.photo_report import digest_as_taken
 from agent.evidence.time_stamps import as_sealed
 from agent.wire.offload_manifest import OffloadManifest, StoredFile
 
 READ_BYTES = 2**20
-FILM = ".mp4"  # may bear a time-stamp, which is taken out for the comparison: nothing else may differ
+FILM, PHOTO = ".mp4", ".jpg"  # may bear a time-stamp, which is taken out for the comparison: nothing else may differ
 
 
 def check_held(folder: Path, manifest: OffloadManifest) -> None:
@@ -38,11 +40,15 @@ def _is(path: Path, file: StoredFile) -> bool:
             return opened.read(length)
 
         source = Source(file.size, read_at)
-        return _sha256(source) == file.sha256 or (path.suffix == FILM and _sealed_sha256(source) == file.sha256)
+        return file.sha256 in (_sha256(source), _made_sha256(path, source))
 
 
-def _sealed_sha256(source: Source) -> str:
-    """Of the film without its time-stamp; empty for one that has no manifest of ours."""
+def _made_sha256(path: Path, source: Source) -> str:
+    """Of the film or photo as its device made it, without a time-stamp; empty for what has no manifest of ours."""
+    if path.suffix == PHOTO and source.size <= MAX_PHOTO_BYTES:
+        return digest_as_taken(source.read_at(0, source.size))
+    if path.suffix != FILM:
+        return ""
     try:
         return _sha256(as_sealed(source, bmff.box_at(source, 0).end))
     except SenderFault:

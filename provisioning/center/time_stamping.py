@@ -1,7 +1,8 @@
-"""Putting RFC 3161 time-stamps into sealed recordings at the centre or a depot, in place; never on a device.
+"""Putting RFC 3161 time-stamps into sealed recordings and photos at the centre or a depot, in place; never on a device.
 
     segment-0001.mp4.unstamped   the 16 384 bytes that the device wrote where the stamped manifest stands now
     segment-0001.mp4.stamping    while it is written: the manifest with its token
+    photo-….jpg.unstamped        the APP11 segment of a photo likewise; the photo itself is replaced in one step
     SHA256SUMS.p7s.tsr           a time-stamp of the sums' signature, for `openssl ts -verify`
 
 `SHA256SUMS` stays as the device signed it and speaks of the files without their tokens (`agent.evidence.time_stamps`).
@@ -22,9 +23,11 @@ from rfc3161_client import decode_timestamp_response as decoded
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import bmff, der, manifest, time_stamps
+from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.how_to_sums import UNSTAMPED
 from agent.evidence.manifest_reading import Manifest, read_manifest
-from agent.evidence.sidecars import SIGNATURE_NAME
+from agent.evidence.photo import MAX_PHOTO_BYTES, manifest_as_taken, open_photo, stamped_photo
+from agent.evidence.sidecars import PHOTOS, SIGNATURE_NAME
 from agent.evidence.token_form import token_path
 from provisioning.authority.authority import read_file
 
@@ -84,15 +87,20 @@ class Outcome:
 
 
 def stamp_recording(folder: Path, authority: Authority) -> list[Outcome]:
-    """Stamp every segment of the recording in `folder` and the signature of its sums, those that are not stamped yet.
+    """Stamp every segment and photo of the recording in `folder` and the signature of its sums, or the photos of a
+    folder of those, as far as they are not stamped yet.
 
     Raises `OperatorFault` when there is nothing to stamp or a segment is not sealed, `SenderFault` when the authority's
     answer does not verify, `EnvironmentFault` when it cannot be asked or the disk fails; what was done stays done.
     """
     segments = sorted(folder.glob("segment-*.mp4"))
-    if not segments:
-        raise OperatorFault(f"{folder} 中没有分段文件 segment-*.mp4。请指明录制文件夹。")
+    photos = sorted(folder.glob(PHOTOS))
+    if not segments and not photos:
+        encrypted = "，只有未解密的。请先运行 liuhen-center decrypt。"
+        ending = encrypted if any(folder.glob("*" + SUFFIX)) else "。请指明录制文件夹。"
+        raise OperatorFault(f"{folder} 中没有分段文件 segment-*.mp4 或照片 {PHOTOS}{ending}")
     done = [Outcome(segment, stamp_segment(segment, authority)) for segment in segments]
+    done += [Outcome(photo, stamp_photo(photo, authority)) for photo in photos]
     signature = folder / SIGNATURE_NAME
     beside = signature.with_name(signature.name + RESPONSE)
     if signature.exists() and not beside.exists():
@@ -122,6 +130,24 @@ def stamp_segment(segment: Path, authority: Authority) -> datetime | None:
     durable.write_bytes(draft, with_token)
     durable.overwrite(segment, offset, with_token)
     durable.remove(draft)
+    return at
+
+
+def stamp_photo(place: Path, authority: Authority) -> datetime | None:
+    """Put a token into the photo at `place`; None when it bears one already. Faults as `stamp_recording`."""
+    with durable.read_errors(place), place.open("rb") as file:
+        data = file.read(MAX_PHOTO_BYTES + 1)
+    try:
+        found = open_photo(data)
+    except SenderFault as fault:
+        raise SenderFault(f"{place}：{fault}文件原样未动，请保留原件并交技术人员核查。") from fault
+    if found.token is not None:
+        return None
+    answer, at = authority.stamp(found.countersigned)
+    with_token = stamped_photo(data, decoded(answer).time_stamp_token())
+    open_photo(with_token)  # what is written must read back
+    durable.write_bytes(place.with_name(place.name + UNSTAMPED), manifest_as_taken(with_token) or b"")
+    durable.write_bytes(place, with_token)
     return at
 
 

@@ -312,3 +312,12 @@ def test_film_larger_than_any_is_not_read(recording: Path) -> None:
     os.truncate(recording / "segment-0002.mp4", MAX_SEGMENT_BYTES + 1)
     done = _verify_exactly(recording, "--roots", recording.parent / "root.pem")
     assert (done.returncode, "GiB" in done.stderr) == (2, True)
+
+
+def test_recording_in_a_folder_with_the_name_of_another_is_told(recording: Path) -> None:
+    assert "放错" not in _verify(recording).stdout
+    other = recording.rename(recording.with_name("REC-0001-R000002"))
+    done = _verify(other)
+    assert done.returncode == 0
+    assert "REC-0001-R000002" in done.stdout.split("内容却是录制 REC-0001-R000001")[0]
+    assert "放错" not in _verify(other.rename(other.with_name("copy"))).stdout

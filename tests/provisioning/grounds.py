@@ -1,6 +1,6 @@
 """What a centre of a test judges recordings with."""
 
-from agent.evidence.verify import Grounds
+from agent.evidence.grounds import Grounds
 from agent.wire.identifiers import DeviceId
 
 

@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, open_certificate
+from agent.evidence.grounds import Grounds
 from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME
 from agent.evidence.recovery import examine
 from agent.evidence.report import Report
 from agent.evidence.sidecars import MAX_SUMS
-from agent.evidence.verify import Grounds
 from agent.verify_cli import app
 from agent.verify_files import Basis, judge_export, judge_path, parts_of
 from agent.wire.envelope import seal

@@ -16,8 +16,8 @@ from agent.control.messages import ButtonPressed, Event, OfficerActed
 from agent.errors import OperatorFault
 from agent.evidence.account import open_accounts
 from agent.evidence.device_chain import chain_findings
+from agent.evidence.grounds import Grounds
 from agent.evidence.report import Verdict
-from agent.evidence.verify import Grounds
 from agent.verify_files import Basis, judge_path
 from agent.wire.commands import CommandKind
 from agent.wire.device_events import EventType

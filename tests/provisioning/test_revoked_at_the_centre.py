@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.evidence.export_report import CERTIFICATE_NAME, open_certificate
-from agent.evidence.verify import Grounds
+from agent.evidence.grounds import Grounds
 from agent.verify_files import Basis, judge_path
 from agent.wire.identifiers import RecordingId
 from agent.wire.trust import TrustList

@@ -18,6 +18,7 @@ from agent.adapters.time_stamp_tokens import token_reader
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.evidence import cose, der, manifest, time_stamps
 from agent.evidence.bmff import Source
+from agent.evidence.grounds import Grounds
 from agent.evidence.how_to import HOW_TO_NAME
 from agent.evidence.journal import Reason
 from agent.evidence.manifest_reading import read_manifest
@@ -25,7 +26,7 @@ from agent.evidence.places import SegmentFile
 from agent.evidence.report import Report, Status, Verdict
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
 from agent.evidence.token_form import token_path
-from agent.evidence.verify import Grounds, Sidecars, verify_recording
+from agent.evidence.verify import Sidecars, verify_recording
 from agent.wire.identifiers import Digest, District
 from agent.wire.instant import TimeState
 from agent.wire.trust import Role, TrustList, trust_list
@@ -277,7 +278,7 @@ def test_cut_token_is_altered(tmp_path: Path, tsa: Tsa, keep: int) -> None:
 
 def hiding(box: bytes) -> bytes:
     """The stamped manifest box with something beside the token."""
-    signed, encoded = time_stamps.signature_in(box)
+    signed, encoded = time_stamps.signature_in(box[time_stamps.STORE_AT :])
     header = dict(signed.unprotected)
     header["sigTst2"] = {**header["sigTst2"], "note": "hidden"}
     header["pad"] = header["pad"][

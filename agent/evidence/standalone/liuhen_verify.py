@@ -13,24 +13,18 @@ try:
     from cryptography.hazmat.primitives import hashes, serialization; from cryptography.hazmat.primitives.asymmetric import ec, utils
 except ImportError: print("needs: pip install cryptography cbor2", file=sys.stderr); sys.exit(2)
 CODES = {"complete": 0, "explained-gap": 10, "unexplained-gap": 11, "unreadable": 2, "missing": 12, "untrusted": 14, "altered": 13}; RANK = list(CODES)  # from good to bad: what cannot be read may hide worse, an alteration is a fact, whoever signed
-C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]
-NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
+C2PA, JOURNAL = bytes.fromhex("d8fec3d61b0e483c92975828877ec481"), bytes.fromhex("6c697568656e4a4f81524e414c763031"); EXCLUSIONS = [{"xpath": "/uuid", "data": [{"offset": 8, "value": C2PA}]}, {"xpath": "/ftyp"}, {"xpath": "/mfra"}]; NAMES, STYP = b"\0\0\0\0urn:c2pa:verifiable-segment-info\0c2pa\0", bytes.fromhex("0000001c737479706d736468000000006d73646869736f36636d6673")
 PREAMBLE, MANIFEST_BYTES, MAX_LOADED, MAX_CBOR, MAX_PIECES = bytes(4) + b"manifest\0" + bytes(8), 16384, 1 << 20, 65536, 1000; MAX_SIDECAR, MAX_PHOTO, MAX_JOURNAL, MAX_SUMS, MAX_ENTRY, MAX_SEGMENT = 1 << 20, 64 << 20, 1 << 30, 4096, 32768, 32 << 30  # ours, as in agent.evidence; larger is altered unread
-FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103")
-HOLE_MS, EDGE_MS, NORMAL, GOES_ON, EPOCH = 1000, 5000, ("stopped", "continued"), ("muted", "sound-lost", "picture-frozen", "clock-jumped"), datetime(1970, 1, 1, tzinfo=UTC)
+FRAGMENT_START, JUMBF_SUFFIX = re.escape(STYP) + b"....emsg" + re.escape(NAMES[:-6]), bytes.fromhex("00110010800000aa00389b7103"); HOLE_MS, EDGE_MS, NORMAL, GOES_ON, EPOCH = 1000, 5000, ("stopped", "continued"), ("muted", "sound-lost", "picture-frozen", "clock-jumped"), datetime(1970, 1, 1, tzinfo=UTC)
 BY_DEVICE = ("shutdown", "device-restart", "frames-dropped", "clock-jumped", "picture-frozen", "low-battery", "overheated")  # else an officer explains, aloud or in a note, which only liuhen-verify reads
 DIALECTS = {None: (b"c2pa", "iat", None), "cml-c2pa": (b"c2pa", "iat", b"\xd8\x40"), "c2pa-rs-2562": (b"fseg", "iat", b""), "c2pa-rs-2631": (b"fseg", 6, b"")}  # of live signatures: value of the emsg, time, what stands before a certificate that is signed detached
 WHERE = ("latitude", "longitude", "quality", "satellites", "hdop", "age_ms"); PLACE = [range(-900_000_000, 900_000_001), range(-1_800_000_000, 1_800_000_001), (range(1, 6), range(8, 9)), range(100), range(1, 10_000), range(-10_000, 10_001)]
 SIGNED_DATA, DATA, SHA_256, ES_256, VERSION_1, SIGNED_ATTRIBUTES = map(bytes.fromhex, ("06092a864886f70d010702", "06092a864886f70d010701", "300b0609608648016503040201", "300a06082a8648ce3d040302", "020101", "301806092a864886f70d010903310b06092a864886f70d010701302f06092a864886f70d01090431220420"))
-COUNT, NUMBER, DIGEST, RECORDING, BOOT = range(1, 2**53), range(2**53), re.compile(b".{32}", re.DOTALL), re.compile("(?:REC|KSK)-[0-9]{4,6}-R[0-9]{6,9}"), str
-TIME = [range(253_370_764_800_001), range(2**63), re.compile("gnss|ntp|holdover|unset"), (None, NUMBER)]; INSTANT = [BOOT, *TIME]; PAIRS = lambda it: type(it) is list and all(fits(pair, [NUMBER, NUMBER]) for pair in it)
-REASON = re.compile("stopped|continued|shutdown|device-restart|camera-lost|encoder-stalled|storage-failed|clock-jumped|frames-dropped|paused|muted|sound-lost|picture-frozen|low-battery|overheated|storage-full")
-KIND = re.compile("gap-opened|gap-closed|marker|clock-jumped|mute-on|mute-off|photo|health|officer|label|task|step-due|step|identity-shown|document|receipt|party-confirmed")
-NOTED = [BOOT, TIME, (None, REASON), re.compile(".{0,200}", re.DOTALL)]; SPAN = lambda it: fits(it, [COUNT, COUNT]) and it[0] <= it[1]
-EVENTS = lambda them: type(them) is list and all(fits(it, ([KIND, *NOTED], [re.compile("explanation"), *NOTED, SPAN])) for it in them)
+COUNT, NUMBER, DIGEST, RECORDING, BOOT = range(1, 2**53), range(2**53), re.compile(b".{32}", re.DOTALL), re.compile("(?:REC|KSK)-[0-9]{4,6}-R[0-9]{6,9}"), str; TIME = [range(253_370_764_800_001), range(2**63), re.compile("gnss|ntp|holdover|unset"), (None, NUMBER)]; INSTANT = [BOOT, *TIME]; PAIRS = lambda it: type(it) is list and all(fits(pair, [NUMBER, NUMBER]) for pair in it)
+REASON = re.compile("stopped|continued|shutdown|device-restart|camera-lost|encoder-stalled|storage-failed|clock-jumped|frames-dropped|paused|muted|sound-lost|picture-frozen|low-battery|overheated|storage-full"); KIND = re.compile("gap-opened|gap-closed|marker|clock-jumped|mute-on|mute-off|photo|health|officer|label|task|step-due|step|identity-shown|document|receipt|party-confirmed")
+NOTED = [BOOT, TIME, (None, REASON), re.compile(".{0,200}", re.DOTALL)]; SPAN = lambda it: fits(it, [COUNT, COUNT]) and it[0] <= it[1]; EVENTS = lambda them: type(them) is list and all(fits(it, ([KIND, *NOTED], [re.compile("explanation"), *NOTED, SPAN])) for it in them)
 ENTRY = {"prev": DIGEST, "rec": RECORDING, "seg": NUMBER, "seq": NUMBER, "cap": TIME, "sig": TIME, "boot": BOOT, "ms": range(3_600_001), "ctr": None, "pos": (None, PLACE), "media": DIGEST, "moof": bytes, "evt": EVENTS}
-OPENING = {"recording": RECORDING, "segment": COUNT, "device": re.compile("(?:REC|KSK)-[0-9]{4,6}"), "unit": object, "opened": INSTANT, "previous_recording": DIGEST, "first_sequence": COUNT, "prior_head": DIGEST, "context": dict, "ftyp": DIGEST, "moov": DIGEST}
-SEAL = {"at": INSTANT, "reason": REASON, "recovered": object, "discarded_bytes": NUMBER, "gaps": EVENTS, "gap_count": NUMBER, "live_manifest": str, "fragments": NUMBER, "head": DIGEST, "size": NUMBER, "first_captured": (None, INSTANT), "last_captured": (None, INSTANT), "damage": PAIRS, "opening_signature": bytes}
+OPENING = {"recording": RECORDING, "segment": COUNT, "device": re.compile("(?:REC|KSK)-[0-9]{4,6}"), "unit": object, "opened": INSTANT, "previous_recording": DIGEST, "first_sequence": COUNT, "prior_head": DIGEST, "context": dict, "ftyp": DIGEST, "moov": DIGEST}; SEAL = {"at": INSTANT, "reason": REASON, "recovered": object, "discarded_bytes": NUMBER, "gaps": EVENTS, "gap_count": NUMBER, "live_manifest": str, "fragments": NUMBER, "head": DIGEST, "size": NUMBER, "first_captured": (None, INSTANT), "last_captured": (None, INSTANT), "damage": PAIRS, "opening_signature": bytes}
 class Beyond(Exception): """A box that ends after the end of the file."""
 NO = (Beyond, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, InvalidSignature, UnsupportedAlgorithm, cbor2.CBORError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 def require(condition, fault=ValueError, why="not as the format says"):
@@ -80,6 +74,12 @@ def without_stamp(box, signature):
     filled, token = lambda extra: made(extra, 256 + len(signature) - len(made(extra))), header["sigTst2"]["tstTokens"][0]["val"]
     require(isinstance(token, bytes) and len(token) <= 8192 and box.endswith(signature)); require(filled({"sigTst2": {"tstTokens": [{"val": token}]}}) == signature)
     return box[:-len(signature)] + filled({})
+def as_taken(photo):
+    """Sum of a photo as its device wrote it: without a time-stamp that was put in later; of any other file as it is."""
+    try:
+        at = 4 + int.from_bytes(photo[4:6]) if photo[2:4] == b"\xff\xe0" else 2; end = at + 2 + int.from_bytes(photo[at + 2:at + 4]); store = bytes(photo[at + 12:end]); parts = superbox(boxes(store)[0][1])[4][0][4]
+        return sha(photo[:at + 12], without_stamp(store, *(it[3][0] for it in parts if it[1] == "c2pa.signature")) or store, photo[end:])
+    except NO: return sha(photo)
 def read_manifest(box):
     """The C2PA manifest in its reserved box, its signature and its assertions verified."""
     require(len(box) == MANIFEST_BYTES and box[24:24 + len(PREAMBLE)] == PREAMBLE); ((kind, inner),) = boxes(box[24 + len(PREAMBLE):])
@@ -262,7 +262,8 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
     for name, data in each(folder, [it for it in names if it in ("SHA256SUMS", "SHA256SUMS.p7s")], MAX_SIDECAR, {}, tell): beside[name] = bytes(data)
     sums, devices = beside.get("SHA256SUMS", b""), {segment["opening"]["device"] for segment in segments}
     lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("ascii", "replace").splitlines()]; told = {line[2]: line[1] for line in lines if line}
-    for name, _ in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg")], MAX_PHOTO, found, tell):
+    for name, data in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg")], MAX_PHOTO, found, tell):
+        if (sealed := as_taken(data).hex()) != found[name]: found[name] = tell("complete", f"{name}: bears a time-stamp, not judged here 带有时间戳，此处不核验；liuhen-verify --tsa-root") or sealed
         if f"{name}.enc" in names and found[name] not in {*named, told.get(name)}: tell("altered", f"{name}: not the photo that lies encrypted beside it 与旁边的加密照片无关")
         elif not sums and found[name] not in named: tell("unreadable", f"{name}: named nowhere, only liuhen-verify can judge it 无处记载此照片，请用 liuhen-verify")
     if len(lost := named - {*found.values()} - locked) > [*found.values()].count(None): tell("missing", f"photos that the signed journal names 日志所载照片不在: {' '.join(sorted(lost))}")
@@ -285,8 +286,7 @@ def verify(path, roots):
     if whole: check_sidecars(path, names, found, segments, roots, intact, tell)
     [check_trust(segment, roots, tell) for segment in segments]; return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter); parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
     parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出"); parser.add_argument("--json", action="store_true")
     asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
     try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.open("rb").read(MAX_SIDECAR))]

@@ -7,8 +7,8 @@ from pathlib import Path
 from agent.adapters.collected_shelf import CollectedShelf, Origin
 from agent.adapters.collector import Collector
 from agent.control.messages import Event, FileCollected, WorkFailed
+from agent.evidence.grounds import Grounds
 from agent.evidence.report import Report
-from agent.evidence.verify import Grounds
 from agent.verify_files import Basis, judge_path
 from tests.agent.evidence.bench import DEVICE, NOW, UNIT, Authority, make_authority
 from tests.support.clocks import SteppedClock

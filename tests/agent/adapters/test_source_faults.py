@@ -23,8 +23,8 @@ from agent.adapters.recorder import RecorderSettings
 from agent.adapters.spool import Spool
 from agent.control.acts import Act
 from agent.control.messages import GapOpened, RecordingSealed
+from agent.evidence.grounds import Grounds
 from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, JournalEvent, Reason
-from agent.evidence.verify import Grounds
 from agent.verify_files import Basis, judge_path
 from tests.agent.adapters.recording_bench import (
     AUTHORITY,

@@ -195,6 +195,8 @@ def _fragments() -> dict[str, Folder]:
         made[f"{state}, one of another recording"] = head + b"".join([*pieces[:2], foreign, *pieces[3:]])
         for cut in (1, 500, rows[-1].size - 1, rows[-1].size + 900):
             made[f"{state}, cut by {cut}"] = data[:-cut]
+        for box in walk(Source.of_bytes(data), rows[-1].offset):
+            made[f"{state}, {box.kind.decode()} cut out of the last"] = data[: box.offset] + data[box.end :]
         made[f"{state}, tail of zeros"] = data[:-700] + bytes(700)
         made[f"{state}, garbage behind"] = data + b"garbage" * 99
     return {name: {"segment-0001.mp4": data} for name, data in made.items()}

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agent.evidence.account import Accounts, open_accounts
 from agent.evidence.bmff import Source
 from agent.evidence.device_chain import ChainLink, chain_link, device_report
+from agent.evidence.grounds import Grounds
 from agent.evidence.report import Report
-from agent.evidence.verify import Grounds, SegmentFile, Sidecars, examine_files, judge
+from agent.evidence.verify import SegmentFile, Sidecars, examine_files, judge
 from agent.wire.device_events import EVENTS_TYPE, GENESIS, DeviceEvent, EventType, encode_batch, event_hash
 from agent.wire.envelope import seal
 from agent.wire.identifiers import DeviceId, Digest, District, recording_id

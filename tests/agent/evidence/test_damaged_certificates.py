@@ -85,7 +85,7 @@ def test_flipped_bit_in_a_photos_certificate_is_a_verdict() -> None:
     photo = photos.photo(SIGNER)
     for certificate in SIGNER.chain:
         for changed in flips(photo, certificate):
-            assert verify_photo("a.jpg", changed, [AUTHORITY.root], NOW, None).verdict not in SOUND
+            assert verify_photo("a.jpg", changed, [AUTHORITY.root], NOW).verdict not in SOUND
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -9,6 +9,7 @@ import pytest
 from agent.adapters.gap_log import MAX_PENDING, GapLog
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
+from agent.evidence.grounds import Grounds
 from agent.evidence.journal import (
     EXPLANATION,
     GAP_CLOSED,
@@ -23,7 +24,7 @@ from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.reasons import Cause
 from agent.evidence.report import Report, Verdict
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
-from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
+from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import recording_id
 from agent.wire.notes import MAX_NOTES, RecordingNote, note_digest, note_name, open_note, seal_note

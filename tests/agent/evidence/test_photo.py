@@ -13,6 +13,7 @@ import pytest
 from agent.errors import SenderFault
 from agent.evidence import cbor, jpeg
 from agent.evidence.bmff import Source
+from agent.evidence.grounds import Grounds
 from agent.evidence.photo import AlteredPhoto, open_photo, parse_statement, sign_photo
 from agent.evidence.photo_report import recording_photo_findings, verify_photo
 from agent.evidence.position import SIMULATED, Position
@@ -51,14 +52,14 @@ def encypher_says(data: bytes, root_pem: bytes) -> bool:
 
 
 def verdict(data: bytes, authority: Authority) -> Verdict:
-    return verify_photo("x.jpg", data, [authority.root], NOW, None).verdict
+    return verify_photo("x.jpg", data, [authority.root], NOW).verdict
 
 
 def test_position_is_signed_told_and_said_to_be_the_receivers_word(authority: Authority):
     here = Position(399_000_000, 1_164_000_000, SIMULATED, 9, 80, age_ms=400)
     data = sign_photo(picture(), replace(statement(), position=here), authority.signer())
     assert open_photo(data).statement.position == here
-    lines = verify_photo("x.jpg", data, [authority.root], NOW, None).integrity.lines
+    lines = verify_photo("x.jpg", data, [authority.root], NOW).integrity.lines
     assert any("39.90000, 116.40000" in line and "0.4 秒" in line and "模拟器" in line for line in lines)
 
 
@@ -71,7 +72,7 @@ def test_photo_of_an_older_device_without_a_position_is_still_read():
 def test_photo_is_trusted_by_two_foreign_engines_and_by_ours(authority: Authority, signed: bytes) -> None:
     assert c2pa_says(signed, authority.root_pem) == "Trusted"
     assert encypher_says(signed, authority.root_pem)
-    report = verify_photo("x.jpg", signed, [authority.root], NOW, None)
+    report = verify_photo("x.jpg", signed, [authority.root], NOW)
     assert report.verdict is Verdict.COMPLETE
     assert (report.device, report.recording, report.segments) == ("REC-0001", PLACE.recording, 0)
     assert "第 7 片段" in report.integrity.lines[1]
@@ -150,11 +151,11 @@ def test_photo_by_a_key_revoked_before_it_was_taken_is_untrusted(
     authority: Authority, signed: bytes, days: int, told: Verdict
 ) -> None:
     trust = Centre(authority, revoked_at=NOW + timedelta(days=days)).trust
-    report = verify_photo("x.jpg", signed, [authority.root], NOW, trust)
+    report = verify_photo("x.jpg", signed, [authority.root], NOW, Grounds(trust))
     assert report.verdict is told
     assert any("吊销" in line for line in report.trust.lines)
     beside = {"x.jpg": Source.of_bytes(signed)}
-    found = list(recording_photo_findings(beside, PLACE.recording, [authority.root], NOW, trust))
+    found = list(recording_photo_findings(beside, PLACE.recording, [authority.root], NOW, Grounds(trust)))
     assert [finding.verdict for finding in found] == [told]
 
 
@@ -162,4 +163,4 @@ def test_photo_by_a_revoked_key_whose_clock_was_not_set_is_untrusted(authority: 
     unset = replace(statement(), signed=replace(statement().signed, state=TimeState.UNSET))
     trust = Centre(authority, revoked_at=NOW + timedelta(days=30)).trust
     data = sign_photo(picture(), unset, authority.signer())
-    assert verify_photo("x.jpg", data, [authority.root], NOW, trust).verdict is Verdict.UNTRUSTED
+    assert verify_photo("x.jpg", data, [authority.root], NOW, Grounds(trust)).verdict is Verdict.UNTRUSTED

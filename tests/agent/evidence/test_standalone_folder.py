@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent.errors import OperatorFault
 from agent.evidence.bmff import Source
 from agent.evidence.encrypted_photo import encrypt_photo
+from agent.evidence.grounds import Grounds
 from agent.evidence.journal import PHOTO, JournalEvent
 from agent.evidence.report import Verdict
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
-from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
+from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.verify_files import Basis, exit_code, judge_path
 from agent.wire.identifiers import Digest
 from tests.agent.evidence.bench import NOW, Bench, make_authority

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent.evidence.bmff import Source
+from agent.evidence.grounds import Grounds
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
-from agent.evidence.verify import Grounds, SegmentFile, Sidecars, verify_recording
+from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.identifiers import Digest, District
 from agent.wire.signing import KeySigner
 from agent.wire.trust import Role, trust_list

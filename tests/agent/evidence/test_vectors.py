@@ -35,7 +35,9 @@ DIALECTS.pop("evidence_c2pa-2_4.mp4")  # the default, which is `NAMES`
 INIT = encode_box(b"ftyp", b"iso5\0\0\2\0iso5iso6mp41") + encode_box(b"moov", b"not a real index")
 
 
-class _Deterministic(KeySigner):
+class Deterministic(KeySigner):
+    """Signs the same content with the same bytes."""
+
     def __init__(self, key: ec.EllipticCurvePrivateKey, chain: tuple[bytes, ...] = ()) -> None:
         super().__init__(key, chain)
         self._own = key
@@ -51,8 +53,8 @@ def _media(number: int) -> bytes:
 def _made(authority: Authority, profile: VsiProfile = DEFAULT_VSI) -> dict[str, bytes]:
     device = authority.signer()
     session = SessionKey(private_key("session"), profile)
-    session.signer = _Deterministic(private_key("session"))
-    bench = Bench(_Deterministic(private_key("leaf REC-0001"), device.chain), session=session)
+    session.signer = Deterministic(private_key("session"))
+    bench = Bench(Deterministic(private_key("leaf REC-0001"), device.chain), session=session)
     emitter = SegmentEmitter(bench.origin(), bench.signer, session)
     opening = emitter.opening(INIT)
     marker = JournalEvent(journal.MARKER, bench.now, None, "表明身份")

@@ -8,7 +8,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.evidence import bmff
-from agent.evidence.bmff import Source, encode_box
+from agent.evidence.bmff import Source, encode_box, walk
 from agent.evidence.journal import GAP_CLOSED, GAP_OPENED, FragmentMoment, JournalEvent, Reason
 from agent.evidence.reasons import EXPLANATION, Explained
 from agent.evidence.recovery import examine, seal_recovered
@@ -131,6 +131,14 @@ def test_sealed_file_cut_at_a_fragment_or_inside_one_is_missing_its_end(authorit
         report = _report(authority, data[:end])
         place = _only_place(report)
         assert (report.verdict, place.sequence, place.count) == (Verdict.MISSING, 5, 2), end
+
+
+@pytest.mark.parametrize("gone", [b"emsg", b"uuid", b"moof"])
+def test_box_cut_out_of_the_last_fragment_is_no_cut_tail(authority: Authority, bench: Bench, gone: bytes) -> None:
+    data = bench.sealed()
+    box = next(it for it in walk(Source.of_bytes(data), bench.records[-1].offset) if it.kind == gone)
+    report = _report(authority, data[: box.offset] + data[box.end :])
+    assert (report.verdict, _only_place(report).offset) == (Verdict.ALTERED, bench.records[-1].offset)
 
 
 def test_swapped_fragments_are_altered(authority: Authority, bench: Bench) -> None:
