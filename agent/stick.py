@@ -7,8 +7,7 @@ import stat
 from pathlib import Path
 
 from agent import durable
-from agent.errors import EnvironmentFault, OperatorFault, SenderFault
-from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from agent.errors import EnvironmentFault, SenderFault
 
 FOLDER = "liuhen"
 REQUESTS, REPLIES = "requests", "replies"
@@ -39,14 +38,6 @@ def read_plain(folder: Path, name: str, limit: int) -> bytes | None:
             raise SenderFault(f"{folder / name} 超过 {limit} 字节，已拒绝。请删去它。", "oversize")
         with durable.disk_errors(folder / name):
             return file.read(limit)
-
-
-def read_given(path: Path) -> bytes:
-    """A sealed document that a person points at; raises as `read_plain`, and `OperatorFault` when it is not there."""
-    content = read_plain(path.parent, path.name, MAX_ENVELOPE_BYTES)
-    if content is None:
-        raise OperatorFault(f"没有找到 {path}。请检查路径。")
-    return content
 
 
 def names_in(folder: Path) -> list[str]:

@@ -9,13 +9,12 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.stick import read_given
 from agent.wire.life_documents import AcceptanceReport
 from provisioning.authority.audit_chain import verify_audit
 from provisioning.authority.authority import open_authority, read_file, waiting
 from provisioning.authority.list_term import broker_term, signed_term
 from provisioning.center.broker_folder import behind
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import read_given, tell
 from provisioning.fleet import life
 from provisioning.fleet.erasure import RESIDUAL, Erasure
 from provisioning.fleet.inventory_cli import AuthorityDir, By, Json, now, operator

@@ -7,10 +7,9 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault
-from agent.stick import read_given
 from provisioning.authority.authority import open_authority
 from provisioning.authority.certificates import Profile
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import read_given, tell
 from provisioning.fleet.enrolment import enrolment_desk
 from provisioning.fleet.inventory import open_inventory
 from provisioning.fleet.inventory_cli import AuthorityDir, By, Json, now, operator
