@@ -22,6 +22,13 @@ WORD = "accepted.dsse"
 NOT_ACCEPTED = "未验收：不妨碍使用；请由技术员验收（liuhen-agent acceptance，再 liuhen-provision check）。"
 
 
+def authorities_of(config: AgentConfig) -> tuple[x509.Certificate, x509.Certificate]:
+    """Root and issuing CA of this device's authority, as they lie in its folder."""
+    beside = config.identity.root.with_name(ISSUING)
+    chain = read_certificates(beside if beside.is_file() else config.identity.evidence_chain)
+    return read_certificates(config.identity.root)[0], chain[-1]
+
+
 def acceptance_of(config: AgentConfig, now: datetime) -> Accepted | None:
     """The authority's word in this device's folder; None while there is none that holds."""
     place = config.identity.root.with_name(WORD)
@@ -47,14 +54,8 @@ def keep_acceptance(config: AgentConfig, sealed: bytes, now: datetime) -> Accept
 
 
 def _opened(config: AgentConfig, sealed: bytes, now: datetime) -> Accepted:
-    root, issuing = _authorities(config)
+    root, issuing = authorities_of(config)
     word = parse_accepted(open_by_authority(sealed, ACCEPTED_TYPE, issuing, root, now))
     if word.device != config.device:
         raise SenderFault(f"这份验收通知是给 {word.device} 的，不是本机的，已拒绝。请取回本机的。", "other-device")
     return word
-
-
-def _authorities(config: AgentConfig) -> tuple[x509.Certificate, x509.Certificate]:
-    beside = config.identity.root.with_name(ISSUING)
-    chain = read_certificates(beside if beside.is_file() else config.identity.evidence_chain)
-    return read_certificates(config.identity.root)[0], chain[-1]

@@ -140,7 +140,7 @@ def update(
     config: Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")],
     bundle: Annotated[Path | None, typer.Argument(help="机构签发的更新包目录")] = None,
     place: Annotated[Path, typer.Option(help="软件所在的目录")] = Path("/opt/liuhen"),
-    settle: Annotated[bool, typer.Option("--settle", help="只了结上次被打断的更新")] = False,
+    settle: Annotated[bool, typer.Option("--settle", help="开机时用：只了结上次被打断的更新")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """更新软件：核对机构签名与每个文件，装在旁边试运行，再一次换过去；不能启动就换回来。 Signed update.
@@ -153,11 +153,11 @@ def update(
     from agent.clock import system_clock
     from agent.config import read_config
 
-    installer = updates.PipInstaller(config, *([()] if settle else []))  # settled before the services start
+    installer = updates.PipInstaller(config)
     if settle == (bundle is not None):
         raise OperatorFault("请写明更新包目录，或只写 --settle。加 --help 查看用法。")
     done = (
-        updates.settle(place, installer)
+        updates.settle_at_boot(place, installer)
         if bundle is None
         else updates.update(read_config(config), bundle, place, system_clock(), installer)
     )

@@ -33,6 +33,10 @@ def renew(
     done = tls_renewal.renew(
         found, now, tls_renewal.https_ask(found), tls_renewal.broker_probe(found.broker), force=force
     )
+    if done.changed:
+        errands.is_ordered(
+            found
+        )  # shows the new certificate: whoever copied the old key gets no other one from then on
     days = (done.until - now).days
     if as_json:
         output.out(json.dumps({"changed": done.changed, "until": done.until.isoformat(), "days": days}))

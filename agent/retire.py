@@ -1,6 +1,7 @@
 """A device's end: on the authority's order, once the centre has receipted everything, it signs its last word and erases
 itself. Nobody but the authority can order it: an officer has no way to delete.
 
+While the first of its keys is there, nothing counts as begun: whatever was told or recorded since is asked for again.
 Files are overwritten where they stand before they are removed, keys first, so that what was on the medium is gone from
 what the medium shows. What the flash behind it may still hold is told in the certificate of the bench, not denied here.
 """
@@ -8,29 +9,29 @@ what the medium shows. What the flash behind it may still hold is told in the ce
 import contextlib
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from agent import durable
+from agent.accepted import authorities_of
 from agent.adapters.kept_recordings import NAME as KEPT
 from agent.adapters.snapshot import Snapshot, read_counters, read_snapshot, read_waiting
-from agent.adapters.state_lock import is_held
+from agent.adapters.spool import PHOTOS
+from agent.adapters.state_lock import hold, is_held
 from agent.app import own_signer
 from agent.clock import Clock
-from agent.config import DATABASE, RECORDINGS, AgentConfig
+from agent.config import COLLECTED, DATABASE, RECORDINGS, AgentConfig
 from agent.control.deletion import parse_kept
 from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import AGENT_TOML, ISSUING
-from agent.key_files import read_certificates
 from agent.key_places import KeyFile
 from agent.stick import read_plain
 from agent.wire import canonical
 from agent.wire.authority_seal import open_by_authority
 from agent.wire.device_events import GENESIS, EventType, parse_event
-from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope, seal
+from agent.wire.envelope import MAX_ENVELOPE_BYTES, seal
 from agent.wire.identifiers import Digest
-from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, Retired, RetireOrder, parse_retire, parse_retired
+from agent.wire.life_documents import RETIRE_TYPE, RETIRED_TYPE, Retired, RetireOrder, parse_retire
 
 LAST_WORD = "retired.dsse"
 PIECE = 2**20
@@ -48,15 +49,24 @@ def retire(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> by
         _erase(config, folder)
         return said
     wanted = _checked(config, order, hardware, clock)
-    if said is None or parse_retired(parse_envelope(said).payload).number != wanted.number:
-        said = seal(RETIRED_TYPE, _last_word(config, wanted, clock).encode(), [own_signer(config)])
-        durable.write_bytes(folder / LAST_WORD, said)
-    _erase(config, folder)
+    if is_held(config.state_dir):
+        raise OperatorFault("本机正在运行，不能退役。请先执行 systemctl stop liuhen-agent。")
+    with hold(config.state_dir):  # nothing is recorded from here on
+        if said is None or not has_begun(config):
+            said = seal(RETIRED_TYPE, _last_word(config, wanted, clock).encode(), [own_signer(config)])
+            durable.write_bytes(folder / LAST_WORD, said)
+        _erase(config, folder)
     return said
 
 
+def has_begun(config: AgentConfig) -> bool:
+    """Whether the erasure has begun: there is a last word, and the first of the key files is gone. Such a device does
+    not start any more: its configuration names a file that is not there."""
+    return (config.identity.root.parent / LAST_WORD).exists() and not _keys(config)[0].exists()
+
+
 def _checked(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> RetireOrder:
-    root, issuing = _certificates(config)
+    root, issuing = authorities_of(config)
     now = clock.read().wall
     wanted = parse_retire(open_by_authority(order, RETIRE_TYPE, issuing, root, now))
     if wanted.device != config.device or wanted.hardware.lower() != hardware.lower():
@@ -66,24 +76,20 @@ def _checked(config: AgentConfig, order: bytes, hardware: str, clock: Clock) -> 
     return wanted
 
 
-def _certificates(config: AgentConfig) -> tuple[x509.Certificate, x509.Certificate]:
-    beside = config.identity.root.with_name(ISSUING)
-    chain = read_certificates(beside if beside.is_file() else config.identity.evidence_chain)
-    return read_certificates(config.identity.root)[0], chain[-1]
-
-
 def _last_word(config: AgentConfig, order: RetireOrder, clock: Clock) -> Retired:
-    if is_held(config.state_dir):
-        raise OperatorFault("本机正在运行，不能退役。请先执行 systemctl stop liuhen-agent。")
     now, store = clock.read().wall, config.state_dir / DATABASE
+    for folder in (COLLECTED, PHOTOS):
+        if kept := _names(config.state_dir / folder):
+            told = f"{config.state_dir / folder} 中有 {len(kept)} 项没有中心的回执，没有擦除任何内容"
+            raise OperatorFault(f"{told}。请先取走保存，再移空这个文件夹。")
     if not store.is_file():
-        return Retired(config.device, order.number, 0, Digest(GENESIS), 0, now)
+        return _nothing_said(config, order, now)
     figures = read_snapshot(store)
     said = _said(store, figures)
     if said is None or figures.open_recordings:
         left = f"{figures.waiting} 条事件没有回执、{figures.open_recordings} 个录制没有结束"
         raise OperatorFault(f"还有 {left}，没有擦除任何内容。请先联网同步。")
-    recordings = _recordings(config)
+    recordings = _names(config.state_dir / RECORDINGS)
     receipted = _receipted(store)
     if lacking := sorted(set(recordings) - receipted):
         raise OperatorFault(
@@ -106,9 +112,17 @@ def _said(store: Path, figures: Snapshot) -> tuple[int, Digest] | None:
     return None
 
 
-def _recordings(config: AgentConfig) -> list[str]:
-    place = config.state_dir / RECORDINGS
-    return sorted(it.name for it in place.iterdir() if it.is_dir()) if place.is_dir() else []
+def _nothing_said(config: AgentConfig, order: RetireOrder, now: datetime) -> Retired:
+    """The last word of a device that never told anything; one whose database was lost is none."""
+    recordings = _names(config.state_dir / RECORDINGS)
+    if recordings or any(config.state_dir.glob(f"{DATABASE}*")):
+        told = f"{config.state_dir} 中没有事件数据库，却有 {len(recordings)} 个录像或数据库的残余"
+        raise OperatorFault(f"{told}，没有擦除任何内容。请先启动一次程序，由它恢复并同步。")
+    return Retired(config.device, order.number, 0, Digest(GENESIS), 0, now)
+
+
+def _names(place: Path) -> list[str]:
+    return sorted(it.name for it in place.iterdir()) if place.is_dir() else []
 
 
 def _receipted(store: Path) -> set[str]:
@@ -121,10 +135,15 @@ def _receipted(store: Path) -> set[str]:
     return found
 
 
+def _keys(config: AgentConfig) -> list[Path]:
+    """The key files, in the order in which they go: without the first, nothing is signed any more."""
+    own = [config.identity.evidence_key.path] if isinstance(config.identity.evidence_key, KeyFile) else []
+    sm2 = [] if config.evidence.sm2_key is None else [config.evidence.sm2_key]
+    return [*own, config.broker.key, *sm2]
+
+
 def _erase(config: AgentConfig, folder: Path) -> None:
-    keys = [config.broker.key, config.evidence.sm2_key]
-    keys += [config.identity.evidence_key.path] if isinstance(config.identity.evidence_key, KeyFile) else []
-    for key in [it for it in keys if it is not None and it.exists()] + sorted(folder.glob("*.key")):
+    for key in [it for it in _keys(config) if it.exists()] + sorted(folder.glob("*.key")):
         _wipe(key)
     for place in _deepest_first(config.state_dir):
         _wipe(place)

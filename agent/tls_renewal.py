@@ -26,6 +26,7 @@ from agent import durable
 from agent.config import AgentConfig, BrokerConfig
 from agent.device_keys import checked_chain, finish_swap, own_key, renewed_name, signing_request
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
+from agent.firstboot import FLOOR
 from agent.key_files import read_certificates
 from agent.tls import client_context
 from agent.wire import canonical
@@ -35,7 +36,6 @@ RENEW_PATH = "/.well-known/est/simplereenroll"  # RFC 7030 section 4.2.2
 ACCEPTED_PATH = "/liuhen/accepted"  # ours: the acceptance, once there is one
 TRUST_PATH = "/liuhen/trust"  # ours
 DUE_PATH = "/liuhen/due"  # ours: whether the bench ordered a new key
-FLOOR = "clock.floor"  # written at the first boot
 TIMEOUT_S = 20.0  # ours: a poor mobile network
 MAX_ANSWER = 64 * 1024
 SETTLE_S = 2.0  # ours; with TLS 1.3 a refused certificate shows at the first read

@@ -3,9 +3,13 @@ then taken; the one before stays and is taken back when the new one does not sta
 
     /opt/liuhen/releases/{version}/   a virtual environment; `complete` and `update.dsse` when it is whole
     /opt/liuhen/current               link to the release in use; /opt/liuhen/bin is a link through it
-    /opt/liuhen/trial                 names the release before, from the swap until the new one is known to work
+    /opt/liuhen/trial                 names the release before, from the swap until the new one is known to work;
+                                      a second line counts the boots since
+    /opt/liuhen/.bundle               the files of a bundle, copied here and compared while it is installed
 
-A kill or a power cut leaves either release in use, whole; `settle` decides a trial that was left open.
+A kill or a power cut leaves either release in use, whole. A trial that was left open is decided by `settle`; at a boot,
+by whether the agent becomes ready: `liuhen-agent.service` ends the trial then, and `settle_at_boot` goes back when it
+did not in so many boots.
 """
 
 import hashlib
@@ -17,11 +21,10 @@ from pathlib import Path
 from typing import Protocol
 
 from agent import durable
+from agent.accepted import authorities_of
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.errors import EnvironmentFault, LiuhenFault, SenderFault
-from agent.firstboot import ISSUING
-from agent.key_files import read_certificates
 from agent.stick import read_plain
 from agent.wire.authority_seal import open_by_authority
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope
@@ -30,6 +33,8 @@ from agent.wire.life_documents import UPDATE_TYPE, Update, parse_update
 SIGNED, COMPLETE, TRIAL, CURRENT, RELEASES = "update.dsse", "complete", "trial", "current", "releases"
 REQUIREMENTS = "requirements.txt"
 MAX_FILE = 256 * 2**20  # ours; PyAV is some 40 MB
+BUNDLE, SERVICE = ".bundle", "liuhen-agent"
+MAX_BOOTS = 2  # ours; so many boots has a release under trial to become ready
 INSTALL_S, START_S = 1800.0, 120.0  # ours: a slow card; a start with recovery
 
 
@@ -56,18 +61,24 @@ class Taken:
 
 
 def update(config: AgentConfig, bundle: Path, place: Path, clock: Clock, installer: Installer) -> Taken:
-    """Take the release in `bundle` into use in `place`. Raises `SenderFault` for a bundle that is forged, altered or
-    older, `EnvironmentFault` when it cannot be installed: then nothing has changed."""
+    """Take the release in `bundle` into use in `place`. Raises `SenderFault` for a bundle that is forged, altered,
+    older or another one under the version in use, `EnvironmentFault` when it cannot be installed: then nothing
+    has changed."""
     settle(place, installer)
-    wanted, sealed = checked_bundle(config, bundle, clock)
+    wanted, sealed = signed_list(config, bundle, clock)
     held = _held(place)
     if held is not None and wanted.serial < held.serial:
         raise SenderFault(f"更新包（第 {wanted.serial} 号）比现在的（第 {held.serial} 号）旧，已拒绝。", "older")
     release = place / RELEASES / wanted.version
     if _current(place) == release:
+        if held is not None and held.files != wanted.files:
+            raise SenderFault(
+                f"更新包与正在使用的 {wanted.version} 同名而内容不同，已拒绝。请用新的版本号制作。", "same"
+            )
         return Taken(wanted.version, new=False, why="已是这一版")
-    if not (release / COMPLETE).exists():
-        _install(bundle, release, sealed, installer)
+    if not (release / COMPLETE).exists() or read_plain(release, SIGNED, MAX_ENVELOPE_BYTES) != sealed:
+        _install(_fetched(bundle, wanted, place / BUNDLE), release, sealed, installer)
+        _remove(place / BUNDLE)
     if not installer.works(release):
         _remove(release)
         raise EnvironmentFault(f"新版 {wanted.version} 试运行不通过，没有改动。请联系提供者。")
@@ -81,28 +92,47 @@ def settle(place: Path, installer: Installer) -> Taken | None:
     return _decided(place, installer)
 
 
-def checked_bundle(config: AgentConfig, bundle: Path, clock: Clock) -> tuple[Update, bytes]:
-    """The signed list of a bundle whose files are all there and as listed; raises `SenderFault`."""
+def settle_at_boot(place: Path, installer: Installer) -> Taken | None:
+    """The same before the services start: the new release gets `MAX_BOOTS` boots to become ready."""
+    if not (place / TRIAL).exists():
+        return None
+    release, (before, boots) = _current(place), _trial(place)
+    if release is not None and release.name != before and boots < MAX_BOOTS and installer.works(release):
+        durable.write_bytes(place / TRIAL, f"{before}\n{boots + 1}".encode())
+        return Taken(release.name, new=True, why="试运行中，启动成功后确认")
+    return _back(place, before)
+
+
+def signed_list(config: AgentConfig, bundle: Path, clock: Clock) -> tuple[Update, bytes]:
+    """The list of a bundle's files, and its bytes as the authority signed them; raises `SenderFault`."""
     sealed = read_plain(bundle, SIGNED, MAX_ENVELOPE_BYTES)
     if sealed is None:
         raise SenderFault(f"{bundle} 中没有 {SIGNED}，已拒绝。请使用机构签发的更新包。")
-    root, issuing = config.identity.root, config.identity.root.with_name(ISSUING)
-    chain = read_certificates(issuing if issuing.is_file() else config.identity.evidence_chain)
-    wanted = parse_update(
-        open_by_authority(sealed, UPDATE_TYPE, chain[-1], read_certificates(root)[0], clock.read().wall)
-    )
+    root, issuing = authorities_of(config)
+    wanted = parse_update(open_by_authority(sealed, UPDATE_TYPE, issuing, root, clock.read().wall))
+    return wanted, sealed
+
+
+def _fetched(bundle: Path, wanted: Update, into: Path) -> Path:
+    """The files of `wanted` and no others, copied from the medium, which may change under our hands; each as listed.
+    Raises `SenderFault`."""
+    if into.exists():
+        _remove(into)
+    durable.make_directory(into)
     for name, digest in wanted.files.items():
         content = read_plain(bundle, name, MAX_FILE)
         if content is None or hashlib.sha256(content).hexdigest() != digest:
+            _remove(into)
             raise SenderFault(f"更新包中的 {name} 缺失或被改动，已拒绝。请重新取得更新包。", "altered")
-    return wanted, sealed
+        durable.write_bytes(into / name, content)
+    return into
 
 
 class PipInstaller:
     """Virtual environments and pip, offline and by hash; systemd for the services."""
 
-    def __init__(self, config: Path, services: tuple[str, ...] = ("liuhen-agent",)) -> None:
-        self._config, self._services = config, services
+    def __init__(self, config: Path) -> None:
+        self._config = config
 
     def install(self, bundle: Path, release: Path) -> None:
         """As the protocol; picamera2 and libcamera stay those of the system."""
@@ -119,14 +149,11 @@ class PipInstaller:
             return False
 
     def restart(self) -> bool:
-        """As the protocol: `Type=notify` makes systemctl wait until the agent says that it is ready. Without services,
-        before they start, there is nothing to do."""
-        if not self._services:
-            return True
+        """As the protocol: `Type=notify` makes systemctl wait until the agent says that it is ready."""
         try:
             _run(["systemctl", "daemon-reload"])
-            _run(["systemctl", "restart", *self._services])
-            _run(["systemctl", "is-active", "--quiet", *self._services])
+            _run(["systemctl", "restart", SERVICE])
+            _run(["systemctl", "is-active", "--quiet", SERVICE])
         except EnvironmentFault:
             return False
         return True
@@ -159,14 +186,25 @@ def _tried(place: Path, release: Path, installer: Installer) -> Taken:
 
 
 def _decided(place: Path, installer: Installer) -> Taken:
-    release = _current(place)
-    before = (place / TRIAL).read_text(encoding="utf-8")
+    release, (before, _) = _current(place), _trial(place)
     if release is not None and release.name != before and installer.works(release) and installer.restart():
         durable.remove(place / TRIAL)
         return Taken(release.name, new=True)
+    found = _back(place, before)
+    if before:
+        installer.restart()
+    return found
+
+
+def _trial(place: Path) -> tuple[str, int]:
+    """The release before the one under trial, and how often this device was started since."""
+    before, _, boots = (place / TRIAL).read_text(encoding="utf-8").partition("\n")
+    return before, int(boots) if boots.isdecimal() else 0
+
+
+def _back(place: Path, before: str) -> Taken:
     if before:
         _swap(place, place / RELEASES / before)
-        installer.restart()
     durable.remove(place / TRIAL)
     return Taken(before, new=False, why="新版不能启动，已换回原来的版本")
 

@@ -37,14 +37,7 @@ from agent.evidence.sidecars import SUMS_NAME
 from agent.evidence.time_stamps import TokenReader, Witnessed
 from agent.evidence.verify import examine_files, judge
 from agent.folder_names import is_trace, names_in
-from agent.recording_folder import (
-    content_of,
-    needed_key,
-    open_segments,
-    read_sidecars,
-    reading,
-    segment_paths,
-)
+from agent.recording_folder import content_of, needed_key, open_segments, read_sidecars, reading, segment_paths
 from agent.wire.envelope import MAX_TRUST_LIST_BYTES
 from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId, Digest
 from agent.wire.signing import load_pem_certificates

@@ -2,9 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+
+from agent.errors import OperatorFault
+from agent.stick import read_plain
+from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(soft_wrap=True, highlight=False, stderr=True)
@@ -16,3 +21,11 @@ def tell(message: str, facts: Mapping[str, Any], *, as_json: bool) -> None:
         out.print(json.dumps(facts, ensure_ascii=False, default=str), markup=False)
     else:
         out.print(message, markup=False)
+
+
+def read_given(path: Path) -> bytes:
+    """A sealed document that a person points at; raises as `agent.stick.read_plain`, and `OperatorFault` when it is not there."""
+    content = read_plain(path.parent, path.name, MAX_ENVELOPE_BYTES)
+    if content is None:
+        raise OperatorFault(f"没有找到 {path}。请检查路径。")
+    return content

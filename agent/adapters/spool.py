@@ -29,6 +29,7 @@ from agent.evidence.journal import JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
+PHOTOS = "photos"  # beside the recordings: those taken by themselves
 SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.mp4(\.enc)?")
 
 
@@ -44,7 +45,7 @@ class Spool:
         gm: GmSigner | None = None,
         keys: DataKeys | None = None,
     ) -> None:
-        self._root, self.photos, self._gm = root, root.with_name("photos"), gm
+        self._root, self.photos, self._gm = root, root.with_name(PHOTOS), gm
         self.room = DiskRoom(root, reserve or ReserveFile(root.with_name(RESERVE), 0))
         self.keys = keys or DataKeys(root.with_name("keys"), None)
 

@@ -57,12 +57,13 @@ def recording_photo_findings(
     now: datetime,
     grounds: Grounds = NO_GROUNDS,
 ) -> Iterator[Finding]:
-    """What is to be said of the photos, by name, that lie beside the segments of `recording`."""
+    """What is to be said of the photos, by name, that lie beside the segments of `recording`, None when there is no
+    segment that tells which one."""
     for name, source in photos.items():
         judged = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now, grounds)
         yield from judged.findings
         place = None if judged.photo is None else judged.photo.statement.place
-        if judged.photo is not None and (place is None or place.recording != recording):
+        if judged.photo is not None and recording is not None and (place is None or place.recording != recording):
             text = f"{name}：照片不是在这次录制中拍的，被混入。"
             yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "photo"))
 

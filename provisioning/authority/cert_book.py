@@ -83,6 +83,17 @@ def add(records: Records, entry: Entry, by: str) -> None:
         records.audit(Act(entry.issued_at, by, "certificate-issued", entry.subject, _told(entry)))
 
 
+def note_shown(records: Records, key: KeyId, now: datetime) -> None:
+    """The bearer of `key` has shown its certificate to us: it has taken it into use. The first time counts."""
+    if not was_shown(records, key):
+        records.rows("INSERT OR IGNORE INTO shown (key_id, at) VALUES (?, ?)", key, timestamp(now))
+
+
+def was_shown(records: Records, key: KeyId) -> bool:
+    """Whether anybody has shown the certificate of `key`."""
+    return bool(records.rows("SELECT 1 FROM shown WHERE key_id = ?", key))
+
+
 def supersede(records: Records, subject: str, profile: Profile, now: datetime) -> None:
     """The live certificate of `subject` gives way to the next one; it stays usable until it is revoked or over."""
     records.rows(f"UPDATE cert SET superseded_at = ? WHERE {_LIVE}", timestamp(now), subject, profile.label)  # noqa: S608

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS cert (key_id TEXT PRIMARY KEY, subject TEXT NOT NULL,
   not_after TEXT NOT NULL, superseded_at TEXT, revoked_at TEXT, reason TEXT);
 CREATE INDEX IF NOT EXISTS cert_subject ON cert (subject);
 CREATE INDEX IF NOT EXISTS cert_role ON cert (role);
+CREATE TABLE IF NOT EXISTS shown (key_id TEXT PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS device (device TEXT PRIMARY KEY, role TEXT NOT NULL, state TEXT NOT NULL,
   hardware TEXT NOT NULL, unit TEXT NOT NULL, model TEXT NOT NULL, officer TEXT NOT NULL, settings TEXT NOT NULL,
   planned_at TEXT NOT NULL, changed_at TEXT NOT NULL, changed_by TEXT NOT NULL, why TEXT NOT NULL);

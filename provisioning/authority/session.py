@@ -65,8 +65,8 @@ class Sitting:
         self, request: bytes, subject: str, role: str, now: datetime, profile: Profile = Profile.TLS_CLIENT
     ) -> bytes:
         """The next certificate of a device or receiver that holds one. The TLS one before stays good for
-        `revocation_list.SUPERSEDED_GRACE`, until its bearer has taken the new one into use; the evidence one for good:
-        what it signed is to be verified. Otherwise as `certify`."""
+        `revocation_list.SUPERSEDED_GRACE`, in which its bearer takes the new one into use (`est` gives it no third one
+        once that was shown); the evidence one for good: what it signed is to be verified. Otherwise as `certify`."""
         key = certificates.checked_request(request, subject)
         with self.records.transaction():
             held = cert_book.live(self.records, subject, profile)
@@ -78,13 +78,18 @@ class Sitting:
                 cert_book.add(self.records, held, self.by)
         return certificates.chain_pem(held.certificate, self.issuer.certificate)
 
+    @property
+    def has_root(self) -> bool:
+        """Whether the root key is here, so that a trust list can be signed."""
+        return KeyStore(self.folder).has(ROOT_NAME)
+
     def publish(self) -> bool:
         """Sign the trust list that follows from the database, unless that is the one there is; False when it could not
         be signed because the root key is away."""
         with durable.exclusive(self.folder):
             if cert_book.read_register(self.records, entries=False).version == self._signed_version():
                 return True
-            if not KeyStore(self.folder).has(ROOT_NAME):
+            if not self.has_root:
                 return False
             durable.write_bytes(self.folder / TRUST, self._sealed(cert_book.read_register(self.records)))
             return True

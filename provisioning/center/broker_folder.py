@@ -10,13 +10,15 @@ from pathlib import Path, PurePosixPath
 from cryptography.x509.oid import NameOID
 
 from agent import durable
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire.signing import load_pem_certificates
 from agent.wire.topics import ROOT
+from provisioning.authority import cert_book
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.authority.register import Register
-from provisioning.authority.revocation_list import current_list
+from provisioning.authority.revocation_list import current_list, verify_list
+from provisioning.authority.session import ISSUING
 from provisioning.center import emqx_config
 from provisioning.center.access import AccessRules, Pair, pair_text, parse_pair
 from provisioning.center.broker_config import (
@@ -103,23 +105,47 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
 
 def force_files(authority: Authority, folder: Path, now: datetime) -> dict[str, bytes]:
     """The access rules and the revocation list that follow from the register now, for the Mosquitto in `folder`."""
-    register = authority.register()
+    return _in_force(authority, folder, _rules(authority.register(), _known_pairs(folder)), now)
+
+
+def _known_pairs(folder: Path) -> tuple[Pair, ...]:
     known = read_file(folder / PAIRS_FILE).decode(errors="replace").split() if (folder / PAIRS_FILE).exists() else []
-    pairs = tuple(parse_pair(text) for text in known)
-    rules = _rules(register, pairs)
-    return _in_force(authority, folder, rules, now)
+    return tuple(parse_pair(text) for text in known)
+
+
+def behind(authority: Authority, folder: Path, now: datetime) -> str:
+    """Why the Mosquitto in `folder` would not follow the register if it started now, in Chinese; empty if it would."""
+    with authority.sit() as desk:
+        serials = cert_book.revoked_serials(desk.records, now)
+    try:
+        verify_list(read_file(folder / CRL_FILE), load_pem_certificates(read_file(authority.folder / ISSUING))[0], now,
+                    serials, [])  # fmt: skip
+    except (OperatorFault, SenderFault) as fault:
+        return str(fault)
+    text, _ = _rules_text(folder, _rules(authority.register(), _known_pairs(folder)))
+    current = read_file(folder / ACCESS_FILE).decode(errors="replace").startswith(text)
+    return (
+        ""
+        if current
+        else f"{folder / ACCESS_FILE} 的规则落后于登记簿。请启动消息服务器，运行 revoke 或 broker-config。"
+    )
 
 
 def _in_force(authority: Authority, folder: Path, rules: AccessRules, now: datetime) -> dict[str, bytes]:
     """Access rules and revocation list, and in the rules one topic that the good canary may write to, named after both:
     once it may, the broker has read them. It may do nothing else."""
     crl = fresh_list(authority, now)
-    leaf = load_pem_certificates(read_file(folder / f"{CANARY_GOOD}.pem"))[0]
-    canary = str(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    text = mosquitto_acl(replace(rules, revoked=tuple(name for name in rules.revoked if name != canary)))
+    text, canary = _rules_text(folder, rules)
     named = hashlib.sha256(text.encode() + crl).hexdigest()[:32]
     text += f"\nuser {canary}\ntopic deny {ROOT}/#\ntopic write {IN_FORCE}{named}\n"
     return {ACCESS_FILE: text.encode(), CRL_FILE: crl}
+
+
+def _rules_text(folder: Path, rules: AccessRules) -> tuple[str, str]:
+    """The rules as they are written, without those of the good canary, and its name."""
+    leaf = load_pem_certificates(read_file(folder / f"{CANARY_GOOD}.pem"))[0]
+    canary = str(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    return mosquitto_acl(replace(rules, revoked=tuple(name for name in rules.revoked if name != canary))), canary
 
 
 def fresh_list(authority: Authority, now: datetime) -> bytes:

@@ -36,6 +36,15 @@ class Identity:
     key: Path
 
 
+def is_there(door: Door) -> bool:
+    """Whether anything listens there at all."""
+    try:
+        socket.create_connection((door.host, door.port), TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
+
+
 def is_let_in(door: Door, identity: Identity) -> bool:
     """Whether the broker accepts `identity`; raises `EnvironmentFault` when it cannot be reached."""
     try:

@@ -5,7 +5,8 @@
 A broker lets the revoked go on with a session that lives, and lets them in again when its list cannot be read; so the
 files are put in place only after they were judged, and what counts afterwards is what the broker does: the revoked
 canary must be refused, the good one let in, and the subject's own session is taken over and its message refused. If
-not, the files of before are put back. The register and the trust list stand in any case: what the subject signs is
+not, the files of before are put back. A broker that does not run is left the new files: it must not start with those of
+before. The register and the trust list stand in any case: what the subject signs is
 refused from that moment, whatever a broker does.
 """
 
@@ -34,7 +35,7 @@ from provisioning.authority.certificates import Bearer, Profile
 from provisioning.authority.revocation_list import verify_list
 from provisioning.authority.session import ISSUING
 from provisioning.center.broker_config import ACCESS_FILE, CRL_FILE, PID_FILE
-from provisioning.center.canary import NOT_AUTHORIZED, REFUSED, Door, Identity, is_let_in, publish_answer
+from provisioning.center.canary import NOT_AUTHORIZED, REFUSED, Door, Identity, is_let_in, is_there, publish_answer
 
 CANARY_GOOD, CANARY_REVOKED = "canary-good", "canary-revoked"
 IN_FORCE = "liuhen/in-force/"  # below it the topic that only the rules now in the folder let the good canary write to
@@ -89,15 +90,18 @@ def put_in_force(site: BrokerSite, files: Mapping[str, bytes], authority: Author
     """Replace the access rules and the revocation list (`files`, by name), have the broker reload, and look.
 
     Raises `SenderFault` (code `crl`) before anything is touched when the list is unfit, and (code `broker`) after the
-    files of before were put back when the broker does not do what they say.
+    files of before were put back when the broker does not do what they say, or when there is no broker: then the new
+    files stay.
     """
     _judge(site, files[CRL_FILE], authority, now)
+    runs = is_there(site.door)
     before = {name: read_file(site.folder / name) for name in files if (site.folder / name).exists()}
     try:
         for name, content in files.items():
             durable.write_bytes(site.folder / name, content)
-        site.reload()
-        _wait(site, lambda: canaries(site) and _has_read(site, files), "金丝雀证书的准入结果不对，或没有重读")
+        if runs:
+            site.reload()
+            _wait(site, lambda: canaries(site) and _has_read(site, files), "金丝雀证书的准入结果不对，或没有重读")
     except LiuhenFault as fault:
         for name, content in before.items():
             durable.write_bytes(site.folder / name, content)
@@ -105,6 +109,9 @@ def put_in_force(site: BrokerSite, files: Mapping[str, bytes], authority: Author
         raise SenderFault(
             f"消息服务器未按新规则行事，已恢复原来的文件：{fault}请检查后再运行一次。", "broker"
         ) from fault
+    if not runs:
+        where = f"{site.door.host}:{site.door.port}"
+        raise SenderFault(f"消息服务器 {where} 没有运行：新规则已写好，启动即生效。请启动后再运行一次核对。", "broker")
 
 
 def canaries(site: BrokerSite) -> bool:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
-from provisioning.fleet.disks import Machine, checked_disk, is_block_device
+from provisioning.fleet.disks import Machine, checked_disk, is_block_device, refuse_own
 from provisioning.fleet.partitions import MBR_BYTES, boot_partition
 
 TIMEOUT_S = 600.0  # ours: an offline installation of some 100 MB onto a slow card
@@ -26,6 +26,9 @@ class CardTarget(Protocol):
 
     def read(self, name: str) -> bytes:
         """A file's content as it is on the card."""
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """Every file in `folder` and below, by name; none when it is not there."""
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write files, replacing; durable when this returns. Raises `EnvironmentFault`, for a full card too."""
@@ -49,6 +52,11 @@ class FolderTarget:
         """As the protocol."""
         with durable.disk_errors(self.folder / name):
             return self._plain(name).read_bytes()
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """As the protocol."""
+        with durable.disk_errors(self.folder / folder):
+            return _files(self.folder, self._plain(folder))
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """As the protocol."""
@@ -87,6 +95,14 @@ class FatTarget:
     def read(self, name: str) -> bytes:
         """As the protocol."""
         return self._mtools("mtype", f"::{name}")
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """As the protocol."""
+        if folder not in self.names():
+            return {}
+        with tempfile.TemporaryDirectory() as staged:
+            self._mtools("mcopy", "-s", "-Q", "-n", f"::{folder}", staged)
+            return _files(Path(staged), Path(staged, folder))
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """As the protocol."""
@@ -127,11 +143,17 @@ class FatTarget:
         return done.stdout
 
 
+def _files(root: Path, folder: Path) -> dict[str, bytes]:
+    places = (it for it in sorted(folder.rglob("*")) if it.is_file() and not it.is_symlink())
+    return {place.relative_to(root).as_posix(): place.read_bytes() for place in places}
+
+
 @contextmanager
 def open_target(path: Path, machine: Machine | None = None) -> Iterator[tuple[CardTarget, str]]:
-    """The card at `path` and what it is for people; raises `OperatorFault` for a system or mounted disk, or a file that
-    is no image."""
+    """The card at `path` and what it is for people; raises `OperatorFault` for a system or mounted disk, what this
+    computer itself starts from, or a file that is no image."""
     if path.is_dir():
+        refuse_own(path, machine or Machine())
         yield FolderTarget(path), f"目录 {path}"
         return
     if is_block_device(path):

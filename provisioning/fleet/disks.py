@@ -1,5 +1,5 @@
-"""Which disk is safe to write to: a card in a reader, never one that this computer lives on. `/sys` and `/proc` are
-arguments."""
+"""Which disk is safe to write to: a card in a reader, never one that this computer lives on. `/sys`, `/proc` and `/`
+are arguments."""
 
 import os
 import stat
@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.errors import EnvironmentFault, OperatorFault
 
 SECTOR = 512
+OWN = ("", "boot", "boot/firmware")  # of Raspberry Pi OS, bookworm and before
 CARD_NAMES = ("mmcblk", "sd")  # card readers; internal NVMe and virtual disks are never cards
 
 
@@ -23,10 +24,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the kernel tells of disks and mounts."""
+    """Where the kernel tells of disks and mounts, and where this computer's own files begin."""
 
     sys: Path = Path("/sys")
     proc: Path = Path("/proc")
+    root: Path = Path("/")
 
 
 def checked_disk(path: Path, machine: Machine) -> Disk:
@@ -48,6 +50,13 @@ def checked_disk(path: Path, machine: Machine) -> Disk:
         raise OperatorFault(f"{path} 不是可取出的卡，已拒绝，以免毁掉系统盘。请把卡放进读卡器，用 lsblk 核对。")
     model = _read(block / "device" / "model") or _read(block / "device" / "name") or "?"
     return Disk(path, model, int(_read(block / "size") or 0) * SECTOR)
+
+
+def refuse_own(folder: Path, machine: Machine) -> None:
+    """Raise `OperatorFault` when `folder` is what this computer itself starts from: the bench may be a Raspberry Pi."""
+    own = {(machine.root / place).resolve() for place in OWN}
+    if folder.resolve() in own:
+        raise OperatorFault(f"{folder} 是本机自己的启动分区，已拒绝。请挂载要写的卡，指明它的目录。")
 
 
 def is_block_device(path: Path) -> bool:

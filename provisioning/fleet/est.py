@@ -21,13 +21,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.wire.canonical import timestamp
 from agent.wire.enrolment import MAX_REQUEST_BYTES
 from agent.wire.signing import certificate_key, key_id_of, load_certificate, load_pem_certificates
 from provisioning.authority import cert_book
-from provisioning.authority.certificates import Profile
+from provisioning.authority.certificates import Profile, checked_request
 from provisioning.authority.revocation_list import SUPERSEDED_GRACE, current_list
 from provisioning.fleet import est_first, life, rotation
 from provisioning.fleet.enrolment import GONE, Desk
@@ -91,8 +92,11 @@ def _renew(asked: Asked, desk: Desk, now: datetime) -> Answered:
     """RFC 7030 section 4.2.2: the subject stays that of the certificate that the client showed."""
     if asked.peer is None:
         return Answered(401, "续期须出示现有的连接证书。\n".encode())
-    subject, role = _bearer(load_certificate(asked.peer), desk, now)
-    chain = desk.sitting.renew(pkcs10(asked.body), subject, role, now)
+    shown = load_certificate(asked.peer)
+    subject, role = _bearer(shown, desk, now)
+    request = pkcs10(asked.body)
+    _refuse_copy(shown, checked_request(request, subject), subject, desk)
+    chain = desk.sitting.renew(request, subject, role, now)
     desk.inventory.note("certificate-renewed", subject, {"at": timestamp(now)}, now)
     return certificates(load_pem_certificates(chain)[:1])
 
@@ -123,6 +127,16 @@ def _first_evidence(asked: Asked, desk: Desk, now: datetime) -> Answered:
     return est_first.evidence(asked, desk, subject, now)
 
 
+def _refuse_copy(shown: x509.Certificate, wanted: ec.EllipticCurvePublicKey, subject: str, desk: Desk) -> None:
+    """Raise `SenderFault` when somebody with a superseded certificate wants one for a key of his own although the next
+    one is in use: he has a copy of the old key. Who lost our answer has the new one in use nowhere, or asks for it."""
+    live = cert_book.live(desk.sitting.records, subject, Profile.TLS_CLIENT)
+    if live is None or live.certificate == shown or key_id_of(wanted) == live.key_id:
+        return
+    if cert_book.was_shown(desk.sitting.records, live.key_id):
+        raise SenderFault("出示的证书已换发，新证书已在使用，不再凭旧证书发证。若旧密钥可能被复制，请吊销后重新入网。")
+
+
 def _bearer(shown: x509.Certificate, desk: Desk, now: datetime) -> tuple[str, str]:
     """Whose certificate was shown, and in which role; it must be one that we gave and have not taken back."""
     held = cert_book.by_key(desk.sitting.records, key_id_of(certificate_key(shown)))
@@ -132,6 +146,8 @@ def _bearer(shown: x509.Certificate, desk: Desk, now: datetime) -> tuple[str, st
         raise SenderFault("出示的证书已被吊销，已拒绝。请向发证机构查明原因。")
     if held.superseded_at is not None and now > held.superseded_at + SUPERSEDED_GRACE:
         raise SenderFault("出示的证书早已换发，已拒绝。请用新证书，或重新入网。")
+    if held.superseded_at is None:
+        cert_book.note_shown(desk.sitting.records, held.key_id, now)
     device = desk.inventory.find(held.subject)
     if device is not None and device.state in GONE:
         raise SenderFault(f"{held.subject} 已停用，不能续期。请向发证机构查明原因。")

@@ -140,6 +140,11 @@ class Inventory:
             self.note("device-assigned", device, {"officer": officer}, now)
         return self.device(device)
 
+    def assignment(self, device: str) -> bytes | None:
+        """The document of the assignment that runs; None when there is none."""
+        rows = self.records.rows("SELECT document FROM assignment WHERE device = ? AND until IS NULL", device)
+        return bytes(rows[0]["document"]) if rows else None
+
     def hand_back(self, device: str, why: str, now: datetime) -> Device:
         """An officer gives the device back: it is accepted, and nobody's. Raises `OperatorFault` when nobody has it."""
         with self.records.transaction():

@@ -112,8 +112,11 @@ def accepted_word(at: Bench, device: str) -> bytes | None:
 
 
 def assign(at: Bench, device: str, officer: str, now: datetime) -> bytes:
-    """Hand an accepted device to `officer` (a number); returns the sealed document. No certificate changes."""
+    """Hand an accepted device to `officer` (a number); returns the sealed document, the one there is when he has the
+    device already. No certificate changes."""
     held = at.inventory.device(device)
+    if held.state is State.ASSIGNED and held.officer == officer and (given := at.inventory.assignment(device)):
+        return given
     word = Assignment(DeviceId(device), officer, held.unit, now, at.inventory.by)
     document = at.sealed(ASSIGNMENT_TYPE, word.encode())
     at.inventory.assign(device, officer, document, now)

@@ -9,13 +9,12 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
-from agent.stick import read_plain
-from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.life_documents import AcceptanceReport
 from provisioning.authority.audit_chain import verify_audit
 from provisioning.authority.authority import open_authority, read_file, waiting
 from provisioning.authority.list_term import broker_term, signed_term
-from provisioning.cli_frame import tell
+from provisioning.center.broker_folder import behind
+from provisioning.cli_frame import read_given, tell
 from provisioning.fleet import life
 from provisioning.fleet.erasure import RESIDUAL, Erasure
 from provisioning.fleet.inventory_cli import AuthorityDir, By, Json, now, operator
@@ -54,7 +53,7 @@ def check(
 ) -> None:
     """验收：核对设备签名的报告，登记；全部合格才算验收，否则以 5 结束 (acceptance)."""
     _refuse_paper(paper)
-    data = _content(report)
+    data = read_given(report)
     with life.bench(open_authority(authority, operator(by))) as at:
         told = life.read_report(at, device, data, now())
         accepted = life.accept(at, told, data, now())
@@ -145,7 +144,7 @@ def decommission(
             return
         said = None
         if statement is not None:
-            data = _content(statement)
+            data = read_given(statement)
             said = life.read_last_word(at, device, data), data
         looked = scan(medium) if medium is not None else None
         word, sealed = life.conclude(at, device, said, looked, reason, now())
@@ -222,7 +221,8 @@ def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:
             return [(True, "吊销列表：还没有签发过。")]
     except (SenderFault, OperatorFault) as fault:
         return [(False, str(fault))]
-    return [(term.good(now()), term.told(now()))]
+    late = "" if broker is None else behind(at.authority, broker, now())
+    return [(term.good(now()), term.told(now())), *([(False, late)] if late else [])]
 
 
 def _acceptance_sheet(told: AcceptanceReport, unit: str) -> Sheet:
@@ -243,13 +243,6 @@ def _erasure_sheet(word: Erasure) -> Sheet:
     lines.append(Line("pass", "证书已吊销，不能再签名或连接。"))
     digest = [("声明摘要", word.statement)] if word.statement else []
     return Sheet("设备擦除证明", "已退役", True, [*facts, *digest], lines, [f"尚存风险：{text}" for text in RESIDUAL])
-
-
-def _content(path: Path) -> bytes:
-    content = read_plain(path.parent, path.name, MAX_ENVELOPE_BYTES)
-    if content is None:
-        raise OperatorFault(f"没有找到 {path}。请检查路径。")
-    return content
 
 
 def _print(sheet: Sheet, path: Path) -> None:

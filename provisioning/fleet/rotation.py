@@ -69,12 +69,16 @@ def rotate_evidence(desk: Desk, data: bytes, now: datetime, device: str = "") ->
     asked = _checked(desk, data, now)
     if device not in ("", asked.device):
         raise SenderFault(f"这份申请是 {asked.device} 的，不是 {device} 的，已拒绝。请核对文件。")
+    if not desk.sitting.has_root:
+        raise OperatorFault("根密钥不在，信任清单不能更新，没有换钥。请带根密钥再来。")
     with desk.inventory.records.transaction():
         role = desk.inventory.device(asked.device).role
         chain = desk.sitting.renew(asked.evidence.encode(), asked.device, role, now, Profile.EVIDENCE)
         desk.inventory.note("evidence-rotated", asked.device, {"request": request_digest(data)}, now)
     if not desk.sitting.publish():
-        raise OperatorFault("根密钥不在，信任清单不能更新，没有换钥。请带根密钥再来。")
+        raise OperatorFault(
+            "根密钥刚被取走：已登记新钥，信任清单还没有。请带回根密钥，运行 doctor 补签，再向设备答复。"
+        )
     word = Rotated(asked.device, request_digest(data), chain.decode(), now)
     sealed = seal(ROTATED_TYPE, word.encode(), [KeySigner(desk.sitting.issuer.key)])
     return Reply(sealed, desk.authority.trust_bytes).encode()

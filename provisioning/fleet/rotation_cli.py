@@ -7,11 +7,9 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault
-from agent.stick import read_plain
-from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from provisioning.authority.authority import open_authority
 from provisioning.authority.certificates import Profile
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import read_given, tell
 from provisioning.fleet.enrolment import enrolment_desk
 from provisioning.fleet.inventory import open_inventory
 from provisioning.fleet.inventory_cli import AuthorityDir, By, Json, now, operator
@@ -45,7 +43,7 @@ def rotate(
             _list(due(inventory, now()), as_json)
     elif request is not None and out is not None:
         with enrolment_desk(source) as desk:
-            durable.write_bytes(out, rotate_evidence(desk, _content(request), now(), device))
+            durable.write_bytes(out, rotate_evidence(desk, read_given(request), now(), device))
         step = f"下一步：在设备上运行 liuhen-agent rotate --answer {out.name}，再在中心运行 trust --install。"
         facts = {"device": device, "which": "evidence", "answer": out}
         tell(f"{device} 的新证据证书已签发，旧的仍可核验，答复已写到 {out}。{step}", facts, as_json=as_json)
@@ -63,10 +61,3 @@ def _list(found: tuple[Due, ...], as_json: bool) -> None:
     step = "下一步：连接密钥由设备自己续期，久未联网的请让它联网；证据密钥在设备上运行 liuhen-agent rotate。"
     facts = [{"device": it.device, "which": it.profile.label, "until": it.until, "ordered": it.ordered} for it in found]
     tell("\n".join([*lines, step]) if lines else "没有该换的密钥。", {"due": facts}, as_json=as_json)
-
-
-def _content(path: Path) -> bytes:
-    content = read_plain(path.parent, path.name, MAX_ENVELOPE_BYTES)
-    if content is None:
-        raise OperatorFault(f"没有找到 {path}。请检查路径。")
-    return content

@@ -1,5 +1,5 @@
 """Writing a card: what does nothing first, what switches it on last, and all of it read back. A card that could not be
-finished starts as it did before."""
+finished is as it was before, also one that carried a device's files already."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,20 +28,20 @@ def write_card(
 ) -> Written:
     """Write `order` and read it back; the same order again gives the same bytes. Raises `OperatorFault` for a card that
     is no Raspberry Pi OS or is another's, `EnvironmentFault` for one that is full, protected or does not keep what it
-    was told; then it starts as it
-    did before."""
+    was told; then it is as it was before, or the fault says that it is not."""
     names = target.names()
     form = chosen_format(system, names)
     found = {name: target.read(name) for name in sorted(names & _SWITCHES)}
     plain = card_files.payload(order) | {f"{WHEELS}/{name}": it for name, it in (wheelhouse or {}).items()}
     switch = card_files.switch(order, form, found)
+    before = found | target.files(card_files.FOLDER)
     try:
         target.write(plain)
         _same(target, plain)
         target.write(switch)
         _same(target, switch)
-    except LiuhenFault:
-        _undo(target, found)
+    except LiuhenFault as fault:
+        _undo(target, before, fault)
         raise
     return Written(form, tuple(sorted({**plain, **switch})))
 
@@ -78,10 +78,9 @@ def _same(target: CardTarget, files: Mapping[str, bytes]) -> None:
             raise EnvironmentFault(f"卡上的 {name} 读回来与写入的不同，卡可能已坏。请换一张卡重写。")
 
 
-def _undo(target: CardTarget, found: Mapping[str, bytes]) -> None:
+def _undo(target: CardTarget, before: Mapping[str, bytes], fault: LiuhenFault) -> None:
     try:
-        if found:
-            target.write(found)
-        target.remove(card_files.FOLDER)
-    except LiuhenFault:
-        return  # the card takes nothing any more; what went wrong first is what is told
+        target.remove(card_files.FOLDER)  # makes room first
+        target.write(before)
+    except LiuhenFault as again:
+        raise EnvironmentFault(f"写卡失败（{fault}），也不能恢复原状。请重写系统映像，或换一张卡。") from again

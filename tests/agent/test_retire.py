@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from agent import durable
 from agent.adapters.database import QUOTA_BYTES, open_database
 from agent.adapters.state_lock import hold
 from agent.clock import system_clock
 from agent.config import AgentConfig, read_config
 from agent.errors import OperatorFault, SenderFault
 from agent.firstboot import first_boot
-from agent.retire import LAST_WORD, retire
+from agent.retire import LAST_WORD, has_begun, retire
 from agent.wire.device_events import DeviceEvent, EventType
 from agent.wire.envelope import open_archived, open_trust_list, parse_envelope, seal
 from agent.wire.identifiers import Digest, District
@@ -104,6 +105,62 @@ def test_nothing_is_erased_without_a_receipt_for_everything(authority: TestAutho
     with hold(config.state_dir), pytest.raises(OperatorFault, match="正在运行"):
         do(config, order(authority))
     assert set(before) <= set(config.identity.root.parent.rglob("*"))
+
+
+def filmed(config: AgentConfig, where: str = "recordings/REC-0001-R000001/segment-0001.mp4") -> Path:
+    film = config.state_dir / where
+    film.parent.mkdir(parents=True)
+    film.write_bytes(MARKER)
+    return film
+
+
+def test_a_lost_database_is_not_a_device_that_never_recorded(authority: TestAuthority, tmp_path: Path) -> None:
+    config = device(authority, tmp_path)
+    film = filmed(config)
+    aside = [it.rename(it.with_name(f"{it.name}.damaged")) for it in config.state_dir.glob("agent.db*")]
+    with pytest.raises(OperatorFault, match="没有事件数据库"):
+        do(config, order(authority))
+    film.unlink()
+    film.parent.rmdir()
+    with pytest.raises(OperatorFault, match="没有事件数据库"):
+        do(config, order(authority))
+    for it in aside:
+        it.unlink()
+    assert parse_retired(parse_envelope(do(config, order(authority))).payload).events == 0
+
+
+@pytest.mark.parametrize("where", ["collected/REC-0001-C000001/a.mp4", "photos/photo-x.jpg"])
+def test_what_the_centre_never_receipts_is_carried_off_by_hand_first(
+    authority: TestAuthority, tmp_path: Path, where: str
+) -> None:
+    config = device(authority, tmp_path)
+    left = filmed(config, where)
+    with pytest.raises(OperatorFault, match="请先取走保存"):
+        do(config, order(authority))
+    assert left.read_bytes() == MARKER
+
+
+def test_what_was_recorded_after_an_interruption_is_asked_for_anew(authority: TestAuthority, tmp_path: Path) -> None:
+    """The last word was signed, nothing was erased yet, and the device went on: the word is old."""
+    config, said = device(authority, tmp_path), order(authority)
+    durable.write_bytes(config.identity.root.parent / LAST_WORD, b"{}")
+    count(config, 12)
+    film = filmed(config)
+    with pytest.raises(OperatorFault, match="5 条事件没有回执"):
+        do(config, said)
+    assert film.exists()
+    assert not has_begun(config)
+    with hold(config.state_dir), pytest.raises(OperatorFault, match="正在运行"):
+        do(config, said)
+
+
+@pytest.mark.parametrize("first", ["evidence.key", "tls.key"])
+def test_a_device_whose_erasure_has_begun_does_not_start(authority: TestAuthority, tmp_path: Path, first: str) -> None:
+    """Also where the evidence key is in a token, which nobody can erase: then the other one goes first."""
+    config = device(authority, tmp_path)
+    config.identity.root.with_name(first).unlink()
+    with pytest.raises(OperatorFault, match="不存在或不可读"):
+        read_config(config.identity.root.with_name("agent.toml"))
 
 
 def wait_for(config: AgentConfig, body: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 from agent.clock import system_clock
 from agent.config import AgentConfig, read_config
 from agent.errors import EnvironmentFault, SenderFault
-from agent.update import Installer, PipInstaller, Taken, settle, update
+from agent.update import MAX_BOOTS, Installer, PipInstaller, Taken, settle, settle_at_boot, update
 from agent.wire.envelope import seal
 from agent.wire.identifiers import Digest
 from agent.wire.life_documents import UPDATE_TYPE, Update
@@ -53,10 +53,11 @@ def config(authority: TestAuthority, tmp_path_factory: pytest.TempPathFactory) -
     return read_config(folder / "it" / "agent.toml")
 
 
-def bundle(authority: TestAuthority, folder: Path, version: str, serial: int) -> Path:
+def bundle(authority: TestAuthority, folder: Path, version: str, serial: int, *more: str) -> Path:
     folder.mkdir()
-    (folder / "VERSION").write_text(version)
-    files = {"VERSION": Digest(hashlib.sha256(version.encode()).hexdigest())}
+    for name in ("VERSION", *more):
+        (folder / name).write_text(version)
+    files = {name: Digest(hashlib.sha256(version.encode()).hexdigest()) for name in ("VERSION", *more)}
     release = Update(version, serial, datetime.now(UTC), files)
     (folder / "update.dsse").write_bytes(seal(UPDATE_TYPE, release.encode(), [authority.issuing.signer]))
     return folder
@@ -161,6 +162,66 @@ def test_power_lost_in_a_trial_of_what_does_not_start_goes_back(
     assert settle(place, SimulatedInstaller(place)) is None
 
 
+def test_a_release_under_trial_that_never_became_ready_is_taken_back_after_some_boots(
+    config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
+) -> None:
+    """At a boot nothing runs yet that could be asked; what becomes ready ends the trial by itself."""
+
+    class Dying(SimulatedInstaller):
+        def restart(self) -> bool:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        take(config, bundle(authority, tmp_path / "b2", "2.0", 2), Dying(place), place)
+    started = [settle_at_boot(place, Dying(place)) for _ in range(MAX_BOOTS + 1)]
+    assert [it is not None and (it.version, it.new) for it in started] == [*[("2.0", True)] * MAX_BOOTS, ("1.0", False)]
+    assert (in_use(place), settle_at_boot(place, Dying(place))) == ("1.0", None)
+
+
+def test_a_release_under_trial_that_cannot_even_be_asked_is_taken_back_at_the_next_boot(
+    config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
+) -> None:
+    class Dying(SimulatedInstaller):
+        def restart(self) -> bool:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        take(config, bundle(authority, tmp_path / "b2", "2.0", 2), Dying(place), place)
+    found = settle_at_boot(place, Dying(place, broken="2.0"))
+    assert (found is not None and found.version, in_use(place)) == ("1.0", "1.0")
+
+
+def test_a_repaired_bundle_of_the_same_version_is_what_runs(
+    config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
+) -> None:
+    assert not take(
+        config, bundle(authority, tmp_path / "b2", "2.0", 2), SimulatedInstaller(place, "", "2.0"), place
+    ).new
+    repaired = bundle(authority, tmp_path / "b3", "2.0", 3, "fix.txt")
+    assert take(config, repaired, SimulatedInstaller(place), place).new
+    assert (place / "current" / "fix.txt").exists()
+    assert (place / "current" / "update.dsse").read_bytes() == (repaired / "update.dsse").read_bytes()
+    other = bundle(authority, tmp_path / "b4", "2.0", 4, "more.txt")
+    with pytest.raises(SenderFault, match="同名而内容不同"):
+        take(config, other, SimulatedInstaller(place), place)
+
+
+def test_files_that_change_on_the_medium_after_they_were_compared_are_not_installed(
+    config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
+) -> None:
+    folder = bundle(authority, tmp_path / "b2", "2.0", 2)
+
+    class Swapped(SimulatedInstaller):
+        def install(self, bundle: Path, release: Path) -> None:
+            (folder / "VERSION").write_text("evil")
+            (folder / "evil.whl").write_text("evil")
+            super().install(bundle, release)
+
+    assert take(config, folder, Swapped(place), place).new
+    assert (in_use(place), (place / "current" / "evil.whl").exists()) == ("2.0", False)
+    assert not (place / ".bundle").exists()
+
+
 def tiny_wheel(folder: Path, more: Mapping[str, Path] | None = None) -> Path:
     """A wheel named as ours is whose program only says yes; `more` are files of the disk, by their name in it."""
     import zipfile
@@ -189,10 +250,9 @@ def test_pip_installs_by_hash_alone_and_refuses_another_wheel(tmp_path: Path) ->
 
     wheel = tiny_wheel(tmp_path)
     assert [it.version for it in finish(tmp_path)] == ["9.9"]
-    installer = PipInstaller(tmp_path / "agent.toml", ())
+    installer = PipInstaller(tmp_path / "agent.toml")
     installer.install(tmp_path, tmp_path / "releases" / "9.9")
     assert installer.works(tmp_path / "releases" / "9.9")
-    assert installer.restart()
     subprocess.run([sys.executable, "-c", "import sys; open(sys.argv[1], 'ab').write(b'x')", wheel], check=True)
     with pytest.raises(EnvironmentFault, match="安装失败"):
         installer.install(tmp_path, tmp_path / "releases" / "other")

@@ -53,6 +53,9 @@ def test_a_good_report_accepts_and_an_assignment_names_an_officer(enrolled: NewD
         assert at.inventory.device("REC-0001").state is State.ACCEPTED
         life.assign(at, "REC-0001", "示例-000002", LATER)
         assert at.inventory.device("REC-0001").officer == "示例-000002"
+        once = life.assign(at, "REC-0001", "示例-000002", LATER + timedelta(minutes=1))
+        assert once == life.assign(at, "REC-0001", "示例-000002", LATER + timedelta(minutes=2)), "again changes nothing"
+        assert len(at.inventory.records.rows("SELECT * FROM assignment")) == 1
         with pytest.raises(OperatorFault, match="--hand-back"):
             life.retire_order(at, "REC-0001", LATER)
 

@@ -1,11 +1,15 @@
 """New keys in use: an evidence key by the device's own request, both chains good; a TLS key on the bench's order."""
 
+import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable, key_rotation
@@ -30,7 +34,7 @@ from provisioning.authority.revocation_list import SUPERSEDED_GRACE, current_lis
 from provisioning.fleet import est, rotation
 from provisioning.fleet.enrolment import Desk
 from provisioning.fleet.est import respond
-from provisioning.fleet.est_messages import Asked
+from provisioning.fleet.est_messages import Answered, Asked
 from provisioning.fleet.states import State
 from tests.provisioning.bench_room import NewDevice, bench, planned, serial
 from tests.provisioning.district import sealed_status, today
@@ -115,6 +119,55 @@ def test_old_evidence_certificate_never_comes_onto_the_revocation_list_and_both_
     cert_book.revoke(records, A, "遗失", today(), "示例")
     assert current_list(device.desk.sitting, later).entries == 3
     assert all(it.revoked_at for it in evidence_entries(device.desk))
+
+
+def test_without_the_root_key_nothing_is_rotated(device: InUse, tmp_path: Path) -> None:
+    """The new key would stand in the register and on no list: nobody could believe the device any more."""
+    desk, asked = device.desk, device.request()
+    key = desk.authority.folder / "root.key"
+    key.rename(tmp_path / "carried off")
+    rows = len(desk.sitting.records.audit_rows())
+    with pytest.raises(OperatorFault, match="没有换钥"):
+        rotation.rotate_evidence(desk, asked, today())
+    assert (len(evidence_entries(desk)), len(desk.sitting.records.audit_rows())) == (1, rows)
+    (tmp_path / "carried off").rename(key)
+    key_rotation.install(device.config, rotation.rotate_evidence(desk, asked, today()), today())
+
+
+def test_copy_of_a_key_gets_no_certificate_once_the_next_one_is_in_use(device: InUse) -> None:
+    """The bench ordered a new key because the old one may have been copied; whoever has the copy asks as well."""
+    desk = device.desk
+    old = read_certificates(device.folder / "tls.pem")[0]
+
+    def ask(shown: x509.Certificate, key: ec.EllipticCurvePrivateKey, days: int, path: str = est.RENEW) -> Answered:
+        request = x509.load_pem_x509_csr(keys.signing_request(key, A)).public_bytes(Encoding.DER)
+        asked = Asked("GET" if path == est.DUE else "POST", path, base64.encodebytes(request), der_of(shown))
+        return respond(asked, desk, today() + timedelta(days=days))
+
+    lost, taken, copied = keys.new_key(), keys.new_key(), keys.new_key()
+    assert [ask(old, key, 0).status for key in (lost, taken)] == [200, 200], "the device lost the first answer"
+    new = cert_book.live(desk.sitting.records, A, Profile.TLS_CLIENT)
+    assert new is not None
+    assert ask(new.certificate, taken, 1, est.DUE).status == 204
+    refused = ask(old, copied, 5)
+    assert (refused.status, "不再凭旧证书" in refused.body.decode()) == (403, True)
+    assert ask(old, taken, 5).status == 200, "the answer for the key in use is given again"
+    assert cert_book.live(desk.sitting.records, A, Profile.TLS_CLIENT) == new
+
+
+def test_another_certificate_for_the_key_of_a_good_one_is_not_taken_for_it(device: InUse) -> None:
+    held = read_certificates(device.folder / "tls.pem")[0]
+    signer = keys.new_key()
+    builder = x509.CertificateBuilder().subject_name(held.subject).issuer_name(held.issuer)
+    builder = builder.public_key(held.public_key()).serial_number(held.serial_number)  # type: ignore[arg-type]
+    forged = builder.not_valid_before(held.not_valid_before_utc).not_valid_after(held.not_valid_after_utc)
+    asked = Asked("GET", est.DUE, b"", der_of(forged.sign(signer, hashes.SHA256())))
+    assert respond(asked, device.desk, today()).status == 403
+    assert respond(replace(asked, peer=der_of(held)), device.desk, today()).status == 204
+
+
+def der_of(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def test_answer_that_got_lost_is_given_again_also_days_later_and_an_older_key_gets_nothing_new(device: InUse) -> None:

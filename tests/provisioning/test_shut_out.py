@@ -15,6 +15,7 @@ from agent.key_files import read_private_key
 from provisioning.authority import keys
 from provisioning.center import shut_out
 from provisioning.center.broker_config import ACCESS_FILE, CRL_FILE, PID_FILE
+from provisioning.center.broker_folder import behind
 from provisioning.center.canary import Identity, is_let_in
 from provisioning.center.force import broker_site, put_in_force
 from provisioning.center.force import shut_out as revoke
@@ -85,19 +86,23 @@ def test_revoking_again_looks_again_and_signs_nothing_new(post: Post) -> None:
 
 
 def lists(post: Post) -> dict[str, bytes]:
-    """Six lists that must not reach a broker."""
+    """Lists that must not reach a broker."""
     authority = post.district.authority
     issuing = x509.load_pem_x509_certificate((authority.folder / "issuing.pem").read_bytes())
     key, now = read_private_key(authority.folder / "issuing.key"), today()
+    canary = post.site.canary(shut_out.CANARY_GOOD).certificate.read_bytes()
+    good = x509.load_pem_x509_certificates(canary)[0].serial_number
 
-    def made(signer: object = key, until: timedelta = timedelta(days=9), scope: bool = False) -> bytes:
+    def made(
+        signer: object = key, until: timedelta = timedelta(days=9), scope: bool = False, listed: tuple[int, ...] = ()
+    ) -> bytes:
         builder = x509.CertificateRevocationListBuilder().issuer_name(issuing.subject)
         builder = builder.last_update(now - timedelta(days=20)).next_update(now + until)
         builder = builder.add_extension(x509.CRLNumber(99), critical=False)
-        for entry in authority.register().entries:
-            if entry.revoked_at is not None:
-                gone = x509.RevokedCertificateBuilder().serial_number(entry.certificate.serial_number)
-                builder = builder.add_revoked_certificate(gone.revocation_date(now).build())
+        revoked = (it.certificate.serial_number for it in authority.register().entries if it.revoked_at is not None)
+        for serial in (*revoked, *listed):
+            gone = x509.RevokedCertificateBuilder().serial_number(serial)
+            builder = builder.add_revoked_certificate(gone.revocation_date(now).build())
         if scope:
             url = [x509.UniformResourceIdentifier("http://crl.example/x.crl")]
             point = x509.IssuingDistributionPoint(url, None, False, False, None, False, False)
@@ -111,6 +116,7 @@ def lists(post: Post) -> dict[str, bytes]:
         "wrong signer": made(keys.new_key()),
         "over": made(until=timedelta(days=-1)),
         "other scope": made(scope=True),
+        "good one listed": made(listed=(good,)),
     }
 
 
@@ -154,6 +160,14 @@ def test_broker_that_does_not_reload_gets_its_old_files_back_and_the_command_say
     assert post.let_in(B)
 
 
+def test_revoked_canary_that_is_let_in_is_a_broker_that_heeds_no_list(post: Post) -> None:
+    eventually(lambda: shut_out.canaries(post.site), "both canaries as they should be")
+    for ending in ("pem", "key"):
+        good = (post.site.folder / f"{shut_out.CANARY_GOOD}.{ending}").read_bytes()
+        (post.site.folder / f"{shut_out.CANARY_REVOKED}.{ending}").write_bytes(good)
+    assert not shut_out.canaries(post.site)
+
+
 def test_list_is_renewed_at_half_of_its_life_and_not_before(tmp_path: Path) -> None:
     district = TestDistrict(tmp_path, free_port())
     district.broker()
@@ -170,9 +184,26 @@ def test_broker_that_is_not_there_is_named(tmp_path: Path) -> None:
     district.device(A)
     district.broker()
     site = broker_site(tmp_path / "broker", "localhost", district.port)
-    with pytest.raises(SenderFault, match="重读"):
+    assert behind(district.authority, site.folder, today()) == ""
+    with pytest.raises(SenderFault, match="没有运行"):
         revoke(district.authority, A, "遗失", site, today())
     assert district.authority.trust().credentials
+    assert behind(district.authority, site.folder, today()) == ""
+
+
+def test_broker_that_was_down_at_the_revocation_does_not_start_with_the_files_of_before(tmp_path: Path) -> None:
+    """Nobody could look; but whoever stole the recorder must not be let in when the broker comes back."""
+    post = Post(tmp_path)
+    old = (post.site.folder / ACCESS_FILE).read_bytes(), (post.site.folder / CRL_FILE).read_bytes()
+    with pytest.raises(SenderFault, match="启动即生效"):
+        revoke(post.district.authority, A, "遗失", post.site, today())
+    with running(post.process, post.district.port):
+        assert (post.let_in(A), post.let_in(B)) == (False, True)
+    for name, content in zip((ACCESS_FILE, CRL_FILE), old, strict=True):
+        new = (post.site.folder / name).read_bytes()
+        (post.site.folder / name).write_bytes(content)
+        assert behind(post.district.authority, post.site.folder, today()), name
+        (post.site.folder / name).write_bytes(new)
 
 
 def test_broker_that_the_bench_did_not_name_follows_the_register_by_itself(post: Post) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,41 @@ def test_a_full_card_is_told_and_starts_as_before(images: dict[str, Path], tmp_p
     assert {place.name: place.read_bytes() for place in folder.iterdir()} == BOOKWORM
 
 
+@pytest.mark.parametrize("kind", ["bookworm", "trixie"])
+def test_a_card_that_turns_out_full_the_second_time_still_carries_the_first(
+    images: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    image = a_copy(images[kind], tmp_path)
+    with open_target(image) as (target, _):
+        write_card(target, ORDER, "auto", {"requirements.txt": b"first"})
+        before = target.files("liuhen")
+        with pytest.raises(EnvironmentFault, match="已满"):
+            write_card(target, replace(ORDER, bundle=b"second"), "auto", {"a.whl": bytes(60 * 2**20)})
+        assert target.files("liuhen") == before != {}
+    check_file_system(image)
+
+
+def test_a_card_that_takes_nothing_any_more_is_not_said_to_be_as_before(tmp_path: Path) -> None:
+    class Worn(FolderTarget):
+        def write(self, files: Mapping[str, bytes]) -> None:
+            raise EnvironmentFault(f"写保护：{len(files)}")
+
+    folder_with(tmp_path / "boot", BOOKWORM)
+    with pytest.raises(EnvironmentFault, match="不能恢复原状"):
+        write_card(Worn(tmp_path / "boot"), ORDER)
+
+
+def test_the_boot_partition_of_this_computer_is_no_card(tmp_path: Path) -> None:
+    for place in ("etc", "boot/firmware"):
+        (tmp_path / place).mkdir(parents=True)
+    machine = Machine(root=tmp_path)
+    for place in (tmp_path, tmp_path / "boot", tmp_path / "boot/firmware", tmp_path / "etc/../boot/firmware"):
+        with pytest.raises(OperatorFault, match="本机"), open_target(place, machine):
+            pass
+    with open_target(tmp_path / "etc", machine) as (target, _):
+        assert target.names() == set()
+
+
 def test_a_card_that_keeps_something_else_is_told(tmp_path: Path) -> None:
     class Forgetful(FolderTarget):
         def read(self, name: str) -> bytes:
@@ -145,6 +182,16 @@ def test_a_card_that_keeps_something_else_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="卡可能已坏"):
         write_card(Forgetful(tmp_path / "boot"), ORDER)
     assert {place.name: place.read_bytes() for place in (tmp_path / "boot").iterdir()} == BOOKWORM
+
+
+def test_a_card_whose_switch_does_not_hold_is_told(tmp_path: Path) -> None:
+    class Sticky(FolderTarget):
+        def read(self, name: str) -> bytes:
+            return BOOKWORM[name] if name in BOOKWORM else super().read(name)
+
+    folder_with(tmp_path / "boot", BOOKWORM)
+    with pytest.raises(EnvironmentFault, match="卡可能已坏"):
+        write_card(Sticky(tmp_path / "boot"), ORDER)
 
 
 def test_a_link_on_a_mounted_card_is_not_followed(tmp_path: Path) -> None:

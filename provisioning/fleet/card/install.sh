@@ -16,6 +16,7 @@ if [ -f "$card/wheels/requirements.txt" ] && [ ! -f "$release/complete" ]; then
     "${PYTHON:-python3}" -m venv --system-site-packages "$release"
     "$release/bin/python" -m pip install --quiet --no-index --find-links "$card/wheels" --require-hashes \
         --disable-pip-version-check -r "$card/wheels/requirements.txt"
+    sync  # pip syncs nothing, and `complete` must not outlive what it speaks of
     : > "$release/complete"
 fi
 if [ -f "$release/complete" ]; then

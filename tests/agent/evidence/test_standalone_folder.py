@@ -76,6 +76,14 @@ def test_photo_taken_away_together_with_the_sums_is_missing(alone: ModuleType, f
     assert (verdict, digest in words) == ("missing", True)
 
 
+def test_genuine_photo_whose_film_is_gone_is_not_called_a_stranger(alone: ModuleType, folder: Path) -> None:
+    (folder / "segment-0001.mp4").unlink()
+    basis = Basis((AUTHORITY.root,), Grounds(), NOW)
+    report = judge_path(folder, basis, lambda _: None).report
+    assert (report.verdict, _judged(alone, folder)[0]) == (Verdict.MISSING, "missing")
+    assert "混入" not in str(report.as_json())
+
+
 def test_photo_that_the_journal_names_needs_no_sums(alone: ModuleType, folder: Path) -> None:
     for name in SUMS:
         (folder / name).unlink()

@@ -2,10 +2,12 @@
 
 `tests/vectors/evidence_segment.mp4` (see `test_vectors`) with its sums and their signature, a note, a photo, both as
 they lie encrypted on a device, and the segment with a time-stamp in it. What has chance in it (an encapsulated key, the
-token of a foreign authority) was made once and must be read for ever; all else must be made again to the byte.
+token of a foreign authority) was made once (`python -m tests.agent.evidence.test_vectors_beside FOLDER`) and must be
+read for ever; all else must be made again to the byte.
 """
 
 import hashlib
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,14 +33,11 @@ from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, recording_id
 from agent.wire.notes import RecordingNote, note_name, open_note, seal_note
-from provisioning.center.time_stamping import Authority as Stamper
-from provisioning.center.time_stamping import stamp_segment
 from tests.agent.evidence.bench import DEVICE, NOW, Authority, private_key
 from tests.agent.evidence.photos import statement
 from tests.agent.evidence.test_explanations import AUTHOR
 from tests.agent.evidence.test_photo import c2pa_says, encypher_says
 from tests.agent.evidence.test_vectors import Deterministic
-from tests.support.tsa import make_tsa
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 FILM, PHOTO = "evidence_segment.mp4", "evidence_photo.jpg"
@@ -94,6 +93,10 @@ def encrypted(film: bytes, header: Header, data_key: bytes) -> bytes:
 
 def make_once(folder: Path, film: bytes, photo: bytes) -> None:
     """The vectors with chance in them: for a change of format that is meant."""
+    from provisioning.center.time_stamping import Authority as Stamper
+    from provisioning.center.time_stamping import stamp_segment
+    from tests.support.tsa import make_tsa
+
     archive = private_key("archive").public_key()
     data_key = hashlib.sha256(b"data key of the vector").digest()
     (folder / ONCE[0]).write_bytes(encrypted(film, Header(wrap_key(data_key, RECORDING, archive), SALT), data_key))
@@ -110,8 +113,6 @@ def test_committed_files_beside_a_film_are_made_again_byte_for_byte(authority: A
     new = made(authority, vector(FILM), old[: placed.offset] + old[placed.offset + placed.size :])
     for name, data in new.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "tsa").mkdir()
-    make_once(tmp_path, vector(FILM), new[PHOTO])
     changed = [name for name, data in new.items() if vector(name) != data]
     assert not changed, f"{changed} differ; the new ones are in {tmp_path}"
 
@@ -153,3 +154,8 @@ def test_committed_time_stamp_is_read_and_taken_out_again(authority: Authority, 
     token = read_manifest(box_of(film)).token
     assert token is not None
     assert time_stamps.stamped(box_of(vector(FILM)), token) == box_of(film)
+
+
+if __name__ == "__main__":
+    (Path(sys.argv[1]) / "tsa").mkdir(parents=True)
+    make_once(Path(sys.argv[1]), vector(FILM), vector(PHOTO))
