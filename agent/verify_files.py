@@ -321,7 +321,7 @@ def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustLis
 
 
 def _bounded(path: Path, most: int) -> bytes:
-    with reading(path), path.open("rb") as stream:
+    with reading(path), open_regular(path) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise OperatorFault(f"{path} 过大，不是这里要的文件。请检查路径。")
@@ -336,7 +336,7 @@ class _Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         for path in self.paths:
-            with reading(path), path.open("rb") as stream:
+            with reading(path), open_regular(path) as stream:
                 while line := stream.readline(MAX_LINE_BYTES):
                     if len(line) == MAX_LINE_BYTES:
                         raise OperatorFault(f"{path} 中有一行过长，不是中心导出的凭据。请检查路径。")

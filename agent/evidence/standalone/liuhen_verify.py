@@ -210,7 +210,7 @@ def trusted_path(chain, roots):
     require(1 <= len(chain) <= 4); path = [x509.load_der_x509_certificate(entry) for entry in chain]; require(all(entry.endswith(b"\0" + it.signature) for entry, it in zip(chain, path, strict=True)))
     part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value; other = lambda root: x509.SubjectKeyIdentifier.from_public_key(root.public_key()).digest != part(path[-1], x509.AuthorityKeyIdentifier).key_identifier
     path.append(next(root for root in [*(sorted(roots, key=other) if len(roots) > 1 else roots), None] if root is None or root.subject == path[-1].issuer)); usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
-    require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
+    require(all(type(it.value) in (x509.KeyUsage, x509.ExtendedKeyUsage, x509.BasicConstraints) for entry in path[:-1] for it in entry.extensions if it.critical)); require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
         limits = certificate.verify_directly_issued_by(issuer) or part(issuer, x509.BasicConstraints)
         require(limits.ca and part(issuer, x509.KeyUsage).key_cert_sign and (limits.path_length is None or depth <= limits.path_length))
@@ -224,7 +224,7 @@ def check_trust(segment, roots, tell):
 def tlv(tag, *inside):
     size = len(body := b"".join(inside)).to_bytes((len(body).bit_length() + 7) // 8)
     return bytes([tag, *((128 | len(size), *size) if len(body) > 127 else (len(body),))]) + body
-def check_signature(p7s, sums, roots, devices, tell):
+def check_signature(p7s, sums, roots, devices, sealed, tell):
     """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes; the one form that is written, byte for byte."""
     verdict = "altered"
     try:
@@ -233,7 +233,7 @@ def check_signature(p7s, sums, roots, devices, tell):
         leaf = x509.load_der_x509_certificate(chain[0]); issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
         signer = tlv(48, VERSION_1, issued, SHA_256, tlv(160, attributes), ES_256, tlv(4, signature))
         require(p7s == tlv(48, SIGNED_DATA, tlv(160, tlv(48, VERSION_1, tlv(49, SHA_256), tlv(48, DATA), tlv(160, *chain), tlv(49, signer)))))
-        es256(leaf.public_key(), signature, tlv(49, attributes), raw=False); verdict = "untrusted"; require(trusted_path(chain, roots)[0] in devices or not devices)
+        es256(leaf.public_key(), signature, tlv(49, attributes), raw=False); verdict = "untrusted"; name, begin, end = trusted_path(chain, roots); require(name in devices or not devices); require(sealed is None or sealed[3] == "unset" or begin <= EPOCH + timedelta(milliseconds=sealed[1]) <= end)
     except NO: tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
 def journal_lines(segments):
     """journal.jsonl as the signed fragments say it must be: canonical JSON, each line chained to the one before."""
@@ -271,7 +271,7 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
     if not told or None in lines or len(lines) > MAX_SUMS or len({line[0] for line in lines}) > len(told): return tell("altered", "SHA256SUMS: not in its form 格式不对") if "SHA256SUMS" in beside else None
     for name in sorted(found.keys() | told.keys()):
         if found.get(name, "") not in (told.get(name), None) and (name in found or name not in hidden): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
-    if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
+    if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, next((it["seal"]["at"] for it in reversed(segments) if it["seal"]), None), tell)
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, found, segments, whole, tell = [], {}, [], path.is_dir(), lambda verdict, text: findings.append((verdict, text)); names, folder = (sorted(it.name for it in path.iterdir()), path) if whole else ([path.name], path.parent)
