@@ -74,8 +74,7 @@ def sidecar_findings(
     showed nothing: only then must the journal equal what they hold."""
     if sidecars.journal is not None and intact:
         records = (record for segment in segments for record in segment.found.fragments)
-        if _journal_digest(sidecars.journal) != _sha256(iterate_journal_lines(records)):
-            yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+        yield from _journal(sidecars.journal, iterate_journal_lines(records))
     if sidecars.sums is None:
         return
     devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
@@ -88,6 +87,22 @@ def sidecar_findings(
     yield from sums_findings(sidecars.sums, sidecars.signature, digests, roots, devices, unread, _closed(segments))
     if sidecars.signature is not None and trust is not None:
         yield from _revoked(sidecars.signature, sidecars.sums, segments, trust)
+
+
+def _journal(journal: Source | bytes, lines: Iterable[bytes]) -> Iterator[Finding]:
+    """Whether the journal is made of `lines`, which the segments hold. One that goes on behind them tells of fragments
+    that are not there."""
+    source, at = Source.of_bytes(journal) if isinstance(journal, bytes) else journal, 0
+    for line in lines if source.size <= MAX_JOURNAL_BYTES else ():
+        if source.read_at(at, len(line)) != line:
+            yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+            return
+        at += len(line)
+    if source.size > MAX_JOURNAL_BYTES:
+        yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+    elif at < source.size:
+        text = f"{JOURNAL_NAME} 还记有后面的片段，不在其中。"
+        yield Finding(Verdict.MISSING, COMPLETENESS, text, Place(JOURNAL_NAME, MISSING))
 
 
 def sums_findings(

@@ -133,7 +133,7 @@ def test_exact_export_keeps_the_devices_signatures(tmp_path: Path, office: Offic
     assert taken.excerpt is not None
     assert (taken.excerpt.first, taken.excerpt.last) == (3, 4)
     *by_hand, (code, _) = _follow(out, next(out.glob(f"*.{HOW_TO_NAME}")))
-    assert by_hand == [(0, True)] * 7
+    assert by_hand == [(0, True)] * 8
     assert code == 11
     data = (out / taken.file).read_bytes()
     assert verify_excerpt(Source.of_bytes(data), [AUTHORITY.root]) == taken.excerpt

@@ -257,8 +257,8 @@ def each(folder, names, limit, found, tell):
 def check_sidecars(folder, names, found, segments, roots, intact, tell):
     """Journal, photos and SHA256SUMS with its signature; `found` has the sums of the segments by name."""
     hidden = {it[:-4] for it in names if it.endswith(".enc")} | {"journal.jsonl" for it in names if it.endswith(".mp4.enc")}; named, beside = {event[4] for event in events_of(segments) if event[0] == "photo"}, {}; locked = {bytes(data[40:72]).hex() for _, data in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg.enc")], MAX_PHOTO + 1024, {}, tell) if data[:8] == b"LIUHENP1"}  # the head tells which photo it is
-    for name, _ in each(folder, [it for it in names if it == "journal.jsonl"], MAX_JOURNAL, found, tell):
-        if intact and sha_of(journal_lines(segments)).hex() != found[name]: tell("altered", "journal.jsonl is not what the segments say 与录像中签名的日志不符")
+    for _, told in each(folder, [it for it in names if it == "journal.jsonl"], MAX_JOURNAL, found, tell):  # begins with what the segments say, or with something else
+        if intact and (at := functools.reduce(lambda at, line: at + len(line) if at >= 0 and told[at:at + len(line)] == line else -1, journal_lines(segments), 0)) < len(told): tell("altered" if at < 0 else "missing", "journal.jsonl is not what the segments say, or tells of more 与录像中签名的日志不符，或还记有后面的片段")
     for name, data in each(folder, [it for it in names if it in ("SHA256SUMS", "SHA256SUMS.p7s")], MAX_SIDECAR, {}, tell): beside[name] = bytes(data)
     sums, devices = beside.get("SHA256SUMS", b""), {segment["opening"]["device"] for segment in segments}
     lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("ascii", "replace").splitlines()]; told = {line[2]: line[1] for line in lines if line}
@@ -281,7 +281,7 @@ def verify(path, roots):
         segment = read_segment(name, data, whole, tell); segments += [segment] if segment else []
         if segment and segment["unstamped"]: found[name] = sha(data[:segment["at"]], segment["unstamped"], data[segment["at"] + MANIFEST_BYTES:]).hex()  # the list is of the files as they were sealed
     if not whole and findings and findings[0][0] == "unreadable": raise OSError(findings[0][1])
-    if whole and not found and not locked: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
+    if whole and not found and not locked: tell(*(("unreadable", "a masked film, for C2PA software 遮挡片段，请用 C2PA 软件") if any(it.startswith("masked-") for it in names) else ("missing", "no segments in this folder 文件夹中没有任何分段文件")))
     segments.sort(key=lambda it: it["number"]); check_recording(segments, whole and not any(it.endswith(".mp4.enc") for it in locked), tell); intact = not any(verdict in ("altered", "missing", "untrusted", "unreadable") for verdict, _ in findings)
     if whole: check_sidecars(path, names, found, segments, roots, intact, tell)
     [check_trust(segment, roots, tell) for segment in segments]; return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
@@ -291,7 +291,7 @@ def main():
     asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
     try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.open("rb").read(MAX_SIDECAR))]
     except (OSError, ValueError) as error: parser.exit(2, f"{error}\n")
-    for path in asked.paths:
+    for path in [part for it in asked.paths for part in (it.is_dir() and not any(it.glob("segment-*")) and sorted(it.glob("excerpt-*.mp4"))) or [it]]:
         try: verdict, findings, segments = verify(path, roots)
         except (OSError, ValueError) as error: worst = max(worst, "unreadable", key=RANK.index); print(plain_text(str(error)), file=sys.stderr); continue  # the others are still judged
         count, worst = sum(len(segment["rows"]) for segment in segments), max(worst, verdict, key=RANK.index)
