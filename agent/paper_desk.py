@@ -49,7 +49,8 @@ class PaperDesk:
         self._worker = Worker(report, PRINTER)
 
     def start(self) -> None:
-        """Begin the printing thread."""
+        """Begin the printing thread; raises `EnvironmentFault` for the folder of papers."""
+        self._folder.sweep()
         self._worker.start()
 
     def close(self, timeout_s: float) -> bool:

@@ -1,13 +1,15 @@
 """From the accepted policies to what the duty desk asks: who may enforce, and what a task requires."""
 
 from collections.abc import Callable
+from functools import partial
 
 from agent.control.duty_situation import Guidance
 from agent.duty.officers import Listed
 from agent.duty.policies import Policies, PolicyShelf
+from agent.duty.reason_codes import ReasonUse
 from agent.duty.requirements import PolicyEngine
 from agent.duty.roster import merge_rosters, parse_roster
-from agent.duty.task import Asked, Task
+from agent.duty.task import Asked, Manner, Task
 from agent.wire.disclosures import DisclosureKind
 from agent.wire.instant import Instant
 
@@ -29,13 +31,29 @@ def guidance_of(shelf: PolicyShelf) -> Callable[[Instant], Guidance]:
 def _guidance(policies: Policies) -> Guidance:
     engine = PolicyEngine(policies)
 
-    def requires(task: Task) -> Asked:
-        decision = engine.decide(task.matter, task.about)
-        asked = decision.requirement
-        term = asked.retention.text if asked.steps else ""
-        return Asked(asked.steps, term, decision.major.factors, decision.major.open)
+    reasons = policies.reasons(ReasonUse.STEP_MISSING)
+    return Guidance(_listed(policies), partial(_asked, engine), policies.templates, reasons)
 
-    return Guidance(_listed(policies), requires, policies.templates)
+
+def _asked(engine: PolicyEngine, task: Task) -> Asked:
+    """What is asked of `task`: its own stages where the lists know them, every stage of a listed matter otherwise. A
+    matter on no list has no steps of its own, and is not asked for those of every stage there is."""
+    category, policies = task.category, engine.policies
+    known = {rule.stage for rule in policies.rules} | {item.stage for item in policies.items}
+    stages = tuple(stage for stage in task.stages if stage in known)
+    listed = engine.requirement(category, task.matter).listed
+    decision = engine.decide(task.matter, task.about, stages)
+    found = decision.requirement
+    manner = Manner(found.starts, found.ends, found.methods, found.carriers, found.whole)
+    return Asked(
+        found.steps if listed or stages else (),
+        found.retention.text if found.steps else "",
+        decision.major.factors,
+        decision.major.open,
+        listed or not policies.items,
+        tuple(stage for stage in task.stages if stage not in known),
+        manner if listed or stages else Manner(whole=found.whole),
+    )
 
 
 def _listed(policies: Policies) -> Listed:
