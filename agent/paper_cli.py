@@ -20,6 +20,7 @@ JsonOption = duty_cli.JsonOption
 NumberArgument = Annotated[str, typer.Argument(metavar="[NUMBER]", help="文号或编号；不写则为最近一份")]
 PrintOption = Annotated[bool, typer.Option("--print", help="出具后即打印")]
 PdfOption = Annotated[Path | None, typer.Option("--out", help="写成 PDF 文件")]
+AuthorOption = Annotated[str, typer.Option("--author", help="制作人的执法证件编号；不写则为底稿中的，或第一名领用人")]
 documents = typer.Typer(no_args_is_help=True, help="执法文书：出具、登记送达、打印。 Documents.")
 receipts = typer.Typer(no_args_is_help=True, help="当事人回执：出具、确认、打印。 The party's receipt.")
 sheets = typer.Typer(no_args_is_help=True, help="关键内容与时间段说明：底稿、签名。 Key-content sheet.")
@@ -129,12 +130,13 @@ def show_receipt(config: ConfigOption, number: NumberArgument = "", out: PdfOpti
 def draft_sheet(
     config: ConfigOption,
     out: Annotated[Path, typer.Option("--out", help="底稿文件，填写后签名")],
+    author: AuthorOption = "",
 ) -> None:
     """由环节标记生成底稿，供填写。 Draft from the marks.
 
     示例： liuhen-agent keycontent draft --out 说明.txt --config agent.toml
     """
-    answer = _ask(config, What.SHEET_DRAFT)
+    answer = _ask(config, What.SHEET_DRAFT, author=author)
     if out.exists():
         raise OperatorFault(f"{out} 已存在，未覆盖。请换一个文件名。")
     durable.write_bytes(out, f"{draft_text(answer)}\n".encode(), durable.PRIVATE)
@@ -145,15 +147,16 @@ def draft_sheet(
 def sign_sheet(
     file: Annotated[Path, typer.Argument(help="填好的底稿")],
     config: ConfigOption,
-    author: Annotated[str, typer.Option(help="制作人的执法证件编号；不写则为第一名领用人")] = "",
+    author: AuthorOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """签名；时间段取自录像，录像不改动。更正时再起草、再签名，即为下一版。 Sign the sheet.
 
     示例： liuhen-agent keycontent sign 说明.txt --config agent.toml
     """
-    draft, lines = read_words(_text(file, MAX_FILE_BYTES))
-    _told(_ask(config, What.SHEET_SIGN, draft=draft, author=author, lines=lines), as_json)
+    words = read_words(_text(file, MAX_FILE_BYTES))
+    words["author"] = author or words["author"]
+    _told(_ask(config, What.SHEET_SIGN, asking.ANSWER_S, **words), as_json)
 
 
 @sheets.command("show")
@@ -172,9 +175,14 @@ def _show(config: Path, kind: PaperKind, number: str, out: Path | None) -> None:
         durable.write_bytes(out, write_pdf(paper), durable.PRIVATE)
         output.out(f"已写成 {out}", highlight=False)
         return
-    for line in (paper.title, *paper.lines()):
+    for line in (paper.title, *_replaced(note), *paper.lines()):
         output.out(line, highlight=False)
     _qr(paper.code)
+
+
+def _replaced(note: dict[str, Any]) -> list[str]:
+    newer = note.get("replaced_by")
+    return [f"【已更正】现行版为 {newer}，本份仅供查考。"] if newer else []
 
 
 def _note(config: Path, kind: PaperKind, number: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.documents import Template
 from agent.duty.limits import LENGTHS, Limit
 from agent.duty.officers import LABEL_WORDS
-from agent.duty.papers import PaperNote
+from agent.duty.papers import PaperKind, PaperNote, PaperShelf
 from agent.duty.shift import Shift, label_words
 from agent.duty.steps import Mark
 from agent.duty.task import Task
@@ -105,9 +105,9 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
         "limits": [_limit(it, now) for it in shift.limits],
         "message": {"at": shift.message_at, "text": shift.message},
         "officers": [_officer(fact) for fact in at.crew],
-        "papers": [_paper(note) for note in shift.papers.notes[-PAPERS_SHOWN:]],
+        "papers": [_paper(note, shift.papers) for note in shift.papers.notes[-PAPERS_SHOWN:]],
         "recording": recording or "",
-        "recordings": {name: {"steps_missing": list(steps), "task": task} for name, task, steps in shift.stopped},
+        "recordings": {one.recording: {"steps_missing": list(one.missing), "task": one.task} for one in shift.stopped},
         "step_next": sheet.missing[0] if sheet.missing else "",
         "steps_marked": [_mark(mark) for mark in sheet.marks],
         "steps_missing": list(sheet.missing),
@@ -124,13 +124,16 @@ def _task(task: Task, source: str) -> dict[str, Any]:
     return {**task.as_json(), "id": task.task, "source": source, "title": title}
 
 
-def _paper(note: PaperNote) -> dict[str, Any]:
+def _paper(note: PaperNote, papers: PaperShelf) -> dict[str, Any]:
+    """`replaced_by` is the newest sheet of its task, which holds; empty for it and for other papers."""
+    newest = papers.last(PaperKind.KEY_CONTENT, note.task) if note.kind is PaperKind.KEY_CONTENT else None
     return {
         "kind": note.kind.value,
         "name": note.name,
         "number": note.number,
         "prints": note.prints,
         "recording": note.recording,
+        "replaced_by": "" if newest in (None, note) else newest.number,
         "served": note.served,
         "task": note.task,
         "title": note.title,

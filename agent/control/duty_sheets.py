@@ -14,12 +14,13 @@ from agent.control.paper_acts import MakePaper, PaperMade
 from agent.duty.asks import Ask
 from agent.duty.case_facts import CaseFacts, RecordingFact, Span, StepFact
 from agent.duty.key_content import KeyContentSheet, check_worded, draft_sheet, reworded, sheet_digest
+from agent.duty.key_content_text import draft_heading, sheet_title
 from agent.duty.papers import PaperKind, PaperNote, file_name
 from agent.duty.shift import Closed, Shift
 from agent.duty.steps import Mark
 from agent.errors import OperatorFault
 from agent.wire import canonical
-from agent.wire.device_events import EventType
+from agent.wire.device_events import GENESIS, EventType
 from agent.wire.identifiers import Digest, RecordingId
 from agent.wire.loose_json import parse_loose
 
@@ -34,13 +35,21 @@ def draft(at: Situation, ask: Ask) -> Outcome:
             "begins": canonical.timestamp(line.span.begins),
             "ends": canonical.timestamp(line.span.ends),
             "first": line.span.first,
+            "heading": draft_heading(line),
             "last": line.span.last,
             "recording": line.span.recording,
             "step": line.step,
         }
         for line in sheet.lines
     ]
-    more = {"draft": draft_name(sheet), "lines": lines, "task": sheet.task, "version": sheet.version}
+    more = {
+        "author": sheet.author,
+        "draft": draft_name(sheet),
+        "lines": lines,
+        "task": sheet.task,
+        "title": sheet_title(sheet),
+        "version": sheet.version,
+    }
     return Outcome(at.shift, f"任务 {sheet.task} 第 {sheet.version} 版，共 {len(lines)} 行，请填写。", more=more)
 
 
@@ -48,13 +57,14 @@ def sign(at: Situation, ask: Ask) -> Outcome:
     """Put the words to the ranges and have the sheet signed; answered when it is on the disk."""
     sheet = _drafted(at, ask)
     if ask.value("draft") != draft_name(sheet):
-        raise OperatorFault("底稿之后环节或录像有变化，未签名。请重新执行 keycontent draft，把文字抄过去再签。")
+        raise OperatorFault(_other_draft(at, sheet, ask.value("draft")))
+    if ask.value("title") not in ("", sheet_title(sheet)):
+        raise OperatorFault(f"底稿的首行被改动，未签名。请改回“{sheet_title(sheet)}”。")
     words = _words(ask.value("lines"))
     if len(words) != len(sheet.lines):
         raise OperatorFault(f"底稿有 {len(sheet.lines)} 行，文件中有 {len(words)} 行。请不要增删行。")
-    for number, (text, element) in enumerate(words, 1):
-        if text:
-            sheet = reworded(sheet, number, text, element)
+    for number, row in enumerate(words, 1):
+        sheet = _worded(sheet, number, *row)
     serial = at.shift.papers.next_serial(PaperKind.KEY_CONTENT)
     shift = replace(at.shift, papers=at.shift.papers.using(PaperKind.KEY_CONTENT, serial))
     name, beside = file_name(PaperKind.KEY_CONTENT, serial), max(sheet.heads)
@@ -76,18 +86,49 @@ def signed(at: Situation, event: PaperMade, sheet: KeyContentSheet) -> Outcome:
 def draft_name(sheet: KeyContentSheet) -> str:
     """The hash of what a writer may not change."""
     blank = replace(sheet, lines=tuple(replace(line, text="", element="") for line in sheet.lines), author="")
-    fixed = replace(blank, written=canonical.parse_timestamp("1970-01-01T00:00:00.000Z"))
+    fixed = replace(blank, written=canonical.parse_timestamp("1970-01-01T00:00:00.000Z"), clock_set=True)
     return hashlib.sha256(fixed.encode()).hexdigest()[:DRAFT_LENGTH]
+
+
+def _worded(sheet: KeyContentSheet, number: int, text: str, element: str, heading: str = "") -> KeyContentSheet:
+    """With the words of one line; a heading that came along has to be the draft's."""
+    drafted = draft_heading(sheet.lines[number - 1])
+    if heading not in ("", drafted):
+        raise OperatorFault(f"第 {number} 段的时间段或环节被改动，未签名：这些取自录像。请改回“{drafted}”。")
+    return reworded(sheet, number, text, element) if text else sheet
+
+
+def _other_draft(at: Situation, sheet: KeyContentSheet, name: str) -> str:
+    """Why a draft of that name is not the one to be signed."""
+    papers, task = at.shift.papers, sheet.task
+    signed = {note.number: note.signed for note in papers.notes if note.kind is PaperKind.KEY_CONTENT}
+    for version in range(sheet.version - 1, 0, -1):
+        previous = Digest(signed.get(f"{task}-K{version - 1}", GENESIS))
+        if name == draft_name(replace(sheet, version=version, previous=previous)):
+            return f"这份底稿已经签名，即 {task}-K{version}。要更正请重新执行 keycontent draft，签名后即为下一版。"
+    return "底稿之后环节或录像有变化，未签名。请重新执行 keycontent draft，把文字抄过去再签。"
+
+
+def _author(at: Situation, ask: Ask, facts: CaseFacts) -> str:
+    """Who words the sheet: somebody who has the device, had it for these recordings, or stands in the task."""
+    recordings = {fact.recording for fact in facts.recordings}
+    earlier = (who for one in at.shift.closed if one.recording in recordings for who in one.officers)
+    may = tuple(dict.fromkeys((*at.people, *earlier)))
+    author = ask.value("author").strip() or next(iter(at.shift.certificates), "")
+    if not author:
+        raise OperatorFault(f"请用 --author 写明制作人的执法证件编号（{'、'.join(may) or '先领用本机'}）。")
+    if author not in may:
+        listed = "、".join(may) or "目前无人，请先领用本机"
+        raise OperatorFault(f"{author[:40]} 不是本任务的执法人员，也没有领用本机，不能作为制作人。可选：{listed}。")
+    return author
 
 
 def _drafted(at: Situation, ask: Ask) -> KeyContentSheet:
     if at.recording is not None:
         raise OperatorFault("正在录制。请先停止录制，再作关键内容说明。")
     facts = shift_facts(at)
-    author = ask.value("author").strip() or next(iter(at.shift.certificates), "")
-    if not author:
-        raise OperatorFault("请用 --author 写明制作人的执法证件编号，或先领用本机。")
-    sheet = draft_sheet(facts, author, at.now.wall)
+    sheet = draft_sheet(facts, _author(at, ask, facts), at.now.wall)
+    sheet = replace(sheet, unit=at.unit, clock_set=at.clock_set)
     before = at.shift.papers.last(PaperKind.KEY_CONTENT, facts.task)
     if before is None:
         return sheet
@@ -136,9 +177,12 @@ def _fact(at: Situation, one: Closed) -> RecordingFact:
     return RecordingFact(one.recording, at.device, "", begins, ends, one.fragments, 0, one.head, {})
 
 
-def _words(text: str) -> list[tuple[str, str]]:
+def _words(text: str) -> list[tuple[str, ...]]:
+    """Rows of words and element, and of the draft's heading where a file had it."""
     try:
-        rows = parse_loose(text)
-        return [(str(words), str(element)) for words, element in rows]
+        return [
+            tuple(str(part) for part in (words, element, *heading[:1]))
+            for words, element, *heading in parse_loose(text)
+        ]
     except (ValueError, TypeError) as error:
         raise OperatorFault("说明文件无法读取。请用 keycontent draft 重新生成底稿。") from error

@@ -48,6 +48,12 @@ class Situation:
         return "" if self.shift.task is None else self.shift.task.task
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """Certificates of who has the device, then of who else stands in the task in hand."""
+        named = () if self.shift.task is None else self.shift.task.officers
+        return tuple(dict.fromkeys((*self.shift.certificates, *named)))
+
+    @property
     def clock_set(self) -> bool:
         """Whether the wall clock may be believed."""
         return self.now.state is not TimeState.UNSET

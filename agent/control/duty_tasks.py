@@ -11,7 +11,7 @@ from agent.duty.asks import Ask
 from agent.duty.case_facts import Label
 from agent.duty.limits import LIMIT_WORDS, MEETABLE, Limit, begun_by
 from agent.duty.masking import check_masked
-from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift
+from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift, Stopped
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import TAKEN, Task, for_this, parse_task, read_task, with_list
 from agent.errors import OperatorFault, SenderFault
@@ -168,10 +168,10 @@ def _one_line(noun: str, text: str) -> str:
 def ended(at: Situation, _: Ask) -> Outcome:
     """End the task in hand; missing steps are asked about, never in the way."""
     if at.shift.task is None:
-        raise OperatorFault("没有正在办理的任务。")
+        raise OperatorFault("没有正在办理的任务，无需结束。请用 liuhen-agent task pick 领取任务。")
     task, unexplained = at.task, at.shift.sheet.unexplained
     ended_tasks = (*at.shift.ended, task)[-REMEMBERED_TASKS:]
-    shift = replace(at.shift, task=None, source="", ended=ended_tasks, asking=task if unexplained else "")
+    shift = replace(_stopping(at), task=None, source="", ended=ended_tasks, asking=task if unexplained else "")
     drafts: tuple[EventDraft, ...] = (duty_events.ended(task, at.shift, at.now),)
     text = f"任务 {task} 已结束。"
     if unexplained:
@@ -186,25 +186,35 @@ def missing_text(steps: tuple[str, ...]) -> str:
 
 
 def at_stop(at: Situation) -> tuple[Shift, tuple[EventDraft, ...], tuple[RaiseAlarm, ...]]:
-    """A recording of a task is about to be closed: what is missing is told and asked about."""
-    if at.shift.task is None:
-        return at.shift, (), ()
-    recording, unexplained = at.recording or "", at.shift.sheet.unexplained
-    stopped = (*at.shift.stopped, (recording, at.task, at.shift.sheet.missing))[-MAX_STOPPED:]
-    shift = replace(at.shift, stopped=stopped)
+    """A recording is about to be closed: what is missing of its task is told and asked about."""
+    recording, shift = at.recording or "", _stopping(at)
+    unexplained = () if at.shift.task is None else at.shift.sheet.unexplained
     if not unexplained:
         return shift, (), ()
     told = duty_events.missing(unexplained, at.task, recording, "", at.now)
     return replace(shift, asking=recording), (told,), (RaiseAlarm(missing_text(unexplained)),)
 
 
+def _stopping(at: Situation) -> Shift:
+    """With what the running recording is of, should it stop now. One whose task ended meanwhile is of that task."""
+    before = [one for one in at.shift.stopped if one.recording != at.recording]
+    if at.recording is None or (at.shift.task is None and len(before) < len(at.shift.stopped)):
+        return at.shift
+    missing = () if at.shift.task is None else at.shift.sheet.missing
+    stopped = (*before, Stopped(at.recording, at.task, missing, at.people))
+    return replace(at.shift, stopped=stopped[-MAX_STOPPED:])
+
+
 def sealed(at: Situation, event: RecordingSealed) -> Shift:
     """A recording is over: its chain's end is kept, for receipts and key-content sheets that come later."""
     if any(one.recording == event.recording for one in at.shift.closed):
         return at.shift
-    task = next((task for name, task, _ in at.shift.stopped if name == event.recording), at.task)
+    broken_off = Stopped(event.recording, at.task, (), at.people)  # it was never told to stop
+    stopped = next((one for one in at.shift.stopped if one.recording == event.recording), broken_off)
     began = canonical.timestamp(event.at.wall - timedelta(milliseconds=event.duration_ms))
-    closed = Closed(event.recording, task, began, canonical.timestamp(event.at.wall), event.fragments, event.head)
+    ended = canonical.timestamp(event.at.wall)
+    task, officers = stopped.task, stopped.officers
+    closed = Closed(event.recording, task, began, ended, event.fragments, event.head, officers)
     return replace(at.shift, closed=(*at.shift.closed, closed)[-MAX_STOPPED:])
 
 

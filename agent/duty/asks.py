@@ -49,8 +49,10 @@ class What(StrEnum):
     PRINT = "print"
     """number, empty for the newest paper"""
     SHEET_DRAFT = "sheet-draft"
+    """author, empty for the first officer who has the device"""
     SHEET_SIGN = "sheet-sign"
-    """draft (what `SHEET_DRAFT` called it), author, lines (a JSON array of [text, element])"""
+    """draft and title (what `SHEET_DRAFT` called it), author, lines (a JSON array of [text, element], or of [text,
+    element, heading] with the draft's own words for the range)"""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from agent.wire.canonical import Fields
 from agent.wire.device_events import GENESIS
 from agent.wire.envelope import open_archived, seal
 from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id
-from agent.wire.instant import BEIJING
 from agent.wire.signing import Signer
 from agent.wire.trust import Role, TrustList
 
@@ -44,7 +43,8 @@ class KeyContent:
 @dataclass(frozen=True)
 class KeyContentSheet:
     """Version `version` of the sheet of `task`; `heads` are the ends of the recordings' chains; `previous` the SHA-256
-    of the envelope before, GENESIS for version 1; `author` a certificate number."""
+    of the envelope before, GENESIS for version 1; `author` a certificate number; `unit` whose device it was made on,
+    empty in sheets that do not say; `clock_set` False says that the device did not know the time of writing."""
 
     task: str
     version: int
@@ -53,11 +53,15 @@ class KeyContentSheet:
     written: datetime
     heads: Mapping[RecordingId, Digest]
     lines: tuple[KeyContent, ...]
+    unit: str = ""
+    clock_set: bool = True
 
     def encode(self) -> bytes:
-        """Canonical payload."""
+        """Canonical payload; what is not said stands in it with no field."""
+        more = {**({"unit": self.unit} if self.unit else {}), **({} if self.clock_set else {"clock_set": False})}
         return canonical.encode(
             {
+                **more,
                 "author": self.author,
                 "heads": dict(self.heads),
                 "lines": [_line_json(line) for line in self.lines],
@@ -160,12 +164,6 @@ def check_sheet(signed: SignedSheet, facts: CaseFacts, before: SignedSheet | Non
     return signed
 
 
-def sheet_lines(sheet: KeyContentSheet) -> tuple[str, ...]:
-    """The sheet as text, for people: one line each, with Beijing times and fragments."""
-    head = (f"关键内容与时间段说明　任务 {sheet.task}　第 {sheet.version} 版　制作人 {sheet.author}",)
-    return (*head, *(f"{number}. {_shown(line)}" for number, line in enumerate(sheet.lines, 1)))
-
-
 def sheet_digest(data: bytes) -> Digest:
     """SHA-256 of an envelope."""
     return Digest(hashlib.sha256(data).hexdigest())
@@ -186,6 +184,8 @@ def parse_sheet(payload: bytes) -> KeyContentSheet:
         fields.moment("written"),
         heads,
         tuple(_line(Fields("关键内容说明", entry)) for entry in entries),
+        fields.text("unit") if fields.has("unit") else "",
+        fields.boolean("clock_set") if fields.has("clock_set") else True,
     )
 
 
@@ -225,11 +225,3 @@ def _words(text: str) -> str:
 def _same(line: KeyContent, step: str, span: Span) -> bool:
     there = (line.step, line.span.recording, line.span.first, line.span.last)
     return there == (step, span.recording, span.first, span.last)
-
-
-def _shown(line: KeyContent) -> str:
-    begins, ends = (moment.astimezone(BEIJING) for moment in (line.span.begins, line.span.ends))
-    what = "：".join(part for part in (line.step, line.text) if part)
-    about = f"（要素：{line.element}）" if line.element else ""
-    fragments = f"{line.span.recording} 第 {line.span.first} 至 {line.span.last} 片段"
-    return f"{begins:%H:%M:%S}—{ends:%H:%M:%S}　{what}{about}　[{fragments}]"

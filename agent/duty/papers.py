@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from agent.duty.documents import Document, copy_line, printed_lines, text_digest
-from agent.duty.key_content import KeyContentSheet, sheet_digest, sheet_lines
+from agent.duty.key_content import KeyContentSheet, sheet_digest
+from agent.duty.key_content_text import sheet_lines
 from agent.duty.party_confirmation import Confirmation
 from agent.duty.party_receipt import PartyReceipt, slip_of
 from agent.errors import OperatorFault, SenderFault

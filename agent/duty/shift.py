@@ -1,7 +1,7 @@
 """What a recorder remembers of its officers' duty across restarts: one value, kept in the same transaction as the event
 that changed it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,7 +32,8 @@ class Out:
 
 @dataclass(frozen=True)
 class Closed:
-    """A recording that is over: the task it was for, its first and last moment (UTC as told), and its chain's end."""
+    """A recording that is over: the task it was for, its first and last moment (UTC as told), and its chain's end;
+    `officers` had the device then, or stood in the task."""
 
     recording: RecordingId
     task: str
@@ -40,13 +41,25 @@ class Closed:
     ended: str
     fragments: int
     head: Digest
+    officers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A recording that was told to stop: the task it was for (empty for none), the steps that were missing, and the
+    officers, as in `Closed`."""
+
+    recording: str
+    task: str
+    missing: tuple[str, ...]
+    officers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Shift:
     """`asking` is the recording, or the task, whose end left steps missing until somebody says why; `waiting` are tasks
-    that came while another was in hand; `stopped` are recordings with the task they were for and the steps that were
-    missing when they stopped, `closed` those that are sealed; `papers` were made here; `wrong_pins` counts wrong PINs
+    that came while another was in hand; `stopped` are recordings as they were when they stopped, `closed` those that
+    are sealed; `papers` were made here; `wrong_pins` counts wrong PINs
     in a row by certificate, with the monotonic time and boot of the last; `message` is the last line that the centre
     had shown, `message_at` when (UTC)."""
 
@@ -60,7 +73,7 @@ class Shift:
     ended: tuple[str, ...] = ()
     wrong_pins: tuple[tuple[str, int, int, str], ...] = ()
     waiting: tuple[Task, ...] = ()
-    stopped: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    stopped: tuple[Stopped, ...] = ()
     closed: tuple[Closed, ...] = ()
     papers: PaperShelf = field(default_factory=lambda: PaperShelf({}))
     message: str = ""
@@ -84,7 +97,7 @@ class Shift:
                     "required": list(self.sheet.required),
                 },
                 "source": self.source,
-                "stopped": [[name, task, list(steps)] for name, task, steps in self.stopped[-MAX_STOPPED:]],
+                "stopped": [_stopped_json(one) for one in self.stopped[-MAX_STOPPED:]],
                 "task": None if self.task is None else self.task.as_json(),
                 "waiting": [task.as_json() for task in self.waiting],
                 "wrong_pins": [[who, wrong, str(at), boot] for who, wrong, at, boot in self.wrong_pins],
@@ -121,7 +134,7 @@ def parse_shift(data: bytes) -> Shift:
             tuple(value["ended"]),
             tuple((who, wrong, int(at), boot) for who, wrong, at, boot in value["wrong_pins"]),
             tuple(parse_task(one) for one in value["waiting"]),
-            tuple((name, task, tuple(steps)) for name, task, steps in value["stopped"]),
+            tuple(_stopped(*one) for one in value["stopped"]),
             # A shift that was kept before there were papers has neither.
             tuple(_closed(one) for one in value.get("closed", ())),
             parse_shelf(value.get("papers", {"notes": (), "used": {}})),
@@ -140,8 +153,17 @@ def _mark(value: Mapping[str, Any]) -> Mark:
     return Mark(**{**value, "recording": parse_recording_id(value["recording"])})
 
 
+def _stopped_json(one: Stopped) -> list[Any]:
+    return [one.recording, one.task, list(one.missing), list(one.officers)]
+
+
+def _stopped(recording: str, task: str, missing: Iterable[str], officers: Iterable[str] = ()) -> Stopped:
+    return Stopped(recording, task, tuple(missing), tuple(officers))
+
+
 def _closed(value: Mapping[str, Any]) -> Closed:
-    return Closed(**{**value, "recording": parse_recording_id(value["recording"]), "head": digest(value["head"])})
+    checked = {"recording": parse_recording_id(value["recording"]), "head": digest(value["head"])}
+    return Closed(**{**value, **checked, "officers": tuple(value.get("officers", ()))})
 
 
 def _limit_json(limit: Limit) -> dict[str, Any]:

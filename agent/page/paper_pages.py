@@ -120,5 +120,6 @@ class PaperDrawer:
 def _row(told: dict[str, Any]) -> PaperRow:
     prints = told.get("prints")
     printed = f"已打印 {prints} 次" if isinstance(prints, int) and prints else "未打印"
-    state = " · ".join(filter(None, (str(told.get("served", "")), printed)))
+    newer = f"已由 {told['replaced_by']} 更正" if told.get("replaced_by") else ""
+    state = " · ".join(filter(None, (newer, str(told.get("served", "")), printed)))
     return PaperRow(str(told.get("name", "")), str(told.get("title", "")), str(told.get("number", "")), state)

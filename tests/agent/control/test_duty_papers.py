@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.control.messages import AsksRead, FragmentStored
+from agent.control.messages import AsksRead, FragmentStored, RecordingSealed
 from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted
 from agent.duty.asks import Ask, What
 from agent.duty.case_assembly import SeenRecording, assemble_case
@@ -15,13 +15,14 @@ from agent.duty.key_content import check_sheet, open_sheet
 from agent.duty.party_receipt import open_receipt
 from agent.duty.shift import parse_shift
 from agent.evidence.journal import CONFIRMED, DOCUMENT, RECEIPT
+from agent.sheet_file import draft_text, read_words
 from agent.wire import canonical
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
 from agent.wire.disclosures import DisclosureKind
 from agent.wire.identifiers import RecordingId, parse_recording_id
-from agent.wire.instant import TimeState
+from agent.wire.instant import BEIJING, TimeState
 from tests.agent.duty.facts import BEGAN, RECORDING, recording
-from tests.support.duty import FIELDS, FIRST, STEPS, personnel, recording_list
+from tests.support.duty import EXPIRED, FIELDS, FIRST, SECOND, STEPS, UNIT, personnel, recording_list
 from tests.support.duty_bench import KEYS, DutyBench
 from tests.support.policies import policy
 
@@ -277,6 +278,92 @@ def test_a_correction_follows_the_sheet_before_it(scene: DutyBench) -> None:
         assert scene.ask(What.SHEET_SIGN, draft=draft["draft"], lines=worded(draft))["done"]
     first, second = (open_sheet(scene.papers[f"key-content-{n:06d}"].envelope.encode(), KEYS.trust) for n in (1, 2))
     assert second.sheet.previous == first.digest
+
+
+def test_a_sheet_is_worded_by_nobody_who_was_not_there(scene: DutyBench) -> None:
+    """`--author 编造的人` was signed by the device."""
+    scene.seal(running(scene))
+    for author in ("编造的人", "示例-000999"):
+        draft = scene.ask(What.SHEET_DRAFT, author=author)
+        assert ("不是本任务的执法人员" in draft["text"], FIRST in draft["text"], draft["done"]) == (True, True, False)
+    draft = scene.ask(What.SHEET_DRAFT, author=SECOND)  # of the task, without the device
+    sign = {"draft": draft["draft"], "lines": worded(draft)}
+    assert not scene.ask(What.SHEET_SIGN, author="编造的人", **sign)["done"]
+    made = scene.ask(What.SHEET_SIGN, author=SECOND, **sign)
+    sheet = open_sheet(scene.papers[made["name"]].envelope.encode(), KEYS.trust).sheet
+    assert (sheet.author, draft["author"]) == (SECOND, SECOND)
+    assert len(scene.of(EventType.KEY_CONTENT_SIGNED)) == 1
+
+
+def test_who_had_the_device_may_word_the_sheet_after_handing_it_in(scene: DutyBench) -> None:
+    scene.take_out(EXPIRED)
+    scene.press()
+    scene.ask(What.HAND_IN, certificate=EXPIRED)  # before the recording is sealed
+    recording = parse_recording_id("REC-0001-R000001")
+    scene.handle(RecordingSealed(recording, 1, 2, GENESIS, 1000, 9, "stopped", False, 0, scene.now()))
+    scene.ask(What.END)
+    scene.ask(What.HAND_IN, certificate=FIRST)
+    again = DutyBench(LISTS, scene.kept[-1])
+    assert f"--author 写明制作人的执法证件编号（{FIRST}、{EXPIRED}、{SECOND}）" in again.ask(What.SHEET_DRAFT)["text"]
+    assert again.ask(What.SHEET_DRAFT, author=EXPIRED)["done"]
+
+
+def test_a_range_or_a_step_that_was_edited_in_the_draft_is_told_and_not_signed(scene: DutyBench) -> None:
+    """Both were swallowed: the writer believed that the sheet said what stood in the file."""
+    scene.seal(running(scene))
+    draft = scene.ask(What.SHEET_DRAFT)
+    text = draft_text(draft).replace("说明：\n", "说明：当事人知悉\n")
+    for before, after, said in (
+        ("第 3 至 3 段", "第 3 至 9 段", "第 1 段的时间段或环节被改动"),
+        (STEPS[1], "听取申辩", "第 2 段的时间段或环节被改动"),
+        ("第 1 版", "第 7 版", "首行被改动"),
+    ):
+        assert before in text
+        assert said in scene.ask(What.SHEET_SIGN, **read_words(text.replace(before, after)))["text"]
+    assert scene.of(EventType.KEY_CONTENT_SIGNED) == []
+    assert scene.ask(What.SHEET_SIGN, **read_words(text))["done"]
+
+
+def test_a_draft_that_was_signed_before_says_so_instead_of_speaking_of_changes(scene: DutyBench) -> None:
+    scene.seal(running(scene))
+    for version in (1, 2):
+        draft = scene.ask(What.SHEET_DRAFT)
+        sign = {"draft": draft["draft"], "lines": worded(draft)}
+        scene.ask(What.SHEET_SIGN, **sign)
+        assert f"已经签名，即 T-2026-0001-K{version}。" in scene.ask(What.SHEET_SIGN, **sign)["text"]
+    assert [it["replaced_by"] for it in scene.state["papers"]] == ["T-2026-0001-K2", ""]
+
+
+def test_a_printed_sheet_says_of_which_day_and_unit_it_is_and_when_it_was_made(scene: DutyBench) -> None:
+    scene.state_of_clock = TimeState.UNSET
+    scene.seal(running(scene))
+    draft = scene.ask(What.SHEET_DRAFT)
+    made = scene.ask(What.SHEET_SIGN, draft=draft["draft"], lines=worded(draft))
+    paper = scene.papers[made["name"]]
+    day = f"{scene.now().wall.astimezone(BEIJING):%Y-%m-%d}"
+    assert all(word in paper.text for word in (f"单位：{UNIT}", f"记录时间：{day} ", f"制作时间：{day} ", "时钟未校准"))
+    sheet = open_sheet(paper.envelope.encode(), KEYS.trust).sheet
+    assert (sheet.unit, sheet.clock_set) == (UNIT, False)
+
+
+def test_a_recording_is_of_the_task_in_hand_when_it_stopped_whatever_is_picked_before_its_seal() -> None:
+    """A task picked between the press and the seal was signed into the receipt of a film that was never of it."""
+    bench = DutyBench(LISTS)
+    recording = bench.record()
+    bench.press()
+    bench.pick()
+    bench.handle(RecordingSealed(recording, 1, 2, GENESIS, 1000, 9, "stopped", False, 0, bench.now()))
+    receipt = open_receipt(bench.ask(What.RECEIPT)["code"], KEYS.trust, KEYS.authority.district)
+    assert (receipt.recording, receipt.task) == (recording, "")
+
+
+def test_a_recording_whose_task_ended_before_the_press_is_still_of_that_task(scene: DutyBench) -> None:
+    """The officer's page showed no task beside it."""
+    scene.ask(What.END)
+    scene.seal(running(scene))
+    assert scene.state["recordings"]["REC-0001-R000001"] == {"steps_missing": list(STEPS[2:]), "task": "T-2026-0001"}
+    receipt = open_receipt(scene.ask(What.RECEIPT)["code"], KEYS.trust, KEYS.authority.district)
+    assert receipt.task == "T-2026-0001"
 
 
 def test_words_that_were_written_for_other_marks_are_not_signed(scene: DutyBench) -> None:

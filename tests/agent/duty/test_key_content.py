@@ -14,9 +14,9 @@ from agent.duty.key_content import (
     draft_sheet,
     open_sheet,
     reworded,
-    sheet_lines,
     sign_sheet,
 )
+from agent.duty.key_content_text import sheet_lines
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.trust import Role
 from tests.agent.duty.facts import RECORDER, RECORDING, STEPS, case, digest_of, gap, recording, span
@@ -63,7 +63,7 @@ def test_a_sheet_that_its_handler_or_the_recorder_signed_is_read_with_its_words(
     assert found.sheet == written()
     text = "\n".join(sheet_lines(found.sheet))
     assert "表明身份：内容 1（要素：证据）" in text
-    assert "10:00:00—10:01:00" in text
+    assert "11-22 10:00:00—10:01:00" in text
     assert found.as_data()["recordings"] == [RECORDING]
 
 
