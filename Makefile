@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults fault-matrix simulate test-soak test-camera test-drivers test-mosquitto test-arm64 test-hardware lint clean
+.PHONY: help demo test bench test-faults fault-matrix simulate test-soak test-camera test-drivers test-mosquitto test-arm64 test-hardware lint audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,12 @@ lint: .venv/test.installed ## style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+audit: .venv/test.installed .cache/audit/venv ## known holes, secrets, bill of materials, the same wheel twice
+	$(BIN)/python -m tests.audit
+
+.cache/audit/venv: tests/audit/requirements.txt
+	@rm -rf $@ && $(PYTHON) -m venv $@ && PIP_CONSTRAINT= $@/bin/pip install --quiet -r $<
 
 clean: ## remove what the other targets made
 	rm -rf --one-file-system .cache

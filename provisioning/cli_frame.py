@@ -24,7 +24,7 @@ def tell(message: str, facts: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def read_given(path: Path) -> bytes:
-    """A sealed document that a person points at; raises as `agent.stick.read_plain`, and `OperatorFault` when it is not there."""
+    """A sealed document that a person points at; raises as `agent.stick.read_plain`, `OperatorFault` without one."""
     content = read_plain(path.parent, path.name, MAX_ENVELOPE_BYTES)
     if content is None:
         raise OperatorFault(f"没有找到 {path}。请检查路径。")

