@@ -17,6 +17,7 @@ from agent.duty.enrolment import SALT_BYTES, pin_record
 from agent.errors import OperatorFault
 
 output = Console()
+PRINT_S = 60.0  # ours: 40 cm of paper at 9600 baud, and a printer that is just being switched on
 tasks = typer.Typer(no_args_is_help=False, invoke_without_command=True, help="领用、任务与交回。 Task and take-out.")
 ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
@@ -123,12 +124,19 @@ def step(
 def identity(
     config: ConfigOption,
     certificate: Annotated[str, typer.Option("--certificate", help="执法证件编号；不写则为第一名领用人")] = "",
+    print_it: Annotated[bool, typer.Option("--print", help="打印成纸条，不在屏幕显示")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """亮证：显示 5 分钟内有效的身份二维码，并标记该环节。 Show an officer's signed code.
 
     示例： liuhen-agent identity --config agent.toml
     """
+    if print_it:
+        printed = asking.ask(
+            recorder(config).state_dir, What.SHOW_IDENTITY, {"certificate": certificate, "print": "yes"}, PRINT_S
+        )
+        output.out(printed["text"], highlight=False)
+        return
     answer = ask(recorder(config), What.SHOW_IDENTITY, certificate=certificate)
     if as_json:
         output.out(json.dumps(answer, ensure_ascii=False, indent=2), highlight=False)

@@ -83,7 +83,7 @@ class PaperDesk:
 
     def _printed(self, printer: Printer, order: PrintPaper) -> Event:
         try:
-            paper = self._folder.read(order.name)
+            paper = order.paper or self._folder.read(order.name)
             if paper.digest != order.digest:
                 detail = "保存的文书与出具时不一致，未打印。请从备份恢复，或重新出具。"
                 return PaperNotPrinted(order.ask, order.number, detail)

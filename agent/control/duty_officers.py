@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from agent.control import duty_events
 from agent.control.duty_situation import Outcome, Situation
-from agent.control.effects import RaiseAlarm, SignIdentity
+from agent.control.effects import RaiseAlarm
 from agent.duty.asks import Ask
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.enrolment import MAX_CERTIFICATE, Enrolled, card_digest, is_pin, waiting_s
-from agent.duty.identity_code import IdentityCode
 from agent.duty.labels import LABEL_WORDS, LAWFUL_OFFICERS
 from agent.duty.limits import LimitKind, has_passed
 from agent.duty.officers import frozen, label_lines
@@ -104,17 +103,6 @@ def handed_in(at: Situation, certificate: str) -> Outcome:
     )
     text = f"{certificate} 已交回本机。" + ("注意：未按时交回，请说明原因。" if late else "")
     return Outcome(replace(at.shift, out=out, limits=limits), text, (told,))
-
-
-def show_identity(at: Situation, ask: Ask) -> Outcome:
-    """Ask for a signed code of an officer who has the device; it is answered when it is signed."""
-    certificate = ask.value("certificate") or next(iter(at.shift.certificates), "")
-    if certificate not in at.shift.certificates:
-        raise OperatorFault("出示身份码前，请先用卡或 PIN 领用本机。")
-    officer = at.guidance.listed.officers.get(certificate)
-    unit = at.unit if officer is None else officer.unit
-    code = IdentityCode(at.place, at.device, certificate, unit, at.task, at.now.wall, ask.ask[:16], at.clock_set)
-    return Outcome(at.shift, "", effects=(SignIdentity(ask.ask, code),))
 
 
 def journal_of_crew(at: Situation) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,7 @@ from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed,
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import TAKEN, TOO_MANY, Task, for_this, parse_task, read_task, with_list
 from agent.errors import OperatorFault, SenderFault
-from agent.evidence.journal import IDENTITY, LABEL, STEP, STEP_DUE, TASK
+from agent.evidence.journal import LABEL, STEP, STEP_DUE, TASK
 from agent.wire import canonical
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.identifiers import RecordingId
@@ -120,22 +120,6 @@ def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     text += "".join(f"{LIMIT_WORDS[limit.kind]}。" for limit in begun)
     shift = replace(at.shift, sheet=sheet, limits=(*at.shift.limits, *begun))
     return Outcome(shift, text, drafts, ((STEP, words),), {"step": words, "repeated": mark.repeated})
-
-
-def identity_shown(at: Situation, certificate: str, nonce: str, text: str) -> Outcome:
-    """A code was signed and is being shown: told, signed into the recording, and the step of the list that asks for it
-    is marked."""
-    data = {"nonce": nonce, "recording": at.recording or "", "sequence": at.sequence, "task": at.task}
-    shown = duty_events.officer(EventType.IDENTITY_SHOWN, certificate, at.now, **data)
-    outcome = Outcome(at.shift, f"请对方扫码核验 {certificate}，5 分钟内有效。", (shown,), more={"code": text})
-    due = at.shift.sheet.identity_step()
-    if at.recording is None:
-        return outcome
-    notes = ((IDENTITY, certificate),)
-    if due is None:
-        return replace(outcome, notes=notes)
-    step_too = marked(at, at.recording, due)
-    return replace(outcome, shift=step_too.shift, drafts=(shown, *step_too.drafts), notes=(*notes, *step_too.notes))
 
 
 def explained(at: Situation, ask: Ask) -> Outcome:

@@ -62,7 +62,9 @@ def test_clause_2_3_a_matter_recorded_from_beginning_to_end_is_told_from_others(
     assert not engine.requirement("行政处罚", "各类处罚决定的送达").whole
 
 
-@pytest.mark.parametrize(("stages", "steps", "starts"), [([], 7, "执法人员抵达现场"), (["留置送达"], 2, "到达送达地点")])
+@pytest.mark.parametrize(
+    ("stages", "steps", "starts"), [([], 7, "执法人员抵达现场"), (["留置送达"], 2, "到达送达地点")]
+)
 def test_clause_2_3_a_published_list_is_what_an_officer_is_asked_for_on_scene(
     stages: list[str], steps: int, starts: str
 ) -> None:
