@@ -22,6 +22,7 @@ from agent.control.messages import (
     DeviceStarted,
     Event,
     FragmentStored,
+    GapOpened,
     IdentitySigned,
     OfficerActed,
     RecordingSealed,
@@ -87,6 +88,8 @@ class DutyDesk:
                 return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():
                 self.book.fragment(event)
+            case GapOpened():
+                self.book.broken_off(event)
             case TimePassed():
                 return self.book.wake(now)
         return []

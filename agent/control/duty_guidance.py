@@ -36,23 +36,22 @@ def _guidance(policies: Policies) -> Guidance:
 
 
 def _asked(engine: PolicyEngine, task: Task) -> Asked:
-    """What is asked of `task`: its own stages where the lists know them, every stage of a listed matter otherwise. A
-    matter on no list has no steps of its own, and is not asked for those of every stage there is."""
-    category, policies = task.category, engine.policies
-    known = {rule.stage for rule in policies.rules} | {item.stage for item in policies.items}
-    stages = tuple(stage for stage in task.stages if stage in known)
-    listed = engine.requirement(category, task.matter).listed
+    """What is asked of `task`: its own stages where the lists ask for something in them, every stage of a listed matter
+    otherwise, kept as long as the whole matter. A matter on no list has no steps of its own, and is not asked for those
+    of every stage there is."""
+    everything = engine.requirement(task.category, task.matter)
+    stages = tuple(it for it in task.stages if engine.requirement(task.category, task.matter, (it,)).steps)
     decision = engine.decide(task.matter, task.about, stages)
-    found = decision.requirement
+    found, known = decision.requirement, everything.listed or bool(stages)
     manner = Manner(found.starts, found.ends, found.methods, found.carriers, found.whole)
     return Asked(
-        found.steps if listed or stages else (),
-        found.retention.text if found.steps else "",
+        found.steps if known else (),
+        everything.retention.text if everything.steps else "",
         decision.major.factors,
         decision.major.open,
-        listed or not policies.items,
-        tuple(stage for stage in task.stages if stage not in known),
-        manner if listed or stages else Manner(whole=found.whole),
+        everything.listed or not engine.has_list,
+        tuple(stage for stage in task.stages if stage not in stages),
+        manner if known else Manner(whole=found.whole),
     )
 
 

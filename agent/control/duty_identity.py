@@ -43,7 +43,7 @@ def identity_shown(at: Situation, event: IdentitySigned) -> Outcome:
     if at.recording is None:
         return shown
     shown = replace(shown, notes=((IDENTITY, certificate),))
-    due = at.shift.sheet.identity_step()
+    due = at.shift.sheet.identity_step() if at.filming else None
     return shown if due is None else _with_step(shown, duty_tasks.marked(at, at.recording, due))
 
 

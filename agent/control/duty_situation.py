@@ -32,7 +32,7 @@ class Guidance:
 @dataclass(frozen=True)
 class Situation:
     """`recording` is the one that runs, `sequence` the fragment that is being filled, `head` that of its chain so
-    far."""
+    far; `filming` False: the disk takes nothing at the moment, though the recording is not over."""
 
     place: District
     device: DeviceId
@@ -43,6 +43,7 @@ class Situation:
     sequence: int
     now: Instant
     head: Digest = GENESIS
+    filming: bool = True
 
     @property
     def task(self) -> str:

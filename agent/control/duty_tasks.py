@@ -71,7 +71,7 @@ def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
     elif task.major_open:
         text += f"是否属于重大执法决定尚未查明（{'、'.join(task.major_open)}未知），请全程录音录像，查明后报法制机构。"
     if asked.unknown_stages:
-        text += f"清单和记录办法中没有环节“{'、'.join(asked.unknown_stages)[:60]}”，未按它筛选。"
+        text += f"清单和记录办法中没有环节“{'、'.join(asked.unknown_stages)[:60]}”（对该事项无所要求），未按它筛选。"
     if not asked.listed:
         text += "本机清单中没有该事项，请逐项自行标记，并报法制机构补充清单。"
     elif not task.required:
@@ -96,13 +96,17 @@ def step(at: Situation, ask: Ask) -> Outcome:
     """Mark a step: the next one, or that which was chosen."""
     if at.recording is None:
         raise OperatorFault("没有在录制，标记了也没有录像可对应。请先按录制键，再标记环节。")
+    if not at.filming:
+        raise OperatorFault("存储空间不足或存储卡故障，录制中断，现在没有画面，未标记。请腾出空间，恢复后再标记环节。")
     return marked(at, at.recording, at.shift.sheet.chosen(ask.value("step").strip()))
 
 
 def pressed(at: Situation) -> Outcome:
     """One press marks the next step that is due; without any it changes nothing."""
     due = at.shift.sheet.missing
-    return Outcome(at.shift, "") if at.recording is None or not due else marked(at, at.recording, due[0])
+    if at.recording is None or not (due and at.filming):
+        return Outcome(at.shift, "")
+    return marked(at, at.recording, due[0])
 
 
 def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:

@@ -1,16 +1,20 @@
 """What the signed lists ask on scene: a stage, a matter on no list, when to begin, reasons; odd lists and odd tasks."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agent import duty_cli
+from agent.control.acts import Act
+from agent.control.messages import FragmentStored, GapOpened, OfficerActed
 from agent.duty.asks import What
 from agent.duty.policies import PolicyShelf
 from agent.duty.shift import MAX_MARKS, MAX_WAITING, Shift, parse_shift
 from agent.duty.steps import Mark, StepSheet
-from agent.wire.device_events import EventType
+from agent.evidence.reasons import Reason
+from agent.wire.device_events import GENESIS, EventType
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.identifiers import RecordingId
 from tests.agent.control.test_duty_desk import command
@@ -66,11 +70,21 @@ def test_a_task_of_one_stage_is_not_asked_for_the_steps_of_the_others() -> None:
     assert bench.state["steps_required"] == [*STEPS, *SERVING["记录内容"]]
 
 
-def test_a_stage_that_no_list_knows_asks_for_no_less() -> None:
-    bench = DutyBench(LISTS)
-    text = bench.pick(stages=["随便"])["text"]
-    assert "没有环节“随便”" in text
+@pytest.mark.parametrize("stage", ["随便", "听证室布置"])
+def test_a_stage_that_no_list_has_for_the_matter_asks_for_no_less(stage: str) -> None:
+    elsewhere = {**ROW, "序号": "3", "执法事项": "别的事项", "记录环节": "听证室布置"}
+    rows = policy(DisclosureKind.RECORDING_LIST, entries=(ROW, SERVING, elsewhere))
+    bench = DutyBench((personnel(), rows, policy(DisclosureKind.RECORDING_RULES)))
+    text = bench.pick(stages=[stage])["text"]
+    assert f"没有环节“{stage}”" in text
     assert bench.state["steps_required"] == [*STEPS, *SERVING["记录内容"]]
+
+
+def test_a_task_of_one_stage_is_kept_as_long_as_the_whole_matter() -> None:
+    rows = policy(DisclosureKind.RECORDING_LIST, entries=({**ROW, "存储期限": "永久"}, SERVING))
+    bench = DutyBench((personnel(), rows))
+    bench.pick(stages=["送达"])
+    assert bench.state["task"]["retention"] == "永久"
 
 
 def test_a_matter_on_no_list_is_labelled_and_not_asked_for_every_step_there_is() -> None:
@@ -178,6 +192,23 @@ def test_the_first_mark_of_a_step_survives_hundreds_of_others_and_a_restart() ->
     assert (kept.missing, len(kept.marks)) == (STEPS[2:], MAX_MARKS + 2)
     again = kept.marked(Mark(STEPS[1], RecordingId("REC-0001-R000001"), 1, "2026-11-22T02:00:00.000Z"))
     assert again.marks[-1].repeated == MAX_MARKS + 10
+
+
+def test_no_step_is_marked_in_a_film_that_a_full_disk_has_broken_off() -> None:
+    """It was marked in a fragment that never came, and counted as seen."""
+    bench = DutyBench(LISTS)
+    bench.pick()
+    recording = bench.record()
+    before, broken = bench.now(), bench.now()
+    bench.handle(GapOpened(recording, Reason.STORAGE_FULL, broken))
+    bench.handle(FragmentStored(recording, 1, 3, GENESIS, before, 500, 1000))  # what was filmed before the break
+    assert "现在没有画面，未标记" in bench.ask(What.STEP)["text"]
+    bench.handle(OfficerActed(Act.STEP, "", bench.now()))
+    assert (bench.of(EventType.STEP_MARKED), bench.state["recording"]) == ([], recording)
+    bench.later += timedelta(seconds=1)
+    bench.handle(FragmentStored(recording, 2, 4, GENESIS, bench.now(), 500, 1000))
+    assert bench.ask(What.STEP)["done"]
+    assert bench.of(EventType.STEP_MARKED)[0]["sequence"] == 5
 
 
 @pytest.mark.parametrize("words", ["检查\x1b[31m", "检查\u202e", "检\n查"])
