@@ -39,7 +39,7 @@ from agent.verify_files import (
     read_basis,
     size_of,
 )
-from agent.verify_shown import JsonLines, Screen, Teller
+from agent.verify_terminal import JsonLines, Screen, Teller
 from agent.version import software_version
 
 BAR_FROM_BYTES = 64 * 1024 * 1024  # ours; less is read before a bar could be looked at
