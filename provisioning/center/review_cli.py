@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from agent.clock import system_clock
+from agent.duty.act_bodies import parse_findings
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest, case_json
 from agent.duty.case_papers import lacking, text_rate
 from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
-from agent.duty.review_admission import decision, must_be_reviewed, opinion, overtaken, parse_findings, submission
+from agent.duty.review_admission import decision, must_be_reviewed, opinion, overtaken, submission
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault

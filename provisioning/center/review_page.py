@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
+from agent.duty.act_bodies import Judged, parse_findings
 from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
 from agent.duty.case_json import case_digest
 from agent.duty.case_papers import CasePaper
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
-from agent.duty.review_admission import Judged, act_words, must_be_reviewed, overtaken, parse_findings
+from agent.duty.review_admission import act_words, must_be_reviewed, overtaken
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Stage
 from agent.evidence.interruptions import REASON_NAMES

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -149,6 +150,12 @@ async def test_nothing_but_a_film_is_played(page: CasePage, name: str) -> None:
     assert (await page.ask(f"/film/{FIRST}/{name}", page.cookie(Role.AUDITOR)))[0] == 404
 
 
+@pytest.mark.parametrize("number", ["9" * 24, "9" * 5000, "9223372036854775808", "0", "-1", "x", "1" * 16])
+async def test_a_number_that_no_device_counts_to_has_no_proof_and_breaks_nothing(page: CasePage, number: str) -> None:
+    status, body = await page.ask(f"/proof/REC-0001/{number}", page.cookie(Role.AUDITOR))
+    assert (status, "Traceback" in body) == (404, False)
+
+
 async def test_an_encrypted_film_is_opened_for_the_request_and_nothing_of_it_is_left(page: CasePage) -> None:
     key = encrypted_film(page.office)
     cookie = page.cookie(Role.AUDITOR)
@@ -197,6 +204,16 @@ async def test_a_matter_goes_its_whole_way_with_every_key_in_its_owners_hand(pag
     assert all(word in shown for word in ("已决定", "从重情节有录像为证", "档次偏高", "星综执罚〔2026〕1号"))
     assert "核对并下载" not in shown  # an auditor enters nothing
     assert page.office.room(later=timedelta(hours=1)).review(TASK).stage == "已决定"
+
+
+async def test_a_signed_act_with_an_odd_body_is_refused_and_its_matter_stays_open(page: CasePage) -> None:
+    _, draft = await page.draft(HANDLER, "submit", material=list(MATERIALS))
+    act = parse_act(draft)
+    for odd in ({"materials": [{"a": 1}, 5]}, {"elements": 7}):
+        signed = seal_act(replace(act, body={**act.body, **odd}), page.office.people[HANDLER])
+        assert (await page.act(HANDLER, signed))[0] == 409
+    assert (await page.ask(f"/review/{TASK}", page.cookie(Role.REVIEWER)))[0] == 200
+    assert (await page.sign(HANDLER, "submit", material=list(MATERIALS)))[0] == 303
 
 
 async def test_what_the_rules_refuse_is_told_before_anybody_signs_it(page: CasePage) -> None:

@@ -13,9 +13,10 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
+from agent.duty.act_bodies import Finding
 from agent.duty.case_json import case_digest
 from agent.duty.review import Move
-from agent.duty.review_admission import Finding, decision, opinion, overtaken, submission
+from agent.duty.review_admission import decision, opinion, overtaken, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import OperatorFault, SenderFault
@@ -201,6 +202,15 @@ def test_a_document_with_other_bytes_than_on_the_scene_is_told(office: ReviewOff
     paper.write_text("事后改写的笔录")
     page = (_packet(office, tmp_path / "审核包", [paper]) / "review.html").read_text(encoding="utf-8")
     assert "与现场出具的文书不一致" in page
+
+
+def test_a_paper_whose_name_holds_an_odd_line_end_does_not_spoil_our_own_packet(
+    office: ReviewOffice, tmp_path: Path
+) -> None:
+    paper = tmp_path / "笔录\u2028第二\x85页.txt"
+    paper.write_text("正文")
+    packet = _packet(office, tmp_path / "审核包", [paper])
+    assert check_packet(packet, x509.load_pem_x509_certificate(office.root.read_bytes())).review.task == TASK
 
 
 def test_words_of_others_stand_as_words_on_the_page(tmp_path: Path) -> None:

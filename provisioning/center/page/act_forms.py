@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from agent.duty import review_admission
+from agent.duty.act_bodies import parse_findings
 from agent.duty.case_facts import CaseFacts
 from agent.duty.review import FLOW, LEDGER, MOVE_WORDS, ROLES, Move, Review
-from agent.duty.review_admission import decision, opinion, parse_findings, submission
+from agent.duty.review_admission import decision, opinion, submission
 from agent.duty.review_elements import QUESTIONS
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault

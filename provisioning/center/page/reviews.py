@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agent.duty.act_bodies import Finding, Outcome
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest
 from agent.duty.record_use import moment
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, turns
-from agent.duty.review_admission import Finding, Outcome, act_words, missing_materials, must_be_reviewed, overtaken
+from agent.duty.review_admission import act_words, missing_materials, must_be_reviewed, overtaken
 from agent.duty.review_elements import QUESTIONS, review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
