@@ -63,6 +63,11 @@ class ActFolder:
         ]
         return tuple(RefusedAct(it.text("by"), it.text("kind"), it.moment("at"), it.text("why")) for it in told)
 
+    def grounds(self, subject: str) -> Mapping[int, bytes]:
+        """What acts were judged by when they were taken in, by the number of the act, where that was kept."""
+        paths = sorted(self.folder(subject).glob("ground-[0-9][0-9][0-9].dsse"))
+        return {int(path.stem.removeprefix("ground-")): read_file(path) for path in paths}
+
     def _admitted(
         self,
         folder: Path,
@@ -88,9 +93,10 @@ class ActFolder:
         signer: Signer,
         now: datetime,
         admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+        ground: bytes = b"",
     ) -> _State:
         """Sign the next act, let `admit` (given the acts before it) judge it, keep it; when it raises, that alone
-        is kept (`refused`). Returns what `admit` returned."""
+        is kept (`refused`). `ground` is what it was judged by, kept beside it. Returns what `admit` returned."""
         folder = durable.make_directory(self.folder(subject))
         with durable.exclusive(folder):
             acts = self.acts(subject)
@@ -101,7 +107,7 @@ class ActFolder:
                 raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
             envelope = seal_act(act, signer)
             state = self._admitted(folder, acts, open_act(envelope, self._trust, before), admit)
-            durable.write_bytes(folder / act_name(act.number), envelope, durable.SHARED)
+            _keep(folder, act.number, envelope, ground)
         return state
 
     def take(
@@ -110,6 +116,7 @@ class ActFolder:
         envelope: bytes,
         now: datetime,
         admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+        ground: bytes = b"",
     ) -> _State:
         """Keep the next act, which somebody signed elsewhere, once `admit` has judged it. Its key must be good now and
         its time within `DRAFT_LASTS` before `now`, so that nobody signs into the past. Raises `SenderFault`."""
@@ -125,5 +132,11 @@ class ActFolder:
             if signed.act.number > MAX_ACTS:
                 raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
             state = self._admitted(folder, acts, signed, admit)
-            durable.write_bytes(folder / act_name(signed.act.number), envelope, durable.SHARED)
+            _keep(folder, signed.act.number, envelope, ground)
         return state
+
+
+def _keep(folder: Path, number: int, envelope: bytes, ground: bytes) -> None:
+    if ground:  # first: no act is ever kept without what it was judged by
+        durable.write_bytes(folder / f"ground-{number:03}.dsse", ground, durable.SHARED)
+    durable.write_bytes(folder / act_name(number), envelope, durable.SHARED)

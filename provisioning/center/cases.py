@@ -14,14 +14,13 @@ from agent.duty import review_admission
 from agent.duty.case_assembly import assemble_case, recordings_of, tasks_of
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_papers import CasePaper, case_papers
-from agent.duty.disclosure_rules import check_content, open_two_signatures
 from agent.duty.review import LEDGER, Move, Review, replay
-from agent.duty.review_rules import ReviewRules, parse_review_rules
+from agent.duty.review_rules import ReviewRules
 from agent.duty.told_events import ToldEvents
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
-from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
+from agent.wire.disclosures import DisclosureKind
 from agent.wire.envelope import open_trust_list
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.trust import TrustList
@@ -31,9 +30,10 @@ from provisioning.center.config import CenterConfig
 from provisioning.center.grounds import CentreGrounds, open_grounds
 from provisioning.center.paper_files import found_papers
 from provisioning.center.recording_files import Archive
+from provisioning.center.rulings import Ruling, Shelf, not_put_back, read_shelf, rulings
 from provisioning.center.seen_recordings import seen_recordings
 
-ACTS, SEEN = "cases", "cases/.seen"
+ACTS, SEEN, FLOORS = "cases", "cases/.seen", "cases/.review-rules.json"
 
 
 @dataclass(frozen=True)
@@ -106,33 +106,37 @@ class CaseRoom:
         """The review of `task` as its acts make it; raises `SenderFault` when they were changed."""
         return replay(task, self.folder.acts(task))
 
+    @cached_property
+    def rules_shelf(self) -> Shelf:
+        """The released rules of review, without any that are older than what this centre once had."""
+        return not_put_back(self.shelf(DisclosureKind.REVIEW_RULES), self.config.folder / FLOORS)
+
+    def ruling(self, unit: str) -> Ruling:
+        """The rules of review that `unit` has released, and whether they still hold; raises `OperatorFault` without
+        any."""
+        found = rulings(self.rules_shelf, self.now).get(unit)
+        if found is None:
+            why = "".join(self.rules_shelf.troubles)
+            text = f"{unit} 还没有放行的法制审核办法（review-rules）。{why}"
+            raise OperatorFault(f"{text}请用 liuhen-publish 拟稿、签名、放行。")
+        return found
+
     def rules(self, unit: str) -> ReviewRules:
-        """The rules of review that `unit` has released and that are in force; raises `OperatorFault` without any."""
-        found = [it for it in self.released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
-        held = [it for it in found if it.withdrawn is None and it.effective_from <= self.now]
-        if not held:
-            raise OperatorFault(
-                f"{unit} 还没有放行的法制审核办法（review-rules）。请用 liuhen-publish 拟稿、签名、放行。"
-            )
-        return parse_review_rules(max(held, key=lambda it: (it.effective_from, it.version)).entries)[0]
+        """The rules alone, as `ruling` finds them."""
+        return self.ruling(unit).rules
 
     def act(self, task: str, move: Move, body: Mapping[str, Any], signer: Signer, facts: CaseFacts) -> Review:
         """Take in one act on `task`, signed by `signer`; raises `SenderFault` when the rules refuse it."""
-        rules = self.rules(facts.unit)
+        ruling = self.ruling(facts.unit)
 
         def admit(before: tuple[SignedAct, ...], signed: SignedAct) -> Review:
-            return review_admission.admit(replay(task, before), signed, facts, rules)
+            return review_admission.admit(replay(task, before), signed, facts, ruling.rules)
 
-        return self.folder.add(task, move, body, signer, self.now, admit)
+        return self.folder.add(task, move, body, signer, self.now, admit, ruling.released.envelope)
 
-    def released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
-        """Every released document of `kind`; raises `SenderFault` for one that two people have not signed."""
-        for path in sorted(self.config.released.glob(f"*.{kind}.*.dsse")):
-            opened = open_two_signatures(read_file(path), self.trust, self.now)
-            document = check_content(parse_disclosure(opened.payload))
-            if document.district != self.config.district or document.kind is not kind:
-                raise SenderFault(f"{path.name} 不是本区的{kind}，已拒绝。请从放行目录移走。")
-            yield document
+    def shelf(self, kind: DisclosureKind) -> Shelf:
+        """What lies released of `kind`."""
+        return read_shelf(self.config.released, kind, self.trust, self.config.district, self.now)
 
 
 def _bodies(store: Any, device: str) -> Iterator[bytes]:

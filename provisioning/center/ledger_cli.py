@@ -48,13 +48,14 @@ def write(
     profile = parse_profile(read_entries(milestones)) if milestones else ()
     by_hand = parse_ledger(read_entries(entries)) if entries else ()
     found = gather(room)
-    units = departments(Sources(released(room), found.cases, by_hand, room.now))
+    held, odd = released(room)
+    units = departments(Sources(held, found.cases, by_hand, room.now))
     made = (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
     durable.make_directory(out)
     files = [write_table(out / sheet.name, sheet.columns, sheet.rows) for sheet in made]
     shown = {
         "title": "三项制度工作台账", "place": room.config.district, "made": moment(room.now),
-        "troubles": found.troubles, "sheets": made, "looks": LOOKS, "empties": EMPTIES,
+        "troubles": tuple(dict.fromkeys((*odd, *found.troubles))), "sheets": made, "looks": LOOKS, "empties": EMPTIES,
     }  # fmt: skip
     page = write_page(out / "ledger.html", "ledger.html", shown)
     facts = {"page": page, "tables": files, "sheets": [dataclasses.asdict(sheet) for sheet in made]}

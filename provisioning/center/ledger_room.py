@@ -15,6 +15,7 @@ from agent.errors import OperatorFault
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from provisioning.authority.authority import read_file
 from provisioning.center.cases import CaseRoom
+from provisioning.center.rulings import documents
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def departments(sources: Sources) -> tuple[Department, ...]:
     return tuple(_department(unit, held, sources) for unit in sorted(units))
 
 
-def released(room: CaseRoom) -> tuple[Disclosure, ...]:
-    """Every released document that two people signed; raises `SenderFault` for any other in the folder."""
-    return tuple(document for kind in DisclosureKind for document in room.released(kind))
+def released(room: CaseRoom) -> tuple[tuple[Disclosure, ...], tuple[str, ...]]:
+    """Every released document that two people signed, and one line for each file in the folder that is none."""
+    return documents(room.shelf(kind) for kind in DisclosureKind)
 
 
 def read_entries(path: Path) -> list[Any]:

@@ -62,13 +62,14 @@ def show(task: Task, config: Config, recordings: Recordings, as_json: Json = Fal
     """案件事实、十一项要素的预填、状态与期限 (facts, elements, state, time limits)."""
     room = _room(config, recordings)
     facts, review = room.facts(task), room.review(task)
-    rules = room.rules(facts.unit)
+    ruling = room.ruling(facts.unit)
+    rules = ruling.rules
     lines = [f"{task}  {facts.matter}  {review.stage.value}{'  须法制审核' if must_be_reviewed(facts, rules) else ''}"]
     for element in review_elements(facts):
         lines.append(f"{element.number:>2} {element.question}：{element.prefill.value}")
         lines += [f"     {'✗' if line.against else '·'} {line.text}" for line in element.lines]
     changed = overtaken(review, case_digest(facts))
-    lines[1:1] = [changed] if changed else []
+    lines[1:1] = [line for line in (changed, ruling.told) if line]
     tell("\n".join([*lines, _next(review, rules)]), _facts_json(facts, review, rules), as_json=as_json)
 
 
@@ -158,8 +159,8 @@ def packet(
     )
     acts = room.folder.envelopes(task)
     write_packet(
-        out, facts, room.review(task), room.rules(facts.unit), acts=acts, documents=documents, papers=paper or [],
-        recordings=recordings, seal=seal, now=room.now,
+        out, facts, room.review(task), room.ruling(facts.unit), acts=acts, grounds=room.folder.grounds(task),
+        documents=documents, papers=paper or [], recordings=recordings, seal=seal, now=room.now,
     )  # fmt: skip
     absent = lacking(documents)
     warned = f"\n缺文书原文：{'、'.join(absent)}。原文随录像到中心；加密的请用 --key。" if absent else ""
@@ -181,9 +182,13 @@ def check(
     found = check_packet(folder, pinned)
     told = f"{found.review.task}，{found.review.stage.value}，{len(found.review.acts)} 项办理记录"
     absent = f"其中没有原文的文书：{'、'.join(found.absent)}。" if found.absent else ""
+    unruled = "".join(f"第 {number} 项未附审核办法，无从核对审核人是否属于审核机构。" for number in found.unruled)
     changed = overtaken(found.review, found.facts)
-    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}{changed}"
-    facts = {"facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent, "changed": bool(changed)}
+    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}{unruled}{changed}"
+    facts = {
+        "facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent, "unruled": found.unruled,
+        "changed": bool(changed),
+    }  # fmt: skip
     tell(message, {**_state(found.review), **facts}, as_json=as_json)
 
 

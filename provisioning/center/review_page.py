@@ -45,7 +45,8 @@ PREFILL_CLASS = {Prefill.SUPPORTED: "good", Prefill.AGAINST: "against", Prefill.
 @dataclass(frozen=True)
 class Dossier:
     """All that a packet shows. `papers` are the materials that lie in it: name, and whether its bytes are those of the
-    document that was signed on the scene (None: no such document). `documents` are the case's, with their texts."""
+    document that was signed on the scene (None: no such document). `documents` are the case's, with their texts;
+    `told` is what is wrong with the rules."""
 
     facts: CaseFacts
     review: Review
@@ -54,6 +55,7 @@ class Dossier:
     made: datetime
     centre: str
     documents: tuple[CasePaper, ...] = ()
+    told: str = ""
 
     @property
     def findings(self) -> Mapping[int, Judged]:
@@ -74,6 +76,8 @@ def _page(it: Dossier) -> Iterator[str]:
     yield "<h1>重大执法决定法制审核包</h1><p>Legal review packet</p>"
     if changed := overtaken(it.review, case_digest(it.facts)):
         yield f'<p class="red" role="alert">{changed}</p>'
+    if it.told:
+        yield f'<p class="late">{escape(it.told)}</p>'
     yield f'<table class="facts">{"".join(_head(it))}</table>'
     yield f"<h2>一、送审材料</h2>{materials(_submitted(it.review), it.rules, it.papers)}"
     yield "<h2>二、审核要素</h2><p>“签名事实”一栏由设备与中心签名的记录预填，不是结论；每项结论由审核人员作出。</p>"

@@ -58,7 +58,8 @@ def _packet(office: ReviewOffice, out: Path, papers: list[Path] | None = None) -
         "receiver-1", load_signer(center, "receiver"), office.root.read_bytes(), (center / "trust.dsse").read_bytes()
     )
     return write_packet(
-        out, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK),
+        out, facts, room.review(TASK), room.ruling(facts.unit), acts=room.folder.envelopes(TASK),
+        grounds=room.folder.grounds(TASK),
         documents=room.papers(facts), papers=papers or [], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
 

@@ -61,10 +61,11 @@ class ReviewPages:
         self.frame.look(visitor, "", f"review {task}")
         room = self.frame.cases()
         facts, review = self._case(room, task)
-        rules = room.rules(facts.unit)
+        ruling = room.ruling(facts.unit)
+        rules = ruling.rules
         shown = {
             "here": Page.REVIEW, "task": task, "facts": facts, "review": review, "rules": rules, "told": told,
-            "changed": overtaken(review, case_digest(facts)),
+            "changed": [it for it in (overtaken(review, case_digest(facts)), ruling.told) if it],
             "must": must_be_reviewed(facts, rules), "elements": review_elements(facts), "papers": room.papers(facts),
             "acts": [_act_row(it.act, ROLE_WORDS[it.role]) for it in review.acts],
             "turns": _turn_rows(review, rules, room.now), "moves": open_moves(review), "outcomes": list(Outcome),
@@ -77,8 +78,8 @@ class ReviewPages:
         self.frame.look(visitor, "", f"packet {task}")
         room = self.frame.cases()
         facts, review = self._case(room, task)
-        rules, papers = room.rules(facts.unit), room.papers(facts)
-        return review_page(Dossier(facts, review, rules, {}, room.now, self.frame.config.receiver, papers))
+        ruling, papers, centre = room.ruling(facts.unit), room.papers(facts), self.frame.config.receiver
+        return review_page(Dossier(facts, review, ruling.rules, {}, room.now, centre, papers, ruling.told))
 
     def draft(self, visitor: Visitor, task: str, given: Given) -> Act:
         """The act to be signed, which the rules would take in as things stand; raises what they say."""

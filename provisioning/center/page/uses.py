@@ -68,7 +68,9 @@ class UsePages:
         profile = parse_profile(read_entries(shelves.milestones)) if shelves.milestones else ()
         by_hand = parse_ledger(read_entries(shelves.entries)) if shelves.entries else ()
         found = gather(room)
-        units = departments(Sources(released(room), found.cases, by_hand, room.now))
+        held, odd = released(room)
+        units = departments(Sources(held, found.cases, by_hand, room.now))
+        found = Gathered(found.cases, tuple(dict.fromkeys((*odd, *found.troubles))))
         return found, (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
 
 
