@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from agent.duty.enrolment import SALT_BYTES, pin_record
 from agent.errors import OperatorFault
 
 output = Console()
+PRINT_S = 60.0  # ours: 40 cm of paper at 9600 baud, and a printer that is just being switched on
 tasks = typer.Typer(no_args_is_help=False, invoke_without_command=True, help="领用、任务与交回。 Task and take-out.")
 ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
@@ -47,10 +49,13 @@ def show(config: ConfigOption, as_json: JsonOption = False) -> None:
 def take_out(
     config: ConfigOption,
     certificate: CertificateOption,
-    pin: Annotated[str, typer.Option(prompt="PIN", hide_input=True, help="登记时设的 PIN；不写则提示输入")],
+    pin: Annotated[str, typer.Option(help="登记时设的 PIN；不写则提示输入")] = "",
 ) -> None:
-    """用 PIN 领用本机；用卡则在读卡器上刷卡。 Take the recorder out."""
-    _ask(config, What.TAKE_OUT, certificate=certificate, pin=pin)
+    """用 PIN 领用本机；用卡则在读卡器上刷卡。 Take the recorder out.
+
+    示例： liuhen-agent task take-out --certificate 示例-000123 --config agent.toml
+    """
+    _ask(config, What.TAKE_OUT, certificate=certificate, pin=pin or _typed("PIN"))
 
 
 @tasks.command("hand-in")
@@ -66,6 +71,8 @@ def pick(
 ) -> None:
     """领取任务：已下发的写编号，文件写路径。 Pick a task.
 
+    任务文件是 JSON，各项见 agent/wire/README.md 的 Task 一节；可用 stages 写明要录的环节。
+
     示例： liuhen-agent task pick 示例任务.json --config agent.toml
     """
     _ask(config, What.PICK, document=_document(task))
@@ -78,9 +85,16 @@ def end(config: ConfigOption) -> None:
 
 
 @tasks.command()
-def reason(config: ConfigOption, text: Annotated[str, typer.Argument(help="应录环节未录的原因")]) -> None:
-    """说明应录环节未录的原因。 Say why steps are missing."""
-    _ask(config, What.REASON, reason=text)
+def reason(
+    config: ConfigOption,
+    text: Annotated[str, typer.Argument(metavar="REASON", help="原因代码（见 task show），或自写的原因")],
+    note: Annotated[str, typer.Option(help="补充说明，与原因一起记录")] = "",
+) -> None:
+    """说明应录环节未录的原因。 Say why steps are missing.
+
+    示例： liuhen-agent task reason party-absent --note 已电话通知 --config agent.toml
+    """
+    _ask(config, What.REASON, reason=text, note=note)
 
 
 @tasks.command()
@@ -110,12 +124,19 @@ def step(
 def identity(
     config: ConfigOption,
     certificate: Annotated[str, typer.Option("--certificate", help="执法证件编号；不写则为第一名领用人")] = "",
+    print_it: Annotated[bool, typer.Option("--print", help="打印成纸条，不在屏幕显示")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """亮证：显示 5 分钟内有效的身份二维码，并标记该环节。 Show an officer's signed code.
 
     示例： liuhen-agent identity --config agent.toml
     """
+    if print_it:
+        printed = asking.ask(
+            recorder(config).state_dir, What.SHOW_IDENTITY, {"certificate": certificate, "print": "yes"}, PRINT_S
+        )
+        output.out(printed["text"], highlight=False)
+        return
     answer = ask(recorder(config), What.SHOW_IDENTITY, certificate=certificate)
     if as_json:
         output.out(json.dumps(answer, ensure_ascii=False, indent=2), highlight=False)
@@ -138,7 +159,7 @@ def enrol(
     if card:
         _ask(config, What.ENROL, certificate=certificate, card=card)
         return
-    chosen = typer.prompt("PIN（6 至 12 位数字）", hide_input=True, confirmation_prompt=True)
+    chosen = _typed("PIN（6 至 12 位数字）", twice=True)
     _ask(config, What.ENROL, certificate=certificate, pin=pin_record(chosen, os.urandom(SALT_BYTES)))
 
 
@@ -148,20 +169,60 @@ def ask(config: AgentConfig, what: What, **values: str) -> dict[str, Any]:
 
 
 def lines(state: dict[str, Any]) -> list[str]:
-    """The state for people."""
-    task, marked = state["task"], {mark["step"] for mark in state["steps_marked"]}
-    told = [f"任务：{task['title']}" if task else "没有任务"]
-    if task and task["major"]:
-        told.append("【重大】须法制审核：" + "；".join(task["major"]))
-    told += ["领用：" + "、".join([one["certificate"], *one["texts"]]) for one in state["officers"]] or ["无人领用"]
-    told += [f"标注：{label['text']}" for label in state["labels"]]
-    steps = enumerate(state["steps_required"], 1)
-    told += [f"{'[已标记]' if name in marked else '[未标记]'} {number} {name}" for number, name in steps]
-    told += [limit["text"] for limit in state["limits"]]
-    told += [f"等待领取：{one['title']}" for one in state["waiting"]]
-    if state["asking_reason"]:
-        told.append("请用 liuhen-agent task reason 说明未录环节的原因。")
+    """The state for people. Words of a task or a list steer no terminal."""
+    people = [[one.get("name", ""), one["certificate"], *one["texts"]] for one in state["officers"]]
+    told = [
+        *_of_task(state),
+        *(["领用：" + "、".join(filter(None, words)) for words in people] or ["无人领用"]),
+        *(f"标注：{label['text']}" for label in state["labels"]),
+        *_of_steps(state),
+        *(limit["text"] for limit in state["limits"]),
+        *(f"等待领取：{one['title']}" for one in state["waiting"]),
+        *_of_reasons(state),
+    ]
+    return ["".join(letter for letter in line if letter.isprintable()) for line in told]
+
+
+def _of_task(state: dict[str, Any]) -> list[str]:
+    task, manner = state["task"], state.get("asked", {})
+    if not task:
+        return ["没有任务"]
+    asked = {
+        "【重大】须法制审核：": task["major"],
+        "重大与否尚未查明：": task["major_open"],
+        "环节：": task.get("stages", []),
+        "开始记录：": [manner.get("starts", "")],
+        "停止记录：": [manner.get("ends", "")],
+        "记录方式：": [*manner.get("methods", []), *(["全过程不间断"] if manner.get("whole") else [])],
+        "记录载体：": manner.get("carriers", []),
+    }
+    return [f"任务：{task['title']}", *(name + "；".join(words) for name, words in asked.items() if any(words))]
+
+
+def _of_steps(state: dict[str, Any]) -> list[str]:
+    marked, given = {mark["step"] for mark in state["steps_marked"]}, state.get("reasons_given", {})
+    told = []
+    for number, name in enumerate(state["steps_required"], 1):
+        why = f"（已说明：{given[name]}）" if name in given and name not in marked else ""
+        told.append(f"{'[已标记]' if name in marked else '[未标记]'} {number} {name}{why}")
     return told
+
+
+def _of_reasons(state: dict[str, Any]) -> list[str]:
+    if not state["asking_reason"]:
+        return []
+    offered = "；".join(f"{one['code']} {one['text']}" for one in state.get("reasons", []))
+    return ["请用 liuhen-agent task reason 说明未录环节的原因。" + (f"可选：{offered}；也可自写。" if offered else "")]
+
+
+def _typed(prompt: str, *, twice: bool = False) -> str:
+    """A secret, typed unseen at a terminal, or the next line of a pipe; raises `OperatorFault` without any."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice and "再输一次"))
+    given = sys.stdin.readline().strip()
+    if not given:
+        raise OperatorFault("没有读到 PIN。请在终端输入，或由管道给出一行。")
+    return given
 
 
 def _ask(config: Path, what: What, **values: str) -> None:

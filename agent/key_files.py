@@ -32,7 +32,10 @@ def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = load_pem_private_key(content, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise OperatorFault(f"私钥文件 {path} 不是未加密的 PKCS8 PEM。请重新发放该密钥。") from error
+        raise OperatorFault(
+            f"私钥文件 {path} 不是未加密的 PKCS8 PEM。有口令或为其他格式，请用 openssl pkcs8 -topk8 -nocrypt 转换；"
+            "已损坏请取备份，或重新发放。"
+        ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise OperatorFault(f"私钥文件 {path} 不是 P-256 密钥。请重新发放该密钥。")
     return key
@@ -60,6 +63,8 @@ def read_signer(key_file: Path, chain_file: Path) -> KeySigner:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe nobody writes to would be waited for
+            raise OperatorFault(f"{path} 不是普通文件，不是密钥或证书。请检查路径。")
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:

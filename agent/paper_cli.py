@@ -14,7 +14,7 @@ from agent.errors import OperatorFault
 from agent.sheet_file import MAX_FILE_BYTES, draft_text, read_words
 from agent.wire.loose_json import parse_loose
 
-PRINT_S = 60.0  # ours: 40 cm of paper at 9600 baud, and a printer that is just being switched on
+PRINT_S = duty_cli.PRINT_S
 ConfigOption = duty_cli.ConfigOption
 JsonOption = duty_cli.JsonOption
 NumberArgument = Annotated[str, typer.Argument(metavar="[NUMBER]", help="文号或编号；不写则为最近一份")]

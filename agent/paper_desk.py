@@ -49,7 +49,8 @@ class PaperDesk:
         self._worker = Worker(report, PRINTER)
 
     def start(self) -> None:
-        """Begin the printing thread."""
+        """Begin the printing thread; raises `EnvironmentFault` for the folder of papers."""
+        self._folder.sweep()
         self._worker.start()
 
     def close(self, timeout_s: float) -> bool:
@@ -82,7 +83,7 @@ class PaperDesk:
 
     def _printed(self, printer: Printer, order: PrintPaper) -> Event:
         try:
-            paper = self._folder.read(order.name)
+            paper = order.paper or self._folder.read(order.name)
             if paper.digest != order.digest:
                 detail = "保存的文书与出具时不一致，未打印。请从备份恢复，或重新出具。"
                 return PaperNotPrinted(order.ask, order.number, detail)

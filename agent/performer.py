@@ -112,8 +112,9 @@ class Performer:
                 return [self._post.open_connection()]
             case asked.StartRecording():
                 return self._start_recording(effect)
-            case asked.SignIdentity(ask, code):
-                return [happened.IdentitySigned(ask, code.certificate, code.nonce, sign_code(code, self._room.signer))]
+            case asked.SignIdentity(ask, code, slip):
+                text = sign_code(code, self._room.signer)
+                return [happened.IdentitySigned(ask, code.certificate, code.nonce, text, slip)]
             case MakePaper() | PrintPaper() if self._room.papers is not None:
                 return self._room.papers.carry_out(effect)
             case KeepFacts():

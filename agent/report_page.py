@@ -24,6 +24,7 @@ from agent.evidence.journal import Reason
 from agent.evidence.places import Examined, clock_text, named, wall_text
 from agent.evidence.position import Position
 from agent.evidence.report import Place, Report, Status
+from agent.evidence.revocation import told_time
 from agent.evidence.segment_findings import KIND_NAMES
 from agent.markup import templates
 from agent.report_timeline import TIME_HOLE, WIDTH, Timeline, timeline
@@ -55,6 +56,7 @@ MEANINGS = {
     "untrusted": "不能确认出自所给根证书下的设备，或签名的证书已失效、被吊销。",
     "altered": "内容在签名之后被改动、调换或夹带；下面指出何处。",
 }
+NO_FILM = {"complete": "所核对的对象与其签名者签名时一致；其中没有核对任何录像片段，见各项说明。"}
 
 
 class Sums(StrEnum):
@@ -156,6 +158,7 @@ def render(page: Page) -> str:
     environment.filters |= {"clock": wall_text, "jpeg": _data_url, "minutes": _minutes, "bytes": _bytes}
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     page = replace(page, sections=tuple(sorted(page.sections, key=lambda it: -it.report.verdict.severity)))
+    films = any(it.report.fragments for it in page.sections)
     html = environment.get_template("report.html").render(
         page=page,
         style=style,
@@ -163,7 +166,8 @@ def render(page: Page) -> str:
         layer_names=LAYER_NAMES,
         status_names=STATUS_NAMES,
         answers=ANSWERS,
-        meanings=MEANINGS,
+        meanings=MEANINGS if films else MEANINGS | NO_FILM,
+        films=films,
         statement=" ".join(dict.fromkeys(it.report.statement for it in page.sections)),
         width=WIDTH,
         not_judged=any(it.report.duty.status is Status.NOT_JUDGED for it in page.sections),
@@ -269,9 +273,9 @@ def _sample(segments: Sequence[Examined]) -> tuple[str, int, int, str] | None:
 
 
 def _signed_at(segments: Sequence[Examined]) -> int | None:
-    """Seconds since 1970 of the last seal: when the device's certificate has to be in date."""
-    ends = [it.seal.closing.at.wall for it in segments if it.seal is not None]
-    return int(ends[-1].timestamp()) if ends else None
+    """Seconds since 1970 of the last seal: when the device's certificate has to be in date; None where nobody knows."""
+    ends = [told_time(it.seal.closing.at) for it in segments if it.seal is not None]
+    return None if not ends or ends[-1] is None else int(ends[-1].timestamp())
 
 
 def _data_url(jpeg: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -114,7 +114,7 @@ def verify(
         basis = replace(basis, archive=read_private_key(key))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     tell = _tell_json if as_json else lambda judged: _show(console, judged)
-    session = _Session(basis, tell, keep=report is not None)
+    session = _Session(basis, tell, _lose_json if as_json else _lose, keep=report is not None)
     for path in dict.fromkeys(paths):
         session.verify(path)
     session.finish()
@@ -126,8 +126,10 @@ def verify(
 class _Session:
     """One run of the command: what was judged so far, and what could not be read."""
 
-    def __init__(self, basis: Basis, tell: Callable[[Judged], None], *, keep: bool) -> None:
-        self._basis, self._tell, self._keep = basis, tell, keep
+    def __init__(
+        self, basis: Basis, tell: Callable[[Judged], None], lose: Callable[[Path, str], None], *, keep: bool
+    ) -> None:
+        self._basis, self._tell, self._lose, self._keep = basis, tell, lose, keep
         self._verdicts: list[Verdict] = []
         self._sections: list[Section] = []
         self._unread: list[str] = []
@@ -140,7 +142,7 @@ class _Session:
             places = parts_of(path)
             besides = besides_photos(path, places)
         except OperatorFault as fault:
-            self._say_unread(fault)
+            self._lost(path, fault)
             return
         shelf = is_shelf(path, places)
         self._shelves += [path] if shelf else []
@@ -151,7 +153,7 @@ class _Session:
             try:
                 judged = self._one(place)
             except OperatorFault as fault:
-                self._say_unread(fault)
+                self._lost(place, fault)
                 continue
             self._note(judged)
             read.append(judged)
@@ -176,6 +178,11 @@ class _Session:
             self._note(judged)
             if self._keep:  # of two that are as bad, the whole comes first
                 self._sections.insert(0, section(str(judged.path), judged.report, (), (), ""))
+
+    def _lost(self, place: Path, fault: OperatorFault) -> None:
+        """Nothing at all is known of `place`."""
+        self._lose(place, str(fault))
+        self._say_unread(fault)
 
     def _say_unread(self, fault: OperatorFault) -> None:
         typer.echo(str(fault), err=True)
@@ -271,7 +278,22 @@ def _tell_json(judged: Judged) -> None:
         told |= {"unread": judged.unread, "exit_code": exit_code([judged.report.verdict], judged.unread)}
         hidden = {"verdict": UNREADABLE, "verdict_zh": "读不到"}  # what could not be read may be worse than what was
         told |= hidden if told["exit_code"] == OperatorFault.exit_code else {}
-    said = json.dumps({"path": str(judged.path), **told}, ensure_ascii=False)
+    _echo_json({"path": str(judged.path), **told})
+
+
+def _lose(_: Path, __: str) -> None:
+    """On a terminal the line of the fault is all."""
+
+
+def _lose_json(path: Path, why: str) -> None:
+    """The line of a path of which nothing could be read."""
+    code = OperatorFault.exit_code
+    told = {"path": str(path), "verdict": UNREADABLE, "verdict_zh": "读不到", "unread": [why], "exit_code": code}
+    _echo_json({**told, "layers": None})
+
+
+def _echo_json(told: dict[str, Any]) -> None:
+    said = json.dumps(told, ensure_ascii=False)
     typer.echo("".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in said))  # a name need not be text
 
 

@@ -28,6 +28,7 @@ from agent.evidence.encrypted_photo import MAX_ENCRYPTED_BYTES, decrypt_photo
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, verify_export
 from agent.evidence.grounds import Grounds
+from agent.evidence.how_to_sums import UNSTAMPED
 from agent.evidence.photo import MAX_PHOTO_BYTES
 from agent.evidence.photo_report import damaged_photo, digest_as_taken, verify_photo
 from agent.evidence.photo_shelf import photo_shelf_report
@@ -108,7 +109,8 @@ def besides_photos(path: Path, places: Sequence[Path]) -> list[str]:
     if not is_photo_shelf(path, places):
         return []
     with reading(path):
-        others = sorted({*names_in(path).files} - {place.name for place in places})
+        known = {name for place in places for name in (place.name, place.name + UNSTAMPED)}
+        others = sorted({*names_in(path).files} - known)
     told = "、".join(others[:BESIDES_TOLD])
     return [f"{path} 中有不是照片的文件，未检验：{told}。请逐个检验或移出。"] if others else []
 
@@ -321,7 +323,7 @@ def _trust(paths: Sequence[Path], roots: Sequence[x509.Certificate]) -> TrustLis
 
 
 def _bounded(path: Path, most: int) -> bytes:
-    with reading(path), path.open("rb") as stream:
+    with reading(path), open_regular(path) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise OperatorFault(f"{path} 过大，不是这里要的文件。请检查路径。")
@@ -336,7 +338,7 @@ class _Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         for path in self.paths:
-            with reading(path), path.open("rb") as stream:
+            with reading(path), open_regular(path) as stream:
                 while line := stream.readline(MAX_LINE_BYTES):
                     if len(line) == MAX_LINE_BYTES:
                         raise OperatorFault(f"{path} 中有一行过长，不是中心导出的凭据。请检查路径。")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.duty.identity_code import CheckedCode, check_code
-from agent.duty.officers import LABEL_WORDS
+from agent.duty.labels import LABEL_WORDS
 from agent.errors import SenderFault
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList

@@ -7,6 +7,7 @@ from agent import durable
 from agent.duty.papers import MAX_PAPER_BYTES, PAPER_SUFFIX, PAPERS, Paper, parse_paper
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 
+DRAFTS = ".*.new"  # as agent.durable calls a file that is being written
 NAME = re.compile(r"([a-z-]+)-([0-9]{6,})")
 
 
@@ -31,6 +32,14 @@ class PaperFolder:
         if path.exists():
             raise PaperTaken(name, self._highest(name))
         durable.write_bytes(path, paper.encode(), durable.PRIVATE)
+
+    def sweep(self) -> None:
+        """Take away what a kill left half written: nothing was told of it. Raises `EnvironmentFault`."""
+        try:
+            for path in self._folder.glob(DRAFTS):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(f"文书目录 {self._folder} 无法清理（{error.strerror}）。请检查存储卡。") from error
 
     def read(self, name: str) -> Paper:
         """The paper in file `name`; raises `OperatorFault` when it is not there or cannot be read as one."""

@@ -148,12 +148,13 @@ class SegmentRow:
         """
         spool, recording = self._bench.spool, self._order.recording
         spool.room.use_reserve()
-        discarded, lost, sums = self._seals.finish(self.done[-1].path, self._gaps.pending)
+        closing = self._gaps.pending
+        discarded, lost, sums = self._seals.finish(self.done[-1].path, closing)
         for place in lost:
             text = f"录像片段 {place.name} 在存储卡上已损坏，未能封存，原样留存，其余照常封存。"
             self._bench.report(WorkFailed(f"{text}请更换存储卡并交技术人员核查。"))
         records = [record for segment in self.done for record in segment.records]
-        spool.write_sidecars(recording, records, self._bench.signer, sums)
+        spool.write_sidecars(recording, records, self._bench.signer, sums, closing)
         sealed = RecordingSealed(
             recording,
             len(self.done),

@@ -11,13 +11,14 @@ segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypt
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from agent import durable
 from agent.adapters.data_keys import DataKeys, is_encrypted
 from agent.adapters.disk_room import DiskRoom
+from agent.adapters.own_photos import own_photos
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
@@ -25,7 +26,7 @@ from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.gm_sums import GmSigner
-from agent.evidence.journal import JournalRecord
+from agent.evidence.journal import PHOTO, JournalEvent, JournalRecord
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
@@ -99,18 +100,22 @@ class Spool:
         records: Sequence[JournalRecord],
         signer: CertifiedSigner,
         known: Mapping[str, FileSums] = MappingProxyType({}),
+        closing: Iterable[JournalEvent] = (),
     ) -> None:
         """Write journal, sums (of the photos too) and, last, their signature; raises `EnvironmentFault`. `known` are
-        the sums of sealed segments by file name, which are then not read again. The journal of an encrypted recording,
+        the sums of sealed segments by file name, which are then not read again; `closing` are the events that went into
+        seals, behind the last fragment. The journal of an encrypted recording,
         which tells where the officer was, is listed only: the archive writes it out of the segments."""
         folder, segments = self.folder(recording), self.segments(recording)
         journal = sidecars.journal_lines(records)
         if not any(map(is_encrypted, segments)):
             durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
         listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
-        photos = [*folder.glob(sidecars.PHOTOS), *folder.glob(sidecars.PHOTOS + SUFFIX)]
-        for place in (*segments, *sorted(photos)):
+        for place in segments:
             listed[place.name.removesuffix(SUFFIX)] = known.get(place.name) or self.sums_of(place)
+        events = (*(event for record in records for event in record.entry.moment.events), *closing)
+        named = {event.note for event in events if event.kind == PHOTO}
+        listed |= own_photos(folder, named, signer, self.sums_of)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)
         if self._gm is not None:

@@ -81,7 +81,9 @@ class SpoolRecovery:
             check_row(found)
             records = [record for segment in found for record in segment.fragments]
             forget_failures(self._spool.folder(recording))
-            self._spool.write_sidecars(recording, records, self._signer)
+            seals = [it.manifest.seal for it in found if it.manifest is not None and it.manifest.seal is not None]
+            closing = [event for seal in seals for event in seal.closing.gaps]
+            self._spool.write_sidecars(recording, records, self._signer, closing=closing)
             if self.retells:
                 self._report(_reread(recording, found, records))
             sealed = _ended(recording, found, self._spool.size(recording), self._clock.read())

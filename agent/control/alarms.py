@@ -26,7 +26,7 @@ ALARM_TEXTS: Mapping[Alarm, str] = {
     Alarm.TOO_HOT: "设备过热，录制已停止并封存。请移到阴凉处，降温后可再录制。",
     Alarm.STORAGE_LOW: "存储空间偏少。请尽快回所导出录像。",
     Alarm.STORAGE_SHORT: "存储空间即将用尽。请立即导出录像或更换存储卡。",
-    Alarm.STORAGE_FULL: "存储空间已用尽，录像已封存，未有回执的录像不会删除。请导出录像或更换存储卡。",
+    Alarm.STORAGE_FULL: "存储空间已用尽，录制中断，已录部分已封存，未有回执的不会删除。请导出录像，腾出空间。",
 }
 TIER_ALARMS: Mapping[Tier, Alarm] = {
     Tier.LOW: Alarm.STORAGE_LOW,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from agent.duty.holds import SHORTEST
 from agent.duty.retention import Retention, longest, parse_retention
 from agent.errors import SenderFault
 from agent.wire import canonical
@@ -23,7 +24,6 @@ from agent.wire.canonical import Fields
 from agent.wire.identifiers import RecordingId, parse_recording_id
 from agent.wire.instant import Instant, TimeState
 
-SHORTEST = timedelta(days=183)  # REC-22: six months at least
 CLOCKS_APART = timedelta(hours=1)  # ours: a receipt may have been on its way for a while; a year is no such while
 TRUSTED = frozenset({TimeState.GNSS, TimeState.NTP})
 NOT_FILED = ""

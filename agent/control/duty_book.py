@@ -23,19 +23,21 @@ from agent.control.effects import (
     StoreEvent,
     StoreNote,
 )
-from agent.control.messages import FragmentStored
+from agent.control.messages import FragmentStored, GapOpened
 from agent.control.recording import RecordingMachine, State
 from agent.duty.asks import Answer
 from agent.duty.limits import LIMIT_WORDS, Limit, LimitKind, due_monotonic_ns, has_passed
 from agent.duty.shift import Shift
 from agent.duty.steps import StepSheet
 from agent.errors import SenderFault
+from agent.evidence.reasons import Reason
 from agent.wire.device_events import GENESIS, EventType, event_hash
 from agent.wire.identifiers import DeviceId, District, RecordingId
 from agent.wire.instant import Instant
 
 ANSWERS_KEPT = 16  # ours: an asker waits five seconds
 LOOK_AGAIN_NS = 600 * NANOSECONDS  # ours: a clock that was set meanwhile changes what is left of a limit
+UNKEPT = frozenset({Reason.STORAGE_FULL, Reason.STORAGE_FAILED})  # while one holds, nothing is filmed
 OFFICER, TASK = "officer", "task"  # keys of a recording's context; the first stands in its pictures
 
 
@@ -59,6 +61,7 @@ class DutyBook:
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._sequence, self._head = 1, GENESIS
         self._due_ns: int | None = None
+        self._unkept_ns: int | None = None
         self._unseen = True
 
     def deadline(self) -> int | None:
@@ -79,6 +82,14 @@ class DutyBook:
         """A fragment is on the disk: the next one is being filled."""
         if event.recording == self._recordings.current:
             self._sequence, self._head = event.sequence + 1, event.head
+            # What was filmed before the break is stored after it was told.
+            if self._unkept_ns is not None and event.captured.monotonic_ns > self._unkept_ns:
+                self._unkept_ns = None
+
+    def broken_off(self, event: GapOpened) -> None:
+        """The disk takes nothing more for now: the recording goes on by itself when it does."""
+        if event.recording == self._recordings.current and event.reason in UNKEPT:
+            self._unkept_ns = event.at.monotonic_ns
 
     def wake(self, now: Instant) -> list[Effect]:
         """Time has passed: tell each limit that ran out, once."""
@@ -92,7 +103,7 @@ class DutyBook:
 
     def opening(self, effect: StartRecording, now: Instant) -> Iterator[Effect]:
         """A recording begins: who records and for what is frozen into it."""
-        self._sequence, self._head = 1, GENESIS
+        self._sequence, self._head, self._unkept_ns = 1, GENESIS, None
         if self.shift.task is None:
             self.shift = replace(self.shift, sheet=StepSheet())
         at = replace(self.at(now), recording=effect.recording)
@@ -162,6 +173,7 @@ class DutyBook:
             self._sequence,
             now,
             self._head,
+            self._unkept_ns is None,
         )
 
 

@@ -7,7 +7,7 @@ recording.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.control import duty_officers, duty_papers, duty_sheets, duty_tasks
+from agent.control import duty_identity, duty_officers, duty_papers, duty_sheets, duty_tasks
 from agent.control.acts import Act
 from agent.control.command_desk import CommandDesk
 from agent.control.duty_book import DutyBook, task_refused
@@ -22,6 +22,7 @@ from agent.control.messages import (
     DeviceStarted,
     Event,
     FragmentStored,
+    GapOpened,
     IdentitySigned,
     OfficerActed,
     RecordingSealed,
@@ -44,7 +45,7 @@ ACTS: Mapping[str, Callable[[Situation, Ask], Outcome]] = {
     What.STEP: duty_tasks.step,
     What.REASON: duty_tasks.explained,
     What.MEET: duty_tasks.met,
-    What.SHOW_IDENTITY: duty_officers.show_identity,
+    What.SHOW_IDENTITY: duty_identity.show_identity,
     What.DOCUMENT: duty_papers.document,
     What.SERVE: duty_papers.serve,
     What.RECEIPT: duty_papers.receipt,
@@ -87,6 +88,8 @@ class DutyDesk:
                 return self.book.carry_out(duty_tasks.pressed(self.book.at(event.at)), event.at)
             case FragmentStored():
                 self.book.fragment(event)
+            case GapOpened():
+                self.book.broken_off(event)
             case TimePassed():
                 return self.book.wake(now)
         return []
@@ -152,7 +155,7 @@ class DutyDesk:
 def _came_of(at: Situation, event: IdentitySigned | PaperEvent) -> Outcome:
     match event:
         case IdentitySigned():
-            return duty_tasks.identity_shown(at, event.certificate, event.nonce, event.text)
+            return duty_identity.identity_shown(at, event)
         case PaperMade(draft=KeyContentSheet() as sheet):
             return duty_sheets.signed(at, event, sheet)
         case PaperMade():

@@ -4,6 +4,7 @@ No personal data: certificate numbers stand in published lists, the party is a p
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from agent.control.duty_situation import Situation
@@ -11,12 +12,12 @@ from agent.control.effects import EventDraft, moment_name
 from agent.duty.asks import Answer
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.documents import Template
+from agent.duty.labels import LABEL_WORDS
 from agent.duty.limits import LENGTHS, Limit
-from agent.duty.officers import LABEL_WORDS
 from agent.duty.papers import PaperKind, PaperNote, PaperShelf
 from agent.duty.shift import Shift, label_words
 from agent.duty.steps import Mark
-from agent.duty.task import Task
+from agent.duty.task import Manner, Task
 from agent.wire import canonical
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import RecordingId
@@ -79,9 +80,9 @@ def marked(mark: Mark, task: str, at: Instant) -> EventDraft:
     return moment("step", EventType.STEP_MARKED, at, data)
 
 
-def missing(steps: Sequence[str], task: str, recording: str, reason: str, at: Instant) -> EventDraft:
+def missing(steps: Sequence[str], task: str, recording: str, reason: str, at: Instant, code: str = "") -> EventDraft:
     """A recording or a task ended without these steps."""
-    data = {"missing": list(steps), "reason": reason, "recording": recording, "task": task}
+    data = {"code": code, "missing": list(steps), "reason": reason, "recording": recording, "task": task}
     return moment(f"missing/{'why' if reason else 'seen'}", EventType.STEPS_MISSING, at, data)
 
 
@@ -99,15 +100,18 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
     sheet = shift.sheet
     told = {
         "answers": {ask: answer.as_json() for ask, answer in answers.items()},
+        "asked": _manner(at.asked.manner),
         "asking_reason": shift.asking,
         "at": canonical.timestamp(now.wall),
-        "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in at.labels],
+        "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in _labels(at)],
         "limits": [_limit(it, now) for it in shift.limits],
         "message": {"at": shift.message_at, "text": shift.message},
-        "officers": [_officer(fact) for fact in at.crew],
+        "officers": [_officer(fact, at) for fact in at.crew],
         "papers": [_paper(note, shift.papers) for note in shift.papers.notes[-PAPERS_SHOWN:]],
+        "reasons": [{"code": it.code, "text": it.text, "written": it.written} for it in at.guidance.reasons],
         "recording": recording or "",
         "recordings": {one.recording: {"steps_missing": list(one.missing), "task": one.task} for one in shift.stopped},
+        "reasons_given": dict(sheet.reasons),
         "step_next": sheet.missing[0] if sheet.missing else "",
         "steps_marked": [_mark(mark) for mark in sheet.marks],
         "steps_missing": list(sheet.missing),
@@ -149,11 +153,23 @@ def _template(template: Template) -> dict[str, Any]:
     }
 
 
-def _officer(fact: OfficerFact) -> dict[str, Any]:
+def _labels(at: Situation) -> tuple[Label, ...]:
+    """What is wrong now; that nobody has the device yet is no single officer."""
+    return tuple(label for label in at.labels if at.crew or label is not Label.SINGLE_OFFICER)
+
+
+def _manner(manner: Manner) -> dict[str, Any]:
+    more = {"carriers": list(manner.carriers), "methods": list(manner.methods)}
+    return {**asdict(manner), **more}
+
+
+def _officer(fact: OfficerFact, at: Situation) -> dict[str, Any]:
     words = [LABEL_WORDS[label] for label in fact.labels]
+    listed = at.guidance.listed.officers.get(fact.certificate)
     return {
         "certificate": fact.certificate,
         "labels": label_words(fact.labels),
+        "name": "" if listed is None else listed.name,
         "roster_version": fact.roster_version,
         "texts": words,
         "unit": fact.unit,

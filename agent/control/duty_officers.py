@@ -4,20 +4,20 @@ from dataclasses import replace
 
 from agent.control import duty_events
 from agent.control.duty_situation import Outcome, Situation
-from agent.control.effects import RaiseAlarm, SignIdentity
+from agent.control.effects import RaiseAlarm
 from agent.duty.asks import Ask
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.enrolment import MAX_CERTIFICATE, Enrolled, card_digest, is_pin, waiting_s
-from agent.duty.identity_code import IdentityCode
+from agent.duty.labels import LABEL_WORDS, LAWFUL_OFFICERS
 from agent.duty.limits import LimitKind, has_passed
-from agent.duty.officers import LABEL_WORDS, LAWFUL_OFFICERS, frozen, label_lines
+from agent.duty.officers import frozen, label_lines
 from agent.duty.shift import Out, Shift, label_words
 from agent.errors import OperatorFault
 from agent.evidence.journal import LABEL, OFFICER
 from agent.wire import canonical
 from agent.wire.device_events import EventType
 
-CARD, PIN = "card", "pin"
+BY_CARD, BY_PIN = "card", "pin"
 NANOSECONDS = 1_000_000_000
 
 
@@ -25,11 +25,11 @@ def enrol(at: Situation, ask: Ask) -> Outcome:
     """Keep whose card or PIN it is; what was kept of the other of the two stays."""
     certificate, card, pin = _certificate(ask), ask.value("card"), ask.value("pin")
     if not (card or pin):
-        raise OperatorFault("请给出卡号或 PIN。")
+        raise OperatorFault("没有卡号也没有 PIN。请用 liuhen-agent enrol --card 给出卡号，或按提示输入 PIN。")
     before = at.shift.entry(certificate) or Enrolled(certificate)
     entry = replace(before, card=card_digest(certificate, card) if card else before.card, pin=pin or before.pin)
     others = tuple(one for one in at.shift.enrolled if one.certificate != certificate)
-    told = duty_events.officer(EventType.OFFICER_ENROLLED, certificate, at.now, by=CARD if card else PIN)
+    told = duty_events.officer(EventType.OFFICER_ENROLLED, certificate, at.now, by=BY_CARD if card else BY_PIN)
     return Outcome(replace(at.shift, enrolled=(*others, entry)), f"已登记 {certificate}。", (told,))
 
 
@@ -44,7 +44,7 @@ def take_out_by_pin(at: Situation, ask: Ask) -> Outcome:
         return _refused(at, certificate, "locked", f"PIN 多次错误，请 {left_s} 秒后再试。", wrong)
     if not is_pin(ask.value("pin"), entry.pin):
         return _refused(at, certificate, "wrong-pin", "PIN 不正确。请重新输入；录制不受影响。", wrong + 1)
-    return taken_out(at, certificate, PIN)
+    return taken_out(at, certificate, BY_PIN)
 
 
 def card_shown(at: Situation, card: str) -> Outcome:
@@ -56,7 +56,7 @@ def card_shown(at: Situation, card: str) -> Outcome:
         return Outcome(at.shift, text, (told,), effects=(RaiseAlarm(text),), done=False)
     certificate = whose[0].certificate
     if certificate not in at.shift.certificates:
-        return taken_out(at, certificate, CARD)
+        return taken_out(at, certificate, BY_CARD)
     if at.recording is not None:
         return Outcome(at.shift, f"{certificate} 已领用本机，正在录制。")
     return handed_in(at, certificate)
@@ -86,7 +86,7 @@ def hand_in(at: Situation, ask: Ask) -> Outcome:
     """Hand the device in by command."""
     certificate = _certificate(ask)
     if certificate not in at.shift.certificates:
-        raise OperatorFault(f"{certificate} 没有领用本机。请用 liuhen-agent task 查看领用人。")
+        raise OperatorFault(f"{certificate} 没有领用本机。请用 liuhen-agent task show 查看领用人。")
     if at.recording is not None:
         raise OperatorFault("正在录制，不能交回。请先停止录制。")
     return handed_in(at, certificate)
@@ -103,17 +103,6 @@ def handed_in(at: Situation, certificate: str) -> Outcome:
     )
     text = f"{certificate} 已交回本机。" + ("注意：未按时交回，请说明原因。" if late else "")
     return Outcome(replace(at.shift, out=out, limits=limits), text, (told,))
-
-
-def show_identity(at: Situation, ask: Ask) -> Outcome:
-    """Ask for a signed code of an officer who has the device; it is answered when it is signed."""
-    certificate = ask.value("certificate") or next(iter(at.shift.certificates), "")
-    if certificate not in at.shift.certificates:
-        raise OperatorFault("出示身份码前，请先用卡或 PIN 领用本机。")
-    officer = at.guidance.listed.officers.get(certificate)
-    unit = at.unit if officer is None else officer.unit
-    code = IdentityCode(at.place, at.device, certificate, unit, at.task, at.now.wall, ask.ask[:16], at.clock_set)
-    return Outcome(at.shift, "", effects=(SignIdentity(ask.ask, code),))
 
 
 def journal_of_crew(at: Situation) -> tuple[tuple[str, str], ...]:

@@ -128,8 +128,10 @@ def not_made(at: Situation, event: PaperNotMade) -> Outcome:
 
 def printed(at: Situation, event: PaperPrinted) -> Outcome:
     """The paper came out; from now on it is printed as a copy."""
-    note = at.shift.papers.note(event.number)
-    shift = _noted(at.shift, replace(note, prints=max(note.prints, event.reprint + 1)))
+    kept = [note for note in at.shift.papers.notes if note.number == event.number]  # an officer's code is not
+    shift = at.shift
+    for note in kept:
+        shift = _noted(shift, replace(note, prints=max(note.prints, event.reprint + 1)))
     copy = f"（副本第 {event.reprint} 次）" if event.reprint else ""
     lack = f"打印机没有“{event.missing[:20]}”，请手写补上。" if event.missing else ""
     return Outcome(shift, f"已打印 {event.number}{copy}。{lack}", more={"missing": event.missing})

@@ -8,6 +8,7 @@ from agent.control.effects import Effect, EventDraft
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.documents import Template
 from agent.duty.officers import NOT_LISTED, Demand, Listed, crew_labels, officer_fact
+from agent.duty.reason_codes import ReasonCode
 from agent.duty.shift import Shift
 from agent.duty.task import Asked, Task
 from agent.wire.device_events import GENESIS
@@ -20,17 +21,18 @@ Requires = Callable[[Task], Asked]
 @dataclass(frozen=True)
 class Guidance:
     """The lists in force on this device: who may enforce, and `requires`, what they ask for a task; `templates` of
-    documents by id."""
+    documents by id, `reasons` the department's own for a step that is missing."""
 
     listed: Listed = NOT_LISTED
     requires: Requires = lambda _: Asked()
     templates: Mapping[str, Template] = field(default_factory=dict)
+    reasons: tuple[ReasonCode, ...] = ()
 
 
 @dataclass(frozen=True)
 class Situation:
     """`recording` is the one that runs, `sequence` the fragment that is being filled, `head` that of its chain so
-    far."""
+    far; `filming` False: the disk takes nothing at the moment, though the recording is not over."""
 
     place: District
     device: DeviceId
@@ -41,6 +43,7 @@ class Situation:
     sequence: int
     now: Instant
     head: Digest = GENESIS
+    filming: bool = True
 
     @property
     def task(self) -> str:
@@ -70,8 +73,18 @@ class Situation:
     @property
     def labels(self) -> tuple[Label, ...]:
         """What is wrong with a recording made now."""
-        has_task = self.shift.task is not None
-        return crew_labels(self.crew, self.guidance.listed, has_task=has_task, clock_set=self.clock_set)
+        task = self.shift.task
+        found = crew_labels(self.crew, self.guidance.listed, has_task=task is not None, clock_set=self.clock_set)
+        if task is None:
+            return found
+        others = bool(task.officers) and not {*self.shift.certificates} <= {*task.officers}
+        wrong = {Label.MATTER_UNLISTED: not self.asked.listed, Label.OTHER_OFFICERS: others}
+        return (*found, *(label for label, holds in wrong.items() if holds))
+
+    @property
+    def asked(self) -> Asked:
+        """What the lists ask for the task in hand, nothing without one."""
+        return Asked() if self.shift.task is None else self.guidance.requires(self.shift.task)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from agent.duty.limits import LIMIT_WORDS, MEETABLE, Limit, begun_by
 from agent.duty.masking import check_masked
 from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift, Stopped
 from agent.duty.steps import Mark, StepSheet
-from agent.duty.task import TAKEN, Task, for_this, parse_task, read_task, with_list
+from agent.duty.task import TAKEN, TOO_MANY, Task, for_this, parse_task, read_task, with_list
 from agent.errors import OperatorFault, SenderFault
-from agent.evidence.journal import IDENTITY, LABEL, STEP, STEP_DUE, TASK
+from agent.evidence.journal import LABEL, STEP, STEP_DUE, TASK
 from agent.wire import canonical
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.identifiers import RecordingId
@@ -33,7 +33,10 @@ def offered(at: Situation, value: object, source: str, payload: bytes) -> Outcom
         raise SenderFault(f"任务 {task.task} 已经领取过，未重复采用。", TAKEN)
     if at.shift.task is None:
         return taken(at, task, source, event_hash(payload))
-    waiting = (*at.shift.waiting, task)[-MAX_WAITING:]
+    if len(at.shift.waiting) >= MAX_WAITING:
+        text = f"等待领取的任务已有 {MAX_WAITING} 项，{task.task} 未收下。请先领取办理，再请派单人重发。"
+        raise SenderFault(text, TOO_MANY)
+    waiting = (*at.shift.waiting, task)
     text = f"任务 {task.task} 已收到，正在办理 {at.task}。结束后请用 liuhen-agent task pick {task.task} 领取。"
     return Outcome(replace(at.shift, waiting=waiting), text)
 
@@ -48,14 +51,15 @@ def picked(at: Situation, ask: Ask) -> Outcome:
         task = for_this(waiting[document], at.device, at.unit, at.now.wall if at.clock_set else None)
         return taken(at, task, COMMAND, event_hash(canonical.encode(task.as_json())))
     if not document.lstrip().startswith("{"):
-        raise OperatorFault(f"没有等待领取的任务“{document[:64]}”。请用 liuhen-agent task 查看，或给出任务文件。")
+        raise OperatorFault(f"没有等待领取的任务“{document[:64]}”。请用 liuhen-agent task show 查看，或给出任务文件。")
     payload = document.encode()
     return offered(at, read_task(document), FILE, payload)
 
 
 def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
     """The task in hand, with what the list on this device asks for."""
-    task = with_list(task, at.guidance.requires(task))
+    asked = at.guidance.requires(task)
+    task = with_list(task, asked)
     waiting = tuple(one for one in at.shift.waiting if one.task != task.task)
     sheet = StepSheet(task.required)
     shift = replace(at.shift, task=task, source=source, sheet=sheet, waiting=waiting, asking="")
@@ -66,7 +70,11 @@ def taken(at: Situation, task: Task, source: str, digest: str) -> Outcome:
         text += "重大执法决定，须法制审核，请全程录音录像。"
     elif task.major_open:
         text += f"是否属于重大执法决定尚未查明（{'、'.join(task.major_open)}未知），请全程录音录像，查明后报法制机构。"
-    if not task.required:
+    if asked.unknown_stages:
+        text += f"清单和记录办法中没有环节“{'、'.join(asked.unknown_stages)[:60]}”（对该事项无所要求），未按它筛选。"
+    if not asked.listed:
+        text += "本机清单中没有该事项，请逐项自行标记，并报法制机构补充清单。"
+    elif not task.required:
         text += "清单中没有该事项的应录环节，请逐项自行标记。"
     if at.recording is not None:
         drafts = (*drafts, duty_events.labelled(now.crew, now.labels, task.task, at.recording, at.now))
@@ -88,13 +96,17 @@ def step(at: Situation, ask: Ask) -> Outcome:
     """Mark a step: the next one, or that which was chosen."""
     if at.recording is None:
         raise OperatorFault("没有在录制，标记了也没有录像可对应。请先按录制键，再标记环节。")
+    if not at.filming:
+        raise OperatorFault("存储空间不足或存储卡故障，录制中断，现在没有画面，未标记。请腾出空间，恢复后再标记环节。")
     return marked(at, at.recording, at.shift.sheet.chosen(ask.value("step").strip()))
 
 
 def pressed(at: Situation) -> Outcome:
     """One press marks the next step that is due; without any it changes nothing."""
     due = at.shift.sheet.missing
-    return Outcome(at.shift, "") if at.recording is None or not due else marked(at, at.recording, due[0])
+    if at.recording is None or not (due and at.filming):
+        return Outcome(at.shift, "")
+    return marked(at, at.recording, due[0])
 
 
 def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
@@ -114,33 +126,24 @@ def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     return Outcome(shift, text, drafts, ((STEP, words),), {"step": words, "repeated": mark.repeated})
 
 
-def identity_shown(at: Situation, certificate: str, nonce: str, text: str) -> Outcome:
-    """A code was signed and is being shown: told, signed into the recording, and the step of the list that asks for it
-    is marked."""
-    data = {"nonce": nonce, "recording": at.recording or "", "sequence": at.sequence, "task": at.task}
-    shown = duty_events.officer(EventType.IDENTITY_SHOWN, certificate, at.now, **data)
-    outcome = Outcome(at.shift, f"请对方扫码核验 {certificate}，5 分钟内有效。", (shown,), more={"code": text})
-    due = at.shift.sheet.identity_step()
-    if at.recording is None:
-        return outcome
-    notes = ((IDENTITY, certificate),)
-    if due is None:
-        return replace(outcome, notes=notes)
-    step_too = marked(at, at.recording, due)
-    return replace(outcome, shift=step_too.shift, drafts=(shown, *step_too.drafts), notes=(*notes, *step_too.notes))
-
-
 def explained(at: Situation, ask: Ask) -> Outcome:
-    """Why steps are missing: kept for every step for which nobody has said why."""
-    reason = _one_line("原因", ask.value("reason"))
+    """Why steps are missing, by a code of the department or in the officer's words: kept for every step for which
+    nobody has said why."""
+    given, note = ask.value("reason").strip(), ask.value("note").strip()
+    code = next((one for one in at.guidance.reasons if given in (one.code, one.text)), None)
+    reason = _one_line("原因", "：".join(filter(None, (given if code is None else code.text, note))))
     steps = at.shift.sheet.unexplained
     if not steps:
-        raise OperatorFault("没有待说明的环节。")
-    told = duty_events.missing(steps, at.task or at.shift.asking, at.recording or "", reason, at.now)
+        raise OperatorFault("没有待说明的环节，无需说明。请用 liuhen-agent task show 查看各环节。")
+    if not (at.shift.asking or at.recording or any(one.task == at.task for one in at.shift.stopped)):
+        raise OperatorFault("这项任务还没有录制，环节都还可以录。请在停止录制或结束任务后再说明原因。")
+    named = "" if code is None else code.code
+    told = duty_events.missing(steps, at.task or at.shift.asking, at.recording or "", reason, at.now, named)
     shift = replace(at.shift, sheet=at.shift.sheet.explained(steps, reason), asking="")
-    return Outcome(
-        shift, f"已记录 {len(steps)} 项环节未录的原因。", (told,), ((LABEL, f"{Label.STEPS_MISSING} {reason}"),)
-    )
+    text = f"已记录 {len(steps)} 项环节未录的原因。"
+    if code is not None and code.written and not note:
+        text += "该原因须书面说明，请另行写明情况。"
+    return Outcome(shift, text, (told,), ((LABEL, f"{Label.STEPS_MISSING} {reason}"),))
 
 
 def met(at: Situation, ask: Ask) -> Outcome:

@@ -185,10 +185,11 @@ class ShowDuty:
 
 @dataclass(frozen=True)
 class SignIdentity:
-    """Sign `code` for the request `ask`; answered by `IdentitySigned` or `WorkFailed`."""
+    """Sign `code` for the request `ask`; answered by `IdentitySigned` or `WorkFailed`. `slip`: it is to be printed."""
 
     ask: str
     code: IdentityCode
+    slip: bool = False
 
 
 @dataclass(frozen=True)

@@ -144,12 +144,13 @@ class AsksRead:
 
 @dataclass(frozen=True)
 class IdentitySigned:
-    """The text of an officer's code, for the request `ask`."""
+    """The text of an officer's code, for the request `ask`; `slip`: it is to be printed."""
 
     ask: str
     certificate: str
     nonce: str
     text: str
+    slip: bool = False
 
 
 @dataclass(frozen=True)

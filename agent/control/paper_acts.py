@@ -20,13 +20,14 @@ class MakePaper:
 @dataclass(frozen=True)
 class PrintPaper:
     """Print the paper in file `name`, whose text has the hash `digest`, as original (`reprint` 0) or copy; answered by
-    `PaperPrinted` or `PaperNotPrinted`."""
+    `PaperPrinted` or `PaperNotPrinted`. `paper` is one that is not kept, which stands in no file."""
 
     ask: str
     number: str
     name: str
     digest: str
     reprint: int
+    paper: Paper | None = None
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,10 @@ TROUBLES: Mapping[Fault | Alarm, tuple[Light, Cue]] = {
     Fault.RECORDING_FAILED: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "recording-failed", "录制失败，请重新开始录制。")),
     Alarm.BATTERY_EMPTY: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "battery-empty", "电量将尽，录制已停止。")),
     Alarm.TOO_HOT: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "too-hot", "设备过热，录制已停止。")),
-    Alarm.STORAGE_FULL: (STOPPED, Cue(Pulse.ALARM, Pulse.ALARM, "storage-full", "存储空间已用尽，录像已封存。")),
+    Alarm.STORAGE_FULL: (
+        STOPPED,
+        Cue(Pulse.ALARM, Pulse.ALARM, "storage-full", "存储空间已用尽，录制中断。"),
+    ),
     Fault.CAMERA_LOST: (BROKEN, Cue(Pulse.ALARM, Pulse.ALARM, "camera-lost", "摄像头已断开，正在重试。")),
     Fault.ENCODER_STALLED: (BROKEN, Cue(Pulse.ALARM, Pulse.ALARM, "encoder-stalled", "画面停滞，正在重试。")),
     Fault.PICTURE_FROZEN: (BROKEN, Cue(Pulse.ALARM, Pulse.SHORT, "picture-frozen", "画面静止不动，请检查摄像头。")),

@@ -32,6 +32,9 @@ class Label(StrEnum):
     TOLD_DIFFERENTLY = "task-told-differently"
     TASK_BY_FILE = "task-by-file"
     MAJOR_OPEN = "major-open"
+    MATTER_UNLISTED = "matter-unlisted"
+    OTHER_OFFICERS = "other-officers"
+    LIST_INCOMPLETE = "list-incomplete"
 
 
 @dataclass(frozen=True)

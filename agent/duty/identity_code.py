@@ -7,12 +7,11 @@ list and personnel list, nothing else. A code proves that this recorder vouches 
 there is for the eyes, against the photo on the certificate.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agent.duty.armour import armoured, bare
 from agent.duty.case_facts import Label
 from agent.duty.officers import Demand, personal_labels
 from agent.duty.roster import Officer, Roster
@@ -25,6 +24,7 @@ from agent.wire.signing import Signer, verify_raw
 from agent.wire.trust import Role, TrustList
 
 PREFIX, DOMAIN = "LH1", b"liuhen identity code v1\n"
+INCOMPLETE = "身份码不完整。请重新扫描。"
 GOOD_FOR = timedelta(minutes=5)  # ours: long enough to be scanned, too short to be passed on
 SKEW = timedelta(minutes=2)  # ours: two devices with NTP or GNSS are closer; one without says so
 OLD_CODE = "时钟未校准，无法判断身份码是否过期，可能是以前的旧码。请让执法人员当面重新出示，并核对证件。"
@@ -76,7 +76,7 @@ class CheckedCode:
 def sign_code(code: IdentityCode, signer: Signer) -> str:
     """The text of the QR code."""
     payload = code.encode()
-    return f"{PREFIX}.{_armour(payload)}.{_armour(signer.sign(DOMAIN + payload))}"
+    return f"{PREFIX}.{armoured(payload)}.{armoured(signer.sign(DOMAIN + payload))}"
 
 
 def check_code(
@@ -107,7 +107,7 @@ def _opened(text: str, trust: TrustList, now: datetime) -> IdentityCode:
     prefix, *parts = text.strip().split(".")
     if prefix != PREFIX or len(parts) != 2 or len(text) > MAX_CHARACTERS:
         raise SenderFault("这不是执法人员身份码。请对准执法记录仪出示的二维码重新扫描。")
-    payload, signature = _bare(parts[0]), _bare(parts[1])
+    payload, signature = bare(parts[0], INCOMPLETE), bare(parts[1], INCOMPLETE)
     code = _parsed(payload)
     keys = [
         it for it in trust.credentials.values() if (it.subject, it.role) == (code.device, Role.RECORDER)
@@ -134,14 +134,3 @@ def _parsed(payload: bytes) -> IdentityCode:
         fields.text("n"),
         fields.boolean("k"),
     )
-
-
-def _armour(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bare(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise SenderFault("身份码不完整。请重新扫描。") from error

@@ -10,31 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from agent.duty.case_facts import Label, OfficerFact
-from agent.duty.roster import CHECK_VALID_YEARS, AnnualCheck, Officer
+from agent.duty.labels import LABEL_WORDS, LAWFUL_OFFICERS
+from agent.duty.roster import Officer
 
-LAWFUL_OFFICERS = 2  # 行政处罚法 42: 执法人员不得少于两人
 RESERVED = 14  # ours; two separators, and "等123项" twice
 FROZEN_CHARACTERS = 200  # what the recorder keeps of a note in its journal
-
-LABEL_WORDS: Mapping[Label, str] = {
-    Label.NO_TASK: "未关联执法事项",
-    Label.SINGLE_OFFICER: "单人执法",
-    Label.NOT_ON_ROSTER: "不在人员资格清单中",
-    Label.CERTIFICATE_EXPIRED: "执法证件已过有效期",
-    Label.CHECK_MISSING: "执法证件未按年度审验",
-    Label.WRONG_CATEGORY: "执法证件不含该执法类别",
-    Label.WRONG_AREA: "执法证件不含该执法区域",
-    Label.STEPS_MISSING: "应录环节未标记",
-    Label.POLICY_MISSING: "本机没有有效的清单",
-    Label.POLICY_OUTDATED: "清单已过期",
-    Label.CLOCK_UNSET: "时钟未校准",
-    Label.HANDED_IN_LATE: "未按时交回",
-    Label.EMERGENCY_LATE: "当场强制措施未按时报告",
-    Label.PRESERVATION_LATE: "先行登记保存未按时处理",
-    Label.TOLD_DIFFERENTLY: "各设备领取的任务内容不一致",
-    Label.TASK_BY_FILE: "任务由文件导入",
-    Label.MAJOR_OPEN: "是否重大尚未查明",
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +44,7 @@ def personal_labels(officer: Officer | None, demand: Demand) -> tuple[Label, ...
         return (Label.NOT_ON_ROSTER,)
     wrong = {
         Label.CERTIFICATE_EXPIRED: demand.day > officer.valid_until,
-        Label.CHECK_MISSING: not _checked(officer, demand.day),
+        Label.CHECK_MISSING: not officer.checked(demand.day),
         Label.WRONG_CATEGORY: bool(demand.category) and demand.category not in officer.categories,
         Label.WRONG_AREA: bool(demand.area) and demand.area not in officer.areas,
     }
@@ -121,8 +101,3 @@ def label_lines(crew: Iterable[OfficerFact], labels: Iterable[Label]) -> list[st
     """The labels as notes for the journal: `single-officer 单人执法`, `wrong-area 示例-1 执法证件不含该执法区域`."""
     own = [f"{label} {fact.certificate} {LABEL_WORDS[label]}" for fact in crew for label in fact.labels]
     return [*(f"{label} {LABEL_WORDS[label]}" for label in labels), *own]
-
-
-def _checked(officer: Officer, day: date) -> bool:
-    in_time = officer.check_year is None or 0 <= day.year - officer.check_year <= CHECK_VALID_YEARS
-    return officer.check is AnnualCheck.PASSED and in_time

@@ -35,6 +35,8 @@ class PaperKind(StrEnum):
     RECEIPT = "receipt"
     CONFIRMATION = "confirmation"
     KEY_CONTENT = "key-content"
+    IDENTITY = "identity"
+    """an officer's code, which is over in minutes: printed, never kept"""
 
 
 TITLES = {

@@ -6,8 +6,6 @@ The recorder's evidence key signs (ES256 over `DOMAIN` and the JSON's bytes). It
 the SHA-256 of the same bytes, so that nobody finds another party's receipt by trying. No name, no picture, no place.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agent.duty.armour import armoured, bare
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
@@ -34,6 +33,7 @@ from agent.wire.signing import Signer, verify_raw
 from agent.wire.trust import Role, TrustList
 
 PREFIX, DOMAIN = "LR1", b"liuhen party receipt v1\n"
+INCOMPLETE = "回执的二维码不完整。请重新扫描，或输入回执上的查询码。"
 MAX_CHARACTERS = 700  # ours: what `firmware_hooks.slip_printer` can print so that it is read again
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
 MISREAD = str.maketrans("ILO", "110")
@@ -101,7 +101,7 @@ class PartyReceipt:
 def sign_receipt(receipt: PartyReceipt, signer: Signer) -> str:
     """The text of the QR code; raises `ValueError` when it could not be printed so that it is read again."""
     payload = receipt.encode()
-    text = f"{PREFIX}.{_armour(payload)}.{_armour(signer.sign(DOMAIN + payload))}"
+    text = f"{PREFIX}.{armoured(payload)}.{armoured(signer.sign(DOMAIN + payload))}"
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"a receipt of {len(text)} characters cannot be read from a slip")
     return text
@@ -114,7 +114,7 @@ def open_receipt(text: str, trust: TrustList, place: District) -> PartyReceipt:
     parts = text.strip().split(".")
     if len(text) > MAX_CHARACTERS or len(parts) != 3 or parts[0] != PREFIX:
         raise SenderFault("这不是执法记录回执。请对准回执上的二维码重新扫描，或输入回执上的 16 位查询码。")
-    payload, signature = _bare(parts[1]), _bare(parts[2])
+    payload, signature = bare(parts[1], INCOMPLETE), bare(parts[2], INCOMPLETE)
     receipt = parse_receipt(payload)
     if receipt.place != place:
         raise SenderFault("这是其他区域的回执，本区无法查询。请到出具回执的区域查询。")
@@ -177,14 +177,3 @@ def read_code(text: str) -> str:
     if not CODE.fullmatch(code):
         raise SenderFault(f"查询码应是 {CODE_LENGTH} 位字母和数字。请对照回执重新输入，或扫描二维码。")
     return code
-
-
-def _armour(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bare(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise SenderFault("回执的二维码不完整。请重新扫描，或输入回执上的查询码。") from error

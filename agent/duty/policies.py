@@ -5,6 +5,7 @@ comes in several. Only those count that the device's own unit has published: eve
 A policy past its end is used on, and labelled: a recorder without any would record worse.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from agent.wire.disclosures import DUTY_KINDS, Disclosure, DisclosureKind
 NEEDED = (DisclosureKind.RECORDING_LIST, DisclosureKind.RECORDING_RULES)  # without them a recording is labelled
 DIGEST_LENGTH = 16  # hex digits of a version in a recording; the event of its acceptance has all 64
 POLICIES, POLICY_LABELS = "policies", "policy_labels"  # keys of a recording's context
+PART = re.compile(r"(.*)（([0-9]{1,4})/([0-9]{1,4})）")  # the title of one of several documents that make one list
 MAX_FROZEN = 1000  # characters, ours: half of a recording's context
 
 PARSERS: Mapping[DisclosureKind, Any] = {
@@ -83,7 +85,17 @@ class Policies:
         """What is wrong with them in the eyes of the rules."""
         kinds = {policy.document.kind for policy in self.policies.values()}
         missing = (Label.POLICY_MISSING,) if any(kind not in kinds for kind in NEEDED) else ()
-        return (*missing, *((Label.POLICY_OUTDATED,) if self.outdated else ()))
+        outdated = (Label.POLICY_OUTDATED,) if self.outdated else ()
+        return (*missing, *outdated, *((Label.LIST_INCOMPLETE,) if self.incomplete else ()))
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """Titles of lists of which not every document has come."""
+        parts = [PART.fullmatch(one.document.title) for one in self.policies.values()]
+        held: dict[tuple[str, int], set[int]] = {}
+        for found in filter(None, parts):
+            held.setdefault((found[1], int(found[3])), set()).add(int(found[2]))
+        return tuple(title for (title, count), numbers in held.items() if not {*range(1, count + 1)} <= numbers)
 
     def of(self, kind: DisclosureKind) -> tuple[Any, ...]:
         """The contents of all documents of `kind`, one behind the other."""

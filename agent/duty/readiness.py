@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from agent.duty.entries import Entry
+from agent.duty.labels import LAWFUL_OFFICERS
 from agent.duty.ledger import KINDS, LedgerEntry
 from agent.duty.record_counts import UsedCase, good
 from agent.duty.roster import Officer
@@ -18,7 +19,6 @@ from agent.wire.disclosures import DisclosureKind
 from agent.wire.instant import BEIJING
 
 DOCUMENT = "进度表"
-TWO_OFFICERS = 2  # 行政处罚法 42: no fewer than two officers
 RELEASED, ENTERED = "公布", "登记"
 ASSESSED: Mapping[str, str] = {
     "公布:item-list": "行政执法事项清单（一）2",
@@ -142,7 +142,7 @@ def _device(department: Department, _: str, __: date) -> date | None:
 
 
 def _officers(department: Department, _: str, on: date) -> date | None:
-    return department.rostered if licensed(department, on) >= TWO_OFFICERS else None
+    return department.rostered if licensed(department, on) >= LAWFUL_OFFICERS else None
 
 
 def _recorded(department: Department, _: str, __: date) -> date | None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from agent.duty.case_facts import CaseFacts, RecordingFact, Served
 from agent.duty.case_papers import lacking, text_rate
+from agent.duty.labels import LABEL_WORDS
 from agent.duty.record_counts import CERTIFICATE_LABELS, UsedCase, good, month, recorded_steps, unrecorded, whole
-from agent.duty.review_elements import LABEL_WORDS, VERDICT_WORDS
+from agent.duty.review_elements import VERDICT_WORDS
 from agent.duty.review_rules import Stage
 from agent.wire.instant import BEIJING
 

@@ -53,6 +53,7 @@ class PolicyEngine:
         self._rows: dict[tuple[str, str], list[RecordingItem]] = {}
         for item in policies.items:
             self._rows.setdefault((item.category, item.matter), []).append(item)
+        self.has_list = bool(self._rows)
         self._remembered: dict[tuple[str, str, tuple[str, ...]], Requirement] = {}
 
     def decide(self, matter: str, about: MajorMatter, stages: tuple[str, ...] = ()) -> Decision:

@@ -8,33 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.duty.case_facts import CaseFacts, GapFact, Label, RecordingFact, Served, Span
+from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Served, Span
+from agent.duty.labels import LABEL_WORDS, LAWFUL_OFFICERS
 
-LEAST_OFFICERS = 2  # 行政处罚法 article 42, 行政强制法 article 17
 GOOD_VERDICTS = frozenset({"complete", "explained-gap"})
 VERDICT_WORDS: Mapping[str, str] = {
     "complete": "完整", "explained-gap": "有说明中断", "unexplained-gap": "无说明中断", "missing": "缺失",
     "untrusted": "不可信", "altered": "被改",
 }  # fmt: skip
-LABEL_WORDS: Mapping[Label, str] = {
-    Label.NO_TASK: "没有关联任务",
-    Label.SINGLE_OFFICER: "执法人员不足两人",
-    Label.NOT_ON_ROSTER: "不在人员资格清单中",
-    Label.CERTIFICATE_EXPIRED: "执法证件已过有效期",
-    Label.CHECK_MISSING: "执法证件未按年度审验",
-    Label.WRONG_CATEGORY: "执法证件不含该执法类别",
-    Label.WRONG_AREA: "执法证件不含该执法区域",
-    Label.STEPS_MISSING: "缺少应记录的环节",
-    Label.POLICY_MISSING: "设备上没有执法办法",
-    Label.POLICY_OUTDATED: "设备上的执法办法不是最新版",
-    Label.CLOCK_UNSET: "设备时钟未校准",
-    Label.HANDED_IN_LATE: "录像逾期交回",
-    Label.EMERGENCY_LATE: "当场强制措施 24 小时内未登记报告",
-    Label.PRESERVATION_LATE: "先行登记保存 7 日内未登记处理决定",
-    Label.TOLD_DIFFERENTLY: "各设备领取的同一任务内容不一致",
-    Label.TASK_BY_FILE: "任务由现场文件导入，未经签名下达",
-    Label.MAJOR_OPEN: "是否属于重大执法决定尚未查明",
-}
 
 
 class Prefill(StrEnum):
@@ -84,7 +65,7 @@ def _subject(facts: CaseFacts) -> Iterator[Line]:
 
 def _officers(facts: CaseFacts) -> Iterator[Line]:
     count = len(facts.officers)
-    yield Line(f"在场执法人员 {count} 人，法定不少于 {LEAST_OFFICERS} 人。", count < LEAST_OFFICERS)
+    yield Line(f"在场执法人员 {count} 人，法定不少于 {LAWFUL_OFFICERS} 人。", count < LAWFUL_OFFICERS)
     for officer in facts.officers:
         words = "、".join(LABEL_WORDS[label] for label in officer.labels) or "当日持证有效"
         text = (
@@ -136,8 +117,8 @@ def _procedure(facts: CaseFacts) -> Iterator[Line]:
             )
     if not facts.required:
         yield Line("没有适用的音像记录事项清单，无从核对应记录环节。", against=True)
-    if len(facts.officers) < LEAST_OFFICERS:
-        yield Line(f"在场执法人员不足 {LEAST_OFFICERS} 人。", against=True)
+    if len(facts.officers) < LAWFUL_OFFICERS:
+        yield Line(f"在场执法人员不足 {LAWFUL_OFFICERS} 人。", against=True)
 
 
 def _papers(facts: CaseFacts) -> Iterator[Line]:

@@ -44,13 +44,18 @@ class Officer:
             return "执法证件已过有效期"
         if self.check is not AnnualCheck.PASSED:
             return f"执法证件年度审验{self.check.value}"
-        if self.check_year is not None and not 0 <= on.year - self.check_year <= CHECK_VALID_YEARS:
+        if not self.checked(on):
             return "执法证件未按年度审验"
         if any(category not in self.categories for category in categories):
             return "执法证件不含该执法类别"
         if area is not None and area not in self.areas:
             return "执法证件不含该执法区域"
         return None
+
+    def checked(self, on: date) -> bool:
+        """Whether the yearly check was passed in time for that day; a list that names no year is believed."""
+        in_time = self.check_year is None or 0 <= on.year - self.check_year <= CHECK_VALID_YEARS
+        return self.check is AnnualCheck.PASSED and in_time
 
     def licensed(self, on: date, category: str, area: str | None = None) -> bool:
         """Whether this person may enforce on that day; `area` None asks about no area in particular."""

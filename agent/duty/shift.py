@@ -16,8 +16,8 @@ from agent.wire import canonical
 from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id
 from agent.wire.instant import Instant, TimeState
 
-REMEMBERED_TASKS = 64  # ours: numbers of ended tasks, so that a command told twice is taken once
-MAX_MARKS = 500  # ours: further marks are events only
+REMEMBERED_TASKS = 512  # ours: numbers of ended tasks, so that a file or a command is taken once; 10 KB
+MAX_MARKS = 500  # ours: repeated marks before these are events only
 MAX_STOPPED, MAX_WAITING = 32, 16  # ours
 
 
@@ -92,7 +92,7 @@ class Shift:
                 "out": [asdict(one) for one in self.out],
                 "papers": self.papers.as_json(),
                 "sheet": {
-                    "marks": [asdict(mark) for mark in self.sheet.marks[-MAX_MARKS:]],
+                    "marks": [asdict(mark) for mark in _kept_marks(self.sheet)],
                     "reasons": [list(pair) for pair in self.sheet.reasons],
                     "required": list(self.sheet.required),
                 },
@@ -141,12 +141,19 @@ def parse_shift(data: bytes) -> Shift:
             *value.get("message", ("", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise SenderFault("本机保存的值勤状态无法读取，将从空白开始。") from error
+        raise SenderFault("本机保存的值勤状态无法读取，已从空白开始。请重新领用本机、领取任务。") from error
 
 
 def label_words(labels: tuple[Label, ...]) -> list[str]:
     """Labels as an event carries them."""
     return [label.value for label in labels]
+
+
+def _kept_marks(sheet: StepSheet) -> list[Mark]:
+    """The first mark of every step that is asked for, whatever came after it, and the newest."""
+    newest = len(sheet.marks) - MAX_MARKS
+    asked = set(sheet.required)
+    return [it for at, it in enumerate(sheet.marks) if at >= newest or (not it.repeated and it.step in asked)]
 
 
 def _mark(value: Mapping[str, Any]) -> Mark:

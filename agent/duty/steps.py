@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from agent.errors import OperatorFault
 from agent.wire.identifiers import RecordingId
 
-FREE_CHARACTERS = 60  # as a step of a list
+MAX_STEP = 60  # characters, ours: fits a note of the journal whole
 MAX_DIGITS = 4  # ours; no list has ten thousand steps, and int() itself gives up at 4300 digits
 IDENTITY_WORDS = ("表明身份", "亮明身份", "出示证件", "出示执法证", "出示《")  # 五部曲, the plan 二（一）5
 
@@ -65,7 +65,7 @@ class StepSheet:
 
     def marked(self, mark: Mark) -> "StepSheet":
         """The sheet with `mark`, which knows how often its step was marked before."""
-        before = sum(other.step == mark.step for other in self.marks)
+        before = max((other.repeated + 1 for other in self.marks if other.step == mark.step), default=0)
         return replace(self, marks=(*self.marks, replace(mark, repeated=before)))
 
     def explained(self, steps: Sequence[str], reason: str) -> "StepSheet":
@@ -85,11 +85,12 @@ class StepSheet:
 
     def _numbered(self, number: int) -> str:
         if not 1 <= number <= len(self.required):
-            raise OperatorFault(f"清单只有 {len(self.required)} 个环节，没有第 {number} 个。")
+            text = f"清单只有 {len(self.required)} 个环节，没有第 {number} 个。"
+            raise OperatorFault(f"{text}请用 liuhen-agent task show 查看序号。")
         return self.required[number - 1]
 
 
 def _free(words: str) -> str:
-    if len(words) > FREE_CHARACTERS or not words.isprintable():
-        raise OperatorFault(f"环节名称应是 {FREE_CHARACTERS} 字以内的一行文字。请改短。")
+    if len(words) > MAX_STEP or not words.isprintable():
+        raise OperatorFault(f"环节名称应是 {MAX_STEP} 字以内的一行文字。请改短。")
     return words

@@ -14,35 +14,52 @@ from agent.duty.entries import Entry
 from agent.duty.major_catalogue import MajorMatter
 from agent.duty.masking import check_masked
 from agent.duty.retention import longest, parse_retention
+from agent.duty.steps import MAX_STEP
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import DeviceId, device_id
 from agent.wire.loose_json import parse_loose
 
 OTHER_DEVICE, OTHER_UNIT, MALFORMED = "other-device", "other-unit", "malformed"
-OUTDATED, TAKEN = "outdated", "already-taken"
+OUTDATED, TAKEN, TOO_MANY = "outdated", "already-taken", "too-many-waiting"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")  # ours: task numbers and pseudonyms
-MAX_OFFICERS = 8  # ours
+MAX_OFFICERS, MAX_STAGES = 8, 32  # ours
 MAX_STEPS = 200  # ours: the longest published list has 13 for one matter
-MAX_STEP = 60  # characters, ours: fits a note of the journal whole
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How it is to be recorded, in the words of the list: when to begin and to end, by what methods and on what
+    carriers; `whole`: from beginning to end without a break."""
+
+    starts: str = ""
+    ends: str = ""
+    methods: tuple[str, ...] = ()
+    carriers: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the signed lists ask for a task: `steps` in the list's order, `retention` in its words (empty: no list has
-    the matter), the factors that make it a major decision, and those that are not known yet and may."""
+    the matter), the factors that make it a major decision, and those that are not known yet and may. `listed` False:
+    the list on the device has no such matter; `unknown_stages` of the task stand in no list either."""
 
     steps: tuple[str, ...] = ()
     retention: str = ""
     major: tuple[str, ...] = ()
     major_open: tuple[str, ...] = ()
+    listed: bool = True
+    unknown_stages: tuple[str, ...] = ()
+    manner: Manner = Manner()
 
 
 @dataclass(frozen=True)
 class Task:
     """`officers` are certificate numbers, empty where the task leaves it open; `required` the steps in the words of the
     recording list, empty until the list on the device is asked; `about` is what the catalogue of major decisions asks
-    for, `major` the factors that make it a major one, `major_open` those that are not known yet and may."""
+    for, `major` the factors that make it a major one, `major_open` those that are not known yet and may. `stages` are
+    the 记录环节 that are to be recorded, in the words of the list; empty: all of the matter's."""
 
     task: str
     device: DeviceId
@@ -58,6 +75,7 @@ class Task:
     not_after: datetime | None
     about: MajorMatter
     major_open: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The task as it stands in a command, a file and the device's memory."""
@@ -79,6 +97,7 @@ class Task:
             "party": self.party,
             "required": list(self.required),
             "retention": self.retention,
+            "stages": list(self.stages),
             "task": self.task,
             "unit": self.unit,
         }
@@ -90,6 +109,7 @@ def parse_task(value: Any) -> Task:
         raise SenderFault("任务应为一个 JSON 对象，未采用。", MALFORMED)
     entry = Entry("任务", 1, check_masked("任务", value))
     until = value.get("not_after")
+    _check_printable(value)
     try:
         return Task(
             _name(entry, "task"),
@@ -106,6 +126,7 @@ def parse_task(value: Any) -> Task:
             None if until is None else canonical.parse_timestamp(until),
             _about(entry, value),
             _several(entry, value, "major_open", MAX_STEPS),
+            _several(entry, value, "stages", MAX_STAGES),
         )
     except SenderFault as fault:
         raise SenderFault(f"{fault}任务未采用，录制不受影响。", MALFORMED) from fault
@@ -136,7 +157,7 @@ def for_this(task: Task, device: DeviceId, unit: str, now: datetime | None) -> T
 def with_list(task: Task, asked: Asked) -> Task:
     """`task` with what the lists on the device ask for its matter. A task may ask for more steps and for a longer term,
     never for less than the signed lists: it may be a file that anybody wrote."""
-    steps = (step[:MAX_STEP] for step in (*asked.steps, *task.required))
+    steps = (_printable(step)[:MAX_STEP] for step in (*asked.steps, *task.required))
     terms = [parse_retention(words) for words in (asked.retention, task.retention) if words]
     term = longest(terms)
     return replace(
@@ -155,6 +176,18 @@ def checked_steps(steps: tuple[str, ...]) -> tuple[str, ...]:
     if any(len(step) > MAX_STEP for step in steps):
         raise SenderFault(f"应录环节每项不超过 {MAX_STEP} 字。", MALFORMED)
     return steps
+
+
+def _printable(words: str) -> str:
+    return "".join(letter for letter in words if letter.isprintable())
+
+
+def _check_printable(value: Mapping[str, Any]) -> None:
+    """Raise `SenderFault` for words that could steer a terminal or turn the text beside them around."""
+    for name, words in value.items():
+        texts = words if isinstance(words, list) else [words]
+        if any(isinstance(text, str) and not text.isprintable() for text in texts):
+            raise SenderFault(f"任务的“{name[:40]}”含有不可显示的字符，任务未采用，录制不受影响。请改正。", MALFORMED)
 
 
 def _name(entry: Entry, field: str) -> str:
@@ -184,5 +217,5 @@ def _optional(entry: Entry, value: Mapping[str, Any], field: str) -> str:
 def _several(entry: Entry, value: Mapping[str, Any], field: str, limit: int) -> tuple[str, ...]:
     found = entry.texts(field) if value.get(field) else ()
     if len(found) > limit:
-        raise SenderFault(f"任务的“{field}”超过 {limit} 项。", MALFORMED)
+        raise SenderFault(f"任务的“{field}”超过 {limit} 项。请派单人拆分后重新派发。", MALFORMED)
     return found

@@ -120,7 +120,8 @@ def _take_witness(sheets: dict[DeviceId, Sheet], data: bytes, trust: TrustList) 
     if witness.witness == device:
         raise SenderFault(f"{witness.witness} 不能为自己的录制作见证，已拒绝。")
     signer.valid_at(witness.at)
-    _sheet(sheets, device).witnesses.append(witness)
+    if signer.revoked_at is None:  # as below: nobody but itself says when
+        _sheet(sheets, device).witnesses.append(witness)
 
 
 _TAKE = {

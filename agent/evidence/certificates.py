@@ -10,11 +10,12 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from agent.errors import SenderFault
 from agent.wire.signing import MAX_CHAIN, UNREADABLE, certificate_key, load_certificate
 
+UNDERSTOOD = frozenset({ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE, ExtensionOID.BASIC_CONSTRAINTS})
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
 
 
@@ -55,6 +56,8 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def _path(certificates: list[x509.Certificate], roots: Sequence[x509.Certificate]) -> TrustedChain:
+    for certificate in certificates:
+        _check_critical(certificate)
     _check_leaf(certificates[0])
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(certificates)):
         _check_issued(certificate, issuer, depth)
@@ -76,6 +79,13 @@ def _root_of(certificates: list[x509.Certificate], roots: Sequence[x509.Certific
         else:
             return root
     raise fault
+
+
+def _check_critical(certificate: x509.Certificate) -> None:
+    """RFC 5280 section 4.2: what is critical and not understood makes a certificate worthless."""
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in UNDERSTOOD:
+            raise SenderFault(f"签名证书带有不认识的关键扩展（{extension.oid.dotted_string[:60]}），不予信任。")
 
 
 def _check_leaf(leaf: x509.Certificate) -> None:

@@ -51,6 +51,15 @@ def open_certificate(data: bytes, trust: TrustList) -> Mapping[str, Any]:
     return fields
 
 
+def _doubted(certificate: bytes, trust: TrustList) -> Iterator[Finding]:
+    """That the centre's key was revoked later: whoever has it may date a certificate as he likes."""
+    signer = open_archived(certificate, EXPORT_TYPE, trust, MAX_CERTIFICATE_BYTES).signer(Role.RECEIVER)
+    if signer.revoked_at is not None:
+        told = f"{CERTIFICATE_NAME}：{signer.subject} 的签名密钥已于 {wall_text(signer.revoked_at)} 吊销"
+        text = f"{told}；导出时间只有它自己的时钟为证，请向中心核对导出台账。"
+        yield Finding(Verdict.COMPLETE, TRUST, text)
+
+
 def verify_export(
     certificate: bytes,
     files: Mapping[str, Callable[[], Digest]],
@@ -72,7 +81,7 @@ def verify_export(
     except (SenderFault, KeyError, TypeError, ValueError, AttributeError) as fault:
         why = str(fault) if isinstance(fault, SenderFault) else "缺少应有的内容。"
         return _report([Finding(Verdict.UNTRUSTED, TRUST, f"{CERTIFICATE_NAME}：{why}")])
-    findings = list(_compared(listed, files))
+    findings = [*_compared(listed, files), *_doubted(certificate, trust)]
     if PAGE_NAME in files:
         told.append(f"{PAGE_NAME} 只供打印，不在证明之列，未核验；以本报告所述为准。")
     if traces:

@@ -18,6 +18,7 @@ from agent.evidence.clip import Excerpt
 from agent.evidence.journal import JournalRecord
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination
+from agent.evidence.revocation import told_time
 from agent.evidence.sidecars import SIGNATURE_NAME, SUMS_NAME
 from agent.wire.signing import load_certificate
 
@@ -62,10 +63,11 @@ def how_to_verify(
     sidecars: Mapping[str, bytes | None],
     excerpt: Excerpt | None = None,
     sums: Iterable[Step] = (LISTED,),
+    by_hand: Iterable[Step] | None = None,
 ) -> str:
     """The page for the recording whose segment `file` was examined as `found`; `sidecars` by name, None where absent.
-    With `excerpt` it is the page of an exact cut: `file` and nothing else. `sums`
-    compare its files with SHA256SUMS.
+    With `excerpt` it is the page of an exact cut: `file` and nothing else. `sums` compare its files with SHA256SUMS;
+    `by_hand` follow the signatures to every fragment (`how_to_signed`), in place of a look at one.
 
     Raises `SenderFault` when the segment has no manifest or no fragment that verifies: then nothing can be checked; and
     for a file's name that a shell would not take as one plain word.
@@ -75,7 +77,8 @@ def how_to_verify(
         raise SenderFault(f"{file.name} 中没有可验证的片段，无法说明如何检验。")
     if not PLAIN_NAME.fullmatch(file.name):
         raise SenderFault(f"{file.name!r} 不是设备写出的文件名，不写入检验办法。请移出该文件并查明来历。")
-    steps = [*_root(root), *_sums(sidecars, found, sums), *_fragment(file, found), *_certificate(file, found)]
+    fragments = _fragment(file, found) if by_hand is None else by_hand
+    steps = [*_root(root), *_certificate(file, found), *_sums(sidecars, found, sums), *fragments]
     steps.append(_alone("." if excerpt is None else file.name))
     note = _of_excerpt(excerpt) if excerpt else _UNSEALED if sidecars.get(SIGNATURE_NAME) is None else []
     lines = [
@@ -124,14 +127,14 @@ def _sums(sidecars: Mapping[str, bytes | None], found: Examination, sums: Iterab
             "清单由该设备签名（CMS）。",
             "The list is signed by the device (CMS).",
             f"openssl cms -verify -binary -inform DER -in {SIGNATURE_NAME} -content {SUMS_NAME} -CAfile {ROOT_NAME} "
-            f"-purpose any -attime {_signed_at(found)} -out /dev/null 2>&1",
+            f"-purpose any {_at_time(found)}-out /dev/null 2>&1",
             "CMS Verification successful",
         )
 
 
 def _fragment(file: SegmentFile, found: Examination) -> Iterator[Step]:
     record = found.fragments[(len(found.fragments) - 1) // 2]
-    entry, media = _entry_of(file, record)
+    entry, media = entry_of(file, record)
     told = Stretch(file.name, _place_of(file, entry, bytes.fromhex(record.entry.media)), 32)
     sequence = record.entry.sequence
     yield Step(
@@ -155,7 +158,7 @@ def _chain(
     following = next((it for it in records if it.entry.previous == record.head), None)
     if following is None:
         return
-    after, number = _entry_of(file, following)[0], record.entry.sequence
+    after, number = entry_of(file, following)[0], record.entry.sequence
     told = Stretch(file.name, _place_of(file, after, bytes.fromhex(record.head)), 32)
     yield Step(
         f"日志成链：第 {number} 片段日志的散列值写在下一片段的日志里（下一条命令）。",
@@ -195,7 +198,7 @@ def _certificate(file: SegmentFile, found: Examination) -> Iterator[Step]:
         "(d=$(mktemp -d); "
         f'{leaf.command} | openssl x509 -inform DER -out "$d/device.pem" && '
         f'{issuing.command} | openssl x509 -inform DER -out "$d/issuing.pem" && '
-        f'openssl verify -CAfile {ROOT_NAME} -untrusted "$d/issuing.pem" -attime {_signed_at(found)} "$d/device.pem" | '
+        f'openssl verify -CAfile {ROOT_NAME} -untrusted "$d/issuing.pem" {_at_time(found)}"$d/device.pem" | '
         'sed "s|^$d/||"; ended=$?; rm -r "$d"; exit $ended)',
         "device.pem: OK",
     )
@@ -219,16 +222,17 @@ def _alone(target: str) -> Step:
     )
 
 
-def _signed_at(found: Examination) -> int:
-    """Seconds since 1970 at which the certificates have to be in date: the seal, or else the opening."""
+def _at_time(found: Examination) -> str:
+    """For openssl: when the certificates have to be in date, the seal or else the opening; today, where the device's
+    clock was not set."""
     opened = found.manifest
     if opened is None:
         raise ValueError("no manifest")
     moment = opened.opening.origin.opened if opened.seal is None else opened.seal.closing.at
-    return int(moment.wall.timestamp())
+    return "" if told_time(moment) is None else f"-attime {int(moment.wall.timestamp())} "
 
 
-def _entry_of(file: SegmentFile, record: JournalRecord) -> tuple[Stretch, Stretch]:
+def entry_of(file: SegmentFile, record: JournalRecord) -> tuple[Stretch, Stretch]:
     """Where the CBOR of the fragment's journal entry stands, and its moof and mdat."""
     box = next(box for box in bmff.walk(file.source, record.offset) if box.is_user_type(bmff.JOURNAL_BOX))
     media = Stretch(file.name, record.media_offset, record.media_size)

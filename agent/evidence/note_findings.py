@@ -7,7 +7,7 @@ from cryptography import x509
 
 from agent.errors import SenderFault
 from agent.evidence.certificates import trust_chain
-from agent.evidence.places import Examined
+from agent.evidence.places import Examined, wall_text
 from agent.evidence.report import COMPLETENESS, INTEGRITY, TRUST, Finding, Place, Verdict
 from agent.evidence.revocation import leaf_key, revocation_findings
 from agent.wire.device_events import GENESIS
@@ -69,7 +69,7 @@ def judge_notes(
 def note_lines(notes: Sequence[RecordingNote]) -> list[str]:
     """The notes in Chinese, for the report."""
     return [
-        f"补充说明 {note.number}（{note.author}，{note.written:%Y-%m-%d %H:%M} UTC，第 {note.first} 至 {note.last} "
+        f"补充说明 {note.number}（{note.author}，{wall_text(note.written)} 北京时间，第 {note.first} 至 {note.last} "
         f"片段）：{note.text}"
         for note in notes
     ]

@@ -13,7 +13,7 @@ from agent.evidence.certificates import trust_chain
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.grounds import NO_GROUNDS, Grounds
 from agent.evidence.journal import PHOTO
-from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, as_taken, open_photo
+from agent.evidence.photo import MAX_PHOTO_BYTES, AlteredPhoto, Photo, PhotoStatement, as_taken, open_photo
 from agent.evidence.places import MISSING, Examined, clock_text
 from agent.evidence.position import Position
 from agent.evidence.report import (
@@ -34,7 +34,7 @@ from agent.evidence.report import (
 from agent.evidence.revocation import leaf_key, revocation_findings, told_time
 from agent.evidence.statements import source_file
 from agent.evidence.time_findings import NOBODY, Testimony, date_findings, token_testimony, witness_lines
-from agent.wire.identifiers import Digest, RecordingId
+from agent.wire.identifiers import Digest
 
 _TRUSTED = "签名证书属于所给的根证书。"
 _NOT_JUDGED = Layer(Status.NOT_JUDGED, ("照片不评判此项。",))
@@ -52,20 +52,28 @@ def verify_photo(
 
 def recording_photo_findings(
     photos: Mapping[str, Source],
-    recording: RecordingId | None,
+    segments: Sequence[Examined],
     roots: Sequence[x509.Certificate],
     now: datetime,
     grounds: Grounds = NO_GROUNDS,
 ) -> Iterator[Finding]:
-    """What is to be said of the photos, by name, that lie beside the segments of `recording`, None when there is no
-    segment that tells which one."""
+    """What is to be said of the photos, by name, that lie beside `segments`, which tell of what recording."""
     for name, source in photos.items():
         judged = _judged(name, source.read_at(0, MAX_PHOTO_BYTES), roots, now, grounds)
         yield from judged.findings
-        place = None if judged.photo is None else judged.photo.statement.place
-        if judged.photo is not None and recording is not None and (place is None or place.recording != recording):
+        if judged.photo is not None and not _belongs(judged.photo.statement, segments):
             text = f"{name}：照片不是在这次录制中拍的，被混入。"
             yield Finding(Verdict.ALTERED, INTEGRITY, text, Place(name, "photo"))
+
+
+def _belongs(photo: PhotoStatement, segments: Sequence[Examined]) -> bool:
+    """Whether the device that made `segments` says that it took the photo in that recording. Where in it is not held
+    against the film: the fragment before may have been lost with the disk that it was on."""
+    origin = segments[0].found.origin if segments else None
+    place = photo.place
+    if origin is None:
+        return True
+    return place is not None and (place.recording, photo.device) == (origin.recording, origin.device)
 
 
 def photo_digests(photos: Mapping[str, Source]) -> dict[str, Digest]:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptography import x509
 
@@ -73,8 +74,7 @@ def sidecar_findings(
     showed nothing: only then must the journal equal what they hold."""
     if sidecars.journal is not None and intact:
         records = (record for segment in segments for record in segment.found.fragments)
-        if _journal_digest(sidecars.journal) != _sha256(iterate_journal_lines(records)):
-            yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+        yield from _journal(sidecars.journal, iterate_journal_lines(records))
     if sidecars.sums is None:
         return
     devices = {segment.found.origin.device for segment in segments if segment.found.origin is not None}
@@ -84,9 +84,25 @@ def sidecar_findings(
         digests.append((JOURNAL_NAME, _sha256(iterate_journal_lines(records))))
     elif sidecars.journal_inside:  # what the segments tell by themselves need not be told again
         unread.add(JOURNAL_NAME)
-    yield from sums_findings(sidecars.sums, sidecars.signature, digests, roots, devices, unread)
+    yield from sums_findings(sidecars.sums, sidecars.signature, digests, roots, devices, unread, _closed(segments))
     if sidecars.signature is not None and trust is not None:
         yield from _revoked(sidecars.signature, sidecars.sums, segments, trust)
+
+
+def _journal(journal: Source | bytes, lines: Iterable[bytes]) -> Iterator[Finding]:
+    """Whether the journal is made of `lines`, which the segments hold. One that goes on behind them tells of fragments
+    that are not there."""
+    source, at = Source.of_bytes(journal) if isinstance(journal, bytes) else journal, 0
+    for line in lines if source.size <= MAX_JOURNAL_BYTES else ():
+        if source.read_at(at, len(line)) != line:
+            yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+            return
+        at += len(line)
+    if source.size > MAX_JOURNAL_BYTES:
+        yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
+    elif at < source.size:
+        text = f"{JOURNAL_NAME} 还记有后面的片段，不在其中。"
+        yield Finding(Verdict.MISSING, COMPLETENESS, text, Place(JOURNAL_NAME, MISSING))
 
 
 def sums_findings(
@@ -96,9 +112,10 @@ def sums_findings(
     roots: Sequence[x509.Certificate],
     devices: set[DeviceId],
     unread: Collection[str] = (),
+    signed: datetime | None = None,
 ) -> Iterator[Finding]:
     """What `SHA256SUMS` and its signature say against files with the names and hashes `digests`, of one of `devices`;
-    of those `unread` it says nothing."""
+    of those `unread` it says nothing. `signed` is when the device says that it signed, None where nobody knows."""
     try:
         sums = parse_sums(content)
     except SenderFault:
@@ -106,7 +123,7 @@ def sums_findings(
         return
     yield from _compare({name: listed for name, listed in sums.items() if name not in unread}, digests)
     if signature is not None:
-        yield from _signature(signature, content, roots, devices)
+        yield from _signature(signature, content, roots, devices, signed)
 
 
 def sidecar_lines(sidecars: Sidecars) -> list[str]:
@@ -171,7 +188,11 @@ def _compare(sums: Mapping[str, Digest], digests: Collection[tuple[str, Digest]]
 
 
 def _signature(
-    signature: bytes, sums: bytes, roots: Sequence[x509.Certificate], devices: set[DeviceId]
+    signature: bytes,
+    sums: bytes,
+    roots: Sequence[x509.Certificate],
+    devices: set[DeviceId],
+    signed: datetime | None,
 ) -> Iterator[Finding]:
     try:
         chain = cms.open_detached(signature, sums)
@@ -179,12 +200,20 @@ def _signature(
         yield _altered(SIGNATURE_NAME, f"不是 {SUMS_NAME} 的有效签名")
         return
     try:
-        subject = trust_chain(chain, roots).subject
+        path = trust_chain(chain, roots)
     except SenderFault as fault:
         yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：{fault}")
         return
-    if devices and subject not in devices:
-        yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：由 {subject[:40]} 签名，不是录制的设备。")
+    if devices and path.subject not in devices:
+        yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：由 {path.subject[:40]} 签名，不是录制的设备。")
+    if signed is not None and not path.covers(signed):
+        yield Finding(Verdict.UNTRUSTED, TRUST, f"{SIGNATURE_NAME}：封存时签名证书不在有效期内，不予信任。")
+
+
+def _closed(segments: Sequence[Examined]) -> datetime | None:
+    """When the last segment was sealed, by the device's own clock; None where that is not known."""
+    seals = [segment.seal for segment in segments if segment.seal is not None]
+    return told_time(seals[-1].closing.at) if seals else None
 
 
 def _revoked(signature: bytes, sums: bytes, segments: Sequence[Examined], trust: TrustList) -> Iterator[Finding]:
@@ -195,9 +224,7 @@ def _revoked(signature: bytes, sums: bytes, segments: Sequence[Examined], trust:
         return
     manifests = [segment.found.manifest for segment in segments if segment.found.manifest is not None]
     if key not in {key_id_of(manifest.leaf_key) for manifest in manifests}:
-        seals = [segment.seal for segment in segments if segment.seal is not None]
-        signed = told_time(seals[-1].closing.at) if seals else None
-        yield from revocation_findings(SIGNATURE_NAME, key, signed, None, trust)
+        yield from revocation_findings(SIGNATURE_NAME, key, _closed(segments), None, trust)
 
 
 def _altered(name: str, why: str) -> Finding:

@@ -11,6 +11,7 @@ from agent.evidence import gm_sums
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.export_report import CERTIFICATE_NAME, PAGE_NAME, STRANGERS_TOLD
 from agent.evidence.how_to import ALONE_NAME, HOW_TO_NAME, ROOT_NAME
+from agent.evidence.how_to_signed import ROWS_NAME
 from agent.evidence.how_to_sums import UNSTAMPED
 from agent.evidence.note_findings import NOTES
 from agent.evidence.places import MISSING
@@ -23,7 +24,16 @@ _BY_PATTERN = re.compile(
 )
 _LISTED = frozenset({JOURNAL_NAME, SUMS_NAME, SIGNATURE_NAME})
 _AIDS = frozenset(
-    {HOW_TO_NAME, ALONE_NAME, ROOT_NAME, PAGE_NAME, CERTIFICATE_NAME, f"{SIGNATURE_NAME}.tsr", *gm_sums.NAMES}
+    {
+        HOW_TO_NAME,
+        ROWS_NAME,
+        ALONE_NAME,
+        ROOT_NAME,
+        PAGE_NAME,
+        CERTIFICATE_NAME,
+        f"{SIGNATURE_NAME}.tsr",
+        *gm_sums.NAMES,
+    }
 )
 _REMAINS = re.compile(r"segment-[^/]*\.(torn[^/]*|seal|seal\.bad|stamping)|\.[^/]*\.new")
 _PAPERS = re.compile(r"papers/[^/]*")  # agent.duty.papers.BESIDE

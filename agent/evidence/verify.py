@@ -110,7 +110,7 @@ def judge(
         findings += folder_findings(sidecars.names, sidecars.traces)
     origin = readable[0].found.origin if readable else None
     findings += name_findings("" if sidecars is None else sidecars.folder, origin.recording if origin else None)
-    of_photos = list(recording_photo_findings(photos, origin.recording if origin else None, roots, now, grounds))
+    of_photos = list(recording_photo_findings(photos, readable, roots, now, grounds))
     findings += of_photos
     compared = _compared(readable, grounds, whole=sidecars is not None and not unread)
     files_of_notes = {} if sidecars is None else sidecars.notes

@@ -3,8 +3,7 @@ page's small process does not need: what needs keys or a decoder is done by `exa
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,15 +12,11 @@ from typing import Any
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
-from agent.wire.instant import BEIJING
 
 SEALED_MARK, JOURNAL = "SHA256SUMS.p7s", "journal.jsonl"  # as in agent.evidence.sidecars, which loads much more
 SEGMENT, ENCRYPTED = "segment-", ".enc"
 RUNNING_S = 20.0  # ours: a recording writes every half second
-MAX_LINE_BYTES, MAX_DUTY_BYTES = 64 * 1024, 1024 * 1024  # ours; the second with a draft of 500 lines among the answers
-MAX_STEPS, MAX_TEXT, MAX_MESSAGE = 40, 60, 100  # ours; for the eye
-MEET = {"emergency-report": "emergency", "registered-preservation": "preservation"}  # agent.duty.limits.MEETABLE
-NAMES = ("title", "name", "text", "id")  # under which an object in duty.json may carry what people read
+MAX_LINE_BYTES = 64 * 1024  # ours
 
 
 class Standing(StrEnum):
@@ -47,26 +42,6 @@ class FoundRecording:
     state_mark: str
 
 
-@dataclass(frozen=True)
-class RunningLimit:
-    """A time limit in words; `meet` is what an officer says to have met it by, empty where that is seen by itself."""
-
-    text: str
-    meet: str
-
-
-@dataclass(frozen=True)
-class Duty:
-    """What `duty.json` says of the task in hand, and of single recordings, as far as it says it; `message` is the last
-    line that the centre had shown, with its time; `limits` run on the device, whatever its task."""
-
-    task: str = ""
-    steps_missing: tuple[str, ...] = ()
-    recordings: Mapping[str, "Duty"] = field(default_factory=dict)
-    message: str = ""
-    limits: tuple[RunningLimit, ...] = ()
-
-
 def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
     """Every recording below `root`, the newest first; a folder that cannot be read is left out."""
     try:
@@ -75,47 +50,6 @@ def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
         return []
     ordered = sorted(map(RecordingId, names), key=recording_number, reverse=True)
     return [it for it in (_find(root / name, name, now) for name in ordered) if it is not None]
-
-
-def read_duty(path: Path) -> Duty:
-    """`duty.json`; empty where there is none or it is something else than expected."""
-    told = read_json(path, MAX_DUTY_BYTES)
-    by_recording = told.get("recordings") if isinstance(told, dict) else None
-    named = by_recording if isinstance(by_recording, dict) else {}
-    recordings = {str(name): _duty(it) for name, it in named.items()}
-    return replace(_duty(told), recordings=recordings, message=_message(told), limits=_limits(told))
-
-
-def _duty(told: Any) -> Duty:
-    if not isinstance(told, dict):
-        return Duty()
-    missing = told.get("steps_missing")
-    steps = [_name(it) for it in missing[:MAX_STEPS]] if isinstance(missing, list) else []
-    return Duty(_name(told.get("task")), tuple(step for step in steps if step))
-
-
-def _message(told: Any) -> str:
-    message: Any = told.get("message") if isinstance(told, dict) else None
-    try:
-        at, text = canonical.parse_timestamp(message["at"]).astimezone(BEIJING), message["text"]
-    except (KeyError, TypeError, SenderFault):
-        return ""
-    shown = "".join(letter for letter in str(text) if letter.isprintable())[:MAX_MESSAGE]
-    return f"{at:%m-%d %H:%M} {shown}" if shown else ""
-
-
-def _limits(told: Any) -> tuple[RunningLimit, ...]:
-    found = told.get("limits") if isinstance(told, dict) else None
-    rows = [it for it in found[:MAX_STEPS] if isinstance(it, dict)] if isinstance(found, list) else []
-    shown = (RunningLimit(_name(it.get("text")), MEET.get(_name(it.get("limit")), "")) for it in rows)
-    return tuple(limit for limit in shown if limit.text)
-
-
-def _name(value: Any) -> str:
-    """A text, or what an object calls itself."""
-    if isinstance(value, dict):
-        value = next((value[key] for key in NAMES if isinstance(value.get(key), str)), "")
-    return "".join(letter for letter in value if letter.isprintable())[:MAX_TEXT] if isinstance(value, str) else ""
 
 
 def _find(folder: Path, recording: RecordingId, now: datetime) -> FoundRecording | None:

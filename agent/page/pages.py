@@ -6,8 +6,9 @@ from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.markup import templates
 from agent.page.background import Background
-from agent.page.found import FoundRecording, read_duty
-from agent.page.paper_pages import PaperDrawer
+from agent.page.found import FoundRecording
+from agent.page.found_duty import read_duty
+from agent.page.paper_pages import PaperDrawer, ShownCode
 from agent.page.view import Row, check_lines, of_today, rows
 from agent.wire.instant import BEIJING, TimeState
 
@@ -34,7 +35,7 @@ class Pages:
             older=len(found) - len(shown),
             everything=everything,
             duty=duty,
-            papers=self._drawer.rows(),
+            papers=self._drawer.rows(duty.number, everything=everything),
             check=check_lines(self._background.check),
             status=self._background.status,
         )
@@ -48,6 +49,10 @@ class Pages:
         """One paper with its code; None when it is not there."""
         paper = self._drawer.paper(name)
         return None if paper is None else self._render("paper.html", paper.number, paper=paper)
+
+    def identity(self, code: ShownCode) -> str:
+        """An officer's code, large, with the moment of its end."""
+        return self._render("identity.html", "亮证", code=code)
 
     def segments(self, recording: str) -> tuple[str, ...]:
         """The films of a recording that may be played."""

@@ -14,7 +14,8 @@ from agent.asking import ANSWER_S, ask
 from agent.config import AgentConfig
 from agent.duty.asks import STATE, What
 from agent.errors import EnvironmentFault, OperatorFault
-from agent.page.found import MAX_DUTY_BYTES, read_json
+from agent.page.found import read_json
+from agent.page.found_duty import MAX_DUTY_BYTES
 
 FOLDER, SUFFIX = "papers", ".json"  # as in agent.duty.papers, which loads much more
 NAME = re.compile(r"(document|receipt|confirmation|key-content)-[0-9]{6,9}")
@@ -32,6 +33,7 @@ class PaperRow:
     title: str
     number: str
     state: str
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,17 @@ class ShownPaper:
     lines: tuple[str, ...]
     digest: str
     picture: str
+    prints: int = 0
+    served: str = ""
+
+
+@dataclass(frozen=True)
+class ShownCode:
+    """An officer's code as a picture, and until when it is good (Beijing)."""
+
+    certificate: str
+    picture: str
+    until: str
 
 
 class PaperDrawer:
@@ -53,12 +66,17 @@ class PaperDrawer:
     def __init__(self, config_path: Path, config: AgentConfig) -> None:
         self._config_path, self._state = config_path, config.state_dir
 
-    def rows(self) -> list[PaperRow]:
-        """Those of the last tasks, the newest first."""
+    def rows(self, task: str = "", *, everything: bool = True) -> list[PaperRow]:
+        """Those of `task`, or of all the last tasks where there is none in hand or `everything` is wanted; the newest
+        first."""
+        rows = [_row(it) for it in self._notes()]
+        own = [row for row in rows if everything or not task or row.task == task]
+        return [row for row in reversed(own) if NAME.fullmatch(row.name)]
+
+    def _notes(self) -> list[dict[str, Any]]:
         told = read_json(self._state / STATE, MAX_DUTY_BYTES)
         found = told.get("papers") if isinstance(told, dict) else None
-        rows = [_row(it) for it in found if isinstance(it, dict)] if isinstance(found, list) else []
-        return [row for row in reversed(rows) if NAME.fullmatch(row.name)]
+        return [it for it in found if isinstance(it, dict)] if isinstance(found, list) else []
 
     def paper(self, name: str) -> ShownPaper | None:
         """The paper in file `name`, None where there is none that can be read."""
@@ -69,7 +87,12 @@ class PaperDrawer:
         kind, title, number, text, code = (str(told.get(key, "")) for key in names)
         digest = hashlib.sha256(text.encode()).hexdigest()
         picture = qr_picture(code) if code else ""
-        return ShownPaper(name, WORDS.get(kind, ""), title, number, tuple(text.split("\n")), digest, picture)
+        note = next((it for it in self._notes() if it.get("name") == name), {})
+        prints, served = note.get("prints"), str(note.get("served", ""))
+        lines, words = tuple(text.split("\n")), WORDS.get(kind, "")
+        return ShownPaper(
+            name, words, title, number, lines, digest, picture, prints if isinstance(prints, int) else 0, served
+        )
 
     async def pdf(self, name: str) -> bytes:
         """The paper as PDF, written by a child: a Chinese font is larger than this process. Raises `OperatorFault` or
@@ -86,35 +109,24 @@ class PaperDrawer:
                 child.kill()
                 await child.wait()
         if child.returncode in (OperatorFault.exit_code, EnvironmentFault.exit_code):
-            raise OperatorFault(complaint.decode("utf-8", "replace").strip()[:200])
+            raise EnvironmentFault(complaint.decode("utf-8", "replace").strip()[:200])
         if child.returncode:
             raise EnvironmentFault("PDF 没有写成。请改用打印，或请技术员检查。")
         return answer
 
-    async def print(self, name: str) -> str:
-        """Have it printed; the agent's answer, also when it refused."""
-        paper = self.paper(name)
-        return "没有这份文书。" if paper is None else await self._asked(What.PRINT, PRINT_S, number=paper.number)
+    async def asked(self, what: What, wait_s: float = ANSWER_S, **values: str) -> str:
+        """Ask the agent; its answer in words. Raises `OperatorFault` for a refusal, with its reason, `EnvironmentFault`
+        when nobody answers."""
+        return str((await self.answered(what, wait_s, **values)).get("text", ""))
 
-    async def confirm(self, receipt: str, served: str, party: str) -> str:
-        """Have it kept what the party did with the checksum of `receipt`."""
-        return await self._asked(What.CONFIRM, ANSWER_S, receipt=receipt, served=served, name=party)
+    async def answered(self, what: What, wait_s: float = ANSWER_S, **values: str) -> dict[str, Any]:
+        """As `asked`, with all that the agent says."""
+        return await asyncio.to_thread(ask, self._state, what, values, wait_s)
 
-    async def met(self, limit: str, note: str) -> str:
-        """Have it kept how a time limit was met."""
-        return await self._asked(What.MEET, ANSWER_S, limit=limit, note=note)
-
-    async def receipt(self) -> str:
-        """Have a receipt made; returns the name of its file. Raises `OperatorFault` with the reason why not."""
-        made: dict[str, Any] = await asyncio.to_thread(ask, self._state, What.RECEIPT, {})
-        return str(made.get("name", ""))
-
-    async def _asked(self, what: What, wait_s: float, **values: str) -> str:
-        try:
-            answer = await asyncio.to_thread(ask, self._state, what, values, wait_s)
-        except (OperatorFault, EnvironmentFault) as fault:
-            return str(fault)
-        return str(answer.get("text", ""))
+    async def code(self, certificate: str) -> ShownCode:
+        """Have an officer's code signed, good for some minutes. Raises as `asked`."""
+        told = await self.answered(What.SHOW_IDENTITY, certificate=certificate)
+        return ShownCode(str(told.get("certificate", "")), qr_picture(str(told["code"])), str(told.get("until", "")))
 
 
 def _row(told: dict[str, Any]) -> PaperRow:
@@ -122,4 +134,5 @@ def _row(told: dict[str, Any]) -> PaperRow:
     printed = f"已打印 {prints} 次" if isinstance(prints, int) and prints else "未打印"
     newer = f"已由 {told['replaced_by']} 更正" if told.get("replaced_by") else ""
     state = " · ".join(filter(None, (newer, str(told.get("served", "")), printed)))
-    return PaperRow(str(told.get("name", "")), str(told.get("title", "")), str(told.get("number", "")), state)
+    name, title, number, task = (str(told.get(key, "")) for key in ("name", "title", "number", "task"))
+    return PaperRow(name, title, number, state, task)

@@ -14,12 +14,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from agent.asking import ANSWER_S
 from agent.clock import Clock
-from agent.errors import LiuhenFault
+from agent.duty.asks import What
+from agent.errors import LiuhenFault, OperatorFault
 from agent.page.background import Background
 from agent.page.lockout import Lockout
 from agent.page.pages import Pages
-from agent.page.paper_pages import PaperDrawer
+from agent.page.paper_pages import PRINT_S, PaperDrawer
 from agent.page.pin import PinFile
 from agent.web.forms import read_form
 from agent.web.gate import Application, Doorway, Gate, policy
@@ -28,13 +30,33 @@ from agent.wire.identifiers import RecordingId
 
 COOKIE = "liuhen-page"
 FORM_S = 5.0  # ours; a PIN comes in one packet
-MAX_FORM_BYTES = 1024  # ours; a PIN has 12
+MAX_FORM_BYTES = 4096  # ours; a reason of 100 characters with a note of 100 has 1 800
 NO_PAPER = "没有这份文书。"
 POLICY = policy("style-src 'self'", "img-src 'self' data:", "media-src 'self'")
-FORMS = re.compile(r"/(login|logout|receipt|confirm|met|print/[a-z-]+-[0-9]+)")
+FORMS = re.compile(r"/(login|logout|receipt|confirm|met|pick|step|reason|end|identity|serve|print/[a-z-]+-[0-9]+)")
 REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a form asks of the agent: the fields of the request by those of the form; `seen`: the list shows it."""
+
+    what: What
+    fields: Mapping[str, str]
+    seen: bool = False
+
+
+ASKING: Mapping[str, Form] = {
+    "confirm": Form(What.CONFIRM, {"receipt": "receipt", "served": "served", "name": "party"}),
+    "end": Form(What.END, {}),
+    "met": Form(What.MEET, {"limit": "limit", "note": "note"}),
+    "pick": Form(What.PICK, {"document": "task"}),
+    "reason": Form(What.REASON, {"reason": "reason", "note": "note"}),
+    "serve": Form(What.SERVE, {"number": "number", "served": "served"}),
+    "step": Form(What.STEP, {"step": "step"}, seen=True),
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,11 @@ def application(desk: Desk, style: bytes, hosts: frozenset[str]) -> Application:
         Route("/static/page.css", _file(style)),
         *_paper_routes(desk),
     ]
-    handlers: Mapping[Any, Any] = {404: _missing(desk), LiuhenFault: _fault(desk)}
+    handlers: Mapping[Any, Any] = {
+        404: _missing(desk),
+        LiuhenFault: _fault(desk, 503),
+        OperatorFault: _fault(desk, 409),
+    }
     return Gate(Starlette(routes=routes, exception_handlers=handlers), doorway(hosts))
 
 
@@ -74,14 +100,14 @@ def doorway(hosts: frozenset[str]) -> Doorway:
 
 
 def _paper_routes(desk: Desk) -> list[Route]:
-    """Papers, and four forms: each asks the agent and shows what it says."""
+    """Papers, and the forms: each asks the agent and shows what it says."""
     return [
         Route("/d/{name}.pdf", _admitted(desk, _pdf)),
         Route("/d/{name}", _inside(desk, _paper)),
         Route("/print/{name}", _admitted(desk, _print), methods=["POST"]),
         Route("/receipt", _admitted(desk, _receipt), methods=["POST"]),
-        Route("/confirm", _admitted(desk, _confirm), methods=["POST"]),
-        Route("/met", _admitted(desk, _met), methods=["POST"]),
+        Route("/identity", _admitted(desk, _identity), methods=["POST"]),
+        *(Route(f"/{name}", _admitted(desk, _asking(form)), methods=["POST"]) for name, form in ASKING.items()),
     ]
 
 
@@ -139,22 +165,36 @@ async def _pdf(desk: Desk, request: Request) -> Response:
 
 
 async def _print(desk: Desk, request: Request) -> Response:
-    return HTMLResponse(desk.pages.message(await desk.drawer.print(request.path_params["name"])))
+    paper = desk.drawer.paper(request.path_params["name"])
+    if paper is None:
+        return HTMLResponse(desk.pages.message(NO_PAPER), 404)
+    return HTMLResponse(desk.pages.message(await desk.drawer.asked(What.PRINT, PRINT_S, number=paper.number)))
 
 
 async def _receipt(desk: Desk, _: Request) -> Response:
-    return RedirectResponse(f"/d/{await desk.drawer.receipt()}", 303)
+    made = await desk.drawer.answered(What.RECEIPT)
+    return RedirectResponse(f"/d/{made.get('name', '')}", 303)
 
 
-async def _confirm(desk: Desk, request: Request) -> Response:
+async def _identity(desk: Desk, request: Request) -> Response:
     given = await _form(request)
-    told = await desk.drawer.confirm(*(given.get(name, "") for name in ("receipt", "served", "party")))
-    return HTMLResponse(desk.pages.message(told))
+    certificate = given.get("certificate", "")
+    if given.get("print"):
+        told = await desk.drawer.asked(What.SHOW_IDENTITY, PRINT_S, certificate=certificate, print="yes")
+        return HTMLResponse(desk.pages.message(told))
+    return HTMLResponse(desk.pages.identity(await desk.drawer.code(certificate)))
 
 
-async def _met(desk: Desk, request: Request) -> Response:
-    given = await _form(request)
-    return HTMLResponse(desk.pages.message(await desk.drawer.met(given.get("limit", ""), given.get("note", ""))))
+def _asking(form: Form) -> Callable[[Desk, Request], Awaitable[Response]]:
+    """Asks the agent what the form says; its answer in words, or the list again, where it is seen."""
+
+    async def endpoint(desk: Desk, request: Request) -> Response:
+        given = await _form(request)
+        values = {name: given.get(field, "") for name, field in form.fields.items()}
+        told = await desk.drawer.asked(form.what, ANSWER_S, **values)
+        return RedirectResponse("/", 303) if form.seen else HTMLResponse(desk.pages.message(told))
+
+    return endpoint
 
 
 def _login(desk: Desk) -> Endpoint:
@@ -216,8 +256,8 @@ def _missing(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
     return endpoint
 
 
-def _fault(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _fault(desk: Desk, status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def endpoint(_: Request, fault: Exception) -> Response:
-        return HTMLResponse(desk.pages.message(str(fault)), 503)
+        return HTMLResponse(desk.pages.message(str(fault)), status)
 
     return endpoint

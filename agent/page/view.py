@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
-from agent.page.found import Duty, FoundRecording, Standing
+from agent.page.found import FoundRecording, Standing
+from agent.page.found_duty import Duty
 from agent.wire import canonical
 from agent.wire.identifiers import RecordingId, recording_number
 from agent.wire.instant import BEIJING

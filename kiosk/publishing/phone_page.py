@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.duty.case_facts import Label
 from agent.duty.identity_code import DOMAIN, GOOD_FOR, MAX_CHARACTERS, PREFIX, SKEW
-from agent.duty.officers import LABEL_WORDS
+from agent.duty.labels import LABEL_WORDS
 from agent.duty.roster import CHECK_VALID_YEARS, AnnualCheck, Officer, Roster
 from agent.wire.trust import Credential, Role, TrustList
 from kiosk.beijing import minute_text

@@ -10,7 +10,7 @@ The folder is made hidden, then the line in the ledger, then the folder gets its
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agent import durable
 from agent.duty.papers import BESIDE as PAPERS
 from agent.errors import OperatorFault, SenderFault
-from agent.evidence import clip, gm_sums, how_to, how_to_sums, manifest, sidecars, time_stamps
+from agent.evidence import clip, gm_sums, how_to, how_to_signed, how_to_sums, manifest, sidecars, time_stamps
 from agent.evidence.bmff import CHUNK_BYTES, Source
 from agent.evidence.export_report import CERTIFICATE_NAME, MAX_CERTIFICATE_BYTES, PAGE_NAME
 from agent.evidence.grounds import Grounds
+from agent.evidence.how_to import Step
 from agent.evidence.note_findings import NOTES
 from agent.evidence.photo import manifest_as_taken
 from agent.evidence.places import SegmentFile
@@ -188,9 +189,20 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     gm_key = None if beside[gm_sums.SM3SUMS_NAME] is None else _gm_key(segments[0])
     steps = how_to_sums.sums_steps(len(stamped), len(photos), gm_key, _listed(recording, beside[gm_sums.SM3SUMS_NAME]))
-    readable = next((it for it in segments if it.found.fragments), segments[0])
-    page = how_to.how_to_verify(readable.file, readable.found, office.root, beside, sums=steps)
+    readable = [it for it in segments if it.found.fragments] or segments
+    shown, by_hand = readable[0], None
+    if beside[sidecars.SIGNATURE_NAME] is None and shown.found.fragments:
+        shown = readable[-1]
+        by_hand = _rows(how_to_signed.ROWS_NAME, readable, draft)
+    page = how_to.how_to_verify(shown.file, shown.found, office.root, beside, sums=steps, by_hand=by_hand)
     durable.write_bytes(draft / how_to.HOW_TO_NAME, page.encode())
+
+
+def _rows(name: str, segments: Sequence[_Segment], draft: Path) -> list[Step]:
+    """The steps that follow the signatures to every fragment, with the file that they read."""
+    rows = how_to_signed.rows_of(name, [(it.file, it.found) for it in segments])
+    durable.write_bytes(draft / rows.name, rows.content)
+    return list(how_to_signed.signed_steps(segments[-1].file, segments[-1].found, rows))
 
 
 def _listed(recording: Path, sums: bytes | None) -> int:
@@ -228,7 +240,8 @@ def _exact(segment: _Segment, draft: Path, begin: datetime, end: datetime) -> Ta
 def _explain(path: Path, taken: Taken, office: Office) -> None:
     with ExitStack() as stack:
         cut = _segment(path, stack)
-        page = how_to.how_to_verify(cut.file, cut.found, office.root, {}, taken.excerpt)
+        by_hand = _rows(f"{path.stem}.{how_to_signed.ROWS_NAME}", [cut], path.parent)
+        page = how_to.how_to_verify(cut.file, cut.found, office.root, {}, taken.excerpt, by_hand=by_hand)
     durable.write_bytes(path.with_suffix(f".{how_to.HOW_TO_NAME}"), page.encode())
 
 

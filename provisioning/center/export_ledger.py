@@ -1,6 +1,7 @@
 """`exports.jsonl`: one line for every export, each with the hash of the line before; written before anything is handed
 out, so that there is no export without its line."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -24,10 +25,14 @@ def add_line(path: Path, fields: Mapping[str, Any]) -> Digest:
 
     Raises `EnvironmentFault` when the disk refuses, `SenderFault` when the ledger there was changed."""
     with _locked(path) as descriptor:
-        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-        line = canonical.encode({**fields, "previous": check_lines(content)})
+        content = _whole_lines(path, descriptor)
+        try:
+            line = canonical.encode({**fields, "previous": check_lines(content)})
+        except SenderFault as fault:
+            raise SenderFault(f"{path}：{fault}") from fault
         data = line + b"\n"
         if os.pwrite(descriptor, data, len(content)) != len(data):
+            os.ftruncate(descriptor, len(content))
             raise EnvironmentFault(f"{path} 未能写全，未导出。请检查存储空间后重试。")
         os.fsync(descriptor)
     durable.sync_directory(path.parent)
@@ -44,6 +49,22 @@ def check_lines(content: bytes) -> Digest:
     if content and not content.endswith(b"\n"):
         raise SenderFault("导出台账最后一行不完整。请先查明原因。")
     return before
+
+
+def _whole_lines(path: Path, descriptor: int) -> bytes:
+    """The lines. Nothing was handed out for one that a power cut or a full disk left half: it is cut off, and kept
+    beside; one that lacks nothing but its end gets that."""
+    content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    whole, rest = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :]
+    if not rest:
+        return content
+    with contextlib.suppress(SenderFault):
+        canonical.decode_object(rest)
+        os.pwrite(descriptor, b"\n", len(content))
+        return content + b"\n"
+    durable.write_bytes(path.with_name(f"{path.name}.torn-{len(whole)}"), rest, LEDGER_MODE)
+    os.ftruncate(descriptor, len(whole))
+    return whole
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from datetime import date
 from typing import Any
 
 from agent.duty.holdings import Holding, RunLimit, holdings, run_limits
+from agent.duty.labels import LABEL_WORDS
 from agent.duty.ledger import MONTHLY_COLUMNS, monthly_sheet
 from agent.duty.limits import LIMIT_WORDS
 from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
 from agent.duty.record_use import moment
-from agent.duty.review_elements import LABEL_WORDS
 from agent.wire.device_events import DeviceEvent
 
 Row = Mapping[str, Any]

@@ -56,6 +56,8 @@ def write_masked(source: Path, target: Path, masks: tuple[Mask, ...], *, mute: b
     Raises `OperatorFault` when a mask is not inside the picture, `EnvironmentFault` when the film cannot be coded.
     """
     with _media_errors(source), av.open(source) as film, av.open(target, "w", format="mp4") as sink:
+        if not film.streams.video:
+            raise OperatorFault(f"{source.name} 只有声音，没有画面可遮挡，也不能去掉声音。请用 --from、--to 原样截取。")
         video = film.streams.video[0]
         _check(masks, video)
         pictures = sink.add_stream("libx264", rate=video.average_rate or 25, options={"crf": CRF})

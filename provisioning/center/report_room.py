@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from agent.duty.labels import LABEL_WORDS
 from agent.duty.record_counts import Counts
 from agent.duty.record_use import UseTable, moment
 from agent.duty.refusals import refusals
-from agent.duty.review_elements import LABEL_WORDS
 from provisioning.center.cases import CaseRoom
 from provisioning.center.report_plots import WIDTH, plots
 from provisioning.center.use_room import Gathered

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agent.control.messages import DeviceStarted
 from tests.support.commands import run_here
 from tests.support.device import DistrictKeys, RunningDevice
@@ -112,3 +114,16 @@ def test_a_folder_that_one_stands_in_does_not_become_the_device(tmp_path: Path) 
     said = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert said.returncode == 2
     assert "无法读取配置" in said.stderr
+
+
+@pytest.mark.parametrize("words", [("task", "take-out"), ("enrol",)])
+def test_a_pin_that_nobody_types_is_asked_for_in_words(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Without a terminal `enrol` ended with 1 and an English warning."""
+    config = tmp_path / "agent.toml"
+    done = run_here("agent.cli", *words, "--certificate", "示例-000123", "--config", config, given="")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "没有读到 PIN" in done.stderr
+
+
+def test_the_help_does_not_call_a_pin_needed_that_is_asked_for() -> None:
+    assert "[required]" not in run_here("agent.cli", "task", "take-out", "--help").stdout.split("--pin")[1]

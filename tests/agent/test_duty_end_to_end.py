@@ -125,7 +125,7 @@ def test_five_steps_of_two_officers_stand_in_the_recording_and_at_the_centre(sit
     assert any("任务：T-2026-0001" in line for line in lines)
     assert sum(line.startswith("执法人员") for line in lines) == 2
     labels = [line for line in lines if line.startswith("标注")]
-    assert labels in ([], ["标注：clock-unset 时钟未校准"])  # as the clock of this computer is
+    assert labels in ([], ["标注：clock-unset 设备时钟未校准"])  # as the clock of this computer is
     assert any(f"环节 {STEPS[1]}" in line and "共标记 2 次" in line for line in lines)
     assert f"应录环节未标记 2 项：{'、'.join(STEPS[3:])}。" in lines
 

@@ -1,6 +1,7 @@
 """Papers on the disk, on paper and as PDF: a printer that is gone or noisy, changed files, letters that are lacking."""
 
 import hashlib
+import json
 import queue
 from collections.abc import Iterator
 from dataclasses import replace
@@ -185,18 +186,28 @@ def test_without_a_font_the_package_to_install_is_named() -> None:
         write_pdf(PAPER, ())
 
 
-DRAFT = {
-    "begins": "2026-11-22T02:00:00.000Z", "ends": "2026-11-22T02:01:00.000Z", "first": 1, "last": 120,
-    "recording": "REC-0001-R000001", "step": "表明身份",
-}  # fmt: skip
-ANSWER = {"draft": "0123456789abcdef", "lines": [DRAFT, DRAFT], "task": "T-1", "version": 1}
+DRAFT = {"heading": "11-22 10:00:00—10:01:00 REC-0001-R000001 第 1 至 120 段 表明身份"}
+ANSWER = {"author": "示例-000001", "draft": "0123456789abcdef", "lines": [DRAFT, DRAFT], "title": "关键内容　第 1 版"}
 
 
 def test_words_come_back_from_the_file_they_were_written_into() -> None:
     text = draft_text(ANSWER)
-    assert read_words(text) == ("0123456789abcdef", '[["", ""], ["", ""]]')
+    told = read_words(text)
+    assert (told["draft"], told["author"], told["title"]) == ("0123456789abcdef", "示例-000001", "关键内容　第 1 版")
+    assert json.loads(told["lines"]) == [["", "", DRAFT["heading"]]] * 2
     filled = text.replace("\n说明：", "\n说明： 出示证件 ", 1).replace("\n要素：", "\n要素：程序", 1)
-    assert read_words(filled)[1] == '[["出示证件", "程序"], ["", ""]]'
+    assert [words[:2] for words in json.loads(read_words(filled)["lines"])] == [["出示证件", "程序"], ["", ""]]
+
+
+def test_what_a_kill_left_half_written_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    first = Bench(tmp_path, None)
+    first.make()
+    assert first.desk.close(5)
+    half = next((tmp_path / "papers").iterdir()).with_name(".receipt-000019.json.new")
+    half.write_bytes(b"half of a party's na")
+    second = Bench(tmp_path, None)
+    assert second.desk.close(5)
+    assert [path.name for path in half.parent.iterdir()] == [f"{NAME}.json"]
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,14 @@ def test_film_larger_than_any_is_not_read(recording: Path) -> None:
     assert (done.returncode, "GiB" in done.stderr) == (2, True)
 
 
+def test_program_gets_a_line_for_a_path_that_cannot_be_read(recording: Path) -> None:
+    gone = recording.with_name("not there")
+    lines = [json.loads(line) for line in _verify_exactly(gone, recording, "--json").stdout.splitlines()]
+    assert (lines[0]["path"], lines[0]["verdict"]) == (str(gone), "unreadable")
+    assert (len(lines), lines[0]["exit_code"], lines[0]["layers"]) == (2, 2, None)
+    assert "not there" in lines[0]["unread"][0]
+
+
 def test_recording_in_a_folder_with_the_name_of_another_is_told(recording: Path) -> None:
     assert "放错" not in _verify(recording).stdout
     other = recording.rename(recording.with_name("REC-0001-R000002"))

@@ -133,7 +133,7 @@ def test_exact_export_keeps_the_devices_signatures(tmp_path: Path, office: Offic
     assert taken.excerpt is not None
     assert (taken.excerpt.first, taken.excerpt.last) == (3, 4)
     *by_hand, (code, _) = _follow(out, next(out.glob(f"*.{HOW_TO_NAME}")))
-    assert by_hand == [(0, True)] * 7
+    assert by_hand == [(0, True)] * 8
     assert code == 11
     data = (out / taken.file).read_bytes()
     assert verify_excerpt(Source.of_bytes(data), [AUTHORITY.root]) == taken.excerpt
@@ -246,16 +246,30 @@ def test_every_export_is_a_line_of_an_unbroken_ledger(tmp_path: Path, office: Of
     assert hashlib.sha256(content.splitlines()[2]).hexdigest() in (tmp_path / "out" / "2" / PAGE_NAME).read_text()
 
 
-@pytest.mark.parametrize("attack", ["removed", "edited", "torn"])
+@pytest.mark.parametrize(("keep", "left"), [(-1, 3), (-9, 2), (-60, 2)])
+def test_line_that_a_power_cut_left_half_stops_no_later_export(tmp_path: Path, keep: int, left: int) -> None:
+    """Nothing was handed out for it; the half of it is kept beside. One that lacks its end alone stays."""
+    ledger = tmp_path / LEDGER_NAME
+    for number in range(3):
+        add_line(ledger, {"number": number, "reason": "调取" * 20})
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole[:keep])
+    assert add_line(ledger, {"number": 7}) == check_lines(ledger.read_bytes())
+    rows = [json.loads(line)["number"] for line in ledger.read_bytes().splitlines()]
+    assert rows == [*range(left), 7]
+    torn = [it.read_bytes() for it in tmp_path.glob(f"{LEDGER_NAME}.torn-*")]
+    assert torn == ([] if left == 3 else [whole.splitlines(keepends=True)[2][:keep]])
+
+
+@pytest.mark.parametrize("attack", ["removed", "edited"])
 def test_changed_ledger_stops_further_exports(tmp_path: Path, attack: str) -> None:
     ledger = tmp_path / LEDGER_NAME
     for number in range(3):
         add_line(ledger, {"number": number})
     lines = ledger.read_bytes().splitlines(keepends=True)
-    changed = {"removed": [lines[0], lines[2]], "edited": [lines[0].replace(b"0", b"7", 1), *lines[1:]],
-               "torn": [*lines[:2], lines[2][:-1]]}  # fmt: skip
+    changed = {"removed": [lines[0], lines[2]], "edited": [lines[0].replace(b"0", b"7", 1), *lines[1:]]}
     ledger.write_bytes(b"".join(changed[attack]))
-    with pytest.raises(SenderFault, match="台账"):
+    with pytest.raises(SenderFault, match=f"{LEDGER_NAME}：.*台账"):
         add_line(ledger, {"number": 3})
 
 

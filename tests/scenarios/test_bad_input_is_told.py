@@ -100,7 +100,7 @@ def test_a_policy_past_its_end_labels_the_recording_and_is_overseen() -> None:
     yesterday = DutyBench().now().wall - timedelta(days=1)
     bench = on_scene(policy(RULES, effective_until=yesterday), policy(DisclosureKind.RECORDING_LIST))
     assert bench.state["recording"]
-    assert "设备上的执法办法不是最新版" in overseen(bench)
+    assert "设备上的清单已过期" in overseen(bench)
 
 
 def test_a_step_marked_twice_counts_once_and_the_second_mark_is_kept() -> None:

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from agent.duty.asks import What
 from agent.duty.requirements import PolicyEngine
 from agent.duty.tables import import_table
+from agent.wire.device_events import EventType
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.identifiers import District
 from kiosk.publishing.drafting import compose
 from kiosk.publishing.importing import Heading, split
 from kiosk.publishing.table_files import read_rows
 from tests.agent.control.test_policy_desk import Recorder
+from tests.support.duty import FIRST, SECOND, personnel
+from tests.support.duty_bench import DutyBench
 from tests.support.policies import SAMPLE, UNIT, policy
 
 LIST = DisclosureKind.RECORDING_LIST
@@ -56,3 +60,24 @@ def test_clause_2_3_a_matter_recorded_from_beginning_to_end_is_told_from_others(
     engine = PolicyEngine(recorder.shelf.in_force(recorder.now.wall))
     assert engine.requirement("行政强制", "扣押占道经营的工具和物品").whole
     assert not engine.requirement("行政处罚", "各类处罚决定的送达").whole
+
+
+@pytest.mark.parametrize(
+    ("stages", "steps", "starts"), [([], 7, "执法人员抵达现场"), (["留置送达"], 2, "到达送达地点")]
+)
+def test_clause_2_3_a_published_list_is_what_an_officer_is_asked_for_on_scene(
+    stages: list[str], steps: int, starts: str
+) -> None:
+    lists = published(SAMPLE / "policies" / "recording-list-jiaozuo.csv"), policy(DisclosureKind.RECORDING_RULES)
+    bench = DutyBench((personnel(), *lists, policy(DisclosureKind.REASON_CODES)))
+    bench.take_out(FIRST, SECOND)
+    told = bench.pick(category="行政处罚", matter="对擅自占道经营的处罚", stages=stages)["text"]
+    assert f"应录环节 {len(bench.state['steps_required'])} 项" in told
+    assert len(bench.state["steps_required"]) == steps
+    assert bench.state["asked"]["starts"].startswith(starts)
+    recording = bench.record()
+    bench.ask(What.STEP)
+    bench.seal(recording)
+    assert {"party-absent", "not-needed"} <= {it["code"] for it in bench.state["reasons"]}
+    assert bench.ask(What.REASON, reason="not-needed")["done"]
+    assert bench.of(EventType.STEPS_MISSING)[-1]["reason"] == "本次执法无须进行该步骤"

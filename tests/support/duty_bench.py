@@ -138,13 +138,13 @@ class DutyBench:
                 self.notes.append((kind, note))
             case ShowDuty(content):
                 self.state = json.loads(content)
-            case SignIdentity(ask, code):
+            case SignIdentity(ask, code, slip):
                 text = sign_code(code, KEYS.evidence.signer)
-                self.handle(happened.IdentitySigned(ask, code.certificate, code.nonce, text))
+                self.handle(happened.IdentitySigned(ask, code.certificate, code.nonce, text, slip))
             case MakePaper():
                 self.handle(self.disk(effect) or self._made(effect))
-            case PrintPaper(ask, number, name, _, reprint):
-                self.slips.append(self.papers[name].lines(reprint))
+            case PrintPaper(ask, number, name, _, reprint, paper):
+                self.slips.append((paper or self.papers[name]).lines(reprint))
                 self.handle(PaperPrinted(ask, number, reprint, ""))
 
     def _made(self, order: MakePaper) -> PaperMade:

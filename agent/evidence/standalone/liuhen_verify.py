@@ -210,7 +210,7 @@ def trusted_path(chain, roots):
     require(1 <= len(chain) <= 4); path = [x509.load_der_x509_certificate(entry) for entry in chain]; require(all(entry.endswith(b"\0" + it.signature) for entry, it in zip(chain, path, strict=True)))
     part = lambda certificate, kind: certificate.extensions.get_extension_for_class(kind).value; other = lambda root: x509.SubjectKeyIdentifier.from_public_key(root.public_key()).digest != part(path[-1], x509.AuthorityKeyIdentifier).key_identifier
     path.append(next(root for root in [*(sorted(roots, key=other) if len(roots) > 1 else roots), None] if root is None or root.subject == path[-1].issuer)); usage, purposes = part(path[0], x509.KeyUsage), part(path[0], x509.ExtendedKeyUsage)
-    require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
+    require(all(type(it.value) in (x509.KeyUsage, x509.ExtendedKeyUsage, x509.BasicConstraints) for entry in path[:-1] for it in entry.extensions if it.critical)); require(usage.digital_signature and not usage.key_cert_sign and not part(path[0], x509.BasicConstraints).ca and x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36") in purposes)
     for depth, (certificate, issuer) in enumerate(itertools.pairwise(path)):
         limits = certificate.verify_directly_issued_by(issuer) or part(issuer, x509.BasicConstraints)
         require(limits.ca and part(issuer, x509.KeyUsage).key_cert_sign and (limits.path_length is None or depth <= limits.path_length))
@@ -224,7 +224,7 @@ def check_trust(segment, roots, tell):
 def tlv(tag, *inside):
     size = len(body := b"".join(inside)).to_bytes((len(body).bit_length() + 7) // 8)
     return bytes([tag, *((128 | len(size), *size) if len(body) > 127 else (len(body),))]) + body
-def check_signature(p7s, sums, roots, devices, tell):
+def check_signature(p7s, sums, roots, devices, sealed, tell):
     """SHA256SUMS.p7s: CMS (RFC 5652), ES256, two signed attributes; the one form that is written, byte for byte."""
     verdict = "altered"
     try:
@@ -233,7 +233,7 @@ def check_signature(p7s, sums, roots, devices, tell):
         leaf = x509.load_der_x509_certificate(chain[0]); issued = tlv(48, leaf.issuer.public_bytes(), tlv(2, leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)))
         signer = tlv(48, VERSION_1, issued, SHA_256, tlv(160, attributes), ES_256, tlv(4, signature))
         require(p7s == tlv(48, SIGNED_DATA, tlv(160, tlv(48, VERSION_1, tlv(49, SHA_256), tlv(48, DATA), tlv(160, *chain), tlv(49, signer)))))
-        es256(leaf.public_key(), signature, tlv(49, attributes), raw=False); verdict = "untrusted"; require(trusted_path(chain, roots)[0] in devices or not devices)
+        es256(leaf.public_key(), signature, tlv(49, attributes), raw=False); verdict = "untrusted"; name, begin, end = trusted_path(chain, roots); require(name in devices or not devices); require(sealed is None or sealed[3] == "unset" or begin <= EPOCH + timedelta(milliseconds=sealed[1]) <= end)
     except NO: tell(verdict, "SHA256SUMS.p7s: not the signature of this device under the given root 不是该设备在所给根证书下对 SHA256SUMS 的签名")
 def journal_lines(segments):
     """journal.jsonl as the signed fragments say it must be: canonical JSON, each line chained to the one before."""
@@ -257,8 +257,8 @@ def each(folder, names, limit, found, tell):
 def check_sidecars(folder, names, found, segments, roots, intact, tell):
     """Journal, photos and SHA256SUMS with its signature; `found` has the sums of the segments by name."""
     hidden = {it[:-4] for it in names if it.endswith(".enc")} | {"journal.jsonl" for it in names if it.endswith(".mp4.enc")}; named, beside = {event[4] for event in events_of(segments) if event[0] == "photo"}, {}; locked = {bytes(data[40:72]).hex() for _, data in each(folder, [it for it in names if it.startswith("photo-") and it.endswith(".jpg.enc")], MAX_PHOTO + 1024, {}, tell) if data[:8] == b"LIUHENP1"}  # the head tells which photo it is
-    for name, _ in each(folder, [it for it in names if it == "journal.jsonl"], MAX_JOURNAL, found, tell):
-        if intact and sha_of(journal_lines(segments)).hex() != found[name]: tell("altered", "journal.jsonl is not what the segments say 与录像中签名的日志不符")
+    for _, told in each(folder, [it for it in names if it == "journal.jsonl"], MAX_JOURNAL, found, tell):  # begins with what the segments say, or with something else
+        if intact and (at := functools.reduce(lambda at, line: at + len(line) if at >= 0 and told[at:at + len(line)] == line else -1, journal_lines(segments), 0)) < len(told): tell("altered" if at < 0 else "missing", "journal.jsonl is not what the segments say, or tells of more 与录像中签名的日志不符，或还记有后面的片段")
     for name, data in each(folder, [it for it in names if it in ("SHA256SUMS", "SHA256SUMS.p7s")], MAX_SIDECAR, {}, tell): beside[name] = bytes(data)
     sums, devices = beside.get("SHA256SUMS", b""), {segment["opening"]["device"] for segment in segments}
     lines = [re.fullmatch(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,127})", line) for line in sums.decode("ascii", "replace").splitlines()]; told = {line[2]: line[1] for line in lines if line}
@@ -271,7 +271,7 @@ def check_sidecars(folder, names, found, segments, roots, intact, tell):
     if not told or None in lines or len(lines) > MAX_SUMS or len({line[0] for line in lines}) > len(told): return tell("altered", "SHA256SUMS: not in its form 格式不对") if "SHA256SUMS" in beside else None
     for name in sorted(found.keys() | told.keys()):
         if found.get(name, "") not in (told.get(name), None) and (name in found or name not in hidden): tell("altered" if name in found else "missing", f"{name}: not as SHA256SUMS says 与 SHA256SUMS 不符")
-    if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, tell)
+    if "SHA256SUMS.p7s" in beside: check_signature(beside["SHA256SUMS.p7s"], sums, roots, devices, next((it["seal"]["at"] for it in reversed(segments) if it["seal"]), None), tell)
 def verify(path, roots):
     """(verdict, findings, segments) of a folder, or of one file by itself."""
     findings, found, segments, whole, tell = [], {}, [], path.is_dir(), lambda verdict, text: findings.append((verdict, text)); names, folder = (sorted(it.name for it in path.iterdir()), path) if whole else ([path.name], path.parent)
@@ -281,7 +281,7 @@ def verify(path, roots):
         segment = read_segment(name, data, whole, tell); segments += [segment] if segment else []
         if segment and segment["unstamped"]: found[name] = sha(data[:segment["at"]], segment["unstamped"], data[segment["at"] + MANIFEST_BYTES:]).hex()  # the list is of the files as they were sealed
     if not whole and findings and findings[0][0] == "unreadable": raise OSError(findings[0][1])
-    if whole and not found and not locked: tell("missing", "no segments in this folder 文件夹中没有任何分段文件")
+    if whole and not found and not locked: tell(*(("unreadable", "a masked film, for C2PA software 遮挡片段，请用 C2PA 软件") if any(it.startswith("masked-") for it in names) else ("missing", "no segments in this folder 文件夹中没有任何分段文件")))
     segments.sort(key=lambda it: it["number"]); check_recording(segments, whole and not any(it.endswith(".mp4.enc") for it in locked), tell); intact = not any(verdict in ("altered", "missing", "untrusted", "unreadable") for verdict, _ in findings)
     if whole: check_sidecars(path, names, found, segments, roots, intact, tell)
     [check_trust(segment, roots, tell) for segment in segments]; return max((verdict for verdict, _ in findings), key=RANK.index, default="complete"), findings, segments
@@ -291,7 +291,7 @@ def main():
     asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
     try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.open("rb").read(MAX_SIDECAR))]
     except (OSError, ValueError) as error: parser.exit(2, f"{error}\n")
-    for path in asked.paths:
+    for path in [part for it in asked.paths for part in (it.is_dir() and not any(it.glob("segment-*")) and sorted(it.glob("excerpt-*.mp4"))) or [it]]:
         try: verdict, findings, segments = verify(path, roots)
         except (OSError, ValueError) as error: worst = max(worst, "unreadable", key=RANK.index); print(plain_text(str(error)), file=sys.stderr); continue  # the others are still judged
         count, worst = sum(len(segment["rows"]) for segment in segments), max(worst, verdict, key=RANK.index)

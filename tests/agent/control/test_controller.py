@@ -113,7 +113,8 @@ def test_a_stop_waits_for_the_seal_and_then_ends() -> None:
     bench.handle(happened.ButtonPressed(bench.clock.read()))
     begun_ns = bench.clock.read().monotonic_ns
     recording = recording_id(KEYS.device, 1)
-    assert bench.handle(happened.StopRequested())[1:] == [StopRecording(recording, "shutdown")]
+    _, stop, *kept = bench.handle(happened.StopRequested())
+    assert (stop, [type(it) for it in kept]) == (StopRecording(recording, "shutdown"), [StoreNote, ShowDuty])
     sealed = happened.RecordingSealed(recording, 1, 1, GENESIS, 500, 9, "shutdown", False, 0, bench.clock.read())
     effects = bench.handle(sealed)
     kinds = [type(effect) for effect in effects]
@@ -139,7 +140,7 @@ def test_a_dead_courier_seals_the_recording_and_ends_the_process() -> None:
     bench = Bench()
     bench.handle(happened.ButtonPressed(bench.clock.read()))
     effects = bench.handle(happened.CourierDied("paho", "ValueError"))
-    assert [type(effect) for effect in effects] == [RaiseAlarm, NoteHealth, StopRecording]
+    assert [type(effect) for effect in effects] == [RaiseAlarm, NoteHealth, StopRecording, StoreNote, ShowDuty]
     ended = happened.RecordingFailed(None, "线程没了", bench.clock.read())
     assert bench.handle(ended)[-1] == Finish(4, bench.clock.read().monotonic_ns + STOP_NS)
 

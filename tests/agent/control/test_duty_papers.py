@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from agent.control.messages import AsksRead, FragmentStored, RecordingSealed
-from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted
+from agent.control.paper_acts import MakePaper, PaperNotMade, PaperNotPrinted, PrintPaper
 from agent.duty.asks import Ask, What
 from agent.duty.case_assembly import SeenRecording, assemble_case
 from agent.duty.documents import check_against_paper
+from agent.duty.identity_code import check_code
 from agent.duty.key_content import check_sheet, open_sheet
 from agent.duty.party_receipt import open_receipt
 from agent.duty.shift import parse_shift
@@ -240,6 +241,28 @@ def test_an_unset_clock_stands_on_every_paper_and_stops_none(scene: DutyBench) -
     names = [document(scene)["name"], scene.ask(What.RECEIPT)["name"]]
     names.append(scene.ask(What.CONFIRM, served="当事人拒签")["name"])
     assert all("时钟未校准" in scene.papers[name].text for name in names)
+
+
+def test_a_code_on_a_slip_is_whole_says_when_it_ends_and_is_kept_nowhere(scene: DutyBench) -> None:
+    answer = scene.ask(What.SHOW_IDENTITY, print="yes")
+    assert (answer["done"], "已打印 身份码" in answer["text"]) == (True, True)
+    (slip,) = scene.slips
+    (order,) = [effect for effect in scene.seen if isinstance(effect, PrintPaper)]
+    assert order.paper is not None
+    checked = check_code(
+        order.paper.code, trust=KEYS.trust, now=scene.now().wall, place=KEYS.authority.district, roster=None
+    )
+    assert checked.code.certificate == FIRST
+    assert any(line.startswith("有效至 ") for line in slip)
+    assert any("示例甲123" in line for line in slip)
+    assert (scene.papers, scene.state["papers"]) == ({}, [])
+    assert len(scene.of(EventType.IDENTITY_SHOWN)) == 1
+
+
+def test_a_slip_of_a_code_says_that_a_clock_is_not_set(scene: DutyBench) -> None:
+    scene.state_of_clock = TimeState.UNSET
+    scene.ask(What.SHOW_IDENTITY, print="yes")
+    assert any("时钟未校准" in line for line in scene.slips[0])
 
 
 def worded(answer: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ import pytest
 
 from agent.duty.case_assembly import SeenRecording, assemble_case, recordings_of, tasks_of
 from agent.duty.case_facts import Label, Served
+from agent.duty.labels import LABEL_WORDS
 from agent.duty.record_counts import UsedCase
 from agent.duty.record_use import Use, tables
-from agent.duty.review_elements import LABEL_WORDS, review_elements
+from agent.duty.review_elements import review_elements
 from agent.errors import SenderFault
 from agent.wire.device_events import GENESIS, DeviceEvent, EventType
 from agent.wire.identifiers import DeviceId, District

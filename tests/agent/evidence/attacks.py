@@ -272,8 +272,11 @@ def _signers() -> dict[str, Folder]:
         "of another device": AUTHORITY.signer("REC-0002"),
         "for TLS": AUTHORITY.signer(usage=[ExtendedKeyUsageOID.CLIENT_AUTH]),
         "out of date": AUTHORITY.signer(days=1),
+        "with a critical unknown": AUTHORITY.signer(critical="1.3.6.1.4.1.99999.7"),
     }
     made = {f"certificate {name}": folder(bench := Bench(signer), bench.sealed()) for name, signer in signers.items()}
+    for name in ("out of date", "with a critical unknown"):
+        made[f"sums signed by one {name}"] = folder(bench := new(), bench.sealed(), signer=signers[name])
     bench = Bench(STRANGERS.signer())
     made["certificate of another device, no sidecars"] = {
         "segment-0001.mp4": Bench(signers["of another device"]).sealed()

@@ -54,6 +54,7 @@ class Authority:
         days: int = 9000,
         usage: Sequence[x509.ObjectIdentifier] = EVIDENCE_USAGE,
         key_of: str = "",
+        critical: str = "",
     ) -> KeySigner:
         key = private_key(f"leaf {key_of or name}")
         builder = (
@@ -62,6 +63,9 @@ class Authority:
             .add_extension(_usage(signing=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage(list(usage)), critical=False)
         )
+        if critical:  # an extension that nobody knows
+            unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier(critical), b"\x05\0")
+            builder = builder.add_extension(unknown, critical=True)
         leaf = _signed(builder, key, self.issuing_key)
         return KeySigner(key, (leaf.public_bytes(Encoding.DER), self.issuing.public_bytes(Encoding.DER)))
 

@@ -361,6 +361,17 @@ def test_countersignature_of_a_revoked_recorder_is_no_witness(centre: Centre, be
     assert centre.report(data, lines=[centre.sealed_trust, early]).verdict is Verdict.UNTRUSTED
 
 
+def test_witness_of_a_revoked_recorder_is_none(centre: Centre, bench: Bench) -> None:
+    """The same word, sealed by itself instead of told as an event."""
+    data = bench.sealed()
+    centre.follow(bench)
+    centre.revoked_at = NOW - timedelta(hours=1)
+    centre.witness(bench, 6, after=timedelta(hours=-2), by=centre.second, witness=SECOND)
+    assert centre.report(data).verdict is Verdict.COMPLETE
+    centre.second_revoked_at = NOW - timedelta(minutes=90)
+    assert centre.report(data).verdict is Verdict.UNTRUSTED
+
+
 def test_witness_of_a_later_segment_saw_the_earlier_ones_as_well(centre: Centre, bench: Bench) -> None:
     """Through the chain: the head it saw contains them. The device's own clock was never set."""
     bench.now = replace(bench.now, state=TimeState.UNSET, error_ms=None)

@@ -11,6 +11,7 @@ import pytest
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.how_to import ALONE_NAME, ANSWER, COMMAND, HOW_TO_NAME, how_to_verify
+from agent.evidence.how_to_signed import ROWS_NAME, rows_of, signed_steps
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import examine
 from tests.agent.evidence.attacks import AUTHORITY, Folder, recordings
@@ -27,7 +28,13 @@ def _exported(place: Path, folder: Folder) -> Path:
     for name, data in folder.items():
         (place / name).write_bytes(data)
     file = SegmentFile("segment-0001.mp4", Source.of_bytes(folder["segment-0001.mp4"]))
-    page = how_to_verify(file, examine(file.source), AUTHORITY.root, {name: folder.get(name) for name in SIDECARS})
+    by_hand, found = None, examine(file.source)
+    if "SHA256SUMS.p7s" not in folder:
+        rows = rows_of(ROWS_NAME, [(file, found)])
+        (place / ROWS_NAME).write_bytes(rows.content)
+        by_hand = signed_steps(file, found, rows)
+    beside = {name: folder.get(name) for name in SIDECARS}
+    page = how_to_verify(file, found, AUTHORITY.root, beside, by_hand=by_hand)
     (place / HOW_TO_NAME).write_text(page, encoding="utf-8")
     (place / "root.pem").write_bytes(AUTHORITY.root_pem)
     shutil.copy(ALONE, place / ALONE_NAME)
@@ -66,8 +73,30 @@ def test_unsealed_recording_of_a_dead_device_verifies_by_the_page_alone(tmp_path
     place = _exported(tmp_path, RECORDINGS[name])
     assert "没有签名的散列清单" in (place / HOW_TO_NAME).read_text(encoding="utf-8")
     *by_hand, alone = follow(place).values()
-    assert by_hand == [(0, True)] * 7
+    assert by_hand == [(0, True)] * 8
     assert alone == (code, True)
+
+
+@pytest.mark.parametrize("name", ["clock never set", "one segment"])
+def test_recording_of_a_clock_that_was_never_set_verifies_by_the_page(tmp_path: Path, name: str) -> None:
+    """Its certificates are asked about today: nobody knows when it was."""
+    results = follow(_exported(tmp_path, RECORDINGS[name]))
+    assert set(results.values()) == {(0, True)}, results
+
+
+@pytest.mark.parametrize("at", ["media", "journal", "last", "manifest"])
+def test_change_in_a_dead_devices_recording_is_noticed_by_hand(tmp_path: Path, at: str) -> None:
+    """Without the last step, which is a program of ours: dd, sha256sum and openssl alone."""
+    folder = RECORDINGS["never sealed"]
+    place, data = _exported(tmp_path, folder), folder["segment-0001.mp4"]
+    records = examine(Source.of_bytes(data)).fragments
+    claim = data.index(b"c2pa.claim.v2") + 200
+    offset = {"media": records[2].media_offset + 900, "journal": records[2].media_offset - 60,
+              "last": records[-1].media_offset - 60, "manifest": claim}[at]  # fmt: skip
+    (place / "segment-0001.mp4").write_bytes(flipped(data, offset))
+    *by_hand, _ = follow(place).values()
+    assert not all(told for _, told in by_hand)
+    assert len((place / HOW_TO_NAME).read_text(encoding="utf-8").splitlines()) <= MAX_PAGE_LINES
 
 
 def test_command_whose_answer_is_not_told_leaves_nobody_guessing(tmp_path: Path) -> None:

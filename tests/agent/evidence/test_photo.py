@@ -16,10 +16,13 @@ from agent.evidence.bmff import Source
 from agent.evidence.grounds import Grounds
 from agent.evidence.photo import AlteredPhoto, open_photo, parse_statement, sign_photo
 from agent.evidence.photo_report import recording_photo_findings, verify_photo
+from agent.evidence.places import SegmentFile
 from agent.evidence.position import SIMULATED, Position
 from agent.evidence.report import Verdict
+from agent.evidence.verify import examine_files
+from agent.wire.identifiers import device_id
 from agent.wire.instant import TimeState
-from tests.agent.evidence.bench import NOW, Authority, flipped, make_authority
+from tests.agent.evidence.bench import NOW, Authority, Bench, flipped, make_authority
 from tests.agent.evidence.foreign import EVIDENCE_OIDS
 from tests.agent.evidence.photos import PLACE, photo, picture, statement
 from tests.agent.evidence.telling import Centre
@@ -155,8 +158,23 @@ def test_photo_by_a_key_revoked_before_it_was_taken_is_untrusted(
     assert report.verdict is told
     assert any("吊销" in line for line in report.trust.lines)
     beside = {"x.jpg": Source.of_bytes(signed)}
-    found = list(recording_photo_findings(beside, PLACE.recording, [authority.root], NOW, Grounds(trust)))
+    film = SegmentFile("segment-0001.mp4", Source.of_bytes(Bench(authority.signer()).sealed()))
+    segments = examine_files([film])
+    found = list(recording_photo_findings(beside, segments, [authority.root], NOW, Grounds(trust)))
     assert [finding.verdict for finding in found] == [told]
+
+
+def test_photo_by_another_device_that_claims_this_recording_is_no_part_of_it(authority: Authority) -> None:
+    """Two good keys: whoever has the second recorder makes a picture for the film of the first."""
+    film = SegmentFile("segment-0001.mp4", Source.of_bytes(Bench(authority.signer()).sealed()))
+    other = device_id("REC-0002")
+    photos = {
+        "own.jpg": photo(authority.signer()),
+        "other.jpg": sign_photo(picture(), replace(statement(), device=other), authority.signer(other)),
+    }
+    beside = {name: Source.of_bytes(data) for name, data in photos.items()}
+    found = list(recording_photo_findings(beside, examine_files([film]), [authority.root], NOW))
+    assert [(it.verdict, it.text.partition("：")[0]) for it in found] == [(Verdict.ALTERED, "other.jpg")]
 
 
 def test_photo_by_a_revoked_key_whose_clock_was_not_set_is_untrusted(authority: Authority) -> None:

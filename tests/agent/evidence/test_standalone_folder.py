@@ -17,7 +17,7 @@ from agent.errors import OperatorFault
 from agent.evidence.bmff import Source
 from agent.evidence.encrypted_photo import encrypt_photo
 from agent.evidence.grounds import Grounds
-from agent.evidence.journal import PHOTO, JournalEvent
+from agent.evidence.journal import PHOTO, JournalEvent, Reason
 from agent.evidence.report import Verdict
 from agent.evidence.sidecars import journal_lines, sha256sums, sign_sums
 from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
@@ -82,6 +82,31 @@ def test_genuine_photo_whose_film_is_gone_is_not_called_a_stranger(alone: Module
     report = judge_path(folder, basis, lambda _: None).report
     assert (report.verdict, _judged(alone, folder)[0]) == (Verdict.MISSING, "missing")
     assert "混入" not in str(report.as_json())
+
+
+def test_last_segment_that_was_not_copied_is_missing_and_its_journal_not_called_altered(
+    alone: ModuleType, tmp_path: Path
+) -> None:
+    bench = Bench(AUTHORITY.signer())
+    # The first one does not say that another follows: only the lists beside it do.
+    files = {"segment-0001.mp4": bench.sealed(Reason.CAMERA_LOST), "segment-0002.mp4": bench.sealed()}
+    files["journal.jsonl"] = journal_lines(bench.records)
+    files["SHA256SUMS"] = sha256sums({name: _sum(data) for name, data in files.items()})
+    files["SHA256SUMS.p7s"] = sign_sums(files["SHA256SUMS"], bench.signer)
+    place = tmp_path / "REC-0001-R000001"
+    place.mkdir()
+    for name, data in files.items():
+        (place / name).write_bytes(data)
+    (place / "segment-0002.mp4").unlink()
+    basis = Basis((AUTHORITY.root,), Grounds(), NOW)
+    for gone in ((), SUMS):
+        for name in gone:
+            (place / name).unlink()
+        report = judge_path(place, basis, lambda _: None).report
+        assert (report.verdict, _judged(alone, place)[0]) == (Verdict.MISSING, "missing")
+    (place / "journal.jsonl").write_bytes(files["journal.jsonl"].replace(b"R000001", b"R000007"))
+    report = judge_path(place, basis, lambda _: None).report
+    assert (report.verdict, _judged(alone, place)[0]) == (Verdict.ALTERED, "altered")
 
 
 def test_photo_that_the_journal_names_needs_no_sums(alone: ModuleType, folder: Path) -> None:

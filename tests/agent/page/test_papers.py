@@ -17,7 +17,7 @@ from agent.duty.asks import Answer, Ask, parse_ask
 from agent.duty.limits import MEETABLE
 from agent.duty.papers import Paper, paper_of
 from agent.duty.party_receipt import sign_receipt
-from agent.page.found import MEET
+from agent.page.found_duty import MEET
 from tests.agent.duty.test_documents import made
 from tests.agent.duty.test_party_receipt import RECEIPT
 from tests.agent.evidence.bench import make_authority
@@ -35,6 +35,7 @@ class Agent:
 
     def __init__(self, state: Path) -> None:
         self.folder, self.asked, self._done = AskedFolder(state), list[Ask](), threading.Event()
+        self._held = threading.Event()
         self.answers = {
             "print": Answer(True, "已打印。", {}),
             "receipt": Answer(True, "已出具。", {"name": "receipt-000007"}),
@@ -44,6 +45,7 @@ class Agent:
     def __enter__(self) -> Self:
         self.folder.prepare()
         self._thread.start()
+        assert self._held.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,6 +55,7 @@ class Agent:
     def _serve(self, state: Path) -> None:
         told: dict[str, object] = {}
         with state_lock.hold(state):
+            self._held.set()
             while not self._done.wait(0.01):
                 taken = self.folder.take()
                 for data in [taken.content] if isinstance(taken, AsksRead) else ():

@@ -10,7 +10,8 @@ from agent.errors import OperatorFault
 from agent.evidence.report import Layer, Status
 from agent.evidence.verify import verify_recording
 from agent.page.examiner import told_lines
-from agent.page.found import Duty, FoundRecording, Standing, read_duty
+from agent.page.found import FoundRecording, Standing
+from agent.page.found_duty import Duty, read_duty
 from agent.page.lockout import LONGEST_WAIT_S, NANOSECONDS, Lockout, wait_s
 from agent.page.pin import PinFile
 from agent.page.server import doorway
