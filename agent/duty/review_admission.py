@@ -27,6 +27,17 @@ def must_be_reviewed(facts: CaseFacts, rules: ReviewRules, settled: str = "") ->
     return bool(facts.major) or rules.scope is Scope.ALL or (bool(facts.major_open) and not settled.strip())
 
 
+def barred(review: Review, facts: CaseFacts, rules: ReviewRules) -> frozenset[Move]:
+    """The moves that the flow has next and that would be refused whatever is written in them: nobody is offered a
+    decision of what must be reviewed first, nor an opinion or a decision on facts that have changed."""
+    found = set()
+    if review.stage is Stage.UNSUBMITTED and (facts.major or rules.scope is Scope.ALL):
+        found.add(Move.DECIDE)
+    if review.facts is not None and review.facts != case_digest(facts):
+        found |= {Move.APPROVE, Move.OBJECT, Move.DECIDE}
+    return frozenset(found)
+
+
 def submission(facts: CaseFacts, materials: Iterable[str], text: str = "") -> dict[str, Any]:
     """The body of a 送审: what is submitted, by its digest, and which materials come with it."""
     return {

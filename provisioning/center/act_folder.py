@@ -1,6 +1,7 @@
 """Signed acts on the disk: a file each, `001.dsse` and on, in a folder of their subject; never changed, only added.
 
-What the rules refused lies beside them, `refused-001.json` and on: who tried what, when, and why not."""
+What the rules refused lies beside them, `refused-001.json` and on: who tried what, when, and why not. These are
+the centre's own notes: neither signed nor chained, they oversee and prove nothing."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ MAX_REFUSED = 100  # ours, of one subject: whoever tries again and again shows t
 
 @dataclass(frozen=True)
 class RefusedAct:
-    """An act that its person signed and the rules refused."""
+    """An act that its person signed, or was about to sign on the page, and the rules refused."""
 
     by: str
     kind: str
@@ -78,12 +79,15 @@ class ActFolder:
         try:
             return admit(acts, signed)
         except SenderFault as fault:
-            number = 1 + sum(1 for _ in folder.glob("refused-*.json"))
-            if number <= MAX_REFUSED:
-                act = signed.act
-                told = {"at": canonical.timestamp(act.at), "by": act.by, "kind": act.kind, "why": str(fault)}
-                durable.write_bytes(folder / f"refused-{number:03}.json", canonical.encode(told), durable.SHARED)
+            act = signed.act
+            _note(folder, RefusedAct(act.by, act.kind, act.at, str(fault)))
             raise
+
+    def note(self, subject: str, tried: RefusedAct) -> None:
+        """Keep what somebody who is signed in tried and the rules refused before he signed it."""
+        folder = durable.make_directory(self.folder(subject))
+        with durable.exclusive(folder):
+            _note(folder, tried)
 
     def add(
         self,
@@ -134,6 +138,13 @@ class ActFolder:
             state = self._admitted(folder, acts, signed, admit)
             _keep(folder, signed.act.number, envelope, ground)
         return state
+
+
+def _note(folder: Path, tried: RefusedAct) -> None:
+    number = 1 + sum(1 for _ in folder.glob("refused-*.json"))
+    if number <= MAX_REFUSED:
+        told = {"at": canonical.timestamp(tried.at), "by": tried.by, "kind": tried.kind, "why": tried.why}
+        durable.write_bytes(folder / f"refused-{number:03}.json", canonical.encode(told), durable.SHARED)
 
 
 def _keep(folder: Path, number: int, envelope: bytes, ground: bytes) -> None:

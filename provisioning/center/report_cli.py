@@ -29,7 +29,7 @@ def report(
     archive = None if key is None else read_private_key(key)
     room = CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
     found = gather(room)
-    counts, made = count(found.cases, room.now), tables(found.cases)
+    counts, made = count(found.cases, room.now), tables(found.cases, room.now)
     durable.make_directory(out)
     files = [write_table(out / it.use.value, it.columns, it.rows) for it in made]
     page = write_page(out / "report.html", "use.html", report_shown(room, found, counts, made))

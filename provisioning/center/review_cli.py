@@ -13,7 +13,15 @@ from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest, case_json
 from agent.duty.case_papers import lacking, text_rate
 from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
-from agent.duty.review_admission import decision, must_be_reviewed, opinion, overtaken, submission
+from agent.duty.review_admission import (
+    barred,
+    decision,
+    missing_materials,
+    must_be_reviewed,
+    opinion,
+    overtaken,
+    submission,
+)
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
@@ -70,7 +78,7 @@ def show(task: Task, config: Config, recordings: Recordings, as_json: Json = Fal
         lines += [f"     {'✗' if line.against else '·'} {line.text}" for line in element.lines]
     changed = overtaken(review, case_digest(facts))
     lines[1:1] = [line for line in (changed, ruling.told) if line]
-    tell("\n".join([*lines, _next(review, rules)]), _facts_json(facts, review, rules), as_json=as_json)
+    tell("\n".join([*lines, _next(review, facts, rules)]), _facts_json(facts, review, rules), as_json=as_json)
 
 
 @app.command(
@@ -111,9 +119,10 @@ def act(
             body = decision(facts, document, text, settled)
     after = room.act(task, done, body, read_signer(key, chain), facts)
     rules = room.rules(facts.unit)
-    tell(
-        f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{_next(after, rules)}", _state(after), as_json=as_json
-    )
+    absent = missing_materials(body["materials"], rules) if done is Move.SUBMIT else ()
+    lacks = f"缺少材料：{'、'.join(absent)}，审核人可退回补正。" if absent else ""
+    told = f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{lacks}{_next(after, facts, rules)}"
+    tell(told, {**_state(after), "missing_materials": absent}, as_json=as_json)
 
 
 @app.command(epilog="例：liuhen-center review sign T-2026-0001.002.accept.json --key examiner.key --chain examiner.pem")
@@ -214,8 +223,10 @@ def _entries(path: Path | None) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _next(review: Review, rules: ReviewRules) -> str:
-    allowed = "、".join(f"{MOVE_WORDS[move]}（{move}）" for stage, move in FLOW if stage is review.stage)
+def _next(review: Review, facts: CaseFacts, rules: ReviewRules) -> str:
+    closed = barred(review, facts, rules)
+    moves = [move for stage, move in FLOW if stage is review.stage and move not in closed]
+    allowed = "、".join(f"{MOVE_WORDS[move]}（{move}）" for move in moves)
     due = [turn.due for turn in turns(review, rules) if turn.ended is None]
     limit = f"期限 {due[-1].astimezone(BEIJING):%Y-%m-%d}。" if due and due[-1] else ""
     return f"下一步：{allowed or '无，已办结'}。{limit}"

@@ -6,14 +6,13 @@ from datetime import datetime
 from html import escape
 
 from agent.duty.act_bodies import Judged, parse_findings
-from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
+from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span, StepFact
 from agent.duty.case_json import case_digest
 from agent.duty.case_papers import CasePaper
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
 from agent.duty.review_admission import act_words, must_be_reviewed, overtaken
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Stage
-from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES
 from agent.wire.instant import BEIJING
 from provisioning.center.review_papers import documents, materials, texts
@@ -145,7 +144,7 @@ def _recording(it: RecordingFact) -> str:
 
 
 def _stretches(facts: CaseFacts) -> str:
-    told = [(f"环节：{step.step}", step.span) for step in facts.steps]
+    told = [(_mark(step), step.span) for step in facts.steps]
     told += [(_gap(gap), gap.span) for gap in facts.gaps]
     told += [(f"文书：{paper.number}", paper.span) for paper in facts.documents if paper.span is not None]
     rows = [
@@ -157,8 +156,11 @@ def _stretches(facts: CaseFacts) -> str:
 
 
 def _gap(gap: GapFact) -> str:
-    codes = {reason.value: words for reason, words in REASON_NAMES.items()}
-    return f"中断：{codes.get(gap.reason, gap.reason or '原因不明')}（{'已说明' if gap.explained else '没有说明'}）"
+    return f"中断：{gap.told}（{'已说明' if gap.explained else '没有说明'}）"
+
+
+def _mark(step: StepFact) -> str:
+    return f"环节：{step.step}{f'（另重复标记 {step.repeated} 次）' if step.repeated else ''}"
 
 
 def _acts(it: Dossier) -> str:

@@ -248,7 +248,7 @@ def test_a_text_that_is_not_there_is_listed_as_absent_and_why(
     assert check_packet(packet, root).absent == tuple(office.papers)
     room = office.room()
     facts = room.facts(TASK)
-    row = tables([UsedCase(facts, papers=room.papers(facts))])[list(Use).index(Use.FILES)].rows[0]
+    row = tables([UsedCase(facts, papers=room.papers(facts))], room.now)[list(Use).index(Use.FILES)].rows[0]
     assert (row["文书原文在案"], said in row["缺原文的文书"]) == ("0/1", True)
 
 

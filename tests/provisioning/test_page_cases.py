@@ -229,6 +229,28 @@ async def test_what_the_rules_refuse_is_told_before_anybody_signs_it(page: CaseP
     assert page.office.room().folder.envelopes(TASK) == []
 
 
+async def test_whoever_tries_on_the_page_what_the_rules_refuse_stands_in_the_report(page: CasePage) -> None:
+    """As on the command line: a handler who would review, though nothing of it was ever signed."""
+    await page.sign(HANDLER, "submit", material=list(MATERIALS))
+    assert (await page.draft(HANDLER, "accept"))[0] == 409
+    (tried,) = page.office.room().folder.refused(TASK)
+    assert (tried.by, tried.kind) == (HANDLER, "accept")
+    assert f"{HANDLER} 于" in (await page.ask("/reports", page.cookie(Role.REVIEWER)))[1]
+
+
+async def test_a_decision_that_would_be_refused_is_not_offered(page: CasePage) -> None:
+    cookie = page.cookie(Role.REVIEWER)
+    assert 'value="decide"' not in (await page.ask(f"/review/{TASK}", cookie))[1]
+    await page.sign(HANDLER, "submit", material=[])
+    assert "缺少材料" in (await page.ask(f"/review/{TASK}", cookie))[1]
+    await page.sign(EXAMINER, "accept")
+    assert 'value="approve"' in (await page.ask(f"/review/{TASK}", cookie))[1]
+    number = page.office.room().facts(TASK).documents[0].number
+    page.office.tell((90, EventType.DOCUMENT_SERVED, {"task": TASK, "number": number, "served": "当事人拒签"}))
+    shown = (await page.ask(f"/review/{TASK}", cookie))[1]
+    assert ('value="approve"' in shown, 'value="return"' in shown) == (False, True)
+
+
 async def test_an_opinion_with_an_element_left_out_is_no_opinion(page: CasePage) -> None:
     await page.sign(HANDLER, "submit", material=list(MATERIALS))
     await page.sign(EXAMINER, "accept")

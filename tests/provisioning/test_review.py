@@ -262,14 +262,18 @@ def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: Re
         return run("act", TASK, move, *where, "--key", str(key), "--chain", str(chain), *more)
 
     assert "未送审" in run("list", *where)
-    assert "须法制审核" in run("show", TASK, *where)
-    assert "待受理" in act(HANDLER, "submit", *(it for name in MATERIALS for it in ("--material", name)))
+    shown = run("show", TASK, *where)
+    assert ("须法制审核" in shown, "submit" in shown, "decide" in shown) == (True, True, False)
+    told = act(HANDLER, "submit", "--material", MATERIALS[0])
+    assert ("待受理" in told, f"缺少材料：{MATERIALS[1]}" in told.replace("\n", "")) == (True, True)
+    act(EXAMINER, "return", "--text", "缺材料")
+    assert "缺少材料" not in act(HANDLER, "submit", *(it for name in MATERIALS for it in ("--material", name)))
     act(EXAMINER, "accept")
     assert "审核完结" in act(EXAMINER, "approve", "--findings", str(opinions))
     assert "已决定" in act(LEADER, "decide", "--text", "同意", "--document", "星综执罚〔2026〕REC-0001-0001号")
     run("packet", TASK, *where, "--out", str(tmp_path / "包"))
     told = json.loads(run("check", str(tmp_path / "包"), "--root", str(office.root), "--json"))
-    assert (told["stage"], len(told["acts"])) == ("已决定", 4)
+    assert (told["stage"], len(told["acts"])) == ("已决定", 6)
 
 
 def test_facts_that_changed_after_the_decision_are_not_printed_under_the_old_opinion(

@@ -16,11 +16,12 @@ from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest
 from agent.duty.record_use import moment
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, turns
-from agent.duty.review_admission import act_words, missing_materials, must_be_reviewed, overtaken
+from agent.duty.review_admission import act_words, barred, missing_materials, must_be_reviewed, overtaken
 from agent.duty.review_elements import QUESTIONS, review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.wire.acts import Act
+from provisioning.center.act_folder import RefusedAct
 from provisioning.center.cases import CaseRoom
 from provisioning.center.page.act_forms import Given, draft_act, move_of, open_moves
 from provisioning.center.page.door import Page, Visitor
@@ -63,12 +64,13 @@ class ReviewPages:
         facts, review = self._case(room, task)
         ruling = room.ruling(facts.unit)
         rules = ruling.rules
+        moves = open_moves(review, barred(review, facts, rules))
         shown = {
             "here": Page.REVIEW, "task": task, "facts": facts, "review": review, "rules": rules, "told": told,
             "changed": [it for it in (overtaken(review, case_digest(facts)), ruling.told) if it],
             "must": must_be_reviewed(facts, rules), "elements": review_elements(facts), "papers": room.papers(facts),
             "acts": [_act_row(it.act, ROLE_WORDS[it.role]) for it in review.acts],
-            "turns": _turn_rows(review, rules, room.now), "moves": open_moves(review), "outcomes": list(Outcome),
+            "turns": _turn_rows(review, rules, room.now), "moves": moves, "outcomes": list(Outcome),
             "findings": list(Finding), "acting": visitor.may(Page.ACT), "absent": _absent(review, rules),
         }  # fmt: skip
         return self.frame.page("matter.html", f"法制审核 {task}", visitor, shown)
@@ -87,7 +89,12 @@ class ReviewPages:
         submitting = move_of(next(iter(given.get("move", ())), "")) is Move.SUBMIT
         facts = room.facts(task, next(iter(given.get("transfer", ())), "") if submitting else None)
         review, rules = room.review(task), room.rules(facts.unit)
-        return draft_act(given, visitor.name, review, facts, rules, room.trust, room.now)
+        try:
+            return draft_act(given, visitor.name, review, facts, rules, room.trust, room.now)
+        except SenderFault as fault:  # as on the command line: whoever tries is seen by those who oversee
+            move = next(iter(given.get("move", ())), "")
+            room.folder.note(task, RefusedAct(visitor.name, move, room.now, str(fault)))
+            raise
 
     def take(self, visitor: Visitor, task: str, envelope: str) -> Review:
         """Take in an act that the visitor has signed; raises `SenderFault` when the rules refuse it, or when it is

@@ -42,14 +42,15 @@ class UsePages:
         self.frame.look(visitor, "", "reports")
         room = self.frame.cases()
         found = gather(room)
-        counts, made = count(found.cases, room.now), tables(found.cases)
+        counts, made = count(found.cases, room.now), tables(found.cases, room.now)
         shown = {**report_shown(room, found, counts, made), "download": "/reports/", "here": Page.REPORTS}
         return self.frame.page("served_use.html", "执法全过程记录运用", visitor, shown)
 
     def report(self, visitor: Visitor, name: str) -> Download:
         """One export as `NAME.csv` or `NAME.json`; a look."""
         self.frame.look(visitor, "", f"report {name}")
-        made: tuple[UseTable, ...] = tables(gather(self.frame.cases()).cases)
+        room = self.frame.cases()
+        made: tuple[UseTable, ...] = tables(gather(room).cases, room.now)
         return _download(name, {it.use.value: (it.columns, it.rows) for it in made})
 
     def ledger(self, visitor: Visitor) -> str:
