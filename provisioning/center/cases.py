@@ -139,6 +139,23 @@ class CaseRoom:
         return read_shelf(self.config.released, kind, self.trust, self.config.district, self.now)
 
 
+def there(recordings: Path) -> Path:
+    """The folder of the centre's recordings; raises `OperatorFault` where there is none: that no recording was found in
+    a wrong place says nothing of any."""
+    if not recordings.is_dir():
+        raise OperatorFault(f"没有录像目录 {recordings}。请改正 --recordings：应是 intake 写出的那个目录。")
+    return recordings
+
+
+def none_there(facts: CaseFacts, recordings: Path) -> str:
+    """What is to be said, in one Chinese line, where a case has recordings and not one of them lies in the folder;
+    empty otherwise."""
+    names = [it.recording for it in facts.recordings]
+    if not names or any((recordings / name).is_dir() for name in names):
+        return ""
+    return f"{recordings} 中没有本案的任何录像（{'、'.join(names)}），“缺失”可能只是目录不对。请核对 --recordings。"
+
+
 def _bodies(store: Any, device: str) -> Iterator[bytes]:
     after = 0
     while page := store.events(device, after):

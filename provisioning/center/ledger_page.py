@@ -36,7 +36,18 @@ def sheets(departments: Iterable[Department], profile: Sequence[Milestone], on: 
     makers = (
         (
             "就绪情况",
-            ("单位", "已公布", "设备", "在册人员", "可执法人员", "任务数", "首次记录合格", "考核得分"),
+            (
+                "单位",
+                "已公布",
+                "已验收设备",
+                "有任务的设备",
+                "在册人员",
+                "设备已登记人员",
+                "可执法人员",
+                "任务数",
+                "首次记录合格",
+                "考核得分",
+            ),
             _ready,
         ),
         ("制度与清单", ("单位", "文件", "名称", "版本", "生效", "设备所用版本"), _lists),
@@ -81,7 +92,9 @@ def _ready(it: Department, on: date) -> Iterable[Sequence[Any]]:
     devices = "、".join(sorted(it.devices)) or "没有"
     ready, cases = licensed(it, on), len(it.cases)
     score = f"{reached} / {len(ASSESSED)}"
-    yield len(it.released), devices, len(it.officers), ready, cases, "没有" if first is None else f"{first}", score
+    accepted = "未给出设备台账" if it.accepted is None else "、".join(sorted(it.accepted)) or "没有"
+    recorded = "没有" if first is None else f"{first}"
+    yield len(it.released), accepted, devices, len(it.officers), len(it.enrolled), ready, cases, recorded, score
 
 
 def _steps(it: Department, profile: Sequence[Milestone], on: date) -> Iterable[Sequence[Any]]:

@@ -11,7 +11,7 @@ from agent.clock import system_clock
 from agent.duty.record_counts import count
 from agent.duty.record_use import tables
 from agent.key_files import read_private_key
-from provisioning.center.cases import CaseRoom
+from provisioning.center.cases import CaseRoom, there
 from provisioning.center.config import read_config
 from provisioning.center.report_room import report_shown
 from provisioning.center.use_room import gather, write_page, write_table
@@ -27,7 +27,7 @@ def report(
 ) -> None:
     """六项运用的表格（CSV、JSON）与一页统计图 (six exports, one page)."""
     archive = None if key is None else read_private_key(key)
-    room = CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
+    room = CaseRoom(read_config(config), there(recordings), system_clock().read().wall, archive)
     found = gather(room)
     counts, made = count(found.cases, room.now), tables(found.cases, room.now)
     durable.make_directory(out)

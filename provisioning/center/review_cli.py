@@ -31,7 +31,7 @@ from agent.wire.acts import parse_act, seal_act
 from agent.wire.instant import BEIJING
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
-from provisioning.center.cases import CaseRoom
+from provisioning.center.cases import CaseRoom, none_there, there
 from provisioning.center.config import read_config
 from provisioning.center.review_packet import Seal, check_packet, write_packet
 from provisioning.cli_frame import err, tell
@@ -77,7 +77,7 @@ def show(task: Task, config: Config, recordings: Recordings, as_json: Json = Fal
         lines.append(f"{element.number:>2} {element.question}：{element.prefill.value}")
         lines += [f"     {'✗' if line.against else '·'} {line.text}" for line in element.lines]
     changed = overtaken(review, case_digest(facts))
-    lines[1:1] = [line for line in (changed, ruling.told) if line]
+    lines[1:1] = [line for line in (changed, ruling.told, none_there(facts, recordings)) if line]
     tell("\n".join([*lines, _next(review, facts, rules)]), _facts_json(facts, review, rules), as_json=as_json)
 
 
@@ -117,6 +117,8 @@ def act(
             body = {"outcome": outcome, "text": text}
         case Move.DECIDE:
             body = decision(facts, document, text, settled)
+    if doubt := none_there(facts, recordings):
+        err.print(doubt, markup=False)
     after = room.act(task, done, body, read_signer(key, chain), facts)
     rules = room.rules(facts.unit)
     absent = missing_materials(body["materials"], rules) if done is Move.SUBMIT else ()
@@ -203,7 +205,7 @@ def check(
 
 def _room(config: Path, recordings: Path, key: Path | None = None) -> CaseRoom:
     archive = None if key is None else read_private_key(key)
-    return CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
+    return CaseRoom(read_config(config), there(recordings), system_clock().read().wall, archive)
 
 
 def _move(text: str) -> Move:

@@ -21,6 +21,7 @@ from agent.wire.identifiers import District
 from agent.wire.instant import BEIJING
 from agent.wire.trust import TrustList
 from provisioning.authority.authority import read_file
+from provisioning.center.ledger_files import document_name
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ def not_put_back(shelf: Shelf, floors: Path) -> Shelf:
     found, troubles, risen = [], list(shelf.troubles), dict(held)
     for it in sorted(shelf.found, key=lambda it: -it.document.version):
         try:
-            above(risen.get(_name(it.document)), it.document)
+            above(risen.get(document_name(it.document)), it.document)
         except SenderFault as fault:
             troubles.append(f"放行目录中的“{it.document.title}”未采用：{fault}请放回最新一版。")
             continue
         found.append(it)
-        risen[_name(it.document)] = floor_of(it.document)
+        risen[document_name(it.document)] = floor_of(it.document)
     if risen != held:
         _write_floors(floors, risen)
     return Shelf(tuple(found), tuple(troubles))
@@ -106,10 +107,6 @@ def _expired(document: Disclosure, now: datetime) -> str:
         return ""
     day = f"{until.astimezone(BEIJING):%Y-%m-%d}"
     return f"{document.publisher} 的法制审核办法已于 {day} 过期，暂按它办理。请用 liuhen-publish 放行新的一版。"
-
-
-def _name(document: Disclosure) -> str:
-    return ".".join((document.audience, *document.key))
 
 
 def _read_floors(path: Path) -> dict[str, Floor]:

@@ -276,6 +276,19 @@ def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: Re
     assert (told["stage"], len(told["acts"])) == ("已决定", 6)
 
 
+def test_a_wrong_folder_of_recordings_is_no_finding_on_evidence(office: ReviewOffice, tmp_path: Path) -> None:
+    where = ["--config", str(office.center / "center.toml"), "--recordings"]
+    for words in (["review", "show", TASK, *where], ["report", "--out", str(tmp_path / "o"), *where]):
+        done = CliRunner().invoke(app, [*words, str(tmp_path / "wrong")])
+        assert isinstance(done.exception, OperatorFault)
+        assert "请改正 --recordings" in str(done.exception)
+    (tmp_path / "empty").mkdir()
+    shown = CliRunner().invoke(app, ["review", "show", TASK, *where, str(tmp_path / "empty")], catch_exceptions=False)
+    assert "可能只是目录不对" in shown.output
+    right = CliRunner().invoke(app, ["review", "show", TASK, *where, str(office.recordings)], catch_exceptions=False)
+    assert "目录不对" not in right.output
+
+
 def test_facts_that_changed_after_the_decision_are_not_printed_under_the_old_opinion(
     office: ReviewOffice, tmp_path: Path
 ) -> None:

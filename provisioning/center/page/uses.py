@@ -8,8 +8,9 @@ from agent.duty.readiness import day_of, parse_profile
 from agent.duty.record_counts import count
 from agent.duty.record_use import UseTable, tables
 from agent.errors import OperatorFault
+from provisioning.center.ledger_files import read_entries
 from provisioning.center.ledger_page import LOOKS, Sheet, custody_sheets, sheets
-from provisioning.center.ledger_room import Sources, departments, read_entries, released
+from provisioning.center.ledger_room import departments, gathered
 from provisioning.center.page.door import Page, Visitor
 from provisioning.center.page.frame import Frame
 from provisioning.center.report_room import report_shown
@@ -69,8 +70,8 @@ class UsePages:
         profile = parse_profile(read_entries(shelves.milestones)) if shelves.milestones else ()
         by_hand = parse_ledger(read_entries(shelves.entries)) if shelves.entries else ()
         found = gather(room)
-        held, odd = released(room)
-        units = departments(Sources(held, found.cases, by_hand, room.now))
+        sources, odd = gathered(room, found.cases, by_hand, shelves.inventory)
+        units = departments(sources)
         found = Gathered(found.cases, tuple(dict.fromkeys((*odd, *found.troubles))))
         return found, (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
 
