@@ -37,8 +37,9 @@ from provisioning.center.export_ledger import LEDGER_NAME, add_line, check_lines
 from provisioning.center.masked_clip import Mask, parse_mask
 from tests.agent.evidence.attacks import AUTHORITY, recordings
 from tests.agent.evidence.bench import NOW, flipped, private_key
-from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream
+from tests.agent.evidence.foreign import c2pa_manifest, c2pa_state, encypher_accepts, encypher_stream, run
 from tests.agent.evidence.handed_out import commands_of, verify_excerpt
+from tests.agent.evidence.test_standalone import ALONE
 from tests.provisioning.district import TestDistrict, today
 from tests.provisioning.grounds import no_grounds
 from tests.support.commands import run_here
@@ -194,6 +195,10 @@ def test_masked_exports_page_tells_what_lies_there_and_its_commands_work(tmp_pat
     leaf = hashlib.sha256(office.signer.chain[0]).hexdigest()
     assert all(it in page for it in (taken.file, taken.source, told["source_sha256"], leaf, "parentOf", ROOT_NAME))
     assert not (out / ALONE_NAME).exists()
+    (tmp_path / "root.pem").write_bytes(AUTHORITY.root_pem)
+    for film in (out / taken.file, out):  # no film of a device: the one file says whom to ask, and accuses nobody
+        alone = run(sys.executable, "-I", ALONE, film, "--root", tmp_path / "root.pem")
+        assert (alone.returncode, "C2PA" in alone.stderr + alone.stdout) == (2, True), alone
     assert HOW_TO_NAME in (out / PAGE_NAME).read_text(encoding="utf-8")
 
 

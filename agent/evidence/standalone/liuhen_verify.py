@@ -122,8 +122,8 @@ def read_segment(name, data, whole, tell):
             heads.append((kind, bytes(data[at:min(end, at + MAX_LOADED)])))
         require([kind for kind, _ in heads] == [b"ftyp", b"uuid", b"moov"]); manifest = read_manifest(heads[1][1]); opening, seal, first = manifest["opening"], manifest["seal"], manifest["opening"]["first_sequence"]
     except NO:
-        recognised = manifest_at or next_fragment(data, 0) < len(data)
-        return tell("altered" if recognised else "untrusted", f"{name}: no readable manifest 没有可读的签名凭证")
+        ours = next_fragment(data, 0) < len(data); foreign = not whole and manifest_at and not ours and int.from_bytes(data[manifest_at:manifest_at + 4]) != MANIFEST_BYTES
+        return tell("unreadable" if foreign else "altered" if manifest_at or ours else "untrusted", f"{name}: " + ("a C2PA film, not of a device: use C2PA software 不是设备的录像，请用 C2PA 软件" if foreign else "no readable manifest 没有可读的签名凭证"))
     at, rows, tail, cut, wasted, damage = end, [], [], False, 0, [(kind.decode(),) for kind, content in heads[::2] if sha(content) != opening[kind.decode()]]
     while at < len(data):
         try:
@@ -289,8 +289,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter); parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording's folder, or one .mp4 录制文件夹或单个文件")
     parser.add_argument("--root", required=True, action="append", type=Path, help="root.pem of the district 本区根证书，可多次给出"); parser.add_argument("--json", action="store_true")
     asked, worst = parser.parse_args(), "complete"; sys.stdout.reconfigure(errors="replace")
-    try: roots = [root for place in asked.root for root in x509.load_pem_x509_certificates(place.open("rb").read(MAX_SIDECAR))]
-    except (OSError, ValueError) as error: parser.exit(2, f"{error}\n")
+    try: roots = [root for place in asked.root if require(place.is_file(), OSError, "no file 不是文件") is None for root in x509.load_pem_x509_certificates(place.open("rb").read(MAX_SIDECAR))]
+    except (OSError, ValueError) as error: parser.exit(2, f"--root {', '.join(map(str, asked.root))}: {error} 请用 --root 指定本区的 root.pem\n")
     for path in [part for it in asked.paths for part in (it.is_dir() and not any(it.glob("segment-*")) and sorted(it.glob("excerpt-*.mp4"))) or [it]]:
         try: verdict, findings, segments = verify(path, roots)
         except (OSError, ValueError) as error: worst = max(worst, "unreadable", key=RANK.index); print(plain_text(str(error)), file=sys.stderr); continue  # the others are still judged
