@@ -117,7 +117,8 @@ def test_the_command_writes_the_ledger_of_a_real_centre(tmp_path: Path) -> None:
     done = runner.invoke(app, ["ledger", "write", *where, *more, "--out", str(out)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     ready = json.loads((out / "就绪情况.json").read_text("utf-8"))
-    assert [(row["单位"], row["有任务的设备"], row["任务数"], row["已公布"]) for row in ready] == [(UNIT, "REC-0001", 1, 1)]
+    columns = ("单位", "有任务的设备", "任务数", "已公布")
+    assert [tuple(row[name] for name in columns) for row in ready] == [(UNIT, "REC-0001", 1, 1)]
     steps = list(csv.DictReader((out / "工作步骤.csv").read_text("utf-8-sig").splitlines()))
     done_at = [number for number, row in enumerate(steps) if row["进度"] == "按期完成"]  # 实施方案, 监督检查
     assert (len(steps), done_at) == (7, [0, 4])
