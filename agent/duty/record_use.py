@@ -101,6 +101,8 @@ def _oversight(cases: Iterable[UsedCase], now: datetime) -> Iterator[Sequence[An
         it = case.facts
         for at, kind, trouble, told in _troubles(it):
             yield it.task, it.unit, moment(at), kind, trouble, told
+        for paper in (one for one in case.papers if one.doubt):
+            yield it.task, it.unit, moment(it.began), "文书", paper.doubt, paper.number
         for turn in case.turns:
             if turn.due is not None and turn.late(now):
                 told = f"由 {turn.by} 办结" if turn.ended is not None else "至今未办结"

@@ -16,6 +16,7 @@ from agent.duty.case_facts import CaseFacts
 from agent.duty.case_papers import CasePaper, case_papers
 from agent.duty.review import LEDGER, Move, Review, replay
 from agent.duty.review_rules import ReviewRules
+from agent.duty.sheet_findings import judged_sheets
 from agent.duty.told_events import ToldEvents
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import SignedAct
@@ -100,7 +101,8 @@ class CaseRoom:
     def papers(self, facts: CaseFacts) -> tuple[CasePaper, ...]:
         """Every document of a case, with its text where that lies beside a recording and is what the chain says."""
         names = [film.recording for film in facts.recordings]
-        return case_papers(facts, self.told, found_papers(self.recordings, names, self.archive))
+        found = case_papers(facts, self.told, found_papers(self.recordings, names, self.archive))
+        return judged_sheets(found, facts, self.trust)
 
     def review(self, task: str) -> Review:
         """The review of `task` as its acts make it; raises `SenderFault` when they were changed."""
