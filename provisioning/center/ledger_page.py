@@ -13,11 +13,23 @@ from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
 from agent.duty.record_use import moment
 from agent.wire.device_events import DeviceEvent
+from agent.wire.disclosures import DisclosureKind
 
 Row = Mapping[str, Any]
 LOOKS = {Progress.DONE: "done", Progress.DONE_LATE: "due", Progress.OVERDUE: "late", Progress.AHEAD: "due",
          "有": "done", "缺": "late", "未整改": "late"}  # fmt: skip
 WAYS = {"card": "刷卡", "pin": "口令"}
+POLICY_WORDS: Mapping[DisclosureKind, str] = {
+    DisclosureKind.MATTER_STATUS: "办理状态查询",
+    DisclosureKind.SEARCH_INDEX: "检索目录",
+    DisclosureKind.PUBLICATION_RULES: "行政执法公示办法",
+    DisclosureKind.RECORDING_RULES: "全过程记录办法",
+    DisclosureKind.RECORDING_LIST: "音像记录事项清单",
+    DisclosureKind.MAJOR_CATALOGUE: "重大执法决定目录",
+    DisclosureKind.DOCUMENT_TEMPLATES: "执法文书标准文本",
+    DisclosureKind.REASON_CODES: "原因代码",
+    DisclosureKind.REVIEW_RULES: "法制审核办法",
+}
 BY_HAND, SIGNED = "手工登记", "签名事实"
 
 
@@ -108,7 +120,7 @@ def _steps(it: Department, profile: Sequence[Milestone], on: date) -> Iterable[S
 def _lists(it: Department, _: date) -> Iterable[Sequence[Any]]:
     for kind, held in it.released.items():
         used = "—" if held.recorded is None else held.recorded
-        yield kind.value, held.title, held.version, f"{held.since}", used
+        yield kind_words(kind), held.title, held.version, f"{held.since}", used
 
 
 def _assessment(it: Department, on: date) -> Iterable[Sequence[Any]]:
@@ -132,5 +144,10 @@ def _months(it: Department, _: date) -> Iterable[Sequence[Any]]:
 def condition_words(condition: str) -> str:
     """A condition as people say it."""
     word = condition.partition(":")[2]
-    published = {kind.value: words for kind, words in KIND_WORDS.items()}
+    published = {kind.value: kind_words(kind) for kind in DisclosureKind}
     return ASSESSED.get(condition) or published.get(word) or word or condition
+
+
+def kind_words(kind: DisclosureKind) -> str:
+    """What a released document is called in the plan."""
+    return KIND_WORDS.get(kind) or POLICY_WORDS[kind]

@@ -17,6 +17,8 @@ from provisioning.center.report_room import report_shown
 from provisioning.center.use_room import gather, write_page, write_table
 from provisioning.cli_frame import tell
 
+SHOWN_TROUBLES = 3  # ours: the page has them all
+
 
 def report(
     config: Annotated[Path, typer.Option("--config", help="center.toml 的路径")],
@@ -34,7 +36,9 @@ def report(
     files = [write_table(out / it.use.value, it.columns, it.rows) for it in made]
     page = write_page(out / "report.html", "use.html", report_shown(room, found, counts, made))
     good = f"{counts.recordings.good}/{counts.recordings.asked}"
-    warned = "".join(f"\n{line}" for line in found.troubles)
+    more = len(found.troubles) - SHOWN_TROUBLES
+    warned = "".join(f"\n{line}" for line in found.troubles[:SHOWN_TROUBLES])
+    warned += f"\n另有 {more} 项，见 report.html 文末。" if more > 0 else ""
     told = f"{counts.cases} 项任务，录像完整 {good}。请打开 {page}；表格在同一文件夹。{warned}"
     facts = {"page": page, "tables": files, "counts": dataclasses.asdict(counts), "troubles": found.troubles}
     tell(told, facts, as_json=as_json)

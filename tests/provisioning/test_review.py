@@ -143,10 +143,20 @@ def test_handler_who_would_review_his_own_case_is_refused_and_stands_in_the_repo
     assert ["被拒" in line and "“受理”" in line for line in told] == [True, True]
     assert "不属于审核机构" in told[1]
     assert len(office.room().review(TASK).acts) == 1
+    for move in (Move.ADOPT, Move.DISSENT, Move.COORDINATE):
+        with pytest.raises(SenderFault):
+            _act(office, HANDLER, move, {"text": "x"})
     for _ in range(MAX_REFUSED):
         with pytest.raises(SenderFault):
             _act(office, HANDLER, Move.ACCEPT, {})
     assert len(office.room().folder.refused(TASK)) == MAX_REFUSED
+    where = ["--config", str(office.center / "center.toml"), "--recordings", str(office.recordings)]
+    out = office.base / "report"
+    done = CliRunner().invoke(app, ["report", *where, "--out", str(out)], catch_exceptions=False)
+    assert (done.output.count("被拒"), "另有" in done.output) == (3, True)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    order = ["项没有计入、被拒", "一、统计", 'id="troubles"', "“受理”被拒"]
+    assert [page.index(words) for words in order] == sorted(page.index(words) for words in order)
 
 
 def test_the_packets_own_page_of_commands_holds_with_openssl_alone(office: ReviewOffice, tmp_path: Path) -> None:

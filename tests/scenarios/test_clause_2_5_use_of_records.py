@@ -82,7 +82,7 @@ def test_clause_2_5_six_exports_in_the_words_of_the_plan() -> None:
         "案卷评查", "执法监督", "评议考核", "舆情应对", "行政决策", "信用体系",
     ]  # fmt: skip
     files = {row["任务"]: row for row in _rows(Use.FILES)}
-    assert [files[task]["是否完整"] for task in ("T-2026-0001", "T-2", "T-3")] == ["是", "否", "否"]
+    assert [files[task]["录像环节是否完整"] for task in ("T-2026-0001", "T-2", "T-3")] == ["是", "否", "否"]
     unproved = [f"{step}（所在录像未通过检验）" for step in STEPS[:-1]]  # as little as in 评议考核
     assert (files["T-2"]["已记环节"], files["T-2"]["缺少环节"]) == (0, "、".join([*unproved, STEPS[-1]]))
     rows = _rows(Use.OVERSIGHT)

@@ -125,6 +125,8 @@ def test_the_command_writes_the_ledger_of_a_real_centre(tmp_path: Path) -> None:
     wanting = "".join(row["尚缺"] for row in steps)
     assert "行政执法程序流程图" in wanting
     assert "flow-chart" not in wanting  # a person reads this column
+    lists = json.loads((out / "制度与清单.json").read_text("utf-8"))
+    assert [row["文件"] for row in lists] == ["法制审核办法"]
     page = (out / "ledger.html").read_text("utf-8")
     assert "手工登记" in page
     assert not any(word in page for word in ("<script", "http://", "https://", "src="))
