@@ -204,10 +204,14 @@ def _tell(held: Holding, as_json: bool) -> None:
         out.print(json.dumps(_json(held, False), ensure_ascii=False))
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
-    place = "执法终端" if held.document.audience == DUTY_AUDIENCE else "各大厅"
-    out.print(NEXT_STEPS[held.stage].format(name=held.name, place=place))
+    out.print(next_step(held.stage, held.name, held.document.audience))
     for note in held.notes:
         err.print(note, soft_wrap=True, markup=False, highlight=False)
+
+
+def next_step(stage: Stage, name: str, audience: str) -> str:
+    """What is to be done next with a document, or where it goes."""
+    return NEXT_STEPS[stage].format(name=name, place="执法终端" if audience == DUTY_AUDIENCE else "各大厅")
 
 
 def _json(held: Holding | Damaged, whole: bool) -> dict[str, Any]:

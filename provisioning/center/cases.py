@@ -15,13 +15,11 @@ from agent.duty.case_assembly import assemble_case, recordings_of, tasks_of
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_papers import CasePaper, case_papers
 from agent.duty.review import LEDGER, Move, Review, replay
-from agent.duty.review_rules import ReviewRules
 from agent.duty.sheet_findings import judged_sheets
 from agent.duty.told_events import ToldEvents
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
-from agent.wire.disclosures import DisclosureKind
 from agent.wire.envelope import open_trust_list
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.trust import TrustList
@@ -31,7 +29,7 @@ from provisioning.center.config import CenterConfig
 from provisioning.center.grounds import CentreGrounds, open_grounds
 from provisioning.center.paper_files import found_papers
 from provisioning.center.recording_files import Archive
-from provisioning.center.rulings import Ruling, Shelf, not_put_back, read_shelf, rulings
+from provisioning.center.rulings import Releases, Ruling
 from provisioning.center.seen_recordings import seen_recordings
 
 ACTS, SEEN, FLOORS = "cases", "cases/.seen", "cases/.review-rules.json"
@@ -109,23 +107,15 @@ class CaseRoom:
         return replay(task, self.folder.acts(task))
 
     @cached_property
-    def rules_shelf(self) -> Shelf:
-        """The released rules of review, without any that are older than what this centre once had."""
-        return not_put_back(self.shelf(DisclosureKind.REVIEW_RULES), self.config.folder / FLOORS)
+    def releases(self) -> Releases:
+        """What the office released."""
+        config = self.config
+        return Releases(config.released, config.folder / FLOORS, self.trust, config.district, self.now)
 
     def ruling(self, unit: str) -> Ruling:
         """The rules of review that `unit` has released, and whether they still hold; raises `OperatorFault` without
         any."""
-        found = rulings(self.rules_shelf, self.now).get(unit)
-        if found is None:
-            why = "".join(self.rules_shelf.troubles)
-            text = f"{unit} 还没有放行的法制审核办法（review-rules）。{why}"
-            raise OperatorFault(f"{text}请用 liuhen-publish 拟稿、签名、放行。")
-        return found
-
-    def rules(self, unit: str) -> ReviewRules:
-        """The rules alone, as `ruling` finds them."""
-        return self.ruling(unit).rules
+        return self.releases.ruling(unit)
 
     def act(self, task: str, move: Move, body: Mapping[str, Any], signer: Signer, facts: CaseFacts) -> Review:
         """Take in one act on `task`, signed by `signer`; raises `SenderFault` when the rules refuse it."""
@@ -135,10 +125,6 @@ class CaseRoom:
             return review_admission.admit(replay(task, before), signed, facts, ruling.rules)
 
         return self.folder.add(task, move, body, signer, self.now, admit, ruling.released.envelope)
-
-    def shelf(self, kind: DisclosureKind) -> Shelf:
-        """What lies released of `kind`."""
-        return read_shelf(self.config.released, kind, self.trust, self.config.district, self.now)
 
 
 def there(recordings: Path) -> Path:

@@ -61,7 +61,7 @@ def gathered(
 
 def released(room: CaseRoom) -> tuple[tuple[Disclosure, ...], tuple[str, ...]]:
     """Every released document that two people signed, and one line for each file in the folder that is none."""
-    return documents(room.shelf(kind) for kind in DisclosureKind)
+    return documents(room.releases.shelf(kind) for kind in DisclosureKind)
 
 
 def _in_force(sources: Sources) -> tuple[Disclosure, ...]:

@@ -120,7 +120,7 @@ def act(
     if doubt := none_there(facts, recordings):
         err.print(doubt, markup=False)
     after = room.act(task, done, body, read_signer(key, chain), facts)
-    rules = room.rules(facts.unit)
+    rules = room.ruling(facts.unit).rules
     absent = missing_materials(body["materials"], rules) if done is Move.SUBMIT else ()
     lacks = f"缺少材料：{'、'.join(absent)}，审核人可退回补正。" if absent else ""
     told = f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{lacks}{_next(after, facts, rules)}"

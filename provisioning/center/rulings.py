@@ -7,6 +7,7 @@ and is told; an older version that is put back rules nothing either, for the cen
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from agent import durable
@@ -47,6 +48,35 @@ class Ruling:
     rules: ReviewRules
     released: Released
     told: str = ""
+
+
+@dataclass(frozen=True)
+class Releases:
+    """What the office released at one centre: the `folder` it lies in, the file `floors` that remembers the highest
+    version of the rules of review, and what signatures are judged with."""
+
+    folder: Path
+    floors: Path
+    trust: TrustList
+    place: District
+    now: datetime
+
+    def shelf(self, kind: DisclosureKind) -> Shelf:
+        """What lies released of `kind`."""
+        return read_shelf(self.folder, kind, self.trust, self.place, self.now)
+
+    @cached_property
+    def rules(self) -> Shelf:
+        """The rules of review, without any that are older than what this centre once had."""
+        return not_put_back(self.shelf(DisclosureKind.REVIEW_RULES), self.floors)
+
+    def ruling(self, unit: str) -> Ruling:
+        """The rules of review of `unit`, and whether they still hold; raises `OperatorFault` without any."""
+        found = rulings(self.rules, self.now).get(unit)
+        if found is None:
+            text = f"{unit} 还没有放行的法制审核办法（review-rules）。{''.join(self.rules.troubles)}"
+            raise OperatorFault(f"{text}请用 liuhen-publish 拟稿、签名、放行。")
+        return found
 
 
 def read_shelf(folder: Path, kind: DisclosureKind, trust: TrustList, place: District, now: datetime) -> Shelf:

@@ -43,7 +43,7 @@ def gather(room: CaseRoom) -> Gathered:
 
 def _rules_troubles(room: CaseRoom) -> tuple[str, ...]:
     try:
-        return room.rules_shelf.troubles
+        return room.releases.rules.troubles
     except (OperatorFault, SenderFault) as fault:
         return (str(fault),)
 

@@ -92,7 +92,9 @@ def test_a_sheet_by_somebody_who_had_nothing_to_do_with_the_matter_is_told(offic
     facts = room.facts(TASK)
     (found,) = sheets(office)
     assert "编造的人 不是本案执法人员" in found.doubt
-    dossier = Dossier(facts, room.review(TASK), room.rules(facts.unit), {}, room.now, "receiver-1", room.papers(facts))
+    dossier = Dossier(
+        facts, room.review(TASK), room.ruling(facts.unit).rules, {}, room.now, "receiver-1", room.papers(facts)
+    )
     assert found.doubt in review_page(dossier)
 
 

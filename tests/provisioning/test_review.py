@@ -246,14 +246,14 @@ def test_lateness_shows_on_the_page_with_who_ended_it(office: ReviewOffice) -> N
     room.act(TASK, Move.ACCEPT, {}, office.people[EXAMINER], room.facts(TASK))
     late = office.room(later=timedelta(days=9))
     facts = late.facts(TASK)
-    page = review_page(Dossier(facts, late.review(TASK), late.rules(facts.unit), {}, late.now, "receiver-1"))
+    page = review_page(Dossier(facts, late.review(TASK), late.ruling(facts.unit).rules, {}, late.now, "receiver-1"))
     assert f"逾期</span>（{EXAMINER} 办结）" in page
 
 
 def test_a_department_without_released_rules_is_told_what_to_do(office: ReviewOffice) -> None:
     shutil.rmtree(office.center / "released")
     with pytest.raises(OperatorFault, match="liuhen-publish"):
-        office.room().rules("星河区综合行政执法局")
+        office.room().ruling("星河区综合行政执法局")
 
 
 def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: ReviewOffice, tmp_path: Path) -> None:

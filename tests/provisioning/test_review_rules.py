@@ -42,28 +42,28 @@ def root(office: ReviewOffice) -> x509.Certificate:
 def test_an_older_version_of_the_rules_that_is_put_back_rules_nothing(office: ReviewOffice) -> None:
     older = office.release_rules(2, [STRANGER]).read_bytes()
     newest = office.release_rules(3, [EXAMINER]).read_bytes()
-    assert office.room().rules(UNIT).members == {EXAMINER}
+    assert office.room().ruling(UNIT).rules.members == {EXAMINER}
     (office.center / "released" / "duty.review-rules.review-1.dsse").write_bytes(older)
     with pytest.raises(OperatorFault, match="第 2 版较旧"):
-        office.room().rules(UNIT)
+        office.room().ruling(UNIT)
     assert any("第 2 版较旧" in line for line in gather(office.room()).troubles)
     (office.center / "released" / "duty.review-rules.review-1.dsse").write_bytes(newest)
     (office.center / "released" / "duty.review-rules.old.dsse").write_bytes(older)
-    assert office.room().rules(UNIT).members == {EXAMINER}
+    assert office.room().ruling(UNIT).rules.members == {EXAMINER}
 
 
 def test_other_rules_under_the_number_of_the_present_ones_rule_nothing(office: ReviewOffice) -> None:
-    office.room().rules(UNIT)
+    office.room().ruling(UNIT)
     office.release_rules(1, [STRANGER])
     with pytest.raises(OperatorFault, match="同一版不同"):
-        office.room().rules(UNIT)
+        office.room().ruling(UNIT)
 
 
 def test_a_damaged_memory_of_versions_is_told_and_lets_nothing_older_in(office: ReviewOffice) -> None:
-    office.room().rules(UNIT)
+    office.room().ruling(UNIT)
     (office.center / "cases" / ".review-rules.json").write_bytes(b"{")
     with pytest.raises(SenderFault, match="请从备份恢复"):
-        office.room().rules(UNIT)
+        office.room().ruling(UNIT)
     assert len(gather(office.room()).cases) == 1
 
 
@@ -83,7 +83,7 @@ def test_a_half_signed_file_among_what_is_released_is_told_by_name_and_takes_not
     office.release_rules(9, [STRANGER], signers=1, name="half")
     (office.center / "released" / "all.item-list.torn.dsse").write_bytes(b"{")
     room = office.room()
-    assert room.rules(UNIT).members == {EXAMINER}
+    assert room.ruling(UNIT).rules.members == {EXAMINER}
     assert any("duty.review-rules.half.dsse" in line for line in gather(room).troubles)
     held, odd = released(room)
     assert ([it.version for it in held], len(odd)) == ([1], 2)

@@ -88,7 +88,7 @@ class ReviewPages:
         room = self.frame.cases()
         submitting = move_of(next(iter(given.get("move", ())), "")) is Move.SUBMIT
         facts = room.facts(task, next(iter(given.get("transfer", ())), "") if submitting else None)
-        review, rules = room.review(task), room.rules(facts.unit)
+        review, rules = room.review(task), room.ruling(facts.unit).rules
         try:
             return draft_act(given, visitor.name, review, facts, rules, room.trust, room.now)
         except SenderFault as fault:  # as on the command line: whoever tries is seen by those who oversee
@@ -108,7 +108,7 @@ class ReviewPages:
 
     def _row(self, room: CaseRoom, task: str) -> dict[str, Any]:
         facts, review = room.facts(task), room.review(task)
-        rules = room.rules(facts.unit)
+        rules = room.ruling(facts.unit).rules
         open_turn = next((turn for turn in turns(review, rules) if turn.ended is None), None)
         due = None if open_turn is None else open_turn.due
         late = open_turn is not None and open_turn.late(room.now)
