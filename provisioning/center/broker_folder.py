@@ -117,13 +117,13 @@ def behind(authority: Authority, folder: Path, now: datetime) -> str:
     """Why the Mosquitto in `folder` would not follow the register if it started now, in Chinese; empty if it would."""
     with authority.sit() as desk:
         serials = cert_book.revoked_serials(desk.records, now)
+    issuing = load_pem_certificates(read_file(authority.folder / ISSUING))[0]
     try:
-        verify_list(read_file(folder / CRL_FILE), load_pem_certificates(read_file(authority.folder / ISSUING))[0], now,
-                    serials, [])  # fmt: skip
+        verify_list(read_file(folder / CRL_FILE), issuing, now, serials, [])
+        text, _ = _rules_text(folder, _rules(authority.register(), _known_pairs(folder)))
+        current = read_file(folder / ACCESS_FILE).decode(errors="replace").startswith(text)
     except (OperatorFault, SenderFault) as fault:
         return str(fault)
-    text, _ = _rules_text(folder, _rules(authority.register(), _known_pairs(folder)))
-    current = read_file(folder / ACCESS_FILE).decode(errors="replace").startswith(text)
     return (
         ""
         if current

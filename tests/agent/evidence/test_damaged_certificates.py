@@ -113,9 +113,9 @@ def test_flipped_bit_in_the_frame_of_a_sums_signature_is_altered_in_both(alone: 
             with pytest.raises(SenderFault):
                 cms.open_detached(bytes(changed), sums)
             told.clear()
-            alone.check_signature(bytes(changed), sums, [AUTHORITY.root], set(), lambda *it: told.append(it))
+            alone.check_signature(bytes(changed), sums, [AUTHORITY.root], set(), None, lambda *it: told.append(it))
             assert [verdict for verdict, _ in told] == ["altered"], at
-    alone.check_signature(signature, sums, [AUTHORITY.root], set(), lambda *it: told.append(it))
+    alone.check_signature(signature, sums, [AUTHORITY.root], set(), None, lambda *it: told.append(it))
     assert len(told) == 1
 
 
