@@ -4,6 +4,8 @@ ARGS ?=
 BIN := .venv/bin
 # Two more than there are processors: most tests wait for processes of their own.
 WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))
+# The longest test takes a tenth of it on a busy machine; one that hangs fails by its name, and the rest go on.
+HANGS := 400
 # For pip's isolated build environments too, which do not see -c; relative, because pip splits it at spaces.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -20,7 +22,7 @@ demo: .venv/rehearsal.installed ## a whole small district on this computer; ARGS
 
 test: .venv/test.installed ## every test, on all cores; ARGS="-k name" for some
 	@sh tests/system-packages.sh
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --timeout $(HANGS) $(ARGS)
 
 bench: .venv/test.installed ## the figures of signing and verifying beside their peers, into bench.json; ARGS="--quick"
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -3,7 +3,6 @@
 An unknown key is an error with a suggestion; a wrong type or value names file, key, value and what is allowed.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +49,8 @@ class Settings:
         self._prefix = f"{table}." if table else ""
         for key in values:
             if key not in known:
+                import difflib  # for a fault alone
+
                 near = difflib.get_close_matches(key, known, 1)
                 advice = f"是否想写 {near[0]}？" if near else f"可用的有：{'、'.join(known)}。"
                 raise OperatorFault(f"{where}：未知的键 {self._prefix}{key}。{advice}")

@@ -1,33 +1,27 @@
 """`liuhen-verify`: is this recording whole, unchanged and ours? For anyone, with nothing but the files and a root."""
 
-import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.text import Text
 
 from agent.adapters.thumbnails import thumbnails
 from agent.cli_frame import run_app
 from agent.errors import OperatorFault
 from agent.evidence.account_chain import UnsoundAccount
 from agent.evidence.encrypted_stream import SUFFIX
-from agent.evidence.export_report import CERTIFICATE_NAME
-from agent.evidence.places import clock_text, wall_text
-from agent.evidence.report import Place, Status, Verdict
+from agent.evidence.places import wall_text
+from agent.evidence.report import Verdict
 from agent.key_files import read_private_key
 from agent.recording_folder import SEGMENTS
 from agent.report_file import write_report
-from agent.report_page import Page, Section, fingerprint, render, section, shown
+from agent.report_page import Page, Section, fingerprint, render, section
 from agent.verify_files import (
-    PHOTOS,
     Basis,
     Judged,
     Placed,
@@ -45,19 +39,10 @@ from agent.verify_files import (
     read_basis,
     size_of,
 )
+from agent.verify_terminal import JsonLines, Screen, Teller
 from agent.version import software_version
 
 BAR_FROM_BYTES = 64 * 1024 * 1024  # ours; less is read before a bar could be looked at
-PLACES_SHOWN = 20  # ours; --json gives all
-_LAYER_NAMES = {"integrity": "完整性", "trust": "信任", "time": "时间", "completeness": "齐全", "duty": "履职"}
-_STATUS_NAMES = {
-    Status.PASSED: ("通过", "green"),
-    Status.NOTED: ("注意", "yellow"),
-    Status.FAILED: ("不通过", "bold red"),
-    Status.NOT_JUDGED: ("未评判", "dim"),
-}
-UNREADABLE = "unreadable"
-_COLOURS = {Verdict.COMPLETE: "bold green", Verdict.EXPLAINED_GAP: "bold yellow"}
 _HELP = """检验录像是否完整、未改、出自本区设备（verify recordings）。
 
 PATH 可以是一个 .mp4、一次录制的文件夹，或存放多次录制的文件夹（另查录制之间的链，看有无整次缺失）。
@@ -112,9 +97,7 @@ def verify(
         raise typer.Exit(fault.verdict.exit_code) from fault
     if key is not None:
         basis = replace(basis, archive=read_private_key(key))
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    tell = _tell_json if as_json else lambda judged: _show(console, judged)
-    session = _Session(basis, tell, _lose_json if as_json else _lose, keep=report is not None)
+    session = _Session(basis, JsonLines() if as_json else Screen(), keep=report is not None)
     for path in dict.fromkeys(paths):
         session.verify(path)
     session.finish()
@@ -126,10 +109,8 @@ def verify(
 class _Session:
     """One run of the command: what was judged so far, and what could not be read."""
 
-    def __init__(
-        self, basis: Basis, tell: Callable[[Judged], None], lose: Callable[[Path, str], None], *, keep: bool
-    ) -> None:
-        self._basis, self._tell, self._lose, self._keep = basis, tell, lose, keep
+    def __init__(self, basis: Basis, teller: Teller, *, keep: bool) -> None:
+        self._basis, self._teller, self._keep = basis, teller, keep
         self._verdicts: list[Verdict] = []
         self._sections: list[Section] = []
         self._unread: list[str] = []
@@ -160,15 +141,15 @@ class _Session:
             if shelf and (link := link_of(judged)) is not None:
                 self._placed.append(Placed(path, link, judged.report))
         if is_photo_shelf(path, places):
-            self._judge_around(lambda: judge_photo_shelf(path, read, len(places) - len(read), self._basis))
+            self._judge_around("照片之间", lambda: judge_photo_shelf(path, read, len(places) - len(read), self._basis))
         if is_export(path):
-            self._judge_around(lambda: [judge_export(path, self._basis)])
+            self._judge_around("导出证明", lambda: [judge_export(path, self._basis)])
 
     def finish(self) -> None:
         """What is to be said of the devices whose recordings were given by the folder: of all folders together."""
-        self._judge_around(lambda: judge_devices(self._shelves, self._placed, self._basis))
+        self._judge_around("各次录制之间", lambda: judge_devices(self._shelves, self._placed, self._basis))
 
-    def _judge_around(self, judge: Callable[[], list[Judged]]) -> None:
+    def _judge_around(self, what: str, judge: Callable[[], list[Judged]]) -> None:
         try:
             around = judge()
         except OperatorFault as fault:
@@ -177,11 +158,11 @@ class _Session:
         for judged in around:
             self._note(judged)
             if self._keep:  # of two that are as bad, the whole comes first
-                self._sections.insert(0, section(str(judged.path), judged.report, (), (), ""))
+                self._sections.insert(0, section(f"{judged.path}（{what}）", judged.report, (), (), ""))
 
     def _lost(self, place: Path, fault: OperatorFault) -> None:
         """Nothing at all is known of `place`."""
-        self._lose(place, str(fault))
+        self._teller.lost(place, str(fault))
         self._say_unread(fault)
 
     def _say_unread(self, fault: OperatorFault) -> None:
@@ -242,7 +223,7 @@ class _Session:
 
     def _note(self, judged: Judged) -> None:
         self._verdicts.append(judged.report.verdict)
-        self._tell(judged)
+        self._teller.tell(judged)
         for line in judged.unread:
             self._say_unread(OperatorFault(line))
 
@@ -272,89 +253,12 @@ def _basis_lines(basis: Basis) -> Iterator[str]:
             yield account.begins
 
 
-def _tell_json(judged: Judged) -> None:
-    told = judged.report.as_json()
-    if judged.unread:
-        told |= {"unread": judged.unread, "exit_code": exit_code([judged.report.verdict], judged.unread)}
-        hidden = {"verdict": UNREADABLE, "verdict_zh": "读不到"}  # what could not be read may be worse than what was
-        told |= hidden if told["exit_code"] == OperatorFault.exit_code else {}
-    _echo_json({"path": str(judged.path), **told})
-
-
-def _lose(_: Path, __: str) -> None:
-    """On a terminal the line of the fault is all."""
-
-
-def _lose_json(path: Path, why: str) -> None:
-    """The line of a path of which nothing could be read."""
-    code = OperatorFault.exit_code
-    told = {"path": str(path), "verdict": UNREADABLE, "verdict_zh": "读不到", "unread": [why], "exit_code": code}
-    _echo_json({**told, "layers": None})
-
-
-def _echo_json(told: dict[str, Any]) -> None:
-    said = json.dumps(told, ensure_ascii=False)
-    typer.echo("".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in said))  # a name need not be text
-
-
 def _progress(total: int) -> Progress:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     return Progress(
         *columns, console=console, transient=True, disable=total < BAR_FROM_BYTES or not console.is_terminal
     )
-
-
-def _show(console: Console, judged: Judged) -> None:
-    path, report = judged.path, judged.report
-    colour, words = _COLOURS.get(report.verdict, "bold red"), f"{report.verdict.chinese} {report.verdict}"
-    if judged.unread and exit_code([report.verdict], judged.unread) == OperatorFault.exit_code:
-        colour, words = "bold red", f"读不到 {UNREADABLE}（读到的部分：{words}）"
-    console.print(Text.assemble(shown(str(path)), "  ", (words, colour)))
-    if report.device is not None:
-        what = "" if report.recording is None else f"录制 {report.recording}，"
-        minutes, seconds = divmod(round(report.duration_s), 60)
-        source = "，合成画面（非摄像头拍摄）" if report.synthetic else ""
-        source += f"；画面来源：文件 {shown(report.source_file)}，非摄像头" if report.source_file else ""
-        told = f"{report.segments} 段 {report.fragments} 片段，{minutes} 分 {seconds} 秒{source}"
-        told = f"照片 photo{source}" if path.name.lower().endswith(PHOTOS) else told
-        told = "采集件 collected，非本设备摄录" if report.collected else told
-        told = "导出证明 certificate of an export" if path.name == CERTIFICATE_NAME else told
-        _indented(console, Text(f"{what}设备 {report.device}，{shown(report.unit)}；{told}"), 2)
-    for name, layer in report.layers.items():
-        word, style = _STATUS_NAMES[layer.status]
-        console.print(Text.assemble(f"  {_LAYER_NAMES[name]} {name}: ", (word, style)))
-        _show_lines(console, [Text(shown(line)) for line in layer.lines], 4, "句")
-    for line in report.health:
-        _indented(console, Text(f"设备状况 health: {shown(line)}"), 2)
-    _show_lines(console, [Text(f"✗ {_place(place)}", style="red") for place in report.places], 2, "处")
-    _indented(console, Text(report.statement, style="dim"), 2)
-
-
-def _show_lines(console: Console, lines: Sequence[Text], indent: int, unit: str) -> None:
-    for line in lines[:PLACES_SHOWN]:
-        _indented(console, line, indent)
-    if len(lines) > PLACES_SHOWN:
-        _indented(console, Text(f"…另有 {len(lines) - PLACES_SHOWN} {unit}，见 --json。"), indent)
-
-
-def _indented(console: Console, text: Text, indent: int) -> None:
-    """On a terminal, lines that are too long go on under their beginning; elsewhere they stay whole, for grep."""
-    if console.soft_wrap:
-        console.print(Text(" " * indent).append_text(text))
-    else:
-        console.print(Padding(text, (0, 0, 0, indent), expand=False))
-
-
-def _place(place: Place) -> str:
-    parts = [place.file, place.kind]
-    if place.sequence is not None:
-        parts.append(f"fragment {place.sequence}" + (f"+{place.count}" if place.count > 1 else ""))
-    if place.captured is not None:
-        parts.append(("~" if place.inferred else "") + clock_text(place.captured))
-    if place.offset is not None:
-        parts.append(f"@{place.offset}")
-    return shown("  ".join(parts))
 
 
 if __name__ == "__main__":

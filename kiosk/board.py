@@ -109,7 +109,8 @@ def window_board(
 def roster_of(shelf: Shelf, now: datetime) -> Roster | None:
     """The personnel lists in force; None when there is none."""
     lists = current_documents(shelf.of(DisclosureKind.PERSONNEL_LIST), now)
-    return merge_rosters(parse_roster(one.document.entries) for one in lists) if lists else None
+    dated = [(one.document.issued_at, parse_roster(one.document.entries)) for one in lists]
+    return merge_rosters(dated) if dated else None
 
 
 def current_documents(shown: Sequence[Shown], now: datetime) -> list[Shown]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import jinja2
 
-from kiosk.board import Banner, Board, Site
-from kiosk.lists import TOPICS, ListPage
-from kiosk.proof import Proof
+from kiosk.board import Banner, Site
+from kiosk.lists import TOPICS
 
 NAVIGATION = (
     ("board", "窗口公示"),
@@ -59,25 +58,6 @@ class Pages:
             lstrip_blocks=True,
         )
 
-    def board(self, frame: Frame, view: Board) -> str:
-        """All windows as cards."""
-        return self._render("board.html", frame, view)
-
-    def window(self, frame: Frame, view: Board) -> str:
-        """The cards of one window, in full."""
-        return self._render("window.html", frame, view)
-
-    def lists(self, frame: Frame, view: ListPage) -> str:
-        """Documents as tables or as articles."""
-        return self._render("lists.html", frame, view)
-
-    def proof(self, frame: Frame, view: Proof) -> str:
-        """What is shown and by whose word, where no log is kept of it."""
-        return self._render("verify.html", frame, Pair(view, None))
-
     def page(self, template: str, frame: Frame, view: object) -> str:
         """Any page by the name of its template, such as `search.html`."""
-        return self._render(template, frame, view)
-
-    def _render(self, template: str, frame: Frame, view: object) -> str:
         return self._environment.get_template(template).render(frame=frame, view=view, navigation=NAVIGATION)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from agent.duty.party_receipt import PREFIX, PartyReceipt, open_receipt, read_code, spelled
-from agent.duty.receipt_list import DELETED, ReceiptAnswer, open_part, part_of
+from agent.duty.party_receipt import PREFIX, PartyReceipt, SignedReceipt, open_signed, read_code, spelled
+from agent.duty.receipt_list import DELETED, ReceiptAnswer, ReceiptPart, open_part, part_of
 from agent.errors import SenderFault
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
@@ -27,6 +27,10 @@ ANSWERS = {
 }
 NOT_THERE = ("missing", DELETED)
 GENUINE = Banner("info", "回执真实：由本区登记的执法记录仪出具。")
+REVOKED = Banner(
+    "warn", "出具这份回执的密钥已停用，清单中又没有这份回执，无法确认它的真伪。请保存好回执并拨打投诉举报电话核实。"
+)
+AHEAD = Banner("stop", "回执上的时间还没有到，不能采信。请保存好回执并拨打投诉举报电话核实。")
 NO_LIST = Banner("warn", "本机尚无可用的回执清单，暂时无法查询归档情况。请换一台公示屏，或拨打投诉举报电话。")
 NOT_YET = Banner("warn", "截至 {as_of}，中心尚未收到这份录像。请于次日再查；仍查不到的，请拨打投诉举报电话。")
 UNKNOWN = Banner("warn", "截至 {as_of}，没有这个查询码。请对照回执核对，或改为扫描回执上的二维码。")
@@ -41,26 +45,39 @@ def is_receipt(text: str) -> bool:
     return text.strip().startswith(f"{PREFIX}.") or TYPED.fullmatch(text.strip()) is not None
 
 
-def receipt_view(text: str, part: Part, now: datetime, trust: TrustList, place: District) -> IdentityView:
-    """The answer for `text`: a scanned receipt, or the short code that stands on it."""
+def receipt_view(
+    text: str, part: Part, now: datetime, trust: TrustList, place: District, *, clock_set: bool = True
+) -> IdentityView:
+    """The answer for `text`: a scanned receipt, or the short code that stands on it. `clock_set`: whether this screen
+    knows the time."""
     try:
-        receipt = open_receipt(text, trust, place) if "." in text else None
-        code = read_code(text) if receipt is None else receipt.short_code
+        signed = open_signed(text, trust, place) if "." in text else None
+        code = read_code(text) if signed is None else signed.receipt.short_code
     except SenderFault as fault:
         return IdentityView((Banner("stop", str(fault)),))
-    genuine = () if receipt is None else (GENUINE,)
-    banner, more = _answered(code, receipt is not None, part, now, trust, place)
+    receipt = None if signed is None else signed.receipt
+    if signed is not None and clock_set and signed.ahead(now):
+        return IdentityView((AHEAD,), _fields(code, receipt))
+    held = _held(code, part, now, trust, place)
+    banner, more = _answered(code, receipt is not None, held)
+    genuine = () if signed is None else (_genuine(signed, now, listed=held is not None and code in held.answers),)
     return IdentityView((*genuine, banner), (*_fields(code, receipt), *more))
 
 
-def _answered(
-    code: str, genuine: bool, part: Part, now: datetime, trust: TrustList, place: District
-) -> tuple[Banner, tuple[tuple[str, str], ...]]:
+def _genuine(signed: SignedReceipt, now: datetime, *, listed: bool) -> Banner:
+    """A receipt on the list was told by its device itself when it was made out; of any other only the key speaks."""
+    return REVOKED if signed.revoked(now) and not listed else GENUINE
+
+
+def _held(code: str, part: Part, now: datetime, trust: TrustList, place: District) -> ReceiptPart | None:
     data = part(part_of(code))
     try:
-        held = None if data is None else open_part(data, part_of(code), trust, now, place)
+        return None if data is None else open_part(data, part_of(code), trust, now, place)
     except SenderFault:
-        held = None
+        return None
+
+
+def _answered(code: str, genuine: bool, held: ReceiptPart | None) -> tuple[Banner, tuple[tuple[str, str], ...]]:
     if held is None:
         return NO_LIST, ()
     answer, as_of = held.answers.get(code), minute_text(held.issued)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
+from importlib import import_module
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from starlette.routing import Route
 from agent.errors import SenderFault
 from agent.web.forms import read_form
 from agent.web.gate import Application, Gate
-from kiosk import forms, views
+from kiosk import views
 from kiosk.asked import Answered, Asked, NotThere
 from kiosk.display import Display
 from kiosk.furniture import attached
@@ -31,24 +32,31 @@ log = logging.getLogger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
 View = Callable[[Display, Asked], Answered]
 
+
+def later(name: str) -> Callable[..., Answered]:
+    """A view of another module, `module.view`: the first board does not wait for what is not asked for yet."""
+    module, _, view = name.rpartition(".")
+    return lambda *given: getattr(import_module(module), view)(*given)
+
+
 STANDING: dict[str, View] = {  # depend on nothing but what is published
     "/": views.board_page,
     "/board": views.board_page,
     "/w/{number}": views.window_page,
-    "/item/{name}": views.item_page,
-    **{f"/{topic.path}": partial(views.lists_page, topic) for topic in TOPICS},
+    "/item/{name}": later("kiosk.inquiries.item_page"),
+    **{f"/{topic.path}": partial(later("kiosk.inquiries.lists_page"), topic) for topic in TOPICS},
 }
 ASKING: dict[str, View] = {
-    "/verify": views.proof_page,
-    "/code": views.scanned_page,
-    "/receipt": views.scanned_page,
-    "/search": views.search_page,
-    "/matter": views.matter_page,
+    "/verify": later("kiosk.inquiries.proof_page"),
+    "/code": later("kiosk.inquiries.scanned_page"),
+    "/receipt": later("kiosk.inquiries.scanned_page"),
+    "/search": later("kiosk.inquiries.search_page"),
+    "/matter": later("kiosk.inquiries.matter_page"),
 }
 TAKING: dict[str, View] = {
-    "/complain": forms.complain_page,
-    "/complaint": forms.complaint_page,
-    "/staff": forms.staff_page,
+    "/complain": later("kiosk.forms.complain_page"),
+    "/complaint": later("kiosk.forms.complaint_page"),
+    "/staff": later("kiosk.forms.staff_page"),
 }
 
 

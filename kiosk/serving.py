@@ -5,7 +5,6 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 from agent.clock import Clock
@@ -21,6 +20,7 @@ from kiosk.furnishing import furnish
 from kiosk.page import Pages
 from kiosk.server import STATIC_TYPES, application
 
+HERE = Path(__file__).parent
 CHECK_S = 1.0  # how often the observer and the calendar are looked after
 RESCAN_TICKS = 30  # in that many checks the folder is read again, whatever inotify said
 log = logging.getLogger(__name__)
@@ -74,8 +74,7 @@ def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:
     """The display of an opened feed, with the packaged templates."""
     place = (config.district, config.device, config.hall, config.audience)
     site = Site(*place, config.complaint_phone, config.window)
-    folder = resources.files("kiosk") / "templates"
-    templates = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.is_file()}
+    templates = {it.name: it.read_text(encoding="utf-8") for it in (HERE / "templates").iterdir() if it.is_file()}
     display = Display(site, Pages(templates), feed, clock, furnish(config, clock))
     display.refresh()
     return display
@@ -111,4 +110,4 @@ def _enqueue(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:
 
 
 def _texts(folder: str, names: dict[str, str]) -> dict[str, bytes]:
-    return {name: (resources.files("kiosk") / folder / name).read_bytes() for name in names}
+    return {name: (HERE / folder / name).read_bytes() for name in names}

@@ -77,7 +77,7 @@ def assign_task(hands: Hands, command: Command, payload: bytes, now: Instant) ->
     """Take the task in the body, or keep it waiting."""
     book = _book(hands)
     try:
-        body = {**command.body, "device": command.device}
+        body = {"device": command.device, **command.body}  # one that names another device is refused, not rewritten
         outcome = duty_tasks.offered(book.at(now), body, duty_tasks.COMMAND, payload)
     except SenderFault as fault:
         return Ruling(str(fault), fault.code, (task_refused(payload, fault, now),))

@@ -57,6 +57,6 @@ def _asked(engine: PolicyEngine, task: Task) -> Asked:
 
 def _listed(policies: Policies) -> Listed:
     lists = {name: one for name, one in policies.policies.items() if one.document.kind is DisclosureKind.PERSONNEL_LIST}
-    officers = merge_rosters(parse_roster(one.content) for one in lists.values()).officers
+    officers = merge_rosters((one.document.issued_at, parse_roster(one.content)) for one in lists.values()).officers
     version = max((one.document.version for one in lists.values()), default=0)
     return Listed(officers, version, any(name in policies.outdated for name in lists))

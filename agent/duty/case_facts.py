@@ -70,11 +70,18 @@ class StepFact:
 
 @dataclass(frozen=True)
 class GapFact:
-    """An interruption; `reason` is a code of `agent.evidence.reasons`, `explained` as the verifier judged it."""
+    """An interruption; `reason` is a code of `agent.evidence.reasons`, `explained` as the verifier judged it, `words`
+    the reason in Chinese with the cause that an officer gave in brackets, such as 人为暂停（检查场所变化）."""
 
     span: Span
     reason: str
     explained: bool
+    words: str = ""
+
+    @property
+    def told(self) -> str:
+        """Why, for people."""
+        return self.words or self.reason or "原因不明"
 
 
 class Served(StrEnum):

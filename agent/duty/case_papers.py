@@ -21,6 +21,7 @@ class Standing(StrEnum):
     """What the centre has of a document's text."""
 
     PRESENT = "原文在案，与现场出具的一致"
+    UNSOUND = "原文在案，但签名或所指录像不符"
     ALTERED = "原文被改动，与现场出具的不一致"
     SEALED = "原文已加密，未用存档密钥打开"
     ABSENT = "没有原文"
@@ -29,7 +30,8 @@ class Standing(StrEnum):
 @dataclass(frozen=True)
 class CasePaper:
     """A document or key-content sheet that a device told of, with what is there of it. `digest` is the chain's: of the
-    text's UTF-8 bytes, of a sheet that of its signed envelope. `text` and `envelope` are empty unless it is there."""
+    text's UTF-8 bytes, of a sheet that of its signed envelope. `text` and `envelope` are empty unless it is there;
+    `doubt` is what is to be said of a sheet all the same, in one Chinese line."""
 
     number: str
     title: str
@@ -37,6 +39,7 @@ class CasePaper:
     standing: Standing
     text: str = ""
     envelope: str = ""
+    doubt: str = ""
 
     @property
     def files(self) -> Mapping[str, bytes]:

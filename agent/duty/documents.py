@@ -159,13 +159,19 @@ def copy_line(reprint: int) -> tuple[str, ...]:
 def check_against_paper(text: str, code: str) -> str:
     """The number on paper when `text`, the electronic copy, is what was printed; raises `SenderFault`. `code` is what a
     scanner read from the paper."""
+    number, printed = check_code(code)
+    if printed != text_digest(text) or f"文号：{number}" not in text.split("\n"):
+        raise SenderFault(f"文书 {number} 的纸质内容与电子文本不一致，请核对原件。", "paper-differs")
+    return number
+
+
+def check_code(code: str) -> tuple[str, Digest]:
+    """Number and hash in what a scanner read from a document's paper; raises `SenderFault`."""
     prefix, _, rest = code.strip().partition("|")
     number, _, printed = rest.partition("|")
     if prefix != CODE_PREFIX or not NUMBER.fullmatch(number):
         raise SenderFault("这不是执法文书的二维码。请对准文书上的二维码重新扫描。")
-    if digest(printed) != text_digest(text) or f"文号：{number}" not in text.split("\n"):
-        raise SenderFault(f"文书 {number} 的纸质内容与电子文本不一致，请核对原件。", "paper-differs")
-    return number
+    return number, digest(printed)
 
 
 def numbered_by(number: object, device: DeviceId) -> bool:

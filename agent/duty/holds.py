@@ -40,6 +40,14 @@ ROLES: Mapping[Deed, frozenset[Role]] = {
     Deed.DELETE: frozenset({Role.RECEIVER}),
 }
 """Who signs what. The centre's receiver deletes a recording when its time is over."""
+ROLE_WORDS = {Role.HANDLER: "承办人", Role.LEADER: "负责人", Role.COMMANDER: "签发人", Role.RECEIVER: "中心"}
+DEED_WORDS: Mapping[Deed, str] = {
+    Deed.CLASSIFY: "归类",
+    Deed.APPROVE: "批准缩短",
+    Deed.HOLD: "冻结",
+    Deed.LIFT: "解除冻结",
+    Deed.DELETE: "删除",
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,8 @@ def step(keeping: Keeping, signed: SignedAct) -> Keeping:
     if act.ledger != LEDGER or act.subject != keeping.recording:
         raise SenderFault(f"这项记录属于 {act.subject}，不属于 {keeping.recording}，已拒绝。", "subject")
     if signed.role not in ROLES[deed]:
-        raise SenderFault("签名人的角色不能办理此项，已拒绝。请由有权的人员办理。", "role")
+        may = "或".join(ROLE_WORDS[role] for role in sorted(ROLES[deed]))
+        raise SenderFault(f"{DEED_WORDS[deed]}须由{may}签名，已拒绝。请由其办理。", "role")
     if keeping.deleted is not None:
         raise SenderFault(f"{keeping.recording} 已按期限删除，不能再办理。", "deleted")
     fields = Fields("保存记录", act.body)

@@ -146,19 +146,32 @@ def open_sheet(data: bytes, trust: TrustList) -> SignedSheet:
 def check_sheet(signed: SignedSheet, facts: CaseFacts, before: SignedSheet | None = None) -> SignedSheet:
     """Return `signed` when it speaks of exactly what was recorded for this task, and follows `before` (None: it is the
     first); raises `SenderFault`."""
-    sheet, heads = signed.sheet, {fact.recording: fact for fact in facts.recordings}
-    if sheet.task != facts.task:
-        raise SenderFault(f"关键内容说明属于任务 {sheet.task}，不属于 {facts.task}，已拒绝。")
+    return check_ranges(check_follows(signed, before), facts)
+
+
+def check_follows(signed: SignedSheet, before: SignedSheet | None) -> SignedSheet:
+    """Return `signed` when it follows `before` (None: it is the first); raises `SenderFault`."""
+    sheet = signed.sheet
     expected = (1, GENESIS) if before is None else (before.sheet.version + 1, before.digest)
     if (sheet.version, sheet.previous) != expected:
         raise SenderFault(f"关键内容说明第 {sheet.version} 版不接在前一版之后，已拒绝。请以最新一版为底稿。")
+    return signed
+
+
+def check_ranges(signed: SignedSheet, facts: CaseFacts) -> SignedSheet:
+    """Return `signed` when it speaks of exactly what was recorded for this task in the recordings that it names; raises
+    `SenderFault`."""
+    sheet, heads = signed.sheet, {fact.recording: fact for fact in facts.recordings}
+    if sheet.task != facts.task:
+        raise SenderFault(f"关键内容说明属于任务 {sheet.task}，不属于 {facts.task}，已拒绝。")
     if any(name not in heads or heads[name].head != head for name, head in sheet.heads.items()):
         raise SenderFault("关键内容说明所指的录像与归档的不一致，已拒绝。请核对录像。")
     for number, line in enumerate(sheet.lines, 1):
         fact = heads.get(line.span.recording)
         if line.span.recording not in sheet.heads or fact is None or line.span.last > max(1, fact.fragments):
             raise SenderFault(f"关键内容说明第 {number} 行的时间段不在录像之内，已拒绝。")
-    moved = [step.step for step in facts.steps if not any(_same(line, step.step, step.span) for line in sheet.lines)]
+    asked = [step for step in facts.steps if step.span.recording in sheet.heads]
+    moved = [step.step for step in asked if not any(_same(line, step.step, step.span) for line in sheet.lines)]
     if moved:
         raise SenderFault(f"关键内容说明缺少或改动了环节 {'、'.join(moved)} 的时间段，已拒绝。")
     return signed

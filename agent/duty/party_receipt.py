@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agent.duty.armour import armoured, bare
@@ -37,6 +37,7 @@ INCOMPLETE = "回执的二维码不完整。请重新扫描，或输入回执上
 MAX_CHARACTERS = 700  # ours: what `firmware_hooks.slip_printer` can print so that it is read again
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
 MISREAD = str.maketrans("ILO", "110")
+MAX_AHEAD = timedelta(hours=1)  # ours; how far a screen's clock may be behind a recorder's
 CODE_LENGTH, CODE_GROUP = 16, 4
 CODE = re.compile(f"[{ALPHABET}]{{{CODE_LENGTH}}}")
 
@@ -107,7 +108,28 @@ def sign_receipt(receipt: PartyReceipt, signer: Signer) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class SignedReceipt:
+    """A receipt whose signature was verified; `revoked_at` is when its key was revoked, None where it never was."""
+
+    receipt: PartyReceipt
+    revoked_at: datetime | None
+
+    def ahead(self, now: datetime) -> bool:
+        """Whether it says to be of a time that has not come, by a device that knew the time."""
+        return self.receipt.clock_set and self.receipt.issued > now + MAX_AHEAD
+
+    def revoked(self, now: datetime) -> bool:
+        """Whether its key has been revoked by now: whoever has it may sign receipts of any day."""
+        return self.revoked_at is not None and self.revoked_at <= now
+
+
 def open_receipt(text: str, trust: TrustList, place: District) -> PartyReceipt:
+    """The receipt when a recorder of this district signed it, as `open_signed`."""
+    return open_signed(text, trust, place).receipt
+
+
+def open_signed(text: str, trust: TrustList, place: District) -> SignedReceipt:
     """The receipt when a recorder of this district signed it; raises `SenderFault` in words for a citizen.
 
     The key counts as of the day of the receipt: one that was replaced since has not made it worthless."""
@@ -126,7 +148,7 @@ def open_receipt(text: str, trust: TrustList, place: District) -> PartyReceipt:
             continue
         if receipt.clock_set:
             credential.valid_at(receipt.issued)
-        return receipt
+        return SignedReceipt(receipt, credential.revoked_at)
     raise SenderFault("回执的签名不属于本区登记的执法记录仪，可能是伪造。请拨打投诉举报电话核实。", "signature")
 
 

@@ -61,7 +61,9 @@ class Released:
 
 @dataclass(frozen=True)
 class Department:
-    """All that is known of one department; `devices` with the day of their first task here."""
+    """All that is known of one department; `devices` with the day of their first task here, `enrolled` its officers
+    whom a device knows, by certificate, `accepted` its devices that passed their acceptance, with the day (None: nobody
+    gave the inventory)."""
 
     unit: str
     released: Mapping[DisclosureKind, Released] = field(default_factory=dict)
@@ -70,6 +72,8 @@ class Department:
     rostered: date | None = None
     cases: Sequence[UsedCase] = ()
     entries: Sequence[LedgerEntry] = ()
+    enrolled: frozenset[str] = frozenset()
+    accepted: Mapping[str, date] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from agent.duty.case_facts import CaseFacts, RecordingFact, Served
@@ -20,6 +21,7 @@ from agent.wire.instant import BEIJING
 
 Row = Mapping[str, Any]
 Columns = tuple[str, ...]
+Maker = Callable[[Sequence[UsedCase]], Iterator[Sequence[Any]]]
 
 
 class Use(StrEnum):
@@ -37,7 +39,7 @@ COLUMNS: Mapping[Use, Columns] = {
     Use.FILES: (
         "任务", "执法单位", "执法类别", "执法事项", "开始", "结束", "执法人员", "录像", "录像检验", "应记环节",
         "已记环节", "缺少环节", "缺少原因", "文书", "未送达文书", "文书原文在案", "缺原文的文书",
-        "当事人确认", "重大情形", "审核状态", "存储期限", "是否完整",
+        "当事人确认", "重大情形", "审核状态", "存储期限", "录像环节是否完整",
     ),
     Use.OVERSIGHT: ("任务", "执法单位", "时间", "类别", "问题", "说明"),
     Use.ASSESSMENT: (
@@ -61,14 +63,15 @@ class UseTable:
     rows: tuple[Row, ...]
 
 
-def tables(cases: Sequence[UsedCase]) -> tuple[UseTable, ...]:
-    """The six exports of `cases`, by task number."""
+def tables(cases: Sequence[UsedCase], now: datetime) -> tuple[UseTable, ...]:
+    """The six exports of `cases` as they stand at `now`, by task number."""
     ordered = sorted(cases, key=lambda case: case.facts.task)
-    return tuple(UseTable(use, COLUMNS[use], tuple(_rows(use, ordered))) for use in Use)
+    makers: Mapping[Use, Maker] = {**MAKERS, Use.OVERSIGHT: partial(_oversight, now=now)}
+    return tuple(UseTable(use, COLUMNS[use], tuple(_rows(use, makers[use](ordered)))) for use in Use)
 
 
-def _rows(use: Use, cases: Sequence[UsedCase]) -> Iterator[Row]:
-    for values in MAKERS[use](cases):
+def _rows(use: Use, made: Iterable[Sequence[Any]]) -> Iterator[Row]:
+    for values in made:
         yield dict(zip(COLUMNS[use], values, strict=True))
 
 
@@ -93,14 +96,17 @@ def _lacking_steps(it: CaseFacts) -> Iterator[str]:
         yield step if step in it.missing else f"{step}（所在录像未通过检验）"
 
 
-def _oversight(cases: Iterable[UsedCase]) -> Iterator[Sequence[Any]]:
+def _oversight(cases: Iterable[UsedCase], now: datetime) -> Iterator[Sequence[Any]]:
     for case in cases:
         it = case.facts
         for at, kind, trouble, told in _troubles(it):
             yield it.task, it.unit, moment(at), kind, trouble, told
+        for paper in (one for one in case.papers if one.doubt):
+            yield it.task, it.unit, moment(it.began), "文书", paper.doubt, paper.number
         for turn in case.turns:
-            if turn.due is not None and turn.ended is not None and turn.ended > turn.due:
-                yield it.task, it.unit, moment(turn.due), "审核", f"{turn.stage.value}逾期", f"由 {turn.by} 办结"
+            if turn.due is not None and turn.late(now):
+                told = f"由 {turn.by} 办结" if turn.ended is not None else "至今未办结"
+                yield it.task, it.unit, moment(turn.due), "审核", f"{turn.stage.value}逾期", told
 
 
 def _troubles(it: CaseFacts) -> Iterator[tuple[datetime, str, str, str]]:
@@ -112,9 +118,11 @@ def _troubles(it: CaseFacts) -> Iterator[tuple[datetime, str, str, str]]:
         yield from ((film.begins, "录像", LABEL_WORDS[label], film.recording) for label in film.labels)
     for step in it.missing:
         yield it.began, "环节", f"缺少 {step}", (it.reasons or {}).get(step, "没有说明原因")
+    for mark in (fact for fact in it.steps if fact.repeated):
+        yield mark.span.begins, "环节", f"重复标记 {mark.step}", f"另标记 {mark.repeated} 次"
     for gap in it.gaps:
         if not gap.explained:
-            yield gap.span.begins, "中断", gap.reason or "原因不明", "没有说明"
+            yield gap.span.begins, "中断", gap.told, "没有说明"
     for officer in it.officers:
         yield from ((it.began, "人员", LABEL_WORDS[label], officer.certificate) for label in officer.labels)
     yield from ((it.began, "任务", LABEL_WORDS[label], "") for label in it.labels)
@@ -168,14 +176,14 @@ def _credit(cases: Iterable[UsedCase]) -> Iterator[Sequence[Any]]:
             yield it.party, it.unit, it.category, it.matter, case.decided, decided, it.task, _verdicts(it)
 
 
-MAKERS: Mapping[Use, Callable[[Sequence[UsedCase]], Iterator[Sequence[Any]]]] = {
+MAKERS: Mapping[Use, Maker] = {
     Use.FILES: _files,
-    Use.OVERSIGHT: _oversight,
     Use.ASSESSMENT: _assessment,
     Use.OPINION: _opinion,
     Use.DECISIONS: _decisions,
     Use.CREDIT: _credit,
 }
+"""Those that are the same at any time; what is late for oversight is late as of now."""
 
 
 class Counted:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from agent.duty.act_bodies import check_body
 from agent.duty.review_rules import LIMIT_FIELDS, ReviewRules, Stage
 from agent.errors import SenderFault
 from agent.wire.acts import SignedAct
-from agent.wire.canonical import Fields
 from agent.wire.identifiers import Digest, digest
 from agent.wire.trust import Role
 
@@ -84,6 +84,19 @@ MOVE_WORDS: Mapping[Move, str] = {
     Move.RESOLVE: "协调结果",
     Move.DECIDE: "作出决定",
 }
+NEEDED: Mapping[Move, tuple[str, ...]] = {
+    Move.SUBMIT: ("facts", "major", "materials", "officers", "text", "transfer"),
+    Move.RETURN: ("text",),
+    Move.ACCEPT: (),
+    Move.APPROVE: ("elements", "facts", "text"),
+    Move.OBJECT: ("elements", "facts", "text"),
+    Move.ADOPT: ("text",),
+    Move.DISSENT: ("text",),
+    Move.COORDINATE: ("text",),
+    Move.RESOLVE: ("outcome", "text"),
+    Move.DECIDE: ("document", "facts", "major", "text"),
+}
+"""The fields that the body of each has at least."""
 ROLE_WORDS = {Role.HANDLER: "承办人", Role.EXAMINER: "审核人", Role.LEADER: "负责人"}
 
 
@@ -123,6 +136,7 @@ def step(review: Review, signed: SignedAct) -> Review:
         allowed = "、".join(MOVE_WORDS[step] for before, step in FLOW if before is review.stage) or "没有"
         text = f"{review.task} 现为“{review.stage}”，不能{MOVE_WORDS[move]}；此时可办：{allowed}。"
         raise SenderFault(text, "stage")
+    fields = check_body(act.body, NEEDED[move])
     parts = dict(review.parts or {})
     if signed.role is not ROLES[move]:
         raise SenderFault(f"{MOVE_WORDS[move]}须由{ROLE_WORDS[ROLES[move]]}签名，已拒绝。", "role")
@@ -132,7 +146,6 @@ def step(review: Review, signed: SignedAct) -> Review:
         )
     after = replace(review, stage=stage, parts=parts, acts=(*review.acts, signed))
     if move is Move.SUBMIT:
-        fields = Fields("送审记录", act.body)
         officers = frozenset(str(officer) for officer in fields.array("officers"))
         after = replace(after, facts=digest(fields.text("facts")), officers=review.officers | officers)
     return _separate(after)

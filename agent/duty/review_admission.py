@@ -2,14 +2,13 @@
 what holds for ever)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
+from agent.duty.act_bodies import Finding, Judged, Outcome, choice, parse_findings
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest
 from agent.duty.review import Move, Review, step
-from agent.duty.review_elements import QUESTIONS, Element, Prefill, review_elements
+from agent.duty.review_elements import Element, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Scope, Stage
 from agent.errors import SenderFault
 from agent.wire.acts import SignedAct
@@ -19,44 +18,24 @@ from agent.wire.trust import Role
 
 TOLD_FIELDS = {"outcome": "协调结果", "document": "决定书文号", "transfer": "涉嫌犯罪移送", "settled": "查明情况"}
 MAX_WORDS = 4000  # ours; characters of an opinion
-_Word = TypeVar("_Word", bound=StrEnum)
 TEXT_MOVES = frozenset(Move) - {Move.SUBMIT, Move.ACCEPT, Move.APPROVE}
-
-
-class Finding(StrEnum):
-    """What a reviewer finds of one element."""
-
-    MET = "符合"
-    UNMET = "不符合"
-    SUPPLEMENT = "需补充"
-    NOT_APPLICABLE = "不适用"
-
-
-class Outcome(StrEnum):
-    """What coordination (协调) ended with."""
-
-    REVIEW = "按审核意见办理"
-    HANDLING = "按承办意见办理"
-    BOTH = "修改后办理"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A reviewer's finding on one element, with reasons where they are asked for."""
-
-    number: int
-    finding: Finding
-    note: str
-
-    def as_json(self) -> Mapping[str, Any]:
-        """As it stands in the act."""
-        return {"number": self.number, "finding": self.finding.value, "note": self.note}
 
 
 def must_be_reviewed(facts: CaseFacts, rules: ReviewRules, settled: str = "") -> bool:
     """Whether no decision may be made without a closed review. A factor that was not known on scene is no "no": it asks
     for one as well, unless whoever decides says in signed words, `settled`, what was found out since."""
     return bool(facts.major) or rules.scope is Scope.ALL or (bool(facts.major_open) and not settled.strip())
+
+
+def barred(review: Review, facts: CaseFacts, rules: ReviewRules) -> frozenset[Move]:
+    """The moves that the flow has next and that would be refused whatever is written in them: nobody is offered a
+    decision of what must be reviewed first, nor an opinion or a decision on facts that have changed."""
+    found = set()
+    if review.stage is Stage.UNSUBMITTED and (facts.major or rules.scope is Scope.ALL):
+        found.add(Move.DECIDE)
+    if review.facts is not None and review.facts != case_digest(facts):
+        found |= {Move.APPROVE, Move.OBJECT, Move.DECIDE}
+    return frozenset(found)
 
 
 def submission(facts: CaseFacts, materials: Iterable[str], text: str = "") -> dict[str, Any]:
@@ -119,7 +98,7 @@ def admit(review: Review, signed: SignedAct, facts: CaseFacts, rules: ReviewRule
         case Move.APPROVE | Move.OBJECT:
             _check_opinion(move, fields, review, facts)
         case Move.RESOLVE:
-            _choice(Outcome, fields.text("outcome"), "协调结果")
+            choice(Outcome, fields.text("outcome"), "协调结果")
         case Move.DECIDE:
             _check_decision(review, fields, facts, rules)
     return after
@@ -143,20 +122,6 @@ def _check_opinion(move: Move, fields: Fields, review: Review, facts: CaseFacts)
     if agreed is not (move is Move.APPROVE):
         text = "各要素均符合时请用 approve" if agreed else "有要素不符合或需补充时请用 object"
         raise SenderFault(f"审核结论与要素意见不一致：{text}。", "conclusion")
-
-
-def parse_findings(entries: Iterable[Any]) -> tuple[Judged, ...]:
-    """The findings of an opinion, one for each of the eleven elements, in their order; raises `SenderFault`."""
-    found = tuple(_judged(Fields("审核要素意见", entry)) for entry in entries)
-    if [judged.number for judged in found] != list(range(1, len(QUESTIONS) + 1)):
-        raise SenderFault(f"审核意见须依次包含全部 {len(QUESTIONS)} 项要素，请补全。", "elements")
-    return found
-
-
-def _judged(fields: Fields) -> Judged:
-    return Judged(
-        fields.integer("number", 1), _choice(Finding, fields.text("finding"), "要素意见"), fields.text("note")
-    )
 
 
 def _check_finding(judged: Judged, element: Element) -> None:
@@ -190,10 +155,3 @@ def _why_reviewed(facts: CaseFacts, rules: ReviewRules) -> str:
     if facts.major_open:
         return f"{'、'.join(facts.major_open)}现场未知，是否重大尚未查明；已查明不属重大的，决定时写明查明情况"
     return f"审核范围为{rules.scope}"
-
-
-def _choice(words: type[_Word], text: str, noun: str) -> _Word:
-    try:
-        return words(text)
-    except ValueError as error:
-        raise SenderFault(f"{noun}“{text[:20]}”应为{'、'.join(words)}之一。", "word") from error

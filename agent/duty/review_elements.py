@@ -81,7 +81,8 @@ def _officers(facts: CaseFacts) -> Iterator[Line]:
 
 def _main_facts(facts: CaseFacts) -> Iterator[Line]:
     for step in facts.steps:
-        yield Line(f"现场标记“{step.step}”。", spans=(step.span,))
+        again = f"，另重复标记 {step.repeated} 次" if step.repeated else ""
+        yield Line(f"现场标记“{step.step}”{again}。", spans=(step.span,))
 
 
 def _evidence(facts: CaseFacts) -> Iterator[Line]:
@@ -102,7 +103,8 @@ def _recording(recording: RecordingFact) -> Line:
 
 
 def _gap(gap: GapFact) -> Line:
-    return Line(f"录像有中断，{'已说明原因' if gap.explained else '没有说明原因'}。", not gap.explained, (gap.span,))
+    explained = "已说明原因" if gap.explained else "没有说明原因"
+    return Line(f"录像有中断：{gap.told}，{explained}。", not gap.explained, (gap.span,))
 
 
 def _procedure(facts: CaseFacts) -> Iterator[Line]:

@@ -6,7 +6,7 @@ section asks that the list follow the 年度审验 and section 二（一）5 bar
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -86,9 +86,11 @@ def parse_roster(entries: Iterable[Any]) -> Roster:
     return Roster(officers)
 
 
-def merge_rosters(rosters: Iterable[Roster]) -> Roster:
-    """One roster of several lists; of a certificate listed twice the later list counts."""
-    return Roster({number: officer for roster in rosters for number, officer in roster.officers.items()})
+def merge_rosters(dated: Iterable[tuple[datetime, Roster]]) -> Roster:
+    """One roster of several lists, each with the moment of its issue; of a certificate listed twice the list that was
+    issued later counts, whatever the lists are called."""
+    ordered = sorted(dated, key=lambda entry: entry[0])
+    return Roster({number: officer for _, roster in ordered for number, officer in roster.officers.items()})
 
 
 def _officer(entry: Entry) -> Officer:

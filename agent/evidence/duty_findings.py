@@ -26,6 +26,8 @@ from agent.wire.instant import BEIJING
 
 NOT_TOLD = Layer(Status.NOT_JUDGED, ("录制中没有任务、人员与环节的记录，此处不评判是否依规记录。",))
 PAPER_WORDS = {DOCUMENT: "文书", RECEIPT: "回执", CONFIRMED: "当事人确认"}
+NO_FAULT = frozenset({"clock-unset"})
+"""Labels (their codes begin the note) that say what could not be known, and of no officer that a rule was broken."""
 HUMAN = "环节由执法人员自行标记；内容是否合法适当，须由人判断。"
 
 
@@ -70,11 +72,13 @@ def duty_story(segments: Sequence[Examined]) -> DutyStory:
 
 
 def duty_layer(segments: Sequence[Examined]) -> Layer:
-    """The story as the report's layer: failed where a required step is missing or a label was put."""
+    """The story as the report's layer: failed where a required step is missing or a label was put that says that a rule
+    was broken."""
     story = duty_story(segments)
     if not any((story.tasks, story.officers, story.labels, story.required, story.steps)):
         return NOT_TOLD
-    status = Status.FAILED if story.labels or story.missing else Status.NOTED
+    broken = [label for label in story.labels if label.partition(" ")[0] not in NO_FAULT]
+    status = Status.FAILED if broken or story.missing else Status.NOTED
     return Layer(status, tuple(_lines(story)))
 
 

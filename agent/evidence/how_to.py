@@ -40,7 +40,12 @@ class Stretch:
     @property
     def command(self) -> str:
         """How dd cuts them out."""
-        return f"dd if={self.file} bs=1M iflag=skip_bytes,count_bytes skip={self.offset} count={self.size} status=none"
+        return cut_out(self.file, self.offset, self.size)
+
+
+def cut_out(file: str, offset: int | str, size: int | str) -> str:
+    """How dd cuts `size` bytes out of a file; each may be a variable of the shell."""
+    return f"dd if={file} bs=1M iflag=skip_bytes,count_bytes skip={offset} count={size} status=none"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.evidence import bmff, cbor, cose, jumbf, manifest, vsi
-from agent.evidence.how_to import Step, Stretch, entry_of
+from agent.evidence.how_to import Step, Stretch, cut_out, entry_of
 from agent.evidence.manifest_reading import Manifest
 from agent.evidence.places import SegmentFile
 from agent.evidence.recovery import Examination
@@ -21,7 +21,6 @@ from agent.wire.signing import RAW_SIGNATURE_BYTES
 ROWS_NAME = "fragments.txt"
 POINT = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")  # a P-256 public key, RFC 5480
 HEX = "od -An -v -tx1 | tr -d ' \\n'"
-_RAW = "dd bs=1M iflag=skip_bytes,count_bytes status=none"
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,15 @@ def signed_steps(file: SegmentFile, found: Examination, rows: Rows) -> Iterator[
         return
     head = file.source.read_at(found.manifest_at, bmff.CHUNK_BYTES)
     cut = _Cutter(file.name, found.manifest_at, head)
-    yield _manifest_signed(cut, opened)
-    yield _session_named(cut)
+    store_at = bmff.HEADER + bmff.USER_TYPE + len(manifest.PREAMBLE)
+    store = jumbf.parse_superbox(head[store_at : manifest.RESERVED_BYTES]).children[0]
+    claim = store.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
+    yield _manifest_signed(cut, store, claim, opened)
+    yield _session_named(cut, store, claim)
     yield from _fragment_signed(file, found, opened, cut)
     loop = (
-        f"p={rows.first}; while read f e s m l; do e() {{ {_RAW} if=$f skip=$e count=$s; }}; e | {HEX} | grep $p | "
-        f'grep -q "$({_RAW} if=$f skip=$m count=$l | sha256sum | cut -c1-64)" || echo "$f $e: changed"; '
+        f"p={rows.first}; while read f e s m l; do e() {{ {cut_out('$f', '$e', '$s')}; }}; e | {HEX} | grep $p | "
+        f'grep -q "$({cut_out("$f", "$m", "$l")} | sha256sum | cut -c1-64)" || echo "$f $e: changed"; '
         f"p=$(e | sha256sum | cut -c1-64); done <{rows.name}; wc -l <{rows.name} | tr -d ' '; echo $p | cut -c1-64"
     )
     yield Step(
@@ -75,17 +77,14 @@ class _Cutter:
     """Finds bytes in the head of a segment file and says how dd cuts them out."""
 
     def __init__(self, name: str, at: int, head: bytes) -> None:
-        self._name, self._at, self.head = name, at, head
+        self._name, self._at, self._head = name, at, head
 
     def of(self, wanted: bytes) -> Stretch:
-        return Stretch(self._name, self._at + self.head.index(wanted), len(wanted))
+        return Stretch(self._name, self._at + self._head.index(wanted), len(wanted))
 
 
-def _manifest_signed(cut: _Cutter, opened: Manifest) -> Step:
-    store_at = bmff.HEADER + bmff.USER_TYPE + len(manifest.PREAMBLE)
-    child = jumbf.parse_superbox(cut.head[store_at : manifest.RESERVED_BYTES]).children[0]
-    claim = child.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
-    encoded = child.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content()
+def _manifest_signed(cut: _Cutter, store: jumbf.Superbox, claim: bytes, opened: Manifest) -> Step:
+    encoded = store.child(jumbf.SIGNATURE, manifest.SIGNATURE_LABEL).only_content()
     signed = cose.parse(encoded)
     protected = cbor.encode(signed.protected_bytes)
     parts = [cut.of(protected).command, f"printf '{_octal(cbor.encode(b'') + _head(claim))}'", cut.of(claim).command]
@@ -98,12 +97,9 @@ def _manifest_signed(cut: _Cutter, opened: Manifest) -> Step:
     )
 
 
-def _session_named(cut: _Cutter) -> Step:
-    store_at = bmff.HEADER + bmff.USER_TYPE + len(manifest.PREAMBLE)
-    child = jumbf.parse_superbox(cut.head[store_at : manifest.RESERVED_BYTES]).children[0]
-    assertions = child.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL).children
+def _session_named(cut: _Cutter, store: jumbf.Superbox, claim: bytes) -> Step:
+    assertions = store.child(jumbf.ASSERTIONS, manifest.ASSERTIONS_LABEL).children
     box = next(it.inner for it in assertions if it.label == SESSION_KEYS_LABEL)
-    claim = child.child(jumbf.CLAIM, manifest.CLAIM_LABEL).only_content()
     return Step(
         "凭证中写有会话公钥一项的散列值。",
         "The manifest holds the hash of the part with the session's public key.",
@@ -116,7 +112,7 @@ def _fragment_signed(file: SegmentFile, found: Examination, opened: Manifest, cu
     record = found.fragments[-1]
     boxes = {box.kind: box for box in _boxes(file, record.offset, record.size)}
     emsg = boxes[b"emsg"].raw()
-    message = emsg[bmff.HEADER + vsi.NAMES_BYTES + vsi.NUMBERS_BYTES :]
+    message = emsg[vsi.MESSAGE_AT :]
     signed = cose.parse(message)
     at = _Cutter(file.name, boxes[b"emsg"].offset, emsg)
     protected, payload = cbor.encode(signed.protected_bytes), cbor.encode(signed.payload)

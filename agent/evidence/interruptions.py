@@ -74,10 +74,14 @@ def interruption_findings(segments: Sequence[Examined], notes: Sequence[Recordin
 
 def judged_interruptions(
     segments: Sequence[Examined], notes: Sequence[RecordingNote]
-) -> Iterator[tuple[Interruption, bool]]:
-    """Every interruption, and whether it is explained as `interruption_findings` judges it."""
+) -> Iterator[tuple[Interruption, bool, str]]:
+    """Every interruption, whether it is explained as `interruption_findings` judges it, and why it was, in Chinese: the
+    device's reason, in brackets the cause that an officer gave, as it broke off or afterwards."""
     for gap, words in spoken_of(segments):
-        yield gap, _explained(gap, words, notes) is not None
+        note = _note_of(gap, notes)
+        causes = (gap.note, "" if words is None else words.cause, "" if note is None else note.cause)
+        reason = "原因不明" if gap.reason is None else REASON_NAMES[gap.reason]
+        yield gap, _explained(gap, words, notes) is not None, reason + _cause(next(filter(None, causes), ""))
 
 
 def spoken_of(segments: Sequence[Examined]) -> list[tuple[Interruption, Spoken | None]]:
@@ -144,10 +148,13 @@ def _explained(gap: Interruption, words: Spoken | None, notes: Sequence[Recordin
         return ""
     if words is not None:
         return f"；第 {words.first} 至 {words.last} 片段有口头说明{_cause(words.cause)}"
-    for note in notes:
-        if note.first <= gap.sequence + 1 and gap.sequence <= note.last:
-            return f"；{note.author} 于 {note.written:%Y-%m-%d} 补充说明{_cause(note.cause)}"
-    return None
+    note = _note_of(gap, notes)
+    return None if note is None else f"；{note.author} 于 {note.written:%Y-%m-%d} 补充说明{_cause(note.cause)}"
+
+
+def _note_of(gap: Interruption, notes: Sequence[RecordingNote]) -> RecordingNote | None:
+    """The first note whose range meets the interruption."""
+    return next((it for it in notes if it.first <= gap.sequence + 1 and gap.sequence <= it.last), None)
 
 
 def _heard(segments: Sequence[Examined]) -> list[int]:

@@ -92,17 +92,25 @@ def sidecar_findings(
 def _journal(journal: Source | bytes, lines: Iterable[bytes]) -> Iterator[Finding]:
     """Whether the journal is made of `lines`, which the segments hold. One that goes on behind them tells of fragments
     that are not there."""
-    source, at = Source.of_bytes(journal) if isinstance(journal, bytes) else journal, 0
-    for line in lines if source.size <= MAX_JOURNAL_BYTES else ():
-        if source.read_at(at, len(line)) != line:
-            yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
-            return
-        at += len(line)
-    if source.size > MAX_JOURNAL_BYTES:
+    source = Source.of_bytes(journal) if isinstance(journal, bytes) else journal
+    agreed = _agreed(source, lines)
+    if agreed is None:
         yield _altered(JOURNAL_NAME, "与录像中签名的日志不符")
-    elif at < source.size:
+    elif agreed < source.size:
         text = f"{JOURNAL_NAME} 还记有后面的片段，不在其中。"
         yield Finding(Verdict.MISSING, COMPLETENESS, text, Place(JOURNAL_NAME, MISSING))
+
+
+def _agreed(journal: Source, lines: Iterable[bytes]) -> int | None:
+    """How many bytes of `journal` are `lines`; None where it is not made of them."""
+    if journal.size > MAX_JOURNAL_BYTES:
+        return None
+    at = 0
+    for line in lines:
+        if journal.read_at(at, len(line)) != line:
+            return None
+        at += len(line)
+    return at
 
 
 def sums_findings(

@@ -28,6 +28,7 @@ STYP = encode_box(b"styp", b"msdh", bytes(4), b"msdh", b"iso6", b"cmfs")
 _EXCLUSIONS = [{"xpath": "/emsg", "data": [{"offset": HEADER + VERSION_AND_FLAGS, "value": SCHEME}]}]
 _VALUE = {profile.value for profile in VSI_PROFILES.values()}
 NAMES_BYTES = VERSION_AND_FLAGS + len(SCHEME) + 1 + max(map(len, _VALUE)) + 1  # the same for every profile
+MESSAGE_AT = HEADER + NAMES_BYTES + NUMBERS_BYTES  # where in an emsg box the COSE_Sign1 begins
 
 
 class FragmentHash:

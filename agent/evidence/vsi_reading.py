@@ -5,15 +5,13 @@ in the same length. Such a one needs no parsing; every other is opened by `vsi.o
 """
 
 from agent.evidence import cbor, cose, vsi
-from agent.evidence.bmff import HEADER
 from agent.evidence.journal import DIGEST_BYTES
 from agent.evidence.session import CertifiedSession
 from agent.evidence.vsi import SegmentInfo
 from agent.wire.signing import RAW_SIGNATURE_BYTES, verify_raw
 
-_MESSAGE = HEADER + vsi.NAMES_BYTES + vsi.NUMBERS_BYTES  # where the COSE_Sign1 begins: a tag, and an array of four
-_DURATION, _EVENT_ID = slice(_MESSAGE - 8, _MESSAGE - 4), slice(_MESSAGE - 4, _MESSAGE)
-_PROTECTED = _MESSAGE + 2
+_DURATION, _EVENT_ID = slice(vsi.MESSAGE_AT - 8, vsi.MESSAGE_AT - 4), slice(vsi.MESSAGE_AT - 4, vsi.MESSAGE_AT)
+_PROTECTED = vsi.MESSAGE_AT + 2  # behind a tag, and an array of four
 _SIGNED_HEAD = cbor.encode(["Signature1", b"", b"", b""])[:-3]  # RFC 9052 section 4.4
 _SIGNATURE_HEAD = 2  # of a byte string of 64
 _NO_BYTES = cbor.encode(b"")
@@ -73,7 +71,7 @@ class _Likeness:
 
 def _likeness(emsg: bytes, info: SegmentInfo, session: CertifiedSession) -> _Likeness | None:
     """None unless `emsg`, which was opened, is to the byte what the writer makes of `info`."""
-    found = cose.parse(emsg[_MESSAGE:])
+    found = cose.parse(emsg[vsi.MESSAGE_AT :])
     issued = session.profile.issued
     iat = found.protected.get(issued)
     if not isinstance(iat, int) or len(info.digest) != DIGEST_BYTES or info.sequence < min(_WIDTHS):

@@ -16,6 +16,7 @@ from agent.duty.tables import import_table
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.key_files import read_signer
 from agent.wire import canonical
+from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.identifiers import district as district_name
 from agent.wire.trust import Role
 from kiosk.publishing.importing import TITLES, Heading, audience_of, left_over, policy_kind, split
@@ -64,8 +65,8 @@ NEXT_STEPS = {
     Stage.DRAFTED: "下一步：由编辑运行 liuhen-publish sign {name} --as editor",
     Stage.EDITED: "下一步：由另一人审核后运行 liuhen-publish sign {name} --as reviewer",
     Stage.REVIEWED: "下一步：运行 liuhen-publish release {name}",
-    Stage.RELEASED: "中心将把它发布到各大厅",
-    Stage.WITHDRAWN: "中心将把撤回通知发布到各大厅",
+    Stage.RELEASED: "中心将把它发布到{place}",
+    Stage.WITHDRAWN: "中心将把撤回通知发布到{place}",
 }
 
 
@@ -203,9 +204,14 @@ def _tell(held: Holding, as_json: bool) -> None:
         out.print(json.dumps(_json(held, False), ensure_ascii=False))
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
-    out.print(NEXT_STEPS[held.stage].format(name=held.name))
+    out.print(next_step(held.stage, held.name, held.document.audience))
     for note in held.notes:
         err.print(note, soft_wrap=True, markup=False, highlight=False)
+
+
+def next_step(stage: Stage, name: str, audience: str) -> str:
+    """What is to be done next with a document, or where it goes."""
+    return NEXT_STEPS[stage].format(name=name, place="执法终端" if audience == DUTY_AUDIENCE else "各大厅")
 
 
 def _json(held: Holding | Damaged, whole: bool) -> dict[str, Any]:

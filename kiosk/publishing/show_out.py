@@ -113,7 +113,7 @@ def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple
 
 def _roster(documents: Iterable[Disclosure]) -> Roster | None:
     people = [one for one in documents if one.kind is DisclosureKind.PERSONNEL_LIST and one.withdrawn is None]
-    return merge_rosters(parse_roster(one.entries) for one in people) if people else None
+    return merge_rosters((one.issued_at, parse_roster(one.entries)) for one in people) if people else None
 
 
 def _card(window: Window, standing: Standing, code: str, photo: bytes) -> Card:

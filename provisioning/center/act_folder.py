@@ -1,6 +1,7 @@
 """Signed acts on the disk: a file each, `001.dsse` and on, in a folder of their subject; never changed, only added.
 
-What the rules refused lies beside them, `refused-001.json` and on: who tried what, when, and why not."""
+What the rules refused lies beside them, `refused-001.json` and on: who tried what, when, and why not. These are
+the centre's own notes: neither signed nor chained, they oversee and prove nothing."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ MAX_REFUSED = 100  # ours, of one subject: whoever tries again and again shows t
 
 @dataclass(frozen=True)
 class RefusedAct:
-    """An act that its person signed and the rules refused."""
+    """An act that its person signed, or was about to sign on the page, and the rules refused."""
 
     by: str
     kind: str
@@ -63,6 +64,11 @@ class ActFolder:
         ]
         return tuple(RefusedAct(it.text("by"), it.text("kind"), it.moment("at"), it.text("why")) for it in told)
 
+    def grounds(self, subject: str) -> Mapping[int, bytes]:
+        """What acts were judged by when they were taken in, by the number of the act, where that was kept."""
+        paths = sorted(self.folder(subject).glob("ground-[0-9][0-9][0-9].dsse"))
+        return {int(path.stem.removeprefix("ground-")): read_file(path) for path in paths}
+
     def _admitted(
         self,
         folder: Path,
@@ -73,12 +79,15 @@ class ActFolder:
         try:
             return admit(acts, signed)
         except SenderFault as fault:
-            number = 1 + sum(1 for _ in folder.glob("refused-*.json"))
-            if number <= MAX_REFUSED:
-                act = signed.act
-                told = {"at": canonical.timestamp(act.at), "by": act.by, "kind": act.kind, "why": str(fault)}
-                durable.write_bytes(folder / f"refused-{number:03}.json", canonical.encode(told), durable.SHARED)
+            act = signed.act
+            _note(folder, RefusedAct(act.by, act.kind, act.at, str(fault)))
             raise
+
+    def note(self, subject: str, tried: RefusedAct) -> None:
+        """Keep what somebody who is signed in tried and the rules refused before he signed it."""
+        folder = durable.make_directory(self.folder(subject))
+        with durable.exclusive(folder):
+            _note(folder, tried)
 
     def add(
         self,
@@ -88,9 +97,10 @@ class ActFolder:
         signer: Signer,
         now: datetime,
         admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+        ground: bytes = b"",
     ) -> _State:
         """Sign the next act, let `admit` (given the acts before it) judge it, keep it; when it raises, that alone
-        is kept (`refused`). Returns what `admit` returned."""
+        is kept (`refused`). `ground` is what it was judged by, kept beside it. Returns what `admit` returned."""
         folder = durable.make_directory(self.folder(subject))
         with durable.exclusive(folder):
             acts = self.acts(subject)
@@ -101,7 +111,7 @@ class ActFolder:
                 raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
             envelope = seal_act(act, signer)
             state = self._admitted(folder, acts, open_act(envelope, self._trust, before), admit)
-            durable.write_bytes(folder / act_name(act.number), envelope, durable.SHARED)
+            _keep(folder, act.number, envelope, ground)
         return state
 
     def take(
@@ -110,6 +120,7 @@ class ActFolder:
         envelope: bytes,
         now: datetime,
         admit: Callable[[tuple[SignedAct, ...], SignedAct], _State],
+        ground: bytes = b"",
     ) -> _State:
         """Keep the next act, which somebody signed elsewhere, once `admit` has judged it. Its key must be good now and
         its time within `DRAFT_LASTS` before `now`, so that nobody signs into the past. Raises `SenderFault`."""
@@ -125,5 +136,18 @@ class ActFolder:
             if signed.act.number > MAX_ACTS:
                 raise OperatorFault(f"{subject} 的记录已满 {MAX_ACTS} 项，不能再加。请联系技术人员。")
             state = self._admitted(folder, acts, signed, admit)
-            durable.write_bytes(folder / act_name(signed.act.number), envelope, durable.SHARED)
+            _keep(folder, signed.act.number, envelope, ground)
         return state
+
+
+def _note(folder: Path, tried: RefusedAct) -> None:
+    number = 1 + sum(1 for _ in folder.glob("refused-*.json"))
+    if number <= MAX_REFUSED:
+        told = {"at": canonical.timestamp(tried.at), "by": tried.by, "kind": tried.kind, "why": tried.why}
+        durable.write_bytes(folder / f"refused-{number:03}.json", canonical.encode(told), durable.SHARED)
+
+
+def _keep(folder: Path, number: int, envelope: bytes, ground: bytes) -> None:
+    if ground:  # first: no act is ever kept without what it was judged by
+        durable.write_bytes(folder / f"ground-{number:03}.dsse", ground, durable.SHARED)
+    durable.write_bytes(folder / act_name(number), envelope, durable.SHARED)

@@ -14,14 +14,12 @@ from agent.duty import review_admission
 from agent.duty.case_assembly import assemble_case, recordings_of, tasks_of
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_papers import CasePaper, case_papers
-from agent.duty.disclosure_rules import check_content, open_two_signatures
 from agent.duty.review import LEDGER, Move, Review, replay
-from agent.duty.review_rules import ReviewRules, parse_review_rules
+from agent.duty.sheet_findings import judged_sheets
 from agent.duty.told_events import ToldEvents
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.acts import SignedAct
 from agent.wire.device_events import DeviceEvent, parse_event
-from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
 from agent.wire.envelope import open_trust_list
 from agent.wire.signing import Signer, load_pem_certificates
 from agent.wire.trust import TrustList
@@ -31,9 +29,10 @@ from provisioning.center.config import CenterConfig
 from provisioning.center.grounds import CentreGrounds, open_grounds
 from provisioning.center.paper_files import found_papers
 from provisioning.center.recording_files import Archive
+from provisioning.center.rulings import Releases, Ruling
 from provisioning.center.seen_recordings import seen_recordings
 
-ACTS, SEEN = "cases", "cases/.seen"
+ACTS, SEEN, FLOORS = "cases", "cases/.seen", "cases/.review-rules.json"
 
 
 @dataclass(frozen=True)
@@ -100,39 +99,49 @@ class CaseRoom:
     def papers(self, facts: CaseFacts) -> tuple[CasePaper, ...]:
         """Every document of a case, with its text where that lies beside a recording and is what the chain says."""
         names = [film.recording for film in facts.recordings]
-        return case_papers(facts, self.told, found_papers(self.recordings, names, self.archive))
+        found = case_papers(facts, self.told, found_papers(self.recordings, names, self.archive))
+        return judged_sheets(found, facts, self.trust)
 
     def review(self, task: str) -> Review:
         """The review of `task` as its acts make it; raises `SenderFault` when they were changed."""
         return replay(task, self.folder.acts(task))
 
-    def rules(self, unit: str) -> ReviewRules:
-        """The rules of review that `unit` has released and that are in force; raises `OperatorFault` without any."""
-        found = [it for it in self.released(DisclosureKind.REVIEW_RULES) if it.publisher == unit]
-        held = [it for it in found if it.withdrawn is None and it.effective_from <= self.now]
-        if not held:
-            raise OperatorFault(
-                f"{unit} 还没有放行的法制审核办法（review-rules）。请用 liuhen-publish 拟稿、签名、放行。"
-            )
-        return parse_review_rules(max(held, key=lambda it: (it.effective_from, it.version)).entries)[0]
+    @cached_property
+    def releases(self) -> Releases:
+        """What the office released."""
+        config = self.config
+        return Releases(config.released, config.folder / FLOORS, self.trust, config.district, self.now)
+
+    def ruling(self, unit: str) -> Ruling:
+        """The rules of review that `unit` has released, and whether they still hold; raises `OperatorFault` without
+        any."""
+        return self.releases.ruling(unit)
 
     def act(self, task: str, move: Move, body: Mapping[str, Any], signer: Signer, facts: CaseFacts) -> Review:
         """Take in one act on `task`, signed by `signer`; raises `SenderFault` when the rules refuse it."""
-        rules = self.rules(facts.unit)
+        ruling = self.ruling(facts.unit)
 
         def admit(before: tuple[SignedAct, ...], signed: SignedAct) -> Review:
-            return review_admission.admit(replay(task, before), signed, facts, rules)
+            return review_admission.admit(replay(task, before), signed, facts, ruling.rules)
 
-        return self.folder.add(task, move, body, signer, self.now, admit)
+        return self.folder.add(task, move, body, signer, self.now, admit, ruling.released.envelope)
 
-    def released(self, kind: DisclosureKind) -> Iterator[Disclosure]:
-        """Every released document of `kind`; raises `SenderFault` for one that two people have not signed."""
-        for path in sorted(self.config.released.glob(f"*.{kind}.*.dsse")):
-            opened = open_two_signatures(read_file(path), self.trust, self.now)
-            document = check_content(parse_disclosure(opened.payload))
-            if document.district != self.config.district or document.kind is not kind:
-                raise SenderFault(f"{path.name} 不是本区的{kind}，已拒绝。请从放行目录移走。")
-            yield document
+
+def there(recordings: Path) -> Path:
+    """The folder of the centre's recordings; raises `OperatorFault` where there is none: that no recording was found in
+    a wrong place says nothing of any."""
+    if not recordings.is_dir():
+        raise OperatorFault(f"没有录像目录 {recordings}。请改正 --recordings：应是 intake 写出的那个目录。")
+    return recordings
+
+
+def none_there(facts: CaseFacts, recordings: Path) -> str:
+    """What is to be said, in one Chinese line, where a case has recordings and not one of them lies in the folder;
+    empty otherwise."""
+    names = [it.recording for it in facts.recordings]
+    if not names or any((recordings / name).is_dir() for name in names):
+        return ""
+    return f"{recordings} 中没有本案的任何录像（{'、'.join(names)}），“缺失”可能只是目录不对。请核对 --recordings。"
 
 
 def _bodies(store: Any, device: str) -> Iterator[bytes]:

@@ -27,6 +27,8 @@ from provisioning.center.config import CenterConfig, read_config
 from provisioning.center.ledger_cli import app as ledger_app
 from provisioning.center.offload_cli import intake, unfinished
 from provisioning.center.page import cli as page_cli
+from provisioning.center.paper_cli import EXAMPLES as PAPER_EXAMPLES
+from provisioning.center.paper_cli import paper
 from provisioning.center.push_cli import push
 from provisioning.center.receipts_cli import EXAMPLES as RECEIPTS_EXAMPLES
 from provisioning.center.receipts_cli import receipts
@@ -52,6 +54,7 @@ app.command(epilog="例：liuhen-center commands --config center.toml --device R
 app.command(epilog="例：liuhen-center report --config center.toml --recordings recordings --out 报告")(report)
 app.command(epilog="例：liuhen-center push --config center.toml --to https://… --watch")(push)
 app.command(epilog=RECEIPTS_EXAMPLES)(receipts)
+app.command(epilog=PAPER_EXAMPLES)(paper)
 
 log_cli.add_to(app)
 app.command(epilog="例：liuhen-center intake --config center.toml --recordings recordings --watch")(intake)

@@ -182,10 +182,10 @@ def _whole(segments: list[_Segment], recording: Path, draft: Path, office: Offic
         if content is not None:
             durable.write_bytes(draft / name, content)
     papers = sorted(place for place in (recording / PAPERS).glob("*") if place.is_file() and not place.is_symlink())
-    for place in (*sorted(recording.glob(sidecars.PHOTOS)), *_notes(recording), *papers):
+    for place in (*_notes(recording), *papers):
         durable.make_directory((draft / place.relative_to(recording)).parent)
         durable.write_bytes(draft / place.relative_to(recording), read_file(place))
-    photos = [kept for place in sorted(recording.glob(sidecars.PHOTOS)) if (kept := _keep_taken(place, draft))]
+    photos = [kept for place in sorted(recording.glob(sidecars.PHOTOS)) if (kept := _photo(place, draft))]
     durable.write_bytes(draft / how_to.ALONE_NAME, ALONE.read_bytes())
     gm_key = None if beside[gm_sums.SM3SUMS_NAME] is None else _gm_key(segments[0])
     steps = how_to_sums.sums_steps(len(stamped), len(photos), gm_key, _listed(recording, beside[gm_sums.SM3SUMS_NAME]))
@@ -223,9 +223,11 @@ def _keep_sealed(segment: _Segment, draft: Path) -> Path:
     return durable.write_bytes(draft / (segment.path.name + how_to_sums.UNSTAMPED), time_stamps.unstamped(box))
 
 
-def _keep_taken(photo: Path, draft: Path) -> Path | None:
-    """The same of a photo; None for one that bears no time-stamp."""
-    kept = manifest_as_taken(read_file(photo))
+def _photo(photo: Path, draft: Path) -> Path | None:
+    """Copies a photo; beside one that bears a time-stamp, as it was when it was signed (None where there is none)."""
+    content = read_file(photo)
+    durable.write_bytes(draft / photo.name, content)
+    kept = manifest_as_taken(content)
     return None if kept is None else durable.write_bytes(draft / (photo.name + how_to_sums.UNSTAMPED), kept)
 
 

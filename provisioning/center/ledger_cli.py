@@ -12,10 +12,11 @@ from agent.duty.ledger import parse_ledger
 from agent.duty.readiness import day_of, parse_profile
 from agent.duty.record_use import moment
 from provisioning.authority.authority import read_file
-from provisioning.center.cases import CaseRoom
+from provisioning.center.cases import CaseRoom, there
 from provisioning.center.config import read_config
+from provisioning.center.ledger_files import read_entries
 from provisioning.center.ledger_page import LOOKS, custody_sheets, sheets
-from provisioning.center.ledger_room import Sources, departments, read_entries, released
+from provisioning.center.ledger_room import departments, gathered
 from provisioning.center.use_room import gather, write_page, write_table
 from provisioning.cli_frame import tell
 
@@ -41,20 +42,22 @@ def write(
     out: Out,
     milestones: Annotated[Path | None, typer.Option(help="进度表（JSON）")] = None,
     entries: Annotated[Path | None, typer.Option(help="工作登记（JSON）：培训、监督检查、总结等")] = None,
+    inventory: Annotated[Path | None, typer.Option(help="设备台账：liuhen-provision inventory --json 的输出")] = None,
     as_json: Json = False,
 ) -> None:
     """写台账：一页，每张表一份 CSV 与 JSON (one page, tables)."""
-    room = CaseRoom(read_config(config), recordings, system_clock().read().wall)
+    room = CaseRoom(read_config(config), there(recordings), system_clock().read().wall)
     profile = parse_profile(read_entries(milestones)) if milestones else ()
     by_hand = parse_ledger(read_entries(entries)) if entries else ()
     found = gather(room)
-    units = departments(Sources(released(room), found.cases, by_hand, room.now))
+    sources, odd = gathered(room, found.cases, by_hand, inventory)
+    units = departments(sources)
     made = (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
     durable.make_directory(out)
     files = [write_table(out / sheet.name, sheet.columns, sheet.rows) for sheet in made]
     shown = {
         "title": "三项制度工作台账", "place": room.config.district, "made": moment(room.now),
-        "troubles": found.troubles, "sheets": made, "looks": LOOKS, "empties": EMPTIES,
+        "troubles": tuple(dict.fromkeys((*odd, *found.troubles))), "sheets": made, "looks": LOOKS, "empties": EMPTIES,
     }  # fmt: skip
     page = write_page(out / "ledger.html", "ledger.html", shown)
     facts = {"page": page, "tables": files, "sheets": [dataclasses.asdict(sheet) for sheet in made]}

@@ -13,11 +13,23 @@ from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
 from agent.duty.record_use import moment
 from agent.wire.device_events import DeviceEvent
+from agent.wire.disclosures import DisclosureKind
 
 Row = Mapping[str, Any]
 LOOKS = {Progress.DONE: "done", Progress.DONE_LATE: "due", Progress.OVERDUE: "late", Progress.AHEAD: "due",
          "有": "done", "缺": "late", "未整改": "late"}  # fmt: skip
 WAYS = {"card": "刷卡", "pin": "口令"}
+POLICY_WORDS: Mapping[DisclosureKind, str] = {
+    DisclosureKind.MATTER_STATUS: "办理状态查询",
+    DisclosureKind.SEARCH_INDEX: "检索目录",
+    DisclosureKind.PUBLICATION_RULES: "行政执法公示办法",
+    DisclosureKind.RECORDING_RULES: "全过程记录办法",
+    DisclosureKind.RECORDING_LIST: "音像记录事项清单",
+    DisclosureKind.MAJOR_CATALOGUE: "重大执法决定目录",
+    DisclosureKind.DOCUMENT_TEMPLATES: "执法文书标准文本",
+    DisclosureKind.REASON_CODES: "原因代码",
+    DisclosureKind.REVIEW_RULES: "法制审核办法",
+}
 BY_HAND, SIGNED = "手工登记", "签名事实"
 
 
@@ -36,7 +48,18 @@ def sheets(departments: Iterable[Department], profile: Sequence[Milestone], on: 
     makers = (
         (
             "就绪情况",
-            ("单位", "已公布", "设备", "在册人员", "可执法人员", "任务数", "首次记录合格", "考核得分"),
+            (
+                "单位",
+                "已公布",
+                "已验收设备",
+                "有任务的设备",
+                "在册人员",
+                "设备已登记人员",
+                "可执法人员",
+                "任务数",
+                "首次记录合格",
+                "考核得分",
+            ),
             _ready,
         ),
         ("制度与清单", ("单位", "文件", "名称", "版本", "生效", "设备所用版本"), _lists),
@@ -81,7 +104,9 @@ def _ready(it: Department, on: date) -> Iterable[Sequence[Any]]:
     devices = "、".join(sorted(it.devices)) or "没有"
     ready, cases = licensed(it, on), len(it.cases)
     score = f"{reached} / {len(ASSESSED)}"
-    yield len(it.released), devices, len(it.officers), ready, cases, "没有" if first is None else f"{first}", score
+    accepted = "未给出设备台账" if it.accepted is None else "、".join(sorted(it.accepted)) or "没有"
+    recorded = "没有" if first is None else f"{first}"
+    yield len(it.released), accepted, devices, len(it.officers), len(it.enrolled), ready, cases, recorded, score
 
 
 def _steps(it: Department, profile: Sequence[Milestone], on: date) -> Iterable[Sequence[Any]]:
@@ -95,7 +120,7 @@ def _steps(it: Department, profile: Sequence[Milestone], on: date) -> Iterable[S
 def _lists(it: Department, _: date) -> Iterable[Sequence[Any]]:
     for kind, held in it.released.items():
         used = "—" if held.recorded is None else held.recorded
-        yield kind.value, held.title, held.version, f"{held.since}", used
+        yield kind_words(kind), held.title, held.version, f"{held.since}", used
 
 
 def _assessment(it: Department, on: date) -> Iterable[Sequence[Any]]:
@@ -119,5 +144,10 @@ def _months(it: Department, _: date) -> Iterable[Sequence[Any]]:
 def condition_words(condition: str) -> str:
     """A condition as people say it."""
     word = condition.partition(":")[2]
-    published = {kind.value: words for kind, words in KIND_WORDS.items()}
+    published = {kind.value: kind_words(kind) for kind in DisclosureKind}
     return ASSESSED.get(condition) or published.get(word) or word or condition
+
+
+def kind_words(kind: DisclosureKind) -> str:
+    """What a released document is called in the plan."""
+    return KIND_WORDS.get(kind) or POLICY_WORDS[kind]

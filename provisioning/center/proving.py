@@ -3,6 +3,7 @@
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.evidence.log_proof import consistency_document, inclusion_document
 from agent.evidence.merkle import consistency_path, inclusion_path
+from agent.wire.canonical import MAX_INTEGER
 from agent.wire.identifiers import DeviceId
 from provisioning.center.event_log import EventLog
 from provisioning.center.store import Ledger, Store
@@ -13,7 +14,8 @@ def prove_event(store: Store, name: str, device: DeviceId, devseq: int) -> bytes
     `EnvironmentFault` when no head that covers it has been signed yet."""
     with store.transaction() as ledger:
         log = EventLog(ledger.rows, name)
-        position, (size, head) = log.position(device, devseq), log.sealed()
+        position = log.position(device, devseq) if devseq <= MAX_INTEGER else None  # no chain counts further
+        size, head = log.sealed()
         if position is None:
             raise OperatorFault(f"{name} 的日志中没有 {device} 的第 {devseq} 号事件。请用 summary 查看连续至第几号。")
         if position >= size:

@@ -8,11 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from agent.clock import system_clock
+from agent.duty.act_bodies import parse_findings
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest, case_json
 from agent.duty.case_papers import lacking, text_rate
 from agent.duty.review import FLOW, MOVE_WORDS, Move, Review, turns
-from agent.duty.review_admission import decision, must_be_reviewed, opinion, overtaken, parse_findings, submission
+from agent.duty.review_admission import (
+    barred,
+    decision,
+    missing_materials,
+    must_be_reviewed,
+    opinion,
+    overtaken,
+    submission,
+)
 from agent.duty.review_elements import review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
@@ -22,7 +31,7 @@ from agent.wire.acts import parse_act, seal_act
 from agent.wire.instant import BEIJING
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import read_file
-from provisioning.center.cases import CaseRoom
+from provisioning.center.cases import CaseRoom, none_there, there
 from provisioning.center.config import read_config
 from provisioning.center.review_packet import Seal, check_packet, write_packet
 from provisioning.cli_frame import err, tell
@@ -61,14 +70,15 @@ def show(task: Task, config: Config, recordings: Recordings, as_json: Json = Fal
     """案件事实、十一项要素的预填、状态与期限 (facts, elements, state, time limits)."""
     room = _room(config, recordings)
     facts, review = room.facts(task), room.review(task)
-    rules = room.rules(facts.unit)
+    ruling = room.ruling(facts.unit)
+    rules = ruling.rules
     lines = [f"{task}  {facts.matter}  {review.stage.value}{'  须法制审核' if must_be_reviewed(facts, rules) else ''}"]
     for element in review_elements(facts):
         lines.append(f"{element.number:>2} {element.question}：{element.prefill.value}")
         lines += [f"     {'✗' if line.against else '·'} {line.text}" for line in element.lines]
     changed = overtaken(review, case_digest(facts))
-    lines[1:1] = [changed] if changed else []
-    tell("\n".join([*lines, _next(review, rules)]), _facts_json(facts, review, rules), as_json=as_json)
+    lines[1:1] = [line for line in (changed, ruling.told, none_there(facts, recordings)) if line]
+    tell("\n".join([*lines, _next(review, facts, rules)]), _facts_json(facts, review, rules), as_json=as_json)
 
 
 @app.command(
@@ -107,11 +117,14 @@ def act(
             body = {"outcome": outcome, "text": text}
         case Move.DECIDE:
             body = decision(facts, document, text, settled)
+    if doubt := none_there(facts, recordings):
+        err.print(doubt, markup=False)
     after = room.act(task, done, body, read_signer(key, chain), facts)
-    rules = room.rules(facts.unit)
-    tell(
-        f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{_next(after, rules)}", _state(after), as_json=as_json
-    )
+    rules = room.ruling(facts.unit).rules
+    absent = missing_materials(body["materials"], rules) if done is Move.SUBMIT else ()
+    lacks = f"缺少材料：{'、'.join(absent)}，审核人可退回补正。" if absent else ""
+    told = f"{task}：{MOVE_WORDS[done]}，现为“{after.stage.value}”。{lacks}{_next(after, facts, rules)}"
+    tell(told, {**_state(after), "missing_materials": absent}, as_json=as_json)
 
 
 @app.command(epilog="例：liuhen-center review sign T-2026-0001.002.accept.json --key examiner.key --chain examiner.pem")
@@ -157,8 +170,8 @@ def packet(
     )
     acts = room.folder.envelopes(task)
     write_packet(
-        out, facts, room.review(task), room.rules(facts.unit), acts=acts, documents=documents, papers=paper or [],
-        recordings=recordings, seal=seal, now=room.now,
+        out, facts, room.review(task), room.ruling(facts.unit), acts=acts, grounds=room.folder.grounds(task),
+        documents=documents, papers=paper or [], recordings=recordings, seal=seal, now=room.now,
     )  # fmt: skip
     absent = lacking(documents)
     warned = f"\n缺文书原文：{'、'.join(absent)}。原文随录像到中心；加密的请用 --key。" if absent else ""
@@ -180,15 +193,19 @@ def check(
     found = check_packet(folder, pinned)
     told = f"{found.review.task}，{found.review.stage.value}，{len(found.review.acts)} 项办理记录"
     absent = f"其中没有原文的文书：{'、'.join(found.absent)}。" if found.absent else ""
+    unruled = "".join(f"第 {number} 项未附审核办法，无从核对审核人是否属于审核机构。" for number in found.unruled)
     changed = overtaken(found.review, found.facts)
-    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}{changed}"
-    facts = {"facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent, "changed": bool(changed)}
+    message = f"审核包完好：{told}，由 {found.sealed_by} 封存。{absent}{unruled}{changed}"
+    facts = {
+        "facts": found.facts, "sealed_by": found.sealed_by, "absent": found.absent, "unruled": found.unruled,
+        "changed": bool(changed),
+    }  # fmt: skip
     tell(message, {**_state(found.review), **facts}, as_json=as_json)
 
 
 def _room(config: Path, recordings: Path, key: Path | None = None) -> CaseRoom:
     archive = None if key is None else read_private_key(key)
-    return CaseRoom(read_config(config), recordings, system_clock().read().wall, archive)
+    return CaseRoom(read_config(config), there(recordings), system_clock().read().wall, archive)
 
 
 def _move(text: str) -> Move:
@@ -208,8 +225,10 @@ def _entries(path: Path | None) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _next(review: Review, rules: ReviewRules) -> str:
-    allowed = "、".join(f"{MOVE_WORDS[move]}（{move}）" for stage, move in FLOW if stage is review.stage)
+def _next(review: Review, facts: CaseFacts, rules: ReviewRules) -> str:
+    closed = barred(review, facts, rules)
+    moves = [move for stage, move in FLOW if stage is review.stage and move not in closed]
+    allowed = "、".join(f"{MOVE_WORDS[move]}（{move}）" for move in moves)
     due = [turn.due for turn in turns(review, rules) if turn.ended is None]
     limit = f"期限 {due[-1].astimezone(BEIJING):%Y-%m-%d}。" if due and due[-1] else ""
     return f"下一步：{allowed or '无，已办结'}。{limit}"

@@ -23,7 +23,6 @@ from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest, encode_case
 from agent.duty.case_papers import CasePaper
 from agent.duty.review import Review, replay
-from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence import cms, sidecars
 from agent.wire import canonical
@@ -34,10 +33,13 @@ from agent.wire.identifiers import Digest
 from agent.wire.signing import CertifiedSigner, certificate_key, key_id_of, load_certificate, load_pem_certificates
 from agent.wire.trust import Role
 from provisioning.authority.authority import read_file
+from provisioning.center.packet_rules import RULES, check_reviewers, rules_files
 from provisioning.center.review_page import Dossier, review_page
+from provisioning.center.rulings import Ruling
 
 PAGE, FACTS, MANIFEST, HOW_TO = "review.html", "facts.json", "packet.json", "HOW-TO-CHECK.txt"
 SUM_LINE = re.compile(r"([0-9a-f]{64})  ((?:[\w.-]+/)*[^/\\\0-\x1f]+)")
+RULES_NAME = re.compile(rf"{RULES}/([0-9]{{3}})\.dsse")
 PAPER_NAME = re.compile(r"[^/\\\0-\x1f]+")
 TRUST, ROOT = "trust.dsse", "root.pem"
 DOCUMENTS = "documents"
@@ -58,6 +60,7 @@ root.pem 请与从本区另行取得的比对：与材料放在一起的不算�
   = {facts}
 
 {texts}
+rules/ 中是审核人每项办理当时所依据的法制审核办法，由编辑、审核二人签名。The rules each act was judged by.
 acts/ 中每项办理记录由办理人签名，并写明前一项的 SHA-256；全部核对： Every act is signed and names the one before:
 liuhen-center review check . --root root.pem
 录像不在本包内；recordings/ 中是各录像所在设备签名的清单，可用来核对手中的录像：
@@ -82,30 +85,32 @@ class Seal:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a packet that holds says: the task, its review, the digest of its facts, who sealed it, and the numbers of
-    documents whose text is not in it."""
+    """What a packet that holds says: the task, its review, the digest of its facts, who sealed it, the numbers of
+    documents whose text is not in it, and of reviewers' acts that came without the rules they were judged by."""
 
     review: Review
     facts: Digest
     sealed_by: str
     absent: tuple[str, ...] = ()
+    unruled: tuple[int, ...] = ()
 
 
 def write_packet(
     target: Path,
     facts: CaseFacts,
     review: Review,
-    rules: ReviewRules,
+    ruling: Ruling,
     *,
     acts: Sequence[bytes],
+    grounds: Mapping[int, bytes],
     documents: Sequence[CasePaper],
     papers: Sequence[Path],
     recordings: Path,
     seal: Seal,
     now: datetime,
 ) -> Path:
-    """Write the packet of a case into the new folder `target`; returns it. `documents` are the case's own, `papers`
-    files that come with it.
+    """Write the packet of a case into the new folder `target`; returns it. `grounds` are the rules that acts
+    were judged by, by number of the act, `documents` the case's own, `papers` files that come with it.
 
     Raises `OperatorFault` when `target` exists, two papers have one name or one cannot be read."""
     if target.exists():
@@ -113,7 +118,9 @@ def write_packet(
     contents = {path.name: read_file(path) for path in papers}
     if len(contents) != len(papers) or not all(PAPER_NAME.fullmatch(name) for name in contents):
         raise OperatorFault("材料的文件名有重复，或含有换行、反斜线等字符，请改名后重试。")
-    dossier = Dossier(facts, review, rules, _compared(contents, facts), now, seal.centre, tuple(documents))
+    dossier = Dossier(
+        facts, review, ruling.rules, _compared(contents, facts), now, seal.centre, tuple(documents), ruling.told
+    )
     files = {
         PAGE: review_page(dossier).encode(),
         FACTS: encode_case(facts),
@@ -122,6 +129,7 @@ def write_packet(
         TRUST: seal.trust,
         ROOT: seal.root_pem,
         **{f"acts/{act_name(number)}": envelope for number, envelope in enumerate(acts, 1)},
+        **rules_files(grounds),
         **{f"materials/{name}": content for name, content in contents.items()},
         **{f"{DOCUMENTS}/{name}": content for it in documents for name, content in it.files.items()},
         **dict(_from_devices(facts, recordings)),
@@ -157,7 +165,17 @@ def check_packet(folder: Path, root: x509.Certificate) -> Checked:
     facts = Digest(hashlib.sha256(read_file(folder / FACTS)).hexdigest())
     if (facts, review.last.digest if review.last else GENESIS) != (manifest.text("facts"), manifest.text("acts")):
         raise SenderFault("审核包的事实或办理记录与封面不符，已拒绝。", "altered")
-    return Checked(review, facts, sealer.subject, _absent_texts(folder, listed))
+    unruled = check_reviewers(review, _unit(folder), _grounds(there), trust)
+    return Checked(review, facts, sealer.subject, _absent_texts(folder, listed), unruled)
+
+
+def _unit(folder: Path) -> str:
+    return canonical.Fields("案件事实", canonical.decode(read_file(folder / FACTS))).text("unit")
+
+
+def _grounds(there: Mapping[str, Path]) -> dict[int, bytes]:
+    found = {path: RULES_NAME.fullmatch(name) for name, path in there.items()}
+    return {int(match[1]): read_file(path) for path, match in found.items() if match}
 
 
 def _plain(folder: Path) -> Iterator[Path]:

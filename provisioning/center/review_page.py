@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span
+from agent.duty.act_bodies import Judged, parse_findings
+from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Span, StepFact
 from agent.duty.case_json import case_digest
 from agent.duty.case_papers import CasePaper
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, Turn, turns
-from agent.duty.review_admission import Judged, act_words, must_be_reviewed, overtaken, parse_findings
+from agent.duty.review_admission import act_words, must_be_reviewed, overtaken
 from agent.duty.review_elements import VERDICT_WORDS, Element, Line, Prefill, review_elements
 from agent.duty.review_rules import ReviewRules, Stage
-from agent.evidence.interruptions import REASON_NAMES
 from agent.evidence.report import WHAT_A_SIGNATURE_PROVES
 from agent.wire.instant import BEIJING
 from provisioning.center.review_papers import documents, materials, texts
@@ -44,7 +44,8 @@ PREFILL_CLASS = {Prefill.SUPPORTED: "good", Prefill.AGAINST: "against", Prefill.
 @dataclass(frozen=True)
 class Dossier:
     """All that a packet shows. `papers` are the materials that lie in it: name, and whether its bytes are those of the
-    document that was signed on the scene (None: no such document). `documents` are the case's, with their texts."""
+    document that was signed on the scene (None: no such document). `documents` are the case's, with their texts;
+    `told` is what is wrong with the rules."""
 
     facts: CaseFacts
     review: Review
@@ -53,6 +54,7 @@ class Dossier:
     made: datetime
     centre: str
     documents: tuple[CasePaper, ...] = ()
+    told: str = ""
 
     @property
     def findings(self) -> Mapping[int, Judged]:
@@ -73,6 +75,8 @@ def _page(it: Dossier) -> Iterator[str]:
     yield "<h1>重大执法决定法制审核包</h1><p>Legal review packet</p>"
     if changed := overtaken(it.review, case_digest(it.facts)):
         yield f'<p class="red" role="alert">{changed}</p>'
+    if it.told:
+        yield f'<p class="late">{escape(it.told)}</p>'
     yield f'<table class="facts">{"".join(_head(it))}</table>'
     yield f"<h2>一、送审材料</h2>{materials(_submitted(it.review), it.rules, it.papers)}"
     yield "<h2>二、审核要素</h2><p>“签名事实”一栏由设备与中心签名的记录预填，不是结论；每项结论由审核人员作出。</p>"
@@ -140,7 +144,7 @@ def _recording(it: RecordingFact) -> str:
 
 
 def _stretches(facts: CaseFacts) -> str:
-    told = [(f"环节：{step.step}", step.span) for step in facts.steps]
+    told = [(_mark(step), step.span) for step in facts.steps]
     told += [(_gap(gap), gap.span) for gap in facts.gaps]
     told += [(f"文书：{paper.number}", paper.span) for paper in facts.documents if paper.span is not None]
     rows = [
@@ -152,8 +156,11 @@ def _stretches(facts: CaseFacts) -> str:
 
 
 def _gap(gap: GapFact) -> str:
-    codes = {reason.value: words for reason, words in REASON_NAMES.items()}
-    return f"中断：{codes.get(gap.reason, gap.reason or '原因不明')}（{'已说明' if gap.explained else '没有说明'}）"
+    return f"中断：{gap.told}（{'已说明' if gap.explained else '没有说明'}）"
+
+
+def _mark(step: StepFact) -> str:
+    return f"环节：{step.step}{f'（另重复标记 {step.repeated} 次）' if step.repeated else ''}"
 
 
 def _acts(it: Dossier) -> str:

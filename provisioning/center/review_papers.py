@@ -46,6 +46,7 @@ def _row(paper: CasePaper, document: DocumentFact | None) -> str:
     served = "—" if document is None else document.served.value
     link = f'<a href="#x-{number}">{paper.standing.value}</a>'
     standing = link if paper.standing is Standing.PRESENT else f'<span class="against">{paper.standing.value}</span>'
+    standing += f'<br><span class="against">{escape(paper.doubt)}</span>' if paper.doubt else ""
     return f'<tr id="d-{number}"><td>{number}<td>{escape(paper.title)}<td>{served}<td>{standing}<td>{paper.digest}'
 
 

@@ -25,7 +25,7 @@ from provisioning.authority.authority import read_file
 from provisioning.center.grounds import CentreGrounds
 from provisioning.center.recording_files import Archive, needs_key, open_segment, open_sidecars, segment_paths
 
-FORMAT = 3  # raised when what is kept, or how it is judged, changes
+FORMAT = 4  # raised when what is kept, or how it is judged, changes
 HEX = 64  # digits of a head
 MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,8 +113,8 @@ def _seen(verdict: str, segments: list[Examined], notes: Any) -> SeenRecording:
     head = segments[-1].found.head
     fact = RecordingFact(recording, recording_device(recording), verdict, begins, ends, len(records), size, head, {})
     gaps = tuple(
-        GapFact(_gap_span(recording, gap.sequence, gap.at.wall, moments), gap.reason or "", explained)
-        for gap, explained in judged_interruptions(segments, notes)
+        GapFact(_gap_span(recording, gap.sequence, gap.at.wall, moments), gap.reason or "", explained, words)
+        for gap, explained, words in judged_interruptions(segments, notes)
     )
     heads = {record.entry.sequence: record.head for record in records}
     return SeenRecording(fact, gaps, moments, heads)
@@ -131,7 +131,7 @@ def _plain(seen: SeenRecording) -> dict[str, Any]:
         "begins": canonical.timestamp(fact.begins),
         "ends": canonical.timestamp(fact.ends),
         "fragments": fact.fragments,
-        "gaps": [[_span_json(gap.span), gap.reason, gap.explained] for gap in seen.gaps],
+        "gaps": [[_span_json(gap.span), gap.reason, gap.explained, gap.words] for gap in seen.gaps],
         "head": fact.head,
         # One text: a recording of two hours has 14,400 of them.
         "heads": "".join(seen.heads.values()),
@@ -154,9 +154,13 @@ def _parse(document: Mapping[str, Any]) -> SeenRecording:
         recording, recording_device(recording), fields.text("verdict"), *times,
         fields.integer("fragments"), fields.integer("size"), document["head"], {},
     )  # fmt: skip
-    gaps = tuple(GapFact(_span(recording, entry[0]), str(entry[1]), bool(entry[2])) for entry in fields.array("gaps"))
+    gaps = tuple(_gap(recording, entry) for entry in fields.array("gaps"))
     moments = {int(number): EPOCH + MILLISECOND * int(at) for number, at in fields.array("moments")}
     return SeenRecording(fact, gaps, moments, _heads(fields.text("heads"), moments))
+
+
+def _gap(recording: RecordingId, entry: list[Any]) -> GapFact:
+    return GapFact(_span(recording, entry[0]), str(entry[1]), bool(entry[2]), str(entry[3]))
 
 
 def _heads(text: str, moments: Mapping[int, datetime]) -> dict[int, Digest]:

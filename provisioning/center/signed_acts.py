@@ -17,9 +17,9 @@ def take_act(room: CaseRoom, task: str, envelope: bytes) -> Review:
     itself whether a crime is suspected: that belongs to the facts that it is held against."""
     act = act_in(envelope)
     facts = room.facts(task, str(act.body.get("transfer", "")) if act.kind == Move.SUBMIT else None)
-    rules = room.rules(facts.unit)
+    ruling = room.ruling(facts.unit)
 
     def admit(before: tuple[SignedAct, ...], signed: SignedAct) -> Review:
-        return review_admission.admit(replay(task, before), signed, facts, rules)
+        return review_admission.admit(replay(task, before), signed, facts, ruling.rules)
 
-    return room.folder.take(task, envelope, room.now, admit)
+    return room.folder.take(task, envelope, room.now, admit, ruling.released.envelope)

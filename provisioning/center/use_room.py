@@ -16,9 +16,9 @@ from agent.errors import OperatorFault, SenderFault
 from agent.markup import templates
 from agent.wire.instant import BEIJING
 from provisioning.center.cases import CaseRoom
+from provisioning.csv_cells import inert
 
 TEMPLATES = Path(__file__).with_name("templates")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a table program would run a cell that begins so (OWASP, CSV injection)
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,20 @@ class Gathered:
 def gather(room: CaseRoom) -> Gathered:
     """Every case of the centre, by task."""
     cases: list[UsedCase] = []
-    troubles: list[str] = []
+    troubles: list[str] = [*_rules_troubles(room)]
     for task in room.tasks():
         try:
             cases.append(_case(room, task, troubles))
         except (OperatorFault, SenderFault) as fault:  # one device's odd word takes nothing from the others' cases
             troubles.append(f"{task} 没有计入：{fault}")
     return Gathered(tuple(cases), tuple(dict.fromkeys(troubles)))
+
+
+def _rules_troubles(room: CaseRoom) -> tuple[str, ...]:
+    try:
+        return room.releases.rules.troubles
+    except (OperatorFault, SenderFault) as fault:
+        return (str(fault),)
 
 
 def _case(room: CaseRoom, task: str, troubles: list[str]) -> UsedCase:
@@ -73,10 +80,12 @@ def _refused(room: CaseRoom, task: str) -> Iterator[str]:
 
 def _turns(room: CaseRoom, unit: str, review: Review, troubles: list[str]) -> tuple[Turn, ...]:
     try:
-        return turns(review, room.rules(unit)) if review.acts else ()
+        ruling = room.ruling(unit)
     except (OperatorFault, SenderFault) as fault:
-        troubles.append(f"{unit} 的审核用时没有统计：{fault}")
+        troubles += [f"{unit} 的审核用时没有统计：{fault}"] if review.acts else []
         return ()
+    troubles += [ruling.told] if ruling.told else []
+    return turns(review, ruling.rules) if review.acts else ()
 
 
 def _used(facts: CaseFacts, review: Review, found: tuple[Turn, ...]) -> UsedCase:
@@ -113,4 +122,4 @@ def write_page(path: Path, template: str, shown: Mapping[str, Any]) -> Path:
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return inert(value) if isinstance(value, str) else value

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.wire.canonical import parse_timestamp, timestamp
+from provisioning.csv_cells import inert
 from provisioning.fleet.inventory import Device, Inventory
 from provisioning.fleet.states import CHINESE
 
@@ -21,7 +22,6 @@ COLUMNS = (
 )  # fmt: skip
 KINDS = {"recorder": "执法记录仪", "kiosk": "窗口终端"}
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # what spreadsheet programs take as the sign of UTF-8
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by spreadsheet programs
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _cells(line: Line, now: datetime) -> list[str]:
 
 
 def _plain(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) and not cell.lstrip("-").isdigit() else cell
+    return cell if cell.lstrip("-").isdigit() else inert(cell)
 
 
 def _newest(inventory: Inventory, sql: str) -> dict[str, dict[str, Any]]:

@@ -41,6 +41,13 @@ class SimulatedInstaller:
         return self.running != self.stillborn
 
 
+class Dying(SimulatedInstaller):
+    """The power goes when it restarts the agent."""
+
+    def restart(self) -> bool:
+        raise PowerCutError
+
+
 @pytest.fixture(scope="module")
 def authority() -> TestAuthority:
     return TestAuthority()
@@ -65,6 +72,12 @@ def bundle(authority: TestAuthority, folder: Path, version: str, serial: int, *m
 
 def take(config: AgentConfig, folder: Path, installer: Installer, place: Path) -> Taken:
     return update(config, folder, place, system_clock(), installer)
+
+
+def cut_in_trial(config: AgentConfig, folder: Path, place: Path) -> None:
+    """The power goes while the release in `folder` is under trial."""
+    with pytest.raises(PowerCutError):
+        take(config, folder, Dying(place), place)
 
 
 @pytest.fixture
@@ -148,12 +161,7 @@ def test_power_lost_anywhere_leaves_a_whole_release_in_use(
 def test_power_lost_in_a_trial_of_what_does_not_start_goes_back(
     config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
 ) -> None:
-    class Dying(SimulatedInstaller):
-        def restart(self) -> bool:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        take(config, bundle(authority, tmp_path / "b2", "2.0", 2), Dying(place), place)
+    cut_in_trial(config, bundle(authority, tmp_path / "b2", "2.0", 2), place)
     assert in_use(place) == "2.0"
     assert settle(place, SimulatedInstaller(place, stillborn="2.0")) == Taken(
         "1.0", new=False, why="新版不能启动，已换回原来的版本"
@@ -167,12 +175,7 @@ def test_a_release_under_trial_that_never_became_ready_is_taken_back_after_some_
 ) -> None:
     """At a boot nothing runs yet that could be asked; what becomes ready ends the trial by itself."""
 
-    class Dying(SimulatedInstaller):
-        def restart(self) -> bool:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        take(config, bundle(authority, tmp_path / "b2", "2.0", 2), Dying(place), place)
+    cut_in_trial(config, bundle(authority, tmp_path / "b2", "2.0", 2), place)
     started = [settle_at_boot(place, Dying(place)) for _ in range(MAX_BOOTS + 1)]
     assert [it is not None and (it.version, it.new) for it in started] == [*[("2.0", True)] * MAX_BOOTS, ("1.0", False)]
     assert (in_use(place), settle_at_boot(place, Dying(place))) == ("1.0", None)
@@ -181,12 +184,7 @@ def test_a_release_under_trial_that_never_became_ready_is_taken_back_after_some_
 def test_a_release_under_trial_that_cannot_even_be_asked_is_taken_back_at_the_next_boot(
     config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
 ) -> None:
-    class Dying(SimulatedInstaller):
-        def restart(self) -> bool:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        take(config, bundle(authority, tmp_path / "b2", "2.0", 2), Dying(place), place)
+    cut_in_trial(config, bundle(authority, tmp_path / "b2", "2.0", 2), place)
     found = settle_at_boot(place, Dying(place, broken="2.0"))
     assert (found is not None and found.version, in_use(place)) == ("1.0", "1.0")
 

@@ -123,7 +123,8 @@ def _packet(office: LongOffice, target: Path) -> None:
         settings.trust_list.read_bytes(),
     )
     write_packet(
-        target, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK),
+        target, facts, room.review(TASK), room.ruling(facts.unit), acts=room.folder.envelopes(TASK),
+        grounds=room.folder.grounds(TASK),
         documents=room.papers(facts), papers=[], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
 

@@ -16,10 +16,11 @@ from kiosk.asked import Asked
 from kiosk.badge import badge_code
 from kiosk.board import board, current_documents
 from kiosk.faces import FACE_SIZE, PER_STRIP, strip_place
+from kiosk.inquiries import item_page, lists_page, scanned_page
 from kiosk.lists import TOPICS
 from kiosk.publishing.photo import MAX_STRIP_BYTES, face_strip
 from kiosk.switches import Switch
-from kiosk.views import board_page, item_page, lists_page, scanned_page, window_page
+from kiosk.views import board_page, window_page
 from tests.kiosk.bench import NOW, Bench, sample
 from tests.kiosk.hall import Hall
 from tests.kiosk.pictured import COLOURS, photo, pictured

@@ -13,9 +13,9 @@ from agent.wire.disclosures import Disclosure
 from kiosk.asked import Asked
 from kiosk.config import read_config
 from kiosk.feed import Feed
+from kiosk.inquiries import proof_page
 from kiosk.memory import FILE
 from kiosk.serving import make_display, make_feed
-from kiosk.views import proof_page
 from tests.kiosk.bench import NOW, Bench, sample
 
 

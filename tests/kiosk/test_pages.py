@@ -9,10 +9,11 @@ import pytest
 
 from agent.wire.disclosures import DisclosureKind
 from kiosk.asked import Asked, NotThere
+from kiosk.inquiries import item_page, lists_page, matter_page, proof_page, search_page
 from kiosk.lists import TOPICS
 from kiosk.search import PAGE_ROWS, SearchIndex, question
 from kiosk.states import HallState
-from kiosk.views import board_page, item_page, lists_page, matter_page, proof_page, search_page, window_page
+from kiosk.views import board_page, window_page
 from tests.kiosk.bench import NOW, Bench, sample
 from tests.kiosk.hall import Hall, make_index, staff_until
 

@@ -10,6 +10,8 @@ import pytest
 from agent import durable
 from agent.duty.disclosure_rules import accept
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from kiosk.publishing.cli import next_step
+from kiosk.publishing.office import Stage
 from tests.kiosk.bench import HALL, SAMPLE, XINGHE, Bench, Person
 from tests.support.center import until
 from tests.support.commands import run_here
@@ -58,6 +60,11 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+def test_what_is_for_recorders_alone_is_not_said_to_go_to_halls() -> None:
+    assert next_step(Stage.RELEASED, "review-rules.1", "duty") == "中心将把它发布到执法终端"
+    assert next_step(Stage.WITHDRAWN, "notice.1", "all") == "中心将把撤回通知发布到各大厅"
 
 
 def released(desk: Desk, name: str = f"{HALL}.{BOARD}") -> bytes:

@@ -1,5 +1,6 @@
 """A party's receipt at a kiosk without a network: on file, not yet, forged, mistyped, a list that lies."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -9,6 +10,7 @@ import pytest
 from agent.duty.party_receipt import PartyReceipt, sign_receipt, spelled
 from agent.duty.receipt_list import PARTS, ReceiptAnswer, part_name, part_of, seal_part, split_answers
 from agent.wire.identifiers import Digest, device_id, recording_id
+from agent.wire.trust import trust_list
 from kiosk.identity import IdentityView
 from kiosk.receipt import is_receipt, receipt_view
 from kiosk.receipt_folder import ReceiptFolder
@@ -54,6 +56,34 @@ def test_a_genuine_receipt_whose_recording_has_not_come_is_told_apart_from_an_un
     assert "回执真实" in scanned
     assert "中心尚未收到" in scanned
     assert "没有这个查询码" in shown(CODE, listed())
+
+
+def test_a_receipt_of_a_day_that_has_not_come_is_not_believed() -> None:
+    ahead = replace(RECEIPT, issued=NOW + timedelta(days=300))
+    text = shown(sign_receipt(ahead, BENCH.recorder.signer), listed())
+    assert ("还没有到" in text, "回执真实" in text) == (True, False)
+    unset = sign_receipt(ahead, BENCH.recorder.signer)
+    view = receipt_view(unset, listed().get, NOW, BENCH.trust(), XINGHE, clock_set=False)
+    assert "回执真实" in view.banners[0].text  # a screen that does not know the time accuses nobody
+
+
+@pytest.mark.parametrize("changed", [{"clock_set": False}, {"issued": NOW - timedelta(days=60)}])
+def test_whoever_has_a_revoked_recorders_key_makes_no_genuine_receipts(changed: dict[str, object]) -> None:
+    """Dated back, or of a device that says not to know the time; one that the device told itself stays genuine."""
+    trust = BENCH.trust()
+    gone = [
+        replace(it, revoked_at=NOW - timedelta(days=30)) if it.subject == REC else it
+        for it in trust.credentials.values()
+    ]
+    revoked = trust_list(trust.district, trust.version + 1, NOW, gone)
+    made = replace(RECEIPT, **changed)  # type: ignore[arg-type]
+    text = sign_receipt(made, BENCH.recorder.signer)
+
+    def told(parts: dict[int, bytes]) -> str:
+        return receipt_view(text, parts.get, NOW + timedelta(days=1), revoked, XINGHE).banners[0].text
+
+    assert "密钥已停用" in told(listed())
+    assert "回执真实" in told(listed(ReceiptAnswer(made.short_code, "complete", 0, KEPT)))
 
 
 def test_without_a_list_that_the_centre_signed_nothing_is_claimed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from agent.wire.disclosures import ENTRY_FIELDS, POLICY_KINDS, Disclosure, DisclosureKind
 from kiosk.board import Site, board, window_board
 from kiosk.lists import TOPICS, list_page
-from kiosk.page import Frame, Pages
+from kiosk.page import Frame, Pages, Pair
 from kiosk.proof import proof
 from kiosk.shelf import Phase, Shelf, restock
 from tests.kiosk.bench import HALL, NOW, XINGHE, Bench, Person, sample, sample_names
@@ -44,14 +44,14 @@ def stock(
 
 def html_of_every_page(pages: Pages, shelf: Shelf, bench: Bench, now: dt.datetime = NOW) -> dict[str, str]:
     frame = Frame(SITE, "g", "board", "窗口公示")
-    found = {"board": pages.board(frame, board(shelf, now, SITE)), "verify": ""}
-    found["verify"] = pages.proof(frame, proof(shelf, now, bench.trust(), "00"))
+    found = {"board": pages.page("board.html", frame, board(shelf, now, SITE)), "verify": ""}
+    found["verify"] = pages.page("verify.html", frame, Pair(proof(shelf, now, bench.trust(), "00"), None))
     for topic in TOPICS:
-        found[topic.path] = pages.lists(frame, list_page(shelf, now, SITE, topic))
+        found[topic.path] = pages.page("lists.html", frame, list_page(shelf, now, SITE, topic))
     for one in board(shelf, now, SITE).cards:
         view = window_board(shelf, now, SITE, one.number)
         assert view is not None
-        found[f"w/{one.number}"] = pages.window(frame, view)
+        found[f"w/{one.number}"] = pages.page("window.html", frame, view)
     return found
 
 

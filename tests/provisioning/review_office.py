@@ -45,6 +45,8 @@ class ReviewOffice:
     )
     began: datetime = field(default_factory=lambda: today() - timedelta(minutes=30))
 
+    unit: str = UNIT
+
     def __post_init__(self) -> None:
         self.district = TestDistrict(self.base, 8883)
         self.center = self.district.receiver()
@@ -87,16 +89,28 @@ class ReviewOffice:
         self.heads = {record.entry.sequence: record.head for record in bench.records}
 
     def _release(self, editor: KeySigner, reviewer: KeySigner) -> None:
+        self._office = [editor, reviewer]
+        (self.center / "released").mkdir()
+        self.release_rules(1, [EXAMINER])
+
+    def release_rules(
+        self,
+        version: int,
+        members: list[str],
+        *,
+        until: datetime | None = None,
+        signers: int = 2,
+        name: str = "review-1",
+    ) -> Path:
+        """Lay version `version` of the unit's rules of review among what is released, under the file's `name`."""
         issued = today() - timedelta(days=1)
         document = Disclosure(
-            PLACE, DUTY_AUDIENCE, DisclosureKind.REVIEW_RULES, "review-1", 1, "法制审核办法", UNIT, issued, issued,
-            None, None, ({**RULES_ENTRY, "审核人员": [EXAMINER]},),
+            PLACE, DUTY_AUDIENCE, DisclosureKind.REVIEW_RULES, "review-1", version, "法制审核办法", self.unit,
+            issued, issued, until, None, ({**RULES_ENTRY, "审核人员": members},),
         )  # fmt: skip
-        released = self.center / "released"
-        released.mkdir()
-        (released / "duty.review-rules.review-1.dsse").write_bytes(
-            seal(DISCLOSURE_TYPE, document.encode(), [editor, reviewer])
-        )
+        path = self.center / "released" / f"duty.review-rules.{name}.dsse"
+        path.write_bytes(seal(DISCLOSURE_TYPE, document.encode(), self._office[:signers]))
+        return path
 
     def _store(self) -> None:
         self._links: list[Link] = []

@@ -214,8 +214,8 @@ def packet_of(office: ReviewOffice, out: Path, archive: ec.EllipticCurvePrivateK
     trust = (center / "trust.dsse").read_bytes()
     seal = Seal("receiver-1", load_signer(center, "receiver"), office.root.read_bytes(), trust)
     return write_packet(
-        out, facts, room.review(TASK), room.rules(facts.unit), acts=[], documents=room.papers(facts), papers=[],
-        recordings=office.recordings, seal=seal, now=room.now,
+        out, facts, room.review(TASK), room.ruling(facts.unit), acts=[], grounds={},
+        documents=room.papers(facts), papers=[], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
 
 
@@ -248,7 +248,7 @@ def test_a_text_that_is_not_there_is_listed_as_absent_and_why(
     assert check_packet(packet, root).absent == tuple(office.papers)
     room = office.room()
     facts = room.facts(TASK)
-    row = tables([UsedCase(facts, papers=room.papers(facts))])[list(Use).index(Use.FILES)].rows[0]
+    row = tables([UsedCase(facts, papers=room.papers(facts))], room.now)[list(Use).index(Use.FILES)].rows[0]
     assert (row["文书原文在案"], said in row["缺原文的文书"]) == ("0/1", True)
 
 
@@ -260,8 +260,8 @@ def test_a_packet_sealed_over_another_text_does_not_hold(office: ReviewOffice, t
     trust = (center / "trust.dsse").read_bytes()
     seal = Seal("receiver-1", load_signer(center, "receiver"), office.root.read_bytes(), trust)
     packet = write_packet(
-        tmp_path / "packet", facts, room.review(TASK), room.rules(facts.unit), acts=[], documents=[forged], papers=[],
-        recordings=office.recordings, seal=seal, now=room.now,
+        tmp_path / "packet", facts, room.review(TASK), room.ruling(facts.unit), acts=[], grounds={},
+        documents=[forged], papers=[], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
     with pytest.raises(SenderFault, match="不是现场出具的文书"):
         check_packet(packet, x509.load_pem_x509_certificate(office.root.read_bytes()))

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -149,6 +150,12 @@ async def test_nothing_but_a_film_is_played(page: CasePage, name: str) -> None:
     assert (await page.ask(f"/film/{FIRST}/{name}", page.cookie(Role.AUDITOR)))[0] == 404
 
 
+@pytest.mark.parametrize("number", ["9" * 24, "9" * 5000, "9223372036854775808", "0", "-1", "x", "1" * 16])
+async def test_a_number_that_no_device_counts_to_has_no_proof_and_breaks_nothing(page: CasePage, number: str) -> None:
+    status, body = await page.ask(f"/proof/REC-0001/{number}", page.cookie(Role.AUDITOR))
+    assert (status, "Traceback" in body) == (404, False)
+
+
 async def test_an_encrypted_film_is_opened_for_the_request_and_nothing_of_it_is_left(page: CasePage) -> None:
     key = encrypted_film(page.office)
     cookie = page.cookie(Role.AUDITOR)
@@ -199,6 +206,16 @@ async def test_a_matter_goes_its_whole_way_with_every_key_in_its_owners_hand(pag
     assert page.office.room(later=timedelta(hours=1)).review(TASK).stage == "已决定"
 
 
+async def test_a_signed_act_with_an_odd_body_is_refused_and_its_matter_stays_open(page: CasePage) -> None:
+    _, draft = await page.draft(HANDLER, "submit", material=list(MATERIALS))
+    act = parse_act(draft)
+    for odd in ({"materials": [{"a": 1}, 5]}, {"elements": 7}):
+        signed = seal_act(replace(act, body={**act.body, **odd}), page.office.people[HANDLER])
+        assert (await page.act(HANDLER, signed))[0] == 409
+    assert (await page.ask(f"/review/{TASK}", page.cookie(Role.REVIEWER)))[0] == 200
+    assert (await page.sign(HANDLER, "submit", material=list(MATERIALS)))[0] == 303
+
+
 async def test_what_the_rules_refuse_is_told_before_anybody_signs_it(page: CasePage) -> None:
     for who, move, form, said in (
         (LEADER, "decide", {"text": "处罚", "document": "1号"}, "审核完结前不能作出决定"),
@@ -210,6 +227,28 @@ async def test_what_the_rules_refuse_is_told_before_anybody_signs_it(page: CaseP
         status, body = await page.draft(who, move, **form)  # type: ignore[arg-type]
         assert (status, said in body.decode()) == (409, True), body.decode()
     assert page.office.room().folder.envelopes(TASK) == []
+
+
+async def test_whoever_tries_on_the_page_what_the_rules_refuse_stands_in_the_report(page: CasePage) -> None:
+    """As on the command line: a handler who would review, though nothing of it was ever signed."""
+    await page.sign(HANDLER, "submit", material=list(MATERIALS))
+    assert (await page.draft(HANDLER, "accept"))[0] == 409
+    (tried,) = page.office.room().folder.refused(TASK)
+    assert (tried.by, tried.kind) == (HANDLER, "accept")
+    assert f"{HANDLER} 于" in (await page.ask("/reports", page.cookie(Role.REVIEWER)))[1]
+
+
+async def test_a_decision_that_would_be_refused_is_not_offered(page: CasePage) -> None:
+    cookie = page.cookie(Role.REVIEWER)
+    assert 'value="decide"' not in (await page.ask(f"/review/{TASK}", cookie))[1]
+    await page.sign(HANDLER, "submit", material=[])
+    assert "缺少材料" in (await page.ask(f"/review/{TASK}", cookie))[1]
+    await page.sign(EXAMINER, "accept")
+    assert 'value="approve"' in (await page.ask(f"/review/{TASK}", cookie))[1]
+    number = page.office.room().facts(TASK).documents[0].number
+    page.office.tell((90, EventType.DOCUMENT_SERVED, {"task": TASK, "number": number, "served": "当事人拒签"}))
+    shown = (await page.ask(f"/review/{TASK}", cookie))[1]
+    assert ('value="approve"' in shown, 'value="return"' in shown) == (False, True)
 
 
 async def test_an_opinion_with_an_element_left_out_is_no_opinion(page: CasePage) -> None:
@@ -284,7 +323,7 @@ async def test_one_matter_whose_acts_were_changed_does_not_hide_the_others(page:
     (told,) = [event.data for event in page.office.room().events if event.type is EventType.TASK_TAKEN]
     page.office.tell((40, EventType.TASK_TAKEN, {**told, "task": other}))
     await page.sign(HANDLER, "submit", material=list(MATERIALS))
-    (place,) = page.office.room().folder.folder(TASK).glob("*.dsse")
+    (place,) = page.office.room().folder.folder(TASK).glob("[0-9]*.dsse")
     place.write_bytes(place.read_bytes().replace(b"a", b"b", 1))
     shown = (await page.ask("/review", page.cookie(Role.REVIEWER)))[1]
     assert f"/review/{other}" in shown

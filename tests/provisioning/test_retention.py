@@ -58,7 +58,7 @@ def test_a_recording_past_its_term_goes_and_the_act_stays(office: ReviewOffice) 
 def test_a_held_recording_stays_whatever_its_term(office: ReviewOffice) -> None:
     _at(office).act(R1, Deed.CLASSIFY, {"term": "6个月"}, _centre(office))
     hold = {"hold": "诉讼-1", "reason": "行政诉讼调取"}
-    with pytest.raises(SenderFault, match="角色"):
+    with pytest.raises(SenderFault, match="须由签发人签名"):
         _at(office).act(R1, Deed.HOLD, hold, office.people[HANDLER])
     _at(office).act(R1, Deed.HOLD, hold, office.people["commander"])
     with pytest.raises(SenderFault, match="冻结"):

@@ -13,9 +13,10 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
+from agent.duty.act_bodies import Finding
 from agent.duty.case_json import case_digest
 from agent.duty.review import Move
-from agent.duty.review_admission import Finding, decision, opinion, overtaken, submission
+from agent.duty.review_admission import decision, opinion, overtaken, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import OperatorFault, SenderFault
@@ -57,7 +58,8 @@ def _packet(office: ReviewOffice, out: Path, papers: list[Path] | None = None) -
         "receiver-1", load_signer(center, "receiver"), office.root.read_bytes(), (center / "trust.dsse").read_bytes()
     )
     return write_packet(
-        out, facts, room.review(TASK), room.rules(facts.unit), acts=room.folder.envelopes(TASK),
+        out, facts, room.review(TASK), room.ruling(facts.unit), acts=room.folder.envelopes(TASK),
+        grounds=room.folder.grounds(TASK),
         documents=room.papers(facts), papers=papers or [], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
 
@@ -141,10 +143,20 @@ def test_handler_who_would_review_his_own_case_is_refused_and_stands_in_the_repo
     assert ["被拒" in line and "“受理”" in line for line in told] == [True, True]
     assert "不属于审核机构" in told[1]
     assert len(office.room().review(TASK).acts) == 1
+    for move in (Move.ADOPT, Move.DISSENT, Move.COORDINATE):
+        with pytest.raises(SenderFault):
+            _act(office, HANDLER, move, {"text": "x"})
     for _ in range(MAX_REFUSED):
         with pytest.raises(SenderFault):
             _act(office, HANDLER, Move.ACCEPT, {})
     assert len(office.room().folder.refused(TASK)) == MAX_REFUSED
+    where = ["--config", str(office.center / "center.toml"), "--recordings", str(office.recordings)]
+    out = office.base / "report"
+    done = CliRunner().invoke(app, ["report", *where, "--out", str(out)], catch_exceptions=False)
+    assert (done.output.count("被拒"), "另有" in done.output) == (3, True)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    order = ["项没有计入、被拒", "一、统计", 'id="troubles"', "“受理”被拒"]
+    assert [page.index(words) for words in order] == sorted(page.index(words) for words in order)
 
 
 def test_the_packets_own_page_of_commands_holds_with_openssl_alone(office: ReviewOffice, tmp_path: Path) -> None:
@@ -203,6 +215,15 @@ def test_a_document_with_other_bytes_than_on_the_scene_is_told(office: ReviewOff
     assert "与现场出具的文书不一致" in page
 
 
+def test_a_paper_whose_name_holds_an_odd_line_end_does_not_spoil_our_own_packet(
+    office: ReviewOffice, tmp_path: Path
+) -> None:
+    paper = tmp_path / "笔录\u2028第二\x85页.txt"
+    paper.write_text("正文")
+    packet = _packet(office, tmp_path / "审核包", [paper])
+    assert check_packet(packet, x509.load_pem_x509_certificate(office.root.read_bytes())).review.task == TASK
+
+
 def test_words_of_others_stand_as_words_on_the_page(tmp_path: Path) -> None:
     office = ReviewOffice(tmp_path, papers={"<script>1〔2026〕REC-0001-0001号": b"x"})
     page = (_packet(office, tmp_path / "审核包") / "review.html").read_text(encoding="utf-8")
@@ -225,14 +246,14 @@ def test_lateness_shows_on_the_page_with_who_ended_it(office: ReviewOffice) -> N
     room.act(TASK, Move.ACCEPT, {}, office.people[EXAMINER], room.facts(TASK))
     late = office.room(later=timedelta(days=9))
     facts = late.facts(TASK)
-    page = review_page(Dossier(facts, late.review(TASK), late.rules(facts.unit), {}, late.now, "receiver-1"))
+    page = review_page(Dossier(facts, late.review(TASK), late.ruling(facts.unit).rules, {}, late.now, "receiver-1"))
     assert f"逾期</span>（{EXAMINER} 办结）" in page
 
 
 def test_a_department_without_released_rules_is_told_what_to_do(office: ReviewOffice) -> None:
     shutil.rmtree(office.center / "released")
     with pytest.raises(OperatorFault, match="liuhen-publish"):
-        office.room().rules("星河区综合行政执法局")
+        office.room().ruling("星河区综合行政执法局")
 
 
 def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: ReviewOffice, tmp_path: Path) -> None:
@@ -251,14 +272,31 @@ def test_the_command_takes_a_case_from_submission_to_a_checked_packet(office: Re
         return run("act", TASK, move, *where, "--key", str(key), "--chain", str(chain), *more)
 
     assert "未送审" in run("list", *where)
-    assert "须法制审核" in run("show", TASK, *where)
-    assert "待受理" in act(HANDLER, "submit", *(it for name in MATERIALS for it in ("--material", name)))
+    shown = run("show", TASK, *where)
+    assert ("须法制审核" in shown, "submit" in shown, "decide" in shown) == (True, True, False)
+    told = act(HANDLER, "submit", "--material", MATERIALS[0])
+    assert ("待受理" in told, f"缺少材料：{MATERIALS[1]}" in told.replace("\n", "")) == (True, True)
+    act(EXAMINER, "return", "--text", "缺材料")
+    assert "缺少材料" not in act(HANDLER, "submit", *(it for name in MATERIALS for it in ("--material", name)))
     act(EXAMINER, "accept")
     assert "审核完结" in act(EXAMINER, "approve", "--findings", str(opinions))
     assert "已决定" in act(LEADER, "decide", "--text", "同意", "--document", "星综执罚〔2026〕REC-0001-0001号")
     run("packet", TASK, *where, "--out", str(tmp_path / "包"))
     told = json.loads(run("check", str(tmp_path / "包"), "--root", str(office.root), "--json"))
-    assert (told["stage"], len(told["acts"])) == ("已决定", 4)
+    assert (told["stage"], len(told["acts"])) == ("已决定", 6)
+
+
+def test_a_wrong_folder_of_recordings_is_no_finding_on_evidence(office: ReviewOffice, tmp_path: Path) -> None:
+    where = ["--config", str(office.center / "center.toml"), "--recordings"]
+    for words in (["review", "show", TASK, *where], ["report", "--out", str(tmp_path / "o"), *where]):
+        done = CliRunner().invoke(app, [*words, str(tmp_path / "wrong")])
+        assert isinstance(done.exception, OperatorFault)
+        assert "请改正 --recordings" in str(done.exception)
+    (tmp_path / "empty").mkdir()
+    shown = CliRunner().invoke(app, ["review", "show", TASK, *where, str(tmp_path / "empty")], catch_exceptions=False)
+    assert "可能只是目录不对" in shown.output
+    right = CliRunner().invoke(app, ["review", "show", TASK, *where, str(office.recordings)], catch_exceptions=False)
+    assert "目录不对" not in right.output
 
 
 def test_facts_that_changed_after_the_decision_are_not_printed_under_the_old_opinion(

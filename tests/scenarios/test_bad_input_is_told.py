@@ -56,7 +56,7 @@ def overseen(bench: DutyBench) -> set[str]:
     """The troubles of the case in the export 执法监督, and what devices refused."""
     told = events(bench)
     facts = assemble_case(TASK, told, {})
-    rows = next(table.rows for table in tables([UsedCase(facts)]) if table.use is Use.OVERSIGHT)
+    rows = next(table.rows for table in tables([UsedCase(facts)], facts.began) if table.use is Use.OVERSIGHT)
     return {str(row["问题"]) for row in rows} | {f"{it.what}：{it.why}" for it in refusals(told)}
 
 

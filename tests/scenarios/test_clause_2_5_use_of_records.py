@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def _cases() -> list[UsedCase]:
 
 
 def _rows(use: Use) -> list[Row]:
-    return list(next(table.rows for table in tables(_cases()) if table.use is use))
+    return list(next(table.rows for table in tables(_cases(), NOW) if table.use is use))
 
 
 def test_clause_2_5_counts_by_step_unit_and_month_have_their_numbers_beside_them() -> None:
@@ -56,6 +57,14 @@ def test_clause_2_5_counts_by_step_unit_and_month_have_their_numbers_beside_them
     assert times == {Stage.SUBMITTED: (0, 1, 1, None), Stage.ACCEPTED: (1, 0, 1, timedelta(days=8))}
 
 
+def test_clause_2_5_a_step_marked_twice_and_why_it_broke_off_stand_in_oversight() -> None:
+    facts = case(gaps=(replace(gap(explained=False), words="人为暂停（检查场所变化）"),))
+    facts = replace(facts, steps=(replace(facts.steps[0], repeated=2), *facts.steps[1:]))
+    rows = next(table.rows for table in tables([UsedCase(facts)], NOW) if table.use is Use.OVERSIGHT)
+    told = {(row["问题"], row["说明"]) for row in rows}
+    assert told == {(f"重复标记 {STEPS[0]}", "另标记 2 次"), ("人为暂停（检查场所变化）", "没有说明")}
+
+
 def test_clause_2_5_a_month_is_one_of_beijing() -> None:
     late = recording(begins=BEGAN.replace(day=30, hour=17))
     assert [rate.name for rate in count([UsedCase(case(recordings=(late,)))], NOW).by_month] == ["2026-12"]
@@ -69,14 +78,17 @@ def test_clause_2_5_a_step_marked_in_a_recording_that_does_not_hold_is_not_count
 
 
 def test_clause_2_5_six_exports_in_the_words_of_the_plan() -> None:
-    assert [table.use.value for table in tables(_cases())] == [
+    assert [table.use.value for table in tables(_cases(), NOW)] == [
         "案卷评查", "执法监督", "评议考核", "舆情应对", "行政决策", "信用体系",
     ]  # fmt: skip
     files = {row["任务"]: row for row in _rows(Use.FILES)}
-    assert [files[task]["是否完整"] for task in ("T-2026-0001", "T-2", "T-3")] == ["是", "否", "否"]
+    assert [files[task]["录像环节是否完整"] for task in ("T-2026-0001", "T-2", "T-3")] == ["是", "否", "否"]
     unproved = [f"{step}（所在录像未通过检验）" for step in STEPS[:-1]]  # as little as in 评议考核
     assert (files["T-2"]["已记环节"], files["T-2"]["缺少环节"]) == (0, "、".join([*unproved, STEPS[-1]]))
-    problems = {(row["任务"], row["问题"]) for row in _rows(Use.OVERSIGHT)}
+    rows = _rows(Use.OVERSIGHT)
+    problems = {(row["任务"], row["问题"]) for row in rows}
+    late = {(row["任务"], row["问题"], row["说明"]) for row in rows if row["类别"] == "审核"}
+    assert late == {("T-2026-0001", "审核中逾期", "由 示例-000011 办结"), ("T-2", "待受理逾期", "至今未办结")}
     assert {("T-3", "没有录像"), ("T-2", "执法证件已过有效期"), ("T-2", "原因不明")} <= problems
     assert ("T-2026-0001", "审核中逾期") in problems
     graded = {row["证件编号"]: (row["任务数"], row["完整任务数"]) for row in _rows(Use.ASSESSMENT)}

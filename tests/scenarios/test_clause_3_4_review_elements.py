@@ -2,9 +2,9 @@
 
 import pytest
 
+from agent.duty.act_bodies import Finding
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.review import Move
-from agent.duty.review_admission import Finding
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.errors import SenderFault

@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 
+from agent.duty.act_bodies import Finding
 from agent.duty.review import FLOW, ROLES, Move, replay, turns
-from agent.duty.review_admission import Finding, missing_materials
+from agent.duty.review_admission import missing_materials
 from agent.duty.review_rules import LIMIT_FIELDS, Stage
 from agent.errors import SenderFault
 from agent.wire.acts import open_acts

@@ -117,13 +117,16 @@ def test_the_command_writes_the_ledger_of_a_real_centre(tmp_path: Path) -> None:
     done = runner.invoke(app, ["ledger", "write", *where, *more, "--out", str(out)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     ready = json.loads((out / "就绪情况.json").read_text("utf-8"))
-    assert [(row["单位"], row["设备"], row["任务数"], row["已公布"]) for row in ready] == [(UNIT, "REC-0001", 1, 1)]
+    columns = ("单位", "有任务的设备", "任务数", "已公布")
+    assert [tuple(row[name] for name in columns) for row in ready] == [(UNIT, "REC-0001", 1, 1)]
     steps = list(csv.DictReader((out / "工作步骤.csv").read_text("utf-8-sig").splitlines()))
     done_at = [number for number, row in enumerate(steps) if row["进度"] == "按期完成"]  # 实施方案, 监督检查
     assert (len(steps), done_at) == (7, [0, 4])
     wanting = "".join(row["尚缺"] for row in steps)
     assert "行政执法程序流程图" in wanting
     assert "flow-chart" not in wanting  # a person reads this column
+    lists = json.loads((out / "制度与清单.json").read_text("utf-8"))
+    assert [row["文件"] for row in lists] == ["法制审核办法"]
     page = (out / "ledger.html").read_text("utf-8")
     assert "手工登记" in page
     assert not any(word in page for word in ("<script", "http://", "https://", "src="))

@@ -1,14 +1,15 @@
 """What a person fills in on the page for an act of a review, turned into its body by the rules that `liuhen-center
 review act` follows (pure). Nothing is decided here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from agent.duty import review_admission
+from agent.duty.act_bodies import parse_findings
 from agent.duty.case_facts import CaseFacts
 from agent.duty.review import FLOW, LEDGER, MOVE_WORDS, ROLES, Move, Review
-from agent.duty.review_admission import decision, opinion, parse_findings, submission
+from agent.duty.review_admission import decision, opinion, submission
 from agent.duty.review_elements import QUESTIONS
 from agent.duty.review_rules import ReviewRules
 from agent.errors import OperatorFault, SenderFault
@@ -18,9 +19,9 @@ from agent.wire.trust import Role, TrustList
 Given = Mapping[str, Sequence[str]]
 
 
-def open_moves(review: Review) -> list[dict[str, Any]]:
-    """What may follow, with what each asks for: one form each."""
-    moves = [move for stage, move in FLOW if stage is review.stage]
+def open_moves(review: Review, barred: Container[Move] = ()) -> list[dict[str, Any]]:
+    """What may follow but for what is `barred`, with what each asks for: one form each."""
+    moves = [move for stage, move in FLOW if stage is review.stage and move not in barred]
     return [
         {
             "move": move.value,

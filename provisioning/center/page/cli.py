@@ -27,6 +27,9 @@ def serve(
     key: Annotated[Path | None, typer.Option(help="存档私钥 archive.key：打开加密的录像与文书原文")] = None,
     milestones: Annotated[Path | None, typer.Option(help="台账的进度表（JSON）")] = None,
     entries: Annotated[Path | None, typer.Option(help="台账的工作登记（JSON）")] = None,
+    inventory: Annotated[
+        Path | None, typer.Option(help="台账的设备台账：liuhen-provision inventory --json 的输出")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="端口；缺省用 [page] listen")] = None,
     ready_file: Annotated[Path | None, typer.Option(help="可以访问时把网址写入此文件")] = None,
 ) -> None:
@@ -40,7 +43,8 @@ def serve(
     def say(line: str) -> None:
         err.print(f"中心页面：{line.removeprefix('listening ')} 。{how}进入。", markup=False)
 
-    serving.serve(settings, system_clock(), Shelves(recordings, key, milestones, entries), say, port, ready_file)
+    shelves = Shelves(recordings, key, milestones, entries, inventory)
+    serving.serve(settings, system_clock(), shelves, say, port, ready_file)
 
 
 def invite(

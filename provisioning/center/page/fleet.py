@@ -13,7 +13,7 @@ from agent.wire.identifiers import DeviceId
 from provisioning.authority.authority import read_file
 from provisioning.center.list_state import list_state
 from provisioning.center.page import view
-from provisioning.center.page.door import Page, Visitor
+from provisioning.center.page.door import ROLE_WORDS, Page, Visitor
 from provisioning.center.page.frame import LOOKS, Frame
 from provisioning.center.proving import prove_event
 
@@ -83,5 +83,7 @@ def _alarm(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(line: dict[str, Any]) -> dict[str, Any]:
-    values = (moment(parse_timestamp(line["at"])), line["name"], line["role"], line["device"] or "—", line["what"])
+    words = {role.value: text for role, text in ROLE_WORDS.items()}
+    role = words.get(line["role"], line["role"])
+    values = (moment(parse_timestamp(line["at"])), line["name"], role, line["device"] or "—", line["what"])
     return dict(zip(LOOK_COLUMNS, values, strict=True))

@@ -37,12 +37,14 @@ _templates = cache(templates)
 @dataclass(frozen=True)
 class Shelves:
     """What the centre's people said lies where: recordings, the archive's key (read for each request, kept for none),
-    the profile of milestones, the ledger that is filled in by hand. Each None where it was not said."""
+    the profile of milestones, the ledger that is filled in by hand, the inventory of devices. Each
+    None where it was not said."""
 
     recordings: Path | None = None
     key: Path | None = None
     milestones: Path | None = None
     entries: Path | None = None
+    inventory: Path | None = None
 
     def archive(self) -> Archive:
         """The archive's key, None where there is none; raises `OperatorFault` when the file is of no use."""

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agent.duty.act_bodies import Finding, Outcome
 from agent.duty.case_facts import CaseFacts
 from agent.duty.case_json import case_digest
 from agent.duty.record_use import moment
 from agent.duty.review import MOVE_WORDS, ROLE_WORDS, Move, Review, turns
-from agent.duty.review_admission import Finding, Outcome, act_words, missing_materials, must_be_reviewed, overtaken
+from agent.duty.review_admission import act_words, barred, missing_materials, must_be_reviewed, overtaken
 from agent.duty.review_elements import QUESTIONS, review_elements
 from agent.duty.review_rules import ReviewRules
 from agent.errors import LiuhenFault, OperatorFault, SenderFault
 from agent.wire.acts import Act
+from provisioning.center.act_folder import RefusedAct
 from provisioning.center.cases import CaseRoom
 from provisioning.center.page.act_forms import Given, draft_act, move_of, open_moves
 from provisioning.center.page.door import Page, Visitor
@@ -60,13 +62,15 @@ class ReviewPages:
         self.frame.look(visitor, "", f"review {task}")
         room = self.frame.cases()
         facts, review = self._case(room, task)
-        rules = room.rules(facts.unit)
+        ruling = room.ruling(facts.unit)
+        rules = ruling.rules
+        moves = open_moves(review, barred(review, facts, rules))
         shown = {
             "here": Page.REVIEW, "task": task, "facts": facts, "review": review, "rules": rules, "told": told,
-            "changed": overtaken(review, case_digest(facts)),
+            "changed": [it for it in (overtaken(review, case_digest(facts)), ruling.told) if it],
             "must": must_be_reviewed(facts, rules), "elements": review_elements(facts), "papers": room.papers(facts),
             "acts": [_act_row(it.act, ROLE_WORDS[it.role]) for it in review.acts],
-            "turns": _turn_rows(review, rules, room.now), "moves": open_moves(review), "outcomes": list(Outcome),
+            "turns": _turn_rows(review, rules, room.now), "moves": moves, "outcomes": list(Outcome),
             "findings": list(Finding), "acting": visitor.may(Page.ACT), "absent": _absent(review, rules),
         }  # fmt: skip
         return self.frame.page("matter.html", f"法制审核 {task}", visitor, shown)
@@ -76,16 +80,21 @@ class ReviewPages:
         self.frame.look(visitor, "", f"packet {task}")
         room = self.frame.cases()
         facts, review = self._case(room, task)
-        rules, papers = room.rules(facts.unit), room.papers(facts)
-        return review_page(Dossier(facts, review, rules, {}, room.now, self.frame.config.receiver, papers))
+        ruling, papers, centre = room.ruling(facts.unit), room.papers(facts), self.frame.config.receiver
+        return review_page(Dossier(facts, review, ruling.rules, {}, room.now, centre, papers, ruling.told))
 
     def draft(self, visitor: Visitor, task: str, given: Given) -> Act:
         """The act to be signed, which the rules would take in as things stand; raises what they say."""
         room = self.frame.cases()
         submitting = move_of(next(iter(given.get("move", ())), "")) is Move.SUBMIT
         facts = room.facts(task, next(iter(given.get("transfer", ())), "") if submitting else None)
-        review, rules = room.review(task), room.rules(facts.unit)
-        return draft_act(given, visitor.name, review, facts, rules, room.trust, room.now)
+        review, rules = room.review(task), room.ruling(facts.unit).rules
+        try:
+            return draft_act(given, visitor.name, review, facts, rules, room.trust, room.now)
+        except SenderFault as fault:  # as on the command line: whoever tries is seen by those who oversee
+            move = next(iter(given.get("move", ())), "")
+            room.folder.note(task, RefusedAct(visitor.name, move, room.now, str(fault)))
+            raise
 
     def take(self, visitor: Visitor, task: str, envelope: str) -> Review:
         """Take in an act that the visitor has signed; raises `SenderFault` when the rules refuse it, or when it is
@@ -99,7 +108,7 @@ class ReviewPages:
 
     def _row(self, room: CaseRoom, task: str) -> dict[str, Any]:
         facts, review = room.facts(task), room.review(task)
-        rules = room.rules(facts.unit)
+        rules = room.ruling(facts.unit).rules
         open_turn = next((turn for turn in turns(review, rules) if turn.ended is None), None)
         due = None if open_turn is None else open_turn.due
         late = open_turn is not None and open_turn.late(room.now)

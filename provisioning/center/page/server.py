@@ -1,6 +1,7 @@
 """The addresses of the centre's page. Everything but `/enter` and the style sheet asks first who is there: a session,
 or a certificate that TLS has verified. What reads a disk or a database is done beside the loop."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.errors import EnvironmentFault, LiuhenFault
+from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.evidence.bmff import Source
 from agent.web.forms import read_fields, read_form
 from agent.web.gate import Application, Gate
@@ -34,6 +35,7 @@ COOKIE = "liuhen-center"
 MAX_SECRET_BYTES = 1024  # ours; a secret has 43
 MAX_DRAFT_BYTES = 128 * 1024  # ours: an opinion of 4 000 characters and eleven notes, percent-encoded
 MAX_ACT_BYTES = 256 * 1024  # ours: the same, signed
+EVENT_NUMBER = re.compile("[1-9][0-9]{0,15}")  # below 2^63: the largest that canonical JSON spells has 16 digits
 USED = "链接已用过或已过期。请在中心运行 liuhen-center invite 重新取得。"
 NOT_IN = "请用一次性链接进入：liuhen-center invite。"
 
@@ -76,16 +78,23 @@ def _device_routes(desk: Desk, pages: FleetPages) -> list[Route]:
         return HTMLResponse(pages.device(who, device_id(request.path_params["device"])))
 
     def proof(who: Visitor, request: Request) -> Response:
-        name, number = device_id(request.path_params["device"]), request.path_params["number"]
+        name, number = device_id(request.path_params["device"]), _number(request.path_params["number"])
         headers = {"content-disposition": f'attachment; filename="{name}-{number}.proof.json"'}
         return Response(pages.proof(who, name, number), headers=headers, media_type="application/json")
 
     return [
         Route("/", _inside(desk, Page.FLEET, lambda who, _: HTMLResponse(pages.fleet(who)))),
         Route("/device/{device}", _inside(desk, Page.RECORDINGS, device)),
-        Route("/proof/{device}/{number:int}", _inside(desk, Page.PROOF, proof)),
+        Route("/proof/{device}/{number}", _inside(desk, Page.PROOF, proof)),
         Route("/looks", _inside(desk, Page.LOOKS, lambda who, _: HTMLResponse(pages.looks(who)))),
     ]
+
+
+def _number(text: str) -> int:
+    """The number of an event in an address; raises `OperatorFault` for what no device has counted to."""
+    if not EVENT_NUMBER.fullmatch(text):
+        raise OperatorFault("没有这个编号的事件。请从设备页面打开。")
+    return int(text)
 
 
 def _film_routes(desk: Desk, pages: FilmPages) -> list[Route]:

@@ -8,8 +8,9 @@ from agent.duty.readiness import day_of, parse_profile
 from agent.duty.record_counts import count
 from agent.duty.record_use import UseTable, tables
 from agent.errors import OperatorFault
+from provisioning.center.ledger_files import read_entries
 from provisioning.center.ledger_page import LOOKS, Sheet, custody_sheets, sheets
-from provisioning.center.ledger_room import Sources, departments, read_entries, released
+from provisioning.center.ledger_room import departments, gathered
 from provisioning.center.page.door import Page, Visitor
 from provisioning.center.page.frame import Frame
 from provisioning.center.report_room import report_shown
@@ -42,14 +43,15 @@ class UsePages:
         self.frame.look(visitor, "", "reports")
         room = self.frame.cases()
         found = gather(room)
-        counts, made = count(found.cases, room.now), tables(found.cases)
+        counts, made = count(found.cases, room.now), tables(found.cases, room.now)
         shown = {**report_shown(room, found, counts, made), "download": "/reports/", "here": Page.REPORTS}
         return self.frame.page("served_use.html", "执法全过程记录运用", visitor, shown)
 
     def report(self, visitor: Visitor, name: str) -> Download:
         """One export as `NAME.csv` or `NAME.json`; a look."""
         self.frame.look(visitor, "", f"report {name}")
-        made: tuple[UseTable, ...] = tables(gather(self.frame.cases()).cases)
+        room = self.frame.cases()
+        made: tuple[UseTable, ...] = tables(gather(room).cases, room.now)
         return _download(name, {it.use.value: (it.columns, it.rows) for it in made})
 
     def ledger(self, visitor: Visitor) -> str:
@@ -68,7 +70,9 @@ class UsePages:
         profile = parse_profile(read_entries(shelves.milestones)) if shelves.milestones else ()
         by_hand = parse_ledger(read_entries(shelves.entries)) if shelves.entries else ()
         found = gather(room)
-        units = departments(Sources(released(room), found.cases, by_hand, room.now))
+        sources, odd = gathered(room, found.cases, by_hand, shelves.inventory)
+        units = departments(sources)
+        found = Gathered(found.cases, tuple(dict.fromkeys((*odd, *found.troubles))))
         return found, (*sheets(units, profile, day_of(room.now)), *custody_sheets(room.events))
 
 

@@ -48,6 +48,13 @@ def test_an_assigned_task_is_taken_and_told_once() -> None:
     assert bench.state["task"]["retention"] == "3年"
 
 
+def test_a_task_whose_body_names_another_device_is_refused_not_rewritten() -> None:
+    bench = DutyBench()
+    bench.handle(command(bench, body=task(device="REC-0009")))
+    assert bench.of(EventType.TASK_TAKEN) == []
+    assert [it["code"] for it in bench.of(EventType.TASK_REFUSED)] == ["other-device"]
+
+
 def test_a_second_task_waits_until_the_first_has_ended() -> None:
     bench = DutyBench()
     bench.pick(task="T-2026-0009")

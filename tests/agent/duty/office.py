@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent.duty.act_bodies import Finding, Judged
 from agent.duty.case_facts import CaseFacts
 from agent.duty.review import LEDGER, Move, Review
-from agent.duty.review_admission import Finding, Judged, admit, decision, opinion, submission
+from agent.duty.review_admission import admit, decision, opinion, submission
 from agent.duty.review_elements import QUESTIONS
 from agent.duty.review_rules import ReviewRules, parse_review_rules
 from agent.wire.acts import SignedAct, next_act, open_act, seal_act

@@ -124,7 +124,7 @@ def test_a_clock_that_was_never_set_and_a_late_hand_in_are_labels() -> None:
 def test_a_measure_that_nobody_reported_in_time_is_overseen_and_speaks_in_the_review(limit: str, label: Label) -> None:
     facts = assemble_case(TASK, [*story(), event(EventType.LIMIT_PASSED, 76, task=TASK, limit=limit)], seen())
     assert label in facts.labels
-    oversight = next(table for table in tables([UsedCase(facts)]) if table.use is Use.OVERSIGHT)
+    oversight = next(table for table in tables([UsedCase(facts)], facts.began) if table.use is Use.OVERSIGHT)
     assert LABEL_WORDS[label] in {row["问题"] for row in oversight.rows}
     assert any(LABEL_WORDS[label] in line.text for line in review_elements(facts)[-1].lines if line.against)
 

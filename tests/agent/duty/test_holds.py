@@ -118,6 +118,8 @@ def test_an_officer_can_neither_hold_nor_lift_nor_delete() -> None:
     for deed in (Deed.HOLD, Deed.LIFT, Deed.DELETE):
         with refused("role"):
             shelf().act(HANDLER, deed, hold="x", reason="y", ended=timestamp(NOW))
+    with pytest.raises(SenderFault, match="冻结须由签发人签名"):
+        shelf().act(HANDLER, Deed.HOLD, hold="x", reason="y")
 
 
 def test_two_holds_never_share_a_name() -> None:

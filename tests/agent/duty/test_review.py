@@ -3,9 +3,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from agent.duty.act_bodies import Finding
 from agent.duty.case_facts import Label, Served
 from agent.duty.review import Move, replay, step, turns
-from agent.duty.review_admission import Finding, act_words, admit, decision, missing_materials
+from agent.duty.review_admission import act_words, admit, decision, missing_materials, opinion, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
 from agent.duty.working_days import WorkCalendar
@@ -19,10 +20,12 @@ from tests.agent.duty.office import (
     HANDLER,
     HANDLER_AS_LEADER,
     LEADER,
+    MATERIALS,
     OFFICER_AS_EXAMINER,
     STRANGER,
     TRUST,
     Desk,
+    findings,
     rules,
 )
 
@@ -192,9 +195,39 @@ def test_a_submission_that_tells_other_facts_than_the_centre_holds_is_refused() 
     way = desk()
     honest = way.facts
     way.facts = replace(honest, officers=officers("示例-000003", "示例-000004"))
-    signed = way.signed(HANDLER, Move.SUBMIT, {"facts": "0" * 64, "major": [], "officers": [], "materials": []})
+    told = {"facts": "0" * 64, "major": [], "officers": [], "materials": [], "text": "", "transfer": ""}
+    signed = way.signed(HANDLER, Move.SUBMIT, told)
     with refused("facts"):
         admit(way.review, signed, honest, way.rules)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"materials": [{"a": 1}, 5]}, {"materials": ["x"] * 101}, {"materials": [""]}, {"materials": None},
+        {"elements": 7}, {"elements": []}, {"text": ["a"]}, {"transfer": 1}, {"officers": [[]]}, {"else": "x"},
+        {"settled": None},
+    ],
+)  # fmt: skip
+def test_a_signed_act_whose_body_no_page_could_show_is_no_act(odd: dict[str, object]) -> None:
+    """It would block its matter for good: whatever shows the chain later must find in each field what it expects."""
+    way = desk()
+    with pytest.raises(SenderFault):
+        way.act(HANDLER, Move.SUBMIT, **{**submission(way.facts, MATERIALS), **odd})
+    with pytest.raises(SenderFault):
+        way.act(HANDLER, Move.SUBMIT)
+    way.submit()
+    with pytest.raises(SenderFault):
+        way.act(EXAMINER, Move.RETURN, **{"text": "缺材料", **({"elements": "y"} if "materials" in odd else odd)})
+    assert way.act(EXAMINER, Move.RETURN, text="缺材料").stage is Stage.RETURNED
+
+
+def test_an_opinion_on_other_facts_than_those_submitted_is_refused() -> None:
+    way = accepted()
+    told = {**opinion(way.review, findings(), "审核意见"), "facts": "0" * 64}
+    with refused("facts"):
+        way.act(EXAMINER, Move.APPROVE, **told)
+    assert way.give_opinion(Move.APPROVE).stage is Stage.CLOSED
 
 
 def test_an_act_taken_out_of_the_middle_or_changed_is_noticed() -> None:

@@ -1,11 +1,11 @@
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from agent.duty.entries import Entry
-from agent.duty.roster import AnnualCheck, Roster, parse_roster
+from agent.duty.roster import AnnualCheck, Roster, merge_rosters, parse_roster
 from agent.duty.windows import Standing, Window, WindowState, parse_windows, present
 from agent.errors import SenderFault
 from tests.kiosk.bench import sample
@@ -62,6 +62,13 @@ def test_a_wrong_field_is_named(field: str, value: Any) -> None:
 def test_one_certificate_twice_is_refused() -> None:
     with pytest.raises(SenderFault, match="第 2 条的证件编号"):
         parse_roster([ENTRIES[0], ENTRIES[0]])
+
+
+def test_of_a_certificate_listed_twice_the_list_issued_later_counts_whatever_it_is_called() -> None:
+    newer, older = changed(年度审验="未审验"), changed(年度审验="合格")
+    day = datetime(2026, 11, 22, tzinfo=UTC)
+    for dated in ([(day, newer), (day - timedelta(days=30), older)], [(day - timedelta(days=30), older), (day, newer)]):
+        assert merge_rosters(dated).officers == newer.officers
 
 
 def test_a_borrowed_certificate_number_is_nobodys() -> None:

@@ -235,7 +235,7 @@ class Forger:
     def message(self, number: int = -1) -> tuple[bytes, bytes]:
         """The protected header and the payload of a fragment's signature."""
         emsg = self._fragment(number)[2][b"emsg"]
-        signed = cose.parse(emsg[bmff.HEADER + vsi.NAMES_BYTES + vsi.NUMBERS_BYTES :])
+        signed = cose.parse(emsg[vsi.MESSAGE_AT :])
         return signed.protected_bytes, signed.payload or b""
 
     def with_message(self, protected: bytes, payload: bytes, number: int = -1) -> bytes:
@@ -243,7 +243,7 @@ class Forger:
         begin, end, boxes = self._fragment(number)
         signature = self.bench.session.signer.sign(cose.to_be_signed(protected, payload))
         message = cose.encode(protected, {cose.KEY_ID: self.bench.session.key_id}, payload, signature)
-        emsg = boxes[b"emsg"][bmff.HEADER :][: vsi.NAMES_BYTES + vsi.NUMBERS_BYTES] + message
+        emsg = boxes[b"emsg"][bmff.HEADER : vsi.MESSAGE_AT] + message
         kept = boxes[b"uuid"] + boxes[b"moof"] + boxes[b"mdat"]
         return self.live[:begin] + vsi.STYP + bmff.encode_box(b"emsg", emsg) + kept + self.live[end:]
 

@@ -10,6 +10,7 @@ from agent.adapters.gap_log import MAX_PENDING, GapLog
 from agent.errors import SenderFault
 from agent.evidence.bmff import Source
 from agent.evidence.grounds import Grounds
+from agent.evidence.interruptions import judged_interruptions
 from agent.evidence.journal import (
     EXPLANATION,
     GAP_CLOSED,
@@ -24,7 +25,7 @@ from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.reasons import Cause
 from agent.evidence.report import Report, Verdict
 from agent.evidence.segment import Closing, SegmentEmitter, SegmentOrigin
-from agent.evidence.verify import SegmentFile, Sidecars, verify_recording
+from agent.evidence.verify import SegmentFile, Sidecars, examine_files, verify_recording
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import recording_id
 from agent.wire.notes import MAX_NOTES, RecordingNote, note_digest, note_name, open_note, seal_note
@@ -65,6 +66,19 @@ def test_words_spoken_after_the_gap_explain_it(authority: Authority, bench: Benc
     found = report(authority, bench.sealed(events={1: gap(bench), 4: spoken(bench, 3, 5, "secrecy")}))
     assert found.verdict is Verdict.EXPLAINED_GAP
     assert "第 3 至 5 片段有口头说明（涉密/商业秘密/个人隐私）" in found.completeness.lines[0]
+
+
+@pytest.mark.parametrize("told", ["at once", "aloud", "in a note", "never"])
+def test_the_cause_that_an_officer_gave_is_not_lost_behind_the_devices_reason(bench: Bench, told: str) -> None:
+    """A case's facts carry both: 人为暂停 by the device, 检查场所变化 by the officer."""
+    cause = Cause.PLACE_CHANGED.value
+    paused = JournalEvent(GAP_OPENED, bench.now, Reason.PAUSED, cause if told == "at once" else "")
+    events = {1: (paused,), **({4: spoken(bench, 3, 5, cause)} if told == "aloud" else {})}
+    found = examine_files([SegmentFile("segment-0001.mp4", Source.of_bytes(bench.sealed(events=events)))])
+    notes = [note(bench, cause=cause)] if told == "in a note" else []
+    ((_, explained, words),) = judged_interruptions(found, notes)
+    assert words == ("人为暂停" if told == "never" else "人为暂停（检查场所变化）")
+    assert explained is (told in ("aloud", "in a note"))
 
 
 def test_words_spoken_before_the_gap_do_not_explain_it(authority: Authority, bench: Bench) -> None:
