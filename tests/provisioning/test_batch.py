@@ -73,7 +73,9 @@ def test_each_bad_row_is_told_with_its_line_and_the_rest_goes_on(line: str, told
     assert [row.device for _, row in table.rows] == ["REC-0001", "REC-0003"]
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", HEAD.encode(), b"\xff\xfe\x00", "编号,密码\nREC-0001,x\n".encode(), b'"a\nb'])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n\n", HEAD.encode(), b"\xff\xfe\x00", "编号,密码\nREC-0001,x\n".encode(), b'"a\nb']
+)
 def test_what_is_no_table_is_refused(data: bytes) -> None:
     with pytest.raises(OperatorFault):
         parse_table(data)
