@@ -20,6 +20,7 @@ from agent.wire.identifiers import Digest, digest
 
 START = Digest("0" * 64)
 HEAD_TYPE = "application/vnd.liuhen.audit-head+json"
+FOUNDING = "authority-made"  # the act of an authority's first row
 MAX_NAMED = 5  # ours: how many findings one line tells
 
 

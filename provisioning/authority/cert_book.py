@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agent.errors import OperatorFault
 from agent.wire.canonical import parse_timestamp, timestamp
 from agent.wire.identifiers import District, KeyId
-from provisioning.authority.audit_chain import Act
+from provisioning.authority.audit_chain import FOUNDING, Act
 from provisioning.authority.certificates import Profile
 from provisioning.authority.records import Records
 from provisioning.authority.register import PROFILES, Entry, Register
@@ -29,7 +29,7 @@ def found(records: Records, register: Register) -> None:
         for entry in register.entries:
             records.insert("cert", _row(entry))
         facts = {"certificates": len(register.entries), "trust_version": register.version}
-        records.audit(Act(register.issued_at, "init-ca", "authority-made", register.district, facts))
+        records.audit(Act(register.issued_at, "init-ca", FOUNDING, register.district, facts))
 
 
 def read_register(records: Records, *, entries: bool = True) -> Register:

@@ -17,7 +17,7 @@ from agent.clock import system_clock
 from agent.errors import LiuhenFault, OperatorFault
 from agent.wire.card_bundle import Site
 from agent.wire.enrolment import REFUSED, Refusal
-from provisioning.authority.audit_chain import Head, verify_audit
+from provisioning.authority.audit_chain import Head
 from provisioning.authority.authority import open_authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.authority.list_term import Term, signed_term
@@ -170,12 +170,7 @@ def verify(
 ) -> None:
     """核验审计记录：改动、删除、截去、调换的行会被指出 (verify the audit chain)."""
     with open_inventory(open_authority(authority).folder, "audit") as opened:
-        sealed = [found for found in (opened.records.sealed_head(),) if found is not None]
-        heads = [opened.records.opened_head(data) for data in [*sealed, *(read_file(path) for path in head or [])]]
-        rows = opened.records.audit_rows()
-        if rows and not sealed:
-            raise OperatorFault("审计记录没有已签署的链头，可能被截去过。请封存该机构目录，从备份比对。")
-        end = verify_audit(rows, *heads)
+        end = opened.records.verified_audit([read_file(path) for path in head or []])
     message = f"审计记录完整：{end.number} 条，链头 {end.hash[:16]}…。下一步：用 audit head 取出链头另行保存。"
     tell(message, {"rows": end.number, "head": end.hash}, as_json=as_json)
 

@@ -10,7 +10,6 @@ import typer
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.life_documents import AcceptanceReport
-from provisioning.authority.audit_chain import verify_audit
 from provisioning.authority.authority import open_authority, read_file, waiting
 from provisioning.authority.list_term import broker_term, signed_term
 from provisioning.center.broker_folder import behind
@@ -187,11 +186,8 @@ def _authority_state(folder: Path, broker: Path | None) -> list[tuple[bool, str]
     with life.bench(source) as at:
         current = at.sitting.publish()
         until = at.sitting.issuer.certificate.not_valid_after_utc
-        rows = at.inventory.records.audit_rows()
-        sealed = at.inventory.records.sealed_head()
         try:
-            verify_audit(rows, *([at.inventory.records.opened_head(sealed)] if sealed else []))
-            audit = (True, f"审计记录：{len(rows)} 条，链完整。")
+            audit = (True, f"审计记录：{at.inventory.records.verified_audit().number} 条，链完整。")
         except (SenderFault, OperatorFault) as fault:
             audit = (False, f"审计记录：{fault}")
         lists = _lists(at, broker)
