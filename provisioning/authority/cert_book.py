@@ -9,9 +9,10 @@ from agent.errors import OperatorFault
 from agent.wire.canonical import parse_timestamp, timestamp
 from agent.wire.identifiers import District, KeyId
 from provisioning.authority.audit_chain import FOUNDING, Act
-from provisioning.authority.certificates import Profile
+from provisioning.authority.certificates import Profile, nearly_over
 from provisioning.authority.records import Records
 from provisioning.authority.register import PROFILES, Entry, Register
+from provisioning.authority.subjects import DEVICE_ROLES
 
 _LIVE = "subject = ? AND profile = ? AND revoked_at IS NULL AND superseded_at IS NULL"
 
@@ -52,6 +53,13 @@ def live(records: Records, subject: str, profile: Profile) -> Entry | None:
     """The certificate of `subject` in `profile` that is neither revoked nor superseded."""
     rows = records.rows(f"SELECT * FROM cert WHERE {_LIVE}", subject, profile.label)  # noqa: S608
     return _entry(rows[0]) if rows else None
+
+
+def ending(records: Records, now: datetime) -> list[Entry]:
+    """Live certificates that are nearly over, of everybody but devices, which renew theirs by themselves."""
+    sql = "SELECT * FROM cert WHERE revoked_at IS NULL AND superseded_at IS NULL ORDER BY subject"
+    entries = (_entry(row) for row in records.rows(sql) if row["role"] not in DEVICE_ROLES.values())
+    return [entry for entry in entries if nearly_over(entry.certificate, now)]
 
 
 def holds_any(records: Records, subject: str) -> bool:

@@ -10,7 +10,7 @@ from provisioning.authority.authority import Authority
 from provisioning.authority.session import Sitting
 from provisioning.center import shut_out as broker
 from provisioning.center.broker_config import CONFIG_FILE
-from provisioning.center.broker_folder import force_files
+from provisioning.center.broker_folder import force_files, renew_identities
 from provisioning.center.canary import Door
 from provisioning.center.shut_out import BrokerSite
 from provisioning.fleet.inventory import Inventory
@@ -27,7 +27,9 @@ def broker_site(folder: Path, host: str, port: int, reload_command: str = "") ->
 
 
 def put_in_force(site: BrokerSite, authority: Authority, now: datetime) -> None:
-    """Have the broker follow the register as it is now, and see that it does; faults as `shut_out.put_in_force`."""
+    """Have the broker follow the register as it is now, and see that it does; faults as `shut_out.put_in_force`. Its
+    own certificates are renewed before that where they have to be."""
+    renew_identities(authority, site.folder, now)
     broker.put_in_force(site, force_files(authority, site.folder, now), authority, now)
 
 
