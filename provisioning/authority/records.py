@@ -21,6 +21,7 @@ from agent.wire.envelope import parse_envelope, pre_authentication_encoding, sea
 from agent.wire.signing import KeySigner, key_id_of, verify_der
 from provisioning.authority import keys
 from provisioning.authority.audit_chain import (
+    CLOCK_CHECKED,
     FOUNDING,
     HEAD_TYPE,
     Act,
@@ -29,6 +30,7 @@ from provisioning.authority.audit_chain import (
     head_of,
     next_row,
     parse_head,
+    refuse_earlier,
     verify_audit,
 )
 
@@ -108,14 +110,22 @@ class Records:
         self.rows(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())  # noqa: S608
 
     def audit(self, act: Act) -> Row:
-        """Append one row to the audit and sign its head; part of the transaction it stands in."""
+        """Append one row to the audit and sign its head; part of the transaction it stands in. Raises `OperatorFault`
+        when it is dated before the row that is there."""
         with self.transaction():
-            found = self.rows("SELECT number, hash, body FROM audit ORDER BY number DESC LIMIT 1")
-            row = next_row(head_of(Row(**found[0])) if found else Head(), act)
+            last = self.last_row()
+            if last is not None and act.act != CLOCK_CHECKED:
+                refuse_earlier(last.act(), act.at)
+            row = next_row(Head() if last is None else head_of(last), act)
             self.insert("audit", {"number": row.number, "hash": row.hash, "body": row.body})
             sealed = seal(HEAD_TYPE, head_of(row).encode(), [self._signer])
             self.rows("INSERT OR REPLACE INTO audit_head (one, sealed) VALUES (1, ?)", sealed)
             return row
+
+    def last_row(self) -> Row | None:
+        """The newest row of the audit, None before the first."""
+        found = self.rows("SELECT number, hash, body FROM audit ORDER BY number DESC LIMIT 1")
+        return Row(**found[0]) if found else None
 
     def sealed_head(self) -> bytes | None:
         """The signed head of the audit as it was last written, to be carried away; None before the first act."""

@@ -172,7 +172,7 @@ def _judge(site: BrokerSite, crl: bytes, authority: Authority, now: datetime) ->
 
 
 def _wait(site: BrokerSite, check: Callable[[], bool], what: str) -> None:
-    """Until `check` holds; a broker that reads its files just now, or shows an old certificate still, is asked again."""
+    """Until `check` holds: a broker that reads its files just now, or shows an old certificate, is asked again."""
     until = time.monotonic() + site.patience_s
     while True:
         late = time.monotonic() > until

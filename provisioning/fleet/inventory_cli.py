@@ -15,9 +15,11 @@ from rich.table import Table as Screen
 from agent import durable
 from agent.clock import system_clock
 from agent.errors import LiuhenFault, OperatorFault
+from agent.wire.canonical import timestamp
 from agent.wire.card_bundle import Site
 from agent.wire.enrolment import REFUSED, Refusal
-from provisioning.authority.audit_chain import Head
+from agent.wire.instant import BEIJING
+from provisioning.authority.audit_chain import CLOCK_CHECKED, Head
 from provisioning.authority.authority import open_authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.authority.list_term import Term, signed_term
@@ -188,6 +190,21 @@ def head_out(
     durable.write_bytes(to, sealed)
     facts = {"rows": end.number, "head": end.hash, "out": to}
     tell(f"第 {end.number} 条的链头已写到 {to}。下一步：交由他人保存。", facts, as_json=as_json)
+
+
+@audit_app.command("clock", epilog="例：liuhen-provision audit clock --authority authority")
+def clock(authority: AuthorityDir, by: By = "", as_json: Json = False) -> None:
+    """登记“本机时钟已核对无误”：时钟曾偏快，或很久没有办理过，此后才能继续 (the clock was looked at)."""
+    moment = now()
+    with open_inventory(open_authority(authority).folder, operator(by)) as opened:
+        last = opened.records.last_row()
+        before = "" if last is None else timestamp(last.act().at)
+        opened.note(CLOCK_CHECKED, "bench", {"last": before}, moment)
+    told = f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
+    facts = {"clock": timestamp(moment), "last": before}
+    tell(
+        f"已登记：本机时钟 {told}（北京时间）无误。此前日期有错的吊销，用 revoke --since 更正。", facts, as_json=as_json
+    )
 
 
 @audit_app.command("show", epilog="例：liuhen-provision audit show --authority authority --subject REC-0001")

@@ -117,7 +117,7 @@ def test_a_certificate_that_is_not_nearly_over_gives_way_to_nobody(tmp_path: Pat
 def test_a_cut_between_the_next_key_and_its_certificate_is_made_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    district = TestDistrict(tmp_path, 8883)
+    district = TestDistrict(tmp_path, 8883, moment=lambda: today() - YEAR)
 
     def made(*, spent: bool) -> bool:
         return write_identity(
