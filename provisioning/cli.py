@@ -25,7 +25,7 @@ from provisioning.center.broker_folder import (
     write_broker_folder,
 )
 from provisioning.center.force import broker_site, put_in_force, shut_out
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import parse_moment, tell
 from provisioning.fleet import card_cli, inventory_cli, life_cli, rotation_cli
 from provisioning.fleet.folders import FolderOutcome, write_device_folder, write_person_folder, write_receiver_folder
 from provisioning.fleet.identity_files import write_trust
@@ -197,6 +197,7 @@ def revoke(
     subject: Annotated[str, typer.Argument(help="设备、接收端或人员编号")],
     authority: AuthorityDir,
     reason: Annotated[str, typer.Option(help="原因：遗失、被盗（台账记为遗失）、退役、离岗……")],
+    since: Annotated[str, typer.Option(help="自何时起（北京时间），如 2026-11-20 09:30；已吊销的，更正其时刻")] = "",
     broker: Annotated[Path | None, typer.Option("--broker-folder", help="运行中的 Mosquitto 的目录，立即生效")] = None,
     host: Annotated[str, typer.Option("--host", help="该服务器的名称，写在其证书中")] = "localhost",
     port: Annotated[int, typer.Option("--port", help="该服务器的端口")] = 8883,
@@ -207,7 +208,7 @@ def revoke(
     """吊销其全部证书或未用的卡；签名不再被接受，--broker-folder 使会话立即失效；根密钥不在即以 5 结束 (revoke)."""
     source = open_authority(authority, inventory_cli.operator(by))
     site = None if broker is None else broker_site(broker, host, port, reload_command)
-    listed = shut_out(source, subject, reason, site, _now())
+    listed = shut_out(source, subject, reason, site, _now(), parse_moment(since) if since else None)
     late = waiting(source)
     in_force = "，消息服务器已不再接受它" if site else ""
     step = "下一步：trust --install 更新各目录" + ("。" if site else "；再用 broker-config --reload 使消息服务器生效。")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from agent.errors import OperatorFault
 from agent.stick import read_plain
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from agent.wire.instant import BEIJING
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(soft_wrap=True, highlight=False, stderr=True)
@@ -29,3 +31,12 @@ def read_given(path: Path) -> bytes:
     if content is None:
         raise OperatorFault(f"没有找到 {path}。请检查路径。")
     return content
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment in Beijing time, `2026-11-22 10:00:05` with or without a fraction; raises `OperatorFault`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise OperatorFault(f"时间 {text!r} 应写成 2026-11-22 10:00:05（北京时间）。") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)

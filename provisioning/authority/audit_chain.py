@@ -10,16 +10,22 @@ that was carried away before helps (`audit head`, `audit verify --head`).
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from agent.errors import SenderFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.identifiers import Digest, digest
+from agent.wire.instant import BEIJING
 
 START = Digest("0" * 64)
 HEAD_TYPE = "application/vnd.liuhen.audit-head+json"
+FOUNDING = "authority-made"  # the act of an authority's first row
+CLOCK_CHECKED = "clock-checked"  # somebody looked at the bench's clock and says that it is right
+SLACK = timedelta(minutes=10)  # ours: two commands at once, a clock that was set a little
+SILENCE = timedelta(days=90)  # ours: a bench that did nothing for longer has its clock looked at before it revokes
+_SET_RIGHT = "请校准本机时钟；确认时钟无误（包括以前曾偏快）后，运行 liuhen-provision audit clock，再重来。"
 MAX_NAMED = 5  # ours: how many findings one line tells
 
 
@@ -73,6 +79,24 @@ class Head:
     def encode(self) -> bytes:
         """Canonical payload, to be sealed by the audit key."""
         return canonical.encode({"hash": self.hash, "number": self.number})
+
+
+def refuse_earlier(last: Act, at: datetime) -> None:
+    """Raise `OperatorFault` when `at`, the bench's clock, is before what it last wrote: what is dated so stands for
+    good."""
+    if at < last.at - SLACK:
+        raise OperatorFault(f"本机时钟 {_told(at)} 早于审计记录的最后一条（{_told(last.at)}），未作改动。{_SET_RIGHT}")
+
+
+def refuse_after_silence(last: Act, at: datetime) -> None:
+    """Raise `OperatorFault` when the bench's clock is so far after what it last wrote that it may be wrong."""
+    if at > last.at + SILENCE:
+        days = (at - last.at).days
+        raise OperatorFault(f"本机时钟 {_told(at)} 距审计记录的最后一条已 {days} 天，可能偏快，未作改动。{_SET_RIGHT}")
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M}"
 
 
 def parse_head(payload: bytes) -> Head:

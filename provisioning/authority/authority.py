@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import District, district
-from agent.wire.signing import load_pem_certificates
+from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 from agent.wire.trust import Role, TrustList
 from provisioning.authority import cert_book, certificates, records
 from provisioning.authority.archive_key import ARCHIVE_KEY, make_archive_key
@@ -73,6 +74,12 @@ class Authority:
     def trust(self) -> TrustList:
         """The signed trust list, verified against the root."""
         return open_trust_list(self.trust_bytes, load_pem_certificates(self.root_pem)[0])
+
+    def is_revoked(self, certificate: x509.Certificate) -> bool:
+        """Whether the certificate of this key was revoked."""
+        with closing(records.open_records(self.folder)) as opened:
+            held = cert_book.by_key(opened, key_id_of(certificate_key(certificate)))
+        return held is not None and held.revoked_at is not None
 
     def certify_signer(self, request: bytes, subject: str, role: Role, now: datetime) -> bytes:
         """Certificate chain (PEM) for a key that signs evidence or documents; the key joins the trust list.

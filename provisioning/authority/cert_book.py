@@ -8,11 +8,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agent.errors import OperatorFault
 from agent.wire.canonical import parse_timestamp, timestamp
 from agent.wire.identifiers import District, KeyId
-from provisioning.authority.audit_chain import Act
-from provisioning.authority.certificates import Profile
+from agent.wire.instant import BEIJING
+from provisioning.authority.audit_chain import FOUNDING, Act, Row
+from provisioning.authority.certificates import Profile, nearly_over
 from provisioning.authority.records import Records
 from provisioning.authority.register import PROFILES, Entry, Register
+from provisioning.authority.subjects import DEVICE_ROLES
 
+REVOKED = "certificates-revoked"
 _LIVE = "subject = ? AND profile = ? AND revoked_at IS NULL AND superseded_at IS NULL"
 
 
@@ -29,7 +32,7 @@ def found(records: Records, register: Register) -> None:
         for entry in register.entries:
             records.insert("cert", _row(entry))
         facts = {"certificates": len(register.entries), "trust_version": register.version}
-        records.audit(Act(register.issued_at, "init-ca", "authority-made", register.district, facts))
+        records.audit(Act(register.issued_at, "init-ca", FOUNDING, register.district, facts))
 
 
 def read_register(records: Records, *, entries: bool = True) -> Register:
@@ -52,6 +55,13 @@ def live(records: Records, subject: str, profile: Profile) -> Entry | None:
     """The certificate of `subject` in `profile` that is neither revoked nor superseded."""
     rows = records.rows(f"SELECT * FROM cert WHERE {_LIVE}", subject, profile.label)  # noqa: S608
     return _entry(rows[0]) if rows else None
+
+
+def ending(records: Records, now: datetime) -> list[Entry]:
+    """Live certificates that are nearly over, of everybody but devices, which renew theirs by themselves."""
+    sql = "SELECT * FROM cert WHERE revoked_at IS NULL AND superseded_at IS NULL ORDER BY subject"
+    entries = (_entry(row) for row in records.rows(sql) if row["role"] not in DEVICE_ROLES.values())
+    return [entry for entry in entries if nearly_over(entry.certificate, now)]
 
 
 def holds_any(records: Records, subject: str) -> bool:
@@ -99,22 +109,53 @@ def supersede(records: Records, subject: str, profile: Profile, now: datetime) -
     records.rows(f"UPDATE cert SET superseded_at = ? WHERE {_LIVE}", timestamp(now), subject, profile.label)  # noqa: S608
 
 
-def revoke(records: Records, subject: str, reason: str, now: datetime, by: str) -> bool:
-    """Revoke every certificate of `subject`; returns whether any was still good. The first moment and reason stand.
+def revoke(records: Records, subject: str, reason: str, now: datetime, by: str, since: datetime | None = None) -> bool:
+    """Revoke every certificate of `subject` as from `since` (None: `now`); returns whether any was still good. The
+    first moment and reason stand, unless `since` puts the moment of the last revocation right.
 
-    Raises `OperatorFault` when it never had one.
+    Raises `OperatorFault` when it never had one, and for a moment that is to come or before its first certificate.
     """
     with records.transaction():
         if not knows(records, subject):
             raise OperatorFault(f"登记簿中没有 {subject}。请用 trust 查看全部名单。")
+        if since is not None:
+            _refuse_moment(records, subject, since, now)
         good = records.rows("SELECT serial FROM cert WHERE subject = ? AND revoked_at IS NULL", subject)
         if good:
             sql = "UPDATE cert SET revoked_at = ?, reason = ? WHERE subject = ? AND revoked_at IS NULL"
-            records.rows(sql, timestamp(now), reason, subject)
+            records.rows(sql, timestamp(since or now), reason, subject)
             _next_version(records, now)
-            serials = [row["serial"] for row in good]
-            records.audit(Act(now, by, "certificates-revoked", subject, {"reason": reason, "serials": serials}))
+            facts = {"reason": reason, "serials": [row["serial"] for row in good], "since": timestamp(since or now)}
+            records.audit(Act(now, by, REVOKED, subject, facts))
+        elif since is not None:
+            _redate(records, subject, reason, now, by, since)
         return bool(good)
+
+
+def _refuse_moment(records: Records, subject: str, since: datetime, now: datetime) -> None:
+    first = parse_timestamp(records.rows("SELECT min(issued_at) AS at FROM cert WHERE subject = ?", subject)[0]["at"])
+    if not first <= since <= now:
+        span = f"{first.astimezone(BEIJING):%Y-%m-%d %H:%M} 首次发证之后、现在之前"
+        raise OperatorFault(f"吊销时刻应在 {subject} {span}。请改正 --since。")
+
+
+def _redate(records: Records, subject: str, reason: str, now: datetime, by: str, since: datetime) -> None:
+    """The certificates that the last revocation of `subject` took count as revoked as from `since`."""
+    sql = "SELECT number, hash, body FROM audit WHERE body LIKE ? ORDER BY number DESC"
+    acts = (Row(**row).act() for row in records.rows(sql, f'%"{REVOKED}"%'))
+    serials: list[str] = next(
+        (act.facts["serials"] for act in acts if (act.act, act.subject) == (REVOKED, subject)), []
+    )
+    before = {}
+    for serial in serials:
+        row = records.rows("SELECT revoked_at FROM cert WHERE serial = ?", serial)[0]
+        if row["revoked_at"] != timestamp(since):
+            before[serial] = row["revoked_at"]
+            records.rows("UPDATE cert SET revoked_at = ? WHERE serial = ?", timestamp(since), serial)
+    if before:
+        _next_version(records, now)
+        facts = {"before": before, "reason": reason, "since": timestamp(since)}
+        records.audit(Act(now, by, "revocation-redated", subject, facts))
 
 
 def revoked_serials(records: Records, now: datetime) -> list[int]:

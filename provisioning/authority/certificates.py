@@ -128,6 +128,11 @@ def refuse_when_over(issuer: Issuer, now: datetime) -> None:
         )
 
 
+def nearly_over(leaf: x509.Certificate, now: datetime) -> bool:
+    """Whether a third of its life is left, or less: time for the next one."""
+    return leaf.not_valid_after_utc - now <= (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 3
+
+
 def chain_pem(leaf: x509.Certificate, issuing: x509.Certificate) -> bytes:
     """Leaf and issuing CA, leaf first; the root travels alone as `root.pem`."""
     return leaf.public_bytes(Encoding.PEM) + issuing.public_bytes(Encoding.PEM)

@@ -6,7 +6,7 @@ IMMEDIATE), so commands that run at once wait for each other; rows and their aud
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,19 @@ from agent.key_files import read_private_key
 from agent.wire.envelope import parse_envelope, pre_authentication_encoding, seal
 from agent.wire.signing import KeySigner, key_id_of, verify_der
 from provisioning.authority import keys
-from provisioning.authority.audit_chain import HEAD_TYPE, Act, Head, Row, head_of, next_row, parse_head
+from provisioning.authority.audit_chain import (
+    CLOCK_CHECKED,
+    FOUNDING,
+    HEAD_TYPE,
+    Act,
+    Head,
+    Row,
+    head_of,
+    next_row,
+    parse_head,
+    refuse_earlier,
+    verify_audit,
+)
 
 FILE, AUDIT_KEY = "inventory.db", "audit.key"
 BUSY_S = 30.0  # ours: a batch holds the file for one device at a time
@@ -98,14 +110,22 @@ class Records:
         self.rows(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())  # noqa: S608
 
     def audit(self, act: Act) -> Row:
-        """Append one row to the audit and sign its head; part of the transaction it stands in."""
+        """Append one row to the audit and sign its head; part of the transaction it stands in. Raises `OperatorFault`
+        when it is dated before the row that is there."""
         with self.transaction():
-            found = self.rows("SELECT number, hash, body FROM audit ORDER BY number DESC LIMIT 1")
-            row = next_row(head_of(Row(**found[0])) if found else Head(), act)
+            last = self.last_row()
+            if last is not None and act.act != CLOCK_CHECKED:
+                refuse_earlier(last.act(), act.at)
+            row = next_row(Head() if last is None else head_of(last), act)
             self.insert("audit", {"number": row.number, "hash": row.hash, "body": row.body})
             sealed = seal(HEAD_TYPE, head_of(row).encode(), [self._signer])
             self.rows("INSERT OR REPLACE INTO audit_head (one, sealed) VALUES (1, ?)", sealed)
             return row
+
+    def last_row(self) -> Row | None:
+        """The newest row of the audit, None before the first."""
+        found = self.rows("SELECT number, hash, body FROM audit ORDER BY number DESC LIMIT 1")
+        return Row(**found[0]) if found else None
 
     def sealed_head(self) -> bytes | None:
         """The signed head of the audit as it was last written, to be carried away; None before the first act."""
@@ -119,6 +139,19 @@ class Records:
     def audit_rows(self) -> list[Row]:
         """Every row of the audit, as it stands."""
         return [Row(**row) for row in self.rows("SELECT number, hash, body FROM audit ORDER BY number")]
+
+    def verified_audit(self, carried: Iterable[bytes] = ()) -> Head:
+        """The audit's head, once every row follows on the one before and stands for the head that was signed last and
+        for those that were `carried` away; raises `SenderFault` (code `audit`). Of an authority that was made there is
+        always a first row, which says so."""
+        rows, sealed = self.audit_rows(), self.sealed_head()
+        heads = [self.opened_head(data) for data in (*([] if sealed is None else [sealed]), *carried)]
+        end = verify_audit(rows, *heads)
+        founded = bool(self.rows("SELECT 1 FROM authority"))
+        if (founded or rows) and (sealed is None or not rows or (founded and rows[0].act().act != FOUNDING)):
+            text = "审计记录被清空、截去过，或没有已签署的链头。请停止使用该机构目录，封存后从备份比对。"
+            raise SenderFault(text, "audit")
+        return end
 
 
 def open_records(folder: Path) -> Records:
@@ -162,7 +195,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _audit_key(folder: Path, connection: sqlite3.Connection) -> ec.EllipticCurvePrivateKey:
     path = folder / AUDIT_KEY
     if not path.exists():
-        if connection.execute("SELECT count(*) FROM audit").fetchone()[0]:
+        kept = "SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM authority)"
+        if connection.execute(kept).fetchone()[0]:
             raise OperatorFault(f"{path} 不见了，审计记录无法续写。请从备份恢复机构目录。")
         durable.write_bytes(path, keys.private_pem(keys.new_key()), durable.PRIVATE)
     return read_private_key(path)

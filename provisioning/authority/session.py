@@ -49,16 +49,20 @@ class Sitting:
     def certify(
         self, request: bytes, subject: str, role: str, profile: Profile, now: datetime, hosts: Sequence[str] = ()
     ) -> bytes:
-        """Certificate chain (PEM) for a PKCS#10 request (PEM). The same key again gets the same chain.
+        """Certificate chain (PEM) for a PKCS#10 request (PEM). The same key again gets the same chain; a certificate
+        that is nearly over gives way to the next, as in `renew`.
 
         Raises `OperatorFault` when the subject holds another key or the issuing CA is over, `SenderFault` for a request
         that proves nothing.
         """
         key = certificates.checked_request(request, subject)
-        held = cert_book.live(self.records, subject, profile)
-        if held is None or held.key_id != key_id_of(key):
-            held = self._issued(key, Bearer(subject, role, self.name), profile, now, hosts)
-            cert_book.add(self.records, held, self.by)
+        with self.records.transaction():
+            held = cert_book.live(self.records, subject, profile)
+            if held is None or held.key_id != key_id_of(key):
+                if held is not None and certificates.nearly_over(held.certificate, now):
+                    cert_book.supersede(self.records, subject, profile, now)
+                held = self._issued(key, Bearer(subject, role, self.name), profile, now, hosts)
+                cert_book.add(self.records, held, self.by)
         return certificates.chain_pem(held.certificate, self.issuer.certificate)
 
     def renew(

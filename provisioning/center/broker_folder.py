@@ -3,14 +3,16 @@
 import hashlib
 import os
 import pwd
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from cryptography.x509.oid import NameOID
+from cryptography import x509
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
+from agent.evidence.certificates import common_name
 from agent.wire.signing import load_pem_certificates
 from agent.wire.topics import ROOT
 from provisioning.authority import cert_book
@@ -35,7 +37,7 @@ from provisioning.center.broker_config import (
     mosquitto_conf,
 )
 from provisioning.center.shut_out import CANARY_GOOD, CANARY_REVOKED, IN_FORCE
-from provisioning.fleet.identity_files import refuse_second_home, write_identity
+from provisioning.fleet.identity_files import Spent, nearly_over_at, refuse_second_home, write_identity
 from provisioning.fleet.toml_text import toml_text
 
 BROKER = "broker"
@@ -82,11 +84,9 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
     refuse_second_home(authority, folder, order.subject, BROKER)
     durable.make_directory(folder, 0o700)
     durable.make_directory(folder / PERSISTENCE, 0o700)
-    changed = write_identity(
-        folder, BROKER, order.subject, lambda r: authority.certify_broker(r, order.subject, order.hosts, now)
-    )
+    changed = _identities(authority, folder, order.subject, order.hosts, now)
     if order.engine in MOSQUITTO:
-        _write_canaries(authority, folder, order.subject, now)
+        changed = _canaries(authority, folder, order.subject, now) or changed
     register = authority.register()
     pairs = _pairs(folder / PAIRS_FILE, order)
     rules = _rules(register, pairs)
@@ -106,6 +106,17 @@ def write_broker_folder(authority: Authority, order: BrokerOrder, folder: Path, 
 def force_files(authority: Authority, folder: Path, now: datetime) -> dict[str, bytes]:
     """The access rules and the revocation list that follow from the register now, for the Mosquitto in `folder`."""
     return _in_force(authority, folder, _rules(authority.register(), _known_pairs(folder)), now)
+
+
+def renew_identities(authority: Authority, folder: Path, now: datetime) -> bool:
+    """Give the Mosquitto in `folder` the next certificates where its own are nearly over or revoked: without canaries
+    that are good no revocation can be put in force. Returns whether anything was written."""
+    leaf = load_pem_certificates(read_file(folder / f"{BROKER}.pem"))[0]
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    hosts = tuple(str(name.value) for name in names)
+    subject = common_name(leaf)
+    renewed = _identities(authority, folder, subject, hosts, now)
+    return _canaries(authority, folder, subject, now) or renewed
 
 
 def _known_pairs(folder: Path) -> tuple[Pair, ...]:
@@ -136,7 +147,8 @@ def _in_force(authority: Authority, folder: Path, rules: AccessRules, now: datet
     once it may, the broker has read them. It may do nothing else."""
     crl = fresh_list(authority, now)
     text, canary = _rules_text(folder, rules)
-    named = hashlib.sha256(text.encode() + crl).hexdigest()[:32]
+    server = read_file(folder / f"{BROKER}.pem")  # what it shows to clients is read anew with the rules
+    named = hashlib.sha256(text.encode() + crl + server).hexdigest()[:32]
     text += f"\nuser {canary}\ntopic deny {ROOT}/#\ntopic write {IN_FORCE}{named}\n"
     return {ACCESS_FILE: text.encode(), CRL_FILE: crl}
 
@@ -144,7 +156,7 @@ def _in_force(authority: Authority, folder: Path, rules: AccessRules, now: datet
 def _rules_text(folder: Path, rules: AccessRules) -> tuple[str, str]:
     """The rules as they are written, without those of the good canary, and its name."""
     leaf = load_pem_certificates(read_file(folder / f"{CANARY_GOOD}.pem"))[0]
-    canary = str(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    canary = common_name(leaf)
     return mosquitto_acl(replace(rules, revoked=tuple(name for name in rules.revoked if name != canary))), canary
 
 
@@ -159,13 +171,27 @@ def _rules(register: Register, pairs: tuple[Pair, ...]) -> AccessRules:
     return AccessRules(register.district, register.receivers(), shut, pairs)
 
 
-def _write_canaries(authority: Authority, folder: Path, broker: str, now: datetime) -> None:
+def _identities(authority: Authority, folder: Path, subject: str, hosts: Sequence[str], now: datetime) -> bool:
+    return write_identity(
+        folder, BROKER, subject, lambda r: authority.certify_broker(r, subject, hosts, now), _spent(authority, now)
+    )
+
+
+def _canaries(authority: Authority, folder: Path, broker: str, now: datetime) -> bool:
     """Two certificates for probes: one that must be let in, one that is revoked as soon as it is made."""
-    for name in (CANARY_GOOD, CANARY_REVOKED):
-        subject = f"{broker}-{name}"
-        write_identity(folder, name, subject, lambda r, s=subject: authority.certify_canary(r, s, now))  # type: ignore[misc]
-        if name == CANARY_REVOKED:
-            authority.revoke(subject, "canary", now)
+    good, revoked = f"{broker}-{CANARY_GOOD}", f"{broker}-{CANARY_REVOKED}"
+    changed = write_identity(
+        folder, CANARY_GOOD, good, lambda r: authority.certify_canary(r, good, now), _spent(authority, now)
+    )
+    again = write_identity(
+        folder, CANARY_REVOKED, revoked, lambda r: authority.certify_canary(r, revoked, now), nearly_over_at(now)
+    )
+    authority.revoke(revoked, "canary", now)
+    return changed or again
+
+
+def _spent(authority: Authority, now: datetime) -> Spent:
+    return lambda leaf: nearly_over_at(now)(leaf) or authority.is_revoked(leaf)
 
 
 def parse_bridge(text: str) -> Bridge:

@@ -35,7 +35,7 @@ from provisioning.center.receipts_cli import receipts
 from provisioning.center.report_cli import report
 from provisioning.center.retention_cli import app as retention_app
 from provisioning.center.review_cli import app as review_app
-from provisioning.cli_frame import err, out, tell
+from provisioning.cli_frame import err, out, parse_moment, tell
 from provisioning.contract import cli as contract_cli
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def export_recording(
     from provisioning.center.masked_clip import parse_mask
 
     masks = (*(parse_mask(it) for it in mask or []), *(parse_mask(it, blur=True) for it in blur or []))
-    begins, ends = (exporting.parse_moment(text) if text else None for text in (begin, end))
+    begins, ends = (parse_moment(text) if text else None for text in (begin, end))
     wish = exporting.Wish(Responsibility(by, reason, approved_by), begins, ends, masks, mute)
     office = exporting.open_office(read_config(config))
     now = system_clock().read().wall

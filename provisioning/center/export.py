@@ -37,7 +37,6 @@ from agent.evidence.verify import verify_recording
 from agent.key_files import read_signer
 from agent.wire import canonical
 from agent.wire.identifiers import DeviceId, Digest
-from agent.wire.instant import BEIJING
 from agent.wire.notes import MAX_NOTES
 from agent.wire.signing import KeySigner, load_pem_certificates
 from provisioning.authority.authority import read_file
@@ -129,14 +128,6 @@ def export_recording(recording: Path, target: Path, wish: Wish, office: Office, 
         durable.write_bytes(draft / PAGE_NAME, page.encode())
         durable.move(draft, target)
     return certificate
-
-
-def parse_moment(text: str) -> datetime:
-    """A moment in Beijing time, `2026-11-22 10:00:05` with or without a fraction; raises `OperatorFault`."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
-    except ValueError as error:
-        raise OperatorFault(f"时间 {text!r} 应写成 2026-11-22 10:00:05（北京时间）。") from error
 
 
 def open_office(config: CenterConfig) -> Office:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.errors import LiuhenFault, OperatorFault
 from provisioning.authority.authority import Authority, waiting
-from provisioning.center.broker_folder import force_files
+from provisioning.center.broker_folder import force_files, renew_identities
 from provisioning.center.force import put_in_force
 from provisioning.center.shut_out import BrokerSite
 from provisioning.fleet.identity_files import write_trust
@@ -56,7 +56,10 @@ class Keeper:
         return changed
 
     def _reload(self, now: datetime) -> bool:
-        if self.site is None or not self._stale(self.site.folder, now):
+        if self.site is None:
+            return False
+        renew_identities(self.authority, self.site.folder, now)
+        if not self._stale(self.site.folder, now):
             return False
         put_in_force(self.site, self.authority, now)
         self.tell(f"{self.site.folder} 的规则与吊销列表已更新，并已核验。")

@@ -172,9 +172,17 @@ def _judge(site: BrokerSite, crl: bytes, authority: Authority, now: datetime) ->
 
 
 def _wait(site: BrokerSite, check: Callable[[], bool], what: str) -> None:
+    """Until `check` holds: a broker that reads its files just now, or shows an old certificate, is asked again."""
     until = time.monotonic() + site.patience_s
-    while not check():
-        if time.monotonic() > until:
+    while True:
+        late = time.monotonic() > until
+        try:
+            if check():
+                return
+        except EnvironmentFault:
+            if late:
+                raise
+        if late:
             raise SenderFault(f"{what}（等了 {site.patience_s:.0f} 秒）。", "broker")
         time.sleep(POLL_S)
 

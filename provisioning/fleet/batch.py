@@ -71,8 +71,8 @@ def parse_table(data: bytes) -> Table:
     except csv.Error as error:
         raise OperatorFault(f"表格第 {lines.line_num} 行不合 CSV 格式（{error}）。请检查引号与分隔符。") from error
     filled = [(line, row) for line, row in numbered if any(row)]
-    if not filled or len(filled) > MAX_ROWS:
-        raise OperatorFault(f"表格是空的，或超过 {MAX_ROWS} 行。请检查文件。")
+    if len(filled) < 2 or len(filled) > MAX_ROWS:  # the first names the columns
+        raise OperatorFault(f"表格中没有设备，或超过 {MAX_ROWS} 行。请检查文件。")
     names = _header(filled[0][1])
     rows: list[tuple[int, Planned]] = []
     faults: list[RowFault] = []
@@ -172,6 +172,8 @@ def _row(names: list[str], cells: list[str], seen: dict[str, int], line: int) ->
     role = device_role(told.get("device", "")).value
     if not told.get("hardware"):
         raise OperatorFault("没有硬件序列号。请补上。")
+    if not told.get("unit"):
+        raise OperatorFault("没有使用单位。请补上。")
     for what in (told["device"], f"serial {told['hardware'].lower()}"):
         if (first := seen.setdefault(what, line)) != line:
             raise OperatorFault(f"与第 {first} 行重复（{what.removeprefix('serial ')}）。请删去一行。")

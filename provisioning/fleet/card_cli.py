@@ -147,11 +147,13 @@ def wheelhouse(
     as_json: Json = False,
 ) -> None:
     """下载离线安装所需的全部 wheel，逐个记下散列；之后写卡、更新都不需要网络 (offline installation)."""
+    from provisioning.fleet.closure import Target
     from provisioning.fleet.wheelhouse import PYTHONS, fetch, finish
 
     if system not in PYTHONS:
         raise OperatorFault(f"不认识 --os {system[:20]}，可用 {'、'.join(PYTHONS)}。")
-    fetch(out, wheel, constraints, platform, PYTHONS[system], extras)
+    wanted = frozenset(it.strip() for it in extras.split(",") if it.strip())
+    fetch(out, wheel, constraints, Target(PYTHONS[system], platform), wanted)
     found = finish(out)
     step = f"下一步：write-card --wheelhouse {out}，或 sign-update {out}。"
     message = f"{out} 已备好 {len(found)} 个 wheel，每个都有散列。{step}"

@@ -14,7 +14,7 @@ from provisioning.authority.session import ISSUING
 from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.est import respond
 from provisioning.fleet.est_messages import Answered, Asked
-from provisioning.fleet.identity_files import write_identity
+from provisioning.fleet.identity_files import nearly_over_at, write_identity
 from provisioning.web_server import PEER, Beside, ServerIdentity, run_app
 
 FOLDER, NAME, SUBJECT = "enrolment-server", "server", "enrolment-1"
@@ -26,7 +26,9 @@ _HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosni
 def server_identity(authority: Authority, hosts: tuple[str, ...], now: datetime) -> ServerIdentity:
     """The server's key and certificate for `hosts`, in the authority's folder; made at the first time."""
     folder = durable.make_directory(authority.folder / FOLDER, 0o700)
-    write_identity(folder, NAME, SUBJECT, lambda r: authority.certify_broker(r, SUBJECT, hosts, now))
+    write_identity(
+        folder, NAME, SUBJECT, lambda r: authority.certify_broker(r, SUBJECT, hosts, now), nearly_over_at(now)
+    )
     clients = folder / "clients.pem"  # the issuing CA too: an EST client shows its leaf alone
     if not clients.exists():
         durable.write_bytes(clients, authority.root_pem + read_file(authority.folder / ISSUING))

@@ -15,6 +15,7 @@ from provisioning.fleet.gm_key import write_sm2_key
 from provisioning.fleet.identity_files import (
     EVIDENCE,
     TLS,
+    nearly_over_at,
     refuse_second_home,
     write_identity,
     write_missing,
@@ -85,7 +86,7 @@ def write_person_folder(authority: Authority, subject: str, role: Role, folder: 
     refuse_second_home(authority, folder, subject, role.value)
     durable.make_directory(folder, 0o700)
     changed = write_identity(
-        folder, role.value, subject, lambda request: authority.certify_signer(request, subject, role, now)
+        folder, role.value, subject, lambda r: authority.certify_signer(r, subject, role, now), nearly_over_at(now)
     )
     return FolderOutcome(folder, write_trust(folder, authority) or changed)
 
@@ -111,7 +112,8 @@ def _list(authority: Authority, order: DeviceOrder, now: datetime) -> None:
 def _identities(
     authority: Authority, folder: Path, subject: str, role: Role, signing: str, now: datetime
 ) -> list[bool]:
+    spent = nearly_over_at(now)
     return [
-        write_identity(folder, signing, subject, lambda r: authority.certify_signer(r, subject, role, now)),
-        write_identity(folder, TLS, subject, lambda r: authority.certify_client(r, subject, role, now)),
+        write_identity(folder, signing, subject, lambda r: authority.certify_signer(r, subject, role, now), spent),
+        write_identity(folder, TLS, subject, lambda r: authority.certify_client(r, subject, role, now), spent),
     ]

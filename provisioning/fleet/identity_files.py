@@ -1,12 +1,15 @@
 """Keys and certificates in a folder that a role runs from. A key that is there is kept, so that an interrupted command
-goes on where it stopped.
+goes on where it stopped, until its certificate is nearly over: then the same command makes the next key.
 
 For now the keys are made here, on the technician's bench, and travel in the folder; a later order makes them on the
 device, which then sends only its request.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
+
+from cryptography import x509
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
@@ -15,18 +18,54 @@ from agent.wire.envelope import open_trust_list
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority import keys
 from provisioning.authority.authority import Authority, read_file
+from provisioning.authority.certificates import nearly_over
 
 ROOT, TRUST = "root.pem", "trust.dsse"
+NEXT = "-next"
 EVIDENCE, TLS = "evidence", "tls"
 
 Certify = Callable[[bytes], bytes]
 """A PKCS#10 request (PEM) in, a certificate chain (PEM) out."""
+Spent = Callable[[x509.Certificate], bool]
+"""Whether a certificate that is there has to give way to another."""
 
 
-def write_identity(folder: Path, name: str, subject: str, certify: Certify) -> bool:
-    """Write `{name}.key` (0600) and `{name}.pem` for `subject`; returns whether anything was written."""
-    if (folder / f"{name}.pem").exists() and (folder / f"{name}.key").exists():
+def write_identity(folder: Path, name: str, subject: str, certify: Certify, spent: Spent) -> bool:
+    """Write `{name}.key` (0600) and `{name}.pem` for `subject`, unless they are there and not `spent`; returns whether
+    anything was written. The next ones are made beside those there (`{name}-next`) and put in their place at the end.
+    """
+    following = f"{name}{NEXT}"
+    changed = _put_in_place(folder, name)
+    if not _both(folder, name):
+        return _write(folder, name, subject, certify)
+    if not spent(load_pem_certificates(read_file(folder / f"{name}.pem"))[0]):
+        return changed
+    _write(folder, following, subject, certify)
+    return _put_in_place(folder, name)
+
+
+def nearly_over_at(now: datetime) -> Spent:
+    """Certificates of which a third of their life is left at `now`, or less."""
+    return lambda leaf: nearly_over(leaf, now)
+
+
+def _both(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.pem").exists() and (folder / f"{name}.key").exists()
+
+
+def _put_in_place(folder: Path, name: str) -> bool:
+    """The next key and certificate, once both are there; an interruption between the two is made good by the next run,
+    which finds the certificate still waiting."""
+    following = f"{name}{NEXT}"
+    if not (folder / f"{following}.pem").exists():
         return False
+    for suffix in (".key", ".pem"):
+        if (folder / f"{following}{suffix}").exists():
+            durable.move(folder / f"{following}{suffix}", folder / f"{name}{suffix}")
+    return True
+
+
+def _write(folder: Path, name: str, subject: str, certify: Certify) -> bool:
     if (folder / f"{name}.key").exists():
         key = read_private_key(folder / f"{name}.key")
     else:

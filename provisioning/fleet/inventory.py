@@ -86,7 +86,7 @@ class Inventory:
         Raises `OperatorFault` when it is listed with others, or another device has its serial number.
         """
         role = device_role(wanted.device).value
-        row = _checked(wanted)
+        row = checked(wanted)
         with self.records.transaction():
             held = self.find(wanted.device)
             if held is not None:
@@ -174,7 +174,7 @@ class Inventory:
 
 def relist(inventory: Inventory, wanted: Planned, now: datetime) -> bool:
     """List a device with other facts; False when they are the ones there are. Raises `OperatorFault` as `plan`."""
-    row = _checked(wanted)
+    row = checked(wanted)
     with inventory.records.transaction():
         if not _others(inventory.device(wanted.device), row):
             return False
@@ -206,7 +206,8 @@ def _refuse_second(records: Records, device: str, hardware: str) -> None:
         raise OperatorFault(f"硬件序列号 {hardware} 已登记为 {row['device']}，{device} 未登记。请核对标签。")
 
 
-def _checked(wanted: Planned) -> dict[str, str]:
+def checked(wanted: Planned) -> dict[str, str]:
+    """The facts of a device as they will stand in its row; raises `OperatorFault` for what cannot."""
     settings = canonical.encode(dict(wanted.settings or {})).decode()
     unit, model = _text(wanted.unit, "使用单位"), _text(wanted.model, "型号")
     return {"hardware": _hardware(wanted.hardware), "unit": unit, "model": model, "settings": settings}

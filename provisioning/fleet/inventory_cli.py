@@ -1,7 +1,7 @@
 """`liuhen-provision site, batch, inventory, audit`: many devices, and what has become of them."""
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,14 +15,16 @@ from rich.table import Table as Screen
 from agent import durable
 from agent.clock import system_clock
 from agent.errors import LiuhenFault, OperatorFault
+from agent.wire.canonical import timestamp
 from agent.wire.card_bundle import Site
 from agent.wire.enrolment import REFUSED, Refusal
-from provisioning.authority.audit_chain import Head, verify_audit
+from agent.wire.instant import BEIJING
+from provisioning.authority.audit_chain import CLOCK_CHECKED, Head
 from provisioning.authority.authority import open_authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.authority.list_term import Term, signed_term
 from provisioning.cli_frame import err, out, tell
-from provisioning.fleet.batch import Outcome, Table, conflicts, faults_of, parse_table, run_batch
+from provisioning.fleet.batch import Outcome, RowFault, Table, conflicts, faults_of, parse_table, run_batch
 from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.equipment import Line, as_csv, ledger
 from provisioning.fleet.inventory import Inventory, Planned, open_inventory
@@ -95,23 +97,18 @@ def batch(
     """按表格登记多台设备并制卡；可中断，再运行一次即接着做 (many devices from a table)."""
     with enrolment_desk(open_authority(authority, operator(by))) as desk:
         read = parse_table(read_file(table))
-        faults = [{"line": fault.line, "fault": fault.text} for fault in faults_of(read, conflicts(read, desk))]
-        for fault in faults:
-            err.print(f"第 {fault['line']} 行：{fault['fault']}", markup=False)
+        faults = _told(faults_of(read, conflicts(read, desk)))
         if dry_run or (faults and not resume):
             refused = {fault["line"] for fault in faults}
-            _judged(sum(line not in refused for line, _ in read.rows), faults, dry_run, as_json)
+            _judged(sum(line not in refused for line, _ in read.rows), faults, as_json)
             return
         outcomes = _with_bar(read, desk, cards)
-    failed = [one for one in outcomes if one.fault]
-    changed = sum(one.changed for one in outcomes)
-    facts = {"rows": len(outcomes), "changed": changed, "faults": faults}
+    known = {fault["line"] for fault in faults}
+    faults += _told(RowFault(it.line, it.fault) for it in outcomes if it.fault and it.line not in known)
+    done, changed = sum(not it.fault for it in outcomes), sum(it.changed for it in outcomes)
+    facts = {"rows": done, "changed": changed, "faults": faults}
     left = f"，{len(faults)} 行有错未做" if faults else ""
-    tell(
-        f"{len(outcomes) - len(failed)} 台已登记并制卡（新做 {changed} 台{left}）。下一步：write-card。",
-        facts,
-        as_json=as_json,
-    )
+    tell(f"{done} 台已登记并制卡（新做 {changed} 台{left}）。下一步：write-card。", facts, as_json=as_json)
     if faults:
         raise PartlyDone(f"{len(faults)} 行未做，见上。改正后再运行一次，已做的不会重做。")
 
@@ -175,12 +172,7 @@ def verify(
 ) -> None:
     """核验审计记录：改动、删除、截去、调换的行会被指出 (verify the audit chain)."""
     with open_inventory(open_authority(authority).folder, "audit") as opened:
-        sealed = [found for found in (opened.records.sealed_head(),) if found is not None]
-        heads = [opened.records.opened_head(data) for data in [*sealed, *(read_file(path) for path in head or [])]]
-        rows = opened.records.audit_rows()
-        if rows and not sealed:
-            raise OperatorFault("审计记录没有已签署的链头，可能被截去过。请封存该机构目录，从备份比对。")
-        end = verify_audit(rows, *heads)
+        end = opened.records.verified_audit([read_file(path) for path in head or []])
     message = f"审计记录完整：{end.number} 条，链头 {end.hash[:16]}…。下一步：用 audit head 取出链头另行保存。"
     tell(message, {"rows": end.number, "head": end.hash}, as_json=as_json)
 
@@ -200,6 +192,21 @@ def head_out(
     tell(f"第 {end.number} 条的链头已写到 {to}。下一步：交由他人保存。", facts, as_json=as_json)
 
 
+@audit_app.command("clock", epilog="例：liuhen-provision audit clock --authority authority")
+def clock(authority: AuthorityDir, by: By = "", as_json: Json = False) -> None:
+    """登记“本机时钟已核对无误”：时钟曾偏快，或很久没有办理过，此后才能继续 (the clock was looked at)."""
+    moment = now()
+    with open_inventory(open_authority(authority).folder, operator(by)) as opened:
+        last = opened.records.last_row()
+        before = "" if last is None else timestamp(last.act().at)
+        opened.note(CLOCK_CHECKED, "bench", {"last": before}, moment)
+    told = f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
+    facts = {"clock": timestamp(moment), "last": before}
+    tell(
+        f"已登记：本机时钟 {told}（北京时间）无误。此前日期有错的吊销，用 revoke --since 更正。", facts, as_json=as_json
+    )
+
+
 @audit_app.command("show", epilog="例：liuhen-provision audit show --authority authority --subject REC-0001")
 def show(
     authority: AuthorityDir,
@@ -216,11 +223,19 @@ def show(
     tell("\n".join(lines), {"acts": facts}, as_json=as_json)
 
 
-def _judged(good: int, faults: list[dict[str, Any]], dry_run: bool, as_json: bool) -> None:
+def _told(faults: Iterable[RowFault]) -> list[dict[str, Any]]:
+    """Say each on the terminal; the same for a program."""
+    told = [{"line": fault.line, "fault": fault.text} for fault in faults]
+    for fault in told:
+        err.print(f"第 {fault['line']} 行：{fault['fault']}", markup=False)
+    return told
+
+
+def _judged(good: int, faults: list[dict[str, Any]], as_json: bool) -> None:
     message = f"表格已检查：{good} 行可做，{len(faults)} 行有错，未作任何改动。"
     step = "下一步：去掉 --dry-run 再运行。" if not faults else "下一步：改正后重来，或用 --resume 跳过有错的行。"
     tell(message + step, {"rows": good, "changed": 0, "faults": faults}, as_json=as_json)
-    if faults and not dry_run:
+    if faults:
         raise PartlyDone(f"表格有 {len(faults)} 行有错，未作任何改动。请改正，或用 --resume 先做其余的行。")
 
 

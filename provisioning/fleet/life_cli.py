@@ -10,9 +10,11 @@ import typer
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.life_documents import AcceptanceReport
-from provisioning.authority.audit_chain import verify_audit
+from agent.wire.trust import Role
+from provisioning.authority import cert_book
 from provisioning.authority.authority import open_authority, read_file, waiting
 from provisioning.authority.list_term import broker_term, signed_term
+from provisioning.authority.register import BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE, TSA_ROLE, Entry
 from provisioning.center.broker_folder import behind
 from provisioning.cli_frame import read_given, tell
 from provisioning.fleet import life
@@ -21,6 +23,7 @@ from provisioning.fleet.inventory_cli import AuthorityDir, By, Json, now, operat
 from provisioning.fleet.medium import scan
 from provisioning.fleet.sheet import Line, Sheet, sheet_html
 
+BROKER_STEP = "broker-config --reload（消息服务器）、page-certificate（页面）或 serve（入网服务）"
 FAILED = 5  # README: it ran, but something did not hold
 PrintTo = Annotated[Path | None, typer.Option("--print", help="另写一份给人看的：.html 或 .pdf")]
 NOTES = (
@@ -187,14 +190,11 @@ def _authority_state(folder: Path, broker: Path | None) -> list[tuple[bool, str]
     with life.bench(source) as at:
         current = at.sitting.publish()
         until = at.sitting.issuer.certificate.not_valid_after_utc
-        rows = at.inventory.records.audit_rows()
-        sealed = at.inventory.records.sealed_head()
         try:
-            verify_audit(rows, *([at.inventory.records.opened_head(sealed)] if sealed else []))
-            audit = (True, f"审计记录：{len(rows)} 条，链完整。")
+            audit = (True, f"审计记录：{at.inventory.records.verified_audit().number} 条，链完整。")
         except (SenderFault, OperatorFault) as fault:
             audit = (False, f"审计记录：{fault}")
-        lists = _lists(at, broker)
+        lists = [*_lists(at, broker), *(_ending(entry) for entry in cert_book.ending(at.inventory.records, now()))]
     listed, late = source.trust(), "" if current else "；根密钥不在，未能更新。请带回根密钥，再运行 doctor"
     return [
         (current, f"信任清单：第 {listed.version} 版，{len(listed.credentials)} 项{late}。"),
@@ -208,6 +208,16 @@ def _issuing(until: datetime) -> tuple[bool, str]:
     if until > now():
         return True, f"签发证书：有效期至 {until:%Y-%m-%d}。"
     return False, f"签发证书：已于 {until:%Y-%m-%d} 过期。请核对本机时钟；确已过期，请用新目录建机构，重新制卡。"
+
+
+def _ending(entry: Entry) -> tuple[bool, str]:
+    """A certificate that somebody has to renew by the command that made it."""
+    until = entry.certificate.not_valid_after_utc
+    left = f"{until:%Y-%m-%d} 到期，只剩 {(until - now()).days} 天" if until > now() else f"已于 {until:%Y-%m-%d} 过期"
+    steps = {BROKER_ROLE: BROKER_STEP, CANARY_ROLE: BROKER_STEP, LOGIN_ROLE: "add-login", TSA_ROLE: "add-tsa"}
+    steps |= {Role.RECEIVER.value: "add-receiver"}
+    step = steps.get(entry.role, "add-person")
+    return False, f"证书：{entry.subject}（{entry.profile.label}）{left}。换发请以原来的参数再运行 {step}。"
 
 
 def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:

@@ -13,7 +13,7 @@ from agent.wire.card_bundle import Site
 from agent.wire.identifiers import District
 from provisioning.authority import cert_book
 from provisioning.authority.subjects import device_role
-from provisioning.fleet.inventory import Device, Inventory, Planned, relist
+from provisioning.fleet.inventory import Device, Inventory, Planned, checked, relist
 from provisioning.fleet.orders import agent_toml, kiosk_toml
 from provisioning.fleet.site import device_order
 from provisioning.fleet.states import CHINESE, State
@@ -26,7 +26,9 @@ OPEN = (State.PLANNED, State.BUNDLED)  # nobody has become this device yet
 
 
 def judged(wanted: Planned, site: Site = TRIAL) -> Planned:
-    """Return `wanted` when the device will read the configuration that is made of it; raises `OperatorFault`."""
+    """Return `wanted` when the inventory can hold it and the device will read the configuration that is made of it;
+    raises `OperatorFault`."""
+    checked(wanted)
     role, settings = device_role(wanted.device).value, wanted.settings or {}
     facts = (wanted.hardware, wanted.unit, wanted.model, "", settings, EPOCH, EPOCH, "", "")
     order = device_order(Device(wanted.device, role, State.PLANNED, *facts), site, None)

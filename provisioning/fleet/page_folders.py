@@ -17,7 +17,7 @@ from agent.key_files import read_private_key
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import Authority, read_file
 from provisioning.fleet.folders import FolderOutcome
-from provisioning.fleet.identity_files import refuse_second_home, write_identity, write_missing
+from provisioning.fleet.identity_files import nearly_over_at, refuse_second_home, write_identity, write_missing
 
 PAGE, LOGIN, BUNDLE = "page", "login", "login.p12"
 SERVER = "center-page"
@@ -27,7 +27,9 @@ def write_page_folder(authority: Authority, hosts: Sequence[str], folder: Path, 
     """Make or complete `page.key` and `page.pem` of a centre's page that is reached as `hosts`."""
     refuse_second_home(authority, folder, SERVER, PAGE)
     durable.make_directory(folder, 0o700)
-    changed = write_identity(folder, PAGE, SERVER, lambda r: authority.certify_broker(r, SERVER, hosts, now))
+    changed = write_identity(
+        folder, PAGE, SERVER, lambda r: authority.certify_broker(r, SERVER, hosts, now), nearly_over_at(now)
+    )
     return FolderOutcome(folder, changed)
 
 
@@ -35,9 +37,10 @@ def write_login_folder(authority: Authority, subject: str, folder: Path, now: da
     """Make or complete `login.key`, `login.pem`, `root.pem` and, for a browser, `login.p12`; returns the password of
     the last, empty where it was there already."""
     durable.make_directory(folder, 0o700)
-    changed = write_identity(folder, LOGIN, subject, lambda r: authority.certify_login(r, subject, now))
-    changed = write_missing(folder, {"root.pem": authority.root_pem}) or changed
-    if (folder / BUNDLE).exists():
+    spent = nearly_over_at(now)
+    renewed = write_identity(folder, LOGIN, subject, lambda r: authority.certify_login(r, subject, now), spent)
+    changed = write_missing(folder, {"root.pem": authority.root_pem}) or renewed
+    if (folder / BUNDLE).exists() and not renewed:
         return FolderOutcome(folder, changed), ""
     password = secrets.token_urlsafe(9)
     durable.write_bytes(folder / BUNDLE, _bundle(folder, subject, password), durable.PRIVATE)

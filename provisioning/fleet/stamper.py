@@ -14,7 +14,7 @@ from provisioning.authority.register import TSA_ROLE
 from provisioning.authority.session import ISSUING
 from provisioning.authority.subjects import checked_subject
 from provisioning.fleet.folders import FolderOutcome
-from provisioning.fleet.identity_files import refuse_second_home, write_identity, write_missing
+from provisioning.fleet.identity_files import nearly_over_at, refuse_second_home, write_identity, write_missing
 
 NAME = "tsa"
 POLICY = "2.25.182061310243417913170193212365438091121"  # ours: a UUID (X.667), nobody else's
@@ -40,7 +40,9 @@ def write_stamper_folder(authority: Authority, subject: str, folder: Path, now: 
     checked_subject(subject, Role.RECEIVER)
     refuse_second_home(authority, folder, subject, NAME)
     durable.make_directory(folder, 0o700)
-    changed = write_identity(folder, NAME, subject, lambda request: _certified(authority, request, subject, now))
+    changed = write_identity(
+        folder, NAME, subject, lambda request: _certified(authority, request, subject, now), nearly_over_at(now)
+    )
     text = CONFIGURATION.format(folder=folder.resolve(), policy=POLICY)
     issuing = read_file(authority.folder / ISSUING)
     files = {"root.pem": authority.root_pem, "issuing.pem": issuing, "tsa.cnf": text.encode()}

@@ -43,6 +43,7 @@ class Cluster:
             lambda request: district.authority.certify_broker(
                 request, "broker-1", ("localhost", "127.0.0.1"), district.moment()
             ),
+            lambda _: False,
         )  # fmt: skip
         (self.base / "root.pem").write_bytes(district.authority.root_pem)
         self.ports = [free_port() for _ in range(NODES)]

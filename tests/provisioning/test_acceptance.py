@@ -91,7 +91,7 @@ def test_the_server_gives_the_word_to_the_device_alone_and_only_while_it_is_acce
     asked = Asked("GET", est.ACCEPTED, b"", peer)
     accept(device, today(), "fail")
     assert respond(asked, desk, today()).status == 204
-    moment = today() - timedelta(hours=1)
+    moment = today() - timedelta(minutes=5)
     accept(device, moment)
     desk.inventory.assign(A, "示例-000002", b"{}", today())
     answer = respond(asked, desk, today())

@@ -59,6 +59,8 @@ def test_what_spreadsheet_programs_write_is_read(encoding: str) -> None:
         (f"REC-0009,{serial(1).upper()},单位", "与第 2 行重复"),
         (f"REC-0009/up,{serial(9)},单位", "不合规定格式"),
         ("REC-0009,,单位", "没有硬件序列号"),
+        ("REC-0009,xyz,单位", "请核对标签"),
+        (f"REC-0009,{serial(9)},", "没有使用单位"),
         (f"KSK-0009,{serial(9)},单位", "须写明"),
         (f"REC-0009,{serial(9)},单位,多,余", "比表头多"),
     ],
@@ -71,7 +73,9 @@ def test_each_bad_row_is_told_with_its_line_and_the_rest_goes_on(line: str, told
     assert [row.device for _, row in table.rows] == ["REC-0001", "REC-0003"]
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe\x00", "编号,密码\nREC-0001,x\n".encode(), b'"a\nb'])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n\n", HEAD.encode(), b"\xff\xfe\x00", "编号,密码\nREC-0001,x\n".encode(), b'"a\nb']
+)
 def test_what_is_no_table_is_refused(data: bytes) -> None:
     with pytest.raises(OperatorFault):
         parse_table(data)

@@ -150,6 +150,16 @@ def test_rows_that_can_be_done_are_counted_without_those_that_cannot(authority: 
     said = types(authority, "batch", tmp_path / "t.csv", "--out", tmp_path / "cards", "--dry-run", "--json")
     told = json.loads(said.stdout)
     assert (told["rows"], [fault["line"] for fault in told["faults"]]) == (1, [2])
+    assert said.returncode == 3
+
+
+def test_a_row_that_was_not_done_is_told_and_counts(authority: Authority, tmp_path: Path) -> None:
+    rows = f"编号,硬件序列号,使用单位\nREC-0002,{serial(2)},{UNIT}\nREC-0003,坏的,{UNIT}\nREC-0004,{serial(1)},{UNIT}\n"
+    (tmp_path / "t.csv").write_text(rows, encoding="utf-8")
+    said = types(authority, "batch", tmp_path / "t.csv", "--out", tmp_path / "cards", "--resume", "--json")
+    told = json.loads(said.stdout)
+    assert (told["rows"], told["changed"], [fault["line"] for fault in told["faults"]]) == (1, 1, [3, 4])
+    assert (said.returncode, "第 3 行" in said.stderr, said.stderr.count("第 4 行")) == (3, True, 1)
 
 
 @pytest.mark.parametrize(

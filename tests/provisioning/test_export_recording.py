@@ -307,7 +307,7 @@ def test_mask_that_is_none_is_refused(text: str) -> None:
 
 
 def test_moments_are_beijing_time() -> None:
-    from provisioning.center.export import parse_moment
+    from provisioning.cli_frame import parse_moment
 
     assert parse_moment("2026-11-22 10:00:00.5") == NOW + timedelta(milliseconds=500)
     assert parse_moment("2026-11-22 10:00:00") == datetime.fromisoformat("2026-11-22T10:00:00+08:00")

@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from provisioning.fleet.equipment import as_csv, ledger
 from provisioning.fleet.inventory import Inventory, Planned, open_inventory
 from provisioning.fleet.states import LEGAL, State
 from tests.provisioning.district import NOW, UNIT
+from tests.support.commands import run_here
 
 WHO = "示例-000001"
 A, SERIAL = "REC-0001", "10000000abcdef01"
@@ -257,3 +259,42 @@ def test_audit_in_the_database_is_whole_and_an_edit_there_is_seen(inventory: Inv
     other.close()
     with pytest.raises(SenderFault, match="第 2 条被改动"):
         verify_audit(inventory.records.audit_rows(), head)
+
+
+@pytest.mark.parametrize(
+    "wipe",
+    [
+        ("DELETE FROM audit", "DELETE FROM audit_head"),
+        ("DELETE FROM audit WHERE number > 1", "DELETE FROM audit_head"),
+        ("DELETE FROM audit_head",),
+        ("DELETE FROM audit",),
+    ],
+)
+def test_threat_log_tampering_an_audit_that_was_wiped_is_not_whole(
+    inventory: Inventory, authority: Authority, wipe: tuple[str, ...]
+) -> None:
+    inventory.plan(Planned(A, SERIAL, UNIT), NOW)
+    assert inventory.records.verified_audit().number == len(inventory.records.audit_rows())
+    for sql in wipe:
+        inventory.records.rows(sql)
+    with pytest.raises(SenderFault, match="从备份比对"):
+        inventory.records.verified_audit()
+    said = run_here("provisioning.cli", "audit", "verify", "--authority", authority.folder)
+    assert (said.returncode, "从备份比对" in said.stderr) == (3, True)
+    assert "[问题]  审计记录" in run_here("provisioning.cli", "doctor", "--authority", authority.folder).stdout
+
+
+def test_threat_log_tampering_a_chain_begun_anew_is_not_whole(inventory: Inventory) -> None:
+    for sql in ("DELETE FROM audit", "DELETE FROM audit_head"):
+        inventory.records.rows(sql)
+    inventory.plan(Planned(A, SERIAL, UNIT), NOW)
+    with pytest.raises(SenderFault, match="被清空"):
+        inventory.records.verified_audit()
+
+
+def test_a_lost_audit_key_is_not_made_anew_where_the_audit_was_wiped(authority: Authority) -> None:
+    with closing(open_records(authority.folder)) as records:
+        records.rows("DELETE FROM audit")
+    (authority.folder / "audit.key").unlink()
+    with pytest.raises(OperatorFault, match=r"audit.key 不见了"):
+        open_records(authority.folder)

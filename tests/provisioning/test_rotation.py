@@ -116,7 +116,7 @@ def test_old_evidence_certificate_never_comes_onto_the_revocation_list_and_both_
     device.rotate()
     records, later = device.desk.sitting.records, today() + SUPERSEDED_GRACE + timedelta(days=1)
     assert current_list(device.desk.sitting, later).entries == 0
-    cert_book.revoke(records, A, "遗失", today(), "示例")
+    cert_book.revoke(records, A, "遗失", later, "示例")
     assert current_list(device.desk.sitting, later).entries == 3
     assert all(it.revoked_at for it in evidence_entries(device.desk))
 
