@@ -10,6 +10,7 @@ import base64
 import binascii
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from agent.wire.complaints import (
     seal_complaint,
 )
 from agent.wire.hall_facts import FactKind, HallFact
+from kiosk.file_stamp import FileStamp, file_stamp
 from kiosk.outgoing import Outgoing
 
 RECONSIDER = timedelta(minutes=10)  # reference/kiosk.md 1.4: reversible or editable for ten minutes
@@ -55,15 +57,17 @@ class Kept:
 
 
 class ComplaintBox:
-    """The folder of waiting complaints; `centre` None when this kiosk was given no key to close them with."""
+    """The folder of waiting complaints; `centre` gives None while this kiosk has no key to close them with."""
 
-    def __init__(self, folder: Path, centre: ec.EllipticCurvePublicKey | None, outgoing: Outgoing) -> None:
+    def __init__(
+        self, folder: Path, centre: Callable[[], ec.EllipticCurvePublicKey | None], outgoing: Outgoing
+    ) -> None:
         self._folder, self._centre, self._outgoing = folder, centre, outgoing
 
     @property
     def takes(self) -> bool:
         """Whether complaints can be taken at all."""
-        return self._centre is not None
+        return self._centre() is not None
 
     def file(self, complaint: Complaint) -> bytes:
         """Close and keep `complaint`; returns its code. Raises `SenderFault` (limits) and `EnvironmentFault`."""
@@ -98,9 +102,10 @@ class ComplaintBox:
         return len(due)
 
     def _write(self, complaint: Complaint, code: bytes) -> None:
-        if self._centre is None:
-            raise SenderFault("本屏未配置投诉密钥，不能受理。请拨打投诉举报电话。")
-        sealed = seal_complaint(complaint, self._centre)
+        centre = self._centre()
+        if centre is None:
+            raise SenderFault("本屏没有可用的投诉密钥，不能受理。请拨打投诉举报电话。")
+        sealed = seal_complaint(complaint, centre)
         kept = Kept(complaint_name(code), complaint.written, hold_complaint(complaint, code), sealed)
         durable.make_directory(self._folder, 0o700)
         durable.write_bytes(self._path(kept.name), kept.encode(), durable.PRIVATE)
@@ -129,6 +134,26 @@ def read_complaint_key(path: Path) -> ec.EllipticCurvePublicKey | None:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise OperatorFault(f"{path} 不是 P-256 公钥。请向技术人员索取本区的 complaint.pub。")
     return key
+
+
+class ComplaintKeyFile:
+    """The key in `path`, read again whenever the file changed: a damaged one closes the form, not the screen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: FileStamp | None = None
+        self._key: ec.EllipticCurvePublicKey | None = None
+
+    def read(self) -> ec.EllipticCurvePublicKey | None:
+        """The key, None while there is none that can be used; the log says why."""
+        seen = file_stamp(self._path)
+        if seen != self._seen:
+            self._seen, self._key = seen, None
+            try:
+                self._key = read_complaint_key(self._path)
+            except OperatorFault as fault:
+                log.error("no complaints are taken until the key is mended: %s", fault)  # noqa: TRY400 - it says it all
+        return self._key
 
 
 def _read(path: Path) -> Kept | None:

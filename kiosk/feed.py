@@ -8,7 +8,7 @@ import logging
 import re
 import stat
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -22,6 +22,7 @@ from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
 from kiosk.content import ContentStore
+from kiosk.file_stamp import FileStamp, file_stamp
 from kiosk.memory import Remembered, ShownFile
 from kiosk.shelf import Shelf, restock
 from kiosk.trust_store import read_root, read_trust_list
@@ -29,6 +30,10 @@ from kiosk.trust_store import read_root, read_trust_list
 MAX_FILES = 512  # ours: a hall has some dozens of documents
 OBSERVER_DIED = "公示文件夹的监视线程已停止，程序退出等待重启。如反复出现请联系技术人员。"
 NAME_PATTERN = re.compile(r"[a-z-]{1,63}\.[a-z0-9][a-z0-9-]{0,63}\.dsse")  # kind and id, as the agent names them
+BEFORE_ANY = datetime(2000, 1, 1, tzinfo=UTC)  # when no trust list was signed yet
+UNTRUSTED = (
+    "nothing is shown until the trust list is mended: %s (put the district's own in %s and %s; it is tried again)"
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,29 +57,39 @@ class Feed:
         self._district, self._audience = district, audience
         self._observer: BaseObserver | None = None
         self._watched: tuple[int, int] | None = None
-        self._trust_seen: tuple[int, int, int] | None = None
-        self.shelf = Shelf()
-        self.trust: TrustList
-        self.root: x509.Certificate
+        self._trust_seen: tuple[FileStamp | None, FileStamp | None] = (None, None)
+        self.shelf = Shelf(untrusted="not opened")
+        self.trust = TrustList(district, 0, BEFORE_ANY, {})  # believes nobody
+        self.root: x509.Certificate | None = None
 
     @property
     def root_fingerprint(self) -> str:
-        """SHA-256 of the pinned root certificate, hex."""
-        return self.root.fingerprint(SHA256()).hex()
+        """SHA-256 of the pinned root certificate, hex; empty without one."""
+        return "" if self.root is None else self.root.fingerprint(SHA256()).hex()
 
     def open(self, now: datetime) -> None:
-        """Read root, trust list and folder; raises a fault when there is no trusted list to begin with."""
-        self.root = read_root(self._root_path)
-        self._trust_seen = _signature(self._trust_path)
-        self.trust = read_trust_list(self._trust_path, self.root, self._district)
-        remembered, self.remark = self._memory.read()
-        if self.trust.version < remembered.trust_version:
-            text = (
-                f"是第 {self.trust.version} 版，本屏已用过第 {remembered.trust_version} 版。请换上最新的 trust.dsse。"
-            )
-            raise OperatorFault(f"信任清单 {self._trust_path} {text}")
-        self.shelf = Shelf(floors=remembered.floors)
+        """Read root, trust list and folder. Without a list to believe the shelf is `untrusted`: nothing is shown, and
+        every look tries again."""
         self.reload(now)
+
+    def _establish(self) -> bool:
+        """Whether there is a trust list to begin with; if not, the shelf says so and the log what to do."""
+        self._trust_seen = self._trust_files()
+        try:
+            self.root = read_root(self._root_path)
+            trust = read_trust_list(self._trust_path, self.root, self._district)
+            remembered, remark = self._memory.read()
+            if trust.version < remembered.trust_version:
+                versions = f"是第 {trust.version} 版，本屏已用过第 {remembered.trust_version} 版"
+                raise OperatorFault(f"信任清单 {self._trust_path} {versions}。请换上最新的 trust.dsse。")
+        except LiuhenFault as fault:
+            if str(fault) != self.shelf.untrusted:
+                log.error(UNTRUSTED, fault, self._root_path, self._trust_path)  # noqa: TRY400 - it says it all
+            self.shelf = Shelf(untrusted=str(fault))
+            return False
+        self.trust, self.remark = trust, remark
+        self.shelf = Shelf(floors=remembered.floors)
+        return True
 
     def believed(self, wall: datetime) -> datetime:
         """The wall clock, but never before the trust list was signed: a device without a battery wakes up in 1970."""
@@ -82,6 +97,8 @@ class Feed:
 
     def reload(self, now: datetime) -> None:
         """Look at every file again; what is refused is logged and what was shown stays."""
+        if self.shelf.untrusted and not self._establish():
+            return
         self._reload_trust()
         before = set(self.shelf.refused)
         fresh = restock(
@@ -122,7 +139,7 @@ class Feed:
         if not observer.is_alive():
             raise EnvironmentFault(OBSERVER_DIED)
         found = self._follow_folder(observer)
-        return _signature(self._trust_path) != self._trust_seen or found
+        return self._trust_files() != self._trust_seen or found
 
     def stop(self) -> None:
         """End the observer."""
@@ -146,9 +163,12 @@ class Feed:
         self._watched = there
         return True
 
+    def _trust_files(self) -> tuple[FileStamp | None, FileStamp | None]:
+        return file_stamp(self._root_path), file_stamp(self._trust_path)
+
     def _reload_trust(self) -> None:
-        seen = _signature(self._trust_path)
-        if seen == self._trust_seen:
+        seen = self._trust_files()
+        if seen == self._trust_seen or self.root is None:
             return
         self._trust_seen = seen
         try:
@@ -193,11 +213,3 @@ def _inode(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

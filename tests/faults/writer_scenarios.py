@@ -118,7 +118,7 @@ def _complaint(number: int) -> Complaint:
 
 
 def _box(bench: Path) -> ComplaintBox:
-    return ComplaintBox(bench / "state" / "complaints", CENTRE.public_key(), Outgoing(bench / "state" / "outgoing"))
+    return ComplaintBox(bench / "state" / "complaints", CENTRE.public_key, Outgoing(bench / "state" / "outgoing"))
 
 
 def _complain(bench: Path, promise: Promise, rounds: int) -> None:

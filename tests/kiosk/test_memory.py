@@ -8,7 +8,6 @@ import pytest
 
 from agent import durable
 from agent.clock import system_clock
-from agent.errors import OperatorFault
 from agent.wire.disclosures import Disclosure
 from kiosk.asked import Asked
 from kiosk.config import read_config
@@ -16,6 +15,7 @@ from kiosk.feed import Feed
 from kiosk.inquiries import proof_page
 from kiosk.memory import FILE
 from kiosk.serving import make_display, make_feed
+from kiosk.views import board_page
 from tests.kiosk.bench import NOW, Bench, sample
 
 
@@ -91,8 +91,12 @@ def test_an_older_trust_list_does_not_bring_revoked_signers_back(screen: Screen)
     trust.write_bytes(screen.bench.sealed_trust(2, screen.bench.editor))
     screen.start()
     trust.write_bytes(old)
-    with pytest.raises(OperatorFault, match=r"trust\.dsse 是第 1 版，本屏已用过第 2 版"):
-        screen.start()
+    screen.put(sample("window-board", 3))
+    feed = screen.start()
+    assert "trust.dsse 是第 1 版，本屏已用过第 2 版" in feed.shelf.untrusted
+    assert versions(feed) == []
+    display = make_display(screen.config, feed, system_clock())
+    assert "信任清单缺失、已损坏或不适用" in board_page(display, Asked()).html
 
 
 def test_a_disk_that_takes_nothing_does_not_end_the_display(screen: Screen, caplog: pytest.LogCaptureFixture) -> None:
