@@ -150,8 +150,8 @@ def _health(display: Display) -> Endpoint:
     async def endpoint(_: Request) -> Response:
         now = display.instant()
         age = display.painted.age_ms(now)
-        is_open = display.hall.hours.is_open(display.now())
-        return JSONResponse({"painted_ms": age, "tag": display.painted.tag, "open": is_open})
+        said = {"painted_ms": age, "tag": display.painted.tag, "open": display.hall.hours.is_open(display.now())}
+        return JSONResponse({**said, "hall": display.site.hall, "phone": display.site.complaint_phone})
 
     return endpoint
 
