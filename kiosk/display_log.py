@@ -20,6 +20,7 @@ from agent.wire.hall_facts import FactKind, HallFact
 from agent.wire.instant import Instant
 from agent.wire.signing import Signer
 from kiosk.display_record import Head, Line, What, line_hash, signed_line
+from kiosk.display_spans import BEAT_EVERY_S
 from kiosk.outgoing import Outgoing
 
 FILE_LINES = 10_000  # ours: some 8 MB
@@ -35,7 +36,7 @@ class DisplayLog:
 
     def __init__(self, folder: Path, signer: Signer, outgoing: Outgoing, file_lines: int = FILE_LINES) -> None:
         self._folder, self._signer, self._outgoing, self._file_lines = folder, signer, outgoing, file_lines
-        self._told_ns, self._told_state = 0, ""
+        self._told_ns, self._told_state, self._beat_ns = 0, "", 0
         self._last: Mapping[str, Any] = {}
         self._first, self._bytes = 1, 0  # the file that is written to: its first number, and what of it is good
         self.head = Head()
@@ -50,12 +51,24 @@ class DisplayLog:
         self.note(What.STARTED, {}, now)
 
     def shown(self, facts: Mapping[str, Any], now: Instant) -> None:
-        """The screen painted what `facts` say; only what differs from the line before is written."""
+        """The screen painted what `facts` say; what does not differ from the line before is written now and then."""
         if facts == self._last:
-            return
-        if self.note(What.SHOWN, facts, now):
-            self._last = dict(facts)
+            if now.monotonic_ns - self._beat_ns >= BEAT_EVERY_S * NANOSECONDS:
+                self._painted(now, now)
+        elif self.note(What.SHOWN, facts, now):
+            self._last, self._beat_ns = dict(facts), now.monotonic_ns
             self.tell(str(facts["state"]), now)
+
+    def silent(self, last: Instant, now: Instant) -> None:
+        """Nothing was painted since `last`: the page of before counts until then, and the next is a new one."""
+        if self._last:
+            self._painted(last, now)
+            self._last = {}
+
+    def _painted(self, last: Instant, now: Instant) -> None:
+        facts = {"last": canonical.timestamp(last.wall), "lastms": last.monotonic_ns // 1_000_000}
+        if self.note(What.PAINTED, facts, now):
+            self._beat_ns = last.monotonic_ns
 
     def note(self, what: What, facts: Mapping[str, Any], now: Instant) -> bool:
         """Write one line; returns whether that succeeded."""

@@ -14,7 +14,6 @@ from agent.web.server import WebServer, announce, listen, up, web_server
 from kiosk.board import Site
 from kiosk.config import KioskConfig
 from kiosk.display import Display
-from kiosk.display_record import What
 from kiosk.feed import Feed
 from kiosk.furnishing import furnish
 from kiosk.page import Pages
@@ -65,8 +64,7 @@ async def run(
         server.should_exit = True
         display.close()
         await serving
-        if display.hall.log is not None:
-            display.hall.log.note(What.STOPPED, {}, clock.read())
+        display.painted.stopped(clock.read())
         feed.stop()
 
 
@@ -96,11 +94,13 @@ async def _attend(server: WebServer, feed: Feed, display: Display, clock: Clock,
 
 
 def look_after(display: Display) -> None:
-    """Hand over complaints whose ten minutes are past, tell the log's head; a full disk ends no display."""
+    """Hand over complaints whose ten minutes are past, see that the browser paints, tell the log's head; a full disk
+    ends no display."""
     try:
         display.hall.complaints.release(display.now())
     except EnvironmentFault as fault:
         log.error("complaints wait: %s", fault)  # noqa: TRY400 - a traceback says no more
+    display.painted.watch(display.instant())
     if display.hall.log is not None:
         display.hall.log.tell(display.condition.state.value, display.instant())
 
