@@ -9,12 +9,14 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from agent import durable
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
+from agent.wire.canonical import Fields
 from agent.wire.device_events import GENESIS
 from agent.wire.hall_facts import FactKind, HallFact
 from agent.wire.instant import Instant
@@ -40,6 +42,7 @@ class DisplayLog:
         self._last: Mapping[str, Any] = {}
         self._first, self._bytes = 1, 0  # the file that is written to: its first number, and what of it is good
         self.head = Head()
+        self.ended: datetime | None = None  # when the last line of before was written, by the clock of then
 
     def open(self, now: Instant) -> None:
         """Find the end of the log and write that the screen started; raises `EnvironmentFault`."""
@@ -129,6 +132,7 @@ class DisplayLog:
         lines = whole.splitlines()
         first = int(path.stem)
         if lines:
+            self.ended = _written_at(lines[-1])
             return Head(first + len(lines) - 1, line_hash(lines[-1]))
         return self._end_of(files[:-1]) if len(files) > 1 else Head(0, GENESIS)
 
@@ -142,6 +146,15 @@ def _whole(data: bytes) -> bytes:
     except SenderFault:
         return whole[:last]
     return whole
+
+
+def _written_at(line: bytes) -> datetime | None:
+    """When a line was written; only a look at this screen's own file, `verify_log` is what proves."""
+    try:
+        record = Fields("展示记录", canonical.decode(line)).object("record")
+        return Fields("展示记录", record).moment("at")
+    except SenderFault:
+        return None
 
 
 def log_files(folder: Path) -> list[Path]:

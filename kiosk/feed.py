@@ -8,7 +8,8 @@ import logging
 import re
 import stat
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -20,9 +21,12 @@ from watchdog.observers.api import BaseObserver
 from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.identifiers import District
+from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
+from kiosk.beijing import day_text
 from kiosk.content import ContentStore
 from kiosk.file_stamp import FileStamp, file_stamp
+from kiosk.latest import BEFORE_ANY, LatestTime
 from kiosk.memory import Remembered, ShownFile
 from kiosk.shelf import Shelf, restock
 from kiosk.trust_store import read_root, read_trust_list
@@ -30,7 +34,7 @@ from kiosk.trust_store import read_root, read_trust_list
 MAX_FILES = 512  # ours: a hall has some dozens of documents
 OBSERVER_DIED = "公示文件夹的监视线程已停止，程序退出等待重启。如反复出现请联系技术人员。"
 NAME_PATTERN = re.compile(r"[a-z-]{1,63}\.[a-z0-9][a-z0-9-]{0,63}\.dsse")  # kind and id, as the agent names them
-BEFORE_ANY = datetime(2000, 1, 1, tzinfo=UTC)  # when no trust list was signed yet
+CLOCK_BEHIND = "本屏时钟有误，早于已有的时间记录；公示期限按已有记录（不早于{}）判断。"
 UNTRUSTED = (
     "nothing is shown until the trust list is mended: %s (put the district's own in %s and %s; it is tried again)"
 )
@@ -52,6 +56,7 @@ class Feed:
         content: Path | None = None,
     ) -> None:
         self._memory, self.remark = ShownFile(state), ""
+        self.latest = LatestTime(state)
         self.content = ContentStore(folder.with_name("content") if content is None else content)
         self._folder, self._root_path, self._trust_path = folder, root, trust_list
         self._district, self._audience = district, audience
@@ -70,6 +75,7 @@ class Feed:
     def open(self, now: datetime) -> None:
         """Read root, trust list and folder. Without a list to believe the shelf is `untrusted`: nothing is shown, and
         every look tries again."""
+        self.latest.open()
         self.reload(now)
 
     def _establish(self) -> bool:
@@ -92,8 +98,18 @@ class Feed:
         return True
 
     def believed(self, wall: datetime) -> datetime:
-        """The wall clock, but never before the trust list was signed: a device without a battery wakes up in 1970."""
-        return max(wall, self.trust.issued_at)
+        """The wall clock, but never before anything shown or the trust list was signed, nor before the latest time that
+        this screen has seen: a device without a battery wakes up in 1970."""
+        signed = max((one.document.issued_at for one in self.shelf.shown.values()), default=BEFORE_ANY)
+        return max(wall, self.trust.issued_at, signed, self.latest.floor)
+
+    def observe(self, now: Instant) -> None:
+        """Look at the clock, every second; one that is behind is told on the pages."""
+        self.latest.observe(now)
+        self.shelf = replace(self.shelf, clock=self._clock_told())
+
+    def _clock_told(self) -> str:
+        return CLOCK_BEHIND.format(day_text(self.latest.floor)) if self.latest.is_behind else ""
 
     def reload(self, now: datetime) -> None:
         """Look at every file again; what is refused is logged and what was shown stays."""
@@ -111,7 +127,7 @@ class Feed:
             verify=self.content.path,
         )
         self._remember(fresh)
-        self.shelf = fresh
+        self.shelf = replace(fresh, clock=self._clock_told())
         for refusal in set(self.shelf.refused) - before:
             log.warning("disclosure %s refused, last good kept: %s", refusal.name, refusal.reason)
 

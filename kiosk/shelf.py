@@ -59,7 +59,8 @@ class Refusal:
 class Shelf:
     """`shown` and `newest` by name `kind.id`; `newest` outlives a document whose signer was revoked, so that an older
     version cannot slip into its place; `floors` is what outlives even the process. `untrusted` says why nothing at all
-    can be verified here, and so nothing is shown; empty for a screen with its trust list."""
+    can be verified here, and so nothing is shown; empty for a screen with its trust list. `clock` is one line for its
+    pages when this screen's clock is known to be wrong, else empty."""
 
     trust_version: int = 0
     shown: Mapping[str, Shown] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Shelf:
     newest: Mapping[str, Disclosure] = field(default_factory=dict)
     floors: Mapping[str, Floor] = field(default_factory=dict)
     untrusted: str = ""
+    clock: str = ""
 
     def of(self, *kinds: DisclosureKind) -> list[Shown]:
         """The documents of these kinds, in the order of `kinds`, then by id."""
@@ -78,7 +80,7 @@ class Shelf:
 
     def fingerprint(self, now: datetime) -> str:
         """Changes whenever a page made of this shelf could look different; 16 hex characters."""
-        digest = hashlib.sha256(f"{self.trust_version}{self.untrusted}".encode())
+        digest = hashlib.sha256(f"{self.trust_version}{self.untrusted}{self.clock}".encode())
         for name, one in sorted(self.shown.items()):
             digest.update(f"{name} {one.envelope_digest} {one.phase(now)}\n".encode())
         for refusal in self.refused:

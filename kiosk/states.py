@@ -4,7 +4,7 @@ emergency > invalid > expired > offline > closed > normal (reference/kiosk.md 3.
 and none shows what was not verified.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -97,7 +97,17 @@ def emergencies(shelf: Shelf, now: datetime) -> list[tuple[str, str]]:
 
 
 def condition(shelf: Shelf, now: datetime, site: Site, hours: Hours, heard: datetime | None) -> Condition:
-    """The screen's state and its words."""
+    """The screen's state and its words; a clock that is wrong is told in every state but an emergency."""
+    found = _condition(shelf, now, site, hours, heard)
+    if not shelf.clock or found.state is HallState.EMERGENCY:
+        return found
+    if found.text:
+        return replace(found, text=f"{found.text}{shelf.clock}")
+    quiet = "" if found.banner is None else f"{found.banner.text}。"
+    return replace(found, banner=Banner("warn", f"{quiet}{shelf.clock}"))
+
+
+def _condition(shelf: Shelf, now: datetime, site: Site, hours: Hours, heard: datetime | None) -> Condition:
     ask = f"请咨询工作人员，或拨打 {site.complaint_phone}。"
     if shelf.untrusted:
         return Condition(HallState.INVALID, "公示内容校验未通过", f"{UNTRUSTED}{ask}", alone=True)
