@@ -30,7 +30,12 @@ def furnish(config: KioskConfig, clock: Clock) -> Furniture:
         HeardFile(config.heard),
         ReceiptFolder(config.receipts).part,
         ContentStore(config.content),
-        ComplaintBox(config.state / COMPLAINTS, ComplaintKeyFile(config.complaint_key).read, outgoing),
+        ComplaintBox(
+            config.state / COMPLAINTS,
+            ComplaintKeyFile(config.complaint_key).read,
+            outgoing,
+            lambda: clock.read().monotonic_ns,
+        ),
         staff,
         _display_log(config, outgoing, clock),
     )
