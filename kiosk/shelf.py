@@ -1,7 +1,7 @@
 """What this screen may show: the documents that passed every rule, and why the others did not. Pure."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -127,6 +127,7 @@ def restock(
         else:
             shown[name], newest[name] = admitted, admitted.document
             floors[name] = floor_of(admitted.document)
+    refused += _missing(floors, {*shown, *files, *(refusal.name for refusal in refused)})
     return Shelf(trust.version, shown, tuple({refusal.name: refusal for refusal in refused}.values()), newest, floors)
 
 
@@ -145,6 +146,12 @@ def _admit(
         raise SenderFault(f"文件名 {name} 与其中的公示文件 {'.'.join(document.key)} 不符，已拒绝。")
     payload_digest = hashlib.sha256(opened.payload).hexdigest()
     return Shown(name, document, envelope, opened, payload_digest, hashlib.sha256(envelope).hexdigest())
+
+
+def _missing(floors: Mapping[str, Floor], known: Iterable[str]) -> list[Refusal]:
+    """Documents that this screen has shown and that nobody withdrew: somebody took their files away."""
+    gone = sorted(name for name in floors.keys() - set(known) if not floors[name].withdrawn)
+    return [Refusal(name, f"本屏展示过第 {floors[name].version} 版，文件已不在，等待重新收到。") for name in gone]
 
 
 def _still_trusted(shelf: Shelf, trust: TrustList, now: datetime) -> tuple[dict[str, Shown], list[Refusal]]:

@@ -15,6 +15,7 @@ from kiosk.feed import Feed
 from kiosk.inquiries import proof_page
 from kiosk.memory import FILE
 from kiosk.serving import make_display, make_feed
+from kiosk.states import HallState
 from kiosk.views import board_page
 from tests.kiosk.bench import NOW, Bench, sample
 
@@ -56,6 +57,32 @@ def test_a_document_rolled_back_while_the_kiosk_was_off_is_refused_and_named(scr
     assert "第 2 版较旧" in page
     screen.put(sample("window-board", 3))
     assert versions(screen.start()) == [3]
+
+
+def test_a_board_taken_away_while_the_kiosk_was_off_is_missed_and_no_empty_hall_is_shown(screen: Screen) -> None:
+    screen.put(sample("window-board", 3))
+    screen.put(sample("notice"))
+    screen.start()
+    path = screen.config.disclosed / "window-board.hall-1.dsse"
+    board = path.read_bytes()
+    path.unlink()
+    feed = screen.start()
+    display = make_display(screen.config, feed, system_clock())
+    assert display.condition.state is HallState.INVALID
+    assert "本屏展示过第 3 版，文件已不在" in proof_page(display, Asked()).html
+    path.write_bytes(board)
+    feed.reload(NOW)
+    display.refresh()
+    assert display.condition.state is HallState.NORMAL
+    assert feed.shelf.refused == ()
+
+
+def test_a_withdrawn_board_that_is_gone_is_missed_by_nobody(screen: Screen) -> None:
+    board = sample("window-board", 3)
+    screen.put(replace(board, version=4, withdrawn="示例撤回", entries=()))
+    screen.start()
+    (screen.config.disclosed / "window-board.hall-1.dsse").unlink()
+    assert screen.start().shelf.refused == ()
 
 
 def test_a_withdrawn_document_does_not_come_back_with_a_restart(screen: Screen) -> None:
