@@ -34,13 +34,14 @@ log = logging.getLogger(__name__)
 
 class DisplayLog:
     """Appends to the folder; `open` first. A full disk ends no display: the line is lost and the log says so later,
-    for its numbers go on only with what was written."""
+    for its numbers go on only with what was written. One that could not be opened is opened with the next line."""
 
     def __init__(self, folder: Path, signer: Signer, outgoing: Outgoing, file_lines: int = FILE_LINES) -> None:
         self._folder, self._signer, self._outgoing, self._file_lines = folder, signer, outgoing, file_lines
         self._told_ns, self._told_state, self._beat_ns = 0, "", 0
         self._last: Mapping[str, Any] = {}
         self._first, self._bytes = 1, 0  # the file that is written to: its first number, and what of it is good
+        self._is_open = False
         self.head = Head()
         self.ended: datetime | None = None  # when the last line of before was written, by the clock of then
 
@@ -51,6 +52,7 @@ class DisplayLog:
         if files:
             self.head = self._end_of(files)
             self._first, self._bytes = int(files[-1].stem), files[-1].stat().st_size
+        self._is_open = True
         self.note(What.STARTED, {}, now)
 
     def shown(self, facts: Mapping[str, Any], now: Instant) -> None:
@@ -75,6 +77,8 @@ class DisplayLog:
 
     def note(self, what: What, facts: Mapping[str, Any], now: Instant) -> bool:
         """Write one line; returns whether that succeeded."""
+        if not self._is_open and not self._opened(now):
+            return False
         head = self.head
         monotonic_ms = now.monotonic_ns // 1_000_000
         line = Line(head.number + 1, head.digest, what, now.wall, now.state, now.boot, monotonic_ms, facts)
@@ -87,8 +91,17 @@ class DisplayLog:
         self.head = Head(line.number, line_hash(content))
         return True
 
+    def _opened(self, now: Instant) -> bool:
+        try:
+            self.open(now)
+        except (EnvironmentFault, OSError) as fault:
+            log.error("the display log cannot be opened, tried again: %s", fault)  # noqa: TRY400 - it says it all
+        return self._is_open
+
     def tell(self, state: str, now: Instant) -> None:
         """Leave the head for the centre: with every change of state, and once an hour."""
+        if not self._is_open:
+            return
         due = now.monotonic_ns - self._told_ns >= HEAD_EVERY_S * NANOSECONDS
         if not due and state == self._told_state:
             return

@@ -1,12 +1,8 @@
-"""Watches `disclosed/` and the trust list, and keeps the shelf of what may be shown.
-
-The agent writes a file under a hidden name and renames it, so a whole document arrives as one "moved" event; files
-copied in by hand arrive as "closed". Every file is verified here again: the folder is not trusted.
-"""
+"""Follows `disclosed/` and the trust list, and keeps the shelf of what may be shown. Every file is verified here again:
+the folder is not trusted."""
 
 import logging
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -14,9 +10,6 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from watchdog.events import FileClosedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
 
 from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
@@ -30,9 +23,9 @@ from kiosk.latest import BEFORE_ANY, LatestTime
 from kiosk.memory import Remembered, ShownFile
 from kiosk.shelf import Shelf, restock
 from kiosk.trust_store import read_root, read_trust_list
+from kiosk.watched_folder import WatchedFolder
 
 MAX_FILES = 512  # ours: a hall has some dozens of documents
-OBSERVER_DIED = "公示文件夹的监视线程已停止，程序退出等待重启。如反复出现请联系技术人员。"
 NAME_PATTERN = re.compile(r"[a-z-]{1,63}\.[a-z0-9][a-z0-9-]{0,63}\.dsse")  # kind and id, as the agent names them
 CLOCK_BEHIND = "本屏时钟有误，早于已有的时间记录；公示期限按已有记录（不早于{}）判断。"
 UNTRUSTED = (
@@ -58,10 +51,8 @@ class Feed:
         self._memory, self.remark = ShownFile(state), ""
         self.latest = LatestTime(state)
         self.content = ContentStore(folder.with_name("content") if content is None else content)
-        self._folder, self._root_path, self._trust_path = folder, root, trust_list
+        self.folder, self._root_path, self._trust_path = WatchedFolder(folder), root, trust_list
         self._district, self._audience = district, audience
-        self._observer: BaseObserver | None = None
-        self._watched: tuple[int, int] | None = None
         self._trust_seen: tuple[FileStamp | None, FileStamp | None] = (None, None)
         self.shelf = Shelf(untrusted="not opened")
         self.trust = TrustList(district, 0, BEFORE_ANY, {})  # believes nobody
@@ -119,7 +110,7 @@ class Feed:
         before = set(self.shelf.refused)
         fresh = restock(
             self.shelf,
-            _files(self._folder),
+            _files(self.folder.path),
             trust=self.trust,
             now=self.believed(now),
             district=self._district,
@@ -140,44 +131,17 @@ class Feed:
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Start the observer; `changed` is called on its thread and must only enqueue."""
-        self._observer, self._arrivals = Observer(), _Arrivals(changed)
-        self._observer.start()
-        self.check()
+        self.folder.watch(changed)
 
     def check(self) -> bool:
-        """Look after the observer and return whether something may have changed unseen.
-
-        Raises `EnvironmentFault` when the observer died: a screen that no longer hears of corrections must restart.
-        """
-        observer = self._observer
-        if observer is None:
-            return False
-        if not observer.is_alive():
-            raise EnvironmentFault(OBSERVER_DIED)
-        found = self._follow_folder(observer)
+        """Look after the observer and return whether something may have changed unseen; raises `EnvironmentFault` when
+        the observer died."""
+        found = self.folder.check()
         return self._trust_files() != self._trust_seen or found
 
     def stop(self) -> None:
         """End the observer."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
-
-    def _follow_folder(self, observer: BaseObserver) -> bool:
-        """A folder that is not there yet is no error; one that comes, or takes another's place, is watched."""
-        there = _inode(self._folder)
-        if there == self._watched:
-            if there is not None and not all(emitter.is_alive() for emitter in observer.emitters):
-                raise EnvironmentFault(OBSERVER_DIED)
-            return False
-        observer.unschedule_all()
-        if there is None:
-            log.warning("folder %s is gone, showing the last good documents", self._folder)
-        else:
-            observer.schedule(self._arrivals, str(self._folder), event_filter=[FileMovedEvent, FileClosedEvent])
-        self._watched = there
-        return True
+        self.folder.stop()
 
     def _trust_files(self) -> tuple[FileStamp | None, FileStamp | None]:
         return file_stamp(self._root_path), file_stamp(self._trust_path)
@@ -198,17 +162,6 @@ class Feed:
             log.warning("trust list version %d is not newer than %d, kept", fresh.version, self.trust.version)
 
 
-class _Arrivals(FileSystemEventHandler):
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
-
-    def on_moved(self, event: FileSystemEvent) -> None:  # noqa: ARG002
-        self._changed()
-
-    def on_closed(self, event: FileSystemEvent) -> None:  # noqa: ARG002
-        self._changed()
-
-
 def _files(folder: Path) -> dict[str, bytes]:
     """Envelope bytes by name; one byte more than allowed is enough to be refused as too large. Names that the agent
     never writes are passed over before the cut, so that they cannot push others out."""
@@ -221,11 +174,3 @@ def _files(folder: Path) -> dict[str, bytes]:
         except OSError as error:
             log.warning("cannot read %s: %s", path, error)
     return found
-
-
-def _inode(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None

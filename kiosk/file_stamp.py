@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-FileStamp = tuple[int, int, int]
-"""Inode, time of the last change in nanoseconds, size in bytes."""
+FileStamp = tuple[int, int, int, int]
+"""Inode, times of the last change of content and of anything in nanoseconds, size in bytes. Whoever rewrites a file can
+set the first time back, the second only with the clock."""
 
 
 def file_stamp(path: Path) -> FileStamp | None:
@@ -12,4 +13,4 @@ def file_stamp(path: Path) -> FileStamp | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size

@@ -3,7 +3,7 @@
 import logging
 
 from agent.clock import Clock
-from agent.errors import LiuhenFault
+from agent.errors import EnvironmentFault, LiuhenFault
 from agent.key_files import read_signer
 from kiosk.complaint_box import ComplaintBox, ComplaintKeyFile
 from kiosk.config import KioskConfig
@@ -48,5 +48,8 @@ def _display_log(config: KioskConfig, outgoing: Outgoing, clock: Clock) -> Displ
         log.warning("what is shown is not logged: %s", fault)
         return None
     kept = DisplayLog(config.state / LOG_FOLDER, signer, outgoing)
-    kept.open(clock.read())
+    try:
+        kept.open(clock.read())
+    except (EnvironmentFault, OSError) as fault:
+        log.error("the display log cannot be opened, tried again: %s", fault)  # noqa: TRY400 - it says it all
     return kept

@@ -109,7 +109,8 @@ from kiosk.config import read_config
 class DyingFeed(feed.Feed):
     def watch(self, changed):
         super().watch(changed)
-        victim = next(iter(self._observer.emitters)) if sys.argv[2] == "emitter" else self._observer
+        observer = self.folder._observer
+        victim = next(iter(observer.emitters)) if sys.argv[2] == "emitter" else observer
         victim.stop()
         victim.join()
 
