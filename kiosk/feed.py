@@ -3,7 +3,6 @@ the folder is not trusted."""
 
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +35,8 @@ log = logging.getLogger(__name__)
 
 
 class Feed:
-    """The documents of `folder` for one audience. `open` reads, `watch` starts the observer, `check` looks after it."""
+    """The documents of `folder` for one audience. `open` reads, `folder.watch` starts the observer, `check` looks after
+    it."""
 
     def __init__(
         self,
@@ -129,19 +129,11 @@ class Feed:
         except EnvironmentFault as fault:
             log.error("what was shown cannot be remembered: %s", fault)  # noqa: TRY400 - a traceback says no more
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Start the observer; `changed` is called on its thread and must only enqueue."""
-        self.folder.watch(changed)
-
     def check(self) -> bool:
         """Look after the observer and return whether something may have changed unseen; raises `EnvironmentFault` when
         the observer died."""
         found = self.folder.check()
         return self._trust_files() != self._trust_seen or found
-
-    def stop(self) -> None:
-        """End the observer."""
-        self.folder.stop()
 
     def _trust_files(self) -> tuple[FileStamp | None, FileStamp | None]:
         return file_stamp(self._root_path), file_stamp(self._trust_path)

@@ -56,7 +56,7 @@ async def run(
     hosts = own_hosts(*listener.getsockname()[:2])
     server = web_server(application(display, _texts("static", STATIC_TYPES), hosts))
     wake, loop = asyncio.Event(), asyncio.get_running_loop()
-    feed.watch(lambda: _enqueue(loop, wake))
+    feed.folder.watch(lambda: _enqueue(loop, wake))
     serving = await up(server, listener)
     try:
         ready()
@@ -66,7 +66,7 @@ async def run(
         display.close()
         await serving
         display.painted.stopped(clock.read())
-        feed.stop()
+        feed.folder.stop()
 
 
 def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:

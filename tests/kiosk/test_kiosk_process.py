@@ -106,15 +106,14 @@ from agent.command import run_command
 from kiosk import feed, serving
 from kiosk.config import read_config
 
-class DyingFeed(feed.Feed):
+class DyingFolder(feed.WatchedFolder):
     def watch(self, changed):
         super().watch(changed)
-        observer = self.folder._observer
-        victim = next(iter(observer.emitters)) if sys.argv[2] == "emitter" else observer
+        victim = next(iter(self._observer.emitters)) if sys.argv[2] == "emitter" else self._observer
         victim.stop()
         victim.join()
 
-serving.Feed = DyingFeed
+feed.WatchedFolder = DyingFolder
 say = lambda line: print(line, flush=True)
 run_command(lambda: serving.serve_kiosk(read_config(Path(sys.argv[1])), system_clock(), say))
 """

@@ -111,7 +111,7 @@ def test_a_kiosk_that_can_verify_nothing_gives_no_preview_and_no_website(bench: 
 def test_a_system_without_a_watch_left_follows_the_folder_all_the_same(bench: Bench, tmp_path: Path) -> None:
     hall = Hall(tmp_path, bench)
     durable.make_directory(hall.config.disclosed)
-    hall.feed.watch(lambda: None)
+    hall.feed.folder.watch(lambda: None)
     try:
         observer = hall.feed.folder._observer
         assert observer is not None
@@ -127,4 +127,4 @@ def test_a_system_without_a_watch_left_follows_the_folder_all_the_same(bench: Be
         hall.feed.reload(NOW)
         assert hall.feed.shelf.shown
     finally:
-        hall.feed.stop()
+        hall.feed.folder.stop()
