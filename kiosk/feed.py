@@ -90,8 +90,8 @@ class Feed:
 
     def believed(self, wall: datetime) -> datetime:
         """The wall clock, but never before the trust list was signed, nor before the latest time that this screen has
-        seen: a device without a battery wakes up in 1970. An undisciplined clock is not before anything shown either; of
-        a disciplined one it is the office's clock that is wrong."""
+        seen: a device without a battery wakes up in 1970. An undisciplined clock is not before anything shown either;
+        where a disciplined one is, the office's clock is wrong."""
         floor = max(self.trust.issued_at, self.latest.floor)
         if not self.latest.is_disciplined:
             floor = max((floor, *(one.document.issued_at for one in self.shelf.shown.values())))
