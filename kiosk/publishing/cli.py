@@ -53,7 +53,7 @@ app = typer.Typer(
 app.add_typer(out_app)
 out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True)
-MAX_TOLD = 50  # problems of a table that are listed; their number is always told
+MAX_TOLD = 2000  # problems of a table that are listed, so that one round does; their number is always told
 _T = TypeVar("_T")
 
 OfficeOption = Annotated[Path, typer.Option("--office", help="法制办公室的文件夹 (office folder)")]

@@ -80,7 +80,9 @@ def test_merged_cells_formulas_days_and_times_of_a_real_sheet(tmp_path: Path) ->
     assert [row.line for row in found] == [1, 2, 3, 4, 5]
     assert (found[3].cells[1], found[3].continued) == ("行政检查", {1})
     assert (found[3].cells[5], found[3].cells[7]) == ("09:30", "2026-11-22 18:00")
-    assert import_table(LIST, found).problems == ("第 5 行的“备注”是公式，请改为文字。",)
+    formula, twice = import_table(LIST, found).problems
+    assert formula == "第 5 行的“备注”是公式，请改为文字。"
+    assert twice == "第 5 行与第 3 行重复，请删去一行。"
 
 
 def test_numbers_and_rich_text_are_read_as_they_are_seen(tmp_path: Path) -> None:
