@@ -13,7 +13,7 @@ from agent.duty.asks import Answer
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.documents import Template
 from agent.duty.labels import LABEL_WORDS
-from agent.duty.limits import LENGTHS, Limit
+from agent.duty.limits import Limit
 from agent.duty.papers import PaperKind, PaperNote, PaperShelf
 from agent.duty.shift import Shift, label_words
 from agent.duty.steps import Mark
@@ -89,8 +89,8 @@ def missing(steps: Sequence[str], task: str, recording: str, reason: str, at: In
 def limit(kind: EventType, it: Limit, at: Instant, **more: str) -> EventDraft:
     """A limit began, passed or was met."""
     due = it.due
-    hours = int(LENGTHS[it.kind].total_seconds()) // 3600
-    data = {"due": None if due is None else canonical.timestamp(due), "hours": hours, "limit": it.kind.value}
+    told = None if due is None else canonical.timestamp(due)
+    data = {"due": told, "hours": it.term.hours, "limit": it.kind.value, "term": it.term.text}
     return moment(f"{kind.value.split('.')[2]}/{it.kind}", kind, at, {**data, "task": it.task, **more})
 
 

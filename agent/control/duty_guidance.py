@@ -32,7 +32,7 @@ def _guidance(policies: Policies) -> Guidance:
     engine = PolicyEngine(policies)
 
     reasons = policies.reasons(ReasonUse.STEP_MISSING)
-    return Guidance(_listed(policies), partial(_asked, engine), policies.templates, reasons)
+    return Guidance(_listed(policies), partial(_asked, engine), policies.templates, reasons, policies.time_limits)
 
 
 def _asked(engine: PolicyEngine, task: Task) -> Asked:

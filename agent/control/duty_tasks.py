@@ -9,7 +9,7 @@ from agent.control.effects import EventDraft, RaiseAlarm
 from agent.control.messages import RecordingSealed
 from agent.duty.asks import Ask
 from agent.duty.case_facts import Label
-from agent.duty.limits import LIMIT_WORDS, MEETABLE, Limit, begun_by
+from agent.duty.limits import MEETABLE, Limit, begin
 from agent.duty.masking import check_masked
 from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift, Stopped
 from agent.duty.steps import Mark, StepSheet
@@ -113,7 +113,9 @@ def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     """`words` is marked in the running `recording`; a limit that it begins runs from now."""
     sheet = at.shift.sheet.marked(Mark(words, recording, at.sequence, canonical.timestamp(at.now.wall)))
     mark = sheet.marks[-1]
-    begun = tuple(Limit(kind, at.task, at.now) for kind in begun_by(words) if not mark.repeated)
+    limits = at.guidance.time_limits
+    kinds = () if mark.repeated else limits.begun_by(words)
+    begun = tuple(begin(kind, at.task, at.now, limits) for kind in kinds)
     drafts = (
         duty_events.marked(mark, at.task, at.now),
         *(duty_events.limit(EventType.LIMIT_STARTED, limit, at.now) for limit in begun),
@@ -121,7 +123,7 @@ def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     rest = sheet.missing
     again = f"（第 {mark.repeated + 1} 次标记，前次保留）" if mark.repeated else ""
     text = f"已标记：{words}{again}。" + (f"还有 {len(rest)} 项，下一项：{rest[0]}。" if rest else "")
-    text += "".join(f"{LIMIT_WORDS[limit.kind]}。" for limit in begun)
+    text += "".join(f"{limit.words}。" for limit in begun)
     shift = replace(at.shift, sheet=sheet, limits=(*at.shift.limits, *begun))
     return Outcome(shift, text, drafts, ((STEP, words),), {"step": words, "repeated": mark.repeated})
 

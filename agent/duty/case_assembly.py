@@ -21,8 +21,8 @@ from agent.duty.case_facts import (
     StepFact,
 )
 from agent.duty.documents import numbered_by
-from agent.duty.limits import LimitKind
 from agent.duty.takings import Taking, is_task, joined, retention_of, takings
+from agent.duty.time_limits import LimitKind
 from agent.duty.told_events import ToldEvents
 from agent.duty.told_facts import as_begun, labels, readable, texts
 from agent.duty.told_officers import told_holders, told_officers

@@ -35,6 +35,7 @@ class Label(StrEnum):
     MATTER_UNLISTED = "matter-unlisted"
     OTHER_OFFICERS = "other-officers"
     LIST_INCOMPLETE = "list-incomplete"
+    LIMIT_LOOSENED = "limit-loosened"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from agent.duty.reason_codes import CODE, ReasonUse
 from agent.duty.recording_list import BY_RULES, RecordClass
 from agent.duty.retention import Retention, RetentionKind, parse_retention
 from agent.duty.roster import AnnualCheck
+from agent.duty.terms import parse_term
+from agent.duty.time_limits import MATTERS
 from agent.duty.windows import WindowState
 from agent.errors import SenderFault
 from agent.wire.disclosures import DisclosureKind
@@ -125,6 +127,7 @@ CHECKS: Mapping[DisclosureKind, Mapping[str, CellCheck]] = {
         "用途": one_of(*ReasonUse),
         "须书面说明": one_of(*YES_NO),
     },
+    DisclosureKind.TIME_LIMITS: {"时限事项": one_of(*MATTERS), "时限": parse_term},
     DisclosureKind.PERSONNEL_LIST: {"证件有效期至": day, "年度审验": one_of(*AnnualCheck)},
     DisclosureKind.WINDOW_BOARD: {"状态": one_of(*WindowState)},
     DisclosureKind.RESULTS: {"作出日期": day},

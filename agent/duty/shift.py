@@ -2,15 +2,17 @@
 that changed it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from agent.duty.case_facts import Label
 from agent.duty.enrolment import Enrolled
-from agent.duty.limits import Limit, LimitKind
+from agent.duty.limits import Limit, begin
 from agent.duty.papers import PaperShelf, parse_shelf
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import Task, parse_task
+from agent.duty.terms import parse_term
+from agent.duty.time_limits import LimitKind, TimeLimits
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id
@@ -178,11 +180,13 @@ def _limit_json(limit: Limit) -> dict[str, Any]:
     return {
         "at": canonical.timestamp(began.wall),
         "boot": began.boot,
+        "due": None if limit.due is None else canonical.timestamp(limit.due),
         "error_ms": began.error_ms,
         "kind": limit.kind.value,
         "ns": str(began.monotonic_ns),
         "state": began.state.value,
         "task": limit.task,
+        "term": limit.term.text,
         "told": limit.told,
     }
 
@@ -190,4 +194,8 @@ def _limit_json(limit: Limit) -> dict[str, Any]:
 def _limit(value: Mapping[str, Any]) -> Limit:
     wall, state = canonical.parse_timestamp(value["at"]), TimeState(value["state"])
     began = Instant(wall, int(value["ns"]), value["boot"], state, value["error_ms"])
-    return Limit(LimitKind(value["kind"]), value["task"], began, value["told"])
+    kind, task = LimitKind(value["kind"]), value["task"]
+    if "term" not in value:  # it was kept before there were lists of them
+        return replace(begin(kind, task, began, TimeLimits()), told=value["told"])
+    due = None if value["due"] is None else canonical.parse_timestamp(value["due"])
+    return Limit(kind, task, began, parse_term(value["term"], "时限"), due, value["told"])

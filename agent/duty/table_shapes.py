@@ -77,5 +77,17 @@ SHAPES: Mapping[DisclosureKind, Shape] = {
         {"须书面说明": "否"},
         carried=("用途",),
     ),
+    DisclosureKind.TIME_LIMITS: Shape(
+        {
+            "时限事项": ("事项",),
+            "时限": ("期限", "时限要求"),
+            "依据": ("法律依据",),
+            "起算环节": ("起算",),
+            "节假日": (),
+            "调休上班日": (),
+        },
+        lists=frozenset({"起算环节", "节假日", "调休上班日"}),
+        optional=frozenset({"起算环节", "节假日", "调休上班日"}),
+    ),
 }
 """The kinds that come as tables; document templates and review rules are written as JSON."""

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
+from agent.duty.statutory import beyond_law
 from agent.duty.tables import import_table
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.key_files import read_signer
@@ -205,7 +206,7 @@ def _tell(held: Holding, as_json: bool) -> None:
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
     out.print(next_step(held.stage, held.name, held.document.audience))
-    for note in held.notes:
+    for note in (*held.notes, *beyond_law(held.document)):
         err.print(note, soft_wrap=True, markup=False, highlight=False)
 
 

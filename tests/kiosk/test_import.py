@@ -159,3 +159,12 @@ def test_from_a_gbk_table_to_a_signed_policy_and_nothing_from_a_wrong_one(tmp_pa
     (held,) = desk.show(NAME)
     assert (held["audience"], held["version"], held["stage"]) == ("duty", 1, "released")
     assert "可导入的有" in desk.refused(2, "import", wrong, "--kind", "review-rules", "--publisher", UNIT)
+
+
+def test_whoever_drafts_and_signs_a_list_that_loosens_the_law_is_told(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    table = csv_file(tmp_path, ("时限事项", "时限", "依据"), ("当场强制措施报告", "48小时", "示例规定"))
+    drafted = desk.run("import", table, "--kind", "time-limits", "--publisher", UNIT)
+    for done in (drafted, desk.run(*desk.signing(desk.bench.editor, "editor", "time-limits.main"))):
+        assert done.returncode == 0, done.stderr
+        assert "当场强制措施报告：清单定为 48小时，宽于行政强制法第十九条的 24小时" in done.stderr
