@@ -61,6 +61,7 @@ class DutyBook:
         self._recordings, self._guidance = recordings, guidance
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._sequence, self._head = 1, GENESIS
+        self._began: Instant | None = None
         self._due_ns: int | None = None
         self._unkept_ns: int | None = None
         self._unseen = True
@@ -104,7 +105,7 @@ class DutyBook:
 
     def opening(self, effect: StartRecording, now: Instant) -> Iterator[Effect]:
         """A recording begins: who records and for what is frozen into it."""
-        self._sequence, self._head, self._unkept_ns = 1, GENESIS, None
+        self._sequence, self._head, self._unkept_ns, self._began = 1, GENESIS, None, now
         if self.shift.task is None:
             self.shift = replace(self.shift, sheet=StepSheet())
         at = replace(self.at(now), recording=effect.recording)
@@ -117,12 +118,14 @@ class DutyBook:
 
     def closing(self, effect: StopRecording, now: Instant) -> Iterator[Effect]:
         """A recording is to be closed: what is missing is asked about, and the device is to be handed in."""
-        at = self.at(now)
-        shift, told, alarms = duty_tasks.at_stop(replace(at, recording=effect.recording))
+        at = replace(self.at(now), recording=effect.recording)
+        shift, told, notes, alarms = duty_tasks.at_stop(at, self._began)
         if shift.out:
             limit = begin(LimitKind.HAND_IN, at.task, now, at.guidance.time_limits)
             shift, begun = duty_tasks.hand_in_from(shift, limit, now)
             told = (*told, *begun)
+        for kind, note in notes:  # while there is a recording to sign it into
+            yield NoteDuty(kind, note, now)
         yield effect
         yield from self.keep(shift, told, now)
         yield from alarms

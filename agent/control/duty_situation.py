@@ -22,13 +22,14 @@ Requires = Callable[[Task], Asked]
 @dataclass(frozen=True)
 class Guidance:
     """The lists in force on this device: who may enforce, and `requires`, what they ask for a task; `templates` of
-    documents by id, `reasons` the department's own for a step that is missing; `time_limits` how long what begins on
-    scene may take."""
+    documents by id, `reasons` the department's own for a step that is missing, `interruptions` those for a gap;
+    `time_limits` how long what begins on scene may take."""
 
     listed: Listed = NOT_LISTED
     requires: Requires = lambda _: Asked()
     templates: Mapping[str, Template] = field(default_factory=dict)
     reasons: tuple[ReasonCode, ...] = ()
+    interruptions: tuple[ReasonCode, ...] = ()
     time_limits: TimeLimits = field(default_factory=TimeLimits)
 
 

@@ -26,5 +26,6 @@ LABEL_WORDS: Mapping[Label, str] = {
     Label.MATTER_UNLISTED: "执法事项不在音像记录事项清单中",
     Label.OTHER_OFFICERS: "领用人与任务指定的执法人员不一致",
     Label.LIST_INCOMPLETE: "设备上的清单没有收齐",
+    Label.STOPPED_EARLY: "全过程记录提前停止",
     Label.LIMIT_LOOSENED: "执法时限清单宽于法定时限",
 }

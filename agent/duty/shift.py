@@ -49,12 +49,14 @@ class Closed:
 @dataclass(frozen=True)
 class Stopped:
     """A recording that was told to stop: the task it was for (empty for none), the steps that were missing, and the
-    officers, as in `Closed`."""
+    officers, as in `Closed`; `early` are the causes by which it ended too early, `reason` why, as an officer said."""
 
     recording: str
     task: str
     missing: tuple[str, ...]
     officers: tuple[str, ...] = ()
+    early: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,18 @@ def _mark(value: Mapping[str, Any]) -> Mark:
 
 
 def _stopped_json(one: Stopped) -> list[Any]:
-    return [one.recording, one.task, list(one.missing), list(one.officers)]
+    return [one.recording, one.task, list(one.missing), list(one.officers), list(one.early), one.reason]
 
 
-def _stopped(recording: str, task: str, missing: Iterable[str], officers: Iterable[str] = ()) -> Stopped:
-    return Stopped(recording, task, tuple(missing), tuple(officers))
+def _stopped(
+    recording: str,
+    task: str,
+    missing: Iterable[str],
+    officers: Iterable[str] = (),
+    early: Iterable[str] = (),
+    reason: str = "",
+) -> Stopped:
+    return Stopped(recording, task, tuple(missing), tuple(officers), tuple(early), reason)
 
 
 def _closed(value: Mapping[str, Any]) -> Closed:
