@@ -112,7 +112,7 @@ def _row(found: FoundRecording, told: Mapping[str, Any] | None, duty: Duty) -> R
         _length(told, found.size),
         verdict,
         tone,
-        tuple(filter(None, (note, *_lines(told, own.steps_missing)))),
+        tuple(filter(None, (note, own.early, *_lines(told, own.steps_missing)))),
         own.task,
         own.steps_missing,
         _examined(told),
