@@ -1,15 +1,18 @@
 """Every way out of the office passes the same gate: what was written into its folder by hand, signed under older rules
 or altered afterwards is not signed, not released, not printed and not put on the website."""
 
+import csv
 import hashlib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from agent.duty.disclosure_rules import check_content
+from agent.duty.tables import import_table
 from agent.errors import OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.content import attach
@@ -19,6 +22,7 @@ from agent.wire.trust import Role
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.show_out import badge_cards, fit_to_go_out, shown_to, write_bundle, write_portal
 from kiosk.publishing.snapshot import Hall
+from kiosk.publishing.table_files import read_rows
 from kiosk.shelf import Phase, Shelf, restock
 from provisioning.center.publications import open_publication
 from tests.kiosk.bench import HALL, NOW, XINGHE, sample
@@ -160,3 +164,43 @@ def test_what_older_rules_let_out_can_be_withdrawn_whatever_its_title_says(offic
     files = {NAME: office.released(NAME)}
     shelf = restock(Shelf(), files, trust=office.bench.trust(), now=NOW, district=XINGHE, audience=HALL)
     assert shelf.shown[NAME].phase(NOW) is Phase.WITHDRAWN
+
+
+RESULTS = ("决定书文号", "当事人", "违法行为类型", "处罚内容", "机关名称", "作出日期", "备注")
+GOOD = ("星综执罚〔2026〕1 号", "范*", "占道经营", "警告", "星河区综合行政执法局", "2026-11-16", "无")
+
+
+def in_xlsx(path: Path, rows: list[tuple[str, ...]]) -> None:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+
+
+def in_csv(path: Path, rows: list[tuple[str, ...]]) -> None:
+    with path.open("w", encoding="gbk", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+@pytest.mark.parametrize("write", [in_csv, in_xlsx])
+@pytest.mark.parametrize(
+    "text",
+    ["电话一三八 1234 5678", "身份证 3705 0219 9001 0112 3X", "范某，年仅12岁", "家住示例村12号", "电话0546-1234567"],
+)
+def test_a_table_of_results_is_stopped_at_its_line(write: Any, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "结果"
+    write(path, [("行政处罚结果",), RESULTS, GOOD, (f"{GOOD[0]}之一", "范*", *GOOD[2:6], text)])
+    found = import_table(DisclosureKind.RESULTS, read_rows(path))
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("第 4 行的“备注”含有未遮盖的")
+    assert not any(part in found.problems[0] for part in ("1234", "0112", "示例村", "一三八"))
+
+
+def test_what_a_table_is_told_of_repeats_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "结果"
+    rows = [RESULTS, GOOD, (f"联系人：范某 {ID}",), (f"注：{MOBILE}",), (*GOOD, MOBILE), (*GOOD[:5], f"{ID}", "无")]
+    in_csv(path, [(*RESULTS, ""), *rows[1:]])
+    found = import_table(DisclosureKind.RESULTS, read_rows(path))
+    assert len(found.problems) == 2
+    assert len(found.passed) == 2
+    assert not [line for line in (*found.problems, *found.passed) if "1234" in line or "0219" in line]
