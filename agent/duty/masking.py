@@ -87,6 +87,11 @@ def find_number(text: str, field: str = "") -> Found | None:
     return _first(CORE, text, field, False, numerals=True)
 
 
+def quoted(text: str, most: int) -> str:
+    """The beginning of `text` for a message, `most` characters; none of it when it leads to a natural person."""
+    return text[:most] if find_personal(text) is None else "（含个人信息，此处不录）"
+
+
 def check_masked(where: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return `entry` when no field holds an identity or mobile number; raises `SenderFault` naming `where` (such as
     `第 3 条`), the field and the place in it, never repeating the number itself."""

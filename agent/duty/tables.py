@@ -15,6 +15,7 @@ from typing import Any
 from agent.duty.cell_checks import PLAN_CATEGORIES, check_cells, personal
 from agent.duty.disclosure_rules import check_entries
 from agent.duty.factors import with_unit
+from agent.duty.masking import quoted
 from agent.duty.steps import MAX_STEP
 from agent.duty.table_cells import impossible, items, not_text
 from agent.duty.table_shape import NUMBER, Shape
@@ -152,7 +153,7 @@ def _units(names: Sequence[str], columns: Sequence[str | None]) -> dict[str, str
 def _unknown(line: int, place: int, name: str, known: Mapping[str, str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     advice = f"是否应为“{near[0]}”？" if near else f"可用的列有：{'、'.join(dict.fromkeys(known.values()))}。"
-    return f"第 {line} 行表头第 {place} 列“{name[:40]}”不认识。{advice}"
+    return f"第 {line} 行表头第 {place} 列“{quoted(name, 40)}”不认识。{advice}"
 
 
 def _read_row(kind: DisclosureKind, reading: _Reading, row: TableRow, *, whole: bool) -> None:
@@ -217,18 +218,18 @@ def _lone(reading: _Reading, row: TableRow) -> None:
     text = next(cell.strip() for cell in row.cells if cell.strip())
     category = next((name for name in PLAN_CATEGORIES if name in text), None)
     if text.startswith(NOTES):
-        reading.passed.append(f"第 {row.line} 行是注释，未导入：{text[:40]}")
+        reading.passed.append(f"第 {row.line} 行是注释，未导入：{quoted(text, 40)}")
     elif category is not None and "执法类别" in reading.shape.carried and len(text) <= MAX_TITLE:
         reading.above = {"执法类别": category}
         reading.passed.append(f"第 {row.line} 行是小标题，其下各行按“{category}”导入。")
     else:
-        reading.problems.append(f"第 {row.line} 行只有“{text[:40]}”，不成一条。请补全或删去。")
+        reading.problems.append(f"第 {row.line} 行只有“{quoted(text, 40)}”，不成一条。请补全或删去。")
 
 
 def _spilled(reading: _Reading, row: TableRow) -> list[str]:
     """Cells under no header: something has shifted, or a quotation mark is missing."""
     stray = [text.strip() for place, text in enumerate(row.cells) if place in reading.nameless and text.strip()]
-    return [f"第 {row.line} 行的“{stray[0][:20]}”没有表头，请检查是否错列或缺引号。"] if stray else []
+    return [f"第 {row.line} 行的“{quoted(stray[0], 20)}”没有表头，请检查是否错列或缺引号。"] if stray else []
 
 
 def _entry(reading: _Reading, line: int, cells: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
@@ -254,7 +255,7 @@ def _entry(reading: _Reading, line: int, cells: Mapping[str, str], problems: lis
 def _number(reading: _Reading, line: int, text: str, problems: list[str]) -> str:
     """The 序号; rows that have none of their own get that of the row above, counted on."""
     if text and text in reading.numbers and reading.numbers[text] != line:
-        problems.append(f"第 {line} 行的序号 {text[:20]} 与第 {reading.numbers[text]} 行相同，请改正。")
+        problems.append(f"第 {line} 行的序号 {quoted(text, 20)} 与第 {reading.numbers[text]} 行相同，请改正。")
     if text:
         reading.above[NUMBER] = text
     number, count = text or reading.above.get(NUMBER, "") or str(len(reading.entries) + 1), 1

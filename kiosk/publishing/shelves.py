@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 from agent import durable
+from agent.duty.disclosure_rules import ABOUT_PEOPLE
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.content import Attachment
 from agent.wire.disclosures import Disclosure, parse_disclosure
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope
 from agent.wire.identifiers import DIGEST_PATTERN, Digest
+from kiosk.publishing.file_words import check_file
 
 CONTENT, HISTORY, RELEASED = "content", "history", "released"
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -54,9 +56,9 @@ def read_content(folder: Path, one: Attachment) -> bytes:
 
 def release_content(folder: Path, document: Disclosure, alive: Iterable[Disclosure]) -> None:
     """Lay the files of `document` where the centre takes them, before the document itself; afterwards what no document
-    of `alive` names goes."""
+    of `alive` names goes. Raises `OperatorFault` for one in whose words something personal stands."""
     for one in document.attachments:
-        content = read_content(folder, one)
+        content = check_file(one, read_content(folder, one), about_people=document.kind in ABOUT_PEOPLE)
         durable.write_bytes(durable.make_directory(folder / RELEASED / CONTENT) / one.sha256, content)
     named = {one.sha256 for each in (*alive, document) for one in each.attachments}
     for path in sorted((folder / RELEASED / CONTENT).glob("*")):

@@ -5,19 +5,21 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from agent import durable
 from agent.bundle import MAX_BUNDLE_BYTES, pack
-from agent.duty.disclosure_rules import MAX_ENTRIES
+from agent.duty.disclosure_rules import MAX_ENTRIES, check_content, open_two_signatures
 from agent.duty.roster import Roster, merge_rosters, parse_roster
 from agent.duty.windows import Standing, Window, parse_windows, present
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire.content import attach
 from agent.wire.disclosures import POLICY_KINDS, Disclosure, DisclosureKind
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import Digest, District
 from agent.wire.signing import load_pem_certificates
 from agent.wire.topics import EVERYONE
+from agent.wire.trust import TrustList
 from kiosk.badge import badge_code
 from kiosk.beijing import day
 from kiosk.publishing.badge_pdf import Card
@@ -29,16 +31,57 @@ from kiosk.publishing.preview_keys import preview_shelves
 from kiosk.publishing.shelves import read_content
 from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
 from kiosk.search_index import build_index
+from kiosk.trust_store import read_root, read_trust_list
 
 INDEX, FONT = "search.sqlite", "font.woff2"
 INDEX_ID, INDEX_TITLE = "main", "检索库与字体"
 
 
+class Going(NamedTuple):
+    """What leaves the office, and one Chinese line for each document that may not."""
+
+    held: list[Holding]
+    told: list[str]
+
+
 def shown_to(held: Iterable[Holding], audience: str) -> list[Holding]:
-    """What a hall of `audience` shows: everything released for it or for all, but no internal rules."""
-    audiences = {EVERYONE, audience}
+    """What a hall of `audience` shows: everything released for it or for all, but no internal rules, and
+    nothing that its last gate will refuse."""
+    return [one for one in _meant(held, audience) if _obstacle(one.document) is None]
+
+
+def fit_to_go_out(office: Places, held: Iterable[Holding], audience: str, now: datetime) -> Going:
+    """What may leave the office for a hall of `audience`: what it shows, with signatures that hold today. What was
+    released under older rules, or altered since, stays. Raises a fault for a trust list that is not the district's."""
+    trust = read_trust_list(office.trust_list, read_root(office.root), office.district)
+    kept, told = [], []
+    for one in _meant(held, audience):
+        found = _obstacle(one.document) or _unsigned(one, trust, now)
+        kept += [] if found else [one]
+        told += [f"{one.name} 未带出：{found}请更正或撤回后重新发布。"] if found else []
+    return Going(kept, told)
+
+
+def _meant(held: Iterable[Holding], audience: str) -> list[Holding]:
     released = [one for one in held if one.stage in (Stage.RELEASED, Stage.WITHDRAWN)]
-    return [one for one in released if one.document.audience in audiences and one.document.kind not in POLICY_KINDS]
+    meant = [one for one in released if one.document.audience in (EVERYONE, audience)]
+    return [one for one in meant if one.document.kind not in POLICY_KINDS]
+
+
+def _obstacle(document: Disclosure) -> str | None:
+    try:
+        check_content(document)
+    except SenderFault as fault:
+        return str(fault)
+    return None
+
+
+def _unsigned(one: Holding, trust: TrustList, now: datetime) -> str | None:
+    try:
+        open_two_signatures(one.path.read_bytes(), trust, now)
+    except SenderFault as fault:
+        return str(fault)
+    return None
 
 
 def index_document(
