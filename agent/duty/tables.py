@@ -15,7 +15,7 @@ from typing import Any
 from agent.duty.cell_checks import PLAN_CATEGORIES, check_cells, personal
 from agent.duty.disclosure_rules import check_entries
 from agent.duty.factors import with_unit
-from agent.duty.masking import quoted
+from agent.duty.masking import quoted, unnumbered
 from agent.duty.steps import MAX_STEP
 from agent.duty.table_cells import impossible, items, not_text
 from agent.duty.table_shape import NUMBER, Shape
@@ -174,7 +174,7 @@ def _read_row(kind: DisclosureKind, reading: _Reading, row: TableRow, *, whole: 
         problems += _parsed(kind, line, entry)
     reading.entries.append(entry)
     reading.lines.append(line)
-    reading.problems += problems
+    reading.problems += map(unnumbered, problems)
     reading.passed += _long(line, entry)
 
 
