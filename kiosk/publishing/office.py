@@ -129,7 +129,7 @@ class Office:
             audience=pending.document.audience,
             current=None if released is None else released.document,
         )
-        drafting.checked(parse_envelope(envelope).payload)
+        check_in_term(drafting.checked(parse_envelope(envelope).payload), self.rules(), now)
         if document.effective_from > now:
             raise OperatorFault(
                 f"{name} 的生效时间未到。请在北京时间 {minute_text(document.effective_from)} 之后发布。"

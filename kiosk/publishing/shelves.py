@@ -78,10 +78,11 @@ def as_of(folder: Path, moment: datetime) -> list[Past]:
     for past in _history(folder):
         if past.at <= moment:
             newest[past.name] = past
-    return [past for past in newest.values() if _in_force(past.document, moment)]
+    return [past for past in newest.values() if in_force(past.document, moment)]
 
 
-def _in_force(document: Disclosure, moment: datetime) -> bool:
+def in_force(document: Disclosure, moment: datetime) -> bool:
+    """Whether `document` was neither withdrawn nor before its beginning or past its end at `moment`."""
     until = document.effective_until
     return document.withdrawn is None and document.effective_from <= moment and (until is None or moment < until)
 
