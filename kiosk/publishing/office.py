@@ -27,7 +27,7 @@ from kiosk.beijing import minute_text
 from kiosk.publishing import countersign, drafting
 from kiosk.publishing.attaching import attach_files
 from kiosk.publishing.due import check_in_term
-from kiosk.publishing.shelves import keep_content, release_content, remember
+from kiosk.publishing.shelves import clear_content, keep_content, release_content, remember
 from kiosk.trust_store import read_root, read_trust_list
 
 CONFIG = "office.toml"
@@ -129,17 +129,18 @@ class Office:
             audience=pending.document.audience,
             current=None if released is None else released.document,
         )
-        drafting.checked(parse_envelope(envelope).payload)
+        check_in_term(drafting.checked(parse_envelope(envelope).payload), self.rules(), now)
         if document.effective_from > now:
             raise OperatorFault(
                 f"{name} 的生效时间未到。请在北京时间 {minute_text(document.effective_from)} 之后发布。"
             )
         target = self._path("released", f"{document.audience}.{name}")
         held = [one for one in _files(self._folder) if isinstance(one, Holding) and one.stage is Stage.RELEASED]
-        release_content(self._folder, document, [one.document for one in held if one.name != name])
+        release_content(self._folder, document)
         remember(self._folder, document, envelope, now)
         durable.write_bytes(target, envelope)
         durable.remove(path)
+        clear_content(self._folder, (document, *(one.document for one in held if one.name != name)))
         return Holding(name, _released_stage(document), document, target)
 
     def show(self, name: str | None = None) -> list[Holding | Damaged]:

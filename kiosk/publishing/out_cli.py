@@ -61,11 +61,17 @@ def overdue(office: OfficeOption, as_json: JsonOption = False) -> None:
 def as_of_(
     moment: Annotated[str, typer.Argument(metavar="DAY", help="日期，形如 2026-03-05；取当日终了时")],
     office: OfficeOption,
+    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="只看这一份，并列出当日的内容")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """某一天公示着哪些文件、哪一版 (what was published on a day)。"""
+    """某一天公示着哪些文件、哪一版；给出 ID 时列出内容 (what was published on a day, or one as it read)。"""
     open_office(office)
-    found = as_of(office, _end_of(moment))
+    found = [one for one in as_of(office, _end_of(moment)) if name in (None, one.name)]
+    if name is not None:
+        if not found:
+            raise OperatorFault(f"{moment} 没有公示 {name}。请用 liuhen-publish as-of {moment} 列出当日全部。")
+        out.print(json.dumps(canonical.decode(found[0].document.encode()), ensure_ascii=False, indent=2))
+        return
     if as_json:
         rows = [{"id": one.name, "version": one.document.version, "title": one.document.title} for one in found]
         whole = [{**row, "released": canonical.timestamp(one.at)} for row, one in zip(rows, found, strict=True)]

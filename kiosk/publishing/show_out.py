@@ -28,7 +28,7 @@ from kiosk.publishing.office import Holding, Places, Stage
 from kiosk.publishing.phone_page import PHONE_PAGE, phone_page
 from kiosk.publishing.pinyin import initials
 from kiosk.publishing.preview_keys import preview_shelves
-from kiosk.publishing.shelves import read_content
+from kiosk.publishing.shelves import in_force, read_content
 from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
 from kiosk.search_index import build_index
 from kiosk.trust_store import read_root, read_trust_list
@@ -130,7 +130,7 @@ def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path,
     sealed = {f"documents/{name}.dsse": envelope for name, envelope in documents.items()}
     keys = {"documents/root.pem": root, "documents/trust.dsse": listed}
     trust = open_trust_list(listed, load_pem_certificates(root)[0])
-    checks = {PHONE_PAGE: phone_page(trust, _roster(one.document for one in held), now, hall.phone)}
+    checks = {PHONE_PAGE: phone_page(trust, _roster((one.document for one in held), now), now, hall.phone)}
     return _write(
         {**pages, **checks, **sealed, **keys, **{f"content/{name}": data for name, data in content.items()}}, out
     )
@@ -138,9 +138,10 @@ def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path,
 
 def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple[list[Card], list[str]]:
     """A card for everybody on the released window boards whom a screen would show today; one line for each other."""
-    roster = _roster(one.document for one in held)
+    roster = _roster((one.document for one in held), now)
     cards, left_out = [], []
-    for board in (one.document for one in held if one.document.kind is DisclosureKind.WINDOW_BOARD):
+    boards = [one.document for one in held if one.document.kind is DisclosureKind.WINDOW_BOARD]
+    for board in (one for one in boards if in_force(one, now)):
         digest = hashlib.sha256(board.encode()).hexdigest()
         photos = {one.name: one for one in board.attachments}
         for number, window in enumerate(parse_windows(board.entries), 1):
@@ -154,8 +155,8 @@ def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple
     return cards, left_out
 
 
-def _roster(documents: Iterable[Disclosure]) -> Roster | None:
-    people = [one for one in documents if one.kind is DisclosureKind.PERSONNEL_LIST and one.withdrawn is None]
+def _roster(documents: Iterable[Disclosure], now: datetime) -> Roster | None:
+    people = [one for one in documents if one.kind is DisclosureKind.PERSONNEL_LIST and in_force(one, now)]
     return merge_rosters((one.issued_at, parse_roster(one.entries)) for one in people) if people else None
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from agent.duty.disclosure_rules import check_content
 from agent.duty.tables import import_table
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.content import attach
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
@@ -204,3 +204,25 @@ def test_what_a_table_is_told_of_repeats_no_number(tmp_path: Path) -> None:
     assert len(found.problems) == 3
     assert len(found.passed) == 2
     assert not [line for line in (*found.problems, *found.passed) if "1234" in line or "0219" in line]
+
+
+def test_a_release_that_the_disk_stops_half_way_leaves_the_last_version_whole(office: OfficeBench) -> None:
+    chart = office.release(sample_of("flow-chart")).name
+    before = {path.name for path in (office.folder / "released" / "content").iterdir()}
+    table = sample_of("flow-chart")
+    table["entries"][0]["步骤"] = ["受理", "决定"]
+    table["entries"][0].pop("走向", None)
+    office.draft(table)
+    office.sign(chart)
+    history = office.folder / "history"
+    history.rename(office.folder / "aside")
+    history.write_bytes(b"")  # no directory can be made there
+    with pytest.raises(EnvironmentFault, match="history"):
+        office.office.release(chart, NOW)
+    assert document_in(office.released(chart)).version == 1
+    assert before <= {path.name for path in (office.folder / "released" / "content").iterdir()}
+    history.unlink()
+    (office.folder / "aside").rename(history)
+    assert office.office.release(chart, NOW).document.version == 2
+    wanted = {one.sha256 for one in document_in(office.released(chart)).attachments}
+    assert {path.name for path in (office.folder / "released" / "content").iterdir()} == wanted
