@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.control.duty_situation import Situation
 from agent.control.effects import EventDraft, moment_name
+from agent.control.interruption_causes import offered_causes
 from agent.duty.asks import Answer
 from agent.duty.case_facts import EarlyStop, Label, OfficerFact
 from agent.duty.documents import Template
@@ -114,6 +115,7 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
         "asked": _manner(at.asked.manner),
         "asking_reason": shift.asking,
         "at": canonical.timestamp(now.wall),
+        "interruptions": [asdict(one) for one in offered_causes(at.guidance.interruptions)],
         "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in _labels(at)],
         "limits": [_limit(it, now) for it in shift.limits],
         "message": {"at": shift.message_at, "text": shift.message},

@@ -57,8 +57,9 @@ class Duty:
     """What is said of the task in hand (`number`; `major` the factors that make it one, `major_open` those not known
     yet), and of single recordings; `steps_missing` are those for which nobody gave a reason; `asked` says how to
     record, `asking` that a reason is waited for, `reasons` which are offered; `labels` are what is wrong now,
-    `recording` what runs; `early` that one was stopped too early; `message` is the last line that the
-    centre had shown, with its time; `limits` run on the device, whatever its task."""
+    `recording` what runs; `early` that one was stopped too early; `causes` are codes and words for
+    an interruption; `message` is the last line that the centre had shown, with its time; `limits` run on the device,
+    whatever its task."""
 
     task: str = ""
     steps_missing: tuple[str, ...] = ()
@@ -77,6 +78,7 @@ class Duty:
     reasons: tuple[str, ...] = ()
     recording: str = ""
     early: str = ""
+    causes: tuple[tuple[str, str], ...] = ()
 
 
 def read_duty(path: Path) -> Duty:
@@ -102,6 +104,7 @@ def read_duty(path: Path) -> Duty:
         bool(_name(told.get("asking_reason"))),
         _texts(told, "reasons"),
         _name(told.get("recording")),
+        causes=_each(told, "interruptions", lambda it: (_name(it.get("code")), _name(it.get("text")))),
     )
 
 
