@@ -77,9 +77,10 @@ def import_table(kind: DisclosureKind, rows: Iterable[TableRow]) -> Imported:
     nameless = frozenset(range(MAX_COLUMNS)) - _named(filled[at : at + depth])
     reading = _Reading(shape, columns, nameless, problems=problems, units=_units(_plain(filled[at]), columns))
     headers = {_plain(row) for row in filled[at : at + depth]}
+    firsts = {header[0] for header in headers}
     whole = not problems
     for row in filled[at + depth :]:
-        if _plain(row) not in headers:
+        if "".join(row.cells[0].split()) not in firsts or _plain(row) not in headers:
             _read_row(kind, reading, row, whole=whole)
     if kind is DisclosureKind.RECORDING_LIST:
         reading.problems += _crowded(reading)
@@ -183,7 +184,9 @@ def _cells(reading: _Reading, row: TableRow) -> dict[str, str]:
         for place, name in enumerate(reading.columns[: len(row.cells)])
         if name is not None
     }
-    return found | {name: with_unit(found[name], unit) for name, unit in reading.units.items() if name in found}
+    for name in reading.units.keys() & found.keys():
+        found[name] = with_unit(found[name], reading.units[name])
+    return found
 
 
 def _told(problems: Iterable[str], name: str) -> bool:
@@ -193,7 +196,9 @@ def _told(problems: Iterable[str], name: str) -> bool:
 def _long(line: int, entry: Mapping[str, Any]) -> list[str]:
     """A step that a recorder cannot show whole is taken, and told."""
     steps = entry.get(STEPS, ())
-    long = [step for step in steps if len(step) > MAX_STEP] if isinstance(steps, list) else []
+    if not isinstance(steps, list) or len(max(steps, key=len)) <= MAX_STEP:
+        return []
+    long = (step for step in steps if len(step) > MAX_STEP)
     return [f"第 {line} 行的“{STEPS}”有 {len(step)} 字的一项，记录仪只显示前 {MAX_STEP} 字，宜拆分。" for step in long]
 
 
@@ -201,9 +206,11 @@ def _crowded(reading: _Reading) -> list[str]:
     """The matters with more steps than an officer is shown, each with its lines."""
     found: dict[tuple[str, str], tuple[dict[str, None], list[int]]] = {}
     for line, entry in zip(reading.lines, reading.entries, strict=True):
-        steps, lines = found.setdefault((entry.get("执法类别", ""), entry.get("执法事项", "")), ({}, []))
-        steps |= dict.fromkeys(entry.get(STEPS, ()))
-        lines.append(line)
+        key = entry.get("执法类别", ""), entry.get("执法事项", "")
+        if key not in found:
+            found[key] = {}, []
+        found[key][0].update(dict.fromkeys(entry.get(STEPS, ())))
+        found[key][1].append(line)
     return [
         f"第 {'、'.join(map(str, lines))} 行的“{STEPS}”：{category}“{matter[:20]}”共有 {len(steps)} 个环节，"
         f"超过 {MAX_MATTER_STEPS} 个，现场无法逐项提示。请归并，或分成几个执法事项。"
