@@ -121,7 +121,7 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
         "message": {"at": shift.message_at, "text": shift.message},
         "officers": [_officer(fact, at) for fact in at.crew],
         "papers": [_paper(note, shift.papers) for note in shift.papers.notes[-PAPERS_SHOWN:]],
-        "reasons": [{"code": it.code, "text": it.text, "written": it.written} for it in at.guidance.reasons],
+        "reasons": [{"code": it.code, "text": it.text, "written": it.written} for it in at.offered_reasons],
         "recording": recording or "",
         "recordings": {one.recording: _of_recording(one) for one in shift.stopped},
         "reasons_given": dict(sheet.reasons),

@@ -31,9 +31,15 @@ def guidance_of(shelf: PolicyShelf) -> Callable[[Instant], Guidance]:
 def _guidance(policies: Policies) -> Guidance:
     engine = PolicyEngine(policies)
 
-    steps, gaps = policies.reasons(ReasonUse.STEP_MISSING), policies.reasons(ReasonUse.INTERRUPTION)
-    asked = partial(_asked, engine)
-    return Guidance(_listed(policies), asked, policies.templates, steps, gaps, policies.time_limits)
+    return Guidance(
+        _listed(policies),
+        partial(_asked, engine),
+        policies.templates,
+        policies.reasons(ReasonUse.STEP_MISSING),
+        policies.reasons(ReasonUse.INTERRUPTION),
+        policies.reasons(ReasonUse.NOT_RECORDED),
+        policies.time_limits,
+    )
 
 
 def _asked(engine: PolicyEngine, task: Task) -> Asked:

@@ -135,7 +135,9 @@ def explained(at: Situation, ask: Ask) -> Outcome:
     """Why steps are missing, or a recording ended too early, by a code of the department or in the officer's words:
     kept for everything for which nobody has said why."""
     given, note = ask.value("reason").strip(), ask.value("note").strip()
-    codes = (*at.guidance.reasons, *at.guidance.interruptions)
+    codes = (*at.offered_reasons, *at.guidance.interruptions)
+    if given in {one.code for one in at.guidance.unrecorded} - {one.code for one in codes}:
+        raise OperatorFault(f"“{given}”是不予记录的原因，而本任务已有录像。请另选原因，或自行写明。")
     code = next((one for one in codes if given in (one.code, one.text)), None)
     reason = _one_line("原因", "：".join(filter(None, (given if code is None else code.text, note))))
     steps, early = at.shift.sheet.unexplained, _unexplained_ends(at)
