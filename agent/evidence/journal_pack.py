@@ -8,7 +8,7 @@ from agent.evidence.journal import PHOTO, JournalRecord
 from agent.evidence.sidecars import journal_line
 from agent.wire.device_events import GENESIS
 
-PIECE_BYTES = 65_536
+PIECE_BYTES = 16_384  # packed
 FAST = 1  # zlib's level; most of a line that does not pack are its hashes
 
 
@@ -31,8 +31,8 @@ class PackedJournal:
             self.photos |= {event.note for event in record.entry.moment.events if event.kind == PHOTO}
 
     def pieces(self) -> Iterator[bytes]:
-        """The whole of `journal.jsonl` so far, in pieces of some KiB that end anywhere."""
-        unpacker, packed = zlib.decompressobj(), bytes(self._packed) + self._packer.copy().flush()
-        while not unpacker.eof:
-            yield unpacker.decompress(packed, PIECE_BYTES)
-            packed = unpacker.unconsumed_tail
+        """The whole of `journal.jsonl` so far, in pieces of some 100 KiB that end anywhere."""
+        unpacker = zlib.decompressobj()
+        for start in range(0, len(self._packed), PIECE_BYTES):
+            yield unpacker.decompress(self._packed[start : start + PIECE_BYTES])
+        yield unpacker.decompress(self._packer.copy().flush())

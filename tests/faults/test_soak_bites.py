@@ -68,6 +68,14 @@ def test_what_is_held_while_working_is_no_leak_and_the_warm_up_is_left_out() -> 
     assert (found[0].first, found[0].last, found[0].most) == pytest.approx((60, 60, 100))
 
 
+def test_a_step_is_no_leak_and_a_slow_leak_is_one() -> None:
+    def looks(memory: list[float]) -> list[Sample]:
+        return [Sample(float(at), "it", (held, 8.0, 2.0, 1.0), True) for at, held in enumerate(memory)]
+
+    assert too_much(trends(looks([100.0] * 50 + [130.0] * 25), 0), LIMITS) == []
+    assert len(too_much(trends(looks([100.0 + 0.1 * at + 5 * (at % 3) for at in range(75)]), 0), LIMITS)) == 1
+
+
 def test_a_run_that_is_too_short_to_tell_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="too short a run: 2 looks"):
         trends(worked(tmp_path / "it", "threads", turns=2), 0)

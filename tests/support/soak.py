@@ -1,5 +1,6 @@
 """What a long run leaves behind in its processes: samples, the line through them, a table and a plot of them."""
 
+import itertools
 import statistics
 import threading
 import time
@@ -86,7 +87,8 @@ def _size(watched: Watched) -> int:
 @dataclass(frozen=True)
 class Trend:
     """How one measure of one process went after the warm-up: the first and last value of the line through the looks at
-    rest, and the least and the most at any time."""
+    rest, and the least and the most at any time. The line is Theil's and Sen's, the median of all slopes between two
+    looks: a step, as when the machine has other work for a while, is no leak."""
 
     name: str
     measure: str
@@ -114,9 +116,9 @@ def _trend(name: str, place: int, samples: Sequence[Sample]) -> Trend:
     looks = [(sample.at, sample.values[place]) for sample in samples if sample.rest]
     if len(looks) < LEAST_LOOKS:
         raise ValueError(f"too short a run: {len(looks)} looks at rest after the warm-up")
-    times, values = zip(*looks, strict=True)
-    line = statistics.linear_regression(times, values)
-    first, last = (line.intercept + line.slope * at for at in (times[0], times[-1]))
+    slope = statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.combinations(looks, 2))
+    base = statistics.median(value - slope * at for at, value in looks)
+    first, last = (base + slope * at for at in (looks[0][0], looks[-1][0]))
     every = [sample.values[place] for sample in samples]
     return Trend(name, MEASURES[place], first, last, min(every), max(every))
 
