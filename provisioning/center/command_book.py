@@ -101,7 +101,7 @@ class CommandBook:
         return Sent(command, envelope, waiting=True)
 
     def sent(self, device: str = "") -> list[Sent]:
-        """Every command to `device` (empty: to any), by device and number; one that is closed meanwhile is told once."""
+        """Every command to `device` (empty: to any), by device and number; one that is closed just now stands once."""
         both = [*self._read(self._waiting, device), *self._read(self._closed, device)]
         found = {(one.command.device, one.command.counter): one for one in both}
         return [found[key] for key in sorted(found)]
