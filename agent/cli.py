@@ -45,7 +45,7 @@ HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场�
 """
 
 application = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-output = Console()
+output = Console(markup=False)
 ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，供程序读取")]
 LEVELS = {"pass": "[合格]", "attention": "[注意]", "fail": "[不合格]"}

@@ -148,7 +148,9 @@ def exclusive(folder: Path) -> Iterator[None]:
 def _locked_draft(draft: Path) -> Iterator[int]:
     """The one draft of a file, open and ours alone; a second writer waits here, then finds that its draft is gone."""
     while True:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, PRIVATE)
+        descriptor = os.open(
+            draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE
+        )  # a pipe is not waited for
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_at(draft, descriptor):

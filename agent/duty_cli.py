@@ -16,7 +16,7 @@ from agent.duty.asks import MAX_ASK_BYTES, What
 from agent.duty.enrolment import SALT_BYTES, pin_record
 from agent.errors import OperatorFault
 
-output = Console()
+output = Console(markup=False)
 PRINT_S = 60.0  # ours: 40 cm of paper at 9600 baud, and a printer that is just being switched on
 tasks = typer.Typer(no_args_is_help=False, invoke_without_command=True, help="领用、任务与交回。 Task and take-out.")
 ConfigOption = Annotated[Path, typer.Option("--config", help="设备文件夹中的 agent.toml")]

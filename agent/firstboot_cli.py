@@ -14,7 +14,7 @@ from agent.config import AgentConfig
 from agent.errors import OperatorFault
 from agent.settings import read_text
 
-output = Console()
+output = Console(markup=False)
 DEFAULT_CARD, DEFAULT_FOLDER = Path("/boot/firmware/liuhen"), Path("/var/lib/liuhen")
 CardOption = Annotated[Path, typer.Option("--card", help="启动分区上的 liuhen 目录")]
 IntoOption = Annotated[Path, typer.Option("--into", help="设备文件夹")]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from agent.errors import OperatorFault
 
-output, errors = Console(), Console(stderr=True)
+output, errors = Console(markup=False), Console(markup=False, stderr=True)
 
 
 def renew(

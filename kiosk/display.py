@@ -14,8 +14,9 @@ from kiosk.furniture import Furniture
 from kiosk.page import STAMP, Frame, Pages
 from kiosk.painted import Painted, Surface
 from kiosk.stamp import stamp_svg, stamp_text
-from kiosk.states import Condition, HallState, condition
+from kiosk.states import Condition, HallState, Reach, condition
 
+URGENT = "!"  # first in the name of a generation that a page with a half-filled form takes too
 CACHED_PAGES = 128  # ours: every page of a hall, in both sizes
 
 
@@ -41,7 +42,8 @@ class Display:
         self.condition = condition(self.feed.shelf, now, self.site, self.hall.hours, self.hall.heard.read(now))
         parts = f"{self.condition}{sorted(self.hall.switches.items())}"
         said = hashlib.sha256(parts.encode()).hexdigest()[:4]
-        generation = f"{day(now):%m%d}-{self.feed.shelf.fingerprint(now)}-{said}"
+        urgent = URGENT if self.condition.reach is Reach.EVERYTHING else ""
+        generation = f"{urgent}{day(now):%m%d}-{self.feed.shelf.fingerprint(now)}-{said}"
         if generation != self.generation:
             self.generation = generation
             self._cache.clear()

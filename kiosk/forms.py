@@ -1,10 +1,11 @@
 """The pages that take something: complaints and the staff's switch. (display, what is asked) -> page."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.duty.windows import WindowState
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire.complaints import Complaint
 from kiosk.asked import Answered, Asked
 from kiosk.beijing import minute_text
@@ -12,6 +13,8 @@ from kiosk.board import board, roster_of
 from kiosk.complaining import ComplaintView, code_bytes, code_text, complaint_of, next_step, said_in
 from kiosk.display import Display
 from kiosk.stamp import take_home_svg
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ def complain_page(display: Display, asked: Asked) -> Answered:
             return _filed(display, asked, complaint)
         except SenderFault as fault:
             step, wrong = 2, str(fault)
+        except EnvironmentFault as fault:
+            step, wrong = 3, _not_taken(display, fault)
     view = ComplaintView(step, said, _places(display), wrong, sealed=box.takes)
     frame = display.frame("complain", "投诉举报", "/complain", asked.large)
     return Answered(display.page("complain.html", frame, view, private=asked.posted))
@@ -76,6 +81,8 @@ def complaint_page(display: Display, asked: Asked) -> Answered:
             return _reviewed(display, asked, ReviewView(done="投诉已撤回，内容已清除，没有上报。"))
     except SenderFault as fault:
         return _reviewed(display, asked, ReviewView(wrong=str(fault)))
+    except EnvironmentFault as fault:
+        return _reviewed(display, asked, ReviewView(wrong=_not_taken(display, fault)))
     return _reviewed(display, asked, ReviewView(code_text(code), minute_text(until), _fields(complaint)))
 
 
@@ -104,12 +111,21 @@ def staff_page(display: Display, asked: Asked) -> Answered:
             done = _switch(display, asked)
         except (SenderFault, OperatorFault) as fault:
             wrong = str(fault)
+        except EnvironmentFault as fault:
+            wrong = _not_taken(display, fault)
     shelf, now = display.feed.shelf, display.now()
     cards = board(shelf, now, display.site, display.hall.switches).cards
     windows = tuple((card.number, card.person, card.state) for card in cards)
     view = StaffView(windows, tuple(state.value for state in WindowState), done, wrong)
     frame = display.frame("verify", "窗口人员操作", "/staff", asked.large)
     return Answered(display.page("staff.html", frame, view, private=True))
+
+
+def _not_taken(display: Display, fault: EnvironmentFault) -> str:
+    """What people are told when the disk takes nothing; what is wrong with it stands in the journal."""
+    log.error("nothing was kept: %s", fault)
+    phone = display.site.complaint_phone
+    return f"本机现在不能保存，没有办成。请告知工作人员，或拨打 {phone}。"
 
 
 def _switch(display: Display, asked: Asked) -> str:

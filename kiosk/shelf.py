@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from agent.duty.disclosure_rules import Refusal as Reason
 from agent.duty.disclosure_rules import judge, open_two_signatures
 from agent.duty.floors import Floor, above, floor_of
 from agent.errors import SenderFault
@@ -14,6 +15,8 @@ from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.envelope import Opened
 from agent.wire.identifiers import District
 from agent.wire.trust import TrustList
+
+NEVER_OVER = datetime.min.replace(tzinfo=UTC)  # a moment at which no document has come to its end
 
 
 class Phase(StrEnum):
@@ -49,10 +52,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A file that is not shown; `reason` is one Chinese line."""
+    """A file that is not shown; `reason` is one Chinese line; `over` when nothing but its end is against it."""
 
     name: str
     reason: str
+    over: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,12 +118,11 @@ def restock(
         if name in shown and shown[name].envelope == envelope:
             continue
         try:
-            admitted = _admit(name, envelope, newest.get(name), trust, now, district, audience)
-            above(floors.get(name), admitted.document)
+            admitted = _admit(name, envelope, newest.get(name), floors.get(name), trust, now, district, audience)
             for attachment in admitted.document.attachments:
                 verify(attachment)
         except SenderFault as fault:
-            refused.append(Refusal(name, str(fault)))
+            refused.append(Refusal(name, str(fault), fault.code == Reason.EXPIRED))
         else:
             shown[name], newest[name] = admitted, admitted.document
             floors[name] = floor_of(admitted.document)
@@ -130,13 +133,18 @@ def _admit(
     name: str,
     envelope: bytes,
     current: Disclosure | None,
+    floor: Floor | None,
     trust: TrustList,
     now: datetime,
     district: District,
     audience: str,
 ) -> Shown:
+    """One that came to its end is taken again when it is what stood here last: a restart changes no state."""
     opened = open_two_signatures(envelope, trust, now)
-    document = judge(opened.payload, now=now, district=district, audience=audience, current=current)
+    document = judge(opened.payload, now=NEVER_OVER, district=district, audience=audience, current=current)
+    if floor is None or floor_of(document) != floor:
+        judge(opened.payload, now=now, district=district, audience=audience, current=current)
+    above(floor, document)
     if ".".join(document.key) != name:
         raise SenderFault(f"文件名 {name} 与其中的公示文件 {'.'.join(document.key)} 不符，已拒绝。")
     payload_digest = hashlib.sha256(opened.payload).hexdigest()

@@ -71,11 +71,11 @@ def state_of(holding: frozenset[HallState]) -> HallState:
 
 def holding(shelf: Shelf, now: datetime, hours: Hours, heard: datetime | None) -> frozenset[HallState]:
     """Every state that holds; `heard` is when the centre was last heard of, None when nobody keeps that."""
-    boards = shelf.of(DisclosureKind.WINDOW_BOARD)
+    boards, refused = shelf.of(DisclosureKind.WINDOW_BOARD), shelf.refused_of(DisclosureKind.WINDOW_BOARD)
     checks = {
         HallState.EMERGENCY: bool(emergencies(shelf, now)),
-        HallState.INVALID: not boards and bool(shelf.refused_of(DisclosureKind.WINDOW_BOARD)),
-        HallState.EXPIRED: bool(boards) and all(one.phase(now) is Phase.EXPIRED for one in boards),
+        HallState.INVALID: not boards and any(not one.over for one in refused),
+        HallState.EXPIRED: bool(boards or refused) and all(one.phase(now) is Phase.EXPIRED for one in boards),
         HallState.OFFLINE: heard is not None and now - heard > LINK_SILENCE,
         HallState.CLOSED: not hours.is_open(now),
     }

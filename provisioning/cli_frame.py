@@ -9,20 +9,21 @@ from typing import Any
 from rich.console import Console
 
 from agent.errors import OperatorFault
+from agent.log import one_line
 from agent.stick import read_plain
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.instant import BEIJING
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(soft_wrap=True, highlight=False, stderr=True)
+out = Console(soft_wrap=True, highlight=False, markup=False)
+err = Console(soft_wrap=True, highlight=False, markup=False, stderr=True)
 
 
 def tell(message: str, facts: Mapping[str, Any], *, as_json: bool) -> None:
-    """Say what was done: the facts as one JSON object, or the message."""
+    """Say what was done: the facts as one JSON object, or the message, in which no sign moves the terminal."""
     if as_json:
-        out.print(json.dumps(facts, ensure_ascii=False, default=str), markup=False)
+        out.print(json.dumps(facts, ensure_ascii=False, default=str))
     else:
-        out.print(message, markup=False)
+        out.print("\n".join(map(one_line, message.split("\n"))))
 
 
 def read_given(path: Path) -> bytes:

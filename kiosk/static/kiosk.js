@@ -1,7 +1,7 @@
 const one = (what) => document.querySelector(what);
 const lost = (yes) => document.body.classList.toggle("is-lost", yes);
 let still = 0, turn = 0;
-const painted = () => requestAnimationFrame(() => requestAnimationFrame(() =>
+const paint = () => requestAnimationFrame(() => requestAnimationFrame(() =>
   fetch("/painted", { method: "POST", body: new URLSearchParams(one("[data-tag]").dataset) })
     .then((it) => it.ok || swap()).catch(() => 0)));
 const show = () => document.querySelectorAll("[data-turn]").forEach((it, at, list) => it.hidden = at !== turn % list.length);
@@ -11,23 +11,23 @@ const swap = async () => {
   one("main").replaceWith(body.querySelector("main"));
   document.title = title;
   show();
-  painted();
+  paint();
 };
-const follow = (name) => {
+const heed = (name) => {
   lost(false);
-  if (name !== one("main").dataset.generation && !one("[method=post]")) swap().catch(() => setTimeout(follow, 2e3, name));
+  if (name !== one("main").dataset.generation && (name[0] === "!" || !one("[method=post]"))) swap().catch(() => setTimeout(heed, 2e3, name));
 };
-const listen = () => {
+const hear = () => {
   const events = new EventSource("/events");
-  events.onmessage = (it) => follow(it.data);
-  events.onerror = () => lost(true) && events.readyState > 1 && setTimeout(listen, 2e3);
+  events.onmessage = (it) => heed(it.data);
+  events.onerror = () => lost(true) && events.readyState > 1 && setTimeout(hear, 2e3);
 };
 const tick = () => {
   const now = new Date(), timeZone = "Asia/Shanghai", t = now / 1000 | 0;
   one("#clock").textContent = now.toLocaleTimeString("zh-CN", { timeZone });
   one("#date").textContent = now.toLocaleDateString("zh-CN", { timeZone, dateStyle: "full" });
   if (t % 15 === 0) { turn++; show(); }
-  if (t % 4 === 0) painted();
+  if (t % 4 === 0) paint();
   const left = +document.body.dataset.idle - still++;
   one(".idle").hidden = !(left < 1);
   one("#left").textContent = left + 20;
@@ -41,8 +41,8 @@ oncontextmenu = () => false;
 onclick = ({ target: { dataset: { key, for: id } } }) => {
   if (id) one(id).value = key ? one(id).value + key : one(id).value.slice(0, -1);
 };
-listen();
+hear();
 show();
 tick();
-painted();
+paint();
 setInterval(tick, 1e3);

@@ -13,7 +13,7 @@ from enum import Enum
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,6 +27,8 @@ ROOT_LIFETIME = timedelta(days=20 * 365)  # ours: outlives the longest retention
 ISSUING_LIFETIME = timedelta(days=15 * 365)  # ours
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
 COUNTRY = "CN"
+# What cryptography raises for a request that is none, or says it is of a version or algorithm that does not exist.
+UNREADABLE = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion)
 LOOPBACK_NAMES = ("localhost", "127.0.0.1")
 
 
@@ -84,12 +86,12 @@ def checked_request(pem: bytes, common_name: str) -> ec.EllipticCurvePublicKey:
     try:
         request = x509.load_pem_x509_csr(pem)
         proven = request.is_signature_valid
-        key = request.public_key()
-    except (ValueError, TypeError, InvalidSignature) as error:
+        key, subject = request.public_key(), request.subject
+    except UNREADABLE as error:
         raise SenderFault("证书请求无法读取，请在设备上重新生成。") from error
     if not proven or not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SenderFault("证书请求不能证明持有 P-256 私钥，已拒绝。请在设备上重新生成。")
-    if request.subject != x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]):
+    if subject != x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]):
         raise SenderFault(f"证书请求中的名称不是 {common_name}，已拒绝。")
     return key
 

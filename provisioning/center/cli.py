@@ -86,9 +86,7 @@ def receive(config: Config, level: Annotated[str, typer.Option(help="日志级�
     receiver = open_receiver(settings, system_clock(), inbox)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.ask_stop())
-    err.print(
-        f"接收端 {settings.receiver} 已启动，消息服务器 {settings.broker.host}:{settings.broker.port}。", markup=False
-    )
+    err.print(f"接收端 {settings.receiver} 已启动，消息服务器 {settings.broker.host}:{settings.broker.port}。")
     receiver.run()
 
 
@@ -108,7 +106,6 @@ def summary(config: Config, as_json: Json = False) -> None:
         out.print(
             f"{loss['device']} 声明本机记录丢失：{numbers}，其中 {loss['kept']} 个先前已收到；"
             f"由第 {loss['declared_by']} 号事件声明，{loss['declared_at']}。",
-            markup=False,
         )
 
 
@@ -126,7 +123,7 @@ def events(
     if as_json:
         tell("", {"device": device, "events": found}, as_json=True)
     for event in [] if as_json else found:
-        out.print(f"{event['devseq']:>6}  {event['time']}  {event['type']}  {event['id']}", markup=False)
+        out.print(f"{event['devseq']:>6}  {event['time']}  {event['type']}  {event['id']}")
 
 
 _EXPORT_EXAMPLES = """例：
@@ -159,7 +156,7 @@ def export(
                 typer.echo(line)
             return
         durable.write_stream(target, (line + b"\n" for line in lines))
-    err.print(f"已导出 {device} 的凭据到 {target}（{target.stat().st_size} 字节）。", markup=False)
+    err.print(f"已导出 {device} 的凭据到 {target}（{target.stat().st_size} 字节）。")
 
 
 @app.command(
@@ -287,7 +284,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(title, no_wrap=True)
     print_rows(out, table, tuple(columns.values()), [_cells(row, columns) for row in rows])
     if not rows:
-        out.print("还没有任何设备的事件。请先启动接收端（liuhen-center receive）和设备。", markup=False)
+        out.print("还没有任何设备的事件。请先启动接收端（liuhen-center receive）和设备。")
 
 
 def _cells(row: dict[str, Any], names: Iterable[str]) -> list[str]:

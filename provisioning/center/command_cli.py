@@ -129,9 +129,7 @@ def _tell_one(sent: Sent, answer: Answer | None, waited_s: int, as_json: bool) -
         name = sent.command.command_id
         raise EnvironmentFault(f"{waited_s} 秒内没有答复。命令 {name} 在有效期内仍会送达，结果请看 {LIST}。")
     if not as_json:
-        err.print(
-            f"命令 {sent.command.command_id} 已签发，由接收端送达。结果请看 liuhen-center commands。", markup=False
-        )
+        err.print(f"命令 {sent.command.command_id} 已签发，由接收端送达。结果请看 liuhen-center commands。")
 
 
 def _line(sent: Sent, answer: Answer | None) -> str:

@@ -16,6 +16,7 @@ from agent import durable
 from agent.clock import system_clock
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.log_proof import INCLUSION, kind_of, open_consistency, open_inclusion
+from agent.log import one_line
 from agent.wire.device_events import EventType
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, device_id
@@ -131,7 +132,7 @@ def watch(
                     break
                 time.sleep(every)
     except KeyboardInterrupt:
-        err.print("已结束。", markup=False)
+        err.print("已结束。")
     finally:
         store.close()
 
@@ -210,7 +211,7 @@ def _table(
         waits = row.parked or row.upto > row.receipted or left is None or left <= SOON_DAYS
         style = "red" if row.alarms else "yellow" if waits else ""
         told = "—" if left is None else str(left)
-        more = () if free is None else (free.get(row.device, "—"), row.version[:12] or "—")
+        more = () if free is None else (free.get(row.device, "—"), one_line(row.version[:12]) or "—")
         table.add_row(row.device, "是" if row.online else "否", *map(str, numbers), told, seen, *more, style=style)
     return table
 
@@ -227,4 +228,4 @@ def _write(data: bytes, target: Path | None, check: str) -> None:
         typer.echo(data.decode(), nl=False)
         return
     durable.write_bytes(target, data)
-    err.print(f"证明已写入 {target}；核验：{check}。", markup=False)
+    err.print(f"证明已写入 {target}；核验：{check}。")

@@ -56,7 +56,7 @@ def intake(
         except EnvironmentFault as fault:
             if not watch:
                 raise
-            err.print(str(fault), markup=False)
+            err.print(str(fault))
         if not watch:
             break
         threading.Event().wait(LOOK_S)

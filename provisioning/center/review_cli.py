@@ -118,7 +118,7 @@ def act(
         case Move.DECIDE:
             body = decision(facts, document, text, settled)
     if doubt := none_there(facts, recordings):
-        err.print(doubt, markup=False)
+        err.print(doubt)
     after = room.act(task, done, body, read_signer(key, chain), facts)
     rules = room.ruling(facts.unit).rules
     absent = missing_materials(body["materials"], rules) if done is Move.SUBMIT else ()
@@ -141,7 +141,7 @@ def sign(
         raise OperatorFault(f"待签文件是 {act.by} 的，证书是 {own} 的。请用本人的 --key 与 --chain。")
     envelope = seal_act(act, read_signer(key, chain)).decode()
     words = MOVE_WORDS.get(_move(act.kind), act.kind)
-    err.print(f"{act.subject} 第 {act.number} 项：{words}。{act.body.get('text', '')}", markup=False)
+    err.print(f"{act.subject} 第 {act.number} 项：{words}。{act.body.get('text', '')}")
     tell(envelope, {"envelope": envelope, "subject": act.subject, "kind": act.kind}, as_json=as_json)
 
 

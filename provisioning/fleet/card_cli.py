@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from agent import durable
-from agent.errors import OperatorFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.stick import FOLDER, REPLIES, REQUESTS, names_in, read_plain, write_plain
 from agent.wire.authority_seal import fingerprint
 from agent.wire.enrolment import MAX_REPLY_BYTES, MAX_REQUEST_BYTES, parse_reply
+from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import open_authority, waiting
 from provisioning.cli_frame import tell
@@ -181,14 +182,13 @@ def sign(
 
 def _answer_one(desk: Desk, stick: Path, name: str) -> str:
     """Why the request `name` was refused, empty when it was granted; the reply goes back in either case."""
-    from agent.errors import SenderFault
-
     try:
+        device_id(name.removesuffix(".json"))
         request = read_plain(stick / FOLDER / REQUESTS, name, MAX_REQUEST_BYTES)
         reply = desk.answer(request or b"", now())
         write_plain(stick / FOLDER / REPLIES, name, reply[: MAX_REPLY_BYTES + 1])
         parse_reply(reply)
-    except SenderFault as fault:
+    except (SenderFault, EnvironmentFault) as fault:  # a bad sector or a foreign file keeps nobody else waiting
         return str(fault)
     return ""
 

@@ -5,10 +5,10 @@ import binascii
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from agent.errors import SenderFault
+from provisioning.authority.certificates import UNREADABLE
 
 PKCS10 = "application/pkcs10"  # section 4.2.1
 PKCS7 = "application/pkcs7-mime; smime-type=certs-only"  # sections 4.1.3 and 4.2.3
@@ -47,7 +47,7 @@ def pkcs10(body: bytes) -> bytes:
     try:
         der = base64.b64decode(body, validate=False)
         return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
-    except (ValueError, TypeError, binascii.Error, InvalidSignature) as error:
+    except UNREADABLE as error:
         raise SenderFault("证书请求无法读取，请在设备上重新生成。") from error
 
 

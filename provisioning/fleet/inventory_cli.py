@@ -15,6 +15,7 @@ from rich.table import Table as Screen
 from agent import durable
 from agent.clock import system_clock
 from agent.errors import LiuhenFault, OperatorFault
+from agent.log import one_line
 from agent.wire.canonical import timestamp
 from agent.wire.card_bundle import Site
 from agent.wire.enrolment import REFUSED, Refusal
@@ -135,11 +136,11 @@ def serve(
 
     source = open_authority(authority, by)
     site = None if broker is None else broker_site(broker, broker_name, broker_port, reload_command)
-    keeper = Keeper(source, lambda line: err.print(line, markup=False), site, install or ())
+    keeper = Keeper(source, lambda line: err.print(line), site, install or ())
     identity = enrolment_server.server_identity(source, tuple(host or LOOPBACK_NAMES), now())
     sock = listen(bind, port, "请用 --port 换一个端口。")
     told = f"https://{(host or LOOPBACK_NAMES)[0]}:{sock.getsockname()[1]}/liuhen/enrol"
-    err.print(f"入网服务：{told} 。Ctrl-C 结束。", markup=False)
+    err.print(f"入网服务：{told} 。Ctrl-C 结束。")
     enrolment_server.serve(source, identity, system_clock(), sock, keeper.look)
 
 
@@ -227,7 +228,7 @@ def _told(faults: Iterable[RowFault]) -> list[dict[str, Any]]:
     """Say each on the terminal; the same for a program."""
     told = [{"line": fault.line, "fault": fault.text} for fault in faults]
     for fault in told:
-        err.print(f"第 {fault['line']} 行：{fault['fault']}", markup=False)
+        err.print(f"第 {fault['line']} 行：{fault['fault']}")
     return told
 
 
@@ -246,7 +247,7 @@ def _with_bar(read: Table, desk: Desk, cards: Path) -> tuple[Outcome, ...]:
 
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[str], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("制卡", total=total)
         yield lambda device: bar.update(task, advance=1, description=device)
@@ -270,12 +271,11 @@ def _screen(lines: tuple[Line, ...], term: Term | None, moment: datetime) -> Non
         told = "" if days is None else f"{days} 天"
         style = "red" if days is not None and days < SOON_DAYS else ""
         checked = "" if line.passed is None else "合格" if line.passed else "不合格"
-        table.add_row(
-            held.device, CHINESE[held.state], held.unit, held.officer, held.hardware, checked, told, style=style
-        )
+        cells = (held.device, CHINESE[held.state], held.unit, held.officer, held.hardware, checked, told)
+        table.add_row(*map(one_line, cells), style=style)
     counts = {state: sum(line.device.state is state for line in lines) for state in State}
     out.print(table)
     told = "、".join(f"{CHINESE[state]} {count}" for state, count in counts.items() if count) or "台账是空的"
-    out.print(f"{len(lines)} 台：{told}。", markup=False)
+    out.print(f"{len(lines)} 台：{told}。")
     if term is not None and not term.good(moment):
-        out.print(term.told(moment), style="red", markup=False)
+        out.print(term.told(moment), style="red")

@@ -21,6 +21,7 @@ from tests.provisioning.test_shut_out import Post, lists
 from tests.support.keys import TestAuthority
 
 UNSAFE = "use_username_as_clientid true\n"
+ASKED_LISTS = 6  # how many broken lists the order asks for
 
 
 def authorisation(bench: Bench) -> list[Row]:
@@ -45,7 +46,7 @@ def authorisation(bench: Bench) -> list[Row]:
 
 
 def broken_lists(bench: Bench) -> list[Row]:
-    """Six lists that must not reach a broker: after each the revoked device stays out and the good one comes in."""
+    """Lists that must not reach a broker: after each the revoked device stays out and the good one comes in."""
     post, held = Post(_made(bench, "lists")), 0
     with running(post.process, post.district.port):
         eventually(lambda: (post.site.folder / PID_FILE).exists(), "pid file")
@@ -55,8 +56,8 @@ def broken_lists(bench: Bench) -> list[Row]:
             with pytest.raises(SenderFault):
                 shut_out.put_in_force(post.site, {CRL_FILE: crl, ACCESS_FILE: b""}, post.district.authority, today())
             held += (post.let_in(A), post.let_in(B)) == (False, True)
-    met = held == len(cases) == 6
-    return [Row("broken revocation lists", f"{held} of {len(cases)} held", "6 of 6", met)]
+    met = held == len(cases) >= ASKED_LISTS
+    return [Row("broken revocation lists", f"{held} of {len(cases)} held", f"all, >= {ASKED_LISTS} cases", met)]
 
 
 def retired_medium(bench: Bench) -> list[Row]:

@@ -6,6 +6,7 @@ import statistics
 import string
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.kiosk.running import RunningKiosk, until
 ROWS, QUESTIONS = 100_000, 2000
 SYLLABLES = "行政处罚许可检查征收食品经营户外广告道路占用环境卫生建筑施工安全生产交通运输市场监管鑫盛源达华信"
 SLOW = 500
+VISITED = ("", "board", "items", "people", "results", "search?q=行政", "matter", "verify", "complain")
+HOUR_OF_PAGES = 18_000  # five a second, more than the fingers at one screen ask for
 
 
 def hall_search(bench: Bench) -> list[Row]:
@@ -109,6 +112,29 @@ def hall_load(bench: Bench) -> list[Row]:
     ]  # fmt: skip
 
 
+def hall_hour(bench: Bench) -> list[Row]:
+    """What the server holds more after an hour of people at the screen, and what it holds when nobody is."""
+    folder, pages = bench.folder / "hour", 900 if bench.quick else HOUR_OF_PAGES
+    folder.mkdir()
+    district = District()
+    with RunningKiosk(district.kiosk_folder(folder)) as kiosk:
+        for name in ("window-board", "personnel-list", "item-list", "results"):
+            document = sample(name)
+            kiosk.put(".".join(document.key), district.sealed(document))
+        until(lambda: "丁四" in kiosk.page())
+        addresses = [urllib.parse.quote(path, safe="/?=") for path in VISITED]
+        for path in addresses:
+            kiosk.page(path)
+        before = resident_mb(kiosk.process.pid)
+        for turn in range(pages):
+            kiosk.page(addresses[turn % len(addresses)])
+            if turn % 6000 == 5999:
+                bench.tell(f"{turn + 1} pages")
+        more = resident_mb(kiosk.process.pid) - before
+    note = f"{pages} pages of nine kinds, one after the other; {before:.0f} MB before, each kind asked for once"
+    return [Row("hall server, more after an hour of pages", f"{more:+.1f} MB", "<= +5 MB", more <= 5, note=note)]
+
+
 def _ask(place: str, end: float, took: list[float]) -> None:
     """One after the other on one connection, by bytes: a library would cost more than the server."""
     host, port = place.split(":")
@@ -146,4 +172,5 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "hall_search": hall_search,
     "hall_start": hall_start,
     "hall_load": hall_load,
+    "hall_hour": hall_hour,
 }

@@ -151,6 +151,17 @@ def test_a_kiosk_without_the_centres_key_says_whom_to_call(bench: Bench, tmp_pat
     assert "0000-0000000" in hall.page(complain_page)
 
 
+def test_a_disk_that_takes_nothing_says_whom_to_call_and_loses_nothing_said(hall: Hall) -> None:
+    box = hall.config.state / "complaints"
+    box.write_bytes(b"in the way")
+    page = hall.post(complain_page, **FILLED).html
+    assert "本机现在不能保存" in page
+    assert "0000-0000000" in page
+    assert "等了两小时" in page
+    box.unlink()
+    assert filed(hall)
+
+
 def test_codes_survive_being_read_aloud() -> None:
     code = bytes(range(10))
     assert code_bytes(code_text(code).lower().replace("0", "o")) == code

@@ -1,5 +1,7 @@
+import datetime as dt
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,38 @@ def test_an_emptied_server_leaves_the_content_with_a_notice(screen: Page, tmp_pa
         kiosk.stop()
         screen.get_by_text("连接中断").wait_for()
         assert "丁四" in screen.inner_text("main")
+
+
+def test_a_tap_while_the_server_is_away_leaves_the_page_standing(screen: Page, tmp_path: Path) -> None:
+    bench = Bench()
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        until(lambda: "丁四" in kiosk.page())
+        screen.goto(kiosk.url)
+        kiosk.stop()
+        screen.get_by_text("连接中断").wait_for()
+        middle = screen.locator("nav a").nth(2).bounding_box()
+        assert middle is not None
+        screen.mouse.click(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+        screen.wait_for_timeout(500)
+        assert "丁四" in screen.inner_text("main")
+
+
+def test_an_emergency_stands_over_a_form_that_somebody_fills_in(screen: Page, tmp_path: Path) -> None:
+    bench = Bench()
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    entry = {"标题": "停电疏散", "正文": "请从东门有序离开。", "级别": "紧急"}
+    urgent = replace(
+        sample("notice"), disclosure_id="urgent", entries=(entry,), issued_at=moment, effective_from=moment
+    )
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        until(lambda: "丁四" in kiosk.page())
+        screen.goto(f"{kiosk.url}complain")
+        screen.locator("[method=post]").first.wait_for()
+        kiosk.put("notice.urgent", bench.sealed(urgent))
+        screen.get_by_text("停电疏散").first.wait_for()
+        assert screen.locator("[method=post]").count() == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1080, 1920)])

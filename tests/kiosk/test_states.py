@@ -85,6 +85,16 @@ def test_an_expired_board_is_not_shown_as_if_it_were_current(bench: Bench) -> No
     assert "未更新" in found.title
 
 
+def test_a_board_that_is_over_is_called_so_also_after_a_restart(bench: Bench) -> None:
+    board = replace(sample("window-board"), effective_until=NOW + DAY)
+    stood, later = stock(bench, board), NOW + 2 * DAY
+    sealed = {name: one.envelope for name, one in stood.shown.items()}
+    for floors in (stood.floors, {}):
+        again = restock(Shelf(floors=floors), sealed, trust=bench.trust(), now=later, district=XINGHE, audience=HALL)
+        assert condition(again, later, SITE, ALWAYS, None).state is HallState.EXPIRED
+        assert bool(again.shown) is bool(floors)
+
+
 def test_offline_keeps_the_full_content_for_thirty_days_then_dates_it(bench: Bench) -> None:
     shelf = stock(bench, sample("window-board"))
     small = condition(shelf, NOW, SITE, ALWAYS, NOW - FULL_OFFLINE)

@@ -41,7 +41,7 @@ def serve(
     how = "请用人员证书或一次性链接" if settings.page.certificate else "请用 liuhen-center invite 的链接"
 
     def say(line: str) -> None:
-        err.print(f"中心页面：{line.removeprefix('listening ')} 。{how}进入。", markup=False)
+        err.print(f"中心页面：{line.removeprefix('listening ')} 。{how}进入。")
 
     shelves = Shelves(recordings, key, milestones, entries, inventory)
     serving.serve(settings, system_clock(), shelves, say, port, ready_file)
