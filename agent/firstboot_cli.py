@@ -164,7 +164,7 @@ def update(
     line = "没有被打断的更新。" if done is None else f"现在使用 {done.version or '原来的版本'}。{done.why}"
     told = None if done is None else asdict(done)
     output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
-    raise typer.Exit(FAILED_CHECK if done is not None and not done.new and bundle and "换回" in done.why else 0)
+    raise typer.Exit(FAILED_CHECK if done is not None and done.failed and bundle else 0)
 
 
 def _take_word(config: AgentConfig, word: Path | None, as_json: bool) -> None:

@@ -13,6 +13,7 @@ did not in so many boots.
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -53,11 +54,12 @@ class Installer(Protocol):
 
 @dataclass(frozen=True)
 class Taken:
-    """What came of an update: the release in use now, and whether that is the new one."""
+    """What came of an update: the release in use now, whether that is the new one, whether the new one `failed`."""
 
     version: str
     new: bool
     why: str = ""
+    failed: bool = False
 
 
 def update(config: AgentConfig, bundle: Path, place: Path, clock: Clock, installer: Installer) -> Taken:
@@ -69,8 +71,10 @@ def update(config: AgentConfig, bundle: Path, place: Path, clock: Clock, install
     held = _held(place)
     if held is not None and wanted.serial < held.serial:
         raise SenderFault(f"更新包（第 {wanted.serial} 号）比现在的（第 {held.serial} 号）旧，已拒绝。", "older")
-    release = place / RELEASES / wanted.version
-    if _current(place) == release:
+    release, current = place / RELEASES / wanted.version, _current(place)
+    if held is None and current is not None and _numbers(wanted.version) < _numbers(current.name):
+        raise SenderFault(f"更新包 {wanted.version} 比装机的 {current.name} 旧，已拒绝。", "older")
+    if current == release:
         if held is not None and held.files != wanted.files:
             raise SenderFault(
                 f"更新包与正在使用的 {wanted.version} 同名而内容不同，已拒绝。请用新的版本号制作。", "same"
@@ -206,7 +210,10 @@ def _back(place: Path, before: str) -> Taken:
     if before:
         _swap(place, place / RELEASES / before)
     durable.remove(place / TRIAL)
-    return Taken(before, new=False, why="新版不能启动，已换回原来的版本")
+    if before:
+        return Taken(before, new=False, why="新版不能启动，已换回原来的版本", failed=True)
+    stuck, told = _current(place), "新版不能启动，此前没有可换回的版本。请换一个更新包，或重新写卡"
+    return Taken(stuck.name if stuck else "", new=False, why=told, failed=True)
 
 
 def _swap(place: Path, release: Path) -> None:
@@ -221,6 +228,11 @@ def _swap(place: Path, release: Path) -> None:
 def _current(place: Path) -> Path | None:
     link = place / CURRENT
     return place / RELEASES / link.readlink().name if link.is_symlink() else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """What versions are compared by where a card installed one: only signed bundles have serial numbers."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def _held(place: Path) -> Update | None:

@@ -17,15 +17,16 @@ CHROMIUM = (
 PREFERENCES = b'{"translate":{"enabled":false},"intl":{"accept_languages":"zh-CN"}}'  # of a fresh profile
 
 
-def policy(url: str) -> bytes:
-    """Chromium's managed policy: nothing but our own pages, no dialogs, no tools. For `/etc/chromium/policies/managed`.
+def policy(url: str, own_page: Path) -> bytes:
+    """Chromium's managed policy: nothing but our own pages, the keeper's (`own_page`, a file) too; no dialogs, no
+    tools. For `/etc/chromium/policies/managed`.
 
     Keys as in https://chromeenterprise.google/policies/ .
     """
     return json.dumps(
         {
             "URLBlocklist": ["*"],
-            "URLAllowlist": [url.rstrip("/")],
+            "URLAllowlist": [url.rstrip("/"), own_page.absolute().as_uri()],
             "DeveloperToolsAvailability": 2,
             "AllowFileSelectionDialogs": False,
             "PrintingEnabled": False,

@@ -14,6 +14,8 @@ from kiosk.__main__ import LOGGERS
 from kiosk.__main__ import serve as serve_plainly
 from kiosk.log_cli import app as log_app
 
+PROFILE = Path("/run/liuhen-screen/profile")
+
 app = typer.Typer(
     help="服务大厅公示屏 (service-hall kiosk)。\n\n示例：liuhen-kiosk serve --config kiosk.toml",
     no_args_is_help=True,
@@ -67,7 +69,7 @@ def screen(
     output: Annotated[str, typer.Option(help="显示输出，如 HDMI-A-1；空为不控制显示电源")] = "",
     cec_power: Annotated[bool, typer.Option("--cec", help="用 HDMI-CEC 开关电视")] = False,
     width: Annotated[int, typer.Option(help="屏幕宽度（像素）", min=320, max=7680)] = 1920,
-    profile: Annotated[Path, typer.Option(help="浏览器配置目录，应在 tmpfs 上")] = Path("/run/liuhen-screen/profile"),
+    profile: Annotated[Path, typer.Option(help="浏览器配置目录，应在 tmpfs 上")] = PROFILE,
     option: Annotated[list[str] | None, typer.Option(help="交给浏览器的其他选项，可重复")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="日志更详细 (log at INFO)")] = False,
 ) -> None:
@@ -79,11 +81,15 @@ def screen(
 
 
 @app.command(epilog="示例：liuhen-kiosk policy > /etc/chromium/policies/managed/liuhen-kiosk.json")
-def policy(url: Annotated[str, typer.Option(help="公示屏服务的网址")] = f"http://{KIOSK_LISTEN}/") -> None:
+def policy(
+    url: Annotated[str, typer.Option(help="公示屏服务的网址")] = f"http://{KIOSK_LISTEN}/",
+    profile: Annotated[Path, typer.Option(help="浏览器配置目录，与 screen 的相同")] = PROFILE,
+) -> None:
     """写出 Chromium 的受管策略：只许本屏页面，无对话框、下载、打印、开发者工具 (managed policy)。"""
+    from kiosk.away_page import FILE
     from kiosk.browser import policy as written
 
-    out.print(written(url).decode())
+    out.print(written(url, profile / FILE).decode())
 
 
 def main() -> None:

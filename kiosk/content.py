@@ -6,9 +6,9 @@ from pathlib import Path
 from agent.errors import SenderFault
 from agent.wire.content import Attachment
 from agent.wire.identifiers import Digest
+from kiosk.file_stamp import FileStamp, file_stamp
 
 log = logging.getLogger(__name__)
-_Stamp = tuple[int, int, int]
 
 
 class ContentStore:
@@ -16,12 +16,12 @@ class ContentStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._verified: dict[Digest, _Stamp] = {}
+        self._verified: dict[Digest, FileStamp] = {}
 
     def path(self, attachment: Attachment) -> Path:
         """The verified file, for whoever opens it himself (SQLite); raises `SenderFault`."""
         place = self._folder / attachment.sha256
-        stamp = _stamp(place)
+        stamp = file_stamp(place)
         if stamp is None or self._verified.get(attachment.sha256) != stamp:
             self._verified.pop(attachment.sha256, None)
             self.read(attachment)
@@ -30,7 +30,7 @@ class ContentStore:
     def read(self, attachment: Attachment) -> bytes:
         """The bytes; raises `SenderFault` when they are not there or not those that were signed."""
         place = self._folder / attachment.sha256
-        stamp = _stamp(place)
+        stamp = file_stamp(place)
         try:
             if stamp is None:
                 raise FileNotFoundError(place)
@@ -41,11 +41,3 @@ class ContentStore:
             raise SenderFault(f"附件 {attachment.name} 尚未收到，暂不展示。") from error
         self._verified[attachment.sha256] = stamp
         return content
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    try:
-        found = path.stat(follow_symlinks=False)
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

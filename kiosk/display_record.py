@@ -3,7 +3,7 @@
     {"key":"…","record":{…},"sig":"…"}
 
 Every line is canonical JSON, signed by the screen's device key over its record (DSSE pre-authentication encoding) and
-chained to the line before: `prev` is that line's SHA-256. What was shown from `at` on was shown until the next line.
+chained to the line before: `prev` is that line's SHA-256. How long a page was shown says `kiosk.display_spans`.
 """
 
 import base64
@@ -37,6 +37,7 @@ class What(StrEnum):
 
     STARTED = "started"
     SHOWN = "shown"
+    PAINTED = "painted"
     PIXELS = "pixels"
     RESTARTED = "restarted"
     STOPPED = "stopped"
@@ -48,6 +49,8 @@ class Line:
 
     shown     path, tag, html (SHA-256, empty for a page that a citizen types into), bundle, template, state, large,
               documents (`kind.id@version`), windows ([number, state, certificate])
+    painted   last, lastms: when the page of before was last said to be painted (wall and monotonic clock); a line every
+              few minutes, and one when no page has told for some seconds
     pixels    tag, match: whether the stamp of `tag` was read from the screen's own pixels
     restarted reason: why the browser was started again
     """
@@ -161,31 +164,3 @@ def verify_log(contents: Iterable[bytes], find: FindKey, heads: Iterable[Head] =
         if hashes[told.number] != told.digest:
             raise SenderFault(f"展示记录第 {told.number} 条与中心收到的不同：记录被整体替换。")
     return VerifiedLog(tuple(lines), head)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the screen showed at a moment: the line (None: it was not running), until when, and the last look at its
-    pixels before then that was about this page (None: none)."""
-
-    shown: Line | None
-    until: datetime | None
-    pixels: Line | None
-
-
-def shown_at(log: VerifiedLog, moment: datetime) -> Answer:
-    """What was shown at `moment`. Order is that of the lines; a clock that was set back shows in their times."""
-    shown = pixels = None
-    for line in log.lines:
-        if line.at > moment and shown is not None and line.what is not What.PIXELS:
-            return Answer(shown, line.at, pixels)
-        if line.at > moment:
-            continue
-        match line.what:
-            case What.SHOWN:
-                shown, pixels = line, None
-            case What.PIXELS if shown is not None and line.facts.get("tag") == shown.facts.get("tag"):
-                pixels = line
-            case What.STARTED | What.STOPPED:
-                shown = pixels = None
-    return Answer(shown, None, pixels)

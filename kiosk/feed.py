@@ -1,40 +1,42 @@
-"""Watches `disclosed/` and the trust list, and keeps the shelf of what may be shown.
-
-The agent writes a file under a hidden name and renames it, so a whole document arrives as one "moved" event; files
-copied in by hand arrive as "closed". Every file is verified here again: the folder is not trusted.
-"""
+"""Follows `disclosed/` and the trust list, and keeps the shelf of what may be shown. Every file is verified here again:
+the folder is not trusted."""
 
 import logging
 import re
-import stat
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from watchdog.events import FileClosedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
 
 from agent.errors import EnvironmentFault, LiuhenFault, OperatorFault
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from agent.wire.identifiers import District
+from agent.wire.instant import Instant
 from agent.wire.trust import TrustList
+from kiosk.beijing import day_text
 from kiosk.content import ContentStore
+from kiosk.file_stamp import FileStamp, file_stamp
+from kiosk.latest import BEFORE_ANY, LatestTime
 from kiosk.memory import Remembered, ShownFile
 from kiosk.shelf import Shelf, restock
 from kiosk.trust_store import read_root, read_trust_list
+from kiosk.watched_folder import WatchedFolder
 
 MAX_FILES = 512  # ours: a hall has some dozens of documents
-OBSERVER_DIED = "公示文件夹的监视线程已停止，程序退出等待重启。如反复出现请联系技术人员。"
 NAME_PATTERN = re.compile(r"[a-z-]{1,63}\.[a-z0-9][a-z0-9-]{0,63}\.dsse")  # kind and id, as the agent names them
+CLOCK_BEHIND = "本屏时钟有误，早于已有的时间记录；公示期限按已有记录（不早于{}）判断。"
+UNTRUSTED = (
+    "nothing is shown until the trust list is mended: %s (put the district's own in %s and %s; it is tried again)"
+)
 
 log = logging.getLogger(__name__)
 
 
 class Feed:
-    """The documents of `folder` for one audience. `open` reads, `watch` starts the observer, `check` looks after it."""
+    """The documents of `folder` for one audience. `open` reads, `folder.watch` starts the observer, `check` looks after
+    it."""
 
     def __init__(
         self,
@@ -47,46 +49,68 @@ class Feed:
         content: Path | None = None,
     ) -> None:
         self._memory, self.remark = ShownFile(state), ""
+        self.latest = LatestTime(state)
         self.content = ContentStore(folder.with_name("content") if content is None else content)
-        self._folder, self._root_path, self._trust_path = folder, root, trust_list
+        self.folder, self._root_path, self._trust_path = WatchedFolder(folder), root, trust_list
         self._district, self._audience = district, audience
-        self._observer: BaseObserver | None = None
-        self._watched: tuple[int, int] | None = None
-        self._trust_seen: tuple[int, int, int] | None = None
-        self.shelf = Shelf()
-        self.trust: TrustList
-        self.root: x509.Certificate
+        self._trust_seen: tuple[FileStamp | None, FileStamp | None] = (None, None)
+        self.shelf = Shelf(untrusted="not opened")
+        self.trust = TrustList(district, 0, BEFORE_ANY, {})  # believes nobody
+        self.root: x509.Certificate | None = None
 
     @property
     def root_fingerprint(self) -> str:
-        """SHA-256 of the pinned root certificate, hex."""
-        return self.root.fingerprint(SHA256()).hex()
+        """SHA-256 of the pinned root certificate, hex; empty without one."""
+        return "" if self.root is None else self.root.fingerprint(SHA256()).hex()
 
     def open(self, now: datetime) -> None:
-        """Read root, trust list and folder; raises a fault when there is no trusted list to begin with."""
-        self.root = read_root(self._root_path)
-        self._trust_seen = _signature(self._trust_path)
-        self.trust = read_trust_list(self._trust_path, self.root, self._district)
-        remembered, self.remark = self._memory.read()
-        if self.trust.version < remembered.trust_version:
-            text = (
-                f"是第 {self.trust.version} 版，本屏已用过第 {remembered.trust_version} 版。请换上最新的 trust.dsse。"
-            )
-            raise OperatorFault(f"信任清单 {self._trust_path} {text}")
-        self.shelf = Shelf(floors=remembered.floors)
+        """Read root, trust list and folder. Without a list to believe the shelf is `untrusted`: nothing is shown, and
+        every look tries again."""
+        self.latest.open()
         self.reload(now)
 
+    def _establish(self) -> bool:
+        """Whether there is a trust list to begin with; if not, the shelf says so and the log what to do."""
+        self._trust_seen = self._trust_files()
+        try:
+            self.root = read_root(self._root_path)
+            trust = read_trust_list(self._trust_path, self.root, self._district)
+            remembered, remark = self._memory.read()
+            if trust.version < remembered.trust_version:
+                versions = f"是第 {trust.version} 版，本屏已用过第 {remembered.trust_version} 版"
+                raise OperatorFault(f"信任清单 {self._trust_path} {versions}。请换上最新的 trust.dsse。")
+        except LiuhenFault as fault:
+            if str(fault) != self.shelf.untrusted:
+                log.error(UNTRUSTED, fault, self._root_path, self._trust_path)  # noqa: TRY400 - it says it all
+            self.shelf = Shelf(untrusted=str(fault))
+            return False
+        self.trust, self.remark = trust, remark
+        self.shelf = Shelf(floors=remembered.floors)
+        return True
+
     def believed(self, wall: datetime) -> datetime:
-        """The wall clock, but never before the trust list was signed: a device without a battery wakes up in 1970."""
-        return max(wall, self.trust.issued_at)
+        """The wall clock, but never before anything shown or the trust list was signed, nor before the latest time that
+        this screen has seen: a device without a battery wakes up in 1970."""
+        signed = max((one.document.issued_at for one in self.shelf.shown.values()), default=BEFORE_ANY)
+        return max(wall, self.trust.issued_at, signed, self.latest.floor)
+
+    def observe(self, now: Instant) -> None:
+        """Look at the clock, every second; one that is behind is told on the pages."""
+        self.latest.observe(now)
+        self.shelf = replace(self.shelf, clock=self._clock_told())
+
+    def _clock_told(self) -> str:
+        return CLOCK_BEHIND.format(day_text(self.latest.floor)) if self.latest.is_behind else ""
 
     def reload(self, now: datetime) -> None:
         """Look at every file again; what is refused is logged and what was shown stays."""
+        if self.shelf.untrusted and not self._establish():
+            return
         self._reload_trust()
         before = set(self.shelf.refused)
         fresh = restock(
             self.shelf,
-            _files(self._folder),
+            _files(self.folder.path),
             trust=self.trust,
             now=self.believed(now),
             district=self._district,
@@ -94,7 +118,7 @@ class Feed:
             verify=self.content.path,
         )
         self._remember(fresh)
-        self.shelf = fresh
+        self.shelf = replace(fresh, clock=self._clock_told())
         for refusal in set(self.shelf.refused) - before:
             log.warning("disclosure %s refused, last good kept: %s", refusal.name, refusal.reason)
 
@@ -105,50 +129,18 @@ class Feed:
         except EnvironmentFault as fault:
             log.error("what was shown cannot be remembered: %s", fault)  # noqa: TRY400 - a traceback says no more
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Start the observer; `changed` is called on its thread and must only enqueue."""
-        self._observer, self._arrivals = Observer(), _Arrivals(changed)
-        self._observer.start()
-        self.check()
-
     def check(self) -> bool:
-        """Look after the observer and return whether something may have changed unseen.
+        """Look after the observer and return whether something may have changed unseen; raises `EnvironmentFault` when
+        the observer died."""
+        found = self.folder.check()
+        return self._trust_files() != self._trust_seen or found
 
-        Raises `EnvironmentFault` when the observer died: a screen that no longer hears of corrections must restart.
-        """
-        observer = self._observer
-        if observer is None:
-            return False
-        if not observer.is_alive():
-            raise EnvironmentFault(OBSERVER_DIED)
-        found = self._follow_folder(observer)
-        return _signature(self._trust_path) != self._trust_seen or found
-
-    def stop(self) -> None:
-        """End the observer."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
-
-    def _follow_folder(self, observer: BaseObserver) -> bool:
-        """A folder that is not there yet is no error; one that comes, or takes another's place, is watched."""
-        there = _inode(self._folder)
-        if there == self._watched:
-            if there is not None and not all(emitter.is_alive() for emitter in observer.emitters):
-                raise EnvironmentFault(OBSERVER_DIED)
-            return False
-        observer.unschedule_all()
-        if there is None:
-            log.warning("folder %s is gone, showing the last good documents", self._folder)
-        else:
-            observer.schedule(self._arrivals, str(self._folder), event_filter=[FileMovedEvent, FileClosedEvent])
-        self._watched = there
-        return True
+    def _trust_files(self) -> tuple[FileStamp | None, FileStamp | None]:
+        return file_stamp(self._root_path), file_stamp(self._trust_path)
 
     def _reload_trust(self) -> None:
-        seen = _signature(self._trust_path)
-        if seen == self._trust_seen:
+        seen = self._trust_files()
+        if seen == self._trust_seen or self.root is None:
             return
         self._trust_seen = seen
         try:
@@ -160,17 +152,6 @@ class Feed:
             self.trust = fresh
         elif fresh != self.trust:
             log.warning("trust list version %d is not newer than %d, kept", fresh.version, self.trust.version)
-
-
-class _Arrivals(FileSystemEventHandler):
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
-
-    def on_moved(self, event: FileSystemEvent) -> None:  # noqa: ARG002
-        self._changed()
-
-    def on_closed(self, event: FileSystemEvent) -> None:  # noqa: ARG002
-        self._changed()
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -185,19 +166,3 @@ def _files(folder: Path) -> dict[str, bytes]:
         except OSError as error:
             log.warning("cannot read %s: %s", path, error)
     return found
-
-
-def _inode(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

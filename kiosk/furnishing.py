@@ -3,9 +3,9 @@
 import logging
 
 from agent.clock import Clock
-from agent.errors import LiuhenFault
+from agent.errors import EnvironmentFault, LiuhenFault
 from agent.key_files import read_signer
-from kiosk.complaint_box import ComplaintBox, read_complaint_key
+from kiosk.complaint_box import ComplaintBox, ComplaintKeyFile
 from kiosk.config import KioskConfig
 from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
@@ -21,18 +21,21 @@ log = logging.getLogger(__name__)
 
 
 def furnish(config: KioskConfig, clock: Clock) -> Furniture:
-    """The furniture of a configured hall; raises `OperatorFault` for a wrong complaint key, `EnvironmentFault` when the
-    log cannot be written."""
+    """The furniture of a configured hall. What is damaged closes its own page or the log, never the screen."""
     outgoing = Outgoing(config.outgoing)
     staff = StaffDesk(config.state, outgoing)
     staff.open()
-    centre = read_complaint_key(config.complaint_key)
     return Furniture(
         config.hours,
         HeardFile(config.heard),
         ReceiptFolder(config.receipts).part,
         ContentStore(config.content),
-        ComplaintBox(config.state / COMPLAINTS, centre, outgoing),
+        ComplaintBox(
+            config.state / COMPLAINTS,
+            ComplaintKeyFile(config.complaint_key).read,
+            outgoing,
+            lambda: clock.read().monotonic_ns,
+        ),
         staff,
         _display_log(config, outgoing, clock),
     )
@@ -45,5 +48,8 @@ def _display_log(config: KioskConfig, outgoing: Outgoing, clock: Clock) -> Displ
         log.warning("what is shown is not logged: %s", fault)
         return None
     kept = DisplayLog(config.state / LOG_FOLDER, signer, outgoing)
-    kept.open(clock.read())
+    try:
+        kept.open(clock.read())
+    except (EnvironmentFault, OSError) as fault:
+        log.error("the display log cannot be opened, tried again: %s", fault)  # noqa: TRY400 - it says it all
     return kept

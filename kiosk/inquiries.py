@@ -42,7 +42,8 @@ def item_page(display: Display, asked: Asked) -> Answered:
 def proof_page(display: Display, asked: Asked) -> Answered:
     """What this screen shows and by whose word; how far the log of it has come."""
     feed, log = display.feed, display.hall.log
-    view = proof(feed.shelf, display.now(), feed.trust, feed.root_fingerprint, feed.remark)
+    remark = f"{feed.remark}{display.hall.complaints.remark}"
+    view = proof(feed.shelf, display.now(), feed.trust, feed.root_fingerprint, remark)
     head = None if log is None else log.head
     return Answered(
         display.page("verify.html", display.frame("verify", "核验", "/verify", asked.large), Pair(view, head))

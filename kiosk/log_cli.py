@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,8 @@ from agent.wire.trust import Role, TrustList
 from kiosk.beijing import minute_text
 from kiosk.config import read_config
 from kiosk.display_log import log_lines
-from kiosk.display_record import Answer, FindKey, Head, VerifiedLog, shown_at, verify_log
+from kiosk.display_record import FindKey, Head, VerifiedLog, verify_log
+from kiosk.display_spans import Jump, Shown, Span, jumps, shown_at
 
 FOLDER = "display-log"
 HEAD = re.compile(r"(\d+):([0-9a-f]{64})")
@@ -41,13 +43,19 @@ def verify(
 ) -> None:
     """逐条校验展示记录的签名与衔接；被改、缺失、截短的指出是哪一条 (verify the whole log)。"""
     log = _verified(config, head or [])
-    told = {"lines": log.head.number, "head": log.head.digest, "first": None, "last": None}
+    told: dict[str, Any] = {"lines": log.head.number, "head": log.head.digest, "first": None, "last": None}
+    jumped = [_jump(one) for one in jumps(log.lines)]
     if log.lines:
         told |= {"first": minute_text(log.lines[0].at), "last": minute_text(log.lines[-1].at)}
     if as_json:
-        out.print(json.dumps(told, ensure_ascii=False))
+        out.print(json.dumps({**told, "jumps": jumped}, ensure_ascii=False))
+        return
+    if not log.lines:
+        out.print("展示记录为空：一条也没有，不能证明展示过什么。请与中心收到的记录头核对（--head）。")
         return
     out.print(f"展示记录完整：{log.head.number} 条，{told['first']} 至 {told['last']}；记录头 {log.head.digest}")
+    for line in jumped:
+        out.print(f"  {line}")
 
 
 @app.command(epilog="示例：liuhen-kiosk log report --config kiosk.toml --at '2026-03-05 10:20' --window 3")
@@ -60,13 +68,16 @@ def report(
 ) -> None:
     """某时此屏展示了什么：页面、状态、公示文件及其版本、各窗口人员的证件编号 (what was shown then)。"""
     moment = _moment(at)
-    told = _told(shown_at(_verified(config, head or []), moment), window)
+    found = shown_at(_verified(config, head or []).lines, moment)
+    told = [_told(span, window) for span in found.spans] or [{"answer": _unknown(found)}]
+    shared = _shared(found)
     if as_json:
-        out.print(json.dumps(told, ensure_ascii=False))
+        out.print(json.dumps({**told[0], **shared, **({"各次": told} if len(told) > 1 else {})}, ensure_ascii=False))
         return
-    out.print(f"{minute_text(moment)}：{told.pop('answer')}")
-    for name, value in told.items():
-        out.print(f"  {name}：{'、'.join(value) if isinstance(value, list) else value}")
+    for one in told:
+        out.print(f"{minute_text(moment)}：{one.pop('answer')}")
+        _print(one)
+    _print(shared)
 
 
 def _verified(config: Path, heads: list[str]) -> VerifiedLog:
@@ -95,18 +106,19 @@ def screen_key(trust: TrustList, device: str) -> FindKey:
     return find
 
 
-def _told(answer: Answer, window: str) -> dict[str, Any]:
-    line = answer.shown
-    if line is None:
-        return {"answer": "本屏当时没有展示记录（未运行，或尚未画出页面）。"}
-    facts = line.facts
+def _print(told: Mapping[str, Any]) -> None:
+    for name, value in told.items():
+        out.print(f"  {name}：{'、'.join(value) if isinstance(value, list) else value}")
+
+
+def _told(span: Span, window: str) -> dict[str, Any]:
+    line, facts, pixels = span.line, span.line.facts, span.pixels
     windows = [f"{number} 号 {state} {certificate}".strip() for number, state, certificate in facts["windows"]
                if not window or number == window]  # fmt: skip
-    until = "（至今未变）" if answer.until is None else f"至 {minute_text(answer.until)}"
-    pixels = answer.pixels
+    after = "" if span.followed else "（最后一次画面确认，其后不明）"
     told = {
         "answer": f"展示 {facts['path']}，状态 {facts['state']}",
-        "时段": f"{minute_text(line.at)} {until}（{line.clock.chinese}）",
+        "时段": f"{minute_text(line.at)} 至 {minute_text(span.until)}{after}（{line.clock.chinese}）",
         "窗口": windows or ["此页没有该窗口" if window else "此页不列窗口"],
         "公示文件": list(facts["documents"]),
         "页面 SHA-256": facts["html"] or "（群众填写的页面，不留内容）",
@@ -115,6 +127,31 @@ def _told(answer: Answer, window: str) -> dict[str, Any]:
     if pixels is not None:
         told["像素核对"] = f"{minute_text(pixels.at)} {'与屏上一致' if pixels.facts['match'] else '与屏上不一致'}"
     return told
+
+
+def _unknown(found: Shown) -> str:
+    """Nobody knows: the screen was off, the browser painted nothing, or the log begins later."""
+    near = []
+    if found.before is not None:
+        near.append(f"此前最后一次在 {minute_text(found.before.until)}（第 {found.before.line.number} 条的页面）")
+    if found.after is not None:
+        near.append(f"此后第一次在 {minute_text(found.after.line.at)}（第 {found.after.line.number} 条）")
+    return f"不明：此刻没有画面确认。{'，'.join(near) or '整份记录中没有任何画面确认'}。"
+
+
+def _shared(found: Shown) -> dict[str, Any]:
+    """What belongs to all answers: the clock was set, so that one moment may stand for several, or for none."""
+    told: dict[str, Any] = {}
+    if len(found.spans) > 1:
+        told["说明"] = f"时钟曾被回拨，此刻出现 {len(found.spans)} 次，以上按记录先后列出"
+    if found.jumps:
+        told["时钟跳变"] = [_jump(one) for one in found.jumps]
+    return told
+
+
+def _jump(jump: Jump) -> str:
+    seconds = int(jump.by.total_seconds())
+    return f"第 {jump.number} 条之前时钟被{'前' if seconds > 0 else '回'}拨 {abs(seconds)} 秒"
 
 
 def _moment(text: str) -> datetime:

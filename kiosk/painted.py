@@ -9,6 +9,7 @@ from agent.wire.instant import Instant
 from kiosk.board import Board
 from kiosk.display_log import DisplayLog
 from kiosk.display_record import What
+from kiosk.display_spans import SILENCE_S
 from kiosk.page import Frame
 from kiosk.shelf import Shelf
 
@@ -48,7 +49,7 @@ class Painted:
     def __init__(self, log: DisplayLog | None, template: str) -> None:
         self._log, self._template = log, template
         self._rendered: OrderedDict[str, Surface] = OrderedDict()
-        self._at_ns: int | None = None
+        self._at: Instant | None = None
         self._matched: bool | None = None
         self.tag = ""
 
@@ -74,7 +75,7 @@ class Painted:
             return False
         if tag != self.tag:
             self._matched = None
-        self.tag, self._at_ns = tag, now.monotonic_ns
+        self.tag, self._at = tag, now
         if self._log is not None:
             self._log.shown(surface.facts(tag, self._template), now)
         return True
@@ -87,9 +88,26 @@ class Painted:
 
     def restarted(self, reason: str, now: Instant) -> None:
         """The guard started the browser again."""
+        self._ended(now)
         if self._log is not None:
             self._log.note(What.RESTARTED, {"reason": reason}, now)
 
+    def watch(self, now: Instant) -> None:
+        """Called every second: the log does not claim a page of which nothing was heard for `SILENCE_S`."""
+        age_ms = self.age_ms(now)
+        if age_ms is not None and age_ms > SILENCE_S * 1000:
+            self._ended(now)
+
+    def stopped(self, now: Instant) -> None:
+        """The server ends."""
+        self._ended(now)
+        if self._log is not None:
+            self._log.note(What.STOPPED, {}, now)
+
+    def _ended(self, now: Instant) -> None:
+        if self._log is not None and self._at is not None:
+            self._log.silent(self._at, now)
+
     def age_ms(self, now: Instant) -> int | None:
         """How long ago anything was painted, None for not yet."""
-        return None if self._at_ns is None else (now.monotonic_ns - self._at_ns) // 1_000_000
+        return None if self._at is None else (now.monotonic_ns - self._at.monotonic_ns) // 1_000_000

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.wire.disclosures import DisclosureKind
+from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, banners, current_documents, roster_of
 from kiosk.faces import Face, officers_faces
@@ -12,6 +12,7 @@ from kiosk.shelf import Shelf
 MAY = "持证有效：{} 的执法证件今日有效。"
 MAY_NOT = "{}：{}。您可以拒绝检查并拨打 {} 核实。"
 UNKNOWN = "人员资格清单中没有“{}”。请核对姓名或证件编号，或拨打 {} 核实。"
+ASKED_FOR = ENTRY_FIELDS[DisclosureKind.MATTER_STATUS]
 NO_MATTER = "没有受理编号 {}。请对照受理通知书核对，或咨询工作人员。"
 
 
@@ -56,7 +57,8 @@ def person_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryVie
 
 
 def matter_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:
-    """What became of the matter whose receipt has the number `asked`; names nobody (the plan 二（一）10)."""
+    """What became of the matter whose receipt has the number `asked`; names nobody (the plan 二（一）10): only the
+    fields that every status has, whatever else the office wrote into an entry."""
     known = current_documents(shelf.of(DisclosureKind.MATTER_STATUS), now)
     if not known:
         text = f"本屏尚未收到办件进度。请咨询工作人员，或拨打 {site.complaint_phone}。"
@@ -66,5 +68,5 @@ def matter_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryVie
     for one in known:
         for entry in one.document.entries:
             if str(entry["受理编号"]) == asked:
-                return QueryView(asked, (), (tuple((name, str(value)) for name, value in entry.items()),))
+                return QueryView(asked, (), (tuple((name, str(entry[name])) for name in ASKED_FOR),))
     return QueryView(asked, (Banner("warn", NO_MATTER.format(asked)),))

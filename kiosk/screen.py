@@ -1,36 +1,35 @@
 """`liuhen-kiosk screen`: keeps the board on the screen. Starts the browser, looks every second, starts it again.
 
 The server says when a page was last painted; `grim` grabs the corner of what the compositor really shows, and the stamp
-is read from it. Nothing here trusts that a process lives. The compositor (cage, sway, labwc) is started by systemd;
+is read from it. Nothing here trusts that a process lives. While the server does not answer, the screen shows a page of
+the keeper's own. The compositor (cage, sway, labwc) is started by systemd;
 this process runs inside it and ends the browser's whole process group when it restarts it.
 """
 
-import json
 import logging
 import os
 import shutil
 import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlencode
 
+from agent import durable
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
+from kiosk.away_page import FILE, away_page
 from kiosk.browser import PREFERENCES, command, environment, memory_of
-from kiosk.screen_guard import Limits, Seen, night_of, pause_s, restart_reason
+from kiosk.screen_guard import Limits, Seen, away_reason, night_of, pause_s, restart_reason
+from kiosk.screen_link import ServerLink
 from kiosk.stamp import Picture, picture_from_ppm, shows_stamp
 
 LOOK_S = 1.0
 MEMORY_EVERY = 30  # looks; reading it costs some milliseconds a process
 PIXELS_EVERY = 2  # looks; a grab of the corner takes some 20 ms here
 CORNER = (160, 110)  # CSS pixels of the top right corner: the stamp and as far as it wanders
-ASK_S = 2.0
 END_S = 3.0  # for the browser's own end, before it is killed
 
 log = logging.getLogger(__name__)
@@ -58,6 +57,9 @@ class ScreenKeeper:
     def __init__(self, screen: Screen, clock: Clock, base: Mapping[str, str]) -> None:
         self._screen, self._clock, self._base = screen, clock, base
         self._process: subprocess.Popen[bytes] | None = None
+        self._server, self._answered = ServerLink(screen.url), time.monotonic()
+        self._away = self._painted = False  # whether our own page is shown, and whether this browser painted the board
+        self._hall = self._phone = ""
         self._began = self._matched = 0.0
         self._memory = self._looks = self._failures = 0
         self._night: date = date.min
@@ -67,6 +69,7 @@ class ScreenKeeper:
 
     def run(self) -> None:
         """Keep the screen until `stopping`; the browser is ended last."""
+        self._away = self._server.ask() is None
         self._start()
         try:
             while not self.stopping:
@@ -78,14 +81,32 @@ class ScreenKeeper:
     def look(self) -> None:
         """Look once, and start the browser again where that is needed."""
         self._looks += 1
-        health = self._ask()
+        health = self._server.ask()
         if health is None:
-            return  # the server is away: its own guard starts it again, and the page says so meanwhile
+            self._without_server()
+            return
+        self._answered = time.monotonic()
+        self._hall, self._phone = str(health.get("hall", "")), str(health.get("phone", ""))
+        if self._away:
+            self._away = False
+            self._restart("server-back", painted=True)
         self._light(bool(health["open"]))
         seen = self._seen(health)
         reason = restart_reason(seen, self._screen.limits, self._clock.read().wall, self._night)
         if reason is not None:
             self._restart(reason, painted=seen.painted_s is not None)
+
+    def _without_server(self) -> None:
+        """The server's own guard starts it again. A page that was painted says so itself meanwhile, not for long."""
+        silent_s = time.monotonic() - self._answered
+        reason = away_reason(silent_s, alive=self._alive(), painted=self._painted, away=self._away)
+        if reason is not None:
+            self._away = True
+            self._light(True)
+            self._restart(reason, painted=reason != "exited")
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _seen(self, health: Mapping[str, object]) -> Seen:
         now = time.monotonic()
@@ -96,14 +117,13 @@ class ScreenKeeper:
         if self._screen.power is not None and not self._lit:
             age, self._matched = 0.0, now  # a dark display asks for no frames
         if age is not None:
-            self._failures = 0
+            self._failures, self._painted = 0, True
         if self._looks % MEMORY_EVERY == 0 and self._process is not None:
             self._memory = memory_of(self._process.pid)
         if age is not None and self._lit and self._looks % PIXELS_EVERY == 0:
             self._look_at_pixels(str(health["tag"]), now)
         unmatched = now - self._matched if self._screen.grab is not None and age is not None else 0.0
-        alive = self._process is not None and self._process.poll() is None
-        return Seen(running, age, unmatched, self._memory, alive)
+        return Seen(running, age, unmatched, self._memory, self._alive())
 
     def _look_at_pixels(self, tag: str, now: float) -> None:
         picture = self._corner()
@@ -113,7 +133,7 @@ class ScreenKeeper:
         match = shows_stamp(picture, tag, self._screen.scale)
         if match:
             self._matched = now
-        self._tell({"tag": tag, "match": "1" if match else "0"})
+        self._server.tell({"tag": tag, "match": "1" if match else "0"})
 
     def _corner(self) -> Picture | None:
         screen = self._screen
@@ -141,18 +161,16 @@ class ScreenKeeper:
         log.warning("the browser is started again: %s", reason)
         self.restarts.append(reason)
         self._failures = 0 if painted else self._failures + 1
-        self._tell({"restarted": reason})
+        self._server.tell({"restarted": reason})
         self._end()
         time.sleep(pause_s(self._failures))
         self._start()
 
     def _start(self) -> None:
         screen = self._screen
-        shutil.rmtree(screen.profile, ignore_errors=True)
-        preferences = screen.profile / "Default/Preferences"
-        preferences.parent.mkdir(parents=True, exist_ok=True)
-        preferences.write_bytes(PREFERENCES)
-        line = command(screen.browser, screen.url, screen.profile, screen.extra)
+        self._make_profile()
+        address = (screen.profile / FILE).absolute().as_uri() if self._away else screen.url
+        line = command(screen.browser, address, screen.profile, screen.extra)
         try:
             self._process = subprocess.Popen(
                 line,
@@ -166,7 +184,18 @@ class ScreenKeeper:
             text = f"无法启动浏览器 {line[0]}（{error.strerror}）。请安装 {screen.browser}，或改正 --browser。"
             raise EnvironmentFault(text) from error
         self._began = self._matched = time.monotonic()
+        self._painted = False
         self._memory, self._night = 0, night_of(self._clock.read().wall)
+
+    def _make_profile(self) -> None:
+        """A fresh one, and beside it our own page."""
+        profile = self._screen.profile
+        shutil.rmtree(profile, ignore_errors=True)
+        preferences = profile / "Default/Preferences"
+        with durable.disk_errors(profile):
+            preferences.parent.mkdir(parents=True, exist_ok=True)
+            preferences.write_bytes(PREFERENCES)
+            (profile / FILE).write_bytes(away_page(self._hall, self._phone))
 
     def _end(self) -> None:
         process, self._process = self._process, None
@@ -186,29 +215,6 @@ class ScreenKeeper:
             os.killpg(process.pid, signal.SIGKILL)  # what the browser left behind
         except ProcessLookupError:
             return
-
-    def _ask(self) -> Mapping[str, object] | None:
-        try:
-            with urllib.request.urlopen(f"{self._screen.url}healthz", timeout=ASK_S) as answer:  # noqa: S310 - loopback
-                return _health(answer.read(4096))
-        except (OSError, ValueError) as error:
-            log.info("the kiosk's server does not answer: %s", error)
-            return None
-
-    def _tell(self, said: Mapping[str, str]) -> None:
-        origin = {"Origin": self._screen.url.rstrip("/")}
-        address = f"{self._screen.url}looked"
-        request = urllib.request.Request(address, urlencode(said).encode(), origin)  # noqa: S310 - loopback
-        try:
-            with urllib.request.urlopen(request, timeout=ASK_S):  # noqa: S310 - loopback
-                return
-        except (OSError, urllib.error.HTTPError) as error:
-            log.info("the kiosk's server was not told: %s", error)
-
-
-def _health(content: bytes) -> Mapping[str, object] | None:
-    value = json.loads(content)
-    return value if isinstance(value, dict) and {"painted_ms", "tag", "open"} <= value.keys() else None
 
 
 def grim(base: Mapping[str, str]) -> Callable[[str], bytes]:

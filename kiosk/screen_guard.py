@@ -12,6 +12,7 @@ from agent.wire.instant import BEIJING
 PAINT_SILENCE_S = 9.0  # ours: pages tell every 4 s; with a look each second and a start of 2 s the board is back in 15
 UNMATCHED_S = 6.0  # ours: the stamp was not in the pixels for so long, though the page was painted
 START_S = 30.0  # ours: a slow card's first start of a browser
+AWAY_S = 15.0  # ours: a restart of the server takes less; longer, and nobody knows what the page still shows
 NIGHTLY = time(3, 30)  # nobody is in the hall; browsers leak (reference/kiosk.md 2.2: 24 MB a day)
 BACK_OFF_S = (0.0, 2.0, 5.0, 15.0, 30.0)  # between starts that failed one after the other
 
@@ -51,6 +52,16 @@ def restart_reason(seen: Seen, limits: Limits, now: datetime, started_on: date) 
     if seen.unmatched_s > limits.unmatched_s:
         return "foreign-surface"
     return "nightly" if night_of(now) > started_on else None
+
+
+def away_reason(silent_s: float, *, alive: bool, painted: bool, away: bool) -> str | None:
+    """Why our own page is to be shown now, `silent_s` after the server's last answer; None when what is there may stay:
+    a board that was `painted` and says itself that it waits, or our own page (`away`)."""
+    if not alive:
+        return "exited"
+    if away or (painted and silent_s <= AWAY_S):
+        return None
+    return "server-away"
 
 
 def night_of(now: datetime) -> date:

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.errors import SenderFault
+from agent.errors import LiuhenFault, SenderFault
 from agent.web.forms import read_form
 from agent.web.gate import Application, Gate
 from kiosk import views
 from kiosk.asked import Answered, Asked, NotThere
+from kiosk.board import Banner
 from kiosk.display import Display
 from kiosk.furniture import attached
 from kiosk.gate import MAX_BODY_BYTES, doorway
@@ -75,7 +76,10 @@ def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[
         Route("/events", _events(display)),
         *(Route(f"/static/{name}", _file(static[name], kind)) for name, kind in STATIC_TYPES.items()),
     ]
-    return Gate(Starlette(routes=routes, exception_handlers={404: _missing(display)}), doorway(hosts))
+    return Gate(
+        Starlette(routes=routes, exception_handlers={404: _missing(display), Exception: _failed(display)}),
+        doorway(hosts),
+    )
 
 
 def _page(display: Display, view: View, *, standing: bool = False) -> Endpoint:
@@ -89,6 +93,8 @@ def _page(display: Display, view: View, *, standing: bool = False) -> Endpoint:
             answered = shown(display, asked)
         except NotThere:
             return HTMLResponse(display.missing(asked.large), 404)
+        except LiuhenFault as fault:
+            return await _failed(display)(request, fault)
         return RedirectResponse(answered.go, 303) if answered.go else HTMLResponse(answered.html, answered.status)
 
     return endpoint
@@ -150,8 +156,9 @@ def _health(display: Display) -> Endpoint:
     async def endpoint(_: Request) -> Response:
         now = display.instant()
         age = display.painted.age_ms(now)
-        is_open = display.hall.hours.is_open(display.now())
-        return JSONResponse({"painted_ms": age, "tag": display.painted.tag, "open": is_open})
+        said = {"painted_ms": age, "tag": display.painted.tag, "open": display.hall.hours.is_open(display.now())}
+        place = {"hall": display.site.hall, "phone": display.site.complaint_phone}
+        return JSONResponse({**said, **place, "trusted": not display.feed.shelf.untrusted})
 
     return endpoint
 
@@ -174,6 +181,19 @@ def _content(display: Display) -> Endpoint:
 def _missing(display: Display) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def endpoint(_: Request, __: Exception) -> Response:
         return HTMLResponse(display.missing(), 404)
+
+    return endpoint
+
+
+def _failed(display: Display) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What could not be done, a disk that takes nothing or a fault of ours: a page that says so, and whom to call."""
+
+    async def endpoint(request: Request, error: Exception) -> Response:
+        log.error("%s failed: %s", request.url.path, error)
+        ask = f"请咨询工作人员，或拨打 {display.site.complaint_phone}。"
+        frame = display.frame("", "本屏暂时无法完成", "/failed")
+        view = Banner("warn", f"刚才的操作可能没有完成。{ask}")
+        return HTMLResponse(display.page("message.html", frame, view), 500)
 
     return endpoint
 

@@ -14,7 +14,6 @@ from agent.web.server import WebServer, announce, listen, up, web_server
 from kiosk.board import Site
 from kiosk.config import KioskConfig
 from kiosk.display import Display
-from kiosk.display_record import What
 from kiosk.feed import Feed
 from kiosk.furnishing import furnish
 from kiosk.page import Pages
@@ -38,6 +37,7 @@ def serve_kiosk(
     Raises `EnvironmentFault` when the port is taken or the feed's observer dies, other faults for a bad configuration.
     """
     feed = make_feed(config)
+    feed.observe(clock.read())
     feed.open(clock.read().wall)
     with contextlib.closing(listen(config.host, config.port, ADVICE)) as listener:
         asyncio.run(run(config, feed, clock, listener, lambda: announce(listener, tell, ready_file)))
@@ -56,7 +56,7 @@ async def run(
     hosts = own_hosts(*listener.getsockname()[:2])
     server = web_server(application(display, _texts("static", STATIC_TYPES), hosts))
     wake, loop = asyncio.Event(), asyncio.get_running_loop()
-    feed.watch(lambda: _enqueue(loop, wake))
+    feed.folder.watch(lambda: _enqueue(loop, wake))
     serving = await up(server, listener)
     try:
         ready()
@@ -65,9 +65,8 @@ async def run(
         server.should_exit = True
         display.close()
         await serving
-        if display.hall.log is not None:
-            display.hall.log.note(What.STOPPED, {}, clock.read())
-        feed.stop()
+        display.painted.stopped(clock.read())
+        feed.folder.stop()
 
 
 def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:
@@ -75,7 +74,10 @@ def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:
     place = (config.district, config.device, config.hall, config.audience)
     site = Site(*place, config.complaint_phone, config.window)
     templates = {it.name: it.read_text(encoding="utf-8") for it in (HERE / "templates").iterdir() if it.is_file()}
-    display = Display(site, Pages(templates), feed, clock, furnish(config, clock))
+    hall = furnish(config, clock)
+    if hall.log is not None and hall.log.ended is not None:
+        feed.latest.note(hall.log.ended)
+    display = Display(site, Pages(templates), feed, clock, hall)
     display.refresh()
     return display
 
@@ -91,16 +93,19 @@ async def _attend(server: WebServer, feed: Feed, display: Display, clock: Clock,
             ticks = 0
             wake.clear()
             feed.reload(clock.read().wall)
-        display.refresh()
         look_after(display)
 
 
 def look_after(display: Display) -> None:
-    """Hand over complaints whose ten minutes are past, tell the log's head; a full disk ends no display."""
+    """Every second: look at the clock and what it ends, hand over complaints whose ten minutes are past, see that the
+    browser paints, tell the log's head; a full disk ends no display."""
+    display.feed.observe(display.instant())
+    display.refresh()
     try:
         display.hall.complaints.release(display.now())
     except EnvironmentFault as fault:
         log.error("complaints wait: %s", fault)  # noqa: TRY400 - a traceback says no more
+    display.painted.watch(display.instant())
     if display.hall.log is not None:
         display.hall.log.tell(display.condition.state.value, display.instant())
 

@@ -1,7 +1,7 @@
 """What this screen may show: the documents that passed every rule, and why the others did not. Pure."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -62,13 +62,17 @@ class Refusal:
 @dataclass(frozen=True)
 class Shelf:
     """`shown` and `newest` by name `kind.id`; `newest` outlives a document whose signer was revoked, so that an older
-    version cannot slip into its place; `floors` is what outlives even the process."""
+    version cannot slip into its place; `floors` is what outlives even the process. `untrusted` says why nothing at all
+    can be verified here, and so nothing is shown; empty for a screen with its trust list. `clock` is one line for its
+    pages when this screen's clock is known to be wrong, else empty."""
 
     trust_version: int = 0
     shown: Mapping[str, Shown] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
     newest: Mapping[str, Disclosure] = field(default_factory=dict)
     floors: Mapping[str, Floor] = field(default_factory=dict)
+    untrusted: str = ""
+    clock: str = ""
 
     def of(self, *kinds: DisclosureKind) -> list[Shown]:
         """The documents of these kinds, in the order of `kinds`, then by id."""
@@ -80,7 +84,7 @@ class Shelf:
 
     def fingerprint(self, now: datetime) -> str:
         """Changes whenever a page made of this shelf could look different; 16 hex characters."""
-        digest = hashlib.sha256(f"{self.trust_version}".encode())
+        digest = hashlib.sha256(f"{self.trust_version}{self.untrusted}{self.clock}".encode())
         for name, one in sorted(self.shown.items()):
             digest.update(f"{name} {one.envelope_digest} {one.phase(now)}\n".encode())
         for refusal in self.refused:
@@ -126,6 +130,7 @@ def restock(
         else:
             shown[name], newest[name] = admitted, admitted.document
             floors[name] = floor_of(admitted.document)
+    refused += _missing(floors, {*shown, *files, *(refusal.name for refusal in refused)})
     return Shelf(trust.version, shown, tuple({refusal.name: refusal for refusal in refused}.values()), newest, floors)
 
 
@@ -149,6 +154,12 @@ def _admit(
         raise SenderFault(f"文件名 {name} 与其中的公示文件 {'.'.join(document.key)} 不符，已拒绝。")
     payload_digest = hashlib.sha256(opened.payload).hexdigest()
     return Shown(name, document, envelope, opened, payload_digest, hashlib.sha256(envelope).hexdigest())
+
+
+def _missing(floors: Mapping[str, Floor], known: Iterable[str]) -> list[Refusal]:
+    """Documents that this screen has shown and that nobody withdrew: somebody took their files away."""
+    gone = sorted(name for name in floors.keys() - set(known) if not floors[name].withdrawn)
+    return [Refusal(name, f"本屏展示过第 {floors[name].version} 版，文件已不在，等待重新收到。") for name in gone]
 
 
 def _still_trusted(shelf: Shelf, trust: TrustList, now: datetime) -> tuple[dict[str, Shown], list[Refusal]]:

@@ -1,8 +1,9 @@
 """Who may switch a window, and what was switched: `staff.json` (digests of cards and PINs) and `windows.json`.
 
-Wrong PINs make everybody wait, longer with each one, across restarts of the browser but not of the kiosk process.
+Wrong PINs make their window wait, longer with each one, also over a restart (`pin_waits.py`); the other windows do not.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Sequence
@@ -10,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import durable
-from agent.duty.enrolment import SALT_BYTES, card_digest, is_pin, pin_record, waiting_s
+from agent.duty.enrolment import SALT_BYTES, card_digest, is_pin, pin_record
 from agent.duty.windows import WindowState
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
 from agent.wire.hall_facts import FactKind, HallFact
 from agent.wire.instant import Instant
 from kiosk.outgoing import Outgoing
+from kiosk.pin_waits import WaitsFile
 from kiosk.switches import Switch, encode_switches, parse_switches
 
 STAFF, WINDOWS = "staff.json", "windows.json"
-NANOSECONDS = 1_000_000_000
 
 log = logging.getLogger(__name__)
 
@@ -41,32 +42,35 @@ class StaffDesk:
 
     def __init__(self, state: Path, outgoing: Outgoing) -> None:
         self._staff, self._windows = state / STAFF, state / WINDOWS
-        self._outgoing = outgoing
-        self._wrong, self._wait_until_ns = 0, 0
+        self._outgoing, self._waits = outgoing, WaitsFile(state)
         self.switches: dict[str, Switch] = {}
 
     def open(self) -> None:
-        """Read what was switched before; a damaged file is put aside."""
+        """Read what was switched before and who waits; a damaged file is put aside."""
+        self._waits.open()
         try:
             self.switches = parse_switches(self._windows.read_bytes())
         except FileNotFoundError:
             self.switches = {}
+        except OSError as error:
+            log.error("%s cannot be read, no window is switched: %s", self._windows, error)  # noqa: TRY400
         except SenderFault as fault:
-            kept = durable.move(self._windows, self._windows.with_name(f"{WINDOWS}.damaged"))
-            log.warning("%s is damaged, kept as %s: %s", self._windows, kept.name, fault)
+            log.warning("%s is damaged, kept as %s.damaged: %s", self._windows, WINDOWS, fault)
+            with contextlib.suppress(EnvironmentFault):  # a disk that refuses: it is damaged again at the next start
+                durable.move(self._windows, self._windows.with_name(f"{WINDOWS}.damaged"))
 
     def believe(self, window: str, secret: str, now: Instant) -> Member:
         """The member whose PIN or card `secret` is and who may switch `window`; raises `SenderFault`."""
-        wait_s = (self._wait_until_ns - now.monotonic_ns) // NANOSECONDS
+        wait_s = self._waits.left_s(window, now)
         if wait_s > 0:
-            raise SenderFault(f"输入有误的次数较多，请 {wait_s + 1} 秒后再试。")
-        for member in self.members():
-            digest = card_digest(member.certificate, secret)
-            if window in member.windows and (digest == member.card or is_pin(secret, member.pin)):
-                self._wrong = 0
+            raise SenderFault(f"本窗口输入有误的次数较多，请 {wait_s} 秒后再试。")
+        allowed = [member for member in self.members() if window in member.windows]
+        for member in allowed:
+            if card_digest(member.certificate, secret) == member.card or is_pin(secret, member.pin):
+                self._waits.right(window)
                 return member
-        self._wrong += 1
-        self._wait_until_ns = now.monotonic_ns + waiting_s(self._wrong) * NANOSECONDS
+        if allowed:  # no count for a window that nobody may switch: any text can be sent as one
+            self._waits.wrong(window, now)
         raise SenderFault("PIN 或工作卡不对，或无权切换这个窗口。请重新输入。")
 
     def switch(self, window: str, state: WindowState, member: Member, cover: str, now: Instant) -> None:

@@ -4,7 +4,7 @@ emergency > invalid > expired > offline > closed > normal (reference/kiosk.md 3.
 and none shows what was not verified.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from kiosk.shelf import Phase, Shelf
 EMERGENCY_LIFE = timedelta(hours=24)  # reference/kiosk.md 3.3: an emergency never outlives a day unrenewed
 LINK_SILENCE = timedelta(hours=1)  # ours: the agent writes every ten minutes while it hears the centre
 FULL_OFFLINE = timedelta(days=30)  # the order's figure; info-beamer goes blank after 7
+UNTRUSTED = "本屏用于核验公示内容的信任清单缺失、已损坏或不适用，无法核验，因此不展示任何公示内容。恢复后将自动展示。"
 URGENT = ("级别", "紧急")  # the field and its word that make a notice an emergency
 
 
@@ -57,11 +58,12 @@ class Condition:
     title: str = ""
     text: str = ""
     banner: Banner | None = None
+    alone: bool = False  # nothing else can be shown, whatever the state's own reach
 
     @property
     def reach(self) -> Reach:
         """What the state takes the place of."""
-        return REACH[self.state]
+        return Reach.EVERYTHING if self.alone else REACH[self.state]
 
 
 def state_of(holding: frozenset[HallState]) -> HallState:
@@ -95,8 +97,20 @@ def emergencies(shelf: Shelf, now: datetime) -> list[tuple[str, str]]:
 
 
 def condition(shelf: Shelf, now: datetime, site: Site, hours: Hours, heard: datetime | None) -> Condition:
-    """The screen's state and its words."""
+    """The screen's state and its words; a clock that is wrong is told in every state but an emergency."""
+    found = _condition(shelf, now, site, hours, heard)
+    if not shelf.clock or found.state is HallState.EMERGENCY:
+        return found
+    if found.text:
+        return replace(found, text=f"{found.text}{shelf.clock}")
+    quiet = "" if found.banner is None else f"{found.banner.text}。"
+    return replace(found, banner=Banner("warn", f"{quiet}{shelf.clock}"))
+
+
+def _condition(shelf: Shelf, now: datetime, site: Site, hours: Hours, heard: datetime | None) -> Condition:
     ask = f"请咨询工作人员，或拨打 {site.complaint_phone}。"
+    if shelf.untrusted:
+        return Condition(HallState.INVALID, "公示内容校验未通过", f"{UNTRUSTED}{ask}", alone=True)
     states = holding(shelf, now, hours, heard)
     match state_of(states):
         case HallState.EMERGENCY:

@@ -10,7 +10,7 @@ from kiosk.states import Reach
 
 def board_page(display: Display, asked: Asked) -> Answered:
     """The window board, or what the hall's state puts in its place; pinned to a window where the screen is."""
-    if display.condition.reach is Reach.BOARD:
+    if display.condition.reach is not Reach.NOTHING:
         return _state(display, asked)
     if display.site.window:
         return _one_window(display, asked, display.site.window, "/board")

@@ -1,4 +1,4 @@
-"""Our web server behind TLS, telling the application whose certificate the client showed: ASGI has no word for it."""
+"""Our web server behind TLS, where a client may show a certificate, and chores between its requests."""
 
 import asyncio
 import socket
@@ -8,20 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.web.server import PatientConnection, web_server
-
-PEER = "peer_certificate"  # in the ASGI scope's `state`: DER, or None
-
-
-class PeerProtocol(PatientConnection):
-    """Tells the application whose certificate the client showed."""
-
-    def connection_made(self, transport: Any) -> None:
-        """As the parent."""
-        super().connection_made(transport)
-        secured = transport.get_extra_info("ssl_object")
-        shown = None if secured is None else secured.getpeercert(True)
-        self.app_state = {**self.app_state, PEER: shown}
+from agent.web.server import web_server
 
 
 @dataclass(frozen=True)
@@ -35,11 +22,7 @@ class ServerIdentity:
 
 def run_app(app: Any, sock: socket.socket, identity: ServerIdentity, beside: "Beside | None" = None) -> None:
     """Serve the ASGI application on a bound socket until SIGTERM or Ctrl-C; `beside` is done between requests."""
-    server = web_server(app)
-    server.config.load()
-    server.config.http_protocol_class = PeerProtocol
-    server.config.ssl = server_context(identity)
-    asyncio.run(_serve(server.serve([sock]), beside))
+    asyncio.run(_serve(web_server(app, server_context(identity)).serve([sock]), beside))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ class Presence(StrEnum):
     """The configuration asks for none."""
 
 
+NO_SOUND = (Presence.MISSING, Presence.SYNTHETIC, Presence.UNWANTED)
+
+
 @dataclass(frozen=True)
 class Board:
     """What the board says against itself; False also where it says nothing. `clock_lost`: its battery-backed clock is
@@ -161,6 +164,8 @@ def _camera(seen: Observed) -> Verdict:
 
 
 def _microphone(seen: Observed) -> Verdict:
+    if seen.camera is Presence.UNWANTED and seen.microphone in NO_SOUND:
+        return Level.FAIL, "不录画面，也没有声音可录：什么也录不下来。请检查配置 [capture] camera 与 audio。"
     return {
         Presence.THERE: (Level.PASS, "麦克风在。"),
         Presence.MISSING: (Level.ATTENTION, "找不到麦克风，将只录画面。请检查声卡与配置 [capture] audio。"),

@@ -1,17 +1,18 @@
 """The web server under our three pages. The only file that knows uvicorn.
 
-A few silent connections must not shut anybody out: one that has sent no whole head is closed after `HEAD_S`, one
-that asks for nothing makes way for a new one, and no address has more than its share.
+A few slow connections must not shut anybody out: one whose head or body does not become whole in time is closed, one
+that has not asked anything whole makes way for a new one, and no address has more than its share.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -19,22 +20,25 @@ from agent import durable
 from agent.errors import EnvironmentFault
 
 GRACE_S = 2  # an open film gets this long at the end
-HEAD_S = 5.0  # ours; a browser sends its head in one packet
+# Seconds for what the other side still owes. Ours: a browser sends its head in one packet, and no form or request of
+# ours is larger than 64 KiB.
+PATIENCE: Mapping[Any, float] = {h11.IDLE: 5.0, h11.SEND_BODY: 20.0}
 PEER = "peer"  # in the scope's state: the certificate (DER) that the other side has shown
 MAX_CONNECTIONS = 32  # ours; a browser opens six at once
 PER_ADDRESS = 16  # ours
 
 
 class PatientConnection(H11Protocol):
-    """A connection that knows whether anything is asked on it."""
+    """A connection that knows whether a whole request stands on it."""
 
     since: float = 0.0
-    _head_due: asyncio.TimerHandle | None = None
+    _awaited: Any = None
+    _due: asyncio.TimerHandle | None = None
 
     @property
-    def idle(self) -> bool:
-        """Whether no request is being answered on it."""
-        return self.cycle is None or self.cycle.response_complete
+    def owed(self) -> bool:
+        """Whether it is the other side's turn: no request stands whole on it."""
+        return self.conn.their_state in PATIENCE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """It counts from now on; others make way for it."""
@@ -45,7 +49,7 @@ class PatientConnection(H11Protocol):
         shown = transport.get_extra_info("ssl_object")
         if shown is not None:
             self.app_state = {**self.app_state, PEER: shown.getpeercert(binary_form=True)}
-        self._await_head()
+        self._await_more()
         others = [it for it in self.connections if isinstance(it, PatientConnection) and it is not self]
         same = [it for it in others if it.client and self.client and it.client[0] == self.client[0]]
         if len(same) >= PER_ADDRESS:
@@ -54,12 +58,9 @@ class PatientConnection(H11Protocol):
             self._make_way(others)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: a head is whole, or is still waited for."""
+        """Bytes came: a head or a body is whole, or is still waited for."""
         super().data_received(data)
-        if self.idle:
-            self._await_head()
-        else:
-            self._stop_waiting()
+        self._await_more()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
@@ -68,20 +69,26 @@ class PatientConnection(H11Protocol):
 
     def _make_way(self, others: "list[PatientConnection]") -> None:
         """The one that is silent for the longest goes; when all of them are being answered, this one."""
-        silent = [it for it in others if it.idle]
+        silent = [it for it in others if it.owed]
         gone = min(silent, key=lambda it: it.since, default=self)
         self.connections.discard(gone)
         gone.transport.abort()
 
-    def _await_head(self) -> None:
-        if self._head_due is None:
+    def _await_more(self) -> None:
+        """The time for a head or a body counts from when it was first waited for, whatever drips in."""
+        part = self.conn.their_state
+        if part is self._awaited:
+            return
+        self._stop_waiting()
+        self._awaited = part
+        if part in PATIENCE:
             self.since = self.loop.time()
-            self._head_due = self.loop.call_later(HEAD_S, self.transport.abort)
+            self._due = self.loop.call_later(PATIENCE[part], self.transport.abort)
 
     def _stop_waiting(self) -> None:
-        if self._head_due is not None:
-            self._head_due.cancel()
-            self._head_due = None
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
 
 
 class WebServer(uvicorn.Server):

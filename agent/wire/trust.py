@@ -28,6 +28,7 @@ P256_INFO = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200"
 """How the SubjectPublicKeyInfo of every uncompressed P-256 key begins (RFC 5480, section 2.1.1); the point follows."""
 POINT_BYTES = 65
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+UNKNOWN_KEY = "unknown-key"  # the code of a refusal: nobody on the list has that key
 
 
 class Role(StrEnum):
@@ -113,7 +114,7 @@ class TrustList:
     def listed(self, key: KeyId) -> Credential:
         """The credential named `key`, whatever its dates; raises `SenderFault` when unknown."""
         if key not in self.credentials:
-            raise SenderFault(f"签名密钥 {key[:16]}… 不在信任清单第 {self.version} 版中，已拒绝。")
+            raise SenderFault(f"签名密钥 {key[:16]}… 不在信任清单第 {self.version} 版中，已拒绝。", UNKNOWN_KEY)
         return self.credentials[key]
 
     def encode(self) -> bytes:

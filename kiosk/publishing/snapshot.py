@@ -4,6 +4,7 @@ So a preview and a portal cannot differ from what a hall shows: it is the same p
 documents. What only works in a hall (complaints, search, staff) leads to a page that says so.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from agent import durable
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, OperatorFault
 
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 START_S, PAGE_S, STOP_S = 30.0, 10.0, 10.0  # ours
 MAX_PAGES = 5000  # ours
 FIRST = "/board"
@@ -95,21 +97,33 @@ def _kiosk(config: Path) -> Iterator[str]:
             process.terminate()
             _, errors = process.communicate(timeout=STOP_S)
             raise EnvironmentFault(f"预览用的公示屏没有启动：{errors.strip()[-200:]}")
-        yield line.split()[1].rstrip("/")
+        base = line.split()[1].rstrip("/")
+        _check_trusted(base)
+        yield base
     finally:
         process.terminate()
         process.communicate(timeout=STOP_S)
 
 
+def _check_trusted(base: str) -> None:
+    """A kiosk that can verify nothing serves a page that says so, and that is no preview."""
+    try:
+        with OPENER.open(f"{base}/healthz", timeout=PAGE_S) as answer:
+            trusted = json.loads(answer.read())["trusted"]
+    except (OSError, ValueError, KeyError) as error:
+        raise EnvironmentFault(f"预览用的公示屏没有回答（{error}）。请重试。") from error
+    if not trusted:
+        raise OperatorFault("信任清单或根证书无法采信，不能预览，也不能导出。请换上本区最新的 root.pem 与 trust.dsse。")
+
+
 def _crawl(base: str) -> dict[str, tuple[str, bytes]]:
     waiting, found = [FIRST], dict[str, tuple[str, bytes]]()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while waiting and len(found) < MAX_PAGES:
         path = waiting.pop()
         if path in found or ONLY_IN_HALL.match(path):
             continue
         try:
-            with opener.open(base + path, timeout=PAGE_S) as answer:
+            with OPENER.open(base + path, timeout=PAGE_S) as answer:
                 found[path] = answer.headers.get_content_type(), answer.read()
         except urllib.error.HTTPError as error:
             error.close()

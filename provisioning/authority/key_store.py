@@ -35,6 +35,8 @@ class KeyStore:
         `EnvironmentFault` when a token does not answer."""
         match self._place(name):
             case KeyFile(path):
+                if not path.exists():
+                    raise OperatorFault(f"{path} 不在。请带回移走的密钥，或从备份恢复。")
                 return read_private_key(path)
             case TokenKey() as place:
                 from provisioning.authority.token_key import open_token_key  # an extra

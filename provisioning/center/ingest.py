@@ -14,7 +14,7 @@ from agent.wire.receipts import RECEIPT_TYPE, Receipt, TreePoint
 from agent.wire.signing import Signer
 from agent.wire.topics import HINT, STATE, parse_device_topic
 from agent.wire.tree_head import TREE_HEAD_TYPE, TreeHead
-from agent.wire.trust import TrustList
+from agent.wire.trust import UNKNOWN_KEY, TrustList
 from agent.wire.witness import WITNESS_TYPE
 from provisioning.center.event_log import EventLog, Leaf
 from provisioning.center.intake import (
@@ -33,6 +33,7 @@ from provisioning.center.intake import (
     open_status,
     topic_device,
 )
+from provisioning.center.list_change import follow_list, subjects
 from provisioning.center.receipt_desk import ReceiptDesk
 from provisioning.center.shard import WHOLE, Shard
 from provisioning.center.store import Ledger, Store
@@ -82,6 +83,7 @@ class Ingest:
         """Make the log of accepted events where the store has none yet."""
         with self.store.transaction() as ledger:
             EventLog(ledger.rows, self.receiver).begin()
+            follow_list(ledger.rows, self.trust)
 
     def take(self, messages: Sequence[tuple[str, bytes]], now: datetime, now_ms: int) -> None:
         """Store a group of (topic, payload) in one transaction; when this returns they may be acknowledged.
@@ -150,6 +152,8 @@ class Ingest:
         for device in self._refused:
             self.desk.owe(device, 0, now_ms)
         states, self._refused, self._states = tuple(self._states.items()), set(), {}
+        with self.store.transaction() as ledger:
+            follow_list(ledger.rows, trust)
         self.take(states, now, now_ms)
 
     def _keep_state(self, topic: str, payload: bytes) -> None:
@@ -198,7 +202,9 @@ class Ingest:
         except SenderFault:
             log.warning("message on a foreign topic ignored: %s", fault)
             return []
-        _note(ledger, device, Alarm(AlarmKind.REFUSED, 0, "", str(fault)), now)
+        unlisted = fault.code == UNKNOWN_KEY and device not in subjects(self.trust)
+        kind = AlarmKind.UNLISTED if unlisted else AlarmKind.REFUSED
+        _note(ledger, device, Alarm(kind, 0, "", str(fault)), now)
         return [device]
 
     def _receipt(

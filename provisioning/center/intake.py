@@ -48,6 +48,7 @@ class AlarmKind(StrEnum):
     FORK = "fork"
     BROKEN_CHAIN = "broken-chain"
     REFUSED = "refused"
+    UNLISTED = "unlisted"  # sent before the list that names its key was here, or by a stranger
     HINT = "hint"
 
 

@@ -112,6 +112,10 @@ class Rows:
         if not self._connection.execute(changed).rowcount:
             self._connection.execute(insert(TABLES[table]).values(**key, **values))
 
+    def drop(self, table: str, where: Row) -> None:
+        """Remove the rows of `table` with these values."""
+        self._connection.execute(delete(TABLES[table]).where(*_equal(TABLES[table], where)))
+
 
 class Ledger:
     """The database inside one transaction."""
@@ -156,8 +160,8 @@ class Ledger:
         for device, decision in decisions.items():
             for number in decision.adopt:
                 _adopt(self._connection, device, number)
-            for number in decision.discard:
-                _unpark(self._connection, device, number)
+            for number in (*decision.adopt, *decision.discard):
+                self.rows.drop("parked", {"device": device, "devseq": number})
             _many(self._connection, insert(_loss), loss_rows(device, decision.losses, now))
         _many(self._connection, MOVE_HEAD, [moved_head(*each, now) for each in decisions.items()])
 
@@ -331,11 +335,6 @@ def _equal(table: Table, where: Row) -> list[Any]:
 def _adopt(connection: Connection, device: DeviceId, number: int) -> None:
     row = select(_parked).where(_parked.c.device == device, _parked.c.devseq == number)
     connection.execute(insert(_event).from_select(_parked.columns.keys(), row))
-    _unpark(connection, device, number)
-
-
-def _unpark(connection: Connection, device: DeviceId, number: int) -> None:
-    connection.execute(delete(_parked).where(_parked.c.device == device, _parked.c.devseq == number))
 
 
 def _of(connection: Connection, table: Table, columns: Iterable[str], devices: Iterable[DeviceId]) -> Iterator[Row]:

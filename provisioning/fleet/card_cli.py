@@ -14,7 +14,7 @@ from agent.wire.enrolment import MAX_REPLY_BYTES, MAX_REQUEST_BYTES, parse_reply
 from agent.wire.identifiers import device_id
 from agent.wire.signing import load_pem_certificates
 from provisioning.authority.authority import open_authority, waiting
-from provisioning.cli_frame import tell
+from provisioning.cli_frame import err, tell
 from provisioning.fleet.card_files import CardOrder
 from provisioning.fleet.card_target import open_target
 from provisioning.fleet.enrolment import Desk, enrolment_desk
@@ -105,6 +105,7 @@ def cable(
             said.append(desk.answer(request, now()))
             return said[-1]
 
+        err.print(f"等待设备从 {line} 申请，最多 {CABLE_WAIT_S / 60:.0f} 分钟；Ctrl-C 结束。")
         confirmed = serve(open_line, answer, CABLE_WAIT_S, MAX_REQUEST_BYTES)
     parse_reply(said[-1])  # a refusal ends this command as it ends the device's
     state, late = "已保存" if confirmed else "没有确认；若它没有入网，再运行一次即可", waiting(source)

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent import durable
 from agent.clock import Clock
+from agent.web.server import PEER
 from agent.wire.enrolment import MAX_REQUEST_BYTES
 from provisioning.authority.authority import Authority, read_file
 from provisioning.authority.session import ISSUING
@@ -15,7 +16,7 @@ from provisioning.fleet.enrolment import Desk, enrolment_desk
 from provisioning.fleet.est import respond
 from provisioning.fleet.est_messages import Answered, Asked
 from provisioning.fleet.identity_files import nearly_over_at, write_identity
-from provisioning.web_server import PEER, Beside, ServerIdentity, run_app
+from provisioning.web_server import Beside, ServerIdentity, run_app
 
 FOLDER, NAME, SUBJECT = "enrolment-server", "server", "enrolment-1"
 NO_CONTENT = 204
@@ -84,6 +85,8 @@ async def _body(receive: Any) -> bytes | None:
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += bytes(message.get("body", b""))
         if len(body) > MAX_REQUEST_BYTES:
             return None

@@ -37,6 +37,7 @@ from provisioning.fleet.medium import Scanned
 from provisioning.fleet.states import CHINESE, State
 
 REPORT_AGE = timedelta(days=2)  # ours: a report is handed over on the day it was made
+CLOCKS_APART = timedelta(minutes=10)  # ours: a device's clock and the bench's
 ORDER_LIFE = timedelta(days=14)  # ours
 ACCEPTABLE = (State.ENROLLED, State.ACCEPTED, State.ASSIGNED)
 
@@ -70,6 +71,8 @@ def read_report(at: Bench, device: str, data: bytes, now: datetime) -> Acceptanc
     report = parse_report(_by_device(at, device, data, REPORT_TYPE))
     if (report.device, report.hardware.lower()) != (device, held.hardware.lower()):
         raise SenderFault(f"报告写的是 {report.device}（{report.hardware}），不是登记的 {device}，已拒绝。")
+    if held.state is State.ENROLLED and report.made_at < held.changed_at - CLOCKS_APART:
+        raise SenderFault(f"报告写于 {device} 入网或修好之前，已拒绝。请在设备上重做 liuhen-agent acceptance。")
     if not now - REPORT_AGE <= report.made_at <= now + REPORT_AGE:
         raise SenderFault(f"报告写于 {report.made_at:%Y-%m-%d %H:%M}，与现在相差两天以上，已拒绝。请重做验收。")
     return report

@@ -18,6 +18,7 @@ from provisioning.authority.register import BROKER_ROLE, CANARY_ROLE, LOGIN_ROLE
 from provisioning.center.broker_folder import behind
 from provisioning.cli_frame import read_given, tell
 from provisioning.fleet import life
+from provisioning.fleet.bench_keys import key_files
 from provisioning.fleet.erasure import RESIDUAL, Erasure
 from provisioning.fleet.inventory_cli import AuthorityDir, By, Json, now, operator
 from provisioning.fleet.medium import scan
@@ -168,7 +169,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """检查工作台：程序、密钥与证书、信任清单、吊销列表、审计记录；有问题即以 5 结束 (look over the bench)."""
-    found = [*_programs(), *_authority_state(authority, broker)]
+    found = [*_programs(), *_authority_state(authority, broker), *key_files(authority)]
     lines = [f"{'[正常]' if good else '[问题]'}  {text}" for good, text in found]
     facts = {"items": [{"good": good, "text": text} for good, text in found]}
     tell("\n".join(lines), facts, as_json=as_json)

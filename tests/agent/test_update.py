@@ -136,6 +136,31 @@ def test_threat_usb_attack_a_forged_altered_or_older_release_is_refused(
     assert in_use(place) == "5.0"
 
 
+def test_threat_usb_attack_a_release_older_than_what_the_card_installed_is_refused(
+    config: AgentConfig, authority: TestAuthority, tmp_path: Path
+) -> None:
+    place = tmp_path / "opt"
+    carded = place / "releases" / "0.10.1"
+    carded.mkdir(parents=True)
+    (carded / "VERSION").write_text("0.10.1")
+    (place / "current").symlink_to("releases/0.10.1")
+    installer = SimulatedInstaller(place)
+    with pytest.raises(SenderFault, match="旧"):
+        take(config, bundle(authority, tmp_path / "older", "0.9.9", 7), installer, place)
+    assert in_use(place) == "0.10.1"
+    assert take(config, bundle(authority, tmp_path / "newer", "0.11.0", 1), installer, place).new
+
+
+def test_a_first_release_that_does_not_start_is_not_said_to_be_taken_back(
+    config: AgentConfig, authority: TestAuthority, tmp_path: Path
+) -> None:
+    place = tmp_path / "opt"
+    place.mkdir()
+    done = take(config, bundle(authority, tmp_path / "b1", "1.0", 1), SimulatedInstaller(place, stillborn="1.0"), place)
+    assert (done.new, done.failed, done.version) == (False, True, "1.0")
+    assert "没有可换回" in done.why
+
+
 def test_power_lost_anywhere_leaves_a_whole_release_in_use(
     config: AgentConfig, authority: TestAuthority, place: Path, tmp_path: Path
 ) -> None:
@@ -164,7 +189,7 @@ def test_power_lost_in_a_trial_of_what_does_not_start_goes_back(
     cut_in_trial(config, bundle(authority, tmp_path / "b2", "2.0", 2), place)
     assert in_use(place) == "2.0"
     assert settle(place, SimulatedInstaller(place, stillborn="2.0")) == Taken(
-        "1.0", new=False, why="新版不能启动，已换回原来的版本"
+        "1.0", new=False, why="新版不能启动，已换回原来的版本", failed=True
     )
     assert in_use(place) == "1.0"
     assert settle(place, SimulatedInstaller(place)) is None

@@ -17,7 +17,7 @@ import pytest
 from kiosk.display_log import log_lines
 from tests.kiosk.bench import Bench, sample
 from tests.kiosk.running import RunningKiosk, until
-from tests.support.headless_screen import GRIM, SWAY, WIDTH, HeadlessScreen
+from tests.support.headless_screen import GRIM, HEIGHT, SWAY, WIDTH, HeadlessScreen
 
 BACK_S = 15.0  # the order's figure, on a quiet machine; a busy one is given FACTOR times as long
 FACTOR = 3
@@ -117,6 +117,20 @@ def test_a_dead_or_hung_renderer_is_replaced(wall: Wall, sign: signal.Signals) -
     if wall.browser == "chromium" or sign == signal.SIGSTOP:  # cog replaces a dead one by itself
         assert wall.reasons()[0] in ("not-painting", "foreign-surface")
     assert not set(victims) & set(wall.renderers())
+
+
+def blue(wall: Wall) -> float:
+    """The share of the screen that has the colour of the keeper's own page."""
+    words = [*wall.screen.user, "grim", "-t", "ppm", "-"]
+    done = subprocess.run(words, env=wall.screen.environment, capture_output=True, timeout=30, check=False)
+    pixels = done.stdout[-3 * WIDTH * HEIGHT :]
+    return pixels.count(bytes.fromhex("0b3f86")) / (WIDTH * HEIGHT)
+
+
+def test_a_server_that_is_gone_leaves_a_page_of_the_keepers_own_and_no_browsers_error(wall: Wall) -> None:
+    assert blue(wall) < 0.5
+    wall.kiosk.stop()
+    until(lambda: blue(wall) > 0.7)
 
 
 def test_a_foreign_window_over_the_board_is_not_left_there(wall: Wall) -> None:

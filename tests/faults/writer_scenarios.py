@@ -4,7 +4,7 @@ under it, the centre's store, and the complaint box of a kiosk."""
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 from agent import durable
@@ -18,7 +18,7 @@ from agent.wire.complaints import Complaint, open_complaint
 from agent.wire.device_events import event_hash
 from agent.wire.hall_facts import FACT_SUFFIX, parse_fact
 from agent.wire.identifiers import DeviceId
-from kiosk.complaint_box import RECONSIDER, ComplaintBox
+from kiosk.complaint_box import RECONSIDER, RECONSIDER_NS, ComplaintBox
 from kiosk.outgoing import Outgoing
 from provisioning.authority.authority import Authority
 from provisioning.center.ingest import Ingest
@@ -118,7 +118,9 @@ def _complaint(number: int) -> Complaint:
 
 
 def _box(bench: Path) -> ComplaintBox:
-    return ComplaintBox(bench / "state" / "complaints", CENTRE.public_key(), Outgoing(bench / "state" / "outgoing"))
+    """Each look at its clock is ten minutes after the one before."""
+    outgoing, passed_ns = Outgoing(bench / "state" / "outgoing"), count(0, RECONSIDER_NS).__next__
+    return ComplaintBox(bench / "state" / "complaints", CENTRE.public_key, outgoing, passed_ns)
 
 
 def _complain(bench: Path, promise: Promise, rounds: int) -> None:

@@ -16,7 +16,9 @@ from agent.adapters.hall_folder import HallFolder
 from agent.adapters.state_lock import hold
 from agent.loop import IDLE_S
 from agent.settings import KIOSK_LISTEN
+from kiosk.away_page import FILE
 from kiosk.browser import policy
+from kiosk.cli import PROFILE
 
 HERE = Path(firmware_hooks.__file__).parent
 ROOT = HERE.parent
@@ -96,6 +98,9 @@ def test_wrong_configuration_is_not_tried_for_ever_and_a_fault_is():
         assert (unit(name)["Restart"], unit(name)["RestartPreventExitStatus"]) == (["always"], ["2"])
         assert int(unit(name)["StartLimitBurst"][0]) > 1
     assert unit("agent")["StartLimitAction"] == ["reboot"]
+    for name in ("kiosk", "screen"):  # never given up: starts that far apart do not reach the limit
+        seconds = [int(unit(name)[key][0].rstrip("s")) for key in ("StartLimitIntervalSec", "RestartSec")]
+        assert seconds[0] < seconds[1] * int(unit(name)["StartLimitBurst"][0])
 
 
 def test_units_start_commands_that_are_installed():
@@ -157,7 +162,7 @@ def test_screen_is_the_keeper_in_a_compositor_that_shows_one_window_and_knows_no
 
 def test_policy_that_is_placed_is_the_one_that_the_kiosk_prints():
     placed = json.loads((HERE / "chromium/liuhen-kiosk.json").read_text("utf-8"))
-    assert placed == json.loads(policy(f"http://{KIOSK_LISTEN}/"))
+    assert placed == json.loads(policy(f"http://{KIOSK_LISTEN}/", PROFILE / FILE))
 
 
 def test_screen_may_leave_what_is_to_be_sent_whatever_umask_the_agent_has(tmp_path):

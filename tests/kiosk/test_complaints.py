@@ -8,9 +8,11 @@ import pytest
 from agent.errors import SenderFault
 from agent.wire.complaints import Complaint, check_complaint, held_complaint, hold_complaint, open_complaint
 from agent.wire.hall_facts import FactKind, parse_fact
+from agent.wire.instant import TimeState
 from kiosk.complaining import code_bytes, code_text
 from kiosk.complaint_box import MOST_WAITING, RECONSIDER
 from kiosk.forms import complain_page, complaint_page
+from kiosk.inquiries import proof_page
 from kiosk.serving import look_after
 from tests.kiosk.bench import NOW, Bench, sample
 from tests.kiosk.hall import Hall
@@ -181,3 +183,46 @@ def test_limits_hold_and_every_byte_of_the_held_copy_counts() -> None:
     ):
         with pytest.raises(SenderFault):
             check_complaint(wrong)
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_a_clock_that_is_set_neither_keeps_a_complaint_nor_shortens_its_ten_minutes(hall: Hall, days: int) -> None:
+    """Bites with the wall clock: two days back and nothing goes out, and the box takes no more."""
+    look_after(hall.display)
+    for _ in range(MOST_WAITING):
+        filed(hall)
+    hall.clock.set_wrong(days)
+    hall.clock.step(TEN_MINUTES - 1)
+    look_after(hall.display)
+    assert hall.outgoing() == []
+    hall.clock.step(1)
+    look_after(hall.display)
+    assert len(hall.outgoing()) == MOST_WAITING
+    filed(hall)
+
+
+def test_a_complaint_of_before_a_restart_waits_ten_minutes_at_most_whatever_the_clock_says(
+    bench: Bench, tmp_path: Path
+) -> None:
+    ahead = Hall(tmp_path, bench)
+    ahead.clock.state = TimeState.UNSET
+    ahead.clock.set_wrong(3)
+    filed(ahead)
+    later = Hall(tmp_path, bench)
+    look_after(later.display)
+    assert later.outgoing() == []
+    later.clock.step(TEN_MINUTES)
+    look_after(later.display)
+    assert len(later.outgoing()) == 1
+
+
+def test_a_damaged_complaint_is_put_aside_told_and_not_counted_among_those_that_wait(hall: Hall) -> None:
+    for _ in range(MOST_WAITING):
+        filed(hall)
+    folder = hall.config.state / "complaints"
+    [path, *_] = sorted(folder.glob("*.json"))
+    path.write_bytes(b"{")
+    filed(hall)
+    assert (folder / f"{path.name}.damaged").read_bytes() == b"{"
+    assert "有 1 件投诉在本屏存储中损坏" in hall.page(proof_page)
+    assert len(list(folder.glob("*.json"))) == MOST_WAITING

@@ -1,5 +1,6 @@
 """Files of disclosures at the screen: nothing that is not, byte for byte, what two people signed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,5 +42,18 @@ def test_a_file_altered_after_it_was_verified_is_not_given_out(tmp_path: Path) -
     (tmp_path / PHOTO.sha256).write_bytes(b"a photo")
     assert store.read(PHOTO) == b"a photo"
     (tmp_path / PHOTO.sha256).write_bytes(b"A PHOTO")
+    with pytest.raises(SenderFault):
+        store.path(PHOTO)
+
+
+def test_a_file_rewritten_in_its_place_with_its_old_times_is_not_given_out(tmp_path: Path) -> None:
+    """Bites when a file counts as verified by size and time of change alone: both can be set back by its writer."""
+    store, place = ContentStore(tmp_path), tmp_path / PHOTO.sha256
+    place.write_bytes(b"a photo")
+    assert store.path(PHOTO) == place
+    before = place.stat()
+    place.write_bytes(b"A PHOTO")
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (place.stat().st_mtime_ns, place.stat().st_size) == (before.st_mtime_ns, before.st_size)
     with pytest.raises(SenderFault):
         store.path(PHOTO)

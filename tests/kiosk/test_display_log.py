@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
 from agent.wire.instant import BEIJING, Instant, TimeState
 from kiosk.display_log import DisplayLog, log_files, log_lines
-from kiosk.display_record import FindKey, Head, What, shown_at, verify_log
+from kiosk.display_record import FindKey, Head, What, verify_log
+from kiosk.display_spans import BEAT_EVERY_S, shown_at, spans
 from kiosk.log_cli import app, screen_key
 from kiosk.outgoing import Outgoing
-from tests.kiosk.bench import NOW, Bench
+from kiosk.serving import look_after
+from kiosk.views import board_page
+from tests.kiosk.bench import NOW, Bench, sample
+from tests.kiosk.hall import Hall
 
-MINUTE = dt.timedelta(minutes=1)
+MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +37,8 @@ def find(bench: Bench) -> FindKey:
     return screen_key(bench.trust(), "KSK-0001")
 
 
-def at(minutes: int) -> Instant:
-    return Instant(NOW + minutes * MINUTE, minutes * 60 * 10**9, "boot-1", TimeState.NTP, 5)
+def at(minutes: int, boot: str = "boot-1") -> Instant:
+    return Instant(NOW + minutes * MINUTE, minutes * 60 * 10**9, boot, TimeState.NTP, 5)
 
 
 def page(tag: str, state: str = "normal") -> dict[str, Any]:
@@ -57,7 +62,7 @@ def lines(folder: Path) -> list[bytes]:
 
 def test_a_whole_log_is_verified_and_unchanged_pages_make_no_lines(bench: Bench, find: FindKey, tmp_path: Path) -> None:
     log = write(tmp_path, bench)
-    log.shown(page("tag-5"), at(99))
+    log.shown(page("tag-5"), at(52))
     found = verify_log(lines(tmp_path), find, [Head(3, verify_log(lines(tmp_path)[:3], find).head.digest), log.head])
     assert found.head == log.head == Head(7, log.head.digest)
     assert [line.what for line in found.lines] == [What.STARTED, *[What.SHOWN] * 6]
@@ -157,20 +162,101 @@ def test_the_chain_goes_on_over_the_end_of_a_file(bench: Bench, find: FindKey, t
     assert verify_log(lines(tmp_path), find).head == log.head
 
 
+def shown(folder: Path, find: FindKey, moment: dt.datetime) -> list[tuple[str, dt.timedelta, bool]]:
+    """Tag, minutes after `NOW` of the end, and whether another page followed, of every page at `moment`."""
+    found = shown_at(verify_log(lines(folder), find).lines, moment)
+    return [(one.line.facts["tag"], one.until - NOW, one.followed) for one in found.spans]
+
+
+def kept(log: DisplayLog, tag: str, first: int, last: int, boot: str = "boot-1") -> None:
+    """The browser says every minute that `tag` is still painted."""
+    for minute in range(first, last + 1):
+        log.shown(page(tag), at(minute, boot))
+
+
 def test_what_was_shown_at_a_moment(bench: Bench, find: FindKey, tmp_path: Path) -> None:
-    log = write(tmp_path, bench, 3)
-    log.note(What.PIXELS, {"match": True, "tag": "tag-2"}, at(22))
+    log = write(tmp_path, bench, 0)
+    kept(log, "tag-0", 1, 11)
+    kept(log, "tag-1", 12, 21)
+    log.note(What.PIXELS, {"match": True, "tag": "tag-1"}, at(21))
+    kept(log, "tag-2", 22, 30)
+    log.silent(at(30), at(31))
     log.note(What.STOPPED, {}, at(40))
-    found = verify_log(lines(tmp_path), find)
-    answer = shown_at(found, NOW + 15 * MINUTE)
-    assert answer.shown is not None
-    assert (answer.shown.facts["tag"], answer.until) == ("tag-1", NOW + 21 * MINUTE)
-    last = shown_at(found, NOW + 30 * MINUTE)
-    assert last.shown is not None
-    assert last.pixels is not None
-    assert (last.shown.facts["tag"], last.pixels.facts["match"]) == ("tag-2", True)
-    assert shown_at(found, NOW + 41 * MINUTE).shown is None
-    assert shown_at(found, NOW).shown is None
+    assert shown(tmp_path, find, NOW + 15 * MINUTE) == [("tag-1", 22 * MINUTE, True)]
+    assert shown(tmp_path, find, NOW + 30 * MINUTE) == [("tag-2", 30 * MINUTE, False)]
+    assert shown(tmp_path, find, NOW + 31 * MINUTE) == []
+    assert shown(tmp_path, find, NOW) == []
+    looked = shown_at(verify_log(lines(tmp_path), find).lines, NOW + 15 * MINUTE).spans[0].pixels
+    assert looked is not None
+    assert looked.facts["match"]
+
+
+def test_a_power_cut_or_a_killed_server_leaves_no_claim_after_the_last_beat(
+    bench: Bench, find: FindKey, tmp_path: Path
+) -> None:
+    """Bites when a page counts as shown until the next line: the screen was dark for hours."""
+    kept(write(tmp_path, bench, 0), "tag-0", 1, 13)
+    log = DisplayLog(tmp_path / "display-log", bench.kiosk.signer, Outgoing(tmp_path / "outgoing"))
+    log.open(at(300, "boot-2"))
+    kept(log, "tag-0", 301, 310, "boot-2")
+    assert shown(tmp_path, find, NOW + 10 * MINUTE) == [("tag-0", 11 * MINUTE, False)]
+    assert shown(tmp_path, find, NOW + 200 * MINUTE) == []
+    assert shown(tmp_path, find, NOW + 303 * MINUTE) == [("tag-0", 306 * MINUTE, False)]
+    assert BEAT_EVERY_S <= 300  # so much is lost at most
+
+
+def test_a_dead_browser_under_a_living_server_shows_nothing(bench: Bench, find: FindKey, tmp_path: Path) -> None:
+    hall = Hall(tmp_path, bench)
+    hall.put(sample("window-board"))
+    painted = hall.display.painted
+
+    def paint(seconds: int) -> None:
+        for _ in range(seconds // 4):
+            hall.page(board_page)
+            assert painted.acknowledged(painted.newest[0], hall.clock.step(4))
+            look_after(hall.display)
+
+    paint(60)
+    for _ in range(600):  # the renderer died
+        hall.clock.step(1)
+        look_after(hall.display)
+    paint(60)
+    painted.stopped(hall.clock.read())
+    found = list(spans(verify_log(log_lines(hall.config.state / "display-log"), find).lines))
+    assert [(one.line.at - NOW, one.until - NOW) for one in found] == [
+        (4 * SECOND, 60 * SECOND), (664 * SECOND, 720 * SECOND),
+    ]  # fmt: skip
+
+
+def test_a_clock_that_was_set_back_gives_both_answers_and_tells_the_jump(
+    bench: Bench, find: FindKey, tmp_path: Path
+) -> None:
+    config = bench.kiosk_folder(tmp_path)
+    log = DisplayLog(tmp_path / "kiosk-state/display-log", bench.kiosk.signer, Outgoing(tmp_path / "outgoing"))
+    log.open(at(0))
+    kept(log, "tag-0", 1, 30)
+    for minute in range(31, 60):  # set back by half an hour
+        log.shown(page("tag-1"), replace(at(minute), wall=NOW + (minute - 30) * MINUTE))
+    moment = (NOW + 10 * MINUTE).astimezone(BEIJING)
+    asked = ["report", "--config", str(config), "--at", f"{moment:%Y-%m-%d %H:%M}"]
+    told = CliRunner().invoke(app, asked).output
+    assert "时钟曾被回拨，此刻出现 2 次" in told
+    assert "第 8 条之前时钟被回拨 1800 秒" in told
+    value = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
+    assert [one["记录"] for one in value["各次"]] == ["第 2 条", "第 8 条"]
+    assert "回拨 1800 秒" in CliRunner().invoke(app, ["verify", "--config", str(config)]).output
+
+
+def test_an_empty_log_is_told_to_be_empty_and_an_unknown_moment_to_be_unknown(bench: Bench, tmp_path: Path) -> None:
+    config = bench.kiosk_folder(tmp_path)
+    (tmp_path / "kiosk-state/display-log").mkdir(parents=True)
+    told = CliRunner().invoke(app, ["verify", "--config", str(config)])
+    assert "展示记录为空" in told.output
+    assert "完整" not in told.output
+    write(tmp_path / "kiosk-state", bench, 1)
+    moment = (NOW + 100 * MINUTE).astimezone(BEIJING)
+    asked = ["report", "--config", str(config), "--at", f"{moment:%Y-%m-%d %H:%M}"]
+    assert "不明：此刻没有画面确认。此前最后一次在" in CliRunner().invoke(app, asked).output
 
 
 def test_heads_go_out_hourly_and_with_every_change_of_state(bench: Bench, tmp_path: Path) -> None:
@@ -198,7 +284,7 @@ def test_a_full_disk_loses_a_line_and_never_the_chain(bench: Bench, find: FindKe
 def test_what_did_window_3_show_at_10_20(bench: Bench, tmp_path: Path) -> None:
     config = bench.kiosk_folder(tmp_path)
     write(tmp_path / "kiosk-state", bench)
-    moment = (NOW + 15 * MINUTE).astimezone(BEIJING)
+    moment = (NOW + 11 * MINUTE).astimezone(BEIJING)
     asked = ["report", "--config", str(config), "--at", f"{moment:%Y-%m-%d %H:%M}", "--window", "3"]
     told = CliRunner().invoke(app, asked)
     assert told.exit_code == 0, told.output

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import durable
 from kiosk.gate import POLICY
 from tests.kiosk.bench import Bench, sample
 from tests.kiosk.running import DEADLINE_S, RunningKiosk, until
@@ -105,14 +106,14 @@ from agent.command import run_command
 from kiosk import feed, serving
 from kiosk.config import read_config
 
-class DyingFeed(feed.Feed):
+class DyingFolder(feed.WatchedFolder):
     def watch(self, changed):
         super().watch(changed)
         victim = next(iter(self._observer.emitters)) if sys.argv[2] == "emitter" else self._observer
         victim.stop()
         victim.join()
 
-serving.Feed = DyingFeed
+feed.WatchedFolder = DyingFolder
 say = lambda line: print(line, flush=True)
 run_command(lambda: serving.serve_kiosk(read_config(Path(sys.argv[1])), system_clock(), say))
 """
@@ -139,14 +140,62 @@ def test_a_folder_taken_away_under_a_running_screen_is_survived(bench: Bench, tm
         until(lambda: "由子一顶岗" in kiosk.page())
 
 
-def test_a_start_without_trust_or_with_a_foreign_one_is_explained(bench: Bench, tmp_path: Path) -> None:
+DAMAGED = {
+    "trust.dsse": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "root.pem": lambda path: path.write_bytes(b"-----BEGIN CERTIFICATE-----"),
+    "missing trust.dsse": lambda path: path.unlink(),
+    "missing root.pem": lambda path: path.unlink(),
+    "foreign trust.dsse": lambda path: path.write_bytes(Bench().sealed_trust()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_or_missing_trust_list_is_a_page_that_says_so_and_heals_by_itself(
+    bench: Bench, tmp_path: Path, damage: str
+) -> None:
+    config, path = bench.kiosk_folder(tmp_path), tmp_path / damage.split()[-1]
+    good = path.read_bytes()
+    DAMAGED[damage](path)
+    with RunningKiosk(config) as kiosk:
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        for address in (*PAGES, "complain", "staff", "search", "code?c=anything"):
+            status, headers, html = kiosk.get(address)
+            assert (status, headers["content-security-policy"]) == (200, POLICY)
+            assert "信任清单缺失、已损坏" in html
+            assert "0000-0000000" in html
+            assert "丁四" not in html
+        assert kiosk.get("healthz")[0] == 200
+        durable.write_bytes(path, good)
+        until(lambda: "丁四" in kiosk.page())
+        assert "信任清单缺失" not in kiosk.page()
+        code, errors = kiosk.stop()
+    assert code == 0
+    assert "nothing is shown until the trust list is mended" in errors
+    assert str(path) in errors
+    assert "Traceback" not in errors
+
+
+def test_a_wrong_line_in_the_configuration_is_explained(bench: Bench, tmp_path: Path) -> None:
     config = bench.kiosk_folder(tmp_path)
-    (tmp_path / "trust.dsse").write_bytes(Bench().sealed_trust())
-    assert "根密钥" in refused_start(config, 3)
-    (tmp_path / "trust.dsse").unlink()
-    assert "信任清单" in refused_start(config, 2)
     config.write_text(config.read_text() + 'colour = "red"\n')
     assert "colour" in refused_start(config, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN PUBLIC KEY-----", None])
+def test_a_damaged_complaint_key_closes_the_form_alone_until_it_is_mended(
+    bench: Bench, tmp_path: Path, content: bytes | None
+) -> None:
+    config, path = bench.kiosk_folder(tmp_path), tmp_path / "complaint.pub"
+    good = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with RunningKiosk(config) as kiosk:
+        kiosk.put(BOARD, bench.sealed(sample("window-board")))
+        until(lambda: "丁四" in kiosk.page())
+        assert "暂不受理投诉，请拨打 0000-0000000" in kiosk.page("complain")
+        path.write_bytes(good)
+        assert "您要反映什么" in kiosk.page("complain")
 
 
 def test_a_taken_port_is_explained(bench: Bench, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from agent import durable
 from agent.clock import system_clock
-from agent.errors import OperatorFault
 from agent.wire.disclosures import Disclosure
 from kiosk.asked import Asked
 from kiosk.config import read_config
@@ -16,6 +15,8 @@ from kiosk.feed import Feed
 from kiosk.inquiries import proof_page
 from kiosk.memory import FILE
 from kiosk.serving import make_display, make_feed
+from kiosk.states import HallState
+from kiosk.views import board_page
 from tests.kiosk.bench import NOW, Bench, sample
 
 
@@ -58,6 +59,32 @@ def test_a_document_rolled_back_while_the_kiosk_was_off_is_refused_and_named(scr
     assert versions(screen.start()) == [3]
 
 
+def test_a_board_taken_away_while_the_kiosk_was_off_is_missed_and_no_empty_hall_is_shown(screen: Screen) -> None:
+    screen.put(sample("window-board", 3))
+    screen.put(sample("notice"))
+    screen.start()
+    path = screen.config.disclosed / "window-board.hall-1.dsse"
+    board = path.read_bytes()
+    path.unlink()
+    feed = screen.start()
+    display = make_display(screen.config, feed, system_clock())
+    assert display.condition.state is HallState.INVALID
+    assert "本屏展示过第 3 版，文件已不在" in proof_page(display, Asked()).html
+    path.write_bytes(board)
+    feed.reload(NOW)
+    display.refresh()
+    assert display.condition.state is HallState.NORMAL
+    assert feed.shelf.refused == ()
+
+
+def test_a_withdrawn_board_that_is_gone_is_missed_by_nobody(screen: Screen) -> None:
+    board = sample("window-board", 3)
+    screen.put(replace(board, version=4, withdrawn="示例撤回", entries=()))
+    screen.start()
+    (screen.config.disclosed / "window-board.hall-1.dsse").unlink()
+    assert screen.start().shelf.refused == ()
+
+
 def test_a_withdrawn_document_does_not_come_back_with_a_restart(screen: Screen) -> None:
     board = sample("window-board", 3)
     screen.put(replace(board, version=4, withdrawn="示例撤回", entries=()))
@@ -91,8 +118,12 @@ def test_an_older_trust_list_does_not_bring_revoked_signers_back(screen: Screen)
     trust.write_bytes(screen.bench.sealed_trust(2, screen.bench.editor))
     screen.start()
     trust.write_bytes(old)
-    with pytest.raises(OperatorFault, match=r"trust\.dsse 是第 1 版，本屏已用过第 2 版"):
-        screen.start()
+    screen.put(sample("window-board", 3))
+    feed = screen.start()
+    assert "trust.dsse 是第 1 版，本屏已用过第 2 版" in feed.shelf.untrusted
+    assert versions(feed) == []
+    display = make_display(screen.config, feed, system_clock())
+    assert "信任清单缺失、已损坏或不适用" in board_page(display, Asked()).html
 
 
 def test_a_disk_that_takes_nothing_does_not_end_the_display(screen: Screen, caplog: pytest.LogCaptureFixture) -> None:

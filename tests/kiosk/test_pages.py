@@ -76,9 +76,12 @@ def test_an_item_nobody_published_is_not_there(hall: Hall) -> None:
 
 def test_a_matter_is_found_by_its_number_alone_and_names_nobody(hall: Hall) -> None:
     assert "尚未收到办件进度" in hall.page(matter_page)
-    entry = {"受理编号": "SL-2026-0001", "事项名称": "户外广告", "办理状态": "审核中", "更新日期": "2026-11-20"}
+    entry = {"受理编号": "SL-2026-0001", "事项名称": "户外广告", "办理状态": "审核中", "更新日期": "2026-11-20",
+             "申请人": "王某某", "备注": "补正两次"}  # fmt: skip
     hall.put(replace(sample("notice"), kind=DisclosureKind.MATTER_STATUS, disclosure_id="matters", entries=(entry,)))
     assert "审核中" in hall.page(matter_page, c="SL-2026-0001")
+    assert "王某某" not in hall.page(matter_page, c="SL-2026-0001")
+    assert "补正" not in hall.page(matter_page, c="SL-2026-0001")
     assert "没有受理编号" in hall.page(matter_page, c="SL-2026")
     assert "审核中" not in hall.page(matter_page)
 

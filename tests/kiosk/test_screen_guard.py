@@ -97,4 +97,4 @@ def test_the_browser_fits_the_machine_and_the_policy_lets_nothing_but_our_pages(
     line = command("chromium", "http://127.0.0.1:8480/", Path("/run/p"))
     assert "--kiosk" in line
     assert not any("remote-debugging" in word for word in line)
-    assert b'"URLBlocklist": [\n  "*"\n ]' in policy("http://127.0.0.1:8480/")
+    assert b'"URLBlocklist": [\n  "*"\n ]' in policy("http://127.0.0.1:8480/", Path("/run/p/away.html"))

@@ -57,6 +57,51 @@ def test_guessing_takes_longer_each_time_and_the_right_pin_waits_too(hall: Hall)
     assert "已切换" in hall.post(staff_page, **AWAY).html
 
 
+def guess(hall: Hall, window: str) -> None:
+    for _ in range(FREE_TRIES):
+        hall.post(staff_page, **{**AWAY, "window": window, "secret": "000000"})
+
+
+def again(hall: Hall) -> None:
+    """Another process in the same folder."""
+    hall.display = make_display(hall.config, hall.feed, hall.clock)
+
+
+def test_guessing_at_one_window_does_not_lock_another(hall: Hall) -> None:
+    hall.display.hall.staff.enrol("示例-000001", ["01"], "", "135791")
+    guess(hall, "01")
+    assert "秒后再试" in hall.post(staff_page, **{**AWAY, "window": "01", "secret": "135791"}).html
+    assert "已切换" in hall.post(staff_page, **AWAY).html
+
+
+def test_a_restart_does_not_end_the_wait_and_a_clock_does_not_either(hall: Hall) -> None:
+    guess(hall, "03")
+    hall.clock.step(10)
+    hall.clock.set_wrong(3)
+    again(hall)
+    assert "请 20 秒后再试" in hall.post(staff_page, **AWAY).html
+    hall.clock.step(21)
+    assert "已切换" in hall.post(staff_page, **AWAY).html
+
+
+def test_another_boot_begins_the_wait_anew(hall: Hall) -> None:
+    guess(hall, "03")
+    hall.clock.step(25)
+    hall.clock.boot = "0b00000000000002"
+    again(hall)
+    assert "请 30 秒后再试" in hall.post(staff_page, **AWAY).html
+    hall.clock.step(31)
+    assert "已切换" in hall.post(staff_page, **AWAY).html
+    again(hall)
+    assert "PIN 或工作卡不对" in hall.post(staff_page, **{**AWAY, "secret": "000000"}).html
+
+
+def test_windows_that_nobody_may_switch_fill_no_disk(hall: Hall) -> None:
+    for number in range(50):
+        hall.post(staff_page, **{**AWAY, "window": f"w{number}"})
+    assert not (hall.config.state / "waits.json").exists()
+
+
 def test_a_stand_in_must_be_on_the_personnel_list(hall: Hall) -> None:
     cover = {**AWAY, "state": "顶岗", "cover": "示例-999999"}
     assert "不在人员资格清单中" in hall.post(staff_page, **cover).html

@@ -285,3 +285,29 @@ def test_a_head_that_is_carried_away_is_told_to_programs_too(authority: Authorit
     told = json.loads(said.stdout)
     assert (told["rows"] > 0, len(told["head"])) == (True, 64)
     assert types(authority, "audit", "verify", "--head", tmp_path / "head.dsse").returncode == 0
+
+
+FILES = ("archive.key", "archive.pub", "audit.key", "complaint.key", "complaint.pub", "inventory.db", "issuing.key",
+         "issuing.pem", "root.key", "root.pem", "trust.dsse")  # fmt: skip
+CARRIED_AWAY = {"archive.key", "archive.pub", "complaint.key", "complaint.pub", "root.key", "trust.dsse"}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("content", [None, b"", b"\x00\xff garbage"])
+def test_whatever_is_lost_or_spoilt_at_the_bench_the_doctor_says_which_file_and_what_to_do(
+    authority: Authority, name: str, content: bytes | None
+) -> None:
+    place = authority.folder / name
+    place.unlink()
+    if content is not None:
+        place.write_bytes(content)
+        place.chmod(0o600)
+    told = types(authority, "doctor")
+    whole = told.stdout + told.stderr
+    assert "Traceback" not in whole
+    healed = name == "trust.dsse" or (content is None and name in CARRIED_AWAY)
+    assert (told.returncode == 0) is healed, whole
+    if not healed:
+        bad = next(line for line in whole.splitlines() if "[问题]" in line or line.startswith("错误"))
+        assert "备份" in bad or "重新" in bad
+        assert name.partition(".")[0] in bad or "机构" in bad

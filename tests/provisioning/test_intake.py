@@ -428,9 +428,31 @@ def test_a_device_that_came_up_before_the_list_that_names_it_is_online_under_tha
     birth = sealed_status(load_signer(center.district.device(c), "evidence"), c, 1)
     center.take(birth, state_topic(c))
     assert not center.row(c).online
+    assert center.alarms() == [(c, "unlisted", 0)]
     center.ingest.renew_trust(center.trust, NOW, 0)
     assert center.row(c).online
+    assert center.alarms() == []
     assert not center.ingest._states
+    center.store.close()
+
+
+def test_a_stranger_in_a_known_device_s_place_stays_an_alarm_under_every_list(center: Center) -> None:
+    center.send(*center.chain.add())
+    center.take(sealed_status(KeySigner(keys.new_key()), A, 9), state_topic(A))
+    center.ingest.renew_trust(center.trust, NOW, 0)
+    assert center.alarms() == [(A, "refused", 0)]
+
+
+def test_a_revoked_device_whose_last_will_the_broker_kept_is_not_online(tmp_path: Path) -> None:
+    center = Center(Keys(tmp_path / "keys"), tmp_path)
+    for device, signer in ((A, center.a), (B, center.b)):
+        center.take(sealed_status(signer, device, 1), state_topic(device))
+    center.district.authority.revoke(A, "遗失", NOW)
+    center.ingest.renew_trust(center.trust, NOW, 0)
+    assert (center.row(A).online, center.row(B).online) == (False, True)
+    center.district.authority.revoke(B, "遗失", NOW)
+    center.restart()
+    assert not center.row(B).online
     center.store.close()
 
 

@@ -74,6 +74,19 @@ def test_a_report_from_before_the_repair_accepts_nothing(enrolled: NewDevice, tm
         assert life.accept(at, fresh, sealed(enrolled, fresh), LATER)
 
 
+def test_a_report_that_was_kept_back_until_after_the_repair_is_refused(enrolled: NewDevice, tmp_path: Path) -> None:
+    repaired = LATER + timedelta(hours=3)
+    with life.bench(Authority(tmp_path / "authority", "示例-000001")) as at:
+        life.accept(at, REPORT, sealed(enrolled, REPORT), LATER)
+        life.to_repair(at, "REC-0001", "屏幕碎裂", LATER)
+        life.from_repair(at, "REC-0001", repaired)
+        kept = replace(REPORT, made_at=LATER + timedelta(minutes=1))
+        with pytest.raises(SenderFault, match="修好之前"):
+            life.read_report(at, "REC-0001", sealed(enrolled, kept), repaired)
+        made = replace(REPORT, made_at=repaired)
+        assert life.read_report(at, "REC-0001", sealed(enrolled, made), repaired) == made
+
+
 def test_a_failed_item_accepts_nothing(enrolled: NewDevice, tmp_path: Path) -> None:
     bad = replace(REPORT, items=(*REPORT.items, CheckItem("access", "fail", "连不上。")))
     with life.bench(Authority(tmp_path / "authority", "示例-000001")) as at:

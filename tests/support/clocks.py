@@ -11,6 +11,7 @@ class SteppedClock:
     def __init__(self, state: TimeState = TimeState.NTP, error_ms: int | None = 10) -> None:
         self._wall, self._monotonic_ns = datetime.now(UTC), 1_000_000_000_000
         self.state, self.error_ms = state, error_ms
+        self.boot = "0b00000000000001"
 
     def step(self, seconds: float) -> Instant:
         self._wall += timedelta(seconds=seconds)
@@ -22,4 +23,4 @@ class SteppedClock:
         self._wall += timedelta(days=days)
 
     def read(self) -> Instant:
-        return Instant(self._wall, self._monotonic_ns, "0b00000000000001", self.state, self.error_ms)
+        return Instant(self._wall, self._monotonic_ns, self.boot, self.state, self.error_ms)

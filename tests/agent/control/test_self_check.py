@@ -51,6 +51,8 @@ def test_a_good_recorder_passes_everything() -> None:
         ("camera", {"camera": Presence.SYNTHETIC}, "fail"),
         ("camera", {"camera": Presence.UNKNOWN}, "attention"),
         ("microphone", {"microphone": Presence.MISSING}, "attention"),
+        ("microphone", {"camera": Presence.UNWANTED, "microphone": Presence.MISSING}, "fail"),
+        ("microphone", {"camera": Presence.UNWANTED, "microphone": Presence.UNWANTED}, "fail"),
         ("certificate", {"valid_until": NOW.wall + timedelta(days=29)}, "attention"),
         ("certificate", {"valid_until": NOW.wall}, "fail"),
         ("sync", {"last_sync": None}, "attention"),
