@@ -24,7 +24,7 @@ test: .venv/test.installed ## every test, on all cores; ARGS="-k name" for some
 	@sh tests/system-packages.sh
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --timeout $(HANGS) $(ARGS)
 
-bench: .venv/test.installed ## the figures of signing and verifying beside their peers, into bench.json; ARGS="--quick"
+bench: .venv/test.installed ## every figure beside its peer and target, into bench.json and tests/benchmarks/RESULTS.md; ARGS="--quick"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 test-faults: .venv/test.installed ## the slow tier: many kills and faults in a row
@@ -71,7 +71,7 @@ audit: .venv/test.installed .cache/audit/venv ## known holes, secrets, bill of m
 
 clean: ## remove what the other targets made
 	rm -rf --one-file-system .cache
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis rehearsal-* bench.json
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis rehearsal-* bench.json bench-quick.json
 
 .venv/%.installed: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'

@@ -25,7 +25,6 @@ from agent.adapters.paper_folder import PaperFolder
 from agent.adapters.recording_papers import RecordingPapers
 from agent.adapters.signer import open_signer
 from agent.adapters.store import DeviceMemory
-from agent.adapters.systemd_notify import READY, STOPPING, systemd_notify
 from agent.adapters.watchdog import Watchdog
 from agent.adapters.worker import Worker
 from agent.clock import Clock, GuidedClock
@@ -45,6 +44,7 @@ from agent.offload_part import make_courier, make_removal
 from agent.paper_desk import PaperDesk
 from agent.performer import Performer
 from agent.room import RecorderPort, Room
+from agent.systemd_notify import READY, STOPPING, systemd_notify
 from agent.version import software_version
 from agent.wire.disclosures import DUTY_AUDIENCE
 from agent.wire.envelope import open_trust_list

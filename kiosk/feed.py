@@ -89,10 +89,13 @@ class Feed:
         return True
 
     def believed(self, wall: datetime) -> datetime:
-        """The wall clock, but never before anything shown or the trust list was signed, nor before the latest time that
-        this screen has seen: a device without a battery wakes up in 1970."""
-        signed = max((one.document.issued_at for one in self.shelf.shown.values()), default=BEFORE_ANY)
-        return max(wall, self.trust.issued_at, signed, self.latest.floor)
+        """The wall clock, but never before the trust list was signed, nor before the latest time that this screen has
+        seen: a device without a battery wakes up in 1970. An undisciplined clock is not before anything shown either;
+        where a disciplined one is, the office's clock is wrong."""
+        floor = max(self.trust.issued_at, self.latest.floor)
+        if not self.latest.is_disciplined:
+            floor = max((floor, *(one.document.issued_at for one in self.shelf.shown.values())))
+        return max(wall, floor)
 
     def observe(self, now: Instant) -> None:
         """Look at the clock, every second; one that is behind is told on the pages."""

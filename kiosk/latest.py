@@ -65,6 +65,11 @@ class LatestTime:
         return self._latest.floor(state)
 
     @property
+    def is_disciplined(self) -> bool:
+        """Whether NTP or a satellite tells this computer the time."""
+        return self._last is not None and self._last.state is not TimeState.UNSET
+
+    @property
     def is_behind(self) -> bool:
         """Whether the clock, when it was last looked at, was clearly before the floor."""
         return self._last is not None and self.floor - self._last.wall > BEHIND

@@ -13,6 +13,7 @@ PAINT_SILENCE_S = 9.0  # ours: pages tell every 4 s; with a look each second and
 UNMATCHED_S = 6.0  # ours: the stamp was not in the pixels for so long, though the page was painted
 START_S = 30.0  # ours: a slow card's first start of a browser
 AWAY_S = 15.0  # ours: a restart of the server takes less; longer, and nobody knows what the page still shows
+UNANSWERED_S = 6.0  # ours: a busy machine misses an answer or two; a browser without a board shows its own error
 NIGHTLY = time(3, 30)  # nobody is in the hall; browsers leak (reference/kiosk.md 2.2: 24 MB a day)
 BACK_OFF_S = (0.0, 2.0, 5.0, 15.0, 30.0)  # between starts that failed one after the other
 
@@ -59,9 +60,8 @@ def away_reason(silent_s: float, *, alive: bool, painted: bool, away: bool) -> s
     a board that was `painted` and says itself that it waits, or our own page (`away`)."""
     if not alive:
         return "exited"
-    if away or (painted and silent_s <= AWAY_S):
-        return None
-    return "server-away"
+    patience_s = AWAY_S if painted else UNANSWERED_S
+    return None if away or silent_s <= patience_s else "server-away"
 
 
 def night_of(now: datetime) -> date:

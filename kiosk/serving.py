@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.errors import EnvironmentFault
+from agent.systemd_notify import ALIVE, systemd_notify
 from agent.web.gate import own_hosts
 from agent.web.server import WebServer, announce, listen, up, web_server
 from kiosk.board import Site
@@ -83,8 +84,9 @@ def make_display(config: KioskConfig, feed: Feed, clock: Clock) -> Display:
 
 
 async def _attend(server: WebServer, feed: Feed, display: Display, clock: Clock, wake: asyncio.Event) -> None:
-    ticks = 0
+    ticks, systemd = 0, systemd_notify()
     while not server.should_exit:
+        systemd.tell(ALIVE)  # from the loop that answers: one that hangs is replaced
         try:
             await asyncio.wait_for(wake.wait(), CHECK_S)
         except TimeoutError:

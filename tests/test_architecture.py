@@ -15,6 +15,7 @@ STANDALONE = (
 )
 GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
+    "agent.systemd_notify",
     "agent.cli_frame",
     "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
     "agent.chinese_pdf",

@@ -7,8 +7,8 @@ a part to recover by itself before everything is started again.
 import logging
 from collections.abc import Callable
 
-from agent.adapters.systemd_notify import ALIVE, SystemdNotify
 from agent.clock import Clock
+from agent.systemd_notify import ALIVE, SystemdNotify
 from agent.wire.instant import Instant
 
 FEED_NS = 10**9  # ours: often enough for a WatchdogSec of a few seconds

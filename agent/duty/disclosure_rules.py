@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from agent.duty.entries import Entry
-from agent.duty.masking import check_impersonal, check_masked
+from agent.duty.masking import check_impersonal
 from agent.duty.publication_rules import parse_publication_rules
 from agent.duty.roster import parse_roster
 from agent.duty.windows import parse_windows
@@ -33,7 +33,10 @@ from agent.wire.trust import Role, TrustList
 
 SIGNATURES = 2
 ROLE_NAMES = {Role.EDITOR: "编辑", Role.REVIEWER: "审核"}
-ABOUT_PEOPLE = frozenset({DisclosureKind.RESULTS, DisclosureKind.RANDOM_INSPECTION_RESULTS})
+ABOUT_PEOPLE = frozenset(
+    {DisclosureKind.RESULTS, DisclosureKind.RANDOM_INSPECTION_RESULTS, DisclosureKind.MATTER_STATUS}
+)
+"""What says what became of somebody: there a telephone or a home is taken for somebody's own."""
 READERS: Mapping[DisclosureKind, Any] = {
     DisclosureKind.PERSONNEL_LIST: parse_roster,
     DisclosureKind.WINDOW_BOARD: parse_windows,
@@ -156,11 +159,10 @@ def _reader(kind: DisclosureKind) -> Any:
 def check_entries(kind: DisclosureKind, entries: Sequence[Mapping[str, Any]]) -> None:
     """Look through the entries of a document of `kind`; raises `SenderFault` naming entry (`第 3 条`) and field."""
     for number, entry in enumerate(entries, 1):
-        fields = Entry("公示文件", number, check_masked(f"第 {number} 条", entry))
+        check_impersonal(f"第 {number} 条", entry, about_people=kind in ABOUT_PEOPLE)
+        fields = Entry("公示文件", number, entry)
         for name in dict.fromkeys((*ENTRY_FIELDS[kind], *entry)):
             fields.texts(name)
-        if kind in ABOUT_PEOPLE:
-            check_impersonal(f"第 {number} 条", entry)
     reader = _reader(kind)
     if reader is not None:
         reader(entries)
@@ -170,7 +172,11 @@ def _check_head(document: Disclosure) -> None:
     head = {"标题": document.title, "发布单位": document.publisher}
     if document.withdrawn is not None:
         head["撤回原因"] = document.withdrawn
-    for name, text in check_masked("文件头", head).items():
+    filing = document.filing
+    more = {} if filing is None else {"备案编号": filing.number, "备案机关": filing.authority}
+    named = {"id": document.disclosure_id, "audience": document.audience}
+    check_impersonal("文件头", {**named, **head, **more}, about_people=document.kind in ABOUT_PEOPLE)
+    for name, text in head.items():
         if not text.strip():
             raise SenderFault(f"公示文件没有{name}，请补填。")
 

@@ -1,18 +1,18 @@
-"""`python -m tests.benchmarks`: the table of all figures, ours and the peer's, from one run on this machine.
+"""`python -m tests.benchmarks`: all figures, ours and the peers', as a table, and as a page with plots (`RESULTS.md`).
 
-A run that was broken off goes on where it stopped (`--fresh` begins anew); figures of other sources, sizes or machines
-are never mixed in. Ends with 1 when a target was missed.
+A run that was broken off goes on where it stopped (`--fresh` begins anew). Figures of other sources are measured again;
+those that were not are shown with their day and called earlier. Figures of other sizes or machines are refused. Ends
+with 1 when a target was missed, with 2 when the file is of another machine.
 """
 
 import argparse
 import hashlib
-import json
 import os
-import platform
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from tests.benchmarks import (
     center,
     fences,
     figures,
+    growth,
+    kept,
     kiosk,
     kiosk_screen,
     offload,
@@ -34,16 +36,24 @@ from tests.benchmarks import (
     policy,
     receipts,
     reconnect,
+    results,
     review,
     trust,
 )
 from tests.benchmarks.figures import Bench, Row
+from tests.benchmarks.machine import ROOT, commit, load, machine, moment, peers, programs
 
-FIGURES = {**figures.FIGURES, **capture.FIGURES, "boot_to_recording": boot.boot_to_recording, **policy.FIGURES}
-FIGURES |= {**receipts.FIGURES, **review.FIGURES, **center.FIGURES, **outbox.FIGURES, **offload.FIGURES}
-FIGURES |= {**reconnect.FIGURES, **card.FIGURES, **kiosk.FIGURES, **kiosk_screen.FIGURES}
-FIGURES |= {**trust.FIGURES, **fences.FIGURES}
-ROOT = Path(__file__).resolve().parents[2]
+GROUPS: dict[str, dict[str, Callable[[Bench], list[Row]]]] = {
+    "Signing and verifying": figures.FIGURES,
+    "Capture": {**capture.FIGURES, "boot_to_recording": boot.boot_to_recording},
+    "Rules and reviews": {**policy.FIGURES, **receipts.FIGURES, **review.FIGURES},
+    "Outbox, link and centre": {**center.FIGURES, **outbox.FIGURES, **offload.FIGURES, **reconnect.FIGURES},
+    "The bench": {**card.FIGURES, **trust.FIGURES, **fences.FIGURES},
+    "The hall": {**kiosk.FIGURES, **kiosk_screen.FIGURES},
+    "Growth": growth.FIGURES,
+}
+FIGURES = {name: measure for group in GROUPS.values() for name, measure in group.items()}
+PAGE = Path(__file__).with_name("RESULTS.md")
 MEASURED = (
     "agent/evidence",
     "agent/adapters",
@@ -59,30 +69,55 @@ MEASURED = (
     "provisioning/fleet",
     "tests/benchmarks",
 )
+TELLING = {"__main__.py", "kept.py", "machine.py", "results.py", "targets.py", "test_bench.py", "test_results.py"}
 
 
 def main() -> int:
     """Measure, show, write; returns the exit code."""
     wanted = _arguments()
-    identity = {"machine": _machine(), "source": _source(), "quick": wanted.quick}
-    done = {} if wanted.fresh else _done(wanted.out, identity)
-    console = Console(stderr=True)
+    identity = {"machine": machine(), "quick": wanted.quick, "programs": programs(), "source": _source()}
+    try:
+        done = kept.read(wanted.out, identity)
+    except kept.Foreign as fault:
+        if not wanted.fresh or wanted.only or wanted.show:
+            Console(stderr=True).print(str(fault), highlight=False, markup=False)
+            return 2
+        done = {}
+    if not wanted.show:
+        _measure(wanted, identity, done)
+    if wanted.page:
+        _write_page(wanted.page, done, identity["source"])
+    rows = [Row(**row) for name in FIGURES if name in done for row in done[name]["rows"]]
+    _show(rows, max((max(done[name]["load"]) for name in done), default=0))
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+def _measure(wanted: argparse.Namespace, identity: dict[str, Any], done: kept.Figures) -> None:
+    """Into `done` and the file, figure by figure, what is wanted and does not hold any more."""
+    console, begun = Console(stderr=True), commit()
     with tempfile.TemporaryDirectory(prefix="liuhen-bench-", dir=wanted.folder) as folder:
         for number, (name, measure) in enumerate(FIGURES.items(), start=1):
-            if name in done or (wanted.only and name not in wanted.only):
+            there = not wanted.fresh and name in done and kept.holds(done[name], identity)
+            if there or (wanted.only and name not in wanted.only):
                 continue
             head = f"[{number}/{len(FIGURES)}] {name}"
             console.print(head, highlight=False, markup=False)
-            begin = time.monotonic()
+            begin, before = time.monotonic(), load()
             bench = Bench(Path(folder), wanted.quick, lambda step, head=head: _tell(console, f"{head}: {step}"))
             rows = [asdict(row) for row in measure(bench)]
             # Others at work on the machine show in every figure of time, most in those that use two cores.
-            load = round(os.getloadavg()[0], 1)
-            done[name] = {"rows": rows, "took_s": round(time.monotonic() - begin, 1), "load": load}
-            _write(wanted.out, {**identity, "figures": done})
-    rows = [Row(**row) for name in FIGURES if name in done for row in done[name]["rows"]]
-    _show(rows, max((done[name]["load"] for name in done), default=0))
-    return 1 if any(row.met is False for row in rows) else 0
+            around = {"at": moment(), "commit": begun, "load": [before, load()]}
+            done[name] = {"rows": rows, "took_s": round(time.monotonic() - begin, 1), **around, **identity}
+            kept.write(wanted.out, done)
+
+
+def _write_page(place: Path, done: kept.Figures, source: str) -> None:
+    ordered = {name: done[name] for name in FIGURES if name in done}
+    folder = place.parent / results.PLOTS
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, drawn in results.plots(ordered).items():
+        (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    place.write_text(results.page(ordered, GROUPS, source, peers()), encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -90,9 +125,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="100 MB instead of 500, 150 cuts instead of 1 000")
     parser.add_argument("--fresh", action="store_true", help="measure again what is in the file already")
     parser.add_argument("--only", nargs="+", choices=list(FIGURES), metavar="FIGURE", help=", ".join(FIGURES))
-    parser.add_argument("--out", type=Path, default=Path("bench.json"), help="where figures are kept (bench.json)")
+    parser.add_argument("--show", action="store_true", help="measure nothing: table and page of what is in the file")
+    parser.add_argument("--out", type=Path, help="where figures are kept; bench.json, with --quick bench-quick.json")
+    parser.add_argument("--page", type=Path, help=f"where the page is written; {PAGE.name} here, with --quick nowhere")
     parser.add_argument("--folder", type=Path, help="where 2 GB may be written for a while; default: the temporary one")
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    wanted.out = wanted.out or Path("bench-quick.json" if wanted.quick else "bench.json")
+    wanted.page = wanted.page or (None if wanted.quick else PAGE)
+    return wanted
 
 
 def _tell(console: Console, step: str) -> None:
@@ -100,30 +140,14 @@ def _tell(console: Console, step: str) -> None:
         console.print(f"  {step}", highlight=False, markup=False)
 
 
-def _machine() -> dict[str, Any]:
-    return {"processor": platform.machine(), "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-
-
 def _source() -> str:
     whole = hashlib.sha256()
     for place in MEASURED:
         found = ROOT / place
         for path in [found] if found.is_file() else sorted(found.rglob("*.py")):
-            whole.update(path.read_bytes())
+            if path.name not in TELLING:
+                whole.update(path.read_bytes())
     return whole.hexdigest()[:16]
-
-
-def _done(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    if not out.exists():
-        return {}
-    found = json.loads(out.read_text(encoding="utf-8"))
-    return found["figures"] if {key: found.get(key) for key in identity} == identity else {}
-
-
-def _write(out: Path, content: dict[str, Any]) -> None:
-    draft = out.with_name(out.name + ".new")
-    draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(out)
 
 
 def _show(rows: list[Row], load: float) -> None:

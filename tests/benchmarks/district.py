@@ -30,13 +30,13 @@ from tests.benchmarks.reconnect import broker_of, receiver_of, spent
 from tests.provisioning.district import Process, running
 from tests.support.broker import free_port
 from tests.support.keys import TestAuthority
+from tests.support.plots import BLUE, GREEN, RED, Panel, over_time
 
 PER_PROCESS = 50
 AFTER_S, PATIENCE_S = 60.0, 600.0
 TURN_S = 0.1
 TOLD = 20
 QUIET_LAG_S = 3.0  # longer than two receipts are apart
-WIDTH, PANEL, LEFT, TOP, BETWEEN = 640, 120, 56, 24, 36
 
 
 def run(devices: int, outage_s: float, every_s: float, share: float, folder: Path) -> dict[str, Any]:
@@ -192,39 +192,13 @@ def plot(found: dict[str, Any]) -> str:
     """Three panels over minutes: what waits, how old the oldest of it is, who is connected."""
     begin, rows = found["begin"], found["rows"]
     minutes = [(row["at"] - begin) / 60 for row in rows]
-    panels = (
-        ("events that wait, all devices", [[row["waiting"] for row in rows]], ("#1f5fa8",)),
-        ("oldest of them, s: worst device, median device", [[row[key] for row in rows] for key in ("lag", "lag_p50")],
-         ("#b33a3a", "#1f5fa8")),
-        ("connected devices", [[row["up"] for row in rows]], ("#3c7d3c",)),
-    )  # fmt: skip
-    shade = tuple((found[name] - begin) / 60 for name in ("lost", "back"))
-    drawn = [_panel(place, panel, minutes, shade) for place, panel in enumerate(panels)]
-    height = TOP + len(panels) * (PANEL + BETWEEN)
-    style = "text{font:11px sans-serif;fill:#333}.axis{stroke:#999}.curve{fill:none;stroke-width:1.5}"
-    frame = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 16} {height}"><style>{style}</style>'
-    return f'{frame}<rect width="100%" height="100%" fill="#fff"/>{"".join(drawn)}</svg>\n'
-
-
-def _panel(place: int, panel: Any, minutes: list[float], shade: tuple[float, ...]) -> str:
-    title, curves, colours = panel
-    top, most, end = TOP + place * (PANEL + BETWEEN), max(map(max, curves)) or 1, minutes[-1]
-    floor = top + PANEL
-    dark = [LEFT + WIDTH * each / end for each in shade]
-    parts = [
-        f'<rect x="{dark[0]:.0f}" y="{top}" width="{dark[1] - dark[0]:.0f}" height="{PANEL}" fill="#eee"/>',
-        f'<text x="{LEFT}" y="{top - 6}">{title}</text><line class="axis" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{floor}" '
-        f'y2="{floor}"/><text x="{LEFT - 4}" y="{top + 9}" text-anchor="end">{most:,.0f}</text>'
-        f'<text x="{LEFT - 4}" y="{floor}" text-anchor="end">0</text>',
-    ]
-    ticks = [(LEFT + WIDTH * it / end, it) for it in range(0, int(end) + 1, max(1, round(end / 8)))]
-    parts += [f'<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{minute} min</text>' for x, minute in ticks]
-    across = [LEFT + WIDTH * minute / end for minute in minutes]
-    for values, colour in zip(curves, colours, strict=True):
-        each = range(0, len(values), max(1, len(values) // 400))
-        line = " ".join(f"{across[at]:.0f},{floor - PANEL * values[at] / most:.0f}" for at in each)
-        parts.append(f'<polyline class="curve" stroke="{colour}" points="{line}"/>')
-    return "".join(parts)
+    panels = [
+        Panel("events that wait, all devices", [[row["waiting"] for row in rows]]),
+        Panel("age of the oldest, s", [[row[key] for row in rows] for key in ("lag", "lag_p50")],
+              ("worst device", "median device"), (RED, BLUE)),
+        Panel("connected devices", [[row["up"] for row in rows]], colours=(GREEN,)),
+    ]  # fmt: skip
+    return over_time(panels, minutes, ((found["lost"] - begin) / 60, (found["back"] - begin) / 60))
 
 
 def main() -> None:

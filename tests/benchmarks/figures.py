@@ -18,9 +18,19 @@ ONVIF_2_S = 0.14  # percent; measured once with ONVIF's own signer on 60 s at th
 
 
 @dataclass(frozen=True)
+class Point:
+    """One place on a curve of cost over growing work: `size` of `work` (`events waiting`), and what it cost, each named
+    with its unit (`memory, MB`). Every point of one work has the same costs."""
+
+    work: str
+    size: float
+    costs: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Row:
     """One line of the table. `met` is None for a line without a target; `ratio` is peer to ours, above 1 when ours is
-    the smaller, or None; `note` says what exactly was measured."""
+    the better, or None; `note` says what exactly was measured; `point` is its place on a curve, if it has one."""
 
     figure: str
     ours: str
@@ -29,6 +39,7 @@ class Row:
     peer: str = "-"
     ratio: float | None = None
     note: str = ""
+    point: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +209,7 @@ def at_rest(bench: Bench) -> list[Row]:
     note = f"processor time, AES-NI and PCLMULQDQ masked; {reading}"
     return [
         Row("encryption at rest", f"{rate:.0f} MB/s", ">= 200 MB/s", rate >= 200, note=note),
-        Row("its overhead, 0.5 s fragments", f"{share:.4f} %", "<= 0.03 %", share <= 0.03),
+        Row("its overhead, 0.5 s fragments", f"{share:.4f} %", "<= 0.03 %", None if bench.quick else share <= 0.03),
         Row(f"memory to encrypt and read {bench.large_mb} MB", f"{peak:.0f} MB", "<= 100 MB", peak <= 100),
     ]
 

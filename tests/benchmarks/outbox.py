@@ -50,7 +50,7 @@ def durable_put(bench: Bench) -> list[Row]:
                 ">= 0.8x",
                 ratio >= 0.8,
                 f"persist-queue {found['persist_queue']:,.0f} /s",
-                found["persist_queue"] / found["ours"],
+                found["ours"] / found["persist_queue"],
                 _of_what(found),
             )
         )

@@ -19,6 +19,7 @@ from agent.settings import KIOSK_LISTEN
 from kiosk.away_page import FILE
 from kiosk.browser import policy
 from kiosk.cli import PROFILE
+from kiosk.serving import CHECK_S
 
 HERE = Path(firmware_hooks.__file__).parent
 ROOT = HERE.parent
@@ -91,6 +92,12 @@ def test_watchdog_waits_longer_than_an_idle_loop_does():
     agent = unit("agent")
     assert agent["Type"] == ["notify"]
     assert int(agent["WatchdogSec"][0].rstrip("s")) >= 3 * IDLE_S
+
+
+def test_a_kiosk_server_that_hangs_is_replaced_and_a_slow_one_is_not():
+    kiosk = unit("kiosk")
+    assert kiosk["NotifyAccess"] == ["main"]
+    assert int(kiosk["WatchdogSec"][0].rstrip("s")) >= 30 * CHECK_S
 
 
 def test_wrong_configuration_is_not_tried_for_ever_and_a_fault_is():

@@ -14,7 +14,7 @@ from agent.errors import EnvironmentFault
 from kiosk.away_page import FILE, away_page
 from kiosk.browser import policy
 from kiosk.screen import Screen, ScreenKeeper
-from kiosk.screen_guard import AWAY_S, Limits, away_reason
+from kiosk.screen_guard import AWAY_S, UNANSWERED_S, Limits, away_reason
 from tests.kiosk.bench import Bench
 from tests.kiosk.running import RunningKiosk, until
 
@@ -77,10 +77,11 @@ def test_a_server_that_does_not_answer_is_a_page_of_the_keepers_own_and_the_boar
     assert "0000-0000000" in wall.text()
 
 
-def test_a_painted_board_says_itself_that_it_waits_and_not_for_long() -> None:
+def test_a_painted_board_says_itself_that_it_waits_and_one_answer_missed_is_no_silence() -> None:
     assert away_reason(AWAY_S, alive=True, painted=True, away=False) is None
     assert away_reason(AWAY_S + 1, alive=True, painted=True, away=False) == "server-away"
-    assert away_reason(1, alive=True, painted=False, away=False) == "server-away"
+    assert away_reason(UNANSWERED_S, alive=True, painted=False, away=False) is None
+    assert away_reason(UNANSWERED_S + 1, alive=True, painted=False, away=False) == "server-away"
     assert away_reason(1, alive=False, painted=True, away=False) == "exited"
     assert away_reason(900, alive=True, painted=False, away=True) is None
     assert away_reason(900, alive=False, painted=False, away=True) == "exited"

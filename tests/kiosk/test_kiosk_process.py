@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -87,6 +88,17 @@ def test_a_foreign_name_is_turned_away_and_no_address_is_blank(bench: Bench, tmp
 def test_a_script_of_at_most_two_kilobytes(bench: Bench, tmp_path: Path) -> None:
     with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
         assert len(kiosk.page("static/kiosk.js")) <= 2048
+
+
+def test_a_server_that_hangs_is_noticed_for_the_loop_that_answers_says_so_every_second(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(DEADLINE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with RunningKiosk(bench.kiosk_folder(tmp_path)):
+            assert [systemd.recv(99) for _ in range(3)] == [b"WATCHDOG=1"] * 3
 
 
 def test_sigterm_ends_it_though_a_page_is_open(bench: Bench, tmp_path: Path) -> None:

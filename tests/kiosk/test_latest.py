@@ -98,6 +98,17 @@ def test_the_log_of_what_was_shown_knows_the_time_when_its_own_file_is_gone(benc
     assert state(again) is not HallState.NORMAL
 
 
+def test_what_two_people_signed_bounds_an_undisciplined_clock_and_an_office_years_ahead_ends_no_board(
+    bench: Bench, tmp_path: Path
+) -> None:
+    hall = Hall(tmp_path, bench)
+    later = replace(sample("notice"), issued_at=NOW + timedelta(days=3650))
+    hall.put(board(), later)
+    assert state(hall) is HallState.NORMAL
+    hall.clock.state = TimeState.UNSET
+    assert state(hall) is HallState.EXPIRED
+
+
 def test_a_wrong_clock_is_put_right_by_ntp_and_an_hour_of_it_is_not_kept_for_ever() -> None:
     clock = SteppedClock(TimeState.UNSET)
     right = clock.read().wall

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.adapters.systemd_notify import systemd_notify
 from agent.adapters.watchdog import Watchdog
 from agent.control.acts import Act
 from agent.control.effects import Effect
 from agent.control.messages import DeviceStarted, Event, GapOpened, OfficerActed, StopRequested
 from agent.loop import Loop
+from agent.systemd_notify import systemd_notify
 from agent.wire.identifiers import recording_id
 from tests.support.clocks import SteppedClock
 from tests.support.device import DistrictKeys, RunningDevice

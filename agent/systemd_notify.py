@@ -14,7 +14,7 @@ class SystemdNotify:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
 
     def tell(self, state: str) -> None:
-        """Send one state; a systemd that does not listen is no reason to stop recording."""
+        """Send one state; a systemd that does not listen is no reason to stop working."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as wire:
