@@ -126,7 +126,7 @@ def serve(
     broker_port: Annotated[int, typer.Option(help="该服务器的端口")] = 8883,
     broker_name: Annotated[str, typer.Option(help="该服务器证书中的名称")] = "localhost",
     reload_command: Annotated[str, typer.Option("--reload-command", help="让它重读的命令；缺省按 pid 发 SIGHUP")] = "",
-    by: By = "serve",
+    by: Annotated[str, typer.Option("--by", help="记入审计的经办")] = "serve",
 ) -> None:
     """提供入网与续期服务（HTTPS，EST 路径），直到 Ctrl-C (first-boot enrolment and renewal)."""
     from agent.web.server import listen
