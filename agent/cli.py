@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from agent import duty_cli, firstboot_cli, paper_cli, renewal_cli
 from agent.adapters import state_lock
 from agent.adapters.snapshot import read_snapshot
-from agent.cli_frame import run_app
+from agent.cli_frame import FoldingTable, run_app
 from agent.command import become
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
@@ -86,7 +85,7 @@ def status(config: ConfigOption, as_json: JsonOption = False) -> None:
     from agent.page.view import latest_fault
 
     figures["last_error"] = latest_fault(figures["last_error"]).lstrip("：")
-    table = Table("项目", "值", title=f"{figures['device']} 状态")
+    table = FoldingTable("项目", "值", title=f"{figures['device']} 状态")
     for name, value in figures.items():
         table.add_row(
             LABELS[name], {True: "是", False: "否"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -193,7 +193,7 @@ def trust(
     tell("\n".join(lines), facts, as_json=as_json)
 
 
-@app.command(epilog="例：liuhen-provision revoke REC-0001 --authority authority --reason 遗失")
+@app.command(epilog="例：liuhen-provision revoke REC-0001 --authority authority --reason 遗失 --broker-folder broker")
 def revoke(
     subject: Annotated[str, typer.Argument(help="设备、接收端或人员编号")],
     authority: AuthorityDir,

@@ -34,7 +34,7 @@ class Stranger:
         out, err = process.communicate(timeout=300)
         assert code is None or process.returncode == code, (process.args, process.returncode, out, err)
         assert "Traceback" not in err
-        return out if code in (None, 0, 5) else err
+        return out if code in (None, 0, 5) else out + err
 
     def types(self, module: str, *words: object, code: int | None = 0) -> str:
         return self.finish(self.start(module, *words), code)
