@@ -12,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A district is some hundred starts of Python: without its bytecode each would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench test-faults fault-matrix simulate test-soak test-camera test-drivers test-mosquitto test-arm64 test-hardware lint audit clean
+.PHONY: help demo test bench test-faults fault-matrix simulate test-soak test-soak-day test-camera test-drivers test-mosquitto test-arm64 test-hardware lint audit clean test-power
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/rehearsal.installed ## a whole small district on this computer; ARGS="--once --json --seconds 10 ..."
 	@$(BIN)/liuhen-provision rehearse $(ARGS)
@@ -39,9 +39,12 @@ fault-matrix: .venv/test.installed ## plays every test of the fault matrix and w
 simulate: .venv/test.installed ## a district in virtual time; ARGS="--seeds 0:10000" or ARGS="--seed 4711 --log"
 	$(BIN)/python -m tests.simulator $(ARGS)
 
-test-soak: .venv/test.installed ## 30 minutes of events with a kill every 20 s; SOAK_MINUTES=5 for fewer
-	@sh tests/system-packages.sh
+test-soak: test-soak-day ## a day of a small district in 9 minutes, then 30 minutes of kills; SOAK_HOURS=4, SOAK_MINUTES=5 for less
 	SOAK_MINUTES=$${SOAK_MINUTES:-30} $(BIN)/pytest -m faults -s tests/faults/test_outbox_soak.py $(ARGS)
+
+test-soak-day: .venv/test.installed ## the day alone; writes tests/faults/SOAK.md and its plot
+	@sh tests/system-packages.sh
+	SOAK_HOURS=$${SOAK_HOURS:-24} SOAK_OUT=tests/faults $(BIN)/pytest -m faults -s tests/faults/test_day_soak.py $(ARGS)
 
 test-camera: .venv/bin/python ## real picamera2 on a virtual camera, in a Debian userland; needs root
 	@sh tests/camera/tier.sh $(ARGS)
@@ -51,6 +54,9 @@ test-drivers: .venv/test.installed ## V4L2 and ALSA on the kernel's own drivers,
 
 test-arm64: .venv/bin/python ## the fast tests and a recording in an emulated aarch64 userland; needs root
 	@sh tests/arm64/tier.sh $(ARGS)
+
+test-power: .venv/test.installed ## the power of a whole guest is cut while it records, on ext4 and f2fs; POWER_CUTS=5 for fewer
+	@sh tests/power/tier.sh $(ARGS)
 
 test-mosquitto: .venv/test.installed ## the broker tests on Mosquitto 2.1 from Debian unstable; needs root
 	@sh tests/brokers/tier.sh $(ARGS)

@@ -38,6 +38,15 @@ def read_state(state_dir: Path) -> dict[str, Any]:
     return found
 
 
+def interruption_codes(state_dir: Path) -> dict[str, str]:
+    """The reasons for an interruption that the lists on this device offer, words by code; empty before it ever ran."""
+    try:
+        told = read_state(state_dir).get("interruptions", [])
+        return {str(one["code"]): str(one["text"]) for one in told}
+    except (OperatorFault, KeyError, TypeError):
+        return {}
+
+
 def _answer(state_dir: Path, name: str, wait_s: float) -> dict[str, Any]:
     ends = time.monotonic() + wait_s
     while time.monotonic() < ends:

@@ -150,7 +150,7 @@ def pin(config: ConfigOption) -> None:
 def note(
     recording: Annotated[str, typer.Argument(metavar="RECORDING", help="录制编号，例如 REC-0001-R000001")],
     config: ConfigOption,
-    reason: Annotated[str, typer.Option(help="原因代码，例如 secrecy（涉密/商业秘密/个人隐私）")],
+    reason: Annotated[str, typer.Option(help="本部门清单或规定中的原因代码，例如 secrecy（涉密/商业秘密/个人隐私）")],
     text: Annotated[str, typer.Option(help="说明文字；不写姓名、身份证号、手机号")],
     author: Annotated[str, typer.Option(help="作者代号，不写姓名")],
     first: Annotated[int | None, typer.Option(min=1, help="说明所及的第一个片段；缺省为录制开头")] = None,
@@ -160,15 +160,18 @@ def note(
 
     示例： liuhen-agent note REC-0001-R000001 --config agent.toml --reason secrecy --text "…" --author 示例-000001
     """
-    from agent.adapters.notes_folder import NoteDraft, add_note
+    from agent.adapters.notes_folder import RULES_CAUSES, NoteDraft, add_note
     from agent.adapters.spool import Spool
     from agent.app import own_signer
+    from agent.asking import interruption_codes
     from agent.clock import system_clock
 
     found = read_config(config)
+    offered = interruption_codes(found.state_dir) or RULES_CAUSES
     spool = Spool(found.state_dir / "recordings")
     draft = NoteDraft(reason, text, author, first, last)
-    place = add_note(spool, parse_recording_id(recording), draft, own_signer(found), system_clock().read().wall)
+    now = system_clock().read().wall
+    place = add_note(spool, parse_recording_id(recording), draft, own_signer(found), now, offered)
     output.out(f"已签名并保存：{place}", highlight=False)
 
 

@@ -179,6 +179,7 @@ def lines(state: dict[str, Any]) -> list[str]:
         *(limit["text"] for limit in state["limits"]),
         *(f"等待领取：{one['title']}" for one in state["waiting"]),
         *_of_reasons(state),
+        *_of_interruptions(state),
     ]
     return ["".join(letter for letter in line if letter.isprintable()) for line in told]
 
@@ -213,6 +214,11 @@ def _of_reasons(state: dict[str, Any]) -> list[str]:
         return []
     offered = "；".join(f"{one['code']} {one['text']}" for one in state.get("reasons", []))
     return ["请用 liuhen-agent task reason 说明未录环节的原因。" + (f"可选：{offered}；也可自写。" if offered else "")]
+
+
+def _of_interruptions(state: dict[str, Any]) -> list[str]:
+    offered = "；".join(f"{one['number']} {one['code']} {one['text']}" for one in state.get("interruptions", []))
+    return [f"中断原因（按键编号、代码）：{offered}"] if offered else []
 
 
 def _typed(prompt: str, *, twice: bool = False) -> str:

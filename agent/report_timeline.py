@@ -35,7 +35,7 @@ from agent.evidence.journal import (
     JournalRecord,
 )
 from agent.evidence.places import Examined, clock_text, wall_text
-from agent.evidence.reasons import Cause
+from agent.evidence.reasons import cause_words
 from agent.evidence.report import Place
 from agent.evidence.statements import Seal
 from agent.wire.instant import Instant
@@ -66,7 +66,7 @@ KIND_NAMES = {
     RECEIPT: "记录回执",
     CONFIRMED: "当事人确认",
 }
-CAUSE_NAMES = {cause.value: cause.chinese for cause in Cause}
+CAUSED = frozenset({GAP_OPENED, MARKER, MUTE_ON, EXPLANATION})  # whose note may be an officer's reason
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def _muted(events: Sequence[JournalEvent], axis: _Axis) -> Iterator[Bar]:
 def _silent(since: JournalEvent, end: float | None, axis: _Axis) -> Iterator[Bar]:
     begin = axis.moment(since.at)
     if begin is not None and end is not None:
-        title = "静音：" + (CAUSE_NAMES.get(since.note, since.note) or "没有说明原因")
+        title = "静音：" + (cause_words(since.note) or "没有说明原因")
         yield Bar(begin, max(MIN_WIDTH, end - begin), "muted", title)
 
 
@@ -282,5 +282,7 @@ def _damage(places: Sequence[Place], axis: _Axis) -> Iterator[Bar]:
 
 def _happening(number: int, event: JournalEvent, axis: _Axis) -> Happening:
     reason = "" if event.reason is None else REASON_NAMES[event.reason]
-    words = "，".join(word for word in (reason, CAUSE_NAMES.get(event.note, event.note)) if word)
+    words = "，".join(
+        word for word in (reason, cause_words(event.note) if event.kind in CAUSED else event.note) if word
+    )
     return Happening(number, axis.moment(event.at), clock_text(event.at), KIND_NAMES[event.kind], words)

@@ -22,7 +22,8 @@ HELP = (
 def draft_text(answer: Mapping[str, Any]) -> str:
     """The file to be filled in, from the agent's answer to `sheet-draft`."""
     entries = (
-        ("", f"【{number}】 {line['heading']}", WORDS, ELEMENT) for number, line in enumerate(answer["lines"], 1)
+        ("", f"【{number}】 {line['heading']}", f"{WORDS}{line.get('text', '')}", ELEMENT)
+        for number, line in enumerate(answer["lines"], 1)
     )
     head = [answer["title"], f"底稿：{answer['draft']}", f"制作人：{answer['author']}", *HELP]
     return "\n".join([*head, *(part for entry in entries for part in entry)])

@@ -13,6 +13,7 @@ from enum import IntEnum
 MARK = b"\xa5\x5a"
 MAX_PAYLOAD = 32  # ours; the longest payload so far is 3 bytes
 CAUSES = 9  # the reasons of the rules, see `Asked`
+LISTED_CAUSES = range(16, 256)  # those of the department's own list, in its order
 HEAD_BYTES, CRC_BYTES = 3, 2
 
 
@@ -59,7 +60,8 @@ class Button:
 @dataclass(frozen=True)
 class Asked:
     """A slide or another button. `cause` is 0 for none or the number of a reason in the order of the rules (1 设备故障,
-    2 设备损坏, 3 天气恶劣, 4 电量不足, 5 存储空间不足, 6 检查场所变化, 7 涉密/商业秘密/个人隐私, 8 情况紧急, 9 其他);
+    2 设备损坏, 3 天气恶劣, 4 电量不足, 5 存储空间不足, 6 检查场所变化, 7 涉密/商业秘密/个人隐私, 8 情况紧急, 9 其他),
+    from 16 on that of one of the department's list, in its order;
     `counter` is the one of `Button`: it rises by one with every press of anything."""
 
     action: Action
@@ -193,7 +195,12 @@ def parse_body(body: bytes) -> Frame | None:
     kind, payload = body[0], body[1:]
     if kind == Kind.BUTTON and len(payload) == 2 and payload[0] in Press.__members__.values():
         return Button(Press(payload[0]), payload[1])
-    if kind == Kind.ACTION and len(payload) == 3 and payload[0] in Action.__members__.values() and payload[1] <= CAUSES:
+    if (
+        kind == Kind.ACTION
+        and len(payload) == 3
+        and payload[0] in Action.__members__.values()
+        and _is_cause(payload[1])
+    ):
         return Asked(Action(payload[0]), payload[1], payload[2])
     if kind == Kind.BATTERY and len(payload) == 3 and payload[0] <= 100:
         return Battery(payload[0], int.from_bytes(payload[1:]))
@@ -202,6 +209,10 @@ def parse_body(body: bytes) -> Frame | None:
     if kind == Kind.SHOW and len(payload) == 4:
         return _parse_show(payload)
     return None
+
+
+def _is_cause(number: int) -> bool:
+    return number <= CAUSES or number in LISTED_CAUSES
 
 
 def _parse_show(payload: bytes) -> Show | None:

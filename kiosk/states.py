@@ -117,7 +117,9 @@ def _condition(shelf: Shelf, now: datetime, site: Site, hours: Hours, heard: dat
             urgent = emergencies(shelf, now)
             return Condition(HallState.EMERGENCY, urgent[0][0], "；".join(text for _, text in urgent))
         case HallState.INVALID:
-            return Condition(HallState.INVALID, "公示内容校验未通过", f"收到的窗口公示未通过签名校验，不予展示。{ask}")
+            return Condition(
+                HallState.INVALID, "公示内容校验未通过", f"窗口公示的文件不在，或未通过签名校验，不予展示。{ask}"
+            )
         case HallState.EXPIRED:
             return Condition(HallState.EXPIRED, "在岗信息未更新", f"窗口公示已过有效期，等待更新。{ask}")
         case HallState.OFFLINE if heard is not None:

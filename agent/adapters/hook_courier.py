@@ -11,6 +11,7 @@ from agent.control.messages import ButtonPressed, CasingChanged, DockChanged, Ho
 from agent.evidence.reasons import Cause
 from firmware_hooks.device_link import DeviceLink
 from firmware_hooks.frames import (
+    LISTED_CAUSES,
     Action,
     Asked,
     Battery,
@@ -96,7 +97,8 @@ class HookCourier:
                 self._deliver(ButtonPressed(now) if press is Press.SHORT else OfficerActed(PRESSES[press], "", now))
             case Asked(action, cause, counter):
                 self._last_counter = counter
-                self._deliver(OfficerActed(ACTIONS[action], CAUSES[cause], now))
+                listed = cause - LISTED_CAUSES.start + 1 if cause in LISTED_CAUSES else 0
+                self._deliver(OfficerActed(ACTIONS[action], "" if listed else CAUSES[cause], now, listed))
             case Battery(percent):
                 self._deliver(HealthRead(now, battery_percent=percent))
             case Tamper(opened):

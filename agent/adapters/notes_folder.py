@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +16,14 @@ from agent.duty.masking import check_masked
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence import sidecars
 from agent.evidence.note_findings import NOTES
-from agent.evidence.reasons import Cause
+from agent.evidence.reasons import Cause, own_cause
 from agent.evidence.recovery import examine
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import Digest, RecordingId, recording_device
 from agent.wire.notes import MAX_AUTHOR, MAX_NOTES, MAX_TEXT, RecordingNote, note_digest, note_name, seal_note
 from agent.wire.signing import CertifiedSigner
+
+RULES_CAUSES = {cause.value: cause.chinese for cause in Cause}
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,16 @@ class NoteDraft:
     last: int | None = None
 
 
-def add_note(spool: Spool, recording: RecordingId, draft: NoteDraft, signer: CertifiedSigner, now: datetime) -> Path:
+def add_note(
+    spool: Spool,
+    recording: RecordingId,
+    draft: NoteDraft,
+    signer: CertifiedSigner,
+    now: datetime,
+    offered: Mapping[str, str] = RULES_CAUSES,
+) -> Path:
     """Sign `draft` and lay it beside a finished recording, whose own files stay as they are; returns the new file.
+    `offered` are the reasons that may be given, words by code.
 
     Raises `OperatorFault` for a recording that is not here or not finished, or a draft that says too little or too
     much; `EnvironmentFault` when the disk fails. An existing note is never replaced.
@@ -44,11 +54,11 @@ def add_note(spool: Spool, recording: RecordingId, draft: NoteDraft, signer: Cer
     head, end = _end(spool, recording)
     folder = durable.make_directory(spool.folder(recording) / NOTES)
     first, last = draft.first or 1, draft.last or end
-    _check(draft, first, last, end)
+    _check(draft, first, last, end, offered)
     with _alone(folder):
         number, previous = _next(folder)
         device = recording_device(recording)
-        words = (draft.cause, draft.text, draft.author)
+        words = (own_cause(draft.cause, offered[draft.cause]), draft.text, draft.author)
         note = RecordingNote(recording, number, first, last, *words, device, now, head, previous)
         return durable.write_bytes(folder / note_name(number), seal_note(note, signer), durable.SHARED)
 
@@ -87,10 +97,9 @@ def _next(folder: Path) -> tuple[int, Digest]:
         return len(names) + 1, note_digest((folder / names[-1]).read_bytes())
 
 
-def _check(draft: NoteDraft, first: int, last: int, end: int) -> None:
-    causes = {cause.value: cause.chinese for cause in Cause}
-    if draft.cause not in causes:
-        listed = "、".join(f"{code}（{words}）" for code, words in causes.items())
+def _check(draft: NoteDraft, first: int, last: int, end: int, offered: Mapping[str, str]) -> None:
+    if draft.cause not in offered:
+        listed = "、".join(f"{code}（{words}）" for code, words in offered.items())
         raise OperatorFault(f"没有原因代码“{draft.cause}”。可用的有：{listed}。")
     if not draft.text.strip() or len(draft.text) > MAX_TEXT:
         raise OperatorFault(f"说明文字应有 1 至 {MAX_TEXT} 字。请改写 --text。")

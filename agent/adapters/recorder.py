@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from agent.adapters.camera_feed import CameraFeed
+from agent.adapters.freed_memory import return_freed_memory
 from agent.adapters.orders import (
     ActAsked,
     BitrateAsked,
@@ -89,3 +90,4 @@ class Recorder:
         standby = Standby(self._bench, self._queue, feed, photos)
         while (order := standby.wait()) is not None:
             RecordingRun(order, self._bench, self._queue, feed, photos).run(standby.ring)
+            return_freed_memory()

@@ -28,6 +28,7 @@ from agent.control.recording_messages import (
 from agent.control.storage_policy import MARGIN_BYTES
 from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
+from agent.evidence.journal_pack import PackedJournal
 from agent.evidence.segment import SegmentEmitter, SegmentOrigin, SessionKey
 from agent.evidence.statements import CONTEXT_SOUND
 from agent.evidence.vsi_profiles import DEFAULT_VSI, VsiProfile
@@ -85,6 +86,7 @@ class SegmentRow:
         self._behind: Behind | None = None
         self._unchecked = 0
         self._seals = SegmentSeals(bench.spool, bench.signer, bench.clock)
+        self._journal = PackedJournal()
         self.done: list[SegmentWriter] = []
         self.trouble = ""
 
@@ -109,7 +111,7 @@ class SegmentRow:
     @property
     def next_sequence(self) -> int:
         """The number of the fragment that is being filled."""
-        return 1 + sum(len(segment.records) for segment in (*self.done, *([self._open] if self._open else [])))
+        return 1 + sum(segment.fragments for segment in (*self.done, *([self._open] if self._open else [])))
 
     def write(self, packet: Packet) -> None:
         """Take the next packet; segments are cut before a keyframe of the first track."""
@@ -153,12 +155,11 @@ class SegmentRow:
         for place in lost:
             text = f"录像片段 {place.name} 在存储卡上已损坏，未能封存，原样留存，其余照常封存。"
             self._bench.report(WorkFailed(f"{text}请更换存储卡并交技术人员核查。"))
-        records = [record for segment in self.done for record in segment.records]
-        spool.write_sidecars(recording, records, self._bench.signer, sums, closing)
+        spool.write_sidecars(recording, self._journal, self._bench.signer, sums, closing)
         sealed = RecordingSealed(
             recording,
             len(self.done),
-            len(records),
+            self.next_sequence - 1,
             self.done[-1].head,
             sum(segment.duration_ms for segment in self.done),
             spool.size(recording),
@@ -202,7 +203,7 @@ class SegmentRow:
     def _carry_out(self, segment: SegmentWriter, step: Callable[[], Iterator[FragmentStored]]) -> bool:
         try:
             for event in step():  # told one by one: a fault on the second fragment does not unmake the first
-                self._tell(event)
+                self._tell(segment, event)
         except EnvironmentFault as fault:
             self._give_up(segment, fault)
             return False
@@ -212,14 +213,15 @@ class SegmentRow:
         self._open = None
         segment.disk.calm()
         for event in segment.stored():
-            self._tell(event)
+            self._tell(segment, event)
         self._abandon(segment)
-        if segment.records:
+        if segment.fragments:
             self.done.append(segment)
             self._seals.leave(segment.path, Break(_reason(fault), segment.size))
         self._break_off(fault)
 
-    def _tell(self, event: FragmentStored) -> None:
+    def _tell(self, segment: SegmentWriter, event: FragmentStored) -> None:
+        self._journal.extend(segment.take_records())
         self._seals.went_on()
         self._bench.report(event)
 
@@ -228,7 +230,7 @@ class SegmentRow:
         segment, self._open = self._open, None
         if segment is None or not self._carry_out(segment, lambda: segment.finish(self._gaps)):
             return False
-        if not segment.records:
+        if not segment.fragments:
             self._abandon(segment)
             return False
         self.done.append(segment)
@@ -260,7 +262,7 @@ class SegmentRow:
             order.unit,
             bench.clock.read(),
             order.previous,
-            1 + sum(len(segment.records) for segment in self.done),
+            self.next_sequence,
             self.done[-1].head if self.done else GENESIS,
             {**order.context, **self._source, **self._pre_event},
         )

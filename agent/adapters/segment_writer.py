@@ -63,6 +63,7 @@ class SegmentWriter:
     """Packets become fragments, which count, and are told, only once they are on the disk (`disk`): each by itself, or
     many at once for a pre-event ring, which has to get there soon and as a whole.
 
+    `fragments` counts those on the disk; `records` are theirs, for whoever does not take them.
     After an `EnvironmentFault` only `disk.calm`, `stored` and `abandon` may be called: what is there is recovered.
     """
 
@@ -82,6 +83,7 @@ class SegmentWriter:
         self._unsynced: deque[tuple[FragmentStored, JournalRecord]] = deque()
         self.disk = Appending(emitter, file)
         self.head, self.duration_ms = origin.prior_head, 0
+        self.fragments = 0
         self.records: list[JournalRecord] = []
 
     @property
@@ -115,8 +117,14 @@ class SegmentWriter:
         while self._unsynced and _end(self._unsynced[0][1]) <= self._file.size:
             told, record = self._unsynced.popleft()
             self.records.append(record)
+            self.fragments += 1
             self.head, self.duration_ms = told.head, self.duration_ms + told.duration_ms
             yield told
+
+    def take_records(self) -> list[JournalRecord]:
+        """What `records` came to since the last call: whoever takes them keeps them."""
+        taken, self.records = self.records, []
+        return taken
 
     def seal(self, closing: Closing) -> None:
         """Close the file and overwrite the reserved box with the final manifest."""
@@ -128,7 +136,7 @@ class SegmentWriter:
         """Let the file go as it is; a file without any stored fragment is nobody's evidence and is taken back. Raises
         `EnvironmentFault` when the disk refuses even that."""
         self._file.close()
-        if not self.records:
+        if not self.fragments:
             self._file.discard()
 
     def _store(self, fragment: Fragment, gaps: GapLog) -> Iterator[FragmentStored]:

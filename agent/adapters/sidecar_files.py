@@ -43,11 +43,11 @@ def sums_of_file(path: Path, keys: DataKeys = NO_KEYS, *, sm3: bool) -> FileSums
             return FileSums(_told_digest(file.read(HEAD_BYTES)))
     if is_encrypted(path):
         with keys.plain(path) as source:
-            return _sums_of_chunks(source.chunks(0, source.size), sm3=sm3)
+            return sums_of_pieces(source.chunks(0, source.size), sm3=sm3)
     with durable.disk_errors(path), path.open("rb") as file:
         if not sm3:
             return FileSums(Digest(hashlib.file_digest(file, "sha256").hexdigest()))
-        return _sums_of_chunks(iter(lambda: file.read(CHUNK_BYTES), b""), sm3=True)
+        return sums_of_pieces(iter(lambda: file.read(CHUNK_BYTES), b""), sm3=True)
 
 
 def _told_digest(head: bytes) -> Digest:
@@ -57,7 +57,8 @@ def _told_digest(head: bytes) -> Digest:
         return GENESIS
 
 
-def _sums_of_chunks(chunks: Iterable[bytes], *, sm3: bool) -> FileSums:
+def sums_of_pieces(chunks: Iterable[bytes], *, sm3: bool) -> FileSums:
+    """The sums of content that is not held whole."""
     first, second = hashlib.sha256(), gm_sums.new_sm3() if sm3 else None
     for chunk in chunks:
         first.update(chunk)

@@ -11,7 +11,7 @@ segment-0001.mp4.enc    instead of segment-0001.mp4 where recordings are encrypt
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,12 +21,13 @@ from agent.adapters.disk_room import DiskRoom
 from agent.adapters.own_photos import own_photos
 from agent.adapters.reserve_file import NAME as RESERVE
 from agent.adapters.reserve_file import ReserveFile
-from agent.adapters.sidecar_files import FileSums, sums_of_bytes, sums_of_file, write_gm_files
+from agent.adapters.sidecar_files import FileSums, sums_of_file, sums_of_pieces, write_gm_files
 from agent.errors import EnvironmentFault
 from agent.evidence import sidecars
 from agent.evidence.encrypted_stream import SUFFIX
 from agent.evidence.gm_sums import GmSigner
-from agent.evidence.journal import PHOTO, JournalEvent, JournalRecord
+from agent.evidence.journal import PHOTO, JournalEvent
+from agent.evidence.journal_pack import PackedJournal
 from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_number
 from agent.wire.signing import CertifiedSigner
 
@@ -97,7 +98,7 @@ class Spool:
     def write_sidecars(
         self,
         recording: RecordingId,
-        records: Sequence[JournalRecord],
+        journal: PackedJournal,
         signer: CertifiedSigner,
         known: Mapping[str, FileSums] = MappingProxyType({}),
         closing: Iterable[JournalEvent] = (),
@@ -107,14 +108,12 @@ class Spool:
         seals, behind the last fragment. The journal of an encrypted recording,
         which tells where the officer was, is listed only: the archive writes it out of the segments."""
         folder, segments = self.folder(recording), self.segments(recording)
-        journal = sidecars.journal_lines(records)
         if not any(map(is_encrypted, segments)):
-            durable.write_bytes(folder / sidecars.JOURNAL_NAME, journal, durable.SHARED)
-        listed = {sidecars.JOURNAL_NAME: sums_of_bytes(journal, sm3=self._gm is not None)}
+            durable.write_stream(folder / sidecars.JOURNAL_NAME, journal.pieces(), durable.SHARED)
+        listed = {sidecars.JOURNAL_NAME: sums_of_pieces(journal.pieces(), sm3=self._gm is not None)}
         for place in segments:
             listed[place.name.removesuffix(SUFFIX)] = known.get(place.name) or self.sums_of(place)
-        events = (*(event for record in records for event in record.entry.moment.events), *closing)
-        named = {event.note for event in events if event.kind == PHOTO}
+        named = journal.photos | {event.note for event in closing if event.kind == PHOTO}
         listed |= own_photos(folder, named, signer, self.sums_of)
         sums = sidecars.sha256sums({name: entry.sha256 for name, entry in listed.items()})
         durable.write_bytes(folder / sidecars.SUMS_NAME, sums, durable.SHARED)

@@ -19,6 +19,7 @@ from agent.clock import Clock
 from agent.control.recording_messages import RecordingFailed, RecordingFound, RecordingReread, RecordingSealed
 from agent.errors import EnvironmentFault, SenderFault
 from agent.evidence.journal import GAP_OPENED, MARKER, JournalRecord, Reason
+from agent.evidence.journal_pack import PackedJournal
 from agent.evidence.own_segment import check_row
 from agent.evidence.recovery import Examination
 from agent.evidence.statements import Seal
@@ -83,7 +84,7 @@ class SpoolRecovery:
             forget_failures(self._spool.folder(recording))
             seals = [it.manifest.seal for it in found if it.manifest is not None and it.manifest.seal is not None]
             closing = [event for seal in seals for event in seal.closing.gaps]
-            self._spool.write_sidecars(recording, records, self._signer, closing=closing)
+            self._spool.write_sidecars(recording, PackedJournal(records), self._signer, closing=closing)
             if self.retells:
                 self._report(_reread(recording, found, records))
             sealed = _ended(recording, found, self._spool.size(recording), self._clock.read())

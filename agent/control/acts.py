@@ -24,9 +24,11 @@ class Act(StrEnum):
 
 @dataclass(frozen=True)
 class OfficerActed:
-    """An officer did something else than start or stop. `cause` is a code of `agent.evidence.reasons.Cause`, empty
-    where none was given."""
+    """An officer did something else than start or stop. `cause` is a code of `agent.evidence.reasons.Cause` or of the
+    department's list, empty where none was given; `listed` is the number of a reason in that list (from 1), which only
+    the duty desk knows."""
 
     act: Act
     cause: str
     at: Instant
+    listed: int = 0

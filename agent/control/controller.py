@@ -141,7 +141,8 @@ class Controller:
             case happened.OfficerActed(act=Act.STEP):
                 return []  # the duty desk hears it
             case happened.OfficerActed():
-                return hook_desk.key_marks(self._recording.acted(event))
+                acted, wrong = (event, list[Effect]()) if self._duty is None else self._duty.caused(event)
+                return [*hook_desk.key_marks(self._recording.acted(acted)), *wrong]
             case happened.CasingChanged() | happened.DockChanged() | happened.CardShown() | happened.ClockDisputed():
                 return hook_desk.told(event)
             case happened.PhotoTaken():

@@ -26,9 +26,10 @@ from agent.control.effects import (
 from agent.control.messages import FragmentStored, GapOpened
 from agent.control.recording import RecordingMachine, State
 from agent.duty.asks import Answer
-from agent.duty.limits import LIMIT_WORDS, Limit, LimitKind, due_monotonic_ns, has_passed
+from agent.duty.limits import begin, due_monotonic_ns, has_passed
 from agent.duty.shift import Shift
 from agent.duty.steps import StepSheet
+from agent.duty.time_limits import LimitKind
 from agent.errors import SenderFault
 from agent.evidence.reasons import Reason
 from agent.wire.device_events import GENESIS, EventType, event_hash
@@ -60,6 +61,7 @@ class DutyBook:
         self._recordings, self._guidance = recordings, guidance
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._sequence, self._head = 1, GENESIS
+        self._began: Instant | None = None
         self._due_ns: int | None = None
         self._unkept_ns: int | None = None
         self._unseen = True
@@ -98,12 +100,12 @@ class DutyBook:
         passed = [it for it in self.shift.limits if not it.told and has_passed(it, now)]
         limits = tuple(replace(it, told=True) if it in passed else it for it in self.shift.limits)
         told = tuple(duty_events.limit(EventType.LIMIT_PASSED, it, now) for it in passed)
-        alarms = [RaiseAlarm(f"{LIMIT_WORDS[it.kind]}：已超过时限，请立即办理并说明原因。") for it in passed]
+        alarms = [RaiseAlarm(f"{it.words}：已超过时限，请立即办理并说明原因。") for it in passed]
         return [*self.keep(replace(self.shift, limits=limits), told, now), *alarms]
 
     def opening(self, effect: StartRecording, now: Instant) -> Iterator[Effect]:
         """A recording begins: who records and for what is frozen into it."""
-        self._sequence, self._head, self._unkept_ns = 1, GENESIS, None
+        self._sequence, self._head, self._unkept_ns, self._began = 1, GENESIS, None, now
         if self.shift.task is None:
             self.shift = replace(self.shift, sheet=StepSheet())
         at = replace(self.at(now), recording=effect.recording)
@@ -116,12 +118,14 @@ class DutyBook:
 
     def closing(self, effect: StopRecording, now: Instant) -> Iterator[Effect]:
         """A recording is to be closed: what is missing is asked about, and the device is to be handed in."""
-        at = self.at(now)
-        shift, told, alarms = duty_tasks.at_stop(replace(at, recording=effect.recording))
+        at = replace(self.at(now), recording=effect.recording)
+        shift, told, notes, alarms = duty_tasks.at_stop(at, self._began)
         if shift.out:
-            limit = Limit(LimitKind.HAND_IN, at.task, now)
+            limit = begin(LimitKind.HAND_IN, at.task, now, at.guidance.time_limits)
             shift, begun = duty_tasks.hand_in_from(shift, limit, now)
             told = (*told, *begun)
+        for kind, note in notes:  # while there is a recording to sign it into
+            yield NoteDuty(kind, note, now)
         yield effect
         yield from self.keep(shift, told, now)
         yield from alarms

@@ -13,6 +13,7 @@ from agent.control.command_desk import CommandDesk
 from agent.control.duty_book import DutyBook, task_refused
 from agent.control.duty_situation import Outcome, Situation
 from agent.control.effects import Effect, RaiseAlarm, ReadAsks, StartRecording, StopRecording
+from agent.control.interruption_causes import causes_text, offered_causes, signed_cause
 from agent.control.messages import (
     AsksRead,
     AsksSettled,
@@ -107,6 +108,17 @@ class DutyDesk:
         outcome = _came_of(self.book.at(now), event)
         self.book.answer(event.ask, outcome)
         return self.book.carry_out(outcome, now)
+
+    def caused(self, event: OfficerActed) -> tuple[OfficerActed, list[Effect]]:
+        """`event` with its reason as it is signed. One that the list does not have is told and left out: what the
+        officer did is done all the same."""
+        reasons = self.book.at(event.at).guidance.interruptions
+        cause = signed_cause(event.cause, event.listed, reasons)
+        if cause is not None:
+            return replace(event, cause=cause, listed=0), []
+        offered = causes_text(offered_causes(reasons))
+        text = f"清单中没有第 {event.listed} 号中断原因，已照做，未记原因。可用的有：{offered}。请补充说明。"
+        return replace(event, listed=0), [RaiseAlarm(text)]
 
     def accompany(self, effects: Iterable[Effect], now: Instant) -> Iterator[Effect]:
         """`effects` with who records and for what, frozen at the start of every recording, and with the question about

@@ -9,15 +9,17 @@ from typing import Any
 
 from agent.control.duty_situation import Situation
 from agent.control.effects import EventDraft, moment_name
+from agent.control.interruption_causes import offered_causes
 from agent.duty.asks import Answer
-from agent.duty.case_facts import Label, OfficerFact
+from agent.duty.case_facts import EarlyStop, Label, OfficerFact
 from agent.duty.documents import Template
 from agent.duty.labels import LABEL_WORDS
-from agent.duty.limits import LENGTHS, Limit
+from agent.duty.limits import Limit
 from agent.duty.papers import PaperKind, PaperNote, PaperShelf
-from agent.duty.shift import Shift, label_words
+from agent.duty.shift import Shift, Stopped, label_words
 from agent.duty.steps import Mark
 from agent.duty.task import Manner, Task
+from agent.duty.whole_process import early_words
 from agent.wire import canonical
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import RecordingId
@@ -80,17 +82,27 @@ def marked(mark: Mark, task: str, at: Instant) -> EventDraft:
     return moment("step", EventType.STEP_MARKED, at, data)
 
 
-def missing(steps: Sequence[str], task: str, recording: str, reason: str, at: Instant, code: str = "") -> EventDraft:
-    """A recording or a task ended without these steps."""
+def missing(
+    steps: Sequence[str],
+    task: str,
+    recording: str,
+    reason: str,
+    at: Instant,
+    code: str = "",
+    early: Sequence[str] = (),
+) -> EventDraft:
+    """A recording or a task ended without these steps; `early`: causes by which it ended before its end had come."""
     data = {"code": code, "missing": list(steps), "reason": reason, "recording": recording, "task": task}
-    return moment(f"missing/{'why' if reason else 'seen'}", EventType.STEPS_MISSING, at, data)
+    data |= {"early": list(early)} if early else {}
+    which = f"/{recording}" if early else ""  # one reason may stand for several recordings at once
+    return moment(f"missing/{'why' if reason else 'seen'}{which}", EventType.STEPS_MISSING, at, data)
 
 
 def limit(kind: EventType, it: Limit, at: Instant, **more: str) -> EventDraft:
     """A limit began, passed or was met."""
     due = it.due
-    hours = int(LENGTHS[it.kind].total_seconds()) // 3600
-    data = {"due": None if due is None else canonical.timestamp(due), "hours": hours, "limit": it.kind.value}
+    told = None if due is None else canonical.timestamp(due)
+    data = {"due": told, "hours": it.term.hours, "limit": it.kind.value, "term": it.term.text}
     return moment(f"{kind.value.split('.')[2]}/{it.kind}", kind, at, {**data, "task": it.task, **more})
 
 
@@ -103,14 +115,15 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
         "asked": _manner(at.asked.manner),
         "asking_reason": shift.asking,
         "at": canonical.timestamp(now.wall),
+        "interruptions": [asdict(one) for one in offered_causes(at.guidance.interruptions)],
         "labels": [{"label": label.value, "text": LABEL_WORDS[label]} for label in _labels(at)],
         "limits": [_limit(it, now) for it in shift.limits],
         "message": {"at": shift.message_at, "text": shift.message},
         "officers": [_officer(fact, at) for fact in at.crew],
         "papers": [_paper(note, shift.papers) for note in shift.papers.notes[-PAPERS_SHOWN:]],
-        "reasons": [{"code": it.code, "text": it.text, "written": it.written} for it in at.guidance.reasons],
+        "reasons": [{"code": it.code, "text": it.text, "written": it.written} for it in at.offered_reasons],
         "recording": recording or "",
-        "recordings": {one.recording: {"steps_missing": list(one.missing), "task": one.task} for one in shift.stopped},
+        "recordings": {one.recording: _of_recording(one) for one in shift.stopped},
         "reasons_given": dict(sheet.reasons),
         "step_next": sheet.missing[0] if sheet.missing else "",
         "steps_marked": [_mark(mark) for mark in sheet.marks],
@@ -121,6 +134,13 @@ def shown_state(at: Situation, answers: Mapping[str, Answer]) -> bytes:
         "waiting": [_task(task, "command") for task in shift.waiting],
     }
     return canonical.encode(told)
+
+
+def _of_recording(one: Stopped) -> dict[str, Any]:
+    found = {"steps_missing": list(one.missing), "task": one.task}
+    if not one.early:
+        return found
+    return {**found, "early": early_words(EarlyStop(RecordingId(one.recording), one.early, one.reason))}
 
 
 def _task(task: Task, source: str) -> dict[str, Any]:
@@ -159,7 +179,7 @@ def _labels(at: Situation) -> tuple[Label, ...]:
 
 
 def _manner(manner: Manner) -> dict[str, Any]:
-    more = {"carriers": list(manner.carriers), "methods": list(manner.methods)}
+    more = {name: list(getattr(manner, name)) for name in ("carriers", "methods", "whole_steps")}
     return {**asdict(manner), **more}
 
 

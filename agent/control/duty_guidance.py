@@ -31,8 +31,15 @@ def guidance_of(shelf: PolicyShelf) -> Callable[[Instant], Guidance]:
 def _guidance(policies: Policies) -> Guidance:
     engine = PolicyEngine(policies)
 
-    reasons = policies.reasons(ReasonUse.STEP_MISSING)
-    return Guidance(_listed(policies), partial(_asked, engine), policies.templates, reasons)
+    return Guidance(
+        _listed(policies),
+        partial(_asked, engine),
+        policies.templates,
+        policies.reasons(ReasonUse.STEP_MISSING),
+        policies.reasons(ReasonUse.INTERRUPTION),
+        policies.reasons(ReasonUse.NOT_RECORDED),
+        policies.time_limits,
+    )
 
 
 def _asked(engine: PolicyEngine, task: Task) -> Asked:
@@ -43,7 +50,7 @@ def _asked(engine: PolicyEngine, task: Task) -> Asked:
     stages = tuple(it for it in task.stages if engine.requirement(task.category, task.matter, (it,)).steps)
     decision = engine.decide(task.matter, task.about, stages)
     found, known = decision.requirement, everything.listed or bool(stages)
-    manner = Manner(found.starts, found.ends, found.methods, found.carriers, found.whole)
+    manner = Manner(found.starts, found.ends, found.methods, found.carriers, found.whole, found.whole_steps)
     return Asked(
         found.steps if known else (),
         everything.retention.text if everything.steps else "",

@@ -9,9 +9,10 @@ from agent.duty.asks import Ask
 from agent.duty.case_facts import Label, OfficerFact
 from agent.duty.enrolment import MAX_CERTIFICATE, Enrolled, card_digest, is_pin, waiting_s
 from agent.duty.labels import LABEL_WORDS, LAWFUL_OFFICERS
-from agent.duty.limits import LimitKind, has_passed
+from agent.duty.limits import has_passed
 from agent.duty.officers import frozen, label_lines
 from agent.duty.shift import Out, Shift, label_words
+from agent.duty.time_limits import LimitKind
 from agent.errors import OperatorFault
 from agent.evidence.journal import LABEL, OFFICER
 from agent.wire import canonical

@@ -12,8 +12,8 @@ from agent.control import duty_events
 from agent.control.duty_situation import Outcome, Situation
 from agent.control.paper_acts import MakePaper, PaperMade
 from agent.duty.asks import Ask
-from agent.duty.case_facts import CaseFacts, RecordingFact, Span, StepFact
-from agent.duty.key_content import KeyContentSheet, check_worded, draft_sheet, reworded, sheet_digest
+from agent.duty.case_facts import CaseFacts, EarlyStop, RecordingFact, Span, StepFact
+from agent.duty.key_content import UNWORDED, KeyContentSheet, check_worded, draft_sheet, reworded, sheet_digest
 from agent.duty.key_content_text import draft_heading, sheet_title
 from agent.duty.papers import PaperKind, PaperNote, file_name
 from agent.duty.shift import Closed, Shift
@@ -39,6 +39,7 @@ def draft(at: Situation, ask: Ask) -> Outcome:
             "last": line.span.last,
             "recording": line.span.recording,
             "step": line.step,
+            "text": "" if line.text == UNWORDED else line.text,
         }
         for line in sheet.lines
     ]
@@ -147,7 +148,14 @@ def shift_facts(at: Situation) -> CaseFacts:
         raise OperatorFault("没有可说明的环节。请在任务中录制并标记环节，封存后再作说明。")
     recordings = tuple(_fact(at, one) for one in closed.values())
     begins = min(fact.begins for fact in recordings)
-    return CaseFacts(task, at.unit, "", "", "", begins, None, shift.sheet.required, recordings=recordings, steps=steps)
+    early = tuple(
+        EarlyStop(name, one.early, one.reason)
+        for one in shift.stopped
+        if one.early and (name := RecordingId(one.recording)) in closed
+    )
+    return CaseFacts(
+        task, at.unit, "", "", "", begins, None, shift.sheet.required, recordings=recordings, steps=steps, early=early
+    )
 
 
 def _steps(shift: Shift, closed: dict[RecordingId, Closed]) -> Iterator[StepFact]:

@@ -11,6 +11,7 @@ from agent.duty.officers import NOT_LISTED, Demand, Listed, crew_labels, officer
 from agent.duty.reason_codes import ReasonCode
 from agent.duty.shift import Shift
 from agent.duty.task import Asked, Task
+from agent.duty.time_limits import TimeLimits
 from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import DeviceId, Digest, District, RecordingId
 from agent.wire.instant import BEIJING, Instant, TimeState
@@ -21,12 +22,16 @@ Requires = Callable[[Task], Asked]
 @dataclass(frozen=True)
 class Guidance:
     """The lists in force on this device: who may enforce, and `requires`, what they ask for a task; `templates` of
-    documents by id, `reasons` the department's own for a step that is missing."""
+    documents by id, `reasons` the department's own for a step that is missing, `interruptions` those for a gap,
+    `unrecorded` those for no recording at all; `time_limits` how long what begins on scene may take."""
 
     listed: Listed = NOT_LISTED
     requires: Requires = lambda _: Asked()
     templates: Mapping[str, Template] = field(default_factory=dict)
     reasons: tuple[ReasonCode, ...] = ()
+    interruptions: tuple[ReasonCode, ...] = ()
+    unrecorded: tuple[ReasonCode, ...] = ()
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,14 @@ class Situation:
     def task(self) -> str:
         """The number of the task in hand, empty without one."""
         return "" if self.shift.task is None else self.shift.task.task
+
+    @property
+    def offered_reasons(self) -> tuple[ReasonCode, ...]:
+        """The department's reasons for what is missing now: of a task that ended without any recording, those for that
+        (不予记录) too."""
+        own = (self.task, self.shift.asking)
+        recorded = self.recording is not None or any({it.task, it.recording} & {*own} for it in self.shift.stopped)
+        return self.guidance.reasons if recorded else (*self.guidance.unrecorded, *self.guidance.reasons)
 
     @property
     def people(self) -> tuple[str, ...]:

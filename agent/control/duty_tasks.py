@@ -1,7 +1,7 @@
 """Tasks and their steps: taking, marking, saying why something is missing, ending."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agent.control import duty_events
 from agent.control.duty_situation import Outcome, Situation
@@ -9,19 +9,22 @@ from agent.control.effects import EventDraft, RaiseAlarm
 from agent.control.messages import RecordingSealed
 from agent.duty.asks import Ask
 from agent.duty.case_facts import Label
-from agent.duty.limits import LIMIT_WORDS, MEETABLE, Limit, begun_by
+from agent.duty.labels import LABEL_WORDS
+from agent.duty.limits import MEETABLE, Limit, begin
 from agent.duty.masking import check_masked
 from agent.duty.shift import MAX_STOPPED, MAX_WAITING, REMEMBERED_TASKS, Closed, Shift, Stopped
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import TAKEN, TOO_MANY, Task, for_this, parse_task, read_task, with_list
+from agent.duty.whole_process import early_causes
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.journal import LABEL, STEP, STEP_DUE, TASK
 from agent.wire import canonical
 from agent.wire.device_events import EventType, event_hash
 from agent.wire.identifiers import RecordingId
-from agent.wire.instant import Instant
+from agent.wire.instant import Instant, TimeState
 
 COMMAND, FILE = "command", "file"
+ASK_REASON = "请用 liuhen-agent task reason 说明原因。"
 MAX_REASON = 100  # characters, ours: fits a note of the journal
 
 
@@ -113,7 +116,9 @@ def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     """`words` is marked in the running `recording`; a limit that it begins runs from now."""
     sheet = at.shift.sheet.marked(Mark(words, recording, at.sequence, canonical.timestamp(at.now.wall)))
     mark = sheet.marks[-1]
-    begun = tuple(Limit(kind, at.task, at.now) for kind in begun_by(words) if not mark.repeated)
+    limits = at.guidance.time_limits
+    kinds = () if mark.repeated else limits.begun_by(words)
+    begun = tuple(begin(kind, at.task, at.now, limits) for kind in kinds)
     drafts = (
         duty_events.marked(mark, at.task, at.now),
         *(duty_events.limit(EventType.LIMIT_STARTED, limit, at.now) for limit in begun),
@@ -121,29 +126,49 @@ def marked(at: Situation, recording: RecordingId, words: str) -> Outcome:
     rest = sheet.missing
     again = f"（第 {mark.repeated + 1} 次标记，前次保留）" if mark.repeated else ""
     text = f"已标记：{words}{again}。" + (f"还有 {len(rest)} 项，下一项：{rest[0]}。" if rest else "")
-    text += "".join(f"{LIMIT_WORDS[limit.kind]}。" for limit in begun)
+    text += "".join(f"{limit.words}。" for limit in begun)
     shift = replace(at.shift, sheet=sheet, limits=(*at.shift.limits, *begun))
     return Outcome(shift, text, drafts, ((STEP, words),), {"step": words, "repeated": mark.repeated})
 
 
 def explained(at: Situation, ask: Ask) -> Outcome:
-    """Why steps are missing, by a code of the department or in the officer's words: kept for every step for which
-    nobody has said why."""
+    """Why steps are missing, or a recording ended too early, by a code of the department or in the officer's words:
+    kept for everything for which nobody has said why."""
     given, note = ask.value("reason").strip(), ask.value("note").strip()
-    code = next((one for one in at.guidance.reasons if given in (one.code, one.text)), None)
+    codes = (*at.offered_reasons, *at.guidance.interruptions)
+    if given in {one.code for one in at.guidance.unrecorded} - {one.code for one in codes}:
+        raise OperatorFault(f"“{given}”是不予记录的原因，而本任务已有录像。请另选原因，或自行写明。")
+    code = next((one for one in codes if given in (one.code, one.text)), None)
     reason = _one_line("原因", "：".join(filter(None, (given if code is None else code.text, note))))
-    steps = at.shift.sheet.unexplained
-    if not steps:
+    steps, early = at.shift.sheet.unexplained, _unexplained_ends(at)
+    if not (steps or early):
         raise OperatorFault("没有待说明的环节，无需说明。请用 liuhen-agent task show 查看各环节。")
     if not (at.shift.asking or at.recording or any(one.task == at.task for one in at.shift.stopped)):
         raise OperatorFault("这项任务还没有录制，环节都还可以录。请在停止录制或结束任务后再说明原因。")
-    named = "" if code is None else code.code
-    told = duty_events.missing(steps, at.task or at.shift.asking, at.recording or "", reason, at.now, named)
-    shift = replace(at.shift, sheet=at.shift.sheet.explained(steps, reason), asking="")
-    text = f"已记录 {len(steps)} 项环节未录的原因。"
+    told = _why(at, steps, early, reason, "" if code is None else code.code)
+    ended = tuple(replace(one, reason=reason) if one in early else one for one in at.shift.stopped)
+    shift = replace(at.shift, sheet=at.shift.sheet.explained(steps, reason), asking="", stopped=ended)
+    text = f"已记录 {len(steps)} 项环节未录的原因。" if steps else "已记录全过程记录提前停止的原因。"
     if code is not None and code.written and not note:
         text += "该原因须书面说明，请另行写明情况。"
-    return Outcome(shift, text, (told,), ((LABEL, f"{Label.STEPS_MISSING} {reason}"),))
+    label = Label.STEPS_MISSING if steps else Label.STOPPED_EARLY
+    return Outcome(shift, text, told, ((LABEL, f"{label} {reason}"),))
+
+
+def _unexplained_ends(at: Situation) -> tuple[Stopped, ...]:
+    """The recordings of this task that ended too early, nobody said why."""
+    own = (at.task, at.shift.asking)
+    return tuple(it for it in at.shift.stopped if it.early and not it.reason and {it.task, it.recording} & {*own})
+
+
+def _why(
+    at: Situation, steps: tuple[str, ...], early: tuple[Stopped, ...], reason: str, code: str
+) -> tuple[EventDraft, ...]:
+    """What is told of a reason: for each recording that it is about, for the task where it is about none."""
+    task = at.task or at.shift.asking
+    if not early:
+        return (duty_events.missing(steps, task, at.recording or "", reason, at.now, code),)
+    return tuple(duty_events.missing(steps, it.task, it.recording, reason, at.now, code, it.early) for it in early)
 
 
 def met(at: Situation, ask: Ask) -> Outcome:
@@ -185,27 +210,47 @@ def ended(at: Situation, _: Ask) -> Outcome:
 
 def missing_text(steps: tuple[str, ...]) -> str:
     """The question about missing steps, in one line."""
-    return f"应录环节还有 {len(steps)} 项未标记：{'、'.join(steps)}。请用 liuhen-agent task reason 说明原因。"
+    return f"应录环节还有 {len(steps)} 项未标记：{'、'.join(steps)}。{ASK_REASON}"
 
 
-def at_stop(at: Situation) -> tuple[Shift, tuple[EventDraft, ...], tuple[RaiseAlarm, ...]]:
-    """A recording is about to be closed: what is missing of its task is told and asked about."""
-    recording, shift = at.recording or "", _stopping(at)
+def at_stop(
+    at: Situation, began: Instant | None
+) -> tuple[Shift, tuple[EventDraft, ...], tuple[tuple[str, str], ...], tuple[RaiseAlarm, ...]]:
+    """A recording that `began` then is about to be closed: what is missing of its task, and whether it had to go on, is
+    told, signed into it and asked about."""
+    recording, shift = at.recording or "", _stopping(at, began)
     unexplained = () if at.shift.task is None else at.shift.sheet.unexplained
-    if not unexplained:
-        return shift, (), ()
-    told = duty_events.missing(unexplained, at.task, recording, "", at.now)
-    return replace(shift, asking=recording), (told,), (RaiseAlarm(missing_text(unexplained)),)
+    stopped = next((one for one in shift.stopped if one.recording == recording), None)
+    early = () if stopped is None else stopped.early
+    if not (unexplained or early):
+        return shift, (), (), ()
+    reason = "" if stopped is None else stopped.reason
+    task = at.task or ("" if stopped is None else stopped.task)
+    told = duty_events.missing(unexplained, task, recording, reason, at.now, early=early)
+    notes = ((LABEL, f"{Label.STOPPED_EARLY} {LABEL_WORDS[Label.STOPPED_EARLY]}：{'；'.join(early)}"),) if early else ()
+    asking = recording if unexplained or not reason else ""
+    words = [missing_text(unexplained)] if unexplained else []
+    words += [f"{LABEL_WORDS[Label.STOPPED_EARLY]}：{'；'.join(early)}。{ASK_REASON}"] if early and not reason else []
+    return replace(shift, asking=asking), (told,), notes, tuple(RaiseAlarm(text) for text in words)
 
 
-def _stopping(at: Situation) -> Shift:
+def _stopping(at: Situation, began: Instant | None = None) -> Shift:
     """With what the running recording is of, should it stop now. One whose task ended meanwhile is of that task."""
     before = [one for one in at.shift.stopped if one.recording != at.recording]
     if at.recording is None or (at.shift.task is None and len(before) < len(at.shift.stopped)):
         return at.shift
     missing = () if at.shift.task is None else at.shift.sheet.missing
-    stopped = (*before, Stopped(at.recording, at.task, missing, at.people))
+    early = early_causes(at.asked.manner, missing, _known(began), _known(at.now))
+    given = dict(at.shift.sheet.reasons)
+    reason = "；".join(dict.fromkeys(given[step] for step in missing if step in given)) if early else ""
+    if at.shift.sheet.unexplained:  # not said for every one of them
+        reason = ""
+    stopped = (*before, Stopped(at.recording, at.task, missing, at.people, early, reason))
     return replace(at.shift, stopped=stopped[-MAX_STOPPED:])
+
+
+def _known(at: Instant | None) -> datetime | None:
+    return None if at is None or at.state is TimeState.UNSET else at.wall
 
 
 def sealed(at: Situation, event: RecordingSealed) -> Shift:

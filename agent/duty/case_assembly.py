@@ -13,6 +13,7 @@ from datetime import datetime
 from agent.duty.case_facts import (
     CaseFacts,
     DocumentFact,
+    EarlyStop,
     GapFact,
     Label,
     RecordingFact,
@@ -21,8 +22,8 @@ from agent.duty.case_facts import (
     StepFact,
 )
 from agent.duty.documents import numbered_by
-from agent.duty.limits import LimitKind
 from agent.duty.takings import Taking, is_task, joined, retention_of, takings
+from agent.duty.time_limits import LimitKind
 from agent.duty.told_events import ToldEvents
 from agent.duty.told_facts import as_begun, labels, readable, texts
 from agent.duty.told_officers import told_holders, told_officers
@@ -97,7 +98,7 @@ def _case(
     told: ToldEvents,
     transfer: str,
 ) -> CaseFacts:
-    first = found[0]
+    first, early = found[0], _early(own)
     return CaseFacts(
         task=task,
         unit=first.unit,
@@ -108,7 +109,9 @@ def _case(
         ended=_ended(own),
         required=joined(it.required for it in found),
         officers=told_officers(own),
-        recordings=tuple(as_begun(it.fact, told.of_recording(name)) for name, it in recordings.items()),
+        recordings=tuple(
+            _ended_early(as_begun(it.fact, told.of_recording(name)), early) for name, it in recordings.items()
+        ),
         steps=_steps(own, recordings),
         reasons=_reasons(own),
         gaps=tuple(gap for it in recordings.values() for gap in it.gaps),
@@ -120,6 +123,7 @@ def _case(
         major_open=joined(it.major_open for it in found),
         assigned=joined(it.officers for it in found),
         holders=told_holders(own),
+        early=tuple(early.values()),
     )
 
 
@@ -182,6 +186,26 @@ def _reasons(own: Iterable[DeviceEvent]) -> dict[str, str]:
     for reasons in readable(own, EventType.TASK_ENDED, lambda fields: fields.object("reasons")):
         found |= {step: str(reason) for step, reason in reasons.items() if reason}
     return found
+
+
+def _early(own: Iterable[DeviceEvent]) -> dict[RecordingId, EarlyStop]:
+    """The recordings that ended before their end had come; of reasons that which was said last."""
+    found: dict[RecordingId, EarlyStop] = {}
+    for stop in readable(own, EventType.STEPS_MISSING, _early_stop):
+        before = found.get(stop.recording, stop)
+        found[stop.recording] = stop if stop.reason else replace(stop, reason=before.reason, code=before.code)
+    return found
+
+
+def _early_stop(fields: Fields) -> EarlyStop:
+    code = fields.text("code") if fields.has("code") else ""
+    recording = parse_recording_id(fields.text("recording"))
+    return EarlyStop(recording, texts(fields.array("early")), fields.text("reason"), code)
+
+
+def _ended_early(fact: RecordingFact, early: Mapping[RecordingId, EarlyStop]) -> RecordingFact:
+    ended = fact.recording in early and Label.STOPPED_EARLY not in fact.labels
+    return replace(fact, labels=(*fact.labels, Label.STOPPED_EARLY)) if ended else fact
 
 
 def _missing(fields: Fields) -> tuple[tuple[str, ...], str]:

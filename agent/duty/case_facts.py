@@ -35,6 +35,8 @@ class Label(StrEnum):
     MATTER_UNLISTED = "matter-unlisted"
     OTHER_OFFICERS = "other-officers"
     LIST_INCOMPLETE = "list-incomplete"
+    LIMIT_LOOSENED = "limit-loosened"
+    STOPPED_EARLY = "stopped-early"
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,24 @@ class RecordingFact:
 
 
 @dataclass(frozen=True)
+class EarlyStop:
+    """A recording that had to go on to the end and was stopped before; `causes` by which that is known, in Chinese.
+    `reason` is what an officer said, `code` where it is one of the department's; empty while nobody did."""
+
+    recording: RecordingId
+    causes: tuple[str, ...]
+    reason: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
 class CaseFacts:
     """All facts of one task. `required` are the steps that the recording list asked for, in its order; `reasons` why
     a missing one is missing, as the officer said; `major` the factors of the catalogue that made it a major decision,
     empty where it is none, `major_open` those that were not known on scene and may; `assigned` the officers that the
     task named, `holders` those who took a device out for it, by certificate; `confirmation` what the party did with the
-    checksum; `transfer` why it was flagged that the conduct may be a crime (涉嫌犯罪), empty where nobody did."""
+    checksum; `transfer` why it was flagged that the conduct may be a crime (涉嫌犯罪), empty where nobody did; `early`
+    are recordings from beginning to end that were stopped before it."""
 
     task: str
     unit: str
@@ -152,6 +166,7 @@ class CaseFacts:
     major_open: tuple[str, ...] = ()
     assigned: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
+    early: tuple[EarlyStop, ...] = ()
 
     @property
     def people(self) -> tuple[str, ...]:

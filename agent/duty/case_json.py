@@ -15,6 +15,8 @@ from agent.wire.identifiers import Digest
 def case_json(facts: CaseFacts) -> dict[str, Any]:
     """Every field by its name; moments in UTC, words as they stand. What is missing is listed as `missing`."""
     found = _plain(facts)
+    if not facts.early:  # a case without one has the digest that opinions from before there were any are about
+        found.pop("early")
     return {**found, "missing": list(facts.missing)}
 
 

@@ -146,6 +146,14 @@ def check_content(document: Disclosure) -> Disclosure:
     return document
 
 
+def check_nothing_beside(payload: bytes, document: Disclosure) -> Disclosure:
+    """Return `document`, parsed from `payload`, when nothing else stands there: what nobody reads is published with the
+    rest, and was looked through by nobody. For whoever publishes; raises `SenderFault`."""
+    if document.encode() != payload:
+        raise SenderFault("公示文件中有本程序不认识的内容，无法检查，不得公示。请用 liuhen-publish draft 重新起草。")
+    return document
+
+
 def _reader(kind: DisclosureKind) -> Any:
     """What reads the entries of `kind`. The rules inside the office are many, and no screen shows them: they are loaded
     when one comes."""
@@ -174,7 +182,8 @@ def _check_head(document: Disclosure) -> None:
         head["撤回原因"] = document.withdrawn
     filing = document.filing
     more = {} if filing is None else {"备案编号": filing.number, "备案机关": filing.authority}
-    named = {"id": document.disclosure_id, "audience": document.audience}
+    # What has a number in its id can still be withdrawn, and only under that id.
+    named = {} if document.withdrawn is not None else {"id": document.disclosure_id, "audience": document.audience}
     check_impersonal("文件头", {**named, **head, **more}, about_people=document.kind in ABOUT_PEOPLE)
     for name, text in head.items():
         if not text.strip():

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agent.duty.case_facts import Label
-from agent.duty.limits import LimitKind
 from agent.duty.takings import is_task
+from agent.duty.time_limits import KNOWN, LimitKind
 from agent.duty.told_facts import labels
 from agent.errors import SenderFault
 from agent.wire.canonical import Fields
@@ -31,7 +31,7 @@ class Holding:
 @dataclass(frozen=True)
 class RunLimit:
     """A limit of `task` that began at `begun`; `due` None where the clock was not set; `met` None until somebody says
-    with `note` that it was done."""
+    with `note` that it was done; `term` how long it is, in words."""
 
     device: DeviceId
     kind: LimitKind
@@ -41,6 +41,7 @@ class RunLimit:
     met: datetime | None = None
     passed: bool = False
     note: str = ""
+    term: str = ""
 
 
 def holdings(events: Iterable[DeviceEvent]) -> tuple[Holding, ...]:
@@ -69,7 +70,8 @@ def run_limits(events: Iterable[DeviceEvent]) -> tuple[RunLimit, ...]:
         key = event.device, str(event.data.get("limit")), str(event.data.get("task"))
         if event.type is EventType.LIMIT_STARTED and key[1] in set(LimitKind):
             running[key] = len(found)
-            found.append(RunLimit(event.device, LimitKind(key[1]), key[2], event.time, _due(event)))
+            kind = LimitKind(key[1])
+            found.append(RunLimit(event.device, kind, key[2], event.time, _due(event), term=_term(event, kind)))
         elif event.type is EventType.LIMIT_MET and key in running:
             note = str(event.data.get("note", ""))
             found[running[key]] = replace(found[running[key]], met=event.time, note=note)
@@ -80,6 +82,12 @@ def run_limits(events: Iterable[DeviceEvent]) -> tuple[RunLimit, ...]:
 
 def _with_task(held: Holding, task: str) -> Holding:
     return replace(held, tasks=tuple(dict.fromkeys((*held.tasks, task))))
+
+
+def _term(event: DeviceEvent, kind: LimitKind) -> str:
+    """How long it is; events of before there were lists say nothing, or only hours."""
+    told = event.data.get("term")
+    return told if isinstance(told, str) else KNOWN[kind].term.text
 
 
 def _due(event: DeviceEvent) -> datetime | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from agent.duty.case_facts import CaseFacts, Span
+from agent.duty.case_facts import CaseFacts, RecordingFact, Span
+from agent.duty.whole_process import early_label
 from agent.errors import OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
@@ -31,8 +32,9 @@ UNWORDED = "（待补充）"
 
 @dataclass(frozen=True)
 class KeyContent:
-    """One line: what is seen in `span`; `step` the step of the list that was marked, empty for a line of the writer's
-    own; `element` what it speaks for (对应要素), empty where nobody said."""
+    """One line: what is seen in `span`; `step` the step of the list that was marked, or that the recording was stopped
+    too early (no step of a list), empty for a line of the writer's own; `element` what it speaks for (对应要素), empty
+    where nobody said."""
 
     span: Span
     step: str
@@ -93,13 +95,20 @@ class SignedSheet:
 
 
 def draft_sheet(facts: CaseFacts, author: str, now: datetime) -> KeyContentSheet:
-    """The first sheet: a line for every marked step and every interruption, in the order of time."""
+    """The first sheet: a line for every marked step, every interruption and every recording that ended too early, in
+    the order of time."""
     marked = [KeyContent(step.span, step.step, UNWORDED) for step in facts.steps]
     gaps = [
         KeyContent(gap.span, "", f"记录中断，原因代码 {gap.reason}，{'已' if gap.explained else '未'}说明。")
         for gap in facts.gaps
     ]
-    lines = tuple(sorted([*marked, *gaps], key=lambda line: (line.span.begins, line.span.first)))
+    ends = {fact.recording: fact for fact in facts.recordings}
+    early = [
+        KeyContent(_end(ends[stop.recording]), early_label(stop), f"原因：{stop.reason}。" if stop.reason else UNWORDED)
+        for stop in facts.early
+        if stop.recording in ends
+    ]
+    lines = tuple(sorted([*marked, *gaps, *early], key=lambda line: (line.span.begins, line.span.first)))
     heads = {fact.recording: fact.head for fact in facts.recordings}
     return KeyContentSheet(facts.task, 1, GENESIS, author, now, heads, lines)
 
@@ -200,6 +209,11 @@ def parse_sheet(payload: bytes) -> KeyContentSheet:
         fields.text("unit") if fields.has("unit") else "",
         fields.boolean("clock_set") if fields.has("clock_set") else True,
     )
+
+
+def _end(fact: RecordingFact) -> Span:
+    last = max(1, fact.fragments)
+    return Span(fact.recording, last, last, fact.ends, fact.ends)
 
 
 def _line(fields: Fields) -> KeyContent:

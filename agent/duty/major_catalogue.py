@@ -4,19 +4,16 @@ Five factors of the district's plan, section 二（三）3: 执法类别, 执法
 all that it names; 不限 asks for nothing. What is not known on scene is said to be open, never taken for a no.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agent.duty.entries import Entry
+from agent.duty.factors import ANY, accepts, parse_amount
 from agent.errors import SenderFault
 
-ANY = "不限"
 AMOUNT = "涉案金额"
 WORD_FACTORS = ("执法类别", "执法层级", "所属领域", "社会影响")
-_AMOUNT = re.compile(r"(\d{1,9})(?:\.(\d{1,4}))?(万)?元(?:及)?以上")
-_TEN_THOUSAND = 4  # digits
 
 
 @dataclass(frozen=True)
@@ -76,17 +73,6 @@ def parse_major_catalogue(entries: Iterable[Any]) -> tuple[MajorRule, ...]:
     return rules
 
 
-def parse_amount(text: str, where: str) -> int | None:
-    """The yuan of `50000元以上` or `5万元以上`, None for 不限; raises `SenderFault` naming `where`."""
-    plain = re.sub(r"[\s,，]", "", text)
-    if plain == ANY:
-        return None
-    found = _AMOUNT.fullmatch(plain)
-    if found is None or (found[2] and not found[3]):
-        raise SenderFault(f"{where}是“{text[:40]}”，应为不限，或如 50000元以上、5万元以上，请改正。")
-    return int(found[1] + (found[2] or "").ljust(_TEN_THOUSAND, "0")) if found[3] else int(found[1])
-
-
 def _rule(entry: Entry) -> MajorRule:
     split = {factor: entry.text(factor).split("、") for factor in WORD_FACTORS}
     words = {factor: tuple(found) for factor, found in split.items() if ANY not in found}
@@ -104,9 +90,10 @@ def _held(rule: MajorRule, matter: MajorMatter) -> tuple[str, ...] | None:
     }
     unknown = []
     for factor, accepted in rule.words.items():
-        if not known[factor]:
+        holds = accepts(factor, accepted, known[factor])
+        if holds is None:
             unknown.append(factor)
-        elif known[factor] not in accepted:
+        elif not holds:
             return None
     if rule.amount is not None:
         if matter.amount is None:

@@ -19,6 +19,7 @@ from agent.errors import SenderFault
 if TYPE_CHECKING:
     from agent.duty.personal_numbers import Rule
 
+WITHHELD = "（含个人信息，此处不录）"
 MAX_NAME = 40  # characters of a field's name in a message, ours
 AROUND = 6  # characters on each side that a message shows the shape of, ours
 _DIGIT = r"[\d〇○零洞OoIl幺么一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸弌弍弎\u2776-\u2793]"
@@ -85,6 +86,18 @@ def find_number(text: str, field: str = "") -> Found | None:
     from agent.duty.personal_numbers import CORE
 
     return _first(CORE, text, field, False, numerals=True)
+
+
+def quoted(text: str, most: int) -> str:
+    """The beginning of `text` for a message, `most` characters; none of it when it leads to a natural person."""
+    return text[:most] if find_personal(text) is None else WITHHELD
+
+
+def unnumbered(text: str) -> str:
+    """`text`, a message, without the identity and mobile numbers that a cell brought into it."""
+    while (found := find_number(text)) is not None:
+        text = f"{text[: found.start]}{WITHHELD}{text[found.end :]}"
+    return text
 
 
 def check_masked(where: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:

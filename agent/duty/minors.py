@@ -48,7 +48,7 @@ _OF_CASE = re.compile(
     rf"|20(?:09|[1-9]\d)年[^。;\n]{{0,8}}出生|(?:生于|出生(?:日期|年月|于)?)[:\s]{{0,2}}20(?:09|[1-9]\d)"
 )
 _OF_PARTY = re.compile(f"{_WORD}{_GENERIC}")
-_PARTY = re.compile(r"当事人|相对人|姓名|抽查对象|检查对象")
+_PARTY = re.compile(r"当事人|相对人|姓名|抽查对象|检查对象|身份$|职业")
 
 
 def _sides(spot: Spot) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from agent.duty.reason_codes import ReasonCode, ReasonUse, parse_reason_codes
 from agent.duty.recording_list import RecordingItem, parse_recording_list
 from agent.duty.recording_rules import RecordingRule, parse_recording_rules
 from agent.duty.review_rules import parse_review_rules
+from agent.duty.time_limits import TimeLimits, joined, parse_time_limits
 from agent.wire.device_events import event_hash
 from agent.wire.disclosures import DUTY_KINDS, Disclosure, DisclosureKind
 
@@ -34,6 +35,7 @@ PARSERS: Mapping[DisclosureKind, Any] = {
     DisclosureKind.DOCUMENT_TEMPLATES: parse_templates,
     DisclosureKind.REASON_CODES: parse_reason_codes,
     DisclosureKind.REVIEW_RULES: parse_review_rules,
+    DisclosureKind.TIME_LIMITS: parse_time_limits,
 }
 """Kinds whose entries are read here; each parser raises `SenderFault` naming the entry."""
 
@@ -86,7 +88,8 @@ class Policies:
         kinds = {policy.document.kind for policy in self.policies.values()}
         missing = (Label.POLICY_MISSING,) if any(kind not in kinds for kind in NEEDED) else ()
         outdated = (Label.POLICY_OUTDATED,) if self.outdated else ()
-        return (*missing, *outdated, *((Label.LIST_INCOMPLETE,) if self.incomplete else ()))
+        loosened = (Label.LIMIT_LOOSENED,) if self.time_limits.loosened else ()
+        return (*missing, *outdated, *((Label.LIST_INCOMPLETE,) if self.incomplete else ()), *loosened)
 
     @property
     def incomplete(self) -> tuple[str, ...]:
@@ -117,6 +120,11 @@ class Policies:
         """The catalogue of major decisions."""
         found: tuple[MajorRule, ...] = self.of(DisclosureKind.MAJOR_CATALOGUE)
         return MajorCatalogue(found)
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        """How long what begins on scene may take."""
+        return joined(self.of(DisclosureKind.TIME_LIMITS))
 
     @property
     def templates(self) -> Mapping[str, Template]:

@@ -54,9 +54,11 @@ class Rate:
 
 @dataclass(frozen=True)
 class GapCount:
-    """How often recordings were interrupted for `reason`, and for how long in all."""
+    """How often recordings were interrupted for `reason`, a code, with the cause that an officer gave in `words`,
+    and for how long in all."""
 
     reason: str
+    words: str
     explained: int
     unexplained: int
     lasted: timedelta
@@ -168,12 +170,12 @@ def _by_step(facts: Iterable[CaseFacts]) -> tuple[Rate, ...]:
 def _gaps(facts: Iterable[CaseFacts]) -> tuple[GapCount, ...]:
     found = [gap for it in facts for gap in it.gaps]
     counts = []
-    for reason in {gap.reason for gap in found}:
-        same = [gap for gap in found if gap.reason == reason]
+    for reason, words in {(gap.reason, gap.words) for gap in found}:
+        same = [gap for gap in found if (gap.reason, gap.words) == (reason, words)]
         lasted = sum((gap.span.ends - gap.span.begins for gap in same), timedelta())
         explained = sum(gap.explained for gap in same)
-        counts.append(GapCount(reason, explained, len(same) - explained, lasted))
-    return tuple(sorted(counts, key=lambda it: (-it.explained - it.unexplained, it.reason)))
+        counts.append(GapCount(reason, words, explained, len(same) - explained, lasted))
+    return tuple(sorted(counts, key=lambda it: (-it.explained - it.unexplained, it.reason, it.words)))
 
 
 def _certificates(facts: Iterable[CaseFacts]) -> tuple[CertificateCount, ...]:

@@ -11,12 +11,13 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from agent.duty.case_facts import CaseFacts, RecordingFact, Served
+from agent.duty.case_facts import CaseFacts, Label, RecordingFact, Served
 from agent.duty.case_papers import lacking, text_rate
 from agent.duty.labels import LABEL_WORDS
 from agent.duty.record_counts import CERTIFICATE_LABELS, UsedCase, good, month, recorded_steps, unrecorded, whole
 from agent.duty.review_elements import VERDICT_WORDS
 from agent.duty.review_rules import Stage
+from agent.duty.whole_process import early_words
 from agent.wire.instant import BEIJING
 
 Row = Mapping[str, Any]
@@ -115,7 +116,10 @@ def _troubles(it: CaseFacts) -> Iterator[tuple[datetime, str, str, str]]:
     for film in it.recordings:
         if not good(film):
             yield film.begins, "录像", _verdict(film), film.recording
-        yield from ((film.begins, "录像", LABEL_WORDS[label], film.recording) for label in film.labels)
+        plain = (label for label in film.labels if label is not Label.STOPPED_EARLY)
+        yield from ((film.begins, "录像", LABEL_WORDS[label], film.recording) for label in plain)
+        for stop in (one for one in it.early if one.recording == film.recording):
+            yield film.ends, "录像", early_words(stop), film.recording
     for step in it.missing:
         yield it.began, "环节", f"缺少 {step}", (it.reasons or {}).get(step, "没有说明原因")
     for mark in (fact for fact in it.steps if fact.repeated):

@@ -21,7 +21,7 @@ MAX_REMEMBERED = 4096  # ours: combinations of matter and stages; a department h
 class Requirement:
     """What is asked for one matter. `steps` are the contents to be seen, in order; `starts` and `ends` the words for
     when recording begins and ends; `whole`: from beginning to end without a break; `listed`: a row of the list names
-    the matter or its category."""
+    the matter or its category. `whole_steps` are those of the rows that ask for it whole."""
 
     steps: tuple[str, ...]
     starts: str
@@ -32,6 +32,7 @@ class Requirement:
     classes: tuple[RecordClass, ...]
     retention: Retention
     listed: bool
+    whole_steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def _joined(rows: list[RecordingItem], rules: list[RecordingRule], known: dict[s
         tuple(dict.fromkeys(row.record_class for row in rows if row.record_class is not None)),
         longest(kept) or PERMANENT,  # what nobody has ruled on is not let go
         bool(rows),
+        _once(step for row in rows if row.whole for step in row.contents),
     )
 
 
@@ -121,4 +123,4 @@ def _once(words: Iterable[str]) -> tuple[str, ...]:
 
 def _whole(asked: Requirement) -> Requirement:
     """A major decision is recorded from beginning to end (DESIGN; 国办发〔2018〕118号 for major property interests)."""
-    return Requirement(**{**vars(asked), "whole": True})
+    return Requirement(**{**vars(asked), "whole": True, "whole_steps": asked.steps})

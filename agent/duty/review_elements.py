@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from agent.duty.case_facts import CaseFacts, GapFact, RecordingFact, Served, Span
 from agent.duty.labels import LABEL_WORDS, LAWFUL_OFFICERS
+from agent.duty.whole_process import early_words
 
 GOOD_VERDICTS = frozenset({"complete", "explained-gap"})
 VERDICT_WORDS: Mapping[str, str] = {
@@ -95,11 +96,14 @@ def _evidence(facts: CaseFacts) -> Iterator[Line]:
 
 
 def _recording(recording: RecordingFact) -> Line:
-    span = Span(recording.recording, 1, max(1, recording.fragments), recording.begins, recording.ends)
     word = VERDICT_WORDS.get(recording.verdict, recording.verdict)
     labels = "".join(f"，{LABEL_WORDS[label]}" for label in recording.labels)
     text = f"录像 {recording.recording} 检验结果：{word}{labels}。"
-    return Line(text, recording.verdict not in GOOD_VERDICTS or bool(recording.labels), (span,))
+    return Line(text, recording.verdict not in GOOD_VERDICTS or bool(recording.labels), (_whole_span(recording),))
+
+
+def _whole_span(recording: RecordingFact) -> Span:
+    return Span(recording.recording, 1, max(1, recording.fragments), recording.begins, recording.ends)
 
 
 def _gap(gap: GapFact) -> Line:
@@ -117,6 +121,9 @@ def _procedure(facts: CaseFacts) -> Iterator[Line]:
             yield Line(
                 f"应记录环节“{step}”：缺少，{f'现场说明：{reason}' if reason else '没有说明原因'}。", against=True
             )
+    for stop in facts.early:
+        spans = tuple(_whole_span(film) for film in facts.recordings if film.recording == stop.recording)
+        yield Line(f"录像 {stop.recording}：{early_words(stop)}。", against=True, spans=spans)
     if not facts.required:
         yield Line("没有适用的音像记录事项清单，无从核对应记录环节。", against=True)
     if len(facts.officers) < LAWFUL_OFFICERS:

@@ -2,15 +2,17 @@
 that changed it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from agent.duty.case_facts import Label
 from agent.duty.enrolment import Enrolled
-from agent.duty.limits import Limit, LimitKind
+from agent.duty.limits import Limit, begin
 from agent.duty.papers import PaperShelf, parse_shelf
 from agent.duty.steps import Mark, StepSheet
 from agent.duty.task import Task, parse_task
+from agent.duty.terms import parse_term
+from agent.duty.time_limits import LimitKind, TimeLimits
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.identifiers import Digest, RecordingId, digest, parse_recording_id
@@ -47,12 +49,14 @@ class Closed:
 @dataclass(frozen=True)
 class Stopped:
     """A recording that was told to stop: the task it was for (empty for none), the steps that were missing, and the
-    officers, as in `Closed`."""
+    officers, as in `Closed`; `early` are the causes by which it ended too early, `reason` why, as an officer said."""
 
     recording: str
     task: str
     missing: tuple[str, ...]
     officers: tuple[str, ...] = ()
+    early: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,11 +165,18 @@ def _mark(value: Mapping[str, Any]) -> Mark:
 
 
 def _stopped_json(one: Stopped) -> list[Any]:
-    return [one.recording, one.task, list(one.missing), list(one.officers)]
+    return [one.recording, one.task, list(one.missing), list(one.officers), list(one.early), one.reason]
 
 
-def _stopped(recording: str, task: str, missing: Iterable[str], officers: Iterable[str] = ()) -> Stopped:
-    return Stopped(recording, task, tuple(missing), tuple(officers))
+def _stopped(
+    recording: str,
+    task: str,
+    missing: Iterable[str],
+    officers: Iterable[str] = (),
+    early: Iterable[str] = (),
+    reason: str = "",
+) -> Stopped:
+    return Stopped(recording, task, tuple(missing), tuple(officers), tuple(early), reason)
 
 
 def _closed(value: Mapping[str, Any]) -> Closed:
@@ -178,11 +189,13 @@ def _limit_json(limit: Limit) -> dict[str, Any]:
     return {
         "at": canonical.timestamp(began.wall),
         "boot": began.boot,
+        "due": None if limit.due is None else canonical.timestamp(limit.due),
         "error_ms": began.error_ms,
         "kind": limit.kind.value,
         "ns": str(began.monotonic_ns),
         "state": began.state.value,
         "task": limit.task,
+        "term": limit.term.text,
         "told": limit.told,
     }
 
@@ -190,4 +203,8 @@ def _limit_json(limit: Limit) -> dict[str, Any]:
 def _limit(value: Mapping[str, Any]) -> Limit:
     wall, state = canonical.parse_timestamp(value["at"]), TimeState(value["state"])
     began = Instant(wall, int(value["ns"]), value["boot"], state, value["error_ms"])
-    return Limit(LimitKind(value["kind"]), value["task"], began, value["told"])
+    kind, task = LimitKind(value["kind"]), value["task"]
+    if "term" not in value:  # it was kept before there were lists of them
+        return replace(begin(kind, task, began, TimeLimits()), told=value["told"])
+    due = None if value["due"] is None else canonical.parse_timestamp(value["due"])
+    return Limit(kind, task, began, parse_term(value["term"], "时限"), due, value["told"])

@@ -6,12 +6,13 @@ and 存储期限, and that of 勐海市监局 and 贺兰综合执法局 with 记
 
 from collections.abc import Mapping
 
-from agent.duty.major_catalogue import ANY
+from agent.duty.factors import ANY
 from agent.duty.public_shapes import PUBLIC_SHAPES
 from agent.duty.recording_list import BY_RULES, EVERY_MATTER
 from agent.duty.table_shape import NUMBER, Shape
 from agent.wire.disclosures import DisclosureKind
 
+MONEY_UNITS = ("（元）", "（万元）", "(元)", "(万元)")  # behind the name of a column, for the bare numbers below it
 SHAPES: Mapping[DisclosureKind, Shape] = {
     **PUBLIC_SHAPES,
     DisclosureKind.RECORDING_LIST: Shape(
@@ -63,7 +64,7 @@ SHAPES: Mapping[DisclosureKind, Shape] = {
             "执法类别": ("类别", "执法种类"),
             "执法层级": ("层级",),
             "所属领域": ("领域",),
-            "涉案金额": ("金额",),
+            "涉案金额": ("金额", *(f"{name}{unit}" for name in ("涉案金额", "金额") for unit in MONEY_UNITS)),
             "社会影响": ("影响",),
             "备注": (),
         },
@@ -75,6 +76,18 @@ SHAPES: Mapping[DisclosureKind, Shape] = {
         {"代码": ("原因代码",), "用途": ("种类",), "原因": ("说明", "原因说明"), "须书面说明": ("书面说明",)},
         {"须书面说明": "否"},
         carried=("用途",),
+    ),
+    DisclosureKind.TIME_LIMITS: Shape(
+        {
+            "时限事项": ("事项",),
+            "时限": ("期限", "时限要求"),
+            "依据": ("法律依据",),
+            "起算环节": ("起算",),
+            "节假日": (),
+            "调休上班日": (),
+        },
+        lists=frozenset({"起算环节", "节假日", "调休上班日"}),
+        optional=frozenset({"起算环节", "节假日", "调休上班日"}),
     ),
 }
 """The kinds that come as tables; document templates and review rules are written as JSON."""

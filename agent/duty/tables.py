@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from agent.duty.cell_checks import PLAN_CATEGORIES, check_cells, personal
 from agent.duty.disclosure_rules import check_entries
+from agent.duty.factors import with_unit
+from agent.duty.masking import quoted, unnumbered
+from agent.duty.steps import MAX_STEP
 from agent.duty.table_cells import impossible, items, not_text
 from agent.duty.table_shape import NUMBER, Shape
 from agent.duty.table_shapes import SHAPES
@@ -23,7 +27,9 @@ MAX_TITLE_ROWS = 20  # ours: titles, units and dates above the header
 MAX_COLUMNS = 64  # ours; the widest published list has 15
 MIN_KNOWN = 3  # columns by which a row is told to be the header
 MAX_TITLE = 20  # characters, ours
-CATEGORIES = ("行政许可", "行政处罚", "行政强制", "行政征收", "行政收费", "行政检查")  # the plan's section 一
+MAX_MATTER_STEPS = 40  # as many as the officer's page shows (agent.page.found_duty); the longest published list has 13
+STEPS = "记录内容"
+UNIT = re.compile(r".*[（(](万?元)[)）]")
 REMARK = "备注"
 NOTES = ("注：", "注:", "备注：", "备注:", "说明：", "填表人", "审核人", "制表", "联系人")
 
@@ -59,6 +65,9 @@ class _Reading:
     seen: dict[tuple[str, ...], int] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     above: dict[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    lines: list[int] = field(default_factory=list)
+    sound: set[tuple[str, str]] = field(default_factory=set)
 
 
 def import_table(kind: DisclosureKind, rows: Iterable[TableRow]) -> Imported:
@@ -67,11 +76,15 @@ def import_table(kind: DisclosureKind, rows: Iterable[TableRow]) -> Imported:
     filled = [row for row in rows if any(cell.strip() for cell in row.cells)]
     at, depth, columns, problems = _header(shape, filled)
     nameless = frozenset(range(MAX_COLUMNS)) - _named(filled[at : at + depth])
-    reading = _Reading(shape, columns, nameless, problems=problems)
+    reading = _Reading(shape, columns, nameless, problems=problems, units=_units(_plain(filled[at]), columns))
     headers = {_plain(row) for row in filled[at : at + depth]}
+    firsts = {header[0] for header in headers}
+    whole = not problems
     for row in filled[at + depth :]:
-        if _plain(row) not in headers:
-            _read_row(kind, reading, row)
+        if "".join(row.cells[0].split()) not in firsts or _plain(row) not in headers:
+            _read_row(kind, reading, row, whole=whole)
+    if kind is DisclosureKind.RECORDING_LIST:
+        reading.problems += _crowded(reading)
     if not reading.entries and not reading.problems:
         reading.problems.append("表头之下没有任何条目，请补充。")
     return Imported(tuple(reading.entries), tuple(reading.problems), tuple(reading.passed))
@@ -132,47 +145,98 @@ def _columns(shape: Shape, line: int, names: Sequence[str]) -> tuple[tuple[str |
     return columns, problems
 
 
+def _units(names: Sequence[str], columns: Sequence[str | None]) -> dict[str, str]:
+    """The unit that stands in a column's header, by column."""
+    found = ((column, UNIT.fullmatch(name)) for name, column in zip(names, columns, strict=False))
+    return {column: unit[1] for column, unit in found if column is not None and unit is not None}
+
+
 def _unknown(line: int, place: int, name: str, known: Mapping[str, str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     advice = f"是否应为“{near[0]}”？" if near else f"可用的列有：{'、'.join(dict.fromkeys(known.values()))}。"
-    return f"第 {line} 行表头第 {place} 列“{name[:40]}”不认识。{advice}"
+    return f"第 {line} 行表头第 {place} 列“{quoted(name, 40)}”不认识。{advice}"
 
 
-def _read_row(kind: DisclosureKind, reading: _Reading, row: TableRow) -> None:
-    line = row.line
-    cells = {
+def _read_row(kind: DisclosureKind, reading: _Reading, row: TableRow, *, whole: bool) -> None:
+    """One row: all that is wrong with it is told at once. `whole`: the header has every column."""
+    if len({text.strip() for text in row.cells} - {""}) == 1:
+        _lone(reading, row)
+        return
+    line, cells = row.line, _cells(reading, row)
+    problems = [*_spilled(reading, row), *not_text(line, cells), *impossible(reading.shape, line, cells)]
+    problems += [
+        text for name, text in check_cells(kind, line, cells, reading.sound).items() if not _told(problems, name)
+    ]
+    entry = _entry(reading, line, cells, empty := list[str]())
+    problems += _twice(reading, line, entry) or empty
+    if problems:
+        problems += [text for name, text in personal(line, cells).items() if not _told(problems, name)]
+    elif whole:
+        problems += _parsed(kind, line, entry)
+    reading.entries.append(entry)
+    reading.lines.append(line)
+    reading.problems += map(unnumbered, problems)
+    reading.passed += _long(line, entry)
+
+
+def _cells(reading: _Reading, row: TableRow) -> dict[str, str]:
+    found = {
         name: "" if name == NUMBER and place in row.continued else row.cells[place].strip()
         for place, name in enumerate(reading.columns[: len(row.cells)])
         if name is not None
     }
-    if len({text.strip() for text in row.cells} - {""}) == 1:
-        _lone(reading, row)
-        return
-    problems = [*_spilled(reading, row), *not_text(line, cells), *impossible(reading.shape, line, cells)]
-    if not problems:
-        entry = _entry(reading, line, cells, problems)
-        problems += [] if problems else _twice(reading, line, entry) or _parsed(kind, line, entry)
-        reading.entries.append(entry)
-    reading.problems += problems
+    for name in reading.units.keys() & found.keys():
+        found[name] = with_unit(found[name], reading.units[name])
+    return found
+
+
+def _told(problems: Iterable[str], name: str) -> bool:
+    return any(f"“{name}”" in problem for problem in problems)
+
+
+def _long(line: int, entry: Mapping[str, Any]) -> list[str]:
+    """A step that a recorder cannot show whole is taken, and told."""
+    steps = entry.get(STEPS, ())
+    if not isinstance(steps, list) or len(max(steps, key=len)) <= MAX_STEP:
+        return []
+    long = (step for step in steps if len(step) > MAX_STEP)
+    return [f"第 {line} 行的“{STEPS}”有 {len(step)} 字的一项，记录仪只显示前 {MAX_STEP} 字，宜拆分。" for step in long]
+
+
+def _crowded(reading: _Reading) -> list[str]:
+    """The matters with more steps than an officer is shown, each with its lines."""
+    found: dict[tuple[str, str], tuple[dict[str, None], list[int]]] = {}
+    for line, entry in zip(reading.lines, reading.entries, strict=True):
+        key = entry.get("执法类别", ""), entry.get("执法事项", "")
+        if key not in found:
+            found[key] = {}, []
+        found[key][0].update(dict.fromkeys(entry.get(STEPS, ())))
+        found[key][1].append(line)
+    return [
+        f"第 {'、'.join(map(str, lines))} 行的“{STEPS}”：{category}“{matter[:20]}”共有 {len(steps)} 个环节，"
+        f"超过 {MAX_MATTER_STEPS} 个，现场无法逐项提示。请归并，或分成几个执法事项。"
+        for (category, matter), (steps, lines) in found.items()
+        if len(steps) > MAX_MATTER_STEPS
+    ]
 
 
 def _lone(reading: _Reading, row: TableRow) -> None:
     """A row with one text only: a note below the table, or a title above the rows of one 执法类别."""
     text = next(cell.strip() for cell in row.cells if cell.strip())
-    category = next((name for name in CATEGORIES if name in text), None)
+    category = next((name for name in PLAN_CATEGORIES if name in text), None)
     if text.startswith(NOTES):
-        reading.passed.append(f"第 {row.line} 行是注释，未导入：{text[:40]}")
+        reading.passed.append(f"第 {row.line} 行是注释，未导入：{quoted(text, 40)}")
     elif category is not None and "执法类别" in reading.shape.carried and len(text) <= MAX_TITLE:
         reading.above = {"执法类别": category}
         reading.passed.append(f"第 {row.line} 行是小标题，其下各行按“{category}”导入。")
     else:
-        reading.problems.append(f"第 {row.line} 行只有“{text[:40]}”，不成一条。请补全或删去。")
+        reading.problems.append(f"第 {row.line} 行只有“{quoted(text, 40)}”，不成一条。请补全或删去。")
 
 
 def _spilled(reading: _Reading, row: TableRow) -> list[str]:
     """Cells under no header: something has shifted, or a quotation mark is missing."""
     stray = [text.strip() for place, text in enumerate(row.cells) if place in reading.nameless and text.strip()]
-    return [f"第 {row.line} 行的“{stray[0][:20]}”没有表头，请检查是否错列或缺引号。"] if stray else []
+    return [f"第 {row.line} 行的“{quoted(stray[0], 20)}”没有表头，请检查是否错列或缺引号。"] if stray else []
 
 
 def _entry(reading: _Reading, line: int, cells: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
@@ -198,7 +262,7 @@ def _entry(reading: _Reading, line: int, cells: Mapping[str, str], problems: lis
 def _number(reading: _Reading, line: int, text: str, problems: list[str]) -> str:
     """The 序号; rows that have none of their own get that of the row above, counted on."""
     if text and text in reading.numbers and reading.numbers[text] != line:
-        problems.append(f"第 {line} 行的序号 {text[:20]} 与第 {reading.numbers[text]} 行相同，请改正。")
+        problems.append(f"第 {line} 行的序号 {quoted(text, 20)} 与第 {reading.numbers[text]} 行相同，请改正。")
     if text:
         reading.above[NUMBER] = text
     number, count = text or reading.above.get(NUMBER, "") or str(len(reading.entries) + 1), 1

@@ -30,13 +30,14 @@ MAX_STEPS = 200  # ours: the longest published list has 13 for one matter
 @dataclass(frozen=True)
 class Manner:
     """How it is to be recorded, in the words of the list: when to begin and to end, by what methods and on what
-    carriers; `whole`: from beginning to end without a break."""
+    carriers; `whole`: from beginning to end without a break, with `whole_steps` in it."""
 
     starts: str = ""
     ends: str = ""
     methods: tuple[str, ...] = ()
     carriers: tuple[str, ...] = ()
     whole: bool = False
+    whole_steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agent.evidence.journal import EXPLANATION, GAP_OPENED, MUTE_ON, JournalEvent
 from agent.evidence.places import Examined, clock_text
 from agent.evidence.reasons import EXPLANATION as NEEDS
-from agent.evidence.reasons import Cause, Explained, Reason
+from agent.evidence.reasons import Explained, Reason, cause_words
 from agent.evidence.report import COMPLETENESS, Finding, Verdict
 from agent.wire.instant import Instant
 from agent.wire.notes import RecordingNote
@@ -183,12 +183,8 @@ def _events(segment: Examined) -> Iterator[tuple[int, JournalEvent]]:
 
 
 def _bracketed(gap: Interruption) -> str:
-    return f"（{_chinese(gap.note)}）" if gap.note else ""
+    return f"（{cause_words(gap.note)}）" if gap.note else ""
 
 
 def _cause(code: str) -> str:
-    return f"（{_chinese(code)}）" if code else ""
-
-
-def _chinese(code: str) -> str:
-    return Cause(code).chinese if code in {cause.value for cause in Cause} else code
+    return f"（{cause_words(code)}）" if code else ""

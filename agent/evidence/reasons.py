@@ -102,3 +102,21 @@ _CAUSES = {
     Cause.EMERGENCY: "情况紧急",
     Cause.OTHER: "其他",
 }
+
+
+OWN = "｜"  # between a code of the department's and its words
+MAX_CAUSE = 60  # characters of its words, ours: code and words fit a note of the journal
+
+
+def own_cause(code: str, words: str) -> str:
+    """What is signed for a reason of the department's list: its code with its words, or the code alone where the rules
+    have the same one."""
+    if code in set(Cause) and Cause(code).chinese == words:
+        return code
+    return f"{code}{OWN}{words[:MAX_CAUSE]}"
+
+
+def cause_words(cause: str) -> str:
+    """A signed cause in Chinese: the words that came with it, those of the rules, or the text itself."""
+    code, _, words = cause.partition(OWN)
+    return words or (Cause(code).chinese if code in set(Cause) else cause)

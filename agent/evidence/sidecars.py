@@ -41,9 +41,14 @@ def iterate_journal_lines(records: Iterable[JournalRecord]) -> Iterator[bytes]:
     """As `journal_lines`, one line at a time with its line feed."""
     before = str(GENESIS)
     for record in records:
-        line = canonical.encode(_line(record, before))
+        line = journal_line(record, before)
         before = hashlib.sha256(line).hexdigest()
         yield line + b"\n"
+
+
+def journal_line(record: JournalRecord, before: str) -> bytes:
+    """One line without its line feed; `before` is the SHA-256 of the line before."""
+    return canonical.encode(_line(record, before))
 
 
 def sha256sums(digests: Mapping[str, Digest]) -> bytes:

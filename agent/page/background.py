@@ -13,7 +13,7 @@ from typing import Any
 from agent import durable
 from agent.clock import Clock
 from agent.config import RECORDINGS, AgentConfig
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, OperatorFault
 from agent.page.found import FoundRecording, Standing, find_recordings
 from agent.page.view import not_examined, status_lines
 from agent.wire import canonical
@@ -52,6 +52,19 @@ class Background:
     def picture(self, recording: RecordingId) -> Path:
         """Where its picture is, if it has one."""
         return self._folder / f"{recording}.jpg"
+
+    async def note(self, recording: str, sequence: int, reason: str, text: str, author: str) -> str:
+        """Have a written explanation of the interruption behind fragment `sequence` signed, by the same command that an
+        officer has; what was done, in words. Raises `OperatorFault` with what is wrong with it, `EnvironmentFault`."""
+        given = {"reason": reason, "text": text, "author": author, "first": str(sequence), "last": str(sequence)}
+        words = [f"--{name}={value}" for name, value in given.items()]
+        code, _, complaint = await self._child("agent", "note", recording, f"--config={self._config_path}", *words)
+        if code == 0:
+            self._looked.set()
+            return "说明已签名，保存在录制旁边；录制没有改动。稍后重新检验。"
+        if code == OperatorFault.exit_code:
+            raise OperatorFault(complaint.removeprefix("错误："))
+        raise EnvironmentFault("说明没有保存。请检查存储卡，或请技术员检查。")
 
     async def run(self) -> None:
         """Examine what was not examined, until cancelled."""

@@ -5,17 +5,24 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.adapters.thumbnails import thumbnails
 from agent.config import RECORDINGS, read_config
 from agent.errors import LiuhenFault
+from agent.evidence.interruptions import judged_interruptions
+from agent.evidence.note_findings import NOTES, judge_notes
+from agent.evidence.places import clock_text
 from agent.evidence.report import COMPLETENESS, Report, Status, Verdict
 from agent.page.view import STEPS_MISSING
-from agent.verify_files import Judged, judge_path, read_basis
+from agent.verify_files import Basis, Judged, judge_path, read_basis
 from agent.wire.identifiers import parse_recording_id
+from agent.wire.notes import MAX_NOTES
 
+MOST_GAPS = 40  # ours; more are explained by the command
+EXPLAINABLE = frozenset({Verdict.COMPLETE, Verdict.EXPLAINED_GAP, Verdict.UNEXPLAINED_GAP})
 MOST_LINES = 5  # ours: a phone's screen
 CODE = re.compile(r"[（(][ -~]+[）)]|(?<=标注：)[a-z-]+ ")
 TOLD = ("标注：", STEPS_MISSING)  # of the layer on duty
@@ -29,7 +36,10 @@ def examine(config_path: Path, name: str, picture: Path) -> dict[str, object]:
     basis = read_basis([config.identity.root], trust, [], datetime.now(UTC))
     folder = config.state_dir / RECORDINGS / parse_recording_id(name)
 
+    gaps: list[dict[str, object]] = []
+
     def look(judged: Judged) -> None:
+        gaps.extend(explainable(judged, folder, basis))
         # A decoder is a large target: it is not given pictures that nobody known has signed.
         if judged.report.verdict not in (Verdict.UNTRUSTED, Verdict.ALTERED):
             for found in thumbnails(judged.segments, 1):
@@ -43,7 +53,21 @@ def examine(config_path: Path, name: str, picture: Path) -> dict[str, object]:
         "duration_s": round(report.duration_s),
         "synthetic": report.synthetic,
         "recovered": report.recovered,
+        "gaps": gaps[:MOST_GAPS],
     }
+
+
+def explainable(judged: Judged, folder: Path, basis: Basis) -> Iterator[dict[str, object]]:
+    """The interruptions that ask for a person's explanation and have none yet: the fragment before, when, and why as
+    far as the device knows. A note about a damaged recording would have to say what it is about: there is none."""
+    if judged.report.verdict not in EXPLAINABLE:
+        return
+    files = {it.name: it.read_bytes() for it in sorted((folder / NOTES).glob("*.dsse"))[: MAX_NOTES + 1]}
+    notes = judge_notes(files, judged.segments, basis.roots, basis.grounds.trust, intact=True).notes
+    for gap, explained, words in judged_interruptions(judged.segments, notes):
+        if gap.reason is not None and not explained:
+            at = clock_text(gap.at)
+            yield {"sequence": max(1, gap.sequence), "at": at, "words": words}
 
 
 def told_lines(report: Report) -> list[str]:

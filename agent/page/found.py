@@ -15,6 +15,7 @@ from agent.wire.identifiers import RECORDING_PATTERN, RecordingId, recording_num
 
 SEALED_MARK, JOURNAL = "SHA256SUMS.p7s", "journal.jsonl"  # as in agent.evidence.sidecars, which loads much more
 SEGMENT, ENCRYPTED = "segment-", ".enc"
+NOTES = "notes"  # as in agent.evidence.note_findings
 RUNNING_S = 20.0  # ours: a recording writes every half second
 MAX_LINE_BYTES = 64 * 1024  # ours
 
@@ -30,7 +31,7 @@ class Standing(StrEnum):
 @dataclass(frozen=True)
 class FoundRecording:
     """A recording's folder. `started` is the device's own clock, `sure` whether that clock was set; where only the file
-    system tells it is not. `state_mark` changes when any of its files does."""
+    system tells it is not. `state_mark` changes when any of its files does, or a note comes to lie beside it."""
 
     recording: RecordingId
     standing: Standing
@@ -55,6 +56,7 @@ def find_recordings(root: Path, now: datetime) -> list[FoundRecording]:
 def _find(folder: Path, recording: RecordingId, now: datetime) -> FoundRecording | None:
     try:
         files = {it.name: it.stat() for it in sorted(folder.iterdir()) if it.is_file()}
+        notes = [it.stat() for it in sorted((folder / NOTES).glob("*"))] if (folder / NOTES).is_dir() else []
     except OSError:
         return None
     segments = tuple(name for name in files if name.startswith(SEGMENT) and name.endswith((".mp4", f".mp4{ENCRYPTED}")))
@@ -70,7 +72,7 @@ def _find(folder: Path, recording: RecordingId, now: datetime) -> FoundRecording
         any(name.endswith(ENCRYPTED) for name in segments),
         segments,
         sum(files[name].st_size for name in segments),
-        ";".join(f"{name}:{_mark(found)}" for name, found in files.items()),
+        ";".join([*(f"{name}:{_mark(found)}" for name, found in files.items()), *map(_mark, notes)]),
     )
 
 

@@ -57,8 +57,9 @@ class Duty:
     """What is said of the task in hand (`number`; `major` the factors that make it one, `major_open` those not known
     yet), and of single recordings; `steps_missing` are those for which nobody gave a reason; `asked` says how to
     record, `asking` that a reason is waited for, `reasons` which are offered; `labels` are what is wrong now,
-    `recording` what runs; `message` is the last line that the centre had shown, with its time; `limits` run on the
-    device, whatever its task."""
+    `recording` what runs; `early` that one was stopped too early; `causes` are codes and words for
+    an interruption; `message` is the last line that the centre had shown, with its time; `limits` run on the device,
+    whatever its task."""
 
     task: str = ""
     steps_missing: tuple[str, ...] = ()
@@ -76,6 +77,8 @@ class Duty:
     asking: bool = False
     reasons: tuple[str, ...] = ()
     recording: str = ""
+    early: str = ""
+    causes: tuple[tuple[str, str], ...] = ()
 
 
 def read_duty(path: Path) -> Duty:
@@ -87,7 +90,7 @@ def read_duty(path: Path) -> Duty:
     return Duty(
         _name(told.get("task")),
         _missing(told),
-        {str(name): Duty(_name(it.get("task")), _missing(it)) for name, it in _objects_of(told.get("recordings"))},
+        {str(name): _of_recording(it) for name, it in _objects_of(told.get("recordings"))},
         _message(told),
         tuple(filter(lambda it: it.text, _each(told, "limits", _limit))),
         _name(task.get("id")),
@@ -101,7 +104,13 @@ def read_duty(path: Path) -> Duty:
         bool(_name(told.get("asking_reason"))),
         _texts(told, "reasons"),
         _name(told.get("recording")),
+        causes=_each(told, "interruptions", lambda it: (_name(it.get("code")), _name(it.get("text")))),
     )
+
+
+def _of_recording(told: Mapping[str, Any]) -> Duty:
+    early = told.get("early")
+    return Duty(_name(told.get("task")), _missing(told), early=_shown(early) if isinstance(early, str) else "")
 
 
 def _missing(told: Mapping[str, Any]) -> tuple[str, ...]:

@@ -42,8 +42,9 @@ class Pages:
 
     def recording(self, recording: str) -> str | None:
         """One recording with its films; None when it is not there."""
-        row = self._row(recording)
-        return None if row is None else self._render("recording.html", row.number, row=row)
+        row = self.row(recording)
+        duty = read_duty(self._config.state_dir / DUTY)
+        return None if row is None else self._render("recording.html", row.number, row=row, duty=duty)
 
     def paper(self, name: str) -> str | None:
         """One paper with its code; None when it is not there."""
@@ -56,12 +57,12 @@ class Pages:
 
     def segments(self, recording: str) -> tuple[str, ...]:
         """The films of a recording that may be played."""
-        row = self._row(recording)
+        row = self.row(recording)
         return () if row is None else row.segments
 
     def has_picture(self, recording: str) -> bool:
         """Whether there is a picture of it."""
-        row = self._row(recording)
+        row = self.row(recording)
         return row is not None and row.picture and self._background.picture(row.recording).is_file()
 
     def login(self, complaint: str, wait_s: int) -> str:
@@ -72,7 +73,8 @@ class Pages:
         """A page that only says something."""
         return self._render("message.html", "提示", text=text)
 
-    def _row(self, recording: str) -> Row | None:
+    def row(self, recording: str) -> Row | None:
+        """One recording as it is shown; None when it is not there."""
         found = [it for it in self._background.recordings() if it.recording == recording]
         return self._rows(found)[0] if found else None
 

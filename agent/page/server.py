@@ -30,10 +30,12 @@ from agent.wire.identifiers import RecordingId
 
 COOKIE = "liuhen-page"
 FORM_S = 5.0  # ours; a PIN comes in one packet
-MAX_FORM_BYTES = 4096  # ours; a reason of 100 characters with a note of 100 has 1 800
+MAX_FORM_BYTES = 4096  # ours; an explanation of 300 characters has 2 700
 NO_PAPER = "没有这份文书。"
 POLICY = policy("style-src 'self'", "img-src 'self' data:", "media-src 'self'")
-FORMS = re.compile(r"/(login|logout|receipt|confirm|met|pick|step|reason|end|identity|serve|print/[a-z-]+-[0-9]+)")
+FORMS = re.compile(
+    r"/(login|logout|receipt|confirm|met|pick|step|reason|end|identity|serve|explain|print/[a-z-]+-[0-9]+)"
+)
 REFUSED = "此页面只供本机与 USB 连接的设备访问，请用记录仪上显示的网址打开。"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -107,6 +109,7 @@ def _paper_routes(desk: Desk) -> list[Route]:
         Route("/print/{name}", _admitted(desk, _print), methods=["POST"]),
         Route("/receipt", _admitted(desk, _receipt), methods=["POST"]),
         Route("/identity", _admitted(desk, _identity), methods=["POST"]),
+        Route("/explain", _admitted(desk, _explain), methods=["POST"]),
         *(Route(f"/{name}", _admitted(desk, _asking(form)), methods=["POST"]) for name, form in ASKING.items()),
     ]
 
@@ -183,6 +186,17 @@ async def _identity(desk: Desk, request: Request) -> Response:
         told = await desk.drawer.asked(What.SHOW_IDENTITY, PRINT_S, certificate=certificate, print="yes")
         return HTMLResponse(desk.pages.message(told))
     return HTMLResponse(desk.pages.identity(await desk.drawer.code(certificate)))
+
+
+async def _explain(desk: Desk, request: Request) -> Response:
+    """Explain one interruption in writing, by a reason of the list."""
+    given = await _form(request)
+    recording, sequence = given.get("recording", ""), given.get("gap", "")
+    row = desk.pages.row(recording)
+    if row is None or sequence not in {str(gap.sequence) for gap in row.gaps}:
+        raise OperatorFault("没有这处待说明的中断，可能已经说明。请返回列表，打开录制重新查看。")
+    words = (given.get(name, "").strip() for name in ("reason", "text", "author"))
+    return HTMLResponse(desk.pages.message(await desk.background.note(recording, int(sequence), *words)))
 
 
 def _asking(form: Form) -> Callable[[Desk, Request], Awaitable[Response]]:

@@ -29,8 +29,18 @@ SURE, UNSURE = "", "＊"  # as in the watermark: the clock was not set
 
 
 @dataclass(frozen=True)
+class GapLine:
+    """An interruption that nobody has explained yet: the fragment before it, when it was, what the device says."""
+
+    sequence: int
+    at: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Row:
-    """One recording. `tone` is a style's name; `picture` and `plays` say whether they can be had."""
+    """One recording. `tone` is a style's name; `picture` and `plays` say whether they can be had; `gaps` wait for an
+    explanation."""
 
     recording: RecordingId
     number: str
@@ -45,6 +55,7 @@ class Row:
     picture: bool
     plays: bool
     segments: tuple[str, ...]
+    gaps: tuple[GapLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,13 +123,24 @@ def _row(found: FoundRecording, told: Mapping[str, Any] | None, duty: Duty) -> R
         _length(told, found.size),
         verdict,
         tone,
-        tuple(filter(None, (note, *_lines(told, own.steps_missing)))),
+        tuple(filter(None, (note, own.early, *_lines(told, own.steps_missing)))),
         own.task,
         own.steps_missing,
         _examined(told),
         told is not None and told.get("picture") is True,
         plain,
         found.segments if plain else (),
+        _gaps(told) if found.standing is Standing.SEALED else (),
+    )
+
+
+def _gaps(told: Mapping[str, Any] | None) -> tuple[GapLine, ...]:
+    found = (told or {}).get("gaps")
+    lines = [it for it in found if isinstance(it, dict)] if isinstance(found, list) else []
+    return tuple(
+        GapLine(it["sequence"], str(it.get("at", "")), str(it.get("words", "")))
+        for it in lines
+        if isinstance(it.get("sequence"), int)
     )
 
 

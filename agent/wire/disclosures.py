@@ -44,6 +44,7 @@ class DisclosureKind(StrEnum):
     DOCUMENT_TEMPLATES = "document-templates"
     REASON_CODES = "reason-codes"
     REVIEW_RULES = "review-rules"
+    TIME_LIMITS = "time-limits"
 
 
 PUBLIC_POLICIES = frozenset({DisclosureKind.RECORDING_LIST, DisclosureKind.MAJOR_CATALOGUE})
@@ -53,6 +54,7 @@ POLICY_KINDS = PUBLIC_POLICIES | {
     DisclosureKind.DOCUMENT_TEMPLATES,
     DisclosureKind.REASON_CODES,
     DisclosureKind.REVIEW_RULES,
+    DisclosureKind.TIME_LIMITS,
 }
 DUTY_KINDS = POLICY_KINDS | {DisclosureKind.PERSONNEL_LIST}
 """What a recorder takes over: its policies, and who may enforce."""
@@ -110,6 +112,8 @@ ENTRY_FIELDS: Mapping[DisclosureKind, tuple[str, ...]] = {
         "审核机构", "审核人员", "审核范围", "送审材料", "审核程序", "审核载体", "受理时限", "补正时限", "审核时限",
         "反馈时限", "启动协调时限", "协调时限", "作出决定时限", "协调机制", "责任追究",
     ),
+    # reference/domain.md 1.2: 行政强制法 19, 行政处罚法 56
+    DisclosureKind.TIME_LIMITS: ("时限事项", "时限", "依据"),
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
+from agent.duty.statutory import beyond_law
 from agent.duty.tables import import_table
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.key_files import read_signer
@@ -53,7 +54,7 @@ app = typer.Typer(
 app.add_typer(out_app)
 out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True)
-MAX_TOLD = 50  # problems of a table that are listed; their number is always told
+MAX_TOLD = 2000  # problems of a table that are listed, so that one round does; their number is always told
 _T = TypeVar("_T")
 
 OfficeOption = Annotated[Path, typer.Option("--office", help="法制办公室的文件夹 (office folder)")]
@@ -205,7 +206,7 @@ def _tell(held: Holding, as_json: bool) -> None:
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
     out.print(next_step(held.stage, held.name, held.document.audience))
-    for note in held.notes:
+    for note in (*held.notes, *beyond_law(held.document)):
         err.print(note, soft_wrap=True, markup=False, highlight=False)
 
 

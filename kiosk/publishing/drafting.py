@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from agent.duty.disclosure_rules import check_content
+from agent.duty.disclosure_rules import check_content, check_nothing_beside
+from agent.duty.masking import find_personal
+from agent.duty.publication_rules import KIND_WORDS
 from agent.errors import OperatorFault, SenderFault
 from agent.settings import Settings
 from agent.wire import canonical
@@ -82,6 +84,8 @@ def withdrawal(document: Disclosure, reason: str, now: datetime) -> Disclosure:
         raise OperatorFault(f"{'.'.join(document.key)} 已经撤回，无需再次撤回。")
     tombstone = replace(
         document,
+        title=_fit(document.title, KIND_WORDS.get(document.kind, "公示文件")),
+        publisher=_fit(document.publisher, "原发布单位"),
         version=document.version + 1,
         issued_at=now,
         effective_from=now,
@@ -92,6 +96,19 @@ def withdrawal(document: Disclosure, reason: str, now: datetime) -> Disclosure:
         filing=None,
     )
     return _own_fault(tombstone.encode())
+
+
+def checked(payload: bytes) -> Disclosure:
+    """The document of a draft, whoever wrote it there, as it may be signed; raises `OperatorFault`."""
+    try:
+        return check_nothing_beside(payload, _own_fault(payload))
+    except SenderFault as fault:
+        raise OperatorFault(str(fault)) from fault
+
+
+def _fit(text: str, instead: str) -> str:
+    """`text` for a tombstone, `instead` where it is itself what must go."""
+    return text if find_personal(text) is None else instead
 
 
 def _table(source: bytes) -> Mapping[str, Any]:

@@ -46,9 +46,9 @@ def due_of_pending(document: Disclosure, rules: PublicationRules) -> Iterator[Du
     """What a document that is drafted or signed and not released asks for: its most urgent entry counts."""
     name = ".".join(document.key)
     if document.withdrawn is not None:
-        rule = rules.of(document.kind)
-        by = rules.withdraw_by(rule, document.issued_at) if rule else None
-        yield Due(name, document.title, 0, Task.WITHDRAW if rule else Task.RULES, by)
+        # A tombstone has no entries that say of which 执法类别 it was: the shortest term of its kind counts.
+        ends = [rules.withdraw_by(rule, document.issued_at) for rule in rules.rules if rule.kind is document.kind]
+        yield Due(name, document.title, 0, Task.WITHDRAW if ends else Task.RULES, min(ends, default=None))
         return
     found = [_publish_by(document, number, rules) for number in range(1, len(document.entries) + 1)]
     dated = [(by, number) for number, by in enumerate(found, 1) if by is not None]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as Xml  # only what `dot` itself wrote is read
 
+from agent.duty.masking import quoted
 from agent.errors import EnvironmentFault, OperatorFault
 
 STEPS, WAYS = "步骤", "走向"
@@ -94,7 +95,9 @@ def _way(steps: Sequence[str], text: str) -> Way:
     found = _WAY.fullmatch(text.strip())
     places = [] if found is None else [_place(steps, found[1]), _place(steps, found[2])]
     if found is None or -1 in places:
-        raise OperatorFault(f"流程图的走向“{text[:40]}”应形如 审核->决定：同意，两端都是步骤的名称或序号。请改正。")
+        raise OperatorFault(
+            f"流程图的走向“{quoted(text, 40)}”应形如 审核->决定：同意，两端都是步骤的名称或序号。请改正。"
+        )
     return places[0], places[1], found[3] or ""
 
 

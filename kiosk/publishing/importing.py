@@ -20,6 +20,7 @@ TITLES = {
     DisclosureKind.RECORDING_RULES: "行政执法全过程记录办法",
     DisclosureKind.MAJOR_CATALOGUE: "重大执法决定法制审核目录清单",
     DisclosureKind.REASON_CODES: "原因代码",
+    DisclosureKind.TIME_LIMITS: "执法时限清单",
     DisclosureKind.PUBLICATION_RULES: "行政执法公示办法",
     **KIND_WORDS,
 }

@@ -27,7 +27,7 @@ from kiosk.beijing import minute_text
 from kiosk.publishing import countersign, drafting
 from kiosk.publishing.attaching import attach_files
 from kiosk.publishing.due import check_in_term
-from kiosk.publishing.shelves import keep_content, release_content, remember
+from kiosk.publishing.shelves import clear_content, keep_content, release_content, remember
 from kiosk.trust_store import read_root, read_trust_list
 
 CONFIG = "office.toml"
@@ -88,7 +88,7 @@ class Office:
         """Store as a draft what the office itself has made."""
         with durable.exclusive(self._folder):
             keep_content(self._folder, contents)
-            return self._store_draft(drafting.sized(document))
+            return self._store_draft(drafting.checked(drafting.sized(document).encode()))
 
     def rules(self) -> PublicationRules:
         """The rules of publication in force: those released, none before."""
@@ -129,16 +129,18 @@ class Office:
             audience=pending.document.audience,
             current=None if released is None else released.document,
         )
+        check_in_term(drafting.checked(parse_envelope(envelope).payload), self.rules(), now)
         if document.effective_from > now:
             raise OperatorFault(
                 f"{name} 的生效时间未到。请在北京时间 {minute_text(document.effective_from)} 之后发布。"
             )
         target = self._path("released", f"{document.audience}.{name}")
         held = [one for one in _files(self._folder) if isinstance(one, Holding) and one.stage is Stage.RELEASED]
-        release_content(self._folder, document, [one.document for one in held if one.name != name])
+        release_content(self._folder, document)
         remember(self._folder, document, envelope, now)
         durable.write_bytes(target, envelope)
         durable.remove(path)
+        clear_content(self._folder, (document, *(one.document for one in held if one.name != name)))
         return Holding(name, _released_stage(document), document, target)
 
     def show(self, name: str | None = None) -> list[Holding | Damaged]:
@@ -162,7 +164,9 @@ class Office:
                 f"请由审核人运行 sign {name} --as reviewer。" if signed.exists() else "请先运行 liuhen-publish draft。"
             )
             raise OperatorFault(f"{name} 没有待编辑签名的草稿。{advice}")
-        durable.write_bytes(signed, countersign.sign_as_editor(draft.read_bytes(), signer, self._trust, now))
+        payload = draft.read_bytes()
+        drafting.checked(payload)
+        durable.write_bytes(signed, countersign.sign_as_editor(payload, signer, self._trust, now))
         durable.remove(draft)
         return _signed(signed)
 
@@ -170,7 +174,9 @@ class Office:
         path = self._path("signed", name)
         if not path.exists():
             raise OperatorFault(f"{name} 还没有编辑签名。请先运行 liuhen-publish sign {name} --as editor。")
-        durable.write_bytes(path, countersign.sign_as_reviewer(path.read_bytes(), signer, self._trust, now))
+        signed = countersign.sign_as_reviewer(path.read_bytes(), signer, self._trust, now)
+        drafting.checked(parse_envelope(signed).payload)
+        durable.write_bytes(path, signed)
         return _signed(path)
 
     def _path(self, stage: str, name: str) -> Path:

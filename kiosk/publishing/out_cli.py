@@ -24,6 +24,7 @@ from kiosk.publishing.office import Holding, Office, Stage, open_office, places_
 from kiosk.publishing.shelves import as_of
 from kiosk.publishing.show_out import (
     badge_cards,
+    fit_to_go_out,
     index_document,
     shown_to,
     write_bundle,
@@ -60,11 +61,17 @@ def overdue(office: OfficeOption, as_json: JsonOption = False) -> None:
 def as_of_(
     moment: Annotated[str, typer.Argument(metavar="DAY", help="日期，形如 2026-03-05；取当日终了时")],
     office: OfficeOption,
+    name: Annotated[str | None, typer.Argument(metavar="[ID]", help="只看这一份，并列出当日的内容")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """某一天公示着哪些文件、哪一版 (what was published on a day)。"""
+    """某一天公示着哪些文件、哪一版；给出 ID 时列出内容 (what was published on a day, or one as it read)。"""
     open_office(office)
-    found = as_of(office, _end_of(moment))
+    found = [one for one in as_of(office, _end_of(moment)) if name in (None, one.name)]
+    if name is not None:
+        if not found:
+            raise OperatorFault(f"{moment} 没有公示 {name}。请用 liuhen-publish as-of {moment} 列出当日全部。")
+        out.print(json.dumps(canonical.decode(found[0].document.encode()), ensure_ascii=False, indent=2))
+        return
     if as_json:
         rows = [{"id": one.name, "version": one.document.version, "title": one.document.title} for one in found]
         whole = [{**row, "released": canonical.timestamp(one.at)} for row, one in zip(rows, found, strict=True)]
@@ -85,7 +92,7 @@ def index(
     desk, now = open_office(office), system_clock().read().wall
     held = _holdings(desk)
     latest = [one.document.version for one in held if one.document.kind is DisclosureKind.SEARCH_INDEX]
-    documents = [one.document for one in shown_to(held, label(audience))]
+    documents = [one.document for one in _going(office, held, audience, now)]
     head = (max(latest, default=0) + 1, publisher, audience, desk.place, now)
     draft = desk.put(*index_document(documents, *head))
     out.print(f"{draft.name} 第 {draft.document.version} 版：{draft.stage.value}。")
@@ -99,7 +106,7 @@ def bundle(
 ) -> None:
     """把已发布的文件连同附件写成一个公示包，供没有网络的大厅使用 (for a USB stick)。"""
     desk = open_office(office)
-    held = shown_to(_holdings(desk), label(audience))
+    held = _going(office, _holdings(desk), audience, system_clock().read().wall)
     path = write_bundle(places_of(office), held, target)
     out.print(f"已写出 {path}，{len(held)} 份。在大厅的主机上放入 state/bundles 文件夹即可。")
 
@@ -136,11 +143,9 @@ def portal(
     phone: PhoneOption = PHONE,
 ) -> None:
     """由同一批签名文件写出门户网站的静态页面，附签名原件 (the website, from the same documents)。"""
-    desk = open_office(office)
+    desk, now = open_office(office), system_clock().read().wall
     place = Hall(desk.place, label(audience), hall, phone)
-    written = write_portal(
-        places_of(office), shown_to(_holdings(desk), audience), place, target, system_clock().read().wall
-    )
+    written = write_portal(places_of(office), _going(office, _holdings(desk), audience, now), place, target, now)
     out.print(f"已写出 {len(written)} 个文件到 {target}。")
 
 
@@ -153,13 +158,20 @@ def badges(
 ) -> None:
     """由已发布的窗口公示印制胸牌或公示牌，带核验码 (chest badges and desk signs)。"""
     desk, now = open_office(office), system_clock().read().wall
-    cards, left_out = badge_cards(places_of(office), shown_to(_holdings(desk), label(audience)), now)
+    cards, left_out = badge_cards(places_of(office), _going(office, _holdings(desk), audience, now), now)
     for line in left_out:
         err.print(line)
     if not cards:
         raise OperatorFault("没有可以制牌的人员。请先发布窗口公示与人员资格清单。")
     durable.write_bytes(target, write_badges(cards, form, now))
     out.print(f"已写出 {target}，{len(cards)} 张。")
+
+
+def _going(office: Path, held: list[Holding], audience: str, now: datetime) -> list[Holding]:
+    going = fit_to_go_out(places_of(office), held, label(audience), now)
+    for line in going.told:
+        err.print(line)
+    return going.held
 
 
 def _tell_due(office: Path, as_json: bool, *, only_overdue: bool) -> None:

@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 from agent import durable
+from agent.duty.disclosure_rules import ABOUT_PEOPLE
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.content import Attachment
 from agent.wire.disclosures import Disclosure, parse_disclosure
 from agent.wire.envelope import MAX_ENVELOPE_BYTES, parse_envelope
 from agent.wire.identifiers import DIGEST_PATTERN, Digest
+from kiosk.publishing.file_words import check_file
 
 CONTENT, HISTORY, RELEASED = "content", "history", "released"
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -52,13 +54,17 @@ def read_content(folder: Path, one: Attachment) -> bytes:
     raise OperatorFault(f"附件 {one.name} 不在办公文件夹中。请重新起草该公示文件。")
 
 
-def release_content(folder: Path, document: Disclosure, alive: Iterable[Disclosure]) -> None:
-    """Lay the files of `document` where the centre takes them, before the document itself; afterwards what no document
-    of `alive` names goes."""
+def release_content(folder: Path, document: Disclosure) -> None:
+    """Lay the files of `document` where the centre takes them, before the document itself. Raises `OperatorFault` for
+    one in whose words something personal stands."""
     for one in document.attachments:
-        content = read_content(folder, one)
+        content = check_file(one, read_content(folder, one), about_people=document.kind in ABOUT_PEOPLE)
         durable.write_bytes(durable.make_directory(folder / RELEASED / CONTENT) / one.sha256, content)
-    named = {one.sha256 for each in (*alive, document) for one in each.attachments}
+
+
+def clear_content(folder: Path, alive: Iterable[Disclosure]) -> None:
+    """Take away the files that no released document names, once the last version that named them is replaced."""
+    named = {one.sha256 for each in alive for one in each.attachments}
     for path in sorted((folder / RELEASED / CONTENT).glob("*")):
         if DIGEST_PATTERN.fullmatch(path.name) and path.name not in named:
             durable.remove(path)
@@ -76,10 +82,11 @@ def as_of(folder: Path, moment: datetime) -> list[Past]:
     for past in _history(folder):
         if past.at <= moment:
             newest[past.name] = past
-    return [past for past in newest.values() if _in_force(past.document, moment)]
+    return [past for past in newest.values() if in_force(past.document, moment)]
 
 
-def _in_force(document: Disclosure, moment: datetime) -> bool:
+def in_force(document: Disclosure, moment: datetime) -> bool:
+    """Whether `document` was neither withdrawn nor before its beginning or past its end at `moment`."""
     until = document.effective_until
     return document.withdrawn is None and document.effective_from <= moment and (until is None or moment < until)
 

@@ -5,19 +5,21 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from agent import durable
 from agent.bundle import MAX_BUNDLE_BYTES, pack
-from agent.duty.disclosure_rules import MAX_ENTRIES
+from agent.duty.disclosure_rules import MAX_ENTRIES, check_content, open_two_signatures
 from agent.duty.roster import Roster, merge_rosters, parse_roster
 from agent.duty.windows import Standing, Window, parse_windows, present
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.wire.content import attach
 from agent.wire.disclosures import POLICY_KINDS, Disclosure, DisclosureKind
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import Digest, District
 from agent.wire.signing import load_pem_certificates
 from agent.wire.topics import EVERYONE
+from agent.wire.trust import TrustList
 from kiosk.badge import badge_code
 from kiosk.beijing import day
 from kiosk.publishing.badge_pdf import Card
@@ -26,19 +28,60 @@ from kiosk.publishing.office import Holding, Places, Stage
 from kiosk.publishing.phone_page import PHONE_PAGE, phone_page
 from kiosk.publishing.pinyin import initials
 from kiosk.publishing.preview_keys import preview_shelves
-from kiosk.publishing.shelves import read_content
+from kiosk.publishing.shelves import in_force, read_content
 from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
 from kiosk.search_index import build_index
+from kiosk.trust_store import read_root, read_trust_list
 
 INDEX, FONT = "search.sqlite", "font.woff2"
 INDEX_ID, INDEX_TITLE = "main", "检索库与字体"
 
 
+class Going(NamedTuple):
+    """What leaves the office, and one Chinese line for each document that may not."""
+
+    held: list[Holding]
+    told: list[str]
+
+
 def shown_to(held: Iterable[Holding], audience: str) -> list[Holding]:
-    """What a hall of `audience` shows: everything released for it or for all, but no internal rules."""
-    audiences = {EVERYONE, audience}
+    """What a hall of `audience` shows: everything released for it or for all, but no internal rules, and
+    nothing that its last gate will refuse."""
+    return [one for one in _meant(held, audience) if _obstacle(one.document) is None]
+
+
+def fit_to_go_out(office: Places, held: Iterable[Holding], audience: str, now: datetime) -> Going:
+    """What may leave the office for a hall of `audience`: what it shows, with signatures that hold today. What was
+    released under older rules, or altered since, stays. Raises a fault for a trust list that is not the district's."""
+    trust = read_trust_list(office.trust_list, read_root(office.root), office.district)
+    kept, told = [], []
+    for one in _meant(held, audience):
+        found = _obstacle(one.document) or _unsigned(one, trust, now)
+        kept += [] if found else [one]
+        told += [f"{one.name} 未带出：{found}请更正或撤回后重新发布。"] if found else []
+    return Going(kept, told)
+
+
+def _meant(held: Iterable[Holding], audience: str) -> list[Holding]:
     released = [one for one in held if one.stage in (Stage.RELEASED, Stage.WITHDRAWN)]
-    return [one for one in released if one.document.audience in audiences and one.document.kind not in POLICY_KINDS]
+    meant = [one for one in released if one.document.audience in (EVERYONE, audience)]
+    return [one for one in meant if one.document.kind not in POLICY_KINDS]
+
+
+def _obstacle(document: Disclosure) -> str | None:
+    try:
+        check_content(document)
+    except SenderFault as fault:
+        return str(fault)
+    return None
+
+
+def _unsigned(one: Holding, trust: TrustList, now: datetime) -> str | None:
+    try:
+        open_two_signatures(one.path.read_bytes(), trust, now)
+    except SenderFault as fault:
+        return str(fault)
+    return None
 
 
 def index_document(
@@ -87,7 +130,7 @@ def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path,
     sealed = {f"documents/{name}.dsse": envelope for name, envelope in documents.items()}
     keys = {"documents/root.pem": root, "documents/trust.dsse": listed}
     trust = open_trust_list(listed, load_pem_certificates(root)[0])
-    checks = {PHONE_PAGE: phone_page(trust, _roster(one.document for one in held), now, hall.phone)}
+    checks = {PHONE_PAGE: phone_page(trust, _roster((one.document for one in held), now), now, hall.phone)}
     return _write(
         {**pages, **checks, **sealed, **keys, **{f"content/{name}": data for name, data in content.items()}}, out
     )
@@ -95,9 +138,10 @@ def write_portal(office: Places, held: Sequence[Holding], hall: Hall, out: Path,
 
 def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple[list[Card], list[str]]:
     """A card for everybody on the released window boards whom a screen would show today; one line for each other."""
-    roster = _roster(one.document for one in held)
+    roster = _roster((one.document for one in held), now)
     cards, left_out = [], []
-    for board in (one.document for one in held if one.document.kind is DisclosureKind.WINDOW_BOARD):
+    boards = [one.document for one in held if one.document.kind is DisclosureKind.WINDOW_BOARD]
+    for board in (one for one in boards if in_force(one, now)):
         digest = hashlib.sha256(board.encode()).hexdigest()
         photos = {one.name: one for one in board.attachments}
         for number, window in enumerate(parse_windows(board.entries), 1):
@@ -111,8 +155,8 @@ def badge_cards(office: Places, held: Sequence[Holding], now: datetime) -> tuple
     return cards, left_out
 
 
-def _roster(documents: Iterable[Disclosure]) -> Roster | None:
-    people = [one for one in documents if one.kind is DisclosureKind.PERSONNEL_LIST and one.withdrawn is None]
+def _roster(documents: Iterable[Disclosure], now: datetime) -> Roster | None:
+    people = [one for one in documents if one.kind is DisclosureKind.PERSONNEL_LIST and in_force(one, now)]
     return merge_rosters((one.issued_at, parse_roster(one.entries)) for one in people) if people else None
 
 

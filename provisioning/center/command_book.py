@@ -101,9 +101,10 @@ class CommandBook:
         return Sent(command, envelope, waiting=True)
 
     def sent(self, device: str = "") -> list[Sent]:
-        """Every command to `device` (empty: to any), by device and number."""
-        found = [*self._read(self._waiting, device), *self._read(self._closed, device)]
-        return sorted(found, key=lambda one: (one.command.device, one.command.counter, one.waiting))
+        """Every command to `device` (empty: to any), by device and number; one that is closed just now stands once."""
+        both = [*self._read(self._waiting, device), *self._read(self._closed, device)]
+        found = {(one.command.device, one.command.counter): one for one in both}
+        return [found[key] for key in sorted(found)]
 
     def waiting(self) -> list[Sent]:
         """Those that no answer has closed, by device and number."""

@@ -8,7 +8,7 @@ from typing import Any
 from agent.duty.holdings import Holding, RunLimit, holdings, run_limits
 from agent.duty.labels import LABEL_WORDS
 from agent.duty.ledger import MONTHLY_COLUMNS, monthly_sheet
-from agent.duty.limits import LIMIT_WORDS
+from agent.duty.limits import limit_words
 from agent.duty.publication_rules import KIND_WORDS
 from agent.duty.readiness import ASSESSED, Department, Milestone, Progress, licensed, met, standings
 from agent.duty.record_use import moment
@@ -29,6 +29,7 @@ POLICY_WORDS: Mapping[DisclosureKind, str] = {
     DisclosureKind.DOCUMENT_TEMPLATES: "执法文书标准文本",
     DisclosureKind.REASON_CODES: "原因代码",
     DisclosureKind.REVIEW_RULES: "法制审核办法",
+    DisclosureKind.TIME_LIMITS: "执法时限清单",
 }
 BY_HAND, SIGNED = "手工登记", "签名事实"
 
@@ -92,7 +93,7 @@ def _holding(it: Holding) -> Sequence[str]:
 def _limit(it: RunLimit) -> Sequence[str]:
     due = "时钟未校准，无法推算" if it.due is None else moment(it.due)
     met, late = "" if it.met is None else moment(it.met), "逾期" if it.passed else ""
-    return it.device, it.task, LIMIT_WORDS[it.kind], moment(it.begun), due, met, late, it.note
+    return it.device, it.task, limit_words(it.kind, it.term), moment(it.begun), due, met, late, it.note
 
 
 def _rows(units: Iterable[Department], columns: Sequence[str], rows: Any, on: date) -> tuple[Row, ...]:

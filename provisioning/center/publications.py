@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.duty.disclosure_rules import check_content, open_two_signatures
+from agent.duty.disclosure_rules import check_content, check_nothing_beside, open_two_signatures
 from agent.duty.receipt_list import LIST_KIND, LIST_TYPE, open_part, part_label
 from agent.errors import SenderFault
 from agent.wire.content import CHUNK_BYTES, Attachment
@@ -37,7 +37,8 @@ def open_publication(data: bytes, trust: TrustList, place: District, now: dateti
     alone."""
     if parse_envelope(data).payload_type == LIST_TYPE:
         return _receipts(data, trust, place, now)
-    disclosure = check_content(parse_disclosure(open_two_signatures(data, trust, now).payload))
+    payload = open_two_signatures(data, trust, now).payload
+    disclosure = check_nothing_beside(payload, check_content(parse_disclosure(payload)))
     if disclosure.district != place:
         raise SenderFault(f"公示文件属于 {disclosure.district}，不是本区，已拒绝。")
     topic = publication_topic(place, disclosure.audience, disclosure.kind.value, disclosure.disclosure_id)

@@ -83,7 +83,7 @@ def _gaps(gaps: Sequence[GapCount]) -> tuple[Bar, ...]:
 def _gap(gap: GapCount, unit: float) -> Bar:
     first, second = gap.explained * unit, gap.unexplained * unit
     text = f"{gap.explained + gap.unexplained} 次，未说明 {gap.unexplained}，共 {span_words(gap.lasted)}"
-    name = GAP_WORDS.get(gap.reason, gap.reason or "原因不明")
+    name = gap.words or GAP_WORDS.get(gap.reason, gap.reason or "原因不明")
     return Bar(name, (Part(0, first, "known"), Part(first, second, "bad")), text)
 
 

@@ -26,6 +26,11 @@ class Role:
         self.name, self._process, self._log = name, process, log
 
     @property
+    def pid(self) -> int:
+        """The number of the process, for whoever looks at what it holds."""
+        return self._process.pid
+
+    @property
     def stdin(self) -> IO[bytes]:
         """The process's standard input."""
         if self._process.stdin is None:

@@ -31,11 +31,13 @@ CALL_BY_CALL = {
 """Those whose disk fails at each call: a recording that goes on meanwhile is the recorder's own."""
 CARELESS = {"careless": "careless_scenario"}
 """What must be found out."""
+ENDLESS = {"field": "field_scenario"}
+"""Played until the power of a whole guest goes (`tests/power`): it has no end that a trace could be taken of."""
 
 
 def scenario(name: str) -> Scenario:
     """The scenario called `name`."""
-    home = import_module(f"tests.faults.{(HOMES | CALL_BY_CALL | CARELESS)[name]}")
+    home = import_module(f"tests.faults.{(HOMES | CALL_BY_CALL | CARELESS | ENDLESS)[name]}")
     (found,) = (it for it in home.SCENARIOS if it.name == name)
     assert isinstance(found, Scenario)
     return found

@@ -29,7 +29,7 @@ from firmware_hooks.frames import (
 PRESS = Button(Press.SHORT, 1)
 FRAMES = st.one_of(
     st.builds(Button, st.sampled_from(Press), st.integers(0, 255)),
-    st.builds(Asked, st.sampled_from(Action), st.integers(0, 9), st.integers(0, 255)),
+    st.builds(Asked, st.sampled_from(Action), st.integers(0, 9) | st.integers(16, 255), st.integers(0, 255)),
     st.builds(Battery, st.integers(0, 100), st.integers(0, 65_535)),
     st.builds(Tamper, st.booleans()),
     st.builds(Dock, st.booleans()),

@@ -80,7 +80,9 @@ def test_merged_cells_formulas_days_and_times_of_a_real_sheet(tmp_path: Path) ->
     assert [row.line for row in found] == [1, 2, 3, 4, 5]
     assert (found[3].cells[1], found[3].continued) == ("行政检查", {1})
     assert (found[3].cells[5], found[3].cells[7]) == ("09:30", "2026-11-22 18:00")
-    assert import_table(LIST, found).problems == ("第 5 行的“备注”是公式，请改为文字。",)
+    formula, twice = import_table(LIST, found).problems
+    assert formula == "第 5 行的“备注”是公式，请改为文字。"
+    assert twice == "第 5 行与第 3 行重复，请删去一行。"
 
 
 def test_numbers_and_rich_text_are_read_as_they_are_seen(tmp_path: Path) -> None:
@@ -157,3 +159,12 @@ def test_from_a_gbk_table_to_a_signed_policy_and_nothing_from_a_wrong_one(tmp_pa
     (held,) = desk.show(NAME)
     assert (held["audience"], held["version"], held["stage"]) == ("duty", 1, "released")
     assert "可导入的有" in desk.refused(2, "import", wrong, "--kind", "review-rules", "--publisher", UNIT)
+
+
+def test_whoever_drafts_and_signs_a_list_that_loosens_the_law_is_told(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    table = csv_file(tmp_path, ("时限事项", "时限", "依据"), ("当场强制措施报告", "48小时", "示例规定"))
+    drafted = desk.run("import", table, "--kind", "time-limits", "--publisher", UNIT)
+    for done in (drafted, desk.run(*desk.signing(desk.bench.editor, "editor", "time-limits.main"))):
+        assert done.returncode == 0, done.stderr
+        assert "当场强制措施报告：清单定为 48小时，宽于行政强制法第十九条的 24小时" in done.stderr

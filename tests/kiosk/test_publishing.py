@@ -10,9 +10,10 @@ import pytest
 from agent import durable
 from agent.duty.disclosure_rules import accept
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
+from agent.wire.instant import BEIJING
 from kiosk.publishing.cli import next_step
 from kiosk.publishing.office import Stage
-from tests.kiosk.bench import HALL, SAMPLE, XINGHE, Bench, Person
+from tests.kiosk.bench import HALL, SAMPLE, XINGHE, Bench, Person, sample
 from tests.support.center import until
 from tests.support.commands import run_here
 
@@ -94,6 +95,16 @@ def test_from_a_draft_to_a_document_every_kiosk_accepts_then_a_correction_then_a
     desk.must("release", BOARD)
     assert (taken().withdrawn, taken().entries) == ("示例撤回", ())
     assert "不能恢复" in desk.refused(2, "draft", SAMPLE / "window-board.json")
+
+
+def test_a_board_is_read_as_it_stood_on_a_day(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.sign_both()
+    desk.must("release", BOARD)
+    today = dt.datetime.now(BEIJING).date()
+    assert json.loads(desk.must("as-of", f"{today}", BOARD))["entries"] == list(sample("window-board").entries)
+    before = today - dt.timedelta(days=1)
+    assert f"{before} 没有公示 {BOARD}" in desk.refused(2, "as-of", f"{before}", BOARD)
 
 
 def test_the_editor_signs_first_and_nothing_is_released_half_signed(desk: Desk) -> None:

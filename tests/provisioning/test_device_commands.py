@@ -92,6 +92,13 @@ def test_numbers_go_on_after_the_centre_lost_its_files(office: Office) -> None:
     assert office.issue().command.counter == 42
 
 
+def test_a_command_that_is_closed_while_the_list_is_read_stands_in_it_once(office: Office, tmp_path: Path) -> None:
+    office.issue(), office.issue()
+    name = f"{DEVICE}-000001.dsse"
+    (tmp_path / "commands/closed" / name).write_bytes((tmp_path / "commands/waiting" / name).read_bytes())
+    assert [(it.command.counter, it.waiting) for it in office.book.sent()] == [(1, False), (2, True)]
+
+
 def test_a_command_that_no_device_would_take_is_never_laid_ready(office: Office) -> None:
     handler = office.district.person("示例-000010", Role.HANDLER)
     with pytest.raises(SenderFault, match="commander"):

@@ -49,6 +49,23 @@ def test_clause_1_1_a_penalty_is_due_in_7_working_days_over_holidays_and_worked_
     assert later.by == datetime(2026, 10, 30, tzinfo=BEIJING)
 
 
+def test_clause_1_1_what_was_drafted_in_its_term_and_lay_till_after_it_is_not_published(office: OfficeBench) -> None:
+    held = office.draft(results({**RESULT, "执法类别": "行政处罚"}))
+    office.sign(held.name)
+    with pytest.raises(OperatorFault, match="第 1 条的公示期限已于 2026-12-31 届满"):
+        office.office.release(held.name, datetime(2027, 1, 4, tzinfo=UTC))
+    assert office.office.release(held.name, office.now).document.version == 1
+
+
+def test_clause_1_1_a_withdrawal_has_a_term_where_rules_are_by_category_alone(office: OfficeBench) -> None:
+    office.release(results({**RESULT, "执法类别": "行政处罚"}))
+    short = {**RULES[1], "撤回时限": "1个工作日"}
+    office.release(draft_of(DisclosureKind.PUBLICATION_RULES, short, {**RULES[0], "执法类别": "行政许可"}))
+    tombstone = office.office.withdraw("results.decisions", "决定已被撤销", office.now).document
+    (gone,) = due_of_pending(tombstone, office.office.rules())
+    assert (gone.task, gone.by) == (Task.WITHDRAW, datetime(2026, 10, 10, tzinfo=BEIJING))
+
+
 def test_clause_1_1_what_is_withdrawn_and_what_is_past_its_term_is_due_too(office: OfficeBench) -> None:
     office.release(results({**RESULT, "执法类别": "行政处罚"}))
     released = office.office.show("results.decisions")[0].document  # type: ignore[union-attr]

@@ -1,6 +1,7 @@
 """（一）7 规范办事人员信息公示: 胸牌 and 公示牌 from the signed data of the screen, with a code that it checks."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,12 @@ def test_clause_1_7_the_page_of_a_scanned_badge_names_its_bearer_but_not_from_a_
     assert (over.fields, "已到期" in over.banners[0].text) == ((), True)
     forged = badge_view(badge_code(shown.document, "0" * 64, 1), shelf, office.now)
     assert (forged.fields, [banner.tone for banner in forged.banners]) == ((), ["stop"])
+
+
+def test_clause_1_7_a_board_or_a_list_past_its_end_gives_no_badge(office: OfficeBench) -> None:
+    office.release({**sample_of("window-board"), "effective_until": "2026-12-01"})
+    office.release({**sample_of("personnel-list"), "effective_until": "2026-11-30"})
+    places, later = places_of(office.folder), office.now + timedelta(days=8)  # the list is over, the board is not
+    cards, _ = badge_cards(places, held(office), later)
+    assert not [card for card in cards if card.standing == "执法人员"]
+    assert badge_cards(places, held(office), office.now + timedelta(days=30)) == ([], [])

@@ -161,3 +161,12 @@ def test_death_of_the_courier_is_told():
         eventually(lambda: bool(deaths), "the death")
         courier.close(5)
     assert [(name, str(error)) for name, error in deaths] == [(NAME, "the inbox is gone")]
+
+
+def test_a_number_of_the_departments_list_is_passed_on_as_that():
+    with SimulatedMcu() as mcu, Inbox(mcu.device) as inbox:
+        mcu.ask(Action.PAUSE, 20)
+        mcu.ask(Action.MUTE, 7)
+        eventually(lambda: len(inbox.presses) == 2, "both acts")
+        told = [(it.act, it.cause, it.listed) for it in inbox.presses]
+        assert told == [(Act.PAUSE, "", 5), (Act.MUTE, "secrecy", 0)]

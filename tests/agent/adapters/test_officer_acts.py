@@ -7,11 +7,11 @@ from itertools import chain, pairwise
 import pytest
 
 from agent.adapters.fake_source import FakeSource
-from agent.adapters.orders import ActAsked
+from agent.adapters.orders import ActAsked, NoteAsked
 from agent.adapters.recorder import RecorderSettings
 from agent.control.acts import Act
 from agent.control.messages import GapOpened
-from agent.evidence.journal import Reason
+from agent.evidence.journal import LABEL, JournalEvent, Reason
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, RecordingBench, chained, decoded_frames, footage
 from tests.agent.adapters.test_pre_event import Gate
 
@@ -165,3 +165,25 @@ def test_act_without_a_recording_is_nobodys(tmp_path, act):
     assert bench.recorder.close(60)
     assert bench.events == []
     assert acts.bench.events == before
+
+
+def test_a_label_noted_just_before_the_stop_stands_in_the_sealed_recording(tmp_path):
+    """Bites when what is noted behind the last picture is lost with the recorder's queue."""
+    acts = Acts(tmp_path, 2)
+    acts.at_end_of(0)
+    gate = acts.gates[1]
+    assert gate.reached.wait(60)
+    note = "stopped-early 全过程记录提前停止：还有 1 个环节未录（送达）"
+    acts.bench.recorder.act(NoteAsked(JournalEvent(LABEL, CLOCK.read(), None, note)))
+    acts.bench.recorder.stop(Reason.STOPPED)
+    gate.opened.set()
+    acts.bench.wait_for_end()
+    assert acts.bench.recorder.close(60)
+    told = [event.note for segment in acts.bench.segments() for event in _signed(segment) if event.kind == LABEL]
+    assert told == [note]
+    assert acts.bench.verdict() == "complete"
+
+
+def _signed(segment):
+    yield from (event for record in segment.fragments for event in record.entry.moment.events)
+    yield from segment.manifest.seal.closing.gaps

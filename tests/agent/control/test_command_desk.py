@@ -134,7 +134,7 @@ def test_threat_replay_of_a_command_is_refused_also_after_a_restart() -> None:
     ("change", "code"),
     [
         ({"signer": KEYS.receiver.signer}, "signature"),
-        ({"signer": KEYS.authority.evidence("示例-000666", Role.COMMANDER).signer}, "content"),
+        ({"signer": KEYS.authority.evidence("示例-000666", Role.COMMANDER).signer}, "unknown-key"),
         ({"device": device_id("REC-0009")}, "other-device"),
         ({"district": district("other")}, "district"),
         ({"at": topic("c-2")}, "topic"),

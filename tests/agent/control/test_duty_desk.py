@@ -11,6 +11,7 @@ from agent.control.effects import Effect, MarkRecording, RaiseAlarm, StartRecord
 from agent.duty.asks import What
 from agent.duty.enrolment import FREE_TRIES
 from agent.evidence.journal import IDENTITY, LABEL, OFFICER, STEP, STEP_DUE, TASK
+from agent.wire import canonical
 from agent.wire.commands import COMMAND_TYPE, Command, CommandKind
 from agent.wire.device_events import EventType
 from agent.wire.disclosures import DisclosureKind
@@ -302,17 +303,21 @@ def test_showing_the_code_marks_the_step_that_asks_for_it() -> None:
     assert "先用卡或 PIN" in bench.ask(What.SHOW_IDENTITY, certificate=EXPIRED)["text"]
 
 
-@pytest.mark.parametrize(("step", "hours"), [("当场强制措施告知", 24), ("先行登记保存证据", 7 * 24)])
-def test_a_limit_begins_with_its_step_and_is_told_when_it_passes(step: str, hours: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "term", "hours"), [("当场强制措施告知", "24小时", 24), ("先行登记保存证据", "7个工作日", None)]
+)
+def test_a_limit_begins_with_its_step_and_is_told_when_it_passes(step: str, term: str, hours: int | None) -> None:
     bench = DutyBench(lists=(personnel(), recording_list(steps=(step,))))
     bench.pick()
     bench.record()
     bench.ask(What.STEP)
-    assert [it["hours"] for it in bench.of(EventType.LIMIT_STARTED)] == [hours]
-    bench.later = timedelta(hours=hours, minutes=-5)
+    (started,) = bench.of(EventType.LIMIT_STARTED)
+    assert (started["term"], started["hours"]) == (term, hours)
+    left = canonical.parse_timestamp(started["due"]) - bench.now().wall
+    bench.later = left - timedelta(minutes=5)
     bench.handle(happened.TimePassed())
     assert bench.of(EventType.LIMIT_PASSED) == []
-    bench.later = timedelta(hours=hours, minutes=11)
+    bench.later = left + timedelta(minutes=11)
     for _ in range(2):
         bench.handle(happened.TimePassed())
     assert len(bench.of(EventType.LIMIT_PASSED)) == 1
@@ -357,13 +362,13 @@ def test_handing_in_after_a_day_is_labelled_late() -> None:
 
 
 def test_without_a_clock_a_limit_counts_by_the_time_since_boot_and_says_so_after_a_restart() -> None:
-    bench = DutyBench(lists=(personnel(), recording_list(steps=("先行登记保存证据",))))
+    bench = DutyBench(lists=(personnel(), recording_list(steps=("当场强制措施告知",))))
     bench.state_of_clock = TimeState.UNSET
     bench.pick()
     bench.record()
     bench.ask(What.STEP)
     assert bench.of(EventType.LIMIT_STARTED)[0]["due"] is None
-    bench.later = timedelta(days=8)
+    bench.later = timedelta(hours=25)
     bench.handle(happened.TimePassed())
     assert len(bench.of(EventType.LIMIT_PASSED)) == 1
     began = bench.kept[-1].limits[0].began

@@ -123,6 +123,24 @@ def test_the_departments_own_reasons_are_offered_and_their_code_is_told() -> Non
     assert "（已说明：当事人不在场：已电话通知）" in seen(bench)
 
 
+def test_a_task_that_was_not_recorded_at_all_is_explained_by_the_reasons_for_that() -> None:
+    """Bites when the list's 不予记录 codes can be given nowhere, as it was."""
+    bench = DutyBench(LISTS)
+    bench.pick()
+    bench.ask(What.END)
+    assert "urgent 情况紧急，来不及开启设备" in seen(bench)
+    assert "须书面说明" in bench.ask(What.REASON, reason="urgent")["text"]
+    told = bench.of(EventType.STEPS_MISSING)[-1]
+    assert (told["code"], told["reason"], told["recording"]) == ("urgent", "情况紧急，来不及开启设备", "")
+
+
+def test_what_was_recorded_is_not_explained_as_not_recorded() -> None:
+    bench = stopped()
+    assert "urgent" not in seen(bench)
+    assert "本任务已有录像" in bench.ask(What.REASON, reason="urgent")["text"]
+    assert bench.of(EventType.STEPS_MISSING)[-1]["reason"] == ""
+
+
 def test_a_reason_that_asks_for_writing_says_so_and_one_in_own_words_is_kept() -> None:
     assert "须书面说明" in stopped().ask(What.REASON, reason="当事人不在场")["text"]
     bench = stopped()

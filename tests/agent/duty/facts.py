@@ -40,8 +40,8 @@ def marked(*steps: str) -> tuple[StepFact, ...]:
     return tuple(StepFact(step, span(120 * at + 1, 120 * at + 120)) for at, step in enumerate(steps))
 
 
-def gap(first: int = 400, *, reason: str = "paused", explained: bool = True) -> GapFact:
-    return GapFact(span(first, first), reason, explained)
+def gap(first: int = 400, *, reason: str = "paused", explained: bool = True, words: str = "") -> GapFact:
+    return GapFact(span(first, first), reason, explained, words)
 
 
 def document(number: str = "星综执检〔2026〕REC-0001-0001号", **changes: Any) -> DocumentFact:

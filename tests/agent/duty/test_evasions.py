@@ -225,6 +225,7 @@ def test_a_lawful_number_in_its_own_field_passes(field: str, text: str) -> None:
         ("家庭电话", "0546-1234567", "固定电话"),
         ("微信", "fan_12345", "微信"),
         ("年龄", "15", "未成年"),
+        ("身份", "小学生", "未成年"),
     ],
 )
 def test_the_name_of_a_field_says_what_its_text_does_not(field: str, text: str, named: str) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from agent.duty.case_facts import Label
 from agent.duty.disclosure_rules import check_content
-from agent.duty.major_catalogue import MajorAnswer, MajorCatalogue, MajorMatter, parse_amount, parse_major_catalogue
+from agent.duty.factors import parse_amount
+from agent.duty.major_catalogue import MajorAnswer, MajorCatalogue, MajorMatter, parse_major_catalogue
 from agent.duty.policies import MAX_FROZEN, POLICIES, POLICY_LABELS, PolicyShelf
 from agent.duty.reason_codes import ReasonUse, parse_reason_codes
 from agent.duty.recording_rules import parse_recording_rules
@@ -162,7 +163,17 @@ def test_each_factor_of_the_catalogue_decides(factor: str) -> None:
         assert rules.answer(MajorMatter(**{**known, field: ""})).open == (factor,)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("text", "yuan"), [("不限", None), ("1.5万元以上", 15_000), ("2,000元及以上", 2000)])
+@pytest.mark.parametrize(
+    ("text", "yuan"),
+    [
+        ("不限", None),
+        ("1.5万元以上", 15_000),
+        ("2,000元及以上", 2000),
+        ("五万元以上", 50_000),
+        ("十二万元（含）以上", 120_000),
+        ("人民币1.5亿元以上", 150_000_000),
+    ],
+)
 def test_amounts_are_read_as_published(text: str, yuan: int | None) -> None:
     assert parse_amount(text, "涉案金额") == yuan
 
@@ -171,6 +182,29 @@ def test_amounts_are_read_as_published(text: str, yuan: int | None) -> None:
 def test_an_amount_that_sets_no_border_is_refused(text: str) -> None:
     with pytest.raises(SenderFault, match="应为不限"):
         parse_amount(text, "涉案金额")
+
+
+@pytest.mark.parametrize(
+    ("row", "known", "major"),
+    [
+        ({"执法层级": "区级以上"}, {"level": "市级"}, True),
+        ({"执法层级": "区级以上"}, {"level": "县级"}, True),
+        ({"执法层级": "区级以上"}, {"level": "镇级"}, False),
+        ({"执法层级": "区级"}, {"level": "市级"}, False),
+        ({"社会影响": "较大以上"}, {"impact": "特别重大"}, True),
+        ({"社会影响": "较大以上"}, {"impact": "一般"}, False),
+    ],
+)
+def test_levels_and_impacts_are_held_against_their_order(
+    row: dict[str, str], known: dict[str, str], major: bool
+) -> None:
+    answer = catalogue(row).answer(MajorMatter("行政处罚", **known))  # type: ignore[arg-type]
+    assert (bool(answer.factors), answer.open) == (major, ())
+
+
+def test_a_word_of_a_task_that_stands_on_no_scale_is_open_and_never_a_no() -> None:
+    found = catalogue({"执法层级": "区级以上"}).answer(MajorMatter("行政处罚", level="分局"))
+    assert (found.factors, found.open) == ((), ("执法层级",))
 
 
 def test_the_same_number_code_or_stage_twice_is_refused() -> None:

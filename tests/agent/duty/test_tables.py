@@ -75,6 +75,10 @@ def test_the_same_column_twice_and_a_table_without_any_header() -> None:
     [
         ({"记录方式": ""}, "第 2 行的“记录方式”是空的"),
         ({"存储期限": "长期"}, "第 2 行的“存储期限”是“长期”"),
+        ({"存储期限": "-3年"}, "第 2 行的“存储期限”是“-3年”"),
+        ({"存储期限": "3个月"}, "第 2 行的“存储期限”是“3个月”，短于音像记录的最低期限 6 个月"),
+        ({"执法类别": "行政处法"}, "第 2 行的“执法类别”是“行政处法”，应为"),
+        ({"执法类别": "行政处法"}, "是否应为“行政处罚”？"),
         ({"存储期限": "=B2"}, "第 2 行的“存储期限”是公式"),
         ({"备注": "#REF!"}, "第 2 行的“备注”是表格的错误值"),
         ({"记录开始时间": "25:00"}, "第 2 行的“记录开始时间”中没有这样的时间：25:00"),
@@ -91,6 +95,35 @@ def test_every_fault_of_a_table_is_told_at_once() -> None:
     other = changed(序号="2", 执法事项="乙")
     found = read(HEAD, changed(存储期限="长期"), other, changed(序号="3", 记录方式=""), other)
     assert [line.partition(" 行")[0] for line in found.problems] == ["第 2", "第 4", "第 5"]
+
+
+def test_every_fault_of_one_row_is_told_in_the_same_round() -> None:
+    """Bites when the first wrong cell of a row hides the others until it is put right."""
+    bad = changed(执法类别="行政处法", 存储期限="-3年", 记录开始时间="25:00", 记录方式="", 备注="电话 13800138000")
+    told = "".join(read(HEAD, bad, GOOD).problems)
+    assert [name for name in HEAD if f"第 2 行的“{name}”" in told] == [
+        "执法类别", "记录方式", "记录开始时间", "存储期限", "备注",
+    ]  # fmt: skip
+
+
+def test_a_missing_column_is_told_once_and_not_again_on_every_row() -> None:
+    short = [
+        tuple(cell for at, cell in enumerate(row) if at != 4) for row in (HEAD, GOOD, changed(序号="2", 执法事项="乙"))
+    ]
+    assert problem(*short) == "第 1 行表头缺少“记录方式”一列，请补上。"
+
+
+def test_a_matter_of_more_steps_than_an_officer_is_shown_is_told_with_all_its_lines() -> None:
+    first, second = ("；".join(f"{name}{number}环节" for number in range(21)) for name in "甲乙")
+    said = problem(HEAD, changed(记录内容=first), changed(序号="2", 记录环节="听证", 记录内容=second))
+    assert said.startswith("第 2、3 行的“记录内容”：行政检查“甲事项”共有 42 个环节，超过 40 个")
+    assert read(HEAD, changed(记录内容=first), changed(序号="2", 执法事项="乙", 记录内容=second)).problems == ()
+
+
+def test_a_step_that_a_recorder_cannot_show_whole_is_taken_and_told() -> None:
+    found = read(HEAD, changed(记录内容=f"告知；{'长' * 61}"))
+    assert found.problems == ()
+    assert found.passed == ("第 2 行的“记录内容”有 61 字的一项，记录仪只显示前 60 字，宜拆分。",)
 
 
 def test_a_row_that_stands_twice_and_a_number_that_stands_twice() -> None:
@@ -145,6 +178,39 @@ def test_a_catalogue_without_its_rarer_columns_asks_nothing_by_them() -> None:
     )
     assert found.problems == ()
     assert found.entries[0]["社会影响"] == "不限"
+
+
+def catalogue(amount_column: str = "涉案金额", **cells: str) -> Imported:
+    good = {"序号": "1", "决定事项": "罚款", "执法类别": "行政处罚", "执法层级": "不限", "所属领域": "不限"}
+    row = {**good, amount_column: "不限", "社会影响": "不限", **cells}
+    return import_table(CATALOGUE, rows(tuple(row), tuple(row.values())))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "yuan"),
+    [("涉案金额（万元）", "5", 50_000), ("金额(元)", "20,000 以上", 20_000), ("涉案金额（万元）", "3000元以上", 3000)],
+)
+def test_an_amount_under_a_header_with_its_unit_is_read_in_that_unit(column: str, cell: str, yuan: int) -> None:
+    found = catalogue(column, **{column: cell})
+    assert found.problems == ()
+    assert PARSERS[CATALOGUE](found.entries)[0].amount == yuan
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"涉案金额": "5"}, "第 2 行的“涉案金额”是“5”，应为不限，或如"),
+        ({"涉案金额": "0元以上"}, "请核对单位是元还是万元"),
+        ({"涉案金额": "500000000万元以上"}, "请核对单位是元还是万元"),
+        ({"执法层级": "区局"}, "第 2 行的“执法层级”的“区局”不是执法层级（镇级 < 区级 < 市级 < 省级 < 国家级"),
+        ({"社会影响": "很大"}, "第 2 行的“社会影响”的“很大”不是社会影响"),
+        ({"执法层级": "不限、区级"}, "既写不限又写执法层级"),
+        ({"执法类别": "行政处法、行政强制"}, "是否应为“行政处罚”？"),
+    ],
+)
+def test_a_factor_of_the_catalogue_that_no_task_could_meet_is_told(cells: dict[str, str], said: str) -> None:
+    (problem,) = catalogue(**cells).problems
+    assert said in problem
 
 
 @given(st.lists(st.lists(st.text(max_size=12), max_size=14).map(tuple), max_size=8))

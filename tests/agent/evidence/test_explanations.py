@@ -69,9 +69,11 @@ def test_words_spoken_after_the_gap_explain_it(authority: Authority, bench: Benc
 
 
 @pytest.mark.parametrize("told", ["at once", "aloud", "in a note", "never"])
-def test_the_cause_that_an_officer_gave_is_not_lost_behind_the_devices_reason(bench: Bench, told: str) -> None:
+@pytest.mark.parametrize("cause", [Cause.PLACE_CHANGED.value, "site｜检查场所变化"])
+def test_the_cause_that_an_officer_gave_is_not_lost_behind_the_devices_reason(
+    bench: Bench, told: str, cause: str
+) -> None:
     """A case's facts carry both: 人为暂停 by the device, 检查场所变化 by the officer."""
-    cause = Cause.PLACE_CHANGED.value
     paused = JournalEvent(GAP_OPENED, bench.now, Reason.PAUSED, cause if told == "at once" else "")
     events = {1: (paused,), **({4: spoken(bench, 3, 5, cause)} if told == "aloud" else {})}
     found = examine_files([SegmentFile("segment-0001.mp4", Source.of_bytes(bench.sealed(events=events)))])
