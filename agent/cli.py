@@ -19,6 +19,7 @@ from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, s
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.offload_status import offload_line
 from agent.wire.identifiers import parse_recording_id
+from agent.wire.instant import BEIJING
 
 HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
 
@@ -224,7 +225,7 @@ def _acceptance_line(config: AgentConfig) -> str:
     now = system_clock().read().wall
     word = acceptance_of(config, now)
     if word is not None:
-        return f"{word.at:%Y-%m-%d} 由 {word.by} 验收"
+        return f"{word.at.astimezone(BEIJING):%Y-%m-%d} 由 {word.by} 验收"
     return "由工作台发放" if is_accepted(config, now) is None else NOT_ACCEPTED
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from agent.config import AgentConfig
 from agent.errors import OperatorFault
 from agent.settings import read_text
+from agent.wire.instant import BEIJING
 
 output = Console(markup=False)
 DEFAULT_CARD, DEFAULT_FOLDER = Path("/boot/firmware/liuhen"), Path("/var/lib/liuhen")
@@ -186,7 +187,7 @@ def _take_word(config: AgentConfig, word: Path | None, as_json: bool) -> None:
         raise OperatorFault("还没有验收通知。请先由工作台 check 验收，再运行本命令。")
     found = accepted.keep_acceptance(config, sealed, system_clock().read().wall)
     told = {"device": found.device, "accepted": True, "by": found.by, "at": found.at.isoformat()}
-    line = f"{found.device} 已于 {found.at:%Y-%m-%d} 由 {found.by} 验收。"
+    line = f"{found.device} 已于 {found.at.astimezone(BEIJING):%Y-%m-%d} 由 {found.by} 验收。"
     output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
 
 

@@ -131,6 +131,8 @@ def watch(
                 if turn == times:
                     break
                 time.sleep(every)
+        if not out.is_terminal:
+            out.print()  # into a file or a pipe rich leaves the last line open
     except KeyboardInterrupt:
         err.print("已结束。")
     finally:

@@ -1,6 +1,7 @@
 """`liuhen-provision site, batch, inventory, audit`: many devices, and what has become of them."""
 
 import getpass
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -229,10 +230,14 @@ def show(
 
 def _act_line(number: int, act: Act) -> str:
     """One row; its moment as `revoke --since` takes one."""
-    facts = "，".join(f"{name}={value}" for name, value in sorted(act.facts.items()))
+    facts = "，".join(f"{name}={_plain(value)}" for name, value in sorted(act.facts.items()))
     return (
         f"{number:6} {act.at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S} {act.by} {act.act} {act.subject} {facts}".rstrip()
     )
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _told(faults: Iterable[RowFault]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
+from agent.wire.instant import BEIJING
 from agent.wire.life_documents import AcceptanceReport
 from agent.wire.trust import Role
 from provisioning.authority import cert_book
@@ -248,13 +249,14 @@ def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:
 
 def _acceptance_sheet(told: AcceptanceReport, unit: str) -> Sheet:
     facts = [("设备", told.device), ("使用单位", unit), ("硬件序列号", told.hardware), ("软件版本", told.version)]
-    facts.append(("报告时间", f"{told.made_at:%Y-%m-%d %H:%M:%S} UTC（设备时钟）"))
+    facts.append(("报告时间", f"{told.made_at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}（北京时间，按设备时钟）"))
     verdict = "合格 PASS" if told.passed else "不合格 FAIL"
     return Sheet("设备验收报告", verdict, told.passed, facts, [Line(it.level, it.text) for it in told.items], NOTES)
 
 
 def _erasure_sheet(word: Erasure) -> Sheet:
-    facts = [("设备", word.device), ("硬件序列号", word.hardware), ("时间", f"{word.at:%Y-%m-%d %H:%M:%S} UTC")]
+    at = f"{word.at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}（北京时间）"
+    facts = [("设备", word.device), ("硬件序列号", word.hardware), ("时间", at)]
     facts += [("经办", word.by), ("处置说明", word.reason or "—")]
     said = f"设备声明：{word.events} 条事件、{word.recordings} 个录像均有中心回执，随后擦除密钥与全部内容。"
     lines = [Line("pass" if word.statement else "attention", said if word.statement else "没有设备的声明。")]
