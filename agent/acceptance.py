@@ -120,8 +120,8 @@ def _floor(config: AgentConfig, clock: Clock) -> Item:
         return Item("clock-floor", Level.ATTENTION, "时钟下限：没有记录（设备不是由卡入网的）。")
     floor, now = canonical.parse_timestamp(path.read_text(encoding="ascii")), clock.read().wall
     if now + CLOCK_SLACK < floor:
-        return Item("clock-floor", Level.FAIL, f"时钟：比发卡时（{floor:%Y-%m-%d %H:%M}）还早。请校时。")
-    return Item("clock-floor", Level.PASS, f"时钟：不早于发卡时（{floor:%Y-%m-%d %H:%M} UTC）。")
+        return Item("clock-floor", Level.FAIL, f"时钟：比卡上的时钟下限（{floor:%Y-%m-%d %H:%M} UTC）还早。请校时。")
+    return Item("clock-floor", Level.PASS, f"时钟：不早于卡上的时钟下限（{floor:%Y-%m-%d %H:%M} UTC）。")
 
 
 def _signature(config: AgentConfig, clock: Clock) -> Item:

@@ -20,8 +20,9 @@ from agent.control.self_check import Observed, Presence
 from agent.errors import OperatorFault, SenderFault
 from agent.evidence.health import HealthReading, parse_reading
 from agent.wire import canonical
+from agent.wire.envelope import open_trust_list
 from agent.wire.instant import Instant, TimeState
-from agent.wire.signing import load_pem_certificates
+from agent.wire.signing import certificate_key, key_id_of, load_pem_certificates
 
 
 def observe(config: AgentConfig, clock: Clock) -> Observed:
@@ -49,6 +50,7 @@ def observe(config: AgentConfig, clock: Clock) -> Observed:
         config.storage_policy,
         read_board(config.duty.sysfs),
         is_accepted(config, read.at.wall),
+        _revoked_at(config),
     )
 
 
@@ -79,6 +81,17 @@ def _certificates(chains: Sequence[Path]) -> list[x509.Certificate]:
         return [it for chain in chains for it in load_pem_certificates(chain.read_bytes())]
     except (OSError, SenderFault) as error:
         raise OperatorFault(f"本机证书无法读取（{error}）。请重新发放设备文件夹。") from error
+
+
+def _revoked_at(config: AgentConfig) -> datetime | None:
+    """What the device's own trust list says of its evidence key; of a list that cannot be read others tell."""
+    (own, *_), (root, *_) = _certificates([config.identity.evidence_chain]), _certificates([config.identity.root])
+    try:
+        trust = open_trust_list(config.identity.trust_list.read_bytes(), root)
+    except (OSError, SenderFault):
+        return None
+    listed = trust.credentials.get(key_id_of(certificate_key(own)))
+    return None if listed is None else listed.revoked_at
 
 
 def _camera(capture: CaptureConfig) -> Presence:

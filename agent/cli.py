@@ -9,17 +9,17 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from agent import duty_cli, firstboot_cli, paper_cli, renewal_cli
 from agent.adapters import state_lock
 from agent.adapters.snapshot import read_snapshot
-from agent.cli_frame import run_app
+from agent.cli_frame import FoldingTable, run_app
 from agent.command import become
 from agent.config import DATABASE, PAGE, RECORDINGS, AgentConfig, read_config, shown
 from agent.errors import EnvironmentFault, OperatorFault
 from agent.offload_status import offload_line
 from agent.wire.identifiers import parse_recording_id
+from agent.wire.instant import BEIJING
 
 HELP = """留痕执法终端代理 (Liuhen edge agent)：录制并签名现场音像，断网时本机保存，联网后送达中心并取得回执。
 
@@ -86,7 +86,7 @@ def status(config: ConfigOption, as_json: JsonOption = False) -> None:
     from agent.page.view import latest_fault
 
     figures["last_error"] = latest_fault(figures["last_error"]).lstrip("：")
-    table = Table("项目", "值", title=f"{figures['device']} 状态")
+    table = FoldingTable("项目", "值", title=f"{figures['device']} 状态")
     for name, value in figures.items():
         table.add_row(
             LABELS[name], {True: "是", False: "否"}.get(value, str(value)) if isinstance(value, bool) else str(value)
@@ -225,7 +225,7 @@ def _acceptance_line(config: AgentConfig) -> str:
     now = system_clock().read().wall
     word = acceptance_of(config, now)
     if word is not None:
-        return f"{word.at:%Y-%m-%d} 由 {word.by} 验收"
+        return f"{word.at.astimezone(BEIJING):%Y-%m-%d} 由 {word.by} 验收"
     return "由工作台发放" if is_accepted(config, now) is None else NOT_ACCEPTED
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 from typer.exceptions import TyperException
 
 from agent.command import run_command
@@ -28,11 +29,25 @@ PARSER_WORDS = (
     (r"Invalid value for '(.+?)': .*less than or equal to (.+)", r"\1 不应大于 \2。"),
     (r"Invalid value for '(.+?)': (.+)", r"\1 的值不对（\2）。"),
 )
+HELP_SHOWN = "NoArgsIsHelpError"  # not public in typer: a group was named alone, and its help says all
+GROUP_WORDS = 3  # fewer words than these may name a group alone, which shows its help
 GAP = 2  # columns between two cells, as the tables draw them
+
+
+class FoldingTable(Table):
+    """A table whose cells go on in the next line, to their end. Rich cuts a word that is wider than its column, and a
+    Chinese sentence, which has no spaces, is one word to it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for column in self.columns:
+            column.overflow = "fold"
+        yield from super().__rich_console__(console, options)
 
 
 def run_app(app: typer.Typer) -> None:
     """Run a command line as `run_command` does; what its parser does not understand is a fault like any other."""
+    if "--help" in sys.argv or len(sys.argv) < GROUP_WORDS:
+        _fold_help()
     run_command(app if len(sys.argv) < 2 else lambda: _run(app))  # without a word the parser shows its help
 
 
@@ -50,10 +65,23 @@ def print_rows(console: Console, table: Table, titles: Sequence[str], rows: Sequ
             console.print(f"  {title}：{cell}", markup=False)
 
 
+def _fold_help() -> None:
+    from typer import rich_utils  # some 30 ms, which only a help is worth
+
+    vars(rich_utils).update(Table=FoldingTable, Columns=_one_text)  # typer has no setting for it
+
+
+def _one_text(parts: Sequence[Text]) -> Text:
+    """What an option is, its default and whether it is required; each in a column of its own they would be cut."""
+    return Text(" ").join(parts)
+
+
 def _run(app: typer.Typer) -> None:
     try:
         code = app(standalone_mode=False)
     except TyperException as error:
+        if type(error).__name__ == HELP_SHOWN:
+            raise SystemExit(OperatorFault.exit_code) from None
         said = error.format_message() if hasattr(error, "format_message") else str(error)
         raise OperatorFault(f"命令写得不对：{_in_chinese(said)}请加 --help 查看用法。") from error
     except typer.Abort:

@@ -59,6 +59,10 @@ class HttpsWay:
         """As the protocol."""
 
 
+class AnswerAwaited(EnvironmentFault):
+    """The request is on its way by hand; the same command takes the answer later."""
+
+
 class CableWay:
     """A serial cable to the technician's bench, where `liuhen-provision cable` runs."""
 
@@ -86,7 +90,9 @@ class StickWay:
         if reply is not None:
             return reply
         place = write_plain(self._folder / REQUESTS, self._name, request)
-        raise EnvironmentFault(f"申请已写到 {place}。请把 U 盘拿到工作台运行 liuhen-provision usb，再插回本机。")
+        raise AnswerAwaited(
+            f"申请已写到 {place}，还没有入网。下一步：把 U 盘拿到工作台运行 liuhen-provision usb，再插回本机运行一次。"
+        )
 
     def done(self) -> None:
         """As the protocol."""

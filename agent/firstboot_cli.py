@@ -13,6 +13,7 @@ from rich.console import Console
 from agent.config import AgentConfig
 from agent.errors import OperatorFault
 from agent.settings import read_text
+from agent.wire.instant import BEIJING
 
 output = Console(markup=False)
 DEFAULT_CARD, DEFAULT_FOLDER = Path("/boot/firmware/liuhen"), Path("/var/lib/liuhen")
@@ -38,11 +39,13 @@ def firstboot(
     示例： liuhen-agent firstboot --card /boot/firmware/liuhen --into /var/lib/liuhen
 
     示例： liuhen-agent firstboot --cable /dev/ttyGS0 --baud 115200
+
+    示例： liuhen-agent firstboot --stick /media/usb （两次：写出申请时以 4 结束，带回答复后再运行）
     """
     from agent.accepted import NOT_ACCEPTED, is_accepted
     from agent.clock import system_clock
     from agent.config import read_config
-    from agent.enrol_ways import CableWay, HttpsWay, StickWay, Way
+    from agent.enrol_ways import AnswerAwaited, CableWay, HttpsWay, StickWay, Way
     from agent.firstboot import SERIAL_FILES, Here, first_boot, hardware_serial, system_clock_set
     from agent.wire.card_bundle import CardBundle
 
@@ -59,8 +62,13 @@ def firstboot(
                 return CableWay(open_lines.enter_context(SerialLine(cable, baud)))
             return StickWay(stick, bundle.device) if stick else HttpsWay(bundle.site, root)
 
-        done = first_boot(card, into, here, way)
-    told = {"device": done.device, "folder": str(into), "again": done.again, "access": None}
+        try:
+            done = first_boot(card, into, here, way)
+        except AnswerAwaited as half:
+            asked = {"folder": str(into), "enrolled": False, "next": str(half)}
+            output.out(json.dumps(asked, ensure_ascii=False, indent=2) if as_json else str(half), highlight=False)
+            raise typer.Exit(half.exit_code) from None
+    told = {"device": done.device, "folder": str(into), "enrolled": True, "again": done.again, "access": None}
     lines = [f"{done.device} {'早已入网' if done.again else '已入网，口令已销毁'}（{into}）。"]
     if probe:
         said, told["access"] = _probed(into)
@@ -162,6 +170,7 @@ def update(
         else updates.update(read_config(config), bundle, place, system_clock(), installer)
     )
     line = "没有被打断的更新。" if done is None else f"现在使用 {done.version or '原来的版本'}。{done.why}"
+    line += "" if line.endswith("。") else "。"
     told = None if done is None else asdict(done)
     output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
     raise typer.Exit(FAILED_CHECK if done is not None and done.failed and bundle else 0)
@@ -178,7 +187,7 @@ def _take_word(config: AgentConfig, word: Path | None, as_json: bool) -> None:
         raise OperatorFault("还没有验收通知。请先由工作台 check 验收，再运行本命令。")
     found = accepted.keep_acceptance(config, sealed, system_clock().read().wall)
     told = {"device": found.device, "accepted": True, "by": found.by, "at": found.at.isoformat()}
-    line = f"{found.device} 已于 {found.at:%Y-%m-%d} 由 {found.by} 验收。"
+    line = f"{found.device} 已于 {found.at.astimezone(BEIJING):%Y-%m-%d} 由 {found.by} 验收。"
     output.out(json.dumps(told, ensure_ascii=False) if as_json else line, highlight=False)
 
 

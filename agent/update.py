@@ -66,7 +66,7 @@ def update(config: AgentConfig, bundle: Path, place: Path, clock: Clock, install
     """Take the release in `bundle` into use in `place`. Raises `SenderFault` for a bundle that is forged, altered,
     older or another one under the version in use, `EnvironmentFault` when it cannot be installed: then nothing
     has changed."""
-    settle(place, installer)
+    decided = settle(place, installer)
     wanted, sealed = signed_list(config, bundle, clock)
     held = _held(place)
     if held is not None and wanted.serial < held.serial:
@@ -79,7 +79,8 @@ def update(config: AgentConfig, bundle: Path, place: Path, clock: Clock, install
             raise SenderFault(
                 f"更新包与正在使用的 {wanted.version} 同名而内容不同，已拒绝。请用新的版本号制作。", "same"
             )
-        return Taken(wanted.version, new=False, why="已是这一版")
+        stuck = decided if (place / TRIAL).exists() else None
+        return stuck or Taken(wanted.version, new=False, why="已是这一版")
     if not (release / COMPLETE).exists() or read_plain(release, SIGNED, MAX_ENVELOPE_BYTES) != sealed:
         _install(_fetched(bundle, wanted, place / BUNDLE), release, sealed, installer)
         _remove(place / BUNDLE)
@@ -207,12 +208,15 @@ def _trial(place: Path) -> tuple[str, int]:
 
 
 def _back(place: Path, before: str) -> Taken:
+    """Where none was in use before, the trial stays open: the same command, or a start, decides it again."""
     if before:
         _swap(place, place / RELEASES / before)
-    durable.remove(place / TRIAL)
-    if before:
+        durable.remove(place / TRIAL)
         return Taken(before, new=False, why="新版不能启动，已换回原来的版本", failed=True)
-    stuck, told = _current(place), "新版不能启动，此前没有可换回的版本。请换一个更新包，或重新写卡"
+    stuck, told = (
+        _current(place),
+        "新版没有启动成功，此前没有可换回的版本。请看 journalctl -u liuhen-agent，或换一个更新包",
+    )
     return Taken(stuck.name if stuck else "", new=False, why=told, failed=True)
 
 

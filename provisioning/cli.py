@@ -68,7 +68,8 @@ def init_ca(
     message = (
         f"机构目录 {folder} 已就绪（信任清单第 {version} 版）。请现在把整个目录离线备份一份，此后每次办理完再备份 "
         "inventory.db：缺了其中的密钥（root、issuing、audit、archive）或台账都不能重做。备份后 root.key 移走离线保管，"
-        "archive.key 移交档案，complaint.key 移交投诉受理处。下一步：site，再 add-device。"
+        "archive.key 移交档案，complaint.key 移交投诉受理处。"
+        "下一步：依次 site、add-receiver、broker-config，再 add-device。"
     )
     tell(message, {"authority": folder, "district": district, "trust_version": version}, as_json=as_json)
 
@@ -193,7 +194,7 @@ def trust(
     tell("\n".join(lines), facts, as_json=as_json)
 
 
-@app.command(epilog="例：liuhen-provision revoke REC-0001 --authority authority --reason 遗失")
+@app.command(epilog="例：liuhen-provision revoke REC-0001 --authority authority --reason 遗失 --broker-folder broker")
 def revoke(
     subject: Annotated[str, typer.Argument(help="设备、接收端或人员编号")],
     authority: AuthorityDir,

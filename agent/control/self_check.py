@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from agent.control.governor import LADDER
 from agent.control.storage_policy import StoragePolicy
-from agent.wire.instant import Instant, TimeState
+from agent.wire.instant import BEIJING, Instant, TimeState
 
 CERTIFICATE_SOON = timedelta(days=30)  # ours: time for the bench to issue another
 SYNC_SOON, SYNC_LATE = timedelta(hours=24), timedelta(days=7)  # REC-20: handed over within 24 h
@@ -75,6 +75,7 @@ class Observed:
     storage: StoragePolicy
     board: Board = Board()
     accepted: bool | None = None  # None: nobody asks, its folder was made at the bench
+    revoked_at: datetime | None = None  # of its evidence key, by the trust list that it has
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,9 @@ def _microphone(seen: Observed) -> Verdict:
 
 
 def _certificate(seen: Observed) -> Verdict:
+    if seen.revoked_at is not None:
+        since = seen.revoked_at.astimezone(BEIJING)
+        return Level.FAIL, f"证书已于 {since:%Y-%m-%d %H:%M} 吊销，本机的签名不再被接受。请交技术员。"
     left = seen.valid_until - seen.now.wall
     if left <= timedelta(0):
         return Level.FAIL, f"证书已于 {seen.valid_until:%Y-%m-%d} 过期。请交技术员重新发证。"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.duty.personal_numbers import Rule
 
 WITHHELD = "（含个人信息，此处不录）"
+KNOWN_TEXTS, KNOWN_LENGTH = 2048, 80  # ours; most rows of a list say the same few words
 MAX_NAME = 40  # characters of a field's name in a message, ours
 AROUND = 6  # characters on each side that a message shows the shape of, ours
 _DIGIT = r"[\d〇○零洞OoIl幺么一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸弌弍弎\u2776-\u2793]"
@@ -79,6 +80,9 @@ def find_personal(text: str, field: str = "", *, about_people: bool = True) -> F
     return found
 
 
+_known = lru_cache(maxsize=KNOWN_TEXTS)(find_personal)
+
+
 def find_number(text: str, field: str = "") -> Found | None:
     """The first identity or mobile number in `text`, None when there is none."""
     if not _NUMBERED.search(unicodedata.normalize("NFKC", text)):
@@ -111,13 +115,15 @@ def check_impersonal(where: str, entry: Mapping[str, Any], *, about_people: bool
     person; raises `SenderFault` as `check_masked` does."""
 
     def find(text: str, field: str) -> Found | None:
-        return find_personal(text, field, about_people=about_people)
+        look = _known if len(text) <= KNOWN_LENGTH else find_personal
+        return look(text, field, about_people=about_people)
 
     return _checked(where, entry, find, find_number)
 
 
 def _checked(where: str, entry: Mapping[str, Any], find: _Finder, find_split: _Finder) -> Mapping[str, Any]:
-    for leaf in _leaves(where, "", entry):
+    doubtful = {name: value for name, value in entry.items() if not _is_plain(str(name), value, find, find_split)}
+    for leaf in _leaves(where, "", doubtful):
         if not leaf.field and _is_harmless(leaf.text):
             continue
         found = (find_split if leaf.joined else find)(leaf.text, leaf.field)
@@ -143,6 +149,16 @@ def _first(rules: Iterable["Rule"], text: str, field: str, about_people: bool, n
                     before = len(whole) - len(text)
                     return Found(rule.name, text, max(0, begin - before), max(0, end - before))
     return None
+
+
+def _is_plain(name: str, value: Any, find: _Finder, find_split: _Finder) -> bool:
+    """Whether nothing is found in a text or a list of texts, which most fields are."""
+    if isinstance(value, str):
+        return _is_harmless(name) and find(value, name) is None
+    if not isinstance(value, list | tuple) or not all(isinstance(inner, str) for inner in value):
+        return False
+    alone = _is_harmless(name) and all(find(inner, name) is None for inner in value)
+    return alone and (len(value) < 2 or find_split("\n".join(value), name) is None)
 
 
 @lru_cache(maxsize=512)

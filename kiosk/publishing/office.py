@@ -45,6 +45,9 @@ class Stage(StrEnum):
     WITHDRAWN = "已撤回"
 
 
+PENDING = (Stage.DRAFTED, Stage.EDITED, Stage.REVIEWED)
+
+
 @dataclass(frozen=True)
 class Holding:
     """One document at one stage in one file; `notes` are one Chinese line each for whoever drafts it."""
@@ -73,9 +76,10 @@ class Office:
 
     def draft(self, source: bytes, now: datetime, beside: Path | None = None) -> Holding:
         """Check `source` and store it as the next version, with what belongs to it; an older draft of the same document
-        is replaced. Photos are looked for from the folder `beside`."""
+        is replaced, one that withdraws it is not. Photos are looked for from the folder `beside`."""
         with durable.exclusive(self._folder):
             plain, named = drafting.without_photos(source)
+            _refuse_over_withdrawal(self._folder, drafting.source_name(plain))
             latest = _latest(self._folder, drafting.source_name(plain))
             document = drafting.compose(plain, district=self.place, now=now, latest=latest)
             check_in_term(document, self.rules(), now)
@@ -166,9 +170,11 @@ class Office:
             raise OperatorFault(f"{name} 没有待编辑签名的草稿。{advice}")
         payload = draft.read_bytes()
         drafting.checked(payload)
+        before = _signed(signed).document.version if signed.exists() else None
         durable.write_bytes(signed, countersign.sign_as_editor(payload, signer, self._trust, now))
         durable.remove(draft)
-        return _signed(signed)
+        notes = () if before is None else (f"尚未发布的第 {before} 版（已签名）随之作废，以这一版为准。",)
+        return replace(_signed(signed), notes=notes)
 
     def _review(self, name: str, signer: CertifiedSigner, now: datetime) -> Holding:
         path = self._path("signed", name)
@@ -229,6 +235,14 @@ def _holdings(folder: Path, name: str) -> list[Holding]:
         if isinstance(held, Damaged) and held.path.parent.name != "drafts":
             raise OperatorFault(f"{held.path} 已损坏（{held.reason}）。请从备份恢复该文件后重试。")
     return [held for held in found if isinstance(held, Holding)]
+
+
+def _refuse_over_withdrawal(folder: Path, name: str) -> None:
+    """Somebody found a reason to take the document back: a correction must not make that disappear unseen."""
+    for held in _holdings(folder, name):
+        if held.stage in PENDING and held.document.withdrawn is not None:
+            told = f"{name} 有撤回稿在办（原因：{held.document.withdrawn[:40]}），不能再起草"
+            raise OperatorFault(f"{told}。请先完成撤回；不再撤回的，删去 {held.path} 后重新起草。")
 
 
 def _latest(folder: Path, name: str) -> Disclosure | None:

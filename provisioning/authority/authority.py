@@ -162,7 +162,7 @@ def open_authority(folder: Path, by: str = BENCH) -> Authority:
     """An authority that exists; raises `OperatorFault` otherwise."""
     if not (folder / records.FILE).is_file() and not (folder / OLD_REGISTER).is_file():
         _refuse_without_records(folder, there=False)
-        raise OperatorFault(f"{folder} 不是机构目录。请先运行 liuhen-provision init-ca {folder}。")
+        raise OperatorFault(f"{folder} 不是机构目录。请检查 --authority；还没有机构的，请先运行 init-ca 新建一个目录。")
     if (folder / OLD_REGISTER).is_file():
         with durable.exclusive(folder):
             _take_over(folder)

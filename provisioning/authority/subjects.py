@@ -30,6 +30,14 @@ def checked_subject(subject: str, role: Role) -> str:
     return _receiver(subject)
 
 
+def checked_officer(number: str) -> str:
+    """Return the number of who is handed a device; raises `OperatorFault` for what may be a name: the signed document
+    and the audit would keep it."""
+    if not any(sign.isdigit() for sign in _person(number)):
+        raise OperatorFault(f"“{number}”不像人员编号（没有数字）。请写编号，不写姓名，如 示例-000001。")
+    return number
+
+
 def _device(subject: str, role: Role) -> str:
     if device_role(subject) is not role:
         raise OperatorFault(f"设备编号 {subject} 与角色 {role.value} 不符：REC- 为记录仪，KSK- 为窗口终端。")

@@ -131,6 +131,8 @@ def watch(
                 if turn == times:
                     break
                 time.sleep(every)
+        if not out.is_terminal:
+            out.print()  # into a file or a pipe rich leaves the last line open
     except KeyboardInterrupt:
         err.print("已结束。")
     finally:
@@ -195,7 +197,8 @@ def _table(
     title = f"{settings.receiver}：{len(rows)} 台设备，{sum(row.online for row in rows)} 台在线，日志 {size} 条"
     table = Table(
         title=title,
-        caption="余天：证书，— 为已吊销或不在清单；最近联系为 UTC" + (f"\n{state[1]}" if state else ""),
+        caption="余天：签名证书（连接证书由设备自己续期），— 为已吊销或不在清单；最近联系为 UTC"
+        + (f"\n{state[1]}" if state else ""),
         caption_style="red" if state and not state[0] else "dim",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -1,6 +1,7 @@
 """`liuhen-provision site, batch, inventory, audit`: many devices, and what has become of them."""
 
 import getpass
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +21,7 @@ from agent.wire.canonical import timestamp
 from agent.wire.card_bundle import Site
 from agent.wire.enrolment import REFUSED, Refusal
 from agent.wire.instant import BEIJING
-from provisioning.authority.audit_chain import CLOCK_CHECKED, Head
+from provisioning.authority.audit_chain import CLOCK_CHECKED, Act, Head
 from provisioning.authority.authority import open_authority, read_file
 from provisioning.authority.certificates import LOOPBACK_NAMES
 from provisioning.authority.list_term import Term, signed_term
@@ -34,6 +35,7 @@ from provisioning.fleet.orders import broker_address
 from provisioning.fleet.site import checked_site, set_site
 from provisioning.fleet.states import CHINESE, State
 
+AUDIT_TITLE = "  序号 时间（北京时间）    经办 事项 编号 内容"
 SOON_DAYS = 30  # reference: provisioning, section 1 (thin-edge.io renews 30 days before)
 AuthorityDir = Annotated[Path, typer.Option("--authority", help="机构目录（init-ca 所建）")]
 By = Annotated[str, typer.Option("--by", help="操作人编号，记入审计；缺省为登录名")]
@@ -126,7 +128,7 @@ def serve(
     broker_port: Annotated[int, typer.Option(help="该服务器的端口")] = 8883,
     broker_name: Annotated[str, typer.Option(help="该服务器证书中的名称")] = "localhost",
     reload_command: Annotated[str, typer.Option("--reload-command", help="让它重读的命令；缺省按 pid 发 SIGHUP")] = "",
-    by: By = "serve",
+    by: Annotated[str, typer.Option("--by", help="记入审计的经办")] = "serve",
 ) -> None:
     """提供入网与续期服务（HTTPS，EST 路径），直到 Ctrl-C (first-boot enrolment and renewal)."""
     from agent.web.server import listen
@@ -151,6 +153,8 @@ def inventory(
     as_json: Json = False,
 ) -> None:
     """设备台账：状态、使用人、检验、证书剩余天数；吊销列表将到期时告警 (the fleet's inventory)."""
+    if as_csv_text and (as_json or pending):
+        raise OperatorFault("--csv 只能单独使用。请删去 --json 或 --pending。")
     with open_inventory(open_authority(authority).folder, "inventory") as opened:
         if pending:
             _pending(opened, as_json)
@@ -218,10 +222,22 @@ def show(
     with open_inventory(open_authority(authority).folder, "audit") as opened:
         acts = [(row.number, row.act()) for row in opened.records.audit_rows()]
     wanted = [(number, act) for number, act in acts if subject in ("", act.subject)]
-    lines = [f"{n:6} {act.at:%Y-%m-%d %H:%M:%S} {act.by} {act.act} {act.subject} {act.facts}" for n, act in wanted]
+    lines = [AUDIT_TITLE, *(_act_line(number, act) for number, act in wanted)]
     facts = [{"number": n, "at": act.at, "by": act.by, "act": act.act, "subject": act.subject, "facts": act.facts}
              for n, act in wanted]  # fmt: skip
     tell("\n".join(lines), {"acts": facts}, as_json=as_json)
+
+
+def _act_line(number: int, act: Act) -> str:
+    """One row; its moment as `revoke --since` takes one."""
+    facts = "，".join(f"{name}={_plain(value)}" for name, value in sorted(act.facts.items()))
+    return (
+        f"{number:6} {act.at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S} {act.by} {act.act} {act.subject} {facts}".rstrip()
+    )
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _told(faults: Iterable[RowFault]) -> list[dict[str, Any]]:

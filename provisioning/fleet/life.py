@@ -31,6 +31,7 @@ from provisioning.authority import cert_book
 from provisioning.authority.authority import Authority
 from provisioning.authority.certificates import Profile
 from provisioning.authority.session import Sitting
+from provisioning.authority.subjects import checked_officer
 from provisioning.fleet.erasure import ERASURE_TYPE, Erasure
 from provisioning.fleet.inventory import Device, Inventory
 from provisioning.fleet.medium import Scanned
@@ -116,7 +117,8 @@ def accepted_word(at: Bench, device: str) -> bytes | None:
 
 def assign(at: Bench, device: str, officer: str, now: datetime) -> bytes:
     """Hand an accepted device to `officer` (a number); returns the sealed document, the one there is when he has the
-    device already. No certificate changes."""
+    device already. No certificate changes. Raises `OperatorFault` for what is no number."""
+    checked_officer(officer)
     held = at.inventory.device(device)
     if held.state is State.ASSIGNED and held.officer == officer and (given := at.inventory.assignment(device)):
         return given

@@ -9,6 +9,7 @@ import typer
 
 from agent import durable
 from agent.errors import OperatorFault, SenderFault
+from agent.wire.instant import BEIJING
 from agent.wire.life_documents import AcceptanceReport
 from agent.wire.trust import Role
 from provisioning.authority import cert_book
@@ -68,11 +69,19 @@ def check(
         durable.write_bytes(out, accepted)
     failed = [item.text for item in told.items if item.level == "fail"]
     lines = [f"{device} 验收{'合格' if told.passed else '不合格'}（{len(told.items)} 项）。", *failed]
-    lines.append("下一步：assign。" if told.passed else "下一步：处理以上各项，再做一次验收。")
+    lines.append(_after_check(device, paper, out) if told.passed else "下一步：处理以上各项，再做一次验收。")
     items = [{"item": item.name, "level": item.level, "text": item.text} for item in told.items]
     tell("\n".join(lines), {"device": device, "passed": told.passed, "items": items}, as_json=as_json)
     if not told.passed:
         raise typer.Exit(FAILED)
+
+
+def _after_check(device: str, paper: Path | None, out: Path | None) -> str:
+    printed = "" if paper is None else f"报告已写到 {paper}。"
+    way = "设备次日自取验收通知，或在设备上运行 liuhen-agent acceptance --fetch"
+    if out is not None:
+        way = f"把验收通知 {out} 带到设备，运行 liuhen-agent acceptance --accepted"
+    return f"{printed}下一步：{way}；再运行 assign {device} --officer 人员编号。"
 
 
 def assign(
@@ -135,6 +144,8 @@ def decommission(
 ) -> None:
     """退役：先签发指令，设备在一切都有回执之后擦除自己；再凭声明吊销、登记、出具擦除证明 (end of life)."""
     _refuse_paper(paper)
+    if order is not None and (statement or medium or reason or paper or out):
+        raise OperatorFault("--order 是第一步，只能单独使用。第二步再用 --statement 或 --reason，请分两次运行。")
     source = open_authority(authority, operator(by))
     with life.bench(source) as at:
         if order is not None:
@@ -238,13 +249,14 @@ def _lists(at: life.Bench, broker: Path | None) -> list[tuple[bool, str]]:
 
 def _acceptance_sheet(told: AcceptanceReport, unit: str) -> Sheet:
     facts = [("设备", told.device), ("使用单位", unit), ("硬件序列号", told.hardware), ("软件版本", told.version)]
-    facts.append(("报告时间", f"{told.made_at:%Y-%m-%d %H:%M:%S} UTC（设备时钟）"))
+    facts.append(("报告时间", f"{told.made_at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}（北京时间，按设备时钟）"))
     verdict = "合格 PASS" if told.passed else "不合格 FAIL"
     return Sheet("设备验收报告", verdict, told.passed, facts, [Line(it.level, it.text) for it in told.items], NOTES)
 
 
 def _erasure_sheet(word: Erasure) -> Sheet:
-    facts = [("设备", word.device), ("硬件序列号", word.hardware), ("时间", f"{word.at:%Y-%m-%d %H:%M:%S} UTC")]
+    at = f"{word.at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}（北京时间）"
+    facts = [("设备", word.device), ("硬件序列号", word.hardware), ("时间", at)]
     facts += [("经办", word.by), ("处置说明", word.reason or "—")]
     said = f"设备声明：{word.events} 条事件、{word.recordings} 个录像均有中心回执，随后擦除密钥与全部内容。"
     lines = [Line("pass" if word.statement else "attention", said if word.statement else "没有设备的声明。")]

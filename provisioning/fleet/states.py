@@ -63,7 +63,9 @@ def checked_move(device: str, current: State, wanted: State) -> State:
     """Return `wanted` when a device may go there from `current`; raises `OperatorFault` naming where it may go."""
     if wanted not in LEGAL[current]:
         ways = "、".join(f"{CHINESE[state]}（{state}）" for state in State if state in LEGAL[current]) or "无"
+        step = f"请先验收：liuhen-provision check {device}。" if State.ACCEPTED in LEGAL[current] else ""
         raise OperatorFault(
-            f"{device} 现为{CHINESE[current]}（{current}），不能改为{CHINESE[wanted]}（{wanted}）。可改为：{ways}。"
+            f"{device} 现为{CHINESE[current]}（{current}），不能改为{CHINESE[wanted]}（{wanted}）。"
+            f"{step if wanted is State.ASSIGNED else ''}可改为：{ways}。"
         )
     return wanted

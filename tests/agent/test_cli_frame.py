@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from agent.cli_frame import print_rows
+from agent.cli_frame import FoldingTable, print_rows
 from tests.support.commands import run_here
 
 TITLES = ("设备", "已收", "最近联系（UTC）")
@@ -26,6 +26,17 @@ def test_a_table_wider_than_the_terminal_becomes_a_block_for_each_row() -> None:
     assert "REC-0001 │" in printed(60)
     narrow = printed(30)
     assert narrow.splitlines() == ["REC-0001", "  已收：12", "  最近联系（UTC）：2026-11-22 10:00"]
+
+
+def test_a_long_sentence_in_a_table_is_not_cut_before_its_next_step() -> None:
+    fault = "中心没有接收程序在线，数据都在本机，稍后再发。请检查网络，再看一次状态。"
+    table = FoldingTable("项目", "值")
+    table.add_row("最近的问题", fault)
+    console = Console(file=io.StringIO(), width=40)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    cells = [line.split("│")[2].strip() for line in console.file.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(cells) == fault
 
 
 @pytest.mark.parametrize(
@@ -85,3 +96,29 @@ def test_each_example_of_the_office_stands_on_a_line_of_its_own() -> None:
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert "liuhen-publish draft window-board.json --office 法制办" in lines
     assert "liuhen-publish release window-board.hall-1 --office 法制办" in lines
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "told"),
+    [
+        ("provisioning.cli", [], ["验收：核对设备签名的报告，登记；全部合格才算验收，否则以5结束(acceptance)."]),
+        ("provisioning.cli", ["write-card"], ["无线网络：两行文本，名称与密码；卡上只留派生密钥"]),
+        ("provisioning.cli", ["add-device"], ["auto|picamera2|v4l2:DEV|rtsp:URL|file:PATH|test[default:auto]"]),
+        ("agent.cli", [], ["更新软件：核对机构签名与每个文件，装在旁边试运行，再一次换过去；不能启动就换回来。"]),
+    ],
+)
+def test_no_help_is_cut_on_a_terminal_of_80_columns(
+    module: str, words: list[str], told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = run_here(module, *words, "--help")
+    shown = "".join(done.stdout.replace("│", "").split())
+    for text in told:
+        assert text in shown
+
+
+@pytest.mark.parametrize(("module", "group"), [("provisioning.cli", "audit"), ("agent.cli", "document")])
+def test_a_group_named_alone_shows_its_help_and_no_fault(module: str, group: str) -> None:
+    done = run_here(module, group)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert group in done.stdout

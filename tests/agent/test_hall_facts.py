@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import durable
 from agent.control.hall_messages import OutgoingRead, OutgoingSettled
 from agent.wire.hall_facts import FactKind, HallFact
 from tests.support.device import DistrictKeys, RunningDevice
@@ -25,8 +26,7 @@ def device(tmp_path: Path) -> Iterator[RunningDevice]:
 def left(device: RunningDevice) -> Path:
     path = device.state / "outgoing" / f"{FACT.fact}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(FACT.encode())
-    return path
+    return durable.write_bytes(path, FACT.encode())  # whole at once, as a kiosk does: the device is looking
 
 
 def told(device: RunningDevice) -> int:

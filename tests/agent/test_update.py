@@ -159,6 +159,10 @@ def test_a_first_release_that_does_not_start_is_not_said_to_be_taken_back(
     done = take(config, bundle(authority, tmp_path / "b1", "1.0", 1), SimulatedInstaller(place, stillborn="1.0"), place)
     assert (done.new, done.failed, done.version) == (False, True, "1.0")
     assert "没有可换回" in done.why
+    again = take(config, tmp_path / "b1", SimulatedInstaller(place, stillborn="1.0"), place)
+    assert (again.new, again.failed) == (False, True)
+    assert not take(config, tmp_path / "b1", SimulatedInstaller(place), place).failed
+    assert not (place / "trial").exists()
 
 
 def test_power_lost_anywhere_leaves_a_whole_release_in_use(

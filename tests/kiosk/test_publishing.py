@@ -97,6 +97,27 @@ def test_from_a_draft_to_a_document_every_kiosk_accepts_then_a_correction_then_a
     assert "不能恢复" in desk.refused(2, "draft", SAMPLE / "window-board.json")
 
 
+def test_a_withdrawal_in_hand_is_not_replaced_by_a_new_draft_unseen(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.sign_both()
+    desk.must("release", BOARD)
+    desk.must("withdraw", BOARD, "--reason", "照片有误")
+    assert "照片有误" in desk.refused(2, "draft", SAMPLE / "window-board-correction.json")
+    desk.must(*desk.signing(desk.bench.editor, "editor"))
+    assert "先完成撤回" in desk.refused(2, "draft", SAMPLE / "window-board-correction.json")
+    desk.must(*desk.signing(desk.bench.reviewer, "reviewer"))
+    assert "已撤回" in desk.must("release", BOARD)
+
+
+def test_an_editor_who_signs_over_a_version_that_waits_for_release_is_told(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.sign_both()
+    desk.draft("window-board-correction")
+    done = desk.run(*desk.signing(desk.bench.editor, "editor"))
+    assert done.returncode == 0
+    assert "第 1 版（已签名）随之作废" in done.stderr
+
+
 def test_a_board_is_read_as_it_stood_on_a_day(desk: Desk) -> None:
     desk.draft("window-board")
     desk.sign_both()

@@ -20,6 +20,7 @@ from agent.wire.identifiers import device_id
 from agent.wire.life_documents import ACCEPTED_TYPE, REPORT_TYPE, AcceptanceReport, CheckItem
 from agent.wire.signing import KeySigner, load_pem_certificates
 from provisioning.authority import keys
+from provisioning.center.force import shut_out
 from provisioning.fleet import est, life
 from provisioning.fleet.enrolment import Desk
 from provisioning.fleet.est import respond
@@ -62,6 +63,21 @@ def test_until_it_is_accepted_the_self_check_says_so_and_fails_nothing(device: I
     keep_acceptance(device.config, word, today())
     assert told(device)[0] is Level.PASS
     assert is_accepted(device.config, today())
+
+
+def test_a_revoked_device_that_has_the_new_list_says_so_at_its_self_check(device: InUse) -> None:
+    """One that was found again: its certificates run for years yet, and it would be taken out with all green."""
+
+    def certificates() -> tuple[Level, str]:
+        found = {item.name: item for item in self_check(observe(device.config, system_clock()))}["certificate"]
+        return found.level, found.text
+
+    assert certificates()[0] is Level.PASS
+    shut_out(device.desk.authority, A, "被盗", None, today())
+    assert certificates()[0] is Level.PASS  # it cannot know
+    durable.write_bytes(device.folder / "trust.dsse", (device.desk.authority.folder / "trust.dsse").read_bytes())
+    level, text = certificates()
+    assert (level, "吊销" in text, "请" in text) == (Level.FAIL, True, True)
 
 
 def test_a_folder_made_at_the_bench_is_asked_for_no_acceptance(device: InUse) -> None:

@@ -142,7 +142,8 @@ def test_script_of_anybody_and_openssl_check_what_the_command_proved(center: Cen
     assert command("check-proof", str(proof), *files).returncode == 3
     seen = command("watch", "--times", "2", "--every", "0.2", *config)
     assert (seen.returncode, "REC-0001" in seen.stdout, "日志 21 条" in seen.stdout) == (0, True, True), seen.stderr
-    assert "余天：证书" in seen.stdout
+    assert "余天：签名证书" in seen.stdout
+    assert seen.stdout.endswith("UTC\n")
 
 
 def test_growth_is_checked_by_the_command_and_by_a_script_of_anybody(center: Center, holders: Keys) -> None:

@@ -34,7 +34,7 @@ class Stranger:
         out, err = process.communicate(timeout=300)
         assert code is None or process.returncode == code, (process.args, process.returncode, out, err)
         assert "Traceback" not in err
-        return out if code in (None, 0, 5) else err
+        return out if code in (None, 0, 5) else out + err
 
     def types(self, module: str, *words: object, code: int | None = 0) -> str:
         return self.finish(self.start(module, *words), code)
@@ -94,7 +94,8 @@ def accepted_and_assigned(you: Stranger) -> None:
     assert "未验收" in said
     you.types(AGENT, "acceptance", "--config", "one/agent.toml", "--accepted", "accepted.dsse")
     assert "已由发证机构验收" in you.types(AGENT, "check", "--config", "one/agent.toml", code=None)
-    assert "设备验收报告" in (you.folder / "one.html").read_text(encoding="utf-8")
+    paper = (you.folder / "one.html").read_text(encoding="utf-8")
+    assert ("设备验收报告" in paper, "北京时间" in paper, "UTC（" in paper) == (True, True, False)
     you.bench("assign", "REC-0001", "--officer", "示例-000001", "--out", "assignment.dsse")
 
 
@@ -127,4 +128,5 @@ def to_the_end(you: Stranger) -> None:
     you.types(AGENT, *retire, "--serial-file", "REC-0001.serial")
     paper = ["--medium", "one", "--print", "end.html", "--out", "erasure.dsse"]
     you.bench("decommission", "REC-0001", "--statement", "retired.dsse", *paper)
-    assert "尚存风险" in (you.folder / "end.html").read_text(encoding="utf-8")
+    paper = (you.folder / "end.html").read_text(encoding="utf-8")
+    assert ("尚存风险" in paper, "北京时间" in paper) == (True, True)
