@@ -67,18 +67,19 @@ class Line:
 
 def test_a_picture_that_begins_a_fragment_frees_those_before_so_that_a_kill_costs_no_more():
     line = Line()
-    assert [line.shoot(number) for number in range(31)] == [1, *[0, 0, 0, 0, 5] * 6]
+    assert [line.shoot(number) for number in range(31)] == [1, *[*[0] * 7, 8, *[0] * 6, 7] * 2]
     line = Line()
     for number in range(13):
         line.shoot(number)
-    assert line.shoot(16) == 3  # two waited; it is the first after half a second
+    assert line.shoot(16) == 5  # four waited; it is the first after half a second
     assert [packet.pts for packet in line.out] == sorted(packet.pts for packet in line.out)
 
 
-def test_a_slow_camera_waits_for_no_company():
-    assert [Line(5).shoot(number) for number in range(4)] == [1] * 4
+def test_a_picture_of_a_slow_camera_waits_for_one_more_at_most():
     line = Line(5)
-    assert [line.shoot(number) for number in range(8)] == [1] * 8
+    assert [line.shoot(number) for number in range(7)] == [1, 0, 2, 1, 0, 2, 1]
+    line = Line(2)
+    assert [line.shoot(number) for number in range(4)] == [1] * 4
 
 
 def test_pictures_at_an_encoder_that_fails_are_told_by_the_cameras_thread_not_by_who_asked(caplog):
@@ -88,10 +89,10 @@ def test_pictures_at_an_encoder_that_fails_are_told_by_the_cameras_thread_not_by
     line.encoder.fault = MediaFault("编码器已停止。")
     line.batch.flush()
     assert "编码器已停止" in caplog.text
-    for number in range(2, 6):
+    for number in range(2, 9):
         line.shoot(number)
     with pytest.raises(MediaFault):
-        line.shoot(6)
+        line.shoot(9)
 
 
 def test_an_encoder_that_hangs_holds_up_nobody_who_asks_for_its_pictures(monkeypatch):
@@ -112,13 +113,13 @@ def test_an_encoder_that_hangs_holds_up_nobody_who_asks_for_its_pictures(monkeyp
 
 
 def test_an_encoder_that_hardly_keeps_pace_is_hurried_and_one_that_stumbles_once_is_not():
-    line = Line(100)  # pictures every 10 ms, in batches of five
+    line = Line(100)  # pictures every 10 ms, in batches of eight
     for number in range(100):
-        line.encoder.slow_s = 0.02 if number % 10 < 5 else 0.0  # every other batch
+        line.encoder.slow_s = 0.02 if number % 50 < 25 else 0.0
         line.shoot(number)
     assert line.encoder.hurried == 0
     line.encoder.slow_s = 0.02
-    for number in range(100, 100 + 7 * coding_batch.SLOW_BATCHES):
+    for number in range(100, 100 + 10 * coding_batch.SLOW_BATCHES):
         line.shoot(number)
     assert line.encoder.hurried == 1
 
