@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.errors import SenderFault
 from agent.wire import canonical
-from agent.wire.content import Attachment
+from agent.wire.content import INDEX, Attachment
 from kiosk.complaint_box import ComplaintBox
 from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
@@ -18,8 +18,6 @@ from kiosk.search import SearchIndex
 from kiosk.shelf import Phase, Shelf
 from kiosk.staff_desk import StaffDesk
 from kiosk.switches import Switch
-
-INDEX = "search.sqlite"
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from agent import durable
 from agent.bundle import MAX_BUNDLE_BYTES, pack
+from agent.duty import disclosure_rules
 from agent.duty.disclosure_rules import MAX_ENTRIES, check_content, open_two_signatures
 from agent.duty.roster import Roster, merge_rosters, parse_roster
 from agent.duty.windows import Standing, Window, parse_windows, present
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.content import attach
+from agent.wire.content import FONT, INDEX, attach
 from agent.wire.disclosures import POLICY_KINDS, Disclosure, DisclosureKind
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import Digest, District
@@ -33,7 +34,6 @@ from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
 from kiosk.search_index import build_index
 from kiosk.trust_store import read_root, read_trust_list
 
-INDEX, FONT = "search.sqlite", "font.woff2"
 INDEX_ID, INDEX_TITLE = "main", "检索库与字体"
 
 
@@ -190,8 +190,13 @@ def _contents(folder: Path, documents: Iterable[Disclosure]) -> dict[str, bytes]
 
 
 def _texts(documents: Iterable[Disclosure]) -> list[str]:
-    """Every character of the documents, and of the kiosk's own pages."""
-    pages = Path(__file__).parents[1] / "templates"
-    own = [path.read_text(encoding="utf-8") for path in sorted(pages.glob("*.html"))]
-    code = [path.read_text(encoding="utf-8") for path in sorted(pages.parent.glob("*.py"))]
-    return [*own, *code, *(document.encode().decode() for document in documents)]
+    """Every character of the documents, of the kiosk's own pages, and of what the rules say on them."""
+    kiosk, rules = Path(__file__).parents[1], Path(disclosure_rules.__file__).parent
+    own = [
+        *(kiosk / "templates").glob("*.html"),
+        *kiosk.glob("*.py"),
+        *(kiosk / "static").glob("*"),
+        *rules.glob("*.py"),
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(own)]
+    return [*texts, *(document.encode().decode() for document in documents)]

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
@@ -134,7 +134,7 @@ def _crawl(base: str) -> dict[str, tuple[str, bytes]]:
         if kind == "text/html":
             waiting += [_plain(link) for _, link in LINK.findall(body.decode())]
         elif kind == "text/css":
-            waiting += re.findall(r'url\("?(/[^")]+)"?\)', body.decode())
+            waiting += [urljoin(path, link) for link in re.findall(r'url\("?([^":)]+)"?\)', body.decode())]
     return found
 
 
