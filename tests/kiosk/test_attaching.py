@@ -13,6 +13,7 @@ from agent.errors import OperatorFault
 from agent.wire.content import CHUNK_BYTES
 from agent.wire.disclosures import DisclosureKind
 from agent.wire.topics import is_content_topic
+from kiosk.flow_words import text_twin, ways
 from kiosk.publishing import flow_chart
 from kiosk.publishing.photo import MAX_BYTES, SIZE, screen_photo
 from kiosk.publishing.pinyin import initials
@@ -53,11 +54,11 @@ def test_entities_and_what_is_no_picture_are_refused() -> None:
 
 
 def test_the_words_of_a_chart_say_where_each_step_leads() -> None:
-    assert flow_chart.text_twin(CHART).splitlines() == [
+    assert text_twin(CHART).splitlines() == [
         "1. 立案", "2. 审核", "　→ 第 3 步 决定（同意）", "　→ 第 1 步 立案（补充）", "3. 决定",
     ]  # fmt: skip
     with pytest.raises(OperatorFault, match="走向"):
-        flow_chart.ways({**CHART, "走向": ["立案->没有的步骤"]})
+        ways({**CHART, "走向": ["立案->没有的步骤"]})
 
 
 def photo(folder: Path, size: tuple[int, int] = (2400, 3200)) -> Path:

@@ -62,6 +62,20 @@ def test_a_guide_has_its_flow_as_ordered_text_and_a_code_to_take_home(hall: Hall
     assert flow.index("<li>立案</li>") < flow.index("调查取证（两名以上")
 
 
+def test_who_cannot_see_a_flow_charts_arrows_reads_where_each_step_leads(hall: Hall) -> None:
+    entry = {
+        "名称": "示例程序",
+        "步骤": ["立案", "审核", "决定"],
+        "走向": ["立案->审核", "审核->决定：同意", "2->1：补充"],
+    }
+    wrong = {**entry, "名称": "没有去处", "走向": ["立案->没有的步骤"]}
+    hall.put(replace(sample("flow-chart"), version=2, entries=(entry, wrong)))
+    page = hall.page(item_page, name="示例程序")
+    assert "<li>立案</li>" in page
+    assert "<li>审核<br>→ 第 3 步 决定（同意）<br>→ 第 1 步 立案（补充）</li>" in page
+    assert "<li>审核</li>" in hall.page(item_page, name="没有去处")
+
+
 def test_a_flow_charts_picture_is_shown_by_hash_only_when_it_was_signed(hall: Hall) -> None:
     chart = replace(sample("flow-chart"), version=2)
     hall.put(hall.attach(chart, "flow-1.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"))
