@@ -1,6 +1,8 @@
 """Window staff at the screen: the right PIN for the right window, at once on the board, told to the centre."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from agent.duty.enrolment import FREE_TRIES
 from kiosk.forms import staff_page
 from kiosk.serving import make_display
 from kiosk.views import board_page, window_page
-from tests.kiosk.bench import Bench, sample
+from tests.kiosk.bench import NOW, Bench, sample
 from tests.kiosk.hall import Hall, staff_until
 
 PIN, CARD = "246810", "04A1B2C3"
@@ -111,6 +113,17 @@ def test_a_stand_in_must_be_on_the_personnel_list(hall: Hall) -> None:
     assert "顶岗" in page
 
 
+def test_who_is_away_does_not_stand_in_for_himself_when_the_stand_in_leaves_the_list(hall: Hall) -> None:
+    hall.post(staff_page, **{**AWAY, "state": "顶岗", "cover": "示例-000001"})
+    people = sample("personnel-list", 2)
+    left = tuple(entry for entry in people.entries if entry["证件编号"] != "示例-000001")
+    hall.put(replace(people, entries=left))
+    page = hall.page(window_page, number="03").partition("<main")[2]
+    assert "暂停服务" in page
+    assert "丁四" not in page
+    assert "甲一" not in page
+
+
 def test_a_switch_cannot_put_an_unlicensed_person_on_duty(bench: Bench, tmp_path: Path) -> None:
     hall = Hall(tmp_path, bench)
     hall.put(sample("window-board"), staff_until("2026-11-21"))
@@ -120,10 +133,17 @@ def test_a_switch_cannot_put_an_unlicensed_person_on_duty(bench: Bench, tmp_path
     assert "丁四" not in hall.page(window_page, number="03")
 
 
-def test_a_switch_ends_with_the_day_and_with_a_newer_board(hall: Hall) -> None:
+def test_a_switch_ends_with_the_day(hall: Hall) -> None:
     hall.post(staff_page, **AWAY)
     hall.clock.step(86400)
     hall.display.refresh()
+    assert "暂离" not in hall.page(window_page, number="03").partition("<main")[2]
+
+
+def test_a_newer_board_of_the_office_ends_a_switch(hall: Hall) -> None:
+    hall.post(staff_page, **AWAY)
+    assert "暂离" in hall.page(window_page, number="03").partition("<main")[2]
+    hall.put(sample("window-board", 2, NOW + timedelta(seconds=90)))
     assert "暂离" not in hall.page(window_page, number="03").partition("<main")[2]
 
 

@@ -97,6 +97,21 @@ def test_clause_1_7_the_page_of_a_scanned_badge_names_its_bearer_but_not_from_a_
     assert (forged.fields, [banner.tone for banner in forged.banners]) == ((), ["stop"])
 
 
+def test_clause_1_7_the_page_of_a_scanned_badge_vouches_for_nobody_whom_the_board_may_not_show_today(
+    office: OfficeBench,
+) -> None:
+    cards, _ = badge_cards(places_of(office.folder), held(office), office.now)
+    card = next(one for one in cards if one.standing == "执法人员")
+    people = sample_of("personnel-list")
+    people["entries"] = [{**it, "年度审验": "不合格"} if it["姓名"] == card.name else it for it in people["entries"]]
+    office.release(people)
+    files = {name: office.released(name) for name in (BOARD, "personnel-list.staff")}
+    shelf = restock(Shelf(), files, trust=office.bench.trust(), now=office.now, district=XINGHE, audience=HALL)
+    view = badge_view(card.code, shelf, office.now)
+    assert (view.fields, view.face, [banner.tone for banner in view.banners]) == ((), None, ["stop"])
+    assert "年度审验" in view.banners[0].text
+
+
 def test_clause_1_7_a_board_or_a_list_past_its_end_gives_no_badge(office: OfficeBench) -> None:
     office.release({**sample_of("window-board"), "effective_until": "2026-12-01"})
     office.release({**sample_of("personnel-list"), "effective_until": "2026-11-30"})
