@@ -34,7 +34,8 @@ def badge_view(text: str, shelf: Shelf, now: datetime) -> IdentityView:
     if phase is not Phase.CURRENT:
         return IdentityView((Banner("stop", OUT_OF_FORCE.format(phase.value)),))
     entry = badge.document.entries[badge.number - 1]
-    today = present(*parse_windows([entry]), roster_of(shelf, now), day(now))
+    (window,) = parse_windows([entry])
+    today = present(window, roster_of(shelf, now), day(now))
     if today.standing is Standing.NOT_SHOWN:  # as on the board itself
         return IdentityView((Banner("stop", NOT_TODAY.format(today.obstacle or today.state.value)),))
     fields = tuple((name, str(entry[name])) for name in FIELDS if entry.get(name))

@@ -11,7 +11,7 @@ from agent.wire.instant import Instant
 from kiosk.beijing import day
 from kiosk.board import Banner, Site
 from kiosk.feed import Feed
-from kiosk.furniture import Furniture, attached
+from kiosk.furniture import Furniture, index_file
 from kiosk.page import STAMP, Frame, Pages
 from kiosk.painted import Painted, Surface
 from kiosk.stamp import stamp_svg, stamp_text
@@ -91,7 +91,7 @@ class Display:
         """What surrounds a page; `path` is its place in the navigation, `here` its own address."""
         resets = here != self.hall.home and path != ""
         state, banner = self.condition.state.value, self.condition.banner
-        font = attached(self.feed.shelf, self.now(), FONT)
+        font = index_file(self.feed.shelf, self.now(), FONT)
         sha256 = "" if font is None else font.sha256
         return Frame(self.site, self.generation, path, title, large, banner, state, here, resets, font=sha256)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.content import INDEX, Attachment
+from agent.wire.disclosures import DisclosureKind
+from agent.wire.topics import EVERYONE
 from kiosk.complaint_box import ComplaintBox
 from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
@@ -40,14 +42,17 @@ class HeardFile:
             return None
 
 
-def attached(shelf: Shelf, now: datetime, name: str, sha256: str = "") -> Attachment | None:
-    """The file `name` of a document in force, or any with that hash; None when no such document names it."""
-    for _, one in sorted(shelf.shown.items()):
-        if one.phase(now) is Phase.CURRENT:
-            for file in one.document.attachments:
-                if file.name == name or file.sha256 == sha256:
-                    return file
-    return None
+def attached(shelf: Shelf, now: datetime, sha256: str) -> Attachment | None:
+    """The file with that hash of a document in force; None when no such document names it."""
+    current = (one for one in shelf.shown.values() if one.phase(now) is Phase.CURRENT)
+    return next((file for one in current for file in one.document.attachments if file.sha256 == sha256), None)
+
+
+def index_file(shelf: Shelf, now: datetime, name: str) -> Attachment | None:
+    """The file `name` of the search index in force: this hall's own knows more than that for all."""
+    current = [one.document for one in shelf.of(DisclosureKind.SEARCH_INDEX) if one.phase(now) is Phase.CURRENT]
+    own_first = sorted(current, key=lambda one: one.audience == EVERYONE)
+    return next((file for one in own_first for file in one.attachments if file.name == name), None)
 
 
 def in_force(shelf: Shelf, now: datetime) -> list[str]:
@@ -57,7 +62,7 @@ def in_force(shelf: Shelf, now: datetime) -> list[str]:
 
 def search_index(shelf: Shelf, now: datetime, content: ContentStore) -> SearchIndex | None:
     """The index that a document in force carries, if it has come whole."""
-    file = attached(shelf, now, INDEX)
+    file = index_file(shelf, now, INDEX)
     try:
         return None if file is None else SearchIndex(content.path(file))
     except SenderFault as fault:

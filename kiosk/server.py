@@ -18,7 +18,7 @@ from kiosk import views
 from kiosk.asked import Answered, Asked, NotThere
 from kiosk.board import Banner
 from kiosk.display import Display
-from kiosk.furniture import attached
+from kiosk.furniture import attached, index_file
 from kiosk.gate import MAX_BODY_BYTES, doorway
 from kiosk.lists import TOPICS
 from kiosk.states import Reach
@@ -170,7 +170,7 @@ def _content(display: Display) -> Endpoint:
     """A file of a document in force, by its hash."""
 
     async def endpoint(request: Request) -> Response:
-        file = attached(display.feed.shelf, display.now(), "", request.path_params["sha256"])
+        file = attached(display.feed.shelf, display.now(), request.path_params["sha256"])
         try:
             if file is not None:
                 return Response(display.hall.content.read(file), media_type=file.media_type)
@@ -186,7 +186,7 @@ def _font_face(display: Display) -> Endpoint:
     no font of this computer has."""
 
     async def endpoint(request: Request) -> Response:
-        font = attached(display.feed.shelf, display.now(), FONT)
+        font = index_file(display.feed.shelf, display.now(), FONT)
         if font is None or font.sha256 != request.path_params["sha256"]:
             return HTMLResponse(display.missing(), 404)
         return Response(FONT_FACE.format(font.sha256), media_type=STATIC_TYPES["kiosk.css"])

@@ -89,10 +89,12 @@ class Office:
             return replace(self._store_draft(whole), notes=tuple(made.notes))
 
     def put(self, document: Disclosure, contents: Mapping[Digest, bytes]) -> Holding:
-        """Store as a draft what the office itself has made."""
+        """Store as a draft what the office itself has made; raises as `draft`."""
         with durable.exclusive(self._folder):
+            checked = drafting.checked(drafting.sized(document).encode())
+            next_one = drafting.succeeding(checked, _latest(self._folder, ".".join(document.key)))
             keep_content(self._folder, contents)
-            return self._store_draft(drafting.checked(drafting.sized(document).encode()))
+            return self._store_draft(next_one)
 
     def rules(self) -> PublicationRules:
         """The rules of publication in force: those released, none before."""

@@ -34,7 +34,7 @@ from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
 from kiosk.search_index import build_index
 from kiosk.trust_store import read_root, read_trust_list
 
-INDEX_ID, INDEX_TITLE = "main", "检索库与字体"
+INDEX_ID, INDEX_TITLE = "main", "检索库与字体"  # the id of that for all; a hall's own has the name of its audience
 
 
 class Going(NamedTuple):
@@ -84,8 +84,19 @@ def _unsigned(one: Holding, trust: TrustList, now: datetime) -> str | None:
     return None
 
 
+def index_id(audience: str) -> str:
+    """The id of the search index for `audience`: each has its own, so that none takes another's place."""
+    return INDEX_ID if audience == EVERYONE else audience
+
+
 def index_document(
-    documents: Sequence[Disclosure], version: int, publisher: str, audience: str, place: District, now: datetime
+    documents: Sequence[Disclosure],
+    version: int,
+    publisher: str,
+    audience: str,
+    place: District,
+    now: datetime,
+    disclosure_id: str = INDEX_ID,
 ) -> tuple[Disclosure, Mapping[Digest, bytes]]:
     """The draft of the search index of `documents`, with its files; raises `OperatorFault`, `EnvironmentFault`."""
     found = sorted((one for one in documents if one.withdrawn is None), key=lambda one: one.issued_at)
@@ -100,7 +111,7 @@ def index_document(
     entries = tuple(
         {"公示文件": ".".join(one.key), "版本": str(one.version), "条数": str(len(one.entries))} for one in found
     )
-    head = (place, audience, DisclosureKind.SEARCH_INDEX, INDEX_ID, version, INDEX_TITLE, publisher, now, now)
+    head = (place, audience, DisclosureKind.SEARCH_INDEX, disclosure_id, version, INDEX_TITLE, publisher, now, now)
     document = Disclosure(*head, None, None, entries, files)
     return document, {one.sha256: contents[one.name] for one in files}
 

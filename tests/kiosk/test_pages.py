@@ -14,7 +14,7 @@ from kiosk.lists import TOPICS
 from kiosk.search import PAGE_ROWS, SearchIndex, question
 from kiosk.states import HallState
 from kiosk.views import board_page, window_page
-from tests.kiosk.bench import NOW, Bench, sample
+from tests.kiosk.bench import HALL, NOW, Bench, sample
 from tests.kiosk.hall import Hall, make_index, staff_until
 
 PEOPLE = partial(lists_page, next(topic for topic in TOPICS if topic.path == "people"))
@@ -187,6 +187,18 @@ def test_search_works_from_the_signed_file_and_not_from_an_altered_one(hall: Hal
     for path in hall.config.content.iterdir():
         path.write_bytes(path.read_bytes() + b"\0")
     assert "尚未收到检索文件" in hall.page(search_page, q="ds")
+
+
+def test_a_hall_asks_its_own_index_and_not_that_for_all(hall: Hall, tmp_path: Path) -> None:
+    for audience, name in (("all", "main"), (HALL, "window")):
+        path = make_index(tmp_path / name, [("人员", f"丁四 {audience}", "ds", "personnel-list.staff", "1")])
+        entry = {"公示文件": "personnel-list.staff", "版本": "1", "条数": "1"}
+        kind = DisclosureKind.SEARCH_INDEX
+        index = replace(sample("notice"), kind=kind, disclosure_id=name, audience=audience, entries=(entry,))
+        hall.put(hall.attach(index, "search.sqlite", "application/vnd.sqlite3", path.read_bytes()))
+    page = hall.page(search_page, q="ds")
+    assert "丁四 hall-1" in page
+    assert "丁四 all" not in page
 
 
 def test_script_in_a_question_is_text(hall: Hall) -> None:
