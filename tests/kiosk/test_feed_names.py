@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from agent.wire.envelope import MAX_ENVELOPE_BYTES
 from kiosk.feed import MAX_FILES, _files
 
 
@@ -18,3 +19,9 @@ def test_junk_that_sorts_first_does_not_push_the_real_ones_out(tmp_path: Path) -
         (tmp_path / f"0junk{number}.dsse").write_bytes(b"junk")
     (tmp_path / "window-board.hall-1.dsse").write_bytes(b"x")
     assert _files(tmp_path) == {"window-board.hall-1": b"x"}
+
+
+def test_a_file_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "notice.hours.dsse").open("wb") as file:
+        file.truncate(2**43)  # a hole: it takes no room on the disk, and more than any memory
+    assert len(_files(tmp_path)["notice.hours"]) == MAX_ENVELOPE_BYTES + 1

@@ -9,6 +9,7 @@ import pytest
 
 from agent.wire.disclosures import DisclosureKind
 from kiosk.asked import Asked, NotThere
+from kiosk.furniture import attached
 from kiosk.inquiries import item_page, lists_page, matter_page, proof_page, search_page
 from kiosk.lists import TOPICS
 from kiosk.search import PAGE_ROWS, SearchIndex, question
@@ -80,6 +81,16 @@ def test_a_flow_charts_picture_is_shown_by_hash_only_when_it_was_signed(hall: Ha
     chart = replace(sample("flow-chart"), version=2)
     hall.put(hall.attach(chart, "flow-1.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"))
     assert '<img class="chart" src="/content/' in hall.page(item_page, name="行政处罚普通程序")
+
+
+def test_a_file_of_a_document_that_has_ended_is_given_to_nobody(hall: Hall) -> None:
+    ends = replace(sample("flow-chart"), version=2, effective_until=NOW + dt.timedelta(hours=1))
+    chart = hall.attach(ends, "flow-1.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    hall.put(chart)
+    [file] = chart.attachments
+    assert attached(hall.feed.shelf, hall.display.now(), file.sha256) == file
+    hall.clock.step(3600)
+    assert attached(hall.feed.shelf, hall.display.now(), file.sha256) is None
 
 
 def test_an_item_nobody_published_is_not_there(hall: Hall) -> None:

@@ -1,6 +1,7 @@
 """Window staff at the screen: the right PIN for the right window, at once on the board, told to the centre."""
 
 import json
+import stat
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -157,7 +158,12 @@ def test_a_switch_survives_a_restart_and_a_damaged_file_is_put_aside(hall: Hall)
 
 
 def test_no_pin_and_no_card_stands_in_any_file(hall: Hall, tmp_path: Path) -> None:
+    guess(hall, "03")
+    hall.clock.step(31)
     hall.post(staff_page, **AWAY)
+    hall.post(staff_page, **{**AWAY, "secret": "000000"})
+    for name in ("staff.json", "windows.json", "waits.json"):
+        assert stat.S_IMODE((hall.config.state / name).stat().st_mode) == 0o600
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert PIN.encode() not in kept
     assert CARD.encode() not in kept

@@ -17,7 +17,7 @@ from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.content import attach
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
-from agent.wire.envelope import seal
+from agent.wire.envelope import parse_envelope, seal
 from agent.wire.trust import Role
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.show_out import badge_cards, fit_to_go_out, shown_to, write_bundle, write_portal
@@ -88,6 +88,22 @@ def test_a_field_that_nobody_reads_is_not_signed_and_not_put_on_the_broker(offic
     signers = [office.bench.editor.signer, office.bench.reviewer.signer]
     with pytest.raises(SenderFault, match="不认识的内容"):
         open_publication(seal(DISCLOSURE_TYPE, canonical.encode(hidden), signers), office.bench.trust(), XINGHE, NOW)
+
+
+def test_a_field_that_nobody_reads_is_not_reviewed_and_not_released_whoever_signed_it(office: OfficeBench) -> None:
+    """Bites when only the first signature looks: an envelope put into `signed/` has gone past it."""
+    hidden, folder = canonical.encode(plain(sample("results")) | {"note": ID}), office.folder / "signed"
+    folder.mkdir()
+    editor, reviewer = office.bench.editor.signer, office.bench.reviewer.signer
+    path = folder / f"{NAME}.dsse"
+    path.write_bytes(seal(DISCLOSURE_TYPE, hidden, [editor]))
+    with pytest.raises(OperatorFault, match="不认识的内容"):
+        office.office.sign(NAME, reviewer, Role.REVIEWER, NOW)
+    assert len(parse_envelope(path.read_bytes()).signatures) == 1
+    path.write_bytes(seal(DISCLOSURE_TYPE, hidden, [editor, reviewer]))
+    with pytest.raises(OperatorFault, match="不认识的内容"):
+        office.office.release(NAME, NOW)
+    assert not list((office.folder / "released").glob("*.dsse"))
 
 
 @pytest.mark.parametrize(

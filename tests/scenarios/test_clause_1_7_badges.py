@@ -79,6 +79,9 @@ def test_clause_1_7_a_screen_answers_the_code_and_no_forged_or_outdated_one(offi
     office.release(sample_of("window-board-correction"))
     with pytest.raises(SenderFault, match="现行为第 2 版"):
         check_badge(card.code, shelf_of(office))
+    office.withdraw(BOARD, "窗口撤销")
+    with pytest.raises(SenderFault, match="没有此牌所依据的窗口公示"):
+        check_badge(card.code, shelf_of(office))
 
 
 def test_clause_1_7_the_page_of_a_scanned_badge_names_its_bearer_but_not_from_a_board_out_of_force(
