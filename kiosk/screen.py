@@ -31,15 +31,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Screen:
-    """What to run and look at. `width` and `scale` are those of the output; `grab` gives a PPM of a region of it, None
-    where nobody can look; `power` switches the display on or off."""
+    """What to run and look at. `width` is that of the output, in the pixels that `grab` is asked by: it gives a PPM of
+    a region, None where nobody can look; `power` switches the display on or off."""
 
     url: str
     browser: str
     profile: Path
     limits: Limits
     width: int
-    scale: float = 1.0
     extra: tuple[str, ...] = ()
     grab: Callable[[str], bytes] | None = None
     power: Callable[[bool], None] | None = None
@@ -58,6 +57,7 @@ class ScreenKeeper:
         self._memory = self._looks = self._failures = 0
         self._night: date = date.min
         self._lit: bool | None = None
+        self._blind = False  # whether the last grab failed
         self.stopping = False
         self.restarts: list[str] = []
 
@@ -121,7 +121,7 @@ class ScreenKeeper:
         if picture is None:
             self._matched = now  # nobody can look: that is no sign of a foreign window
             return
-        match = shows_stamp(picture, tag, self._screen.scale)
+        match = shows_stamp(picture, tag, picture.width / CORNER[0])  # a compositor that scales gives more pixels
         if match:
             self._matched = now
         self._server.tell({"tag": tag, "match": "1" if match else "0"})
@@ -132,10 +132,14 @@ class ScreenKeeper:
         if screen.grab is None or not self._lit:
             return None
         try:
-            return picture_from_ppm(screen.grab(f"{screen.width - width},0 {width}x{height}"))
+            picture = picture_from_ppm(screen.grab(f"{screen.width - width},0 {width}x{height}"))
         except (OSError, subprocess.SubprocessError, ValueError) as error:
-            log.warning("the screen cannot be grabbed: %s", error)
+            if not self._blind:
+                log.warning("the screen cannot be grabbed, no pixel is looked at (is --width right?): %s", error)
+            self._blind = True
             return None
+        self._blind = False
+        return picture
 
     def _light(self, wanted: bool) -> None:
         """The display is dark outside opening hours, unless nobody can switch it."""

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,11 +21,14 @@ from agent.wire.instant import BEIJING
 from kiosk import screen
 from kiosk.away_page import FILE, away_page
 from kiosk.browser import environment, policy
+from kiosk.display_log import log_lines
 from kiosk.screen import Screen, ScreenKeeper
 from kiosk.screen_guard import AWAY_S, UNANSWERED_S, Limits, away_reason
 from kiosk.screen_link import ServerLink
+from kiosk.stamp import Picture
 from tests.kiosk.bench import Bench
 from tests.kiosk.running import DEADLINE_S, RunningKiosk, until
+from tests.kiosk.test_screen_guard import drawn
 
 BROWSER = """#!/bin/sh
 for last; do :; done
@@ -37,7 +41,12 @@ class Wall:
     """A keeper in a thread, with a browser that only writes down its address; `power` is the display's switch."""
 
     def __init__(
-        self, folder: Path, url: str, limits: Limits | None = None, power: Callable[[bool], None] | None = None
+        self,
+        folder: Path,
+        url: str,
+        limits: Limits | None = None,
+        power: Callable[[bool], None] | None = None,
+        grab: Callable[[str], bytes] | None = None,
     ) -> None:
         self.told, self.profile = folder / "told", folder / "profile"
         programs = folder / "bin"
@@ -45,7 +54,7 @@ class Wall:
         (programs / "cog").write_text(BROWSER.format(told=self.told))
         (programs / "cog").chmod(0o755)
         base = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-        screen = Screen(url, "cog", self.profile, limits or Limits(2**40), 1920, power=power)
+        screen = Screen(url, "cog", self.profile, limits or Limits(2**40), 1920, power=power, grab=grab)
         self.keeper = ScreenKeeper(screen, system_clock(), base)
         self.thread = threading.Thread(target=self.keeper.run)
 
@@ -138,6 +147,17 @@ def test_a_closed_hall_is_dark_and_its_dark_browser_is_not_taken_for_a_dead_one(
             until(lambda: "never-painted" in wall.keeper.restarts)
 
 
+def painted(kiosk: RunningKiosk) -> str:
+    """A browser takes a page and says that it painted it; returns its stamp."""
+    tag = re.search(r'data-tag="([^"]+)"', kiosk.page())
+    assert tag is not None
+    told, origin = urlencode({"tag": tag[1]}).encode(), {"Origin": kiosk.url.rstrip("/")}
+    asked = urllib.request.Request(f"{kiosk.url}painted", told, origin)  # noqa: S310  loopback
+    with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:  # noqa: S310  loopback
+        assert answer.status == 204
+    return tag[1]
+
+
 def test_a_proxy_of_the_machine_does_not_stand_between_the_keeper_and_its_own_server(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,3 +194,40 @@ def test_a_browser_that_eats_the_memory_is_started_again(tmp_path: Path, monkeyp
 def test_the_browser_inherits_nothing_but_where_to_draw() -> None:
     base = {"PATH": "/bin", "WAYLAND_DISPLAY": "w", "AWS_SECRET_ACCESS_KEY": "s", "NOTIFY_SOCKET": "/run/n"}
     assert environment(base) == {"PATH": "/bin", "WAYLAND_DISPLAY": "w", "LANGUAGE": "zh_CN"}
+
+
+def ppm(picture: Picture, scale: int) -> bytes:
+    rows = [picture.grey[line * picture.width :][: picture.width] for line in range(picture.height)]
+    large = b"".join(bytes(it for it in row for _ in range(3 * scale)) * scale for row in rows)
+    return b"P6 %d %d 255\n%s" % (picture.width * scale, picture.height * scale, large)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_stamp_is_read_from_a_compositor_that_scales_as_well(tmp_path: Path, scale: int) -> None:
+    """Bites when a pixel of the grab is taken for one of the page: the board is restarted every few seconds."""
+    limits = Limits(2**40, paint_silence_s=600, unmatched_s=600)
+    with RunningKiosk(Bench().kiosk_folder(tmp_path)) as kiosk:
+        tag = painted(kiosk)
+        grabbed = ppm(drawn(tag), scale)
+        with Wall(tmp_path, kiosk.url, limits, grab=lambda _: grabbed) as wall:
+            wall.looked(1)
+            painted(kiosk)
+            log = tmp_path / "kiosk-state/display-log"
+            until(lambda: any(b'"pixels"' in line for line in log_lines(log)))
+            assert [line for line in log_lines(log) if b'"pixels"' in line and b'"match":true' in line]
+
+
+def test_a_screen_that_nobody_can_look_at_is_told_once_and_is_no_foreign_window(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def beyond(_: str) -> bytes:
+        raise subprocess.CalledProcessError(1, "grim", stderr=b"region does not intersect")
+
+    limits = Limits(2**40, paint_silence_s=600, unmatched_s=4)
+    with RunningKiosk(Bench().kiosk_folder(tmp_path)) as kiosk, Wall(tmp_path, kiosk.url, limits, grab=beyond) as wall:
+        wall.looked(1)
+        painted(kiosk)
+        until(lambda: "--width" in caplog.text)
+        wall.looked(wall.keeper._looks + 7)
+        assert wall.keeper.restarts == []
+    assert caplog.text.count("cannot be grabbed") == 1
