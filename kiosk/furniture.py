@@ -29,6 +29,7 @@ class HeardFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._told = ""  # it is asked every second: a damaged one is told once
 
     def read(self, now: datetime) -> datetime | None:
         """When the centre was last heard of, None where nobody keeps that; never later than `now`."""
@@ -38,7 +39,9 @@ class HeardFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, SenderFault) as error:
-            log.warning("%s cannot be read: %s", self._path, error)
+            if str(error) != self._told:
+                log.warning("%s cannot be read: %s", self._path, error)
+            self._told = str(error)
             return None
 
 

@@ -10,7 +10,6 @@ from kiosk.lists import Topic, list_page
 from kiosk.page import Pair
 from kiosk.people import matter_view, person_view
 from kiosk.proof import proof
-from kiosk.scanned import scanned
 from kiosk.search import SearchView, question
 from kiosk.stamp import take_home_svg
 
@@ -48,11 +47,6 @@ def proof_page(display: Display, asked: Asked) -> Answered:
     return Answered(
         display.page("verify.html", display.frame("verify", "核验", "/verify", asked.large), Pair(view, head))
     )
-
-
-def scanned_page(display: Display, asked: Asked) -> Answered:
-    """Whether an officer's code or a badge is genuine, or what became of the recording of a receipt."""
-    return scanned(display, asked)
 
 
 def search_page(display: Display, asked: Asked) -> Answered:

@@ -51,8 +51,8 @@ STANDING: dict[str, View] = {  # depend on nothing but what is published
 }
 ASKING: dict[str, View] = {
     "/verify": later("kiosk.inquiries.proof_page"),
-    "/code": later("kiosk.inquiries.scanned_page"),
-    "/receipt": later("kiosk.inquiries.scanned_page"),
+    "/code": later("kiosk.scanned.scanned"),
+    "/receipt": later("kiosk.scanned.scanned"),
     "/search": later("kiosk.inquiries.search_page"),
     "/matter": later("kiosk.inquiries.matter_page"),
 }
