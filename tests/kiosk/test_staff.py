@@ -1,6 +1,7 @@
 """Window staff at the screen: the right PIN for the right window, at once on the board, told to the centre."""
 
 import json
+import os
 import stat
 from dataclasses import replace
 from datetime import timedelta
@@ -155,6 +156,15 @@ def test_a_switch_survives_a_restart_and_a_damaged_file_is_put_aside(hall: Hall)
     (hall.config.state / "windows.json").write_bytes(b"{")
     assert make_display(hall.config, hall.feed, hall.clock).hall.switches == {}
     assert (hall.config.state / "windows.json.damaged").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for somebody else")
+def test_what_root_enrols_the_service_can_read(hall: Hall) -> None:
+    """Bites when the file stays root's, 0600: nobody of the staff can switch a window any more."""
+    os.chown(hall.config.state, 65534, 65533)
+    hall.display.hall.staff.enrol("示例-000001", ["01"], "", "135791")
+    kept = (hall.config.state / "staff.json").stat()
+    assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (65534, 65533, 0o600)
 
 
 def test_no_pin_and_no_card_stands_in_any_file(hall: Hall, tmp_path: Path) -> None:
