@@ -95,6 +95,13 @@ def test_from_a_draft_to_a_document_every_kiosk_accepts_then_a_correction_then_a
     desk.must("release", BOARD)
     assert (taken().withdrawn, taken().entries) == ("示例撤回", ())
     assert "不能恢复" in desk.refused(2, "draft", SAMPLE / "window-board.json")
+    assert "已经撤回" in desk.refused(2, "withdraw", BOARD, "--reason", "再撤一次")
+
+
+def test_a_third_signature_is_told_what_to_do_instead(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.sign_both()
+    assert "liuhen-publish release" in desk.refused(2, *desk.signing(desk.bench.reviewer, "reviewer"))
 
 
 def test_a_withdrawal_in_hand_is_not_replaced_by_a_new_draft_unseen(desk: Desk) -> None:
