@@ -1,6 +1,8 @@
 """The pages that somebody asks for, and that only read: (display, what is asked) -> page. Each is one address of
 `kiosk.server`, which loads this when the first of them is asked for."""
 
+import logging
+
 from agent.errors import EnvironmentFault
 from kiosk.asked import Answered, Asked, NotThere
 from kiosk.display import Display
@@ -14,6 +16,8 @@ from kiosk.search import SearchView, question
 from kiosk.stamp import take_home_svg
 
 MAX_PAGE = 50  # ours: 1,000 rows; nobody pages further at a kiosk
+
+log = logging.getLogger(__name__)
 
 
 def lists_page(topic: Topic, display: Display, asked: Asked) -> Answered:
@@ -60,7 +64,8 @@ def search_page(display: Display, asked: Asked) -> Answered:
     if index is not None and sought is not None:
         try:
             found, more = index.look(text, page, in_force(display.feed.shelf, display.now()))
-        except EnvironmentFault:
+        except EnvironmentFault as fault:
+            log.error("no search: %s", fault)  # noqa: TRY400 - a traceback says no more
             view = SearchView(text, initials, (), page, more=False, ready=False)
         else:
             view = SearchView(text, initials, found, page, more, ready=True)
