@@ -1,6 +1,7 @@
 """What an office takes out of its folder: search index, bundle, preview, portal, badges."""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -35,6 +36,8 @@ from kiosk.search_index import build_index
 from kiosk.trust_store import read_root, read_trust_list
 
 INDEX_ID, INDEX_TITLE = "main", "检索库与字体"  # the id of that for all; a hall's own has the name of its audience
+PERISHABLE = re.compile(r"content/[0-9a-f]{64}(?:\.css)?|documents/[a-z-]+\.[a-z0-9-]+\.dsse|(?:item|w)-[^/]+\.html")
+"""Names of ours in a website that come and go with what is published; all others are written each time."""
 
 
 class Going(NamedTuple):
@@ -187,11 +190,17 @@ def _pages(hall: Hall, shelves: Shelves) -> dict[str, bytes]:
 
 
 def _write(files: Mapping[str, bytes], out: Path) -> list[Path]:
+    """Everything into `out`; what an earlier time wrote there for documents, people and windows that are gone, goes."""
     written = []
     for name, content in sorted(files.items()):
         path = out / name
         durable.make_directory(path.parent, 0o755)
         written.append(durable.write_bytes(path, content))
+    places = ("*.html", "content/*", "documents/*.dsse")
+    for path in (path for place in places for path in sorted(out.glob(place))):
+        name = path.relative_to(out).as_posix()
+        if PERISHABLE.fullmatch(name) and name not in files:
+            durable.remove(path)
     return written
 
 

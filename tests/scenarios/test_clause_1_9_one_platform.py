@@ -204,6 +204,29 @@ def test_clause_1_9_the_website_runs_nothing_and_every_link_of_it_leads_somewher
         assert missing == [], page.name
 
 
+def test_clause_1_9_what_was_withdrawn_leaves_the_website_too(tmp_path: Path) -> None:
+    """Bites when files are only ever added: the page of a withdrawn guide, and its code, stay where they were found."""
+    office, out = OfficeBench(tmp_path), tmp_path / "site"
+    (out / "content").mkdir(parents=True)
+    others = [out / "item.html", out / "w.html", out / "content/logo.png", out / "documents.html"]
+    for path in others:
+        path.write_bytes(b"not ours")
+    for name in ("item-list", "service-guide"):
+        office.release(sample_of(name))
+    write_portal(places_of(office.folder), held(office), PLACE, out, office.now)
+    code, *_ = document_in(office.released("service-guide.outdoor-advertising")).attachments
+    page = out / "item-户外广告设施设置许可.html"
+    assert page.is_file()
+    assert (out / "content" / code.sha256).is_file()
+    office.withdraw("item-list.items", "示例撤回")
+    office.withdraw("service-guide.outdoor-advertising", "示例撤回")
+    write_portal(places_of(office.folder), held(office), PLACE, out, office.now)
+    assert not page.exists()
+    assert not (out / "content" / code.sha256).exists()
+    assert document_in((out / "documents/item-list.items.dsse").read_bytes()).withdrawn == "示例撤回"
+    assert all(path.read_bytes() == b"not ours" for path in others)
+
+
 @contextmanager
 def pages_of(status: Mapping[str, int], first: str) -> Iterator[str]:
     """A kiosk of which `first` is the board, and whose other pages answer with `status`."""
