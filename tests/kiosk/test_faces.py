@@ -152,3 +152,14 @@ def test_the_code_to_take_home_is_the_one_the_office_signed(hall: Hall) -> None:
     code = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
     hall.put(hall.attach(replace(guide, version=2), "qr-1.svg", "image/svg+xml", code))
     assert f'<img src="/content/{hashlib.sha256(code).hexdigest()}"' in hall.page(item_page, name=name)
+
+
+def test_photos_of_a_list_that_has_ended_stand_beside_nobody(hall: Hall) -> None:
+    people = replace(sample("personnel-list"), effective_until=NOW + dt.timedelta(hours=1))
+    hall.put(sample("window-board"), with_photos(hall, people))
+    assert 'class="face"' in hall.page(board_page)
+    hall.clock.step(3600)
+    hall.display.refresh()
+    page = hall.page(board_page)
+    assert "丁四" in page
+    assert 'class="face"' not in page

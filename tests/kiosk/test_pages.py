@@ -9,6 +9,7 @@ import pytest
 
 from agent.wire.disclosures import DisclosureKind
 from kiosk.asked import Asked, NotThere
+from kiosk.display import CACHED_PAGES
 from kiosk.furniture import attached
 from kiosk.inquiries import item_page, lists_page, matter_page, proof_page, search_page
 from kiosk.lists import TOPICS
@@ -47,6 +48,13 @@ def test_a_licence_that_ran_out_overnight_is_told_as_no_licence(hall: Hall) -> N
     page = hall.page(PEOPLE, q="丁四")
     assert "您可以拒绝检查" in page
     assert "今日有效" not in page
+
+
+def test_addresses_without_end_fill_no_memory_and_a_field_is_cut(hall: Hall) -> None:
+    for number in range(2 * CACHED_PAGES + 1):
+        hall.display.kept(f"/w/{number}", False, lambda: hall.page(board_page))
+    assert len(hall.display._cache) <= CACHED_PAGES
+    assert Asked(query={"q": "长" * 5000}).text("q") == "长" * 64
 
 
 def test_what_somebody_asked_is_in_no_log(hall: Hall) -> None:
@@ -109,6 +117,21 @@ def test_a_matter_is_found_by_its_number_alone_and_names_nobody(hall: Hall) -> N
     assert "补正" not in hall.page(matter_page, c="SL-2026-0001")
     assert "没有受理编号" in hall.page(matter_page, c="SL-2026")
     assert "审核中" not in hall.page(matter_page)
+
+
+def test_a_guide_and_a_matter_that_have_ended_are_told_to_nobody(hall: Hall) -> None:
+    ends = NOW + dt.timedelta(hours=1)
+    entry = {"受理编号": "SL-1", "事项名称": "户外广告", "办理状态": "审核中", "更新日期": "2026-11-20"}
+    matters = replace(sample("notice"), kind=DisclosureKind.MATTER_STATUS, disclosure_id="matters", entries=(entry,))
+    guide = replace(sample("service-guide"), version=2, effective_until=ends)
+    hall.put(guide, replace(matters, effective_until=ends))
+    name = str(guide.entries[0]["事项名称"])
+    assert "带回家" in hall.page(item_page, name=name)
+    assert "审核中" in hall.page(matter_page, c="SL-1")
+    hall.clock.step(3600)
+    assert "审核中" not in hall.page(matter_page, c="SL-1")
+    with pytest.raises(NotThere):
+        hall.page(item_page, name=name)
 
 
 def test_a_pinned_screen_shows_its_window_alone(bench: Bench, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from agent.duty.identity_code import GOOD_FOR, SKEW, sign_code
+from agent.duty.roster import Roster
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.trust import Role, TrustList
 from kiosk.publishing.phone_page import PHONE_PAGE, phone_page
@@ -90,3 +91,11 @@ def test_a_revoked_recorders_code_is_refused(page: Page, tmp_path: Path) -> None
 def test_an_old_page_says_that_it_is_old(page: Page, tmp_path: Path) -> None:
     code = sign_code(replace(CODE, issued=NOW + timedelta(days=31)), SIGNER)
     assert "超过 30 天" in _answer(page, tmp_path, code, now=NOW + timedelta(days=31))
+
+
+def test_a_name_that_is_a_script_runs_on_nobodys_phone() -> None:
+    number, officer = next(iter(ROSTER.officers.items()))
+    evil = "</script><script>document.title='x'</script>"
+    page = phone_page(KEYS.trust, Roster({number: replace(officer, name=evil)}), NOW, evil).decode()
+    assert "<script>document" not in page
+    assert page.count("</script>") == phone_page(KEYS.trust, ROSTER, NOW, "12345").decode().count("</script>")

@@ -115,6 +115,21 @@ def test_a_stand_in_must_be_on_the_personnel_list(hall: Hall) -> None:
     assert "顶岗" in page
 
 
+def test_a_stand_in_whose_licence_is_over_only_advises(hall: Hall) -> None:
+    people = sample("personnel-list", 2)
+    over = tuple(
+        {**it, "证件有效期至": "2026-01-01"} if it["证件编号"] == "示例-000001" else it for it in people.entries
+    )
+    hall.put(replace(people, entries=over))
+    hall.post(staff_page, **{**AWAY, "state": "顶岗", "cover": "示例-000001"})
+    page = hall.page(window_page, number="03").partition("<main")[2]
+    assert "甲一" in page
+    assert "顶岗人员" in page
+    assert "仅提供咨询" in page
+    assert "不办理执法事项" in page
+    assert "示例-000001" not in page
+
+
 def test_who_is_away_does_not_stand_in_for_himself_when_the_stand_in_leaves_the_list(hall: Hall) -> None:
     hall.post(staff_page, **{**AWAY, "state": "顶岗", "cover": "示例-000001"})
     people = sample("personnel-list", 2)
