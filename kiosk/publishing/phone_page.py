@@ -54,6 +54,7 @@ def _told(trust: TrustList, roster: Roster | None, made: datetime) -> Mapping[st
         "made": _milliseconds(made.timestamp()),
         "stale": STALE_DAYS * 86_400_000,
         "keys": list(_keys(trust)),
+        "listed": roster is not None,
         "officers": {number: _officer(one) for number, one in officers.items()},
         "words": {name: LABEL_WORDS[label] for name, label in labels.items()},
     }
