@@ -91,8 +91,10 @@ class Office:
     def put(self, document: Disclosure, contents: Mapping[Digest, bytes]) -> Holding:
         """Store as a draft what the office itself has made; raises as `draft`."""
         with durable.exclusive(self._folder):
+            name = ".".join(document.key)
+            _refuse_over_withdrawal(self._folder, name)
             checked = drafting.checked(drafting.sized(document).encode())
-            next_one = drafting.succeeding(checked, _latest(self._folder, ".".join(document.key)))
+            next_one = drafting.succeeding(checked, _latest(self._folder, name))
             keep_content(self._folder, contents)
             return self._store_draft(next_one)
 

@@ -15,11 +15,14 @@ INDEX = DisclosureKind.SEARCH_INDEX
 
 
 def renewed_indexes(desk: Office, now: datetime) -> list[Holding]:
-    """The drafts of the next indexes, of those released ones that no longer fit what is released for their audience.
-    Raises `EnvironmentFault` when the fonts or the dictionary of pinyin are not installed."""
+    """The drafts of the next indexes, of those released ones that no longer fit what is released for their audience and
+    that nobody is about to withdraw. Raises `EnvironmentFault` when the fonts or the dictionary of pinyin are not
+    installed."""
     held = [one for one in desk.show() if isinstance(one, Holding)]
     released = [one.document for one in held if one.document.kind is INDEX and one.stage is Stage.RELEASED]
-    return [draft for index in released if (draft := _renewed(desk, held, index, now)) is not None]
+    leaving = {one.document.key for one in held if one.document.withdrawn is not None}
+    kept = [index for index in released if index.key not in leaving]
+    return [draft for index in kept if (draft := _renewed(desk, held, index, now)) is not None]
 
 
 def _renewed(desk: Office, held: Sequence[Holding], index: Disclosure, now: datetime) -> Holding | None:

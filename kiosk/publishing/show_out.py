@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent import durable
-from agent.bundle import MAX_BUNDLE_BYTES, pack
+from agent.bundle import MAX_BUNDLE_BYTES, MAX_MEMBERS, pack
 from agent.duty import disclosure_rules
 from agent.duty.disclosure_rules import MAX_ENTRIES, check_content, open_two_signatures
 from agent.duty.roster import Roster, merge_rosters, parse_roster
@@ -122,9 +122,11 @@ def index_document(
 def write_bundle(office: Places, held: Sequence[Holding], out: Path) -> Path:
     """One file for a USB stick, with every released document and its files; raises a fault."""
     documents = {one.name: one.path.read_bytes() for one in held}
-    packed = pack(documents, _contents(office.folder, [one.document for one in held]))
-    if len(packed) > MAX_BUNDLE_BYTES:
-        raise OperatorFault(f"公示包超过 {MAX_BUNDLE_BYTES // 2**20} MiB。请按大厅分别制作（--audience）。")
+    content = _contents(office.folder, [one.document for one in held])
+    packed = pack(documents, content)
+    if len(packed) > MAX_BUNDLE_BYTES or len(documents) + len(content) > MAX_MEMBERS:
+        most = f"{MAX_BUNDLE_BYTES // 2**20} MiB 或 {MAX_MEMBERS} 个文件"
+        raise OperatorFault(f"公示包超过 {most}，大厅不会接收。请按大厅分别制作（--audience）。")
     return durable.write_bytes(out, packed)
 
 

@@ -83,3 +83,15 @@ def test_what_the_office_makes_itself_does_not_change_its_audience_either(office
     index = replace(document_in(office.released(INDEX)), version=2, audience="hall-1")
     with pytest.raises(OperatorFault, match="范围一直是 all"):
         office.office.put(index, {})
+
+
+def test_an_index_that_is_being_withdrawn_is_not_drafted_anew_over_the_withdrawal(office: OfficeBench) -> None:
+    """Bites when a release goes on making the next one: somebody's reason to take it back is gone unseen."""
+    office.office.withdraw(INDEX, "检索库有误", office.now)
+    office.release(sample_of("item-list"))
+    assert renewed_indexes(office.office, office.now) == []
+    index = replace(document_in(office.released(INDEX)), version=3)
+    with pytest.raises(OperatorFault, match="检索库有误"):
+        office.office.put(index, {})
+    [draft] = (office.folder / "drafts").glob("search-index.*")
+    assert "检索库有误" in draft.read_text(encoding="utf-8")

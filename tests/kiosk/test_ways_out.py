@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from agent.bundle import MAX_MEMBERS, open_bundle
 from agent.duty.disclosure_rules import check_content
 from agent.duty.tables import import_table
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
@@ -242,3 +243,14 @@ def test_a_release_that_the_disk_stops_half_way_leaves_the_last_version_whole(of
     assert office.office.release(chart, NOW).document.version == 2
     wanted = {one.sha256 for one in document_in(office.released(chart)).attachments}
     assert {path.name for path in (office.folder / "released" / "content").iterdir()} == wanted
+
+
+def test_a_bundle_of_more_files_than_a_hall_takes_is_not_written(office: OfficeBench, tmp_path: Path) -> None:
+    held = office.release(sample_of("results"))
+    whole = [replace(held, name=f"results.r{number}") for number in range(MAX_MEMBERS + 1)]
+    with pytest.raises(OperatorFault, match="4096 个文件"):
+        write_bundle(places_of(office.folder), whole, tmp_path / "b.liuhen")
+    assert not (tmp_path / "b.liuhen").exists()
+    written = write_bundle(places_of(office.folder), whole[1:], tmp_path / "b.liuhen")
+    with written.open("rb") as file:
+        assert len(open_bundle(file, written.stat().st_size).documents) == MAX_MEMBERS
