@@ -77,11 +77,18 @@ def serving(platform: Platform) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    with listening(Door) as base:
+        yield f"{base}/xinghe"
+
+
+@contextmanager
+def listening(door: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on loopback with this door."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), door)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/xinghe"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -243,15 +250,8 @@ def pages_of(status: Mapping[str, int], first: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Door) as base:
+        yield base
 
 
 def test_clause_1_9_a_page_that_the_hall_could_not_make_is_not_left_out_of_the_website_in_silence() -> None:
