@@ -15,7 +15,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agent.adapters.background_hash import background_hashing, keep_freed_memory
+from agent.adapters.background_hash import background_hashing
+from agent.adapters.freed_memory import keep_freed_memory
 from agent.adapters.one_open_file import OneOpenFile, open_regular
 from agent.collected_files import collected_folder, read_collected
 from agent.errors import OperatorFault, SenderFault
@@ -43,6 +44,8 @@ from agent.wire.envelope import MAX_TRUST_LIST_BYTES
 from agent.wire.identifiers import COLLECTED_PATTERN, RECORDING_PATTERN, DeviceId, Digest
 from agent.wire.signing import load_pem_certificates
 from agent.wire.trust import TrustList
+
+PIECES_BYTES = 8 << 20  # ours; what waits to be hashed comes and goes in pieces of some 400 KB
 
 EXCERPTS = "excerpt-*.mp4"
 PHOTOS = (".jpg", ".jpeg", ".jpg" + SUFFIX)
@@ -136,7 +139,7 @@ def judge_path(path: Path, basis: Basis, progress: Callable[[int], None], inspec
         is_photo = path.name.lower().endswith(PHOTOS) and not path.is_dir()
     if is_photo:
         return _judge_photo(path, basis)
-    keep_freed_memory()
+    keep_freed_memory(PIECES_BYTES)
     with ExitStack() as stack, reading(path):
         desk = stack.enter_context(OneOpenFile())
         unread: list[str] = []

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from agent.clock import Clock
+from agent.wire.content import FONT
 from agent.wire.instant import Instant
 from kiosk.beijing import day
 from kiosk.board import Banner, Site
 from kiosk.feed import Feed
-from kiosk.furniture import Furniture
+from kiosk.furniture import Furniture, index_file
 from kiosk.page import STAMP, Frame, Pages
 from kiosk.painted import Painted, Surface
 from kiosk.stamp import stamp_svg, stamp_text
@@ -90,7 +91,9 @@ class Display:
         """What surrounds a page; `path` is its place in the navigation, `here` its own address."""
         resets = here != self.hall.home and path != ""
         state, banner = self.condition.state.value, self.condition.banner
-        return Frame(self.site, self.generation, path, title, large, banner, state, here, resets)
+        font = index_file(self.feed.shelf, self.now(), FONT)
+        sha256 = "" if font is None else font.sha256
+        return Frame(self.site, self.generation, path, title, large, banner, state, here, resets, font=sha256)
 
     def missing(self, large: bool = False) -> str:
         """The page for an address that does not exist; never a blank one."""

@@ -3,6 +3,7 @@ the folder is not trusted."""
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,13 +26,17 @@ from kiosk.trust_store import read_root, read_trust_list
 from kiosk.watched_folder import WatchedFolder
 
 MAX_FILES = 512  # ours: a hall has some dozens of documents
+FIRST = ("window-board.", "notice.", "personnel-list.")  # what a hall cannot do without, if there are ever more
 NAME_PATTERN = re.compile(r"[a-z-]{1,63}\.[a-z0-9][a-z0-9-]{0,63}\.dsse")  # kind and id, as the agent names them
 CLOCK_BEHIND = "本屏时钟有误，早于已有的时间记录；公示期限按已有记录（不早于{}）判断。"
+LEFT_OUT = "公示文件超过 {} 份，有 {} 份未展示。请公示办公室合并或撤回。"
 UNTRUSTED = (
     "nothing is shown until the trust list is mended: %s (put the district's own in %s and %s; it is tried again)"
 )
 
 log = logging.getLogger(__name__)
+
+Stamps = tuple[FileStamp | None, FileStamp | None]
 
 
 class Feed:
@@ -48,12 +53,12 @@ class Feed:
         audience: str,
         content: Path | None = None,
     ) -> None:
-        self._memory, self.remark = ShownFile(state), ""
+        self._memory, self._damaged, self._left_out = ShownFile(state), "", 0
         self.latest = LatestTime(state)
         self.content = ContentStore(folder.with_name("content") if content is None else content)
         self.folder, self._root_path, self._trust_path = WatchedFolder(folder), root, trust_list
         self._district, self._audience = district, audience
-        self._trust_seen: tuple[FileStamp | None, FileStamp | None] = (None, None)
+        self._trust_seen: Stamps = (None, None)
         self.shelf = Shelf(untrusted="not opened")
         self.trust = TrustList(district, 0, BEFORE_ANY, {})  # believes nobody
         self.root: x509.Certificate | None = None
@@ -63,6 +68,11 @@ class Feed:
         """SHA-256 of the pinned root certificate, hex; empty without one."""
         return "" if self.root is None else self.root.fingerprint(SHA256()).hex()
 
+    @property
+    def remark(self) -> str:
+        """What people should know of this screen itself, in one line; empty when all is well."""
+        return self._damaged + (LEFT_OUT.format(MAX_FILES, self._left_out) if self._left_out else "")
+
     def open(self, now: datetime) -> None:
         """Read root, trust list and folder. Without a list to believe the shelf is `untrusted`: nothing is shown, and
         every look tries again."""
@@ -71,7 +81,7 @@ class Feed:
 
     def _establish(self) -> bool:
         """Whether there is a trust list to begin with; if not, the shelf says so and the log what to do."""
-        self._trust_seen = self._trust_files()
+        self._trust_seen = _stamps(self._root_path, self._trust_path)
         try:
             self.root = read_root(self._root_path)
             trust = read_trust_list(self._trust_path, self.root, self._district)
@@ -84,7 +94,7 @@ class Feed:
                 log.error(UNTRUSTED, fault, self._root_path, self._trust_path)  # noqa: TRY400 - it says it all
             self.shelf = Shelf(untrusted=str(fault))
             return False
-        self.trust, self.remark = trust, remark
+        self.trust, self._damaged = trust, remark
         self.shelf = Shelf(floors=remembered.floors)
         return True
 
@@ -110,10 +120,14 @@ class Feed:
         if self.shelf.untrusted and not self._establish():
             return
         self._reload_trust()
-        before = set(self.shelf.refused)
+        before, paths = set(self.shelf.refused), _documents(self.folder.path)
+        left_out = max(0, len(paths) - MAX_FILES)
+        if left_out > self._left_out:
+            log.error("%d documents beyond the %d that a screen takes are not shown", left_out, MAX_FILES)
+        self._left_out = left_out
         fresh = restock(
             self.shelf,
-            _files(self.folder.path),
+            _contents(paths[:MAX_FILES]),
             trust=self.trust,
             now=self.believed(now),
             district=self._district,
@@ -136,13 +150,10 @@ class Feed:
         """Look after the observer and return whether something may have changed unseen; raises `EnvironmentFault` when
         the observer died."""
         found = self.folder.check()
-        return self._trust_files() != self._trust_seen or found
-
-    def _trust_files(self) -> tuple[FileStamp | None, FileStamp | None]:
-        return file_stamp(self._root_path), file_stamp(self._trust_path)
+        return _stamps(self._root_path, self._trust_path) != self._trust_seen or found
 
     def _reload_trust(self) -> None:
-        seen = self._trust_files()
+        seen = _stamps(self._root_path, self._trust_path)
         if seen == self._trust_seen or self.root is None:
             return
         self._trust_seen = seen
@@ -157,11 +168,21 @@ class Feed:
             log.warning("trust list version %d is not newer than %d, kept", fresh.version, self.trust.version)
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    """Envelope bytes by name; one byte more than allowed is enough to be refused as too large. Names that the agent
-    never writes are passed over before the cut, so that they cannot push others out."""
+def _stamps(root: Path, trust_list: Path) -> Stamps:
+    return file_stamp(root), file_stamp(trust_list)
+
+
+def _documents(folder: Path) -> list[Path]:
+    """What may be a document, the most needed first. Names that the agent never writes are passed over before the cut,
+    so that they cannot push others out."""
+    named = (path for path in folder.glob("*.dsse") if NAME_PATTERN.fullmatch(path.name))
+    return sorted(named, key=lambda path: (not path.name.startswith(FIRST), path.name))
+
+
+def _contents(paths: Iterable[Path]) -> dict[str, bytes]:
+    """Envelope bytes by name; one byte more than allowed is enough to be refused as too large."""
     found: dict[str, bytes] = {}
-    for path in sorted(path for path in folder.glob("*.dsse") if NAME_PATTERN.fullmatch(path.name))[:MAX_FILES]:
+    for path in paths:
         try:
             if path.is_file():
                 with path.open("rb") as file:

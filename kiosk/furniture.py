@@ -9,7 +9,9 @@ from pathlib import Path
 
 from agent.errors import SenderFault
 from agent.wire import canonical
-from agent.wire.content import Attachment
+from agent.wire.content import INDEX, Attachment
+from agent.wire.disclosures import DisclosureKind
+from agent.wire.topics import EVERYONE
 from kiosk.complaint_box import ComplaintBox
 from kiosk.content import ContentStore
 from kiosk.display_log import DisplayLog
@@ -19,8 +21,6 @@ from kiosk.shelf import Phase, Shelf
 from kiosk.staff_desk import StaffDesk
 from kiosk.switches import Switch
 
-INDEX = "search.sqlite"
-
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +29,7 @@ class HeardFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._told = ""  # it is asked every second: a damaged one is told once
 
     def read(self, now: datetime) -> datetime | None:
         """When the centre was last heard of, None where nobody keeps that; never later than `now`."""
@@ -38,18 +39,23 @@ class HeardFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, SenderFault) as error:
-            log.warning("%s cannot be read: %s", self._path, error)
+            if str(error) != self._told:
+                log.warning("%s cannot be read: %s", self._path, error)
+            self._told = str(error)
             return None
 
 
-def attached(shelf: Shelf, now: datetime, name: str, sha256: str = "") -> Attachment | None:
-    """The file `name` of a document in force, or any with that hash; None when no such document names it."""
-    for _, one in sorted(shelf.shown.items()):
-        if one.phase(now) is Phase.CURRENT:
-            for file in one.document.attachments:
-                if file.name == name or file.sha256 == sha256:
-                    return file
-    return None
+def attached(shelf: Shelf, now: datetime, sha256: str) -> Attachment | None:
+    """The file with that hash of a document in force; None when no such document names it."""
+    current = (one for one in shelf.shown.values() if one.phase(now) is Phase.CURRENT)
+    return next((file for one in current for file in one.document.attachments if file.sha256 == sha256), None)
+
+
+def index_file(shelf: Shelf, now: datetime, name: str) -> Attachment | None:
+    """The file `name` of the search index in force: this hall's own knows more than that for all."""
+    current = [one.document for one in shelf.of(DisclosureKind.SEARCH_INDEX) if one.phase(now) is Phase.CURRENT]
+    own_first = sorted(current, key=lambda one: one.audience == EVERYONE)
+    return next((file for one in own_first for file in one.attachments if file.name == name), None)
 
 
 def in_force(shelf: Shelf, now: datetime) -> list[str]:
@@ -59,7 +65,7 @@ def in_force(shelf: Shelf, now: datetime) -> list[str]:
 
 def search_index(shelf: Shelf, now: datetime, content: ContentStore) -> SearchIndex | None:
     """The index that a document in force carries, if it has come whole."""
-    file = attached(shelf, now, INDEX)
+    file = index_file(shelf, now, INDEX)
     try:
         return None if file is None else SearchIndex(content.path(file))
     except SenderFault as fault:

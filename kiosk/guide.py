@@ -4,11 +4,15 @@
 list beside it: whoever cannot see the picture reads the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from agent.errors import OperatorFault
 from agent.wire.disclosures import DisclosureKind
 from kiosk.board import Banner, Site, Source, current_documents, source
+from kiosk.flow_words import step_lines, steps_of
 from kiosk.lists import Field, fields_of
 from kiosk.shelf import Shelf, Shown
 
@@ -19,13 +23,13 @@ HOME_LIMIT = 300  # characters of a guide in a QR code; reference/kiosk.md 3.2
 
 @dataclass(frozen=True)
 class GuidePart:
-    """One document's entry about the item; `steps` of a flow chart are its ordered text, `picture` and
-    `code` (to take home) by the content's SHA-256, empty where none was published."""
+    """One document's entry about the item; `steps` of a flow chart are its ordered text, each with the lines that say
+    where it leads; `picture` and `code` (to take home) by the content's SHA-256, empty where none was published."""
 
     title: str
     source: Source
     fields: tuple[Field, ...]
-    steps: tuple[str, ...] = ()
+    steps: tuple[tuple[str, ...], ...] = ()
     picture: str = ""
     code: str = ""
 
@@ -56,9 +60,16 @@ def _part(one: Shown, name: str) -> GuidePart | None:
             fields = tuple(field for field in fields_of(kind, entry) if field.name not in NAMES)
             if kind is not DisclosureKind.FLOW_CHART:
                 return GuidePart(one.document.title, source(one), fields, code=file_of(one, f"qr-{number}.svg"))
-            steps = next((field.texts for field in fields if field.steps), ())
-            return GuidePart(one.document.title, source(one), (), steps, file_of(one, f"flow-{number}.svg"))
+            return GuidePart(one.document.title, source(one), (), _steps(entry), file_of(one, f"flow-{number}.svg"))
     return None
+
+
+def _steps(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """A chart whose ways lead nowhere is not drafted; one that was signed all the same has its steps."""
+    try:
+        return tuple(step_lines(entry))
+    except OperatorFault:
+        return tuple((step,) for step in steps_of(entry))
 
 
 def file_of(one: Shown, name: str) -> str:
@@ -68,7 +79,7 @@ def file_of(one: Shown, name: str) -> str:
 
 def _home(name: str, parts: tuple[GuidePart, ...], site: Site) -> str:
     lines = [name, *(f"{field.name}：{'、'.join(field.texts)}" for part in parts for field in part.fields)]
-    lines += [f"{number}. {step}" for part in parts for number, step in enumerate(part.steps, 1)]
+    lines += [f"{number}. {'　'.join(step)}" for part in parts for number, step in enumerate(part.steps, 1)]
     lines += [f"咨询投诉：{site.complaint_phone}"]
     text = "\n".join(lines)
     return text if len(text) <= HOME_LIMIT else text[: HOME_LIMIT - 1] + "…"

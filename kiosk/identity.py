@@ -11,6 +11,7 @@ from agent.wire.trust import TrustList
 from kiosk.beijing import minute_text
 from kiosk.board import Banner, roster_of
 from kiosk.faces import Face, officers_faces
+from kiosk.people import officer_fields
 from kiosk.shelf import Shelf
 
 GENUINE = "签名真实：由本区登记的执法记录仪 {} 于 {} 出示。请核对来人与证件照片是否一致。"
@@ -58,13 +59,4 @@ def _fields(checked: CheckedCode) -> tuple[tuple[str, str], ...]:
     task = (("任务编号", code.task),) if code.task else ()
     if officer is None:
         return (("证件编号", code.certificate), *task)
-    return (
-        ("姓名", officer.name),
-        ("单位", officer.unit),
-        ("职务", officer.post),
-        ("证件编号", officer.certificate),
-        ("执法类别", "、".join(officer.categories)),
-        ("执法区域", "、".join(officer.areas)),
-        ("证件有效期至", str(officer.valid_until)),
-        *task,
-    )
+    return (*officer_fields(officer), *task)

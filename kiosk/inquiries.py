@@ -1,6 +1,8 @@
 """The pages that somebody asks for, and that only read: (display, what is asked) -> page. Each is one address of
 `kiosk.server`, which loads this when the first of them is asked for."""
 
+import logging
+
 from agent.errors import EnvironmentFault
 from kiosk.asked import Answered, Asked, NotThere
 from kiosk.display import Display
@@ -10,11 +12,12 @@ from kiosk.lists import Topic, list_page
 from kiosk.page import Pair
 from kiosk.people import matter_view, person_view
 from kiosk.proof import proof
-from kiosk.scanned import scanned
 from kiosk.search import SearchView, question
 from kiosk.stamp import take_home_svg
 
 MAX_PAGE = 50  # ours: 1,000 rows; nobody pages further at a kiosk
+
+log = logging.getLogger(__name__)
 
 
 def lists_page(topic: Topic, display: Display, asked: Asked) -> Answered:
@@ -50,11 +53,6 @@ def proof_page(display: Display, asked: Asked) -> Answered:
     )
 
 
-def scanned_page(display: Display, asked: Asked) -> Answered:
-    """Whether an officer's code or a badge is genuine, or what became of the recording of a receipt."""
-    return scanned(display, asked)
-
-
 def search_page(display: Display, asked: Asked) -> Answered:
     """Staff, items, units and results by characters or by initials in pinyin, from a keypad in the page."""
     text = asked.text("q")
@@ -66,7 +64,8 @@ def search_page(display: Display, asked: Asked) -> Answered:
     if index is not None and sought is not None:
         try:
             found, more = index.look(text, page, in_force(display.feed.shelf, display.now()))
-        except EnvironmentFault:
+        except EnvironmentFault as fault:
+            log.error("no search: %s", fault)  # noqa: TRY400 - a traceback says no more
             view = SearchView(text, initials, (), page, more=False, ready=False)
         else:
             view = SearchView(text, initials, found, page, more, ready=True)

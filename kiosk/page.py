@@ -23,7 +23,8 @@ STAMP = "<!--stamp-->"  # where the corner stamp goes, once what it says is know
 class Frame:
     """What surrounds a page; `generation` tells the browser whether what it shows is the newest; `banner` is the line
     of the hall's state; a page that is not the board goes back to it when nobody touches it
-    (`resets`); `whole` shows all of a board that otherwise turns its pages."""
+    (`resets`); `whole` shows all of a board that otherwise turns its pages; `font` is the SHA-256 of the office's font,
+    empty for none."""
 
     site: Site
     generation: str
@@ -35,6 +36,7 @@ class Frame:
     here: str = "/board"
     resets: bool = False
     whole: bool = False
+    font: str = ""
 
 
 @dataclass(frozen=True)

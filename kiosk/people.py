@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from agent.duty.roster import Officer
 from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, banners, current_documents, roster_of
@@ -41,19 +42,22 @@ def person_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryVie
         words = (officer.name, obstacle, site.complaint_phone)
         line = MAY.format(officer.name) if obstacle is None else MAY_NOT.format(*words)
         lines.append(Banner("info" if obstacle is None else "stop", line))
-        found.append(
-            (
-                ("姓名", officer.name),
-                ("单位", officer.unit),
-                ("职务", officer.post),
-                ("证件编号", officer.certificate),
-                ("执法类别", "、".join(officer.categories)),
-                ("执法区域", "、".join(officer.areas)),
-                ("证件有效期至", str(officer.valid_until)),
-            )
-        )
+        found.append(officer_fields(officer))
     faces = officers_faces(shelf, now)
     return QueryView(asked, tuple(lines), tuple(found), tuple(faces.get(officer.certificate) for officer in hits))
+
+
+def officer_fields(officer: Officer) -> tuple[tuple[str, str], ...]:
+    """The fields of the personnel list (the plan 二（一）4) as everybody may read them: name and text of each."""
+    return (
+        ("姓名", officer.name),
+        ("单位", officer.unit),
+        ("职务", officer.post),
+        ("证件编号", officer.certificate),
+        ("执法类别", "、".join(officer.categories)),
+        ("执法区域", "、".join(officer.areas)),
+        ("证件有效期至", str(officer.valid_until)),
+    )
 
 
 def matter_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:

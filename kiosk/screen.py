@@ -3,13 +3,10 @@
 The server says when a page was last painted; `grim` grabs the corner of what the compositor really shows, and the stamp
 is read from it. Nothing here trusts that a process lives. While the server does not answer, the screen shows a page of
 the keeper's own. The compositor (cage, sway, labwc) is started by systemd;
-this process runs inside it and ends the browser's whole process group when it restarts it.
+this process runs inside it.
 """
 
 import logging
-import os
-import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -17,11 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from agent import durable
 from agent.clock import Clock
-from agent.errors import EnvironmentFault
-from kiosk.away_page import FILE, away_page
-from kiosk.browser import PREFERENCES, command, environment, memory_of
+from kiosk.away_page import away_page
+from kiosk.browser_process import BrowserProcess
 from kiosk.screen_guard import Limits, Seen, away_reason, night_of, pause_s, restart_reason
 from kiosk.screen_link import ServerLink
 from kiosk.stamp import Picture, picture_from_ppm, shows_stamp
@@ -30,33 +25,31 @@ LOOK_S = 1.0
 MEMORY_EVERY = 30  # looks; reading it costs some milliseconds a process
 PIXELS_EVERY = 2  # looks; a grab of the corner takes some 20 ms here
 CORNER = (160, 110)  # CSS pixels of the top right corner: the stamp and as far as it wanders
-END_S = 3.0  # for the browser's own end, before it is killed
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What to run and look at. `width` and `scale` are those of the output; `grab` gives a PPM of a region of it, None
-    where nobody can look; `power` switches the display on or off."""
+    """What to run and look at. `width` is that of the output, in the pixels that `grab` is asked by: it gives a PPM of
+    a region, None where nobody can look; `power` switches the display on or off."""
 
     url: str
     browser: str
     profile: Path
     limits: Limits
     width: int
-    scale: float = 1.0
     extra: tuple[str, ...] = ()
     grab: Callable[[str], bytes] | None = None
     power: Callable[[bool], None] | None = None
 
 
 class ScreenKeeper:
-    """One browser, one loop. `run` returns when `stop` was called."""
+    """One browser, one loop. `run` returns once `stopping` is set."""
 
     def __init__(self, screen: Screen, clock: Clock, base: Mapping[str, str]) -> None:
-        self._screen, self._clock, self._base = screen, clock, base
-        self._process: subprocess.Popen[bytes] | None = None
+        self._screen, self._clock = screen, clock
+        self._browser = BrowserProcess(screen.browser, screen.profile, screen.extra, base)
         self._server, self._answered = ServerLink(screen.url), time.monotonic()
         self._away = self._painted = False  # whether our own page is shown, and whether this browser painted the board
         self._hall = self._phone = ""
@@ -64,6 +57,7 @@ class ScreenKeeper:
         self._memory = self._looks = self._failures = 0
         self._night: date = date.min
         self._lit: bool | None = None
+        self._blind = False  # whether the last grab failed
         self.stopping = False
         self.restarts: list[str] = []
 
@@ -76,7 +70,7 @@ class ScreenKeeper:
                 time.sleep(LOOK_S)
                 self.look()
         finally:
-            self._end()
+            self._browser.end()
 
     def look(self) -> None:
         """Look once, and start the browser again where that is needed."""
@@ -99,14 +93,11 @@ class ScreenKeeper:
     def _without_server(self) -> None:
         """The server's own guard starts it again. A page that was painted says so itself meanwhile, not for long."""
         silent_s = time.monotonic() - self._answered
-        reason = away_reason(silent_s, alive=self._alive(), painted=self._painted, away=self._away)
+        reason = away_reason(silent_s, alive=self._browser.is_alive, painted=self._painted, away=self._away)
         if reason is not None:
             self._away = True
             self._light(True)
             self._restart(reason, painted=reason != "exited")
-
-    def _alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
 
     def _seen(self, health: Mapping[str, object]) -> Seen:
         now = time.monotonic()
@@ -118,19 +109,19 @@ class ScreenKeeper:
             age, self._matched = 0.0, now  # a dark display asks for no frames
         if age is not None:
             self._failures, self._painted = 0, True
-        if self._looks % MEMORY_EVERY == 0 and self._process is not None:
-            self._memory = memory_of(self._process.pid)
+        if self._looks % MEMORY_EVERY == 0:
+            self._memory = self._browser.memory
         if age is not None and self._lit and self._looks % PIXELS_EVERY == 0:
             self._look_at_pixels(str(health["tag"]), now)
         unmatched = now - self._matched if self._screen.grab is not None and age is not None else 0.0
-        return Seen(running, age, unmatched, self._memory, self._alive())
+        return Seen(running, age, unmatched, self._memory, self._browser.is_alive)
 
     def _look_at_pixels(self, tag: str, now: float) -> None:
         picture = self._corner()
         if picture is None:
             self._matched = now  # nobody can look: that is no sign of a foreign window
             return
-        match = shows_stamp(picture, tag, self._screen.scale)
+        match = shows_stamp(picture, tag, picture.width / CORNER[0])  # a compositor that scales gives more pixels
         if match:
             self._matched = now
         self._server.tell({"tag": tag, "match": "1" if match else "0"})
@@ -141,10 +132,14 @@ class ScreenKeeper:
         if screen.grab is None or not self._lit:
             return None
         try:
-            return picture_from_ppm(screen.grab(f"{screen.width - width},0 {width}x{height}"))
+            picture = picture_from_ppm(screen.grab(f"{screen.width - width},0 {width}x{height}"))
         except (OSError, subprocess.SubprocessError, ValueError) as error:
-            log.warning("the screen cannot be grabbed: %s", error)
+            if not self._blind:
+                log.warning("the screen cannot be grabbed, no pixel is looked at (is --width right?): %s", error)
+            self._blind = True
             return None
+        self._blind = False
+        return picture
 
     def _light(self, wanted: bool) -> None:
         """The display is dark outside opening hours, unless nobody can switch it."""
@@ -162,59 +157,16 @@ class ScreenKeeper:
         self.restarts.append(reason)
         self._failures = 0 if painted else self._failures + 1
         self._server.tell({"restarted": reason})
-        self._end()
+        self._browser.end()
         time.sleep(pause_s(self._failures))
         self._start()
 
     def _start(self) -> None:
-        screen = self._screen
-        self._make_profile()
-        address = (screen.profile / FILE).absolute().as_uri() if self._away else screen.url
-        line = command(screen.browser, address, screen.profile, screen.extra)
-        try:
-            self._process = subprocess.Popen(
-                line,
-                env=environment(self._base),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as error:
-            text = f"无法启动浏览器 {line[0]}（{error.strerror}）。请安装 {screen.browser}，或改正 --browser。"
-            raise EnvironmentFault(text) from error
+        url = "" if self._away else self._screen.url
+        self._browser.start(url, away_page(self._hall, self._phone))
         self._began = self._matched = time.monotonic()
         self._painted = False
         self._memory, self._night = 0, night_of(self._clock.read().wall)
-
-    def _make_profile(self) -> None:
-        """A fresh one, and beside it our own page."""
-        profile = self._screen.profile
-        shutil.rmtree(profile, ignore_errors=True)
-        preferences = profile / "Default/Preferences"
-        with durable.disk_errors(profile):
-            preferences.parent.mkdir(parents=True, exist_ok=True)
-            preferences.write_bytes(PREFERENCES)
-            (profile / FILE).write_bytes(away_page(self._hall, self._phone))
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for sign, patience_s in ((signal.SIGTERM, END_S), (signal.SIGKILL, END_S)):
-            try:
-                os.killpg(process.pid, sign)
-            except ProcessLookupError:
-                break
-            try:
-                process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                continue
-        process.wait()
-        try:
-            os.killpg(process.pid, signal.SIGKILL)  # what the browser left behind
-        except ProcessLookupError:
-            return
 
 
 def grim(base: Mapping[str, str]) -> Callable[[str], bytes]:

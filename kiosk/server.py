@@ -13,11 +13,12 @@ from starlette.routing import Route
 from agent.errors import LiuhenFault, SenderFault
 from agent.web.forms import read_form
 from agent.web.gate import Application, Gate
+from agent.wire.content import FONT
 from kiosk import views
 from kiosk.asked import Answered, Asked, NotThere
 from kiosk.board import Banner
 from kiosk.display import Display
-from kiosk.furniture import attached
+from kiosk.furniture import attached, index_file
 from kiosk.gate import MAX_BODY_BYTES, doorway
 from kiosk.lists import TOPICS
 from kiosk.states import Reach
@@ -26,6 +27,7 @@ HEARTBEAT_S = 10.0  # a comment this often, so that a dead connection is noticed
 RETRY_MS = 2000  # how soon a browser that lost the stream tries again
 STATIC_TYPES = {"kiosk.css": "text/css; charset=utf-8", "kiosk.js": "text/javascript; charset=utf-8"}
 LARGE = "large"  # a cookie of the browser's session, gone with the idle reset
+FONT_FACE = '@font-face {{ font-family: "Liuhen Hall"; src: url("{}") format("woff2"); font-display: swap }}'
 WIPED = '"cache", "cookies", "storage"'  # Clear-Site-Data (W3C)
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,8 @@ STANDING: dict[str, View] = {  # depend on nothing but what is published
 }
 ASKING: dict[str, View] = {
     "/verify": later("kiosk.inquiries.proof_page"),
-    "/code": later("kiosk.inquiries.scanned_page"),
-    "/receipt": later("kiosk.inquiries.scanned_page"),
+    "/code": later("kiosk.scanned.scanned"),
+    "/receipt": later("kiosk.scanned.scanned"),
     "/search": later("kiosk.inquiries.search_page"),
     "/matter": later("kiosk.inquiries.matter_page"),
 }
@@ -72,6 +74,7 @@ def application(display: Display, static: Mapping[str, bytes], hosts: frozenset[
         Route("/painted", _painted(display), methods=["POST"]),
         Route("/looked", _looked(display), methods=["POST"]),
         Route("/healthz", _health(display)),
+        Route("/content/{sha256}.css", _font_face(display)),
         Route("/content/{sha256}", _content(display)),
         Route("/events", _events(display)),
         *(Route(f"/static/{name}", _file(static[name], kind)) for name, kind in STATIC_TYPES.items()),
@@ -167,13 +170,26 @@ def _content(display: Display) -> Endpoint:
     """A file of a document in force, by its hash."""
 
     async def endpoint(request: Request) -> Response:
-        file = attached(display.feed.shelf, display.now(), "", request.path_params["sha256"])
+        file = attached(display.feed.shelf, display.now(), request.path_params["sha256"])
         try:
             if file is not None:
                 return Response(display.hall.content.read(file), media_type=file.media_type)
         except SenderFault as fault:
             log.warning("%s", fault)
         return HTMLResponse(display.missing(), 404)
+
+    return endpoint
+
+
+def _font_face(display: Display) -> Endpoint:
+    """The office's font under the name that `kiosk.css` falls back on: a browser fetches it only for characters that
+    no font of this computer has."""
+
+    async def endpoint(request: Request) -> Response:
+        font = index_file(display.feed.shelf, display.now(), FONT)
+        if font is None or font.sha256 != request.path_params["sha256"]:
+            return HTMLResponse(display.missing(), 404)
+        return Response(FONT_FACE.format(font.sha256), media_type=STATIC_TYPES["kiosk.css"])
 
     return endpoint
 

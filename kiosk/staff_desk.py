@@ -92,13 +92,18 @@ class StaffDesk:
             raise OperatorFault(f"{self._staff} 已损坏。请重新运行 liuhen-kiosk enrol。") from error
 
     def enrol(self, certificate: str, windows: Sequence[str], card: str, pin: str) -> None:
-        """Let somebody switch `windows` by card number or PIN; raises `OperatorFault` for a bad PIN."""
+        """Let somebody switch `windows` by card number or PIN; raises `OperatorFault` for a bad PIN. What root writes
+        belongs to whom the folder belongs to: the service reads it, and is somebody else."""
         digest = card_digest(certificate, card) if card else ""
         record = pin_record(pin, os.urandom(SALT_BYTES)) if pin else ""
         member = Member(certificate, tuple(windows), digest, record)
         staff = [*(one for one in self.members() if one.certificate != certificate), member]
         durable.make_directory(self._staff.parent)
         durable.write_bytes(self._staff, canonical.encode({"staff": [_spelled(one) for one in staff]}), durable.PRIVATE)
+        owner = self._staff.parent.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            with durable.disk_errors(self._staff):
+                os.chown(self._staff, owner.st_uid, owner.st_gid)
 
 
 def _member(entry: object) -> Member:

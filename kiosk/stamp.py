@@ -11,7 +11,6 @@ from kiosk.qr_code import qr_modules, qr_svg, qr_svg_of_size
 
 MODULE_PX = 3  # CSS pixels of one module
 QUIET = 2  # modules of white around it
-REACH_PX = 12  # ours: as far as the shift against burn-in may move it
 DARK = 110  # of 255: below it a pixel counts as dark
 MAY_DIFFER = 0.03  # ours: of the modules; a foreign picture differs in about half of them
 
@@ -43,10 +42,6 @@ class Picture:
     width: int
     height: int
     grey: bytes
-
-    def is_blank(self) -> bool:
-        """Whether all of it is of one brightness, as a black or white screen is."""
-        return max(self.grey, default=0) - min(self.grey, default=0) < 8
 
 
 def picture_from_ppm(data: bytes) -> Picture:

@@ -63,10 +63,11 @@ def switched(window: Window, switches: Switches, roster: Roster | None, publishe
     switch = switches.get(window.number)
     if switch is None or day(switch.since) != day(now) or switch.since <= published:
         return window
-    officer = None if roster is None else roster.officers.get(switch.cover)
-    if switch.state is not WindowState.COVERED or officer is None:
+    if switch.state is not WindowState.COVERED:
         return replace(window, state=switch.state)
-    return _covered(window, officer)
+    officer = None if roster is None else roster.officers.get(switch.cover)
+    # Who stands in has left the list since: not to be shown, and who is away does not stand in for himself.
+    return replace(window, state=WindowState.SUSPENDED) if officer is None else _covered(window, officer)
 
 
 def _covered(window: Window, officer: Officer) -> Window:

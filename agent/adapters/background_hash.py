@@ -16,7 +16,6 @@ from agent.errors import OperatorFault
 MAX_WAITING_BYTES = 24 << 20  # ours; a verification hashes every byte three times, so this is 8 MiB of a film
 SMALL_BYTES = 16 * 1024  # ours; less is not worth waking a thread for
 WORTH_WAKING = 4  # ours; so many hashes wait before a thread is woken: waking costs as much as hashing 20 KiB
-KEPT_BYTES = 8 << 20  # ours; see `keep_freed_memory`
 MAX_THREADS = 3  # ours; as many hashes as a verification takes of every byte
 
 
@@ -197,10 +196,3 @@ def background_hashing() -> Iterator[Callable[[], BackgroundHash]]:
         crew.close()
         for thread in threads:
             thread.join()
-
-
-def keep_freed_memory() -> None:
-    """For a process that only verifies. What waits comes and goes in pieces of some 400 KB, and glibc would hand such
-    memory back to the kernel and have it zeroed again, over and over; once it has freed a larger block it keeps twice
-    as much (mallopt(3), M_MMAP_THRESHOLD). Nobody writes to the block, so it takes no memory itself."""
-    bytes(KEPT_BYTES)

@@ -64,6 +64,12 @@ class CameraFeed:
         if self._line is not None:
             self._line.set_bitrate(bits_per_second)
 
+    def flush(self) -> None:
+        """Have the camera queue the pictures that it has captured and still holds; from any thread."""
+        line = self._last  # one that is just being opened, too
+        if line is not None:
+            line.flush()
+
     def push(self, packet: Packet) -> tuple[list[Packet], Fraction]:
         """Take a packet from the queue; return those whose turn has come, and by how many seconds this one had to be
         moved (0: not)."""

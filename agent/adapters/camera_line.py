@@ -46,6 +46,10 @@ class CameraLine:
         """Ask the source for another rate."""
         self._source.set_bitrate(bits_per_second)
 
+    def flush(self) -> None:
+        """Have the source put into the queue what it still holds."""
+        self._source.flush()
+
     def close(self) -> None:
         """Stop the source; returns after `CLOSE_S` at the latest."""
         self._closed.set()

@@ -52,6 +52,9 @@ class FakeSource:
         """Remember what was asked for; scripted packets keep their size."""
         self.bitrates.append(bits_per_second)
 
+    def flush(self) -> None:
+        """Nothing waits here."""
+
     def close(self) -> None:
         """End `run`."""
         self._closed.set()

@@ -43,46 +43,65 @@ def alphabet(height: int, fonts: Sequence[Path] = FONTS) -> Alphabet:
 
 class FontAlphabet:
     """The glyphs of `font`, each drawn once. Chinese characters are as wide as high, others half as wide, so that a
-    clock keeps its place. Raises `OSError` or `ImportError` when the font cannot be used."""
+    clock keeps its place. The file is open only while glyphs are drawn: as long as it is, what was read of it counts as
+    ours, 3 MB of a large one. Raises `OSError` or `ImportError` when the font cannot be used."""
 
     chinese = True
 
     def __init__(self, font: Path, height: int) -> None:
         self.name = font.name
-        self._height = height
-        self._face = _simplified(font, round(height * EM))
+        self._font, self._height = font, height
+        self._index = _simplified(font)
         self._known: dict[str, tuple[bytes, ...]] = {}
+        _face(font, height, self._index)  # a damaged file is told now
+
+    def learn(self, text: str) -> None:
+        """As `Alphabet`."""
+        missing = set(text).difference(self._known)
+        if not missing:
+            return
+        try:
+            face = _face(self._font, round(self._height * EM), self._index)
+            self._known.update((character, self._drawn(character, face)) for character in missing)
+        except OSError:  # a font that is gone, or a card that fails, in the middle of a recording
+            self._known.update((character, self._box(character)) for character in missing.difference(self._known))
 
     def glyph(self, character: str) -> tuple[bytes, ...]:
         """As `Alphabet`."""
-        if character not in self._known:
-            self._known[character] = self._drawn(character)
+        self.learn(character)
         return self._known[character]
 
-    def _drawn(self, character: str) -> tuple[bytes, ...]:
+    def _drawn(self, character: str, face: Any) -> tuple[bytes, ...]:
         from PIL import Image, ImageDraw
 
-        height = self._height
-        width = height if ord(character) >= 0x2E80 else height // 2  # CJK begins there
+        width, height = self._width(character), self._height
         image = Image.new("L", (width, height))
         middle = (width / 2, height / 2 + height * EM * 0.36)  # the baseline: digits stand in the middle of the row
-        ImageDraw.Draw(image).text(middle, character, fill=255, font=self._face, anchor="ms")
+        ImageDraw.Draw(image).text(middle, character, fill=255, font=face, anchor="ms")
         pixels = image.tobytes().translate(_LEVELS)
         return tuple(pixels[start : start + width] for start in range(0, width * height, width))
 
+    def _box(self, character: str) -> tuple[bytes, ...]:
+        return (bytes((WHITE,)) * self._width(character),) * self._height
 
-def _simplified(font: Path, size: int) -> Any:
-    """The face of a collection that draws characters the mainland's way, else its first."""
-    from PIL import ImageFont
+    def _width(self, character: str) -> int:
+        return self._height if ord(character) >= 0x2E80 else self._height // 2  # CJK begins there
 
-    first = ImageFont.truetype(str(font), size)
+
+def _simplified(font: Path) -> int:
+    """The place of the face in a collection that draws characters the mainland's way, else 0."""
     if font.suffix != ".ttc":
-        return first
+        return 0
     for index in range(1, MAX_FACES):
         try:
-            face = ImageFont.truetype(str(font), size, index=index)
+            if str(_face(font, 10, index).getname()[0]).endswith(" SC"):
+                return index
         except OSError:  # no more faces
             break
-        if str(face.getname()[0]).endswith(" SC"):
-            return face
-    return first
+    return 0
+
+
+def _face(font: Path, size: int, index: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(font), size, index=index)

@@ -18,6 +18,9 @@ class Alphabet(Protocol):
     def chinese(self) -> bool:
         """Whether it has Chinese characters in general."""
 
+    def learn(self, text: str) -> None:
+        """Draw what is new in `text`, all at once: the next calls of `glyph` are about it."""
+
     def glyph(self, character: str) -> tuple[bytes, ...]:
         """`character` as rows of luma from top to bottom, all of one width; a box where it is not known."""
 
@@ -88,6 +91,9 @@ class BuiltInAlphabet:
 
     def __init__(self, scale: int) -> None:
         self._scale = scale
+
+    def learn(self, text: str) -> None:
+        """Every glyph is remembered as it is asked for."""
 
     def glyph(self, character: str) -> tuple[bytes, ...]:
         """As `Alphabet`."""

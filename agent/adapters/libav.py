@@ -26,7 +26,7 @@ Sound = av.AudioFrame
 SAMPLE_RATE = 48_000
 AAC_FRAME = 1024  # samples an access unit, ISO/IEC 14496-3 section 4.5.1.1
 AUDIO_BIT_RATE = 64_000
-ENCODER_THREADS = 2  # sliced threads of zerolatency; leaves half of a Pi's cores alone
+MAX_ENCODER_THREADS = max(1, (os.cpu_count() or 1) - 1)  # sliced threads of zerolatency; one core is for the rest
 MUX_BYTES = 2**20  # handed out at once; half a second at 16 Mbit/s is one piece then, which nobody has to join
 MUX_SKEW_US = 500_000  # packets come merged already; the muxer must not hold one back for a silent track
 RAW = frozenset({"rawvideo", "wrapped_avframe"})  # decoders that hand out what they were given
@@ -126,12 +126,18 @@ class H264Encoder:
         self._duration = int(1 / (fps * VIDEO_TIME_BASE))
         self._next_key = Fraction(0)
         self._wanted_rate = self._bit_rate
+        self._threads = self._wanted_threads = 1
         self._encoder = self._new_encoder()
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Code the pictures from the next one on at this rate. x264 changes a rate only under a VBV, so a new encoder
         takes over: with a keyframe and the same parameter sets. From any thread."""
         self._wanted_rate = bits_per_second
+
+    def add_thread(self) -> None:
+        """Code the pictures from the next one on with a thread more, where a core is left: by a new encoder, with a
+        keyframe. One thread is the cheapest way while it keeps pace. From any thread."""
+        self._wanted_threads = min(MAX_ENCODER_THREADS, self._threads + 1)
 
     def ready(self, picture: Picture, *, shared: bool = True) -> Picture:
         """`picture` in the size and pixel format of the track, free to be drawn on; a decoder may still need a `shared`
@@ -147,8 +153,8 @@ class H264Encoder:
     def encode(self, picture: Picture, at: Fraction, captured: Instant) -> Iterator[Packet]:
         """The packets of a `ready` picture shown `at` seconds; raises `EnvironmentFault` when the encoder fails."""
         picture.pts, picture.time_base = int(at / VIDEO_TIME_BASE), VIDEO_TIME_BASE
-        if self._wanted_rate != self._bit_rate:
-            self._bit_rate, self._next_key = self._wanted_rate, at
+        if (self._wanted_rate, self._wanted_threads) != (self._bit_rate, self._threads):
+            self._bit_rate, self._threads, self._next_key = self._wanted_rate, self._wanted_threads, at
             self._encoder = self._new_encoder()
         # A decoded picture says what it was coded as, and the encoder would obey: every lavfi frame a keyframe.
         picture.pict_type = PictureType.I if at >= self._next_key else PictureType.NONE
@@ -161,7 +167,7 @@ class H264Encoder:
     def _new_encoder(self) -> av.VideoCodecContext:
         size, group = (self.info.width, self.info.height), max(1, round(self._fps * self._keyframe_s))
         with media_errors("libx264"):
-            return _h264_encoder(size, self._fps, self._bit_rate, group)
+            return _h264_encoder(size, self._fps, self._bit_rate, group, self._threads)
 
 
 class AacEncoder:
@@ -260,11 +266,11 @@ class Mp4Writer:
         return self._container.add_mux_stream("aac", rate=track.sample_rate, time_base=track.time_base)
 
 
-def _h264_encoder(size: tuple[int, int], fps: int, bit_rate: int, group: int) -> av.VideoCodecContext:
+def _h264_encoder(size: tuple[int, int], fps: int, bit_rate: int, group: int, threads: int) -> av.VideoCodecContext:
     encoder = av.VideoCodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
     encoder.time_base, encoder.framerate = VIDEO_TIME_BASE, Fraction(fps)
-    encoder.bit_rate, encoder.thread_count, encoder.gop_size = bit_rate, ENCODER_THREADS, group
+    encoder.bit_rate, encoder.thread_count, encoder.gop_size = bit_rate, threads, group
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:repeat-headers=1"}
     encoder.open()
     return encoder

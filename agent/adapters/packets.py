@@ -96,6 +96,9 @@ class CaptureSource(Protocol):
     def set_bitrate(self, bits_per_second: int) -> None:
         """Code pictures at this rate as soon as the device can, at the latest when it is opened; from any thread."""
 
+    def flush(self) -> None:
+        """Deliver the pictures captured so far that still wait to be coded; from any thread, done when it returns."""
+
     def close(self) -> None:
         """Make `run` return soon and free the device; may be called from any thread, and more than once."""
 

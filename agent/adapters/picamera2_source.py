@@ -127,6 +127,9 @@ class Picamera2Source:
         if (encoder := self._encoder) is not None:
             _change_rate(encoder, bits_per_second)
 
+    def flush(self) -> None:
+        """Nothing waits here: the encoder takes every picture as it comes."""
+
     def close(self) -> None:
         """End `run`, whose thread then frees the camera; a source that never ran is freed here."""
         self._closed.set()

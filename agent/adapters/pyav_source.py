@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.adapters.coding_batch import CodingBatch, Shot
+from agent.adapters.freed_memory import keep_freed_memory
 from agent.adapters.packets import Deliver, MediaFault, Packet, SourceDescription, StreamInfo
 from agent.adapters.source_address import masked
 from agent.adapters.still_watch import StillWatch
@@ -23,6 +25,7 @@ READ_TIMEOUT_S = 3.0  # ours: an RTSP camera silent for so long is lost
 MAX_LATE = Fraction(1)  # seconds a paced input may lag before it gives up catching up
 MAX_AHEAD = Fraction(5)  # ours; what FFmpeg read while it probed a live input comes in a burst, but not more than this
 MAX_KEYFRAME_S = Fraction(1)
+RAW_BYTES = 16 << 20  # ours; the raw pictures of a batch at 1080p
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +136,11 @@ class PyAVSource:
         for feed in self._feeds:
             feed.set_bitrate(bits_per_second)
 
+    def flush(self) -> None:
+        """Code and deliver the pictures that wait for company."""
+        for feed in self._feeds:
+            feed.flush()
+
     def close(self) -> None:
         """End `run`, whose thread then frees the inputs; a source that never ran is freed here."""
         self._closed.set()
@@ -158,6 +166,7 @@ class _Feed:
     ) -> None:
         self._wanted, self._encoding, self._clock, self._closed = wanted, encoding, clock, closed
         self._watermark, self._still = watermark, StillWatch()
+        self._batch = CodingBatch(self._coded, self._hurry, encoding.frames_per_second, encoding.fragment_ms)
         self._media: MediaInput | None = None
         self._video: H264Encoder | None = None
         self._audio: AacEncoder | None = None
@@ -181,6 +190,7 @@ class _Feed:
         self._media.open()
         if wanted.pictures:
             self._shared = self._media.shares_pictures
+            keep_freed_memory(RAW_BYTES)
             if self._media.size is None:
                 raise EnvironmentFault(f"音视频来源 {wanted.name} 中没有画面。请检查配置 [capture] camera。")
             fps, kbps = encoding.frames_per_second, encoding.video_kbps
@@ -192,11 +202,18 @@ class _Feed:
 
     def run(self, deliver: Deliver, origin_ns: int) -> None:
         self._origin_ns = origin_ns
-        for frame in self._frames():
-            for packet in self._encoded(frame):
-                deliver(packet)
-            if self._closed.is_set():
-                return
+        self._batch.deliver = deliver
+        try:
+            for frame in self._frames():
+                self._take(frame, deliver)
+                if self._closed.is_set():
+                    return
+        except EnvironmentFault:
+            self.flush()  # what was seen before the cable was pulled
+            raise
+
+    def flush(self) -> None:
+        self._batch.flush()
 
     def set_bitrate(self, bits_per_second: int) -> None:
         if self._video is not None:
@@ -217,24 +234,30 @@ class _Feed:
             media.rewind()
             self._shift = None
 
-    def _encoded(self, frame: "Picture | Sound") -> Iterator[Packet]:
+    def _take(self, frame: "Picture | Sound", deliver: Deliver) -> None:
         at = self._place(frame)
         captured = self._clock.read() if self._wanted.live else None
         if captured is None:
             at, captured = self._wait_for(at)
         if isinstance(frame, self._picture_type):
-            return self._picture(frame, at, captured)
-        return iter(()) if self._audio is None else self._audio.encode(frame, at, captured)
+            self._batch.take(Shot(frame, at, captured))
+        elif self._audio is not None:
+            for packet in self._audio.encode(frame, at, captured):
+                deliver(packet)
 
-    def _picture(self, frame: "Picture", at: Fraction, captured: Instant) -> Iterator[Packet]:
+    def _coded(self, shot: Shot) -> Iterator[Packet]:
         if self._video is None:
             return iter(())
-        ready = self._video.ready(frame, shared=self._shared)
+        ready = self._video.ready(shot.picture, shared=self._shared)
         luma, stride = memoryview(ready.planes[0]), ready.planes[0].line_size
-        frozen = self._still.look(luma, stride, at)
-        self._watermark.draw(luma, stride, captured)
-        packets = self._video.encode(ready, at, captured)
+        frozen = self._still.look(luma, stride, shot.at)
+        self._watermark.draw(luma, stride, shot.captured)
+        packets = self._video.encode(ready, shot.at, shot.captured)
         return (replace(packet, still=True) for packet in packets) if frozen else packets
+
+    def _hurry(self) -> None:
+        if self._video is not None:
+            self._video.add_thread()
 
     def _place(self, frame: "Picture | Sound") -> Fraction:
         """Seconds since the origin: the input's own clock, anchored where its first frame arrived or the last ended."""

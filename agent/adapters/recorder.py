@@ -52,6 +52,7 @@ class Recorder:
     ) -> None:
         self._bench = Bench(spool, signer, clock, make_source, report, settings, positions or PositionLog())
         self._queue = PacketQueue(settings.queue_bytes)
+        self._feed = CameraFeed(make_source, clock, self._queue, settings.open_s)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def open(self) -> None:
@@ -68,11 +69,13 @@ class Recorder:
     def act(self, asked: ActAsked | PhotoAsked | BitrateAsked | NoteAsked) -> None:
         """An officer's act, or a note, in the recording that runs, without one it is nobody's; a photo is taken, and
         another bit rate holds, at any time."""
+        self._feed.flush()  # what was seen before the press comes before it in the queue
         self._queue.signal(asked)
         self.open()
 
     def stop(self, reason: Reason) -> None:
         """End the recording, if there is one: its last fragment is stored, then it is sealed."""
+        self._feed.flush()
         self._queue.signal(StopAsked(reason))
 
     def close(self, timeout: float) -> bool:
@@ -85,9 +88,8 @@ class Recorder:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        feed = CameraFeed(self._bench.make_source, self._bench.clock, self._queue, self._bench.settings.open_s)
         photos = PhotoDesk(self._bench)
-        standby = Standby(self._bench, self._queue, feed, photos)
+        standby = Standby(self._bench, self._queue, self._feed, photos)
         while (order := standby.wait()) is not None:
-            RecordingRun(order, self._bench, self._queue, feed, photos).run(standby.ring)
+            RecordingRun(order, self._bench, self._queue, self._feed, photos).run(standby.ring)
             return_freed_memory()

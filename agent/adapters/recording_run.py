@@ -48,6 +48,8 @@ class RecordingRun:
         while self._reason is None:
             item = self._queue.take(self._bench.settings.retry_s / 4)
             self._handle(item)
+            if item is None:  # a camera that stands still: what it saw before is not lost with it
+                self._feed.flush()
             if not (isinstance(item, Packet) and item.stream == 0):  # a picture is a camera that lives
                 self._watch_camera()
         self._close_down(self._reason)

@@ -53,8 +53,7 @@ class Watermark:
         """Load the letters for pictures `height` pixels high."""
         if self._letters is None:
             self._letters = alphabet(max(MIN_HEIGHT, height // LINES & ~1))
-        for character in CLOCK_CHARACTERS:
-            self._letters.glyph(character)
+        self._letters.learn(CLOCK_CHARACTERS)
         self._lines = [_Line(self._letters) for _ in range(3 if self._synthetic else 2)]
 
     def draw(self, luma: memoryview, stride: int, captured: Instant) -> None:
@@ -90,6 +89,7 @@ class _Line:
         """Lay out `text`; only the stretch that changed, as long as none of its characters has another width."""
         if text == self._text:
             return
+        self._letters.learn(text)
         old, self._text = self._text, text
         changed = [at for at, (was, now) in enumerate(zip(old, text, strict=False)) if was != now]
         if len(old) != len(text):

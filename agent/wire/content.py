@@ -24,6 +24,7 @@ MAX_ATTACHMENTS_BYTES = 64 * 2**20  # ours: all files of one document
 MAX_ATTACHMENTS = 256  # ours: 170 bytes each in a document of 184 KiB
 NAME_PATTERN = re.compile(r"[a-z]{1,16}(?:-[1-9][0-9]{0,3})?\.[a-z0-9]{2,6}")
 
+INDEX, FONT = "search.sqlite", "font.woff2"
 SVG, JPEG, TEXT = "image/svg+xml", "image/jpeg", "text/plain"
 SQLITE, WOFF2 = "application/vnd.sqlite3", "font/woff2"
 MEDIA_TYPES = {"svg": SVG, "jpg": JPEG, "txt": TEXT, "sqlite": SQLITE, "woff2": WOFF2}

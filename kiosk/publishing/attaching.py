@@ -9,6 +9,7 @@ from agent.wire.content import Attachment, attach
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.identifiers import Digest
 from kiosk.faces import WITH_FACES, strip_place
+from kiosk.flow_words import text_twin
 from kiosk.publishing import flow_chart
 from kiosk.publishing.drafting import sized
 from kiosk.publishing.photo import face_strip, screen_photo
@@ -59,9 +60,8 @@ def _strips(document: Disclosure, photos: Mapping[int, Path], made: Made) -> Non
 
 
 def _chart(document: Disclosure, number: int, made: Made) -> None:
-    entry = {**document.entries[number - 1]}
-    entry[flow_chart.STEPS] = _listed(entry[flow_chart.STEPS])
-    made.add(f"flow-{number}.txt", flow_chart.text_twin(entry).encode())
+    entry = document.entries[number - 1]
+    made.add(f"flow-{number}.txt", text_twin(entry).encode())
     try:
         made.add(f"flow-{number}.svg", flow_chart.draw(entry))
     except EnvironmentFault as fault:

@@ -161,14 +161,14 @@ def release(names: NamesArgument, office: OfficeOption, as_json: JsonOption = Fa
 
 def _follow(names: Sequence[str], office: Path) -> None:
     """The next search index lies there to be signed; without what it is made with the release stands all the same."""
-    from kiosk.publishing.reindexing import renewed_index, told
+    from kiosk.publishing.reindexing import renewed_indexes, told
 
     try:
-        draft = renewed_index(open_office(office), system_clock().read().wall)
+        drafts = renewed_indexes(open_office(office), system_clock().read().wall)
     except EnvironmentFault as fault:
         err.print(f"检索库未能重新起草：{fault}", soft_wrap=True, markup=False, highlight=False)
         return
-    if draft is not None:
+    for draft in drafts:
         err.print(told(names, draft), soft_wrap=True, markup=False, highlight=False)
 
 

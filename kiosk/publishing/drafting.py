@@ -45,7 +45,7 @@ def compose(source: bytes, *, district: District, now: datetime, latest: Disclos
         "entries": table.get("entries"),
         **({"filing": table["filing"]} if "filing" in table else {}),
     }
-    return _succeeds(_checked(fields), latest)
+    return succeeding(_checked(fields), latest)
 
 
 def without_photos(source: bytes) -> tuple[bytes, dict[int, str]]:
@@ -106,6 +106,20 @@ def checked(payload: bytes) -> Disclosure:
         raise OperatorFault(str(fault)) from fault
 
 
+def succeeding(document: Disclosure, latest: Disclosure | None) -> Disclosure:
+    """Return `document` when it may follow `latest`, its newest version so far; raises `OperatorFault` for one that was
+    withdrawn or is for another audience."""
+    if latest is None:
+        return document
+    if latest.withdrawn is not None:
+        raise OperatorFault(f"{'.'.join(document.key)} 已被撤回，不能恢复。请换一个 id 重新起草。")
+    if latest.audience != document.audience:
+        raise OperatorFault(
+            f"{'.'.join(document.key)} 的范围一直是 {latest.audience}，不能改为 {document.audience}。请换一个 id。"
+        )
+    return document
+
+
 def _fit(text: str, instead: str) -> str:
     """`text` for a tombstone, `instead` where it is itself what must go."""
     return text if find_personal(text) is None else instead
@@ -143,18 +157,6 @@ def _own_fault(payload: bytes) -> Disclosure:
         return check_content(parse_disclosure(payload))
     except SenderFault as fault:
         raise OperatorFault(str(fault)) from fault
-
-
-def _succeeds(document: Disclosure, latest: Disclosure | None) -> Disclosure:
-    if latest is None:
-        return document
-    if latest.withdrawn is not None:
-        raise OperatorFault(f"{'.'.join(document.key)} 已被撤回，不能恢复。请换一个 id 重新起草。")
-    if latest.audience != document.audience:
-        raise OperatorFault(
-            f"{'.'.join(document.key)} 的范围一直是 {latest.audience}，不能改为 {document.audience}。请换一个 id。"
-        )
-    return document
 
 
 def _moment(settings: Settings, key: str) -> datetime | None:

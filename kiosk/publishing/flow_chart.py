@@ -1,20 +1,17 @@
-"""A flow chart (行政执法程序流程图) as a picture, drawn by Graphviz at publish time, and as the same words in order.
+"""A flow chart (行政执法程序流程图) as a picture, drawn by Graphviz at publish time; its words are `kiosk.flow_words`.
 
-The picture is an SVG of an allow-list of elements and attributes: nothing in it runs, loads or links. Who cannot see it
-reads its twin: every step numbered, with where it leads.
+The picture is an SVG of an allow-list of elements and attributes: nothing in it runs, loads or links.
 """
 
-import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as Xml  # only what `dot` itself wrote is read
 
-from agent.duty.masking import quoted
 from agent.errors import EnvironmentFault, OperatorFault
+from kiosk.flow_words import steps_of, ways
 
-STEPS, WAYS = "步骤", "走向"
 TIMEOUT_S = 20.0  # ours; a chart of 64 steps takes 0.1 s
 LINE_CHARACTERS = 14  # ours: of a box, so that it can be read from a metre
 SVG = "http://www.w3.org/2000/svg"
@@ -23,30 +20,6 @@ ATTRIBUTES = frozenset({
     "width", "height", "viewBox", "transform", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "fill", "stroke",
     "stroke-width", "text-anchor", "font-size", "font-family",
 })  # fmt: skip
-_WAY = re.compile(r"(.+?)\s*(?:->|→)\s*(.+?)(?:[：:]\s*(.+))?")
-
-Way = tuple[int, int, str]
-
-
-def ways(entry: Mapping[str, Any]) -> list[Way]:
-    """From which step to which (from 0), and on what condition; one after the other where 走向 says nothing. Raises
-    `OperatorFault` for a way between steps that are not there."""
-    steps = list(entry[STEPS])
-    told = entry.get(WAYS)
-    if not told:
-        return [(number, number + 1, "") for number in range(len(steps) - 1)]
-    return [_way(steps, text) for text in ([told] if isinstance(told, str) else told)]
-
-
-def text_twin(entry: Mapping[str, Any]) -> str:
-    """The chart in words: one line for each step, in order, with where it leads where that is not the next one."""
-    steps, lines, led = list(entry[STEPS]), [], ways(entry)
-    for number, step in enumerate(steps):
-        lines.append(f"{number + 1}. {step}")
-        out = [way for way in led if way[0] == number]
-        if [way[1:] for way in out] != [(number + 1, "")]:
-            lines += [f"　→ 第 {to + 1} 步 {steps[to]}{f'（{when}）' if when else ''}" for _, to, when in out]
-    return "\n".join(lines) + "\n"
 
 
 def draw(entry: Mapping[str, Any]) -> bytes:
@@ -91,24 +64,8 @@ def _clean(element: Xml.Element) -> Xml.Element | None:
     return clean
 
 
-def _way(steps: Sequence[str], text: str) -> Way:
-    found = _WAY.fullmatch(text.strip())
-    places = [] if found is None else [_place(steps, found[1]), _place(steps, found[2])]
-    if found is None or -1 in places:
-        raise OperatorFault(
-            f"流程图的走向“{quoted(text, 40)}”应形如 审核->决定：同意，两端都是步骤的名称或序号。请改正。"
-        )
-    return places[0], places[1], found[3] or ""
-
-
-def _place(steps: Sequence[str], name: str) -> int:
-    if name in steps:
-        return steps.index(name)
-    return int(name) - 1 if name.isascii() and name.isdigit() and 1 <= int(name) <= len(steps) else -1
-
-
 def _source(entry: Mapping[str, Any]) -> str:
-    boxes = [f'  s{number} [label="{_label(step)}"];' for number, step in enumerate(entry[STEPS])]
+    boxes = [f'  s{number} [label="{_label(step)}"];' for number, step in enumerate(steps_of(entry))]
     arrows = [
         f'  s{begin} -> s{end}{f""" [label=" {_label(when)}"]""" if when else ""};' for begin, end, when in ways(entry)
     ]

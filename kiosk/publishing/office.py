@@ -89,10 +89,14 @@ class Office:
             return replace(self._store_draft(whole), notes=tuple(made.notes))
 
     def put(self, document: Disclosure, contents: Mapping[Digest, bytes]) -> Holding:
-        """Store as a draft what the office itself has made."""
+        """Store as a draft what the office itself has made; raises as `draft`."""
         with durable.exclusive(self._folder):
+            name = ".".join(document.key)
+            _refuse_over_withdrawal(self._folder, name)
+            checked = drafting.checked(drafting.sized(document).encode())
+            next_one = drafting.succeeding(checked, _latest(self._folder, name))
             keep_content(self._folder, contents)
-            return self._store_draft(drafting.checked(drafting.sized(document).encode()))
+            return self._store_draft(next_one)
 
     def rules(self) -> PublicationRules:
         """The rules of publication in force: those released, none before."""
@@ -120,7 +124,7 @@ class Office:
             return self._release(name, now)
 
     def _release(self, name: str, now: datetime) -> Holding:
-        path = self._path("signed", name)
+        path = _place(self._folder, "signed", name)
         if not path.exists():
             raise OperatorFault(f"{name} 没有待发布的签名文件。请先起草并完成编辑、审核签名。")
         pending, released = _signed(path), _released(self._folder, name)
@@ -138,7 +142,7 @@ class Office:
             raise OperatorFault(
                 f"{name} 的生效时间未到。请在北京时间 {minute_text(document.effective_from)} 之后发布。"
             )
-        target = self._path("released", f"{document.audience}.{name}")
+        target = _place(self._folder, "released", f"{document.audience}.{name}")
         held = [one for one in _files(self._folder) if isinstance(one, Holding) and one.stage is Stage.RELEASED]
         release_content(self._folder, document)
         remember(self._folder, document, envelope, now)
@@ -157,12 +161,12 @@ class Office:
 
     def _store_draft(self, document: Disclosure) -> Holding:
         name = ".".join(document.key)
-        path = self._path("drafts", name)
+        path = _place(self._folder, "drafts", name)
         durable.write_bytes(path, document.encode())
         return Holding(name, Stage.DRAFTED, document, path)
 
     def _sign_draft(self, name: str, signer: CertifiedSigner, now: datetime) -> Holding:
-        draft, signed = self._path("drafts", name), self._path("signed", name)
+        draft, signed = _place(self._folder, "drafts", name), _place(self._folder, "signed", name)
         if not draft.exists():
             advice = (
                 f"请由审核人运行 sign {name} --as reviewer。" if signed.exists() else "请先运行 liuhen-publish draft。"
@@ -177,19 +181,13 @@ class Office:
         return replace(_signed(signed), notes=notes)
 
     def _review(self, name: str, signer: CertifiedSigner, now: datetime) -> Holding:
-        path = self._path("signed", name)
+        path = _place(self._folder, "signed", name)
         if not path.exists():
             raise OperatorFault(f"{name} 还没有编辑签名。请先运行 liuhen-publish sign {name} --as editor。")
         signed = countersign.sign_as_reviewer(path.read_bytes(), signer, self._trust, now)
         drafting.checked(parse_envelope(signed).payload)
         durable.write_bytes(path, signed)
         return _signed(path)
-
-    def _path(self, stage: str, name: str) -> Path:
-        if "/" in name or name.startswith("."):
-            raise OperatorFault(f"“{name}”不是公示文件的名称，应形如 window-board.hall-1。")
-        suffix = "json" if stage == "drafts" else "dsse"
-        return durable.make_directory(self._folder / stage) / f"{name}.{suffix}"
 
 
 def found_office(folder: Path, place: District, root: Path, trust_list: Path) -> Path:
@@ -226,6 +224,13 @@ def open_office(folder: Path) -> Office:
     trust = read_trust_list(places.trust_list, read_root(places.root), places.district)
     portal = Settings(CONFIG, read_toml(folder / CONFIG), KEYS).text("portal", "")
     return Office(folder, places.district, trust, portal)
+
+
+def _place(folder: Path, stage: str, name: str) -> Path:
+    if "/" in name or name.startswith("."):
+        raise OperatorFault(f"“{name}”不是公示文件的名称，应形如 window-board.hall-1。")
+    suffix = "json" if stage == "drafts" else "dsse"
+    return durable.make_directory(folder / stage) / f"{name}.{suffix}"
 
 
 def _holdings(folder: Path, name: str) -> list[Holding]:

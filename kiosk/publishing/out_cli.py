@@ -26,6 +26,7 @@ from kiosk.publishing.show_out import (
     badge_cards,
     fit_to_go_out,
     index_document,
+    index_id,
     shown_to,
     write_bundle,
     write_portal,
@@ -90,11 +91,11 @@ def index(
 ) -> None:
     """由已发布的文件编制检索库与字体，作为草稿；同样须两人签名后发布 (draft the search index)。"""
     desk, now = open_office(office), system_clock().read().wall
-    held = _holdings(desk)
-    latest = [one.document.version for one in held if one.document.kind is DisclosureKind.SEARCH_INDEX]
+    held, name = _holdings(desk), index_id(audience)
+    latest = [one.document.version for one in held if one.document.key == (DisclosureKind.SEARCH_INDEX, name)]
     documents = [one.document for one in _going(office, held, audience, now)]
     head = (max(latest, default=0) + 1, publisher, audience, desk.place, now)
-    draft = desk.put(*index_document(documents, *head))
+    draft = desk.put(*index_document(documents, *head, name))
     out.print(f"{draft.name} 第 {draft.document.version} 版：{draft.stage.value}。")
 
 

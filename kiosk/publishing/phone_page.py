@@ -23,6 +23,7 @@ from agent.duty.labels import LABEL_WORDS
 from agent.duty.roster import CHECK_VALID_YEARS, AnnualCheck, Officer, Roster
 from agent.wire.trust import Credential, Role, TrustList
 from kiosk.beijing import minute_text
+from kiosk.people import officer_fields
 
 PHONE_PAGE = "check.html"
 STALE_DAYS = 30  # ours: as long as a kiosk shows what it has without a network
@@ -53,6 +54,7 @@ def _told(trust: TrustList, roster: Roster | None, made: datetime) -> Mapping[st
         "made": _milliseconds(made.timestamp()),
         "stale": STALE_DAYS * 86_400_000,
         "keys": list(_keys(trust)),
+        "listed": roster is not None,
         "officers": {number: _officer(one) for number, one in officers.items()},
         "words": {name: LABEL_WORDS[label] for name, label in labels.items()},
     }
@@ -72,19 +74,10 @@ def _term(one: Credential) -> Mapping[str, int]:
 
 
 def _officer(one: Officer) -> Mapping[str, Any]:
-    fields = {
-        "姓名": one.name,
-        "单位": one.unit,
-        "职务": one.post,
-        "证件编号": one.certificate,
-        "执法类别": "、".join(one.categories),
-        "执法区域": "、".join(one.areas),
-        "证件有效期至": str(one.valid_until),
-    }
     year = one.check_year
     years = [0, 9999] if year is None else [year, year + CHECK_VALID_YEARS]
     checked = years if one.check is AnnualCheck.PASSED else None
-    return {"unit": one.unit, "until": str(one.valid_until), "checked": checked, "fields": list(fields.items())}
+    return {"unit": one.unit, "until": str(one.valid_until), "checked": checked, "fields": officer_fields(one)}
 
 
 def _milliseconds(seconds: float) -> int:

@@ -27,8 +27,8 @@ def screen_photo(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_SOURCE_BYTES:
             raise OperatorFault(f"照片 {path} 超过 {MAX_SOURCE_BYTES // 2**20} MiB。请缩小后重试。")
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as source:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        bombs_are_refused = warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning)
+        with bombs_are_refused, Image.open(path, formats=FORMATS) as source:
             upright = ImageOps.exif_transpose(source) or source
             picture = upright.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

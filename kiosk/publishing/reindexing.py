@@ -7,28 +7,32 @@ rows of versions that are no longer in force, so a corrected document is not fou
 from collections.abc import Sequence
 from datetime import datetime
 
-from agent.wire.disclosures import DisclosureKind
+from agent.wire.disclosures import Disclosure, DisclosureKind
 from kiosk.publishing.office import Holding, Office, Stage
 from kiosk.publishing.show_out import index_document, shown_to
 
 INDEX = DisclosureKind.SEARCH_INDEX
 
 
-def renewed_index(desk: Office, now: datetime) -> Holding | None:
-    """The draft of the next index, where one was released that no longer fits what is released; None where none was,
-    or it fits. Raises `EnvironmentFault` when the fonts or the dictionary of pinyin are not installed."""
+def renewed_indexes(desk: Office, now: datetime) -> list[Holding]:
+    """The drafts of the next indexes, of those released ones that no longer fit what is released for their audience and
+    that nobody is about to withdraw. Raises `EnvironmentFault` when the fonts or the dictionary of pinyin are not
+    installed."""
     held = [one for one in desk.show() if isinstance(one, Holding)]
     released = [one.document for one in held if one.document.kind is INDEX and one.stage is Stage.RELEASED]
-    if not released:
-        return None
-    index = released[-1]
+    leaving = {one.document.key for one in held if one.document.withdrawn is not None}
+    kept = [index for index in released if index.key not in leaving]
+    return [draft for index in kept if (draft := _renewed(desk, held, index, now)) is not None]
+
+
+def _renewed(desk: Office, held: Sequence[Holding], index: Disclosure, now: datetime) -> Holding | None:
     documents = [one.document for one in shown_to(held, index.audience)]
     found = [one for one in documents if one.withdrawn is None and one.kind is not INDEX]
     fits = {(".".join(one.key), str(one.version)) for one in found}
     if not fits or {(str(entry["公示文件"]), str(entry["版本"])) for entry in index.entries} == fits:
         return None
-    version = 1 + max(one.document.version for one in held if one.document.kind is INDEX)
-    head = (version, index.publisher, index.audience, desk.place, now)
+    version = 1 + max(one.document.version for one in held if one.document.key == index.key)
+    head = (version, index.publisher, index.audience, desk.place, now, index.disclosure_id)
     return desk.put(*index_document(documents, *head))
 
 

@@ -1,6 +1,7 @@
 """What an office takes out of its folder: search index, bundle, preview, portal, badges."""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent import durable
-from agent.bundle import MAX_BUNDLE_BYTES, pack
+from agent.bundle import MAX_BUNDLE_BYTES, MAX_MEMBERS, pack
+from agent.duty import disclosure_rules
 from agent.duty.disclosure_rules import MAX_ENTRIES, check_content, open_two_signatures
 from agent.duty.roster import Roster, merge_rosters, parse_roster
 from agent.duty.windows import Standing, Window, parse_windows, present
 from agent.errors import OperatorFault, SenderFault
-from agent.wire.content import attach
+from agent.wire.content import FONT, INDEX, attach
 from agent.wire.disclosures import POLICY_KINDS, Disclosure, DisclosureKind
 from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import Digest, District
@@ -33,8 +35,9 @@ from kiosk.publishing.snapshot import Hall, Shelves, lay_out, static_pages
 from kiosk.search_index import build_index
 from kiosk.trust_store import read_root, read_trust_list
 
-INDEX, FONT = "search.sqlite", "font.woff2"
-INDEX_ID, INDEX_TITLE = "main", "检索库与字体"
+INDEX_ID, INDEX_TITLE = "main", "检索库与字体"  # the id of that for all; a hall's own has the name of its audience
+PERISHABLE = re.compile(r"content/[0-9a-f]{64}(?:\.css)?|documents/[a-z-]+\.[a-z0-9-]+\.dsse|(?:item|w)-[^/]+\.html")
+"""Names of ours in a website that come and go with what is published; all others are written each time."""
 
 
 class Going(NamedTuple):
@@ -84,8 +87,19 @@ def _unsigned(one: Holding, trust: TrustList, now: datetime) -> str | None:
     return None
 
 
+def index_id(audience: str) -> str:
+    """The id of the search index for `audience`: each has its own, so that none takes another's place."""
+    return INDEX_ID if audience == EVERYONE else audience
+
+
 def index_document(
-    documents: Sequence[Disclosure], version: int, publisher: str, audience: str, place: District, now: datetime
+    documents: Sequence[Disclosure],
+    version: int,
+    publisher: str,
+    audience: str,
+    place: District,
+    now: datetime,
+    disclosure_id: str = INDEX_ID,
 ) -> tuple[Disclosure, Mapping[Digest, bytes]]:
     """The draft of the search index of `documents`, with its files; raises `OperatorFault`, `EnvironmentFault`."""
     found = sorted((one for one in documents if one.withdrawn is None), key=lambda one: one.issued_at)
@@ -100,7 +114,7 @@ def index_document(
     entries = tuple(
         {"公示文件": ".".join(one.key), "版本": str(one.version), "条数": str(len(one.entries))} for one in found
     )
-    head = (place, audience, DisclosureKind.SEARCH_INDEX, INDEX_ID, version, INDEX_TITLE, publisher, now, now)
+    head = (place, audience, DisclosureKind.SEARCH_INDEX, disclosure_id, version, INDEX_TITLE, publisher, now, now)
     document = Disclosure(*head, None, None, entries, files)
     return document, {one.sha256: contents[one.name] for one in files}
 
@@ -108,9 +122,11 @@ def index_document(
 def write_bundle(office: Places, held: Sequence[Holding], out: Path) -> Path:
     """One file for a USB stick, with every released document and its files; raises a fault."""
     documents = {one.name: one.path.read_bytes() for one in held}
-    packed = pack(documents, _contents(office.folder, [one.document for one in held]))
-    if len(packed) > MAX_BUNDLE_BYTES:
-        raise OperatorFault(f"公示包超过 {MAX_BUNDLE_BYTES // 2**20} MiB。请按大厅分别制作（--audience）。")
+    content = _contents(office.folder, [one.document for one in held])
+    packed = pack(documents, content)
+    if len(packed) > MAX_BUNDLE_BYTES or len(documents) + len(content) > MAX_MEMBERS:
+        most = f"{MAX_BUNDLE_BYTES // 2**20} MiB 或 {MAX_MEMBERS} 个文件"
+        raise OperatorFault(f"公示包超过 {most}，大厅不会接收。请按大厅分别制作（--audience）。")
     return durable.write_bytes(out, packed)
 
 
@@ -176,11 +192,17 @@ def _pages(hall: Hall, shelves: Shelves) -> dict[str, bytes]:
 
 
 def _write(files: Mapping[str, bytes], out: Path) -> list[Path]:
+    """Everything into `out`; what an earlier time wrote there for documents, people and windows that are gone, goes."""
     written = []
     for name, content in sorted(files.items()):
         path = out / name
         durable.make_directory(path.parent, 0o755)
         written.append(durable.write_bytes(path, content))
+    places = ("*.html", "content/*", "documents/*.dsse")
+    for path in (path for place in places for path in sorted(out.glob(place))):
+        name = path.relative_to(out).as_posix()
+        if PERISHABLE.fullmatch(name) and name not in files:
+            durable.remove(path)
     return written
 
 
@@ -190,8 +212,13 @@ def _contents(folder: Path, documents: Iterable[Disclosure]) -> dict[str, bytes]
 
 
 def _texts(documents: Iterable[Disclosure]) -> list[str]:
-    """Every character of the documents, and of the kiosk's own pages."""
-    pages = Path(__file__).parents[1] / "templates"
-    own = [path.read_text(encoding="utf-8") for path in sorted(pages.glob("*.html"))]
-    code = [path.read_text(encoding="utf-8") for path in sorted(pages.parent.glob("*.py"))]
-    return [*own, *code, *(document.encode().decode() for document in documents)]
+    """Every character of the documents, of the kiosk's own pages, and of what the rules say on them."""
+    kiosk, rules = Path(__file__).parents[1], Path(disclosure_rules.__file__).parent
+    own = [
+        *(kiosk / "templates").glob("*.html"),
+        *kiosk.glob("*.py"),
+        *(kiosk / "static").glob("*"),
+        *rules.glob("*.py"),
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(own)]
+    return [*texts, *(document.encode().decode() for document in documents)]

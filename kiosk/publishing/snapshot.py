@@ -13,15 +13,16 @@ import urllib.request
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 START_S, PAGE_S, STOP_S = 30.0, 10.0, 10.0  # ours
-MAX_PAGES = 5000  # ours
+MAX_PAGES = 20_000  # ours: pages, pictures and codes of a district
 FIRST = "/board"
 IN_HALL = "in-hall.html"
 ONLY_IN_HALL = re.compile(r"/(?:complain|search|staff|code|receipt|matter|mode|reset|events|painted|looked|healthz)\b")
@@ -127,6 +128,10 @@ def _crawl(base: str) -> dict[str, tuple[str, bytes]]:
                 found[path] = answer.headers.get_content_type(), answer.read()
         except urllib.error.HTTPError as error:
             error.close()
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise EnvironmentFault(
+                    f"公示屏的页面 {unquote(path)} 没有生成（{error}），没有写出。请重试。"
+                ) from error
             continue  # such a page has no file; links to it lead to the note
         except OSError as error:
             raise EnvironmentFault(f"预览用的公示屏没有回答（{error}）。请重试。") from error
@@ -134,7 +139,9 @@ def _crawl(base: str) -> dict[str, tuple[str, bytes]]:
         if kind == "text/html":
             waiting += [_plain(link) for _, link in LINK.findall(body.decode())]
         elif kind == "text/css":
-            waiting += re.findall(r'url\("?(/[^")]+)"?\)', body.decode())
+            waiting += [urljoin(path, link) for link in re.findall(r'url\("?([^":)]+)"?\)', body.decode())]
+    if any(path not in found and not ONLY_IN_HALL.match(path) for path in waiting):
+        raise OperatorFault(f"页面超过 {MAX_PAGES} 个，没有写出。请按部门分开发布（--audience）。")
     return found
 
 

@@ -65,7 +65,7 @@ def capture_cpu(bench: Bench) -> list[Row]:
 
 def _cpu_rows(name: str, cpu: dict[str, float]) -> Iterator[Row]:
     ours = cpu["ours"]
-    note = "CPU s a second of video; ours also signs and syncs. Same pictures, x264 ultrafast zerolatency, 2 threads"
+    note = "CPU s a second of video; ours also signs and syncs. Same pictures, x264 ultrafast zerolatency, 1 thread"
     for peer, most, missing in (("ffmpeg", 1.15, "ffmpeg"), ("gstreamer", 0.85, "gst-launch-1.0 with x264enc")):
         figure = f"recording {name} beside {peer}"
         if peer not in cpu:
@@ -216,7 +216,7 @@ def _ffmpeg(clip: Path, width: int, height: int, kbps: int) -> list[str]:
     font = f"fontfile={font_file()}:" if font_file() else ""
     style = f"{font}fontsize={height // 36}:fontcolor=white:box=1:boxcolor=black:x=0"
     marks = f"drawtext={style}:y=0:text='%{{localtime}}',drawtext={style}:y={height // 30}:text='{WORDS}'"
-    coder = f"-c:v libx264 -preset ultrafast -tune zerolatency -threads 2 -b:v {kbps}k -g {FPS}"
+    coder = f"-c:v libx264 -preset ultrafast -tune zerolatency -threads 1 -b:v {kbps}k -g {FPS}"
     mux = "-x264-params scenecut=0:repeat-headers=1 -f mp4 -frag_duration 500000 -flush_packets 1"
     mux += " -movflags empty_moov+default_base_moof+delay_moov"
     begin = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", str(clip), "-vf", marks]
@@ -231,7 +231,7 @@ def _gstreamer(clip: Path, width: int, height: int, kbps: int) -> list[str]:
     line = (
         f"multifilesrc location={frames}/%03d start-index=0 stop-index={CLIP_S * FPS - 1} loop=true "
         f"! rawvideoparse width={width} height={height} format=i420 framerate={FPS}/1 ! clocksync ! {marks} "
-        f"! x264enc tune=zerolatency speed-preset=ultrafast threads=2 bitrate={kbps} key-int-max={FPS} "
+        f"! x264enc tune=zerolatency speed-preset=ultrafast threads=1 bitrate={kbps} key-int-max={FPS} "
         "! h264parse ! mp4mux fragment-duration=500 ! filesink location={folder}/out.mp4"
     )
     return ["gst-launch-1.0", "-q", *shlex.split(line)]

@@ -1,6 +1,7 @@
 """A complaint: readable by nobody on the kiosk, changed and taken back for ten minutes, never lost offline."""
 
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_a_complaint_about_nothing_is_asked_for_more(hall: Hall) -> None:
 
 def test_nothing_readable_of_it_is_ever_on_the_disk(hall: Hall, tmp_path: Path) -> None:
     code = filed(hall)
+    [path] = (hall.config.state / "complaints").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     hall.clock.step(TEN_MINUTES)
     look_after(hall.display)
     kept = everything(tmp_path)
@@ -226,3 +229,20 @@ def test_a_damaged_complaint_is_put_aside_told_and_not_counted_among_those_that_
     assert (folder / f"{path.name}.damaged").read_bytes() == b"{"
     assert "有 1 件投诉在本屏存储中损坏" in hall.page(proof_page)
     assert len(list(folder.glob("*.json"))) == MOST_WAITING
+
+
+def test_a_complaint_that_cannot_be_handed_over_is_kept_until_it_can(
+    hall: Hall, caplog: pytest.LogCaptureFixture
+) -> None:
+    filed(hall)
+    hall.clock.step(TEN_MINUTES)
+    outgoing = hall.config.outgoing
+    away = outgoing.rename(outgoing.with_name("away")) if outgoing.exists() else None
+    outgoing.write_bytes(b"in the way")
+    look_after(hall.display)
+    assert "complaints wait" in caplog.text
+    outgoing.unlink()
+    if away is not None:
+        away.rename(outgoing)
+    look_after(hall.display)
+    assert len(hall.outgoing()) == 1

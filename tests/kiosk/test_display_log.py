@@ -14,14 +14,17 @@ from typer.testing import CliRunner
 from agent.errors import EnvironmentFault, SenderFault
 from agent.wire import canonical
 from agent.wire.instant import BEIJING, Instant, TimeState
+from agent.wire.trust import Role, trust_list
 from kiosk.display_log import DisplayLog, log_files, log_lines
 from kiosk.display_record import FindKey, Head, What, verify_log
 from kiosk.display_spans import BEAT_EVERY_S, shown_at, spans
+from kiosk.forms import staff_page
 from kiosk.log_cli import app, screen_key
 from kiosk.outgoing import Outgoing
+from kiosk.painted import REMEMBERED
 from kiosk.serving import look_after
 from kiosk.views import board_page
-from tests.kiosk.bench import NOW, Bench, sample
+from tests.kiosk.bench import NOW, XINGHE, Bench, sample
 from tests.kiosk.hall import Hall
 
 MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
@@ -105,6 +108,27 @@ def test_a_log_signed_anew_by_another_screen_is_refused(bench: Bench, find: Find
     write(tmp_path, Bench(kiosk=bench.recorder))
     with pytest.raises(SenderFault, match="不是本屏"):
         verify_log(lines(tmp_path), find)
+
+
+@pytest.mark.parametrize(("subject", "role"), [("KSK-0002", Role.KIOSK), ("KSK-0001", Role.RECORDER)])
+def test_a_line_of_another_screen_or_of_another_kind_of_device_is_refused(
+    bench: Bench, tmp_path: Path, subject: str, role: Role
+) -> None:
+    write(tmp_path, bench, 1)
+    other = replace(bench.kiosk.credential, subject=subject, role=role)
+    with pytest.raises(SenderFault, match="不是本屏"):
+        verify_log(lines(tmp_path), screen_key(trust_list(XINGHE, 1, NOW, [other]), "KSK-0001"))
+
+
+def test_two_logs_of_the_right_key_put_together_do_not_pass_for_one(
+    bench: Bench, find: FindKey, tmp_path: Path
+) -> None:
+    """Bites when only signatures and numbers are looked at: a morning is then replaced by a quieter one."""
+    write(tmp_path / "first", bench)
+    write(tmp_path / "second", bench, 5)
+    first, second = lines(tmp_path / "first"), lines(tmp_path / "second")
+    with pytest.raises(SenderFault, match="第 4 条与前一条不衔接"):
+        verify_log([*first[:3], *second[3:]], find)
 
 
 def test_a_log_written_anew_with_the_right_key_differs_from_what_the_centre_has(
@@ -314,3 +338,16 @@ def replace_key(find: FindKey) -> FindKey:
 
     assert find is not None
     return other
+
+
+def test_pages_that_nobody_paints_are_forgotten_and_fill_no_memory(bench: Bench, tmp_path: Path) -> None:
+    hall = Hall(tmp_path, bench)
+    hall.put(sample("window-board"))
+    tags = []
+    for _ in range(REMEMBERED + 1):
+        hall.page(staff_page)
+        tags.append(hall.display.painted.newest[0])
+        hall.clock.step(1)
+    assert len(set(tags)) == REMEMBERED + 1
+    assert not hall.display.painted.acknowledged(tags[0], hall.clock.read())
+    assert hall.display.painted.acknowledged(tags[1], hall.clock.read())

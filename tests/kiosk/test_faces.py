@@ -16,9 +16,10 @@ from kiosk.asked import Asked
 from kiosk.badge import badge_code
 from kiosk.board import board, current_documents
 from kiosk.faces import FACE_SIZE, PER_STRIP, strip_place
-from kiosk.inquiries import item_page, lists_page, scanned_page
+from kiosk.inquiries import item_page, lists_page
 from kiosk.lists import TOPICS
 from kiosk.publishing.photo import MAX_STRIP_BYTES, face_strip
+from kiosk.scanned import scanned
 from kiosk.switches import Switch
 from kiosk.views import board_page, window_page
 from tests.kiosk.bench import NOW, Bench, sample
@@ -115,7 +116,7 @@ def test_a_scanned_badge_is_answered_with_the_signed_photo_to_compare(hall: Hall
     hall.put(sample("personnel-list"), with_photos(hall, windows, number))
     (shown,) = current_documents(list(hall.feed.shelf.shown.values()), NOW)[1:]
     code = badge_code(shown.document, shown.payload_digest, number)
-    page = scanned_page(hall.display, Asked(query={"c": code})).html
+    page = scanned(hall.display, Asked(query={"c": code})).html
     assert f"/content/{sha256(COLOURS[number])}" in page
 
 
@@ -151,3 +152,14 @@ def test_the_code_to_take_home_is_the_one_the_office_signed(hall: Hall) -> None:
     code = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
     hall.put(hall.attach(replace(guide, version=2), "qr-1.svg", "image/svg+xml", code))
     assert f'<img src="/content/{hashlib.sha256(code).hexdigest()}"' in hall.page(item_page, name=name)
+
+
+def test_photos_of_a_list_that_has_ended_stand_beside_nobody(hall: Hall) -> None:
+    people = replace(sample("personnel-list"), effective_until=NOW + dt.timedelta(hours=1))
+    hall.put(sample("window-board"), with_photos(hall, people))
+    assert 'class="face"' in hall.page(board_page)
+    hall.clock.step(3600)
+    hall.display.refresh()
+    page = hall.page(board_page)
+    assert "丁四" in page
+    assert 'class="face"' not in page

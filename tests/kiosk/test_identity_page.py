@@ -23,7 +23,9 @@ def code(signer: Person, certificate: str, ago: timedelta = timedelta(0), *, clo
 def test_a_kiosk_tells_a_genuine_officers_code_from_every_other(tmp_path: Path) -> None:
     bench = Bench()
     with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
-        assert "尚无人员资格清单" in kiosk.page(code(bench.recorder, "示例-000001"))
+        unlisted = kiosk.page(code(bench.recorder, "示例-000001"))
+        assert "尚无人员资格清单" in unlisted
+        assert "可以拒绝检查" not in unlisted  # from no list nobody can be missing
         kiosk.put("personnel-list.staff", bench.sealed(sample("personnel-list")))
         until(lambda: "甲一" in kiosk.page(code(bench.recorder, "示例-000001")))
         genuine = kiosk.page(code(bench.recorder, "示例-000001"))

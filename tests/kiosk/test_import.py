@@ -123,6 +123,13 @@ def test_a_sheet_that_declares_entities_or_unpacks_without_end_is_refused(tmp_pa
         read_rows(bomb)
 
 
+def test_a_file_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "list.csv").open("wb") as file:
+        file.truncate(2**43)  # a hole: it takes no room on the disk, and more than any memory
+    with pytest.raises(OperatorFault, match="超过 20 MiB"):
+        read_rows(tmp_path / "list.csv")
+
+
 def test_a_file_of_very_many_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OperatorFault, match="行或"):
         read_rows(csv_file(tmp_path, *[("甲",)] * (MAX_ROWS + 1)))

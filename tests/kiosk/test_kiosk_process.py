@@ -1,9 +1,13 @@
+import http.client
 import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -83,6 +87,30 @@ def test_a_foreign_name_is_turned_away_and_no_address_is_blank(bench: Bench, tmp
         status, headers, html = kiosk.get("w/99")
         assert (status, headers["content-security-policy"]) == (404, POLICY)
         assert "没有此页" in html
+
+
+def headers_of(kiosk: RunningKiosk, path: str) -> Message:
+    """Of an answer that sends on, which nobody follows here."""
+    address = urlsplit(kiosk.url)
+    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=DEADLINE_S)) as line:
+        line.request("GET", path)
+        return line.getresponse().headers
+
+
+@pytest.mark.parametrize("back", ["//evil.example/", "/\\evil.example/", "https://evil.example/", "javascript:x()", ""])
+def test_the_way_back_from_large_type_leads_nowhere_but_here(bench: Bench, tmp_path: Path, back: str) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert headers_of(kiosk, f"/mode?{urlencode({'large': '1', 'back': back})}")["location"] == "/board"
+        assert headers_of(kiosk, "/mode?back=/items")["location"] == "/items"
+
+
+def test_the_reset_has_the_browser_forget_everything_of_the_one_before(bench: Bench, tmp_path: Path) -> None:
+    with RunningKiosk(bench.kiosk_folder(tmp_path)) as kiosk:
+        assert "large=1" in headers_of(kiosk, "/mode?large=1")["set-cookie"]
+        gone = headers_of(kiosk, "/reset")
+        assert gone["clear-site-data"] == '"cache", "cookies", "storage"'
+        assert gone["location"] == "/board"
+        assert 'large=""' in gone["set-cookie"]
 
 
 def test_a_script_of_at_most_two_kilobytes(bench: Bench, tmp_path: Path) -> None:

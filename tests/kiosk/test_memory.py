@@ -8,7 +8,11 @@ import pytest
 
 from agent import durable
 from agent.clock import system_clock
+from agent.errors import SenderFault
 from agent.wire.disclosures import Disclosure
+from agent.wire.envelope import seal
+from agent.wire.identifiers import District
+from agent.wire.trust import TRUST_TYPE, trust_list
 from kiosk.asked import Asked
 from kiosk.config import read_config
 from kiosk.feed import Feed
@@ -16,8 +20,9 @@ from kiosk.inquiries import proof_page
 from kiosk.memory import FILE
 from kiosk.serving import make_display, make_feed
 from kiosk.states import HallState
+from kiosk.trust_store import read_trust_list
 from kiosk.views import board_page
-from tests.kiosk.bench import NOW, Bench, sample
+from tests.kiosk.bench import NOW, XINGHE, Bench, sample
 
 
 class Screen:
@@ -135,3 +140,12 @@ def test_a_disk_that_takes_nothing_does_not_end_the_display(screen: Screen, capl
     (screen.config.state / f".{FILE}.new").rmdir()
     feed.reload(NOW)
     assert (screen.config.state / FILE).exists()
+
+
+def test_a_trust_list_of_another_district_under_the_same_root_is_refused(tmp_path: Path) -> None:
+    """One root may stand over several districts: whose list it is stands in the list."""
+    bench = Bench()
+    other = trust_list(District("yuehu"), 1, NOW, [bench.editor.credential, bench.reviewer.credential])
+    (tmp_path / "trust.dsse").write_bytes(seal(TRUST_TYPE, other.encode(), [bench.root.signer]))
+    with pytest.raises(SenderFault, match="属于区域 yuehu，配置的区域是 xinghe"):
+        read_trust_list(tmp_path / "trust.dsse", bench.root.certificate, XINGHE)

@@ -9,12 +9,14 @@ import pytest
 
 from agent.wire.disclosures import DisclosureKind
 from kiosk.asked import Asked, NotThere
+from kiosk.display import CACHED_PAGES
+from kiosk.furniture import attached
 from kiosk.inquiries import item_page, lists_page, matter_page, proof_page, search_page
 from kiosk.lists import TOPICS
 from kiosk.search import PAGE_ROWS, SearchIndex, question
 from kiosk.states import HallState
 from kiosk.views import board_page, window_page
-from tests.kiosk.bench import NOW, Bench, sample
+from tests.kiosk.bench import HALL, NOW, Bench, sample
 from tests.kiosk.hall import Hall, make_index, staff_until
 
 PEOPLE = partial(lists_page, next(topic for topic in TOPICS if topic.path == "people"))
@@ -48,6 +50,13 @@ def test_a_licence_that_ran_out_overnight_is_told_as_no_licence(hall: Hall) -> N
     assert "今日有效" not in page
 
 
+def test_addresses_without_end_fill_no_memory_and_a_field_is_cut(hall: Hall) -> None:
+    for number in range(2 * CACHED_PAGES + 1):
+        hall.display.kept(f"/w/{number}", False, lambda: hall.page(board_page))
+    assert len(hall.display._cache) <= CACHED_PAGES
+    assert Asked(query={"q": "长" * 5000}).text("q") == "长" * 64
+
+
 def test_what_somebody_asked_is_in_no_log(hall: Hall) -> None:
     hall.page(PEOPLE, q="丁四")
     tag, surface = hall.display.painted.newest
@@ -62,10 +71,34 @@ def test_a_guide_has_its_flow_as_ordered_text_and_a_code_to_take_home(hall: Hall
     assert flow.index("<li>立案</li>") < flow.index("调查取证（两名以上")
 
 
+def test_who_cannot_see_a_flow_charts_arrows_reads_where_each_step_leads(hall: Hall) -> None:
+    entry = {
+        "名称": "示例程序",
+        "步骤": ["立案", "审核", "决定"],
+        "走向": ["立案->审核", "审核->决定：同意", "2->1：补充"],
+    }
+    wrong = {**entry, "名称": "没有去处", "走向": ["立案->没有的步骤"]}
+    hall.put(replace(sample("flow-chart"), version=2, entries=(entry, wrong)))
+    page = hall.page(item_page, name="示例程序")
+    assert "<li>立案</li>" in page
+    assert "<li>审核<br>→ 第 3 步 决定（同意）<br>→ 第 1 步 立案（补充）</li>" in page
+    assert "<li>审核</li>" in hall.page(item_page, name="没有去处")
+
+
 def test_a_flow_charts_picture_is_shown_by_hash_only_when_it_was_signed(hall: Hall) -> None:
     chart = replace(sample("flow-chart"), version=2)
     hall.put(hall.attach(chart, "flow-1.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"))
     assert '<img class="chart" src="/content/' in hall.page(item_page, name="行政处罚普通程序")
+
+
+def test_a_file_of_a_document_that_has_ended_is_given_to_nobody(hall: Hall) -> None:
+    ends = replace(sample("flow-chart"), version=2, effective_until=NOW + dt.timedelta(hours=1))
+    chart = hall.attach(ends, "flow-1.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    hall.put(chart)
+    [file] = chart.attachments
+    assert attached(hall.feed.shelf, hall.display.now(), file.sha256) == file
+    hall.clock.step(3600)
+    assert attached(hall.feed.shelf, hall.display.now(), file.sha256) is None
 
 
 def test_an_item_nobody_published_is_not_there(hall: Hall) -> None:
@@ -84,6 +117,21 @@ def test_a_matter_is_found_by_its_number_alone_and_names_nobody(hall: Hall) -> N
     assert "补正" not in hall.page(matter_page, c="SL-2026-0001")
     assert "没有受理编号" in hall.page(matter_page, c="SL-2026")
     assert "审核中" not in hall.page(matter_page)
+
+
+def test_a_guide_and_a_matter_that_have_ended_are_told_to_nobody(hall: Hall) -> None:
+    ends = NOW + dt.timedelta(hours=1)
+    entry = {"受理编号": "SL-1", "事项名称": "户外广告", "办理状态": "审核中", "更新日期": "2026-11-20"}
+    matters = replace(sample("notice"), kind=DisclosureKind.MATTER_STATUS, disclosure_id="matters", entries=(entry,))
+    guide = replace(sample("service-guide"), version=2, effective_until=ends)
+    hall.put(guide, replace(matters, effective_until=ends))
+    name = str(guide.entries[0]["事项名称"])
+    assert "带回家" in hall.page(item_page, name=name)
+    assert "审核中" in hall.page(matter_page, c="SL-1")
+    hall.clock.step(3600)
+    assert "审核中" not in hall.page(matter_page, c="SL-1")
+    with pytest.raises(NotThere):
+        hall.page(item_page, name=name)
 
 
 def test_a_pinned_screen_shows_its_window_alone(bench: Bench, tmp_path: Path) -> None:
@@ -173,6 +221,18 @@ def test_search_works_from_the_signed_file_and_not_from_an_altered_one(hall: Hal
     for path in hall.config.content.iterdir():
         path.write_bytes(path.read_bytes() + b"\0")
     assert "尚未收到检索文件" in hall.page(search_page, q="ds")
+
+
+def test_a_hall_asks_its_own_index_and_not_that_for_all(hall: Hall, tmp_path: Path) -> None:
+    for audience, name in (("all", "main"), (HALL, "window")):
+        path = make_index(tmp_path / name, [("人员", f"丁四 {audience}", "ds", "personnel-list.staff", "1")])
+        entry = {"公示文件": "personnel-list.staff", "版本": "1", "条数": "1"}
+        kind = DisclosureKind.SEARCH_INDEX
+        index = replace(sample("notice"), kind=kind, disclosure_id=name, audience=audience, entries=(entry,))
+        hall.put(hall.attach(index, "search.sqlite", "application/vnd.sqlite3", path.read_bytes()))
+    page = hall.page(search_page, q="ds")
+    assert "丁四 hall-1" in page
+    assert "丁四 all" not in page
 
 
 def test_script_in_a_question_is_text(hall: Hall) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from agent.duty.identity_code import GOOD_FOR, SKEW, sign_code
+from agent.duty.roster import Roster
 from agent.wire.identifiers import DeviceId, District
 from agent.wire.trust import Role, TrustList
 from kiosk.publishing.phone_page import PHONE_PAGE, phone_page
@@ -39,10 +40,15 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def _answer(
-    page: Page, folder: Path, text: str, trust: TrustList = KEYS.trust, now: datetime = NOW + timedelta(seconds=30)
+    page: Page,
+    folder: Path,
+    text: str,
+    trust: TrustList = KEYS.trust,
+    now: datetime = NOW + timedelta(seconds=30),
+    roster: Roster | None = ROSTER,
 ) -> str:
     """What the page, opened from the disk, says to `text`."""
-    (folder / PHONE_PAGE).write_bytes(phone_page(trust, ROSTER, NOW, "12345"))
+    (folder / PHONE_PAGE).write_bytes(phone_page(trust, roster, NOW, "12345"))
     page.clock.set_fixed_time(now)
     page.goto(f"file://{folder / PHONE_PAGE}")
     page.fill("#code", text)
@@ -90,3 +96,18 @@ def test_a_revoked_recorders_code_is_refused(page: Page, tmp_path: Path) -> None
 def test_an_old_page_says_that_it_is_old(page: Page, tmp_path: Path) -> None:
     code = sign_code(replace(CODE, issued=NOW + timedelta(days=31)), SIGNER)
     assert "超过 30 天" in _answer(page, tmp_path, code, now=NOW + timedelta(days=31))
+
+
+def test_a_page_made_before_there_was_a_list_accuses_nobody_of_missing_from_it(page: Page, tmp_path: Path) -> None:
+    told = _answer(page, tmp_path, GENUINE, roster=None)
+    assert "签名真实" in told
+    assert "没有人员资格清单" in told
+    assert "拒绝检查" not in told
+
+
+def test_a_name_that_is_a_script_runs_on_nobodys_phone() -> None:
+    number, officer = next(iter(ROSTER.officers.items()))
+    evil = "</script><script>document.title='x'</script>"
+    page = phone_page(KEYS.trust, Roster({number: replace(officer, name=evil)}), NOW, evil).decode()
+    assert "<script>document" not in page
+    assert page.count("</script>") == phone_page(KEYS.trust, ROSTER, NOW, "12345").decode().count("</script>")

@@ -95,6 +95,13 @@ def test_from_a_draft_to_a_document_every_kiosk_accepts_then_a_correction_then_a
     desk.must("release", BOARD)
     assert (taken().withdrawn, taken().entries) == ("示例撤回", ())
     assert "不能恢复" in desk.refused(2, "draft", SAMPLE / "window-board.json")
+    assert "已经撤回" in desk.refused(2, "withdraw", BOARD, "--reason", "再撤一次")
+
+
+def test_a_third_signature_is_told_what_to_do_instead(desk: Desk) -> None:
+    desk.draft("window-board")
+    desk.sign_both()
+    assert "liuhen-publish release" in desk.refused(2, *desk.signing(desk.bench.reviewer, "reviewer"))
 
 
 def test_a_withdrawal_in_hand_is_not_replaced_by_a_new_draft_unseen(desk: Desk) -> None:
@@ -257,12 +264,28 @@ def waits_for_a_lock(process: subprocess.Popen[bytes]) -> bool:
     return any("->" in line and str(process.pid) in line.split() for line in lines)
 
 
-def test_two_people_at_one_folder_wait_for_each_other(desk: Desk) -> None:
+@pytest.mark.parametrize("verb", ["draft", "sign", "release", "withdraw"])
+def test_two_people_at_one_folder_wait_for_each_other(desk: Desk, verb: str) -> None:
+    desk.draft("window-board")
+    if verb in ("release", "withdraw"):
+        desk.sign_both()
+    if verb == "withdraw":
+        desk.must("release", BOARD)
+    words = {
+        "draft": ["draft", SAMPLE / "window-board-correction.json"], "release": ["release", BOARD],
+        "sign": desk.signing(desk.bench.editor, "editor"), "withdraw": ["withdraw", BOARD, "--reason", "示例"],
+    }[verb]  # fmt: skip
+    before = held_in(desk.office)
     with durable.exclusive(desk.office):
-        command = [sys.executable, "-m", "kiosk.publishing.cli", "draft", str(SAMPLE / "window-board.json")]
-        other = subprocess.Popen([*command, "--office", str(desk.office)], stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "kiosk.publishing.cli", *map(str, words), "--office", str(desk.office)]
+        other = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until(lambda: waits_for_a_lock(other), "the other waits")
         assert other.poll() is None
-        assert not list(desk.office.glob("drafts/*"))
+        assert held_in(desk.office) == before
     assert other.wait(60) == 0
-    assert list(desk.office.glob("drafts/*"))
+    assert held_in(desk.office) != before
+
+
+def held_in(office: Path) -> dict[str, bytes]:
+    stages = ("drafts", "signed", "released")
+    return {str(path): path.read_bytes() for stage in stages for path in office.glob(f"{stage}/*.*")}

@@ -117,7 +117,9 @@ def test_unlicensed_staff_are_not_shown_as_officers(bench: Bench, pages: Pages) 
 
 
 def test_without_a_personnel_list_nobody_is_called_an_officer(bench: Bench) -> None:
-    standings = {card.standing for card in board(stock(bench, sample("window-board")), NOW, SITE).cards}
+    cards = board(stock(bench, sample("window-board")), NOW, SITE).cards
+    standings = {card.standing for card in cards}
+    assert {card.certificate for card in cards} == {""}  # a number beside a name would vouch for him
     assert "执法人员" not in standings
     assert "持证信息待核验" in standings
 

@@ -3,12 +3,14 @@
 import datetime as dt
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
 from agent.errors import OperatorFault
 from agent.wire.disclosures import Disclosure
 from kiosk.board import Site
+from kiosk.furniture import HeardFile
 from kiosk.hours import Hours, parse_hours
 from kiosk.shelf import Shelf, restock
 from kiosk.states import FULL_OFFLINE, HallState, Reach, condition, emergencies, state_of
@@ -135,3 +137,12 @@ def test_wrong_hours_are_an_error_that_shows_the_form(text: str) -> None:
 def test_a_wrong_holiday_is_an_error_that_shows_the_form() -> None:
     with pytest.raises(OperatorFault, match="2026-10-01"):
         parse_hours("", "10-01")
+
+
+def test_a_damaged_word_of_the_centre_is_told_once_and_not_every_second(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "heard.json").write_bytes(b"{")
+    heard = HeardFile(tmp_path / "heard.json")
+    assert [heard.read(NOW) for _ in range(60)] == [None] * 60
+    assert len(caplog.records) == 1

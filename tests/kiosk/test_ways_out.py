@@ -11,13 +11,14 @@ from typing import Any
 import openpyxl
 import pytest
 
+from agent.bundle import MAX_MEMBERS, open_bundle
 from agent.duty.disclosure_rules import check_content
 from agent.duty.tables import import_table
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.content import attach
 from agent.wire.disclosures import DISCLOSURE_TYPE, Disclosure, DisclosureKind
-from agent.wire.envelope import seal
+from agent.wire.envelope import parse_envelope, seal
 from agent.wire.trust import Role
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.show_out import badge_cards, fit_to_go_out, shown_to, write_bundle, write_portal
@@ -88,6 +89,22 @@ def test_a_field_that_nobody_reads_is_not_signed_and_not_put_on_the_broker(offic
     signers = [office.bench.editor.signer, office.bench.reviewer.signer]
     with pytest.raises(SenderFault, match="不认识的内容"):
         open_publication(seal(DISCLOSURE_TYPE, canonical.encode(hidden), signers), office.bench.trust(), XINGHE, NOW)
+
+
+def test_a_field_that_nobody_reads_is_not_reviewed_and_not_released_whoever_signed_it(office: OfficeBench) -> None:
+    """Bites when only the first signature looks: an envelope put into `signed/` has gone past it."""
+    hidden, folder = canonical.encode(plain(sample("results")) | {"note": ID}), office.folder / "signed"
+    folder.mkdir()
+    editor, reviewer = office.bench.editor.signer, office.bench.reviewer.signer
+    path = folder / f"{NAME}.dsse"
+    path.write_bytes(seal(DISCLOSURE_TYPE, hidden, [editor]))
+    with pytest.raises(OperatorFault, match="不认识的内容"):
+        office.office.sign(NAME, reviewer, Role.REVIEWER, NOW)
+    assert len(parse_envelope(path.read_bytes()).signatures) == 1
+    path.write_bytes(seal(DISCLOSURE_TYPE, hidden, [editor, reviewer]))
+    with pytest.raises(OperatorFault, match="不认识的内容"):
+        office.office.release(NAME, NOW)
+    assert not list((office.folder / "released").glob("*.dsse"))
 
 
 @pytest.mark.parametrize(
@@ -226,3 +243,14 @@ def test_a_release_that_the_disk_stops_half_way_leaves_the_last_version_whole(of
     assert office.office.release(chart, NOW).document.version == 2
     wanted = {one.sha256 for one in document_in(office.released(chart)).attachments}
     assert {path.name for path in (office.folder / "released" / "content").iterdir()} == wanted
+
+
+def test_a_bundle_of_more_files_than_a_hall_takes_is_not_written(office: OfficeBench, tmp_path: Path) -> None:
+    held = office.release(sample_of("results"))
+    whole = [replace(held, name=f"results.r{number}") for number in range(MAX_MEMBERS + 1)]
+    with pytest.raises(OperatorFault, match="4096 个文件"):
+        write_bundle(places_of(office.folder), whole, tmp_path / "b.liuhen")
+    assert not (tmp_path / "b.liuhen").exists()
+    written = write_bundle(places_of(office.folder), whole[1:], tmp_path / "b.liuhen")
+    with written.open("rb") as file:
+        assert len(open_bundle(file, written.stat().st_size).documents) == MAX_MEMBERS

@@ -1,4 +1,4 @@
-"""（一）7 规范办事人员信息公示: 胸牌 and 公示牌 from the signed data of the screen, with a code that it checks."""
+"""（一）7 规范办事人员信息公示: the screen, and 胸牌 and 公示牌 from its signed data, with a code that it checks."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,9 @@ from kiosk.publishing.badge_pdf import Form, write_badges
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.show_out import badge_cards, shown_to
 from kiosk.shelf import Shelf, restock
-from tests.kiosk.bench import HALL, XINGHE
+from kiosk.views import window_page
+from tests.kiosk.bench import HALL, XINGHE, Bench, sample
+from tests.kiosk.hall import Hall
 from tests.kiosk.office_bench import OfficeBench, sample_of
 
 BOARD = "window-board.hall-1"
@@ -79,6 +81,9 @@ def test_clause_1_7_a_screen_answers_the_code_and_no_forged_or_outdated_one(offi
     office.release(sample_of("window-board-correction"))
     with pytest.raises(SenderFault, match="现行为第 2 版"):
         check_badge(card.code, shelf_of(office))
+    office.withdraw(BOARD, "窗口撤销")
+    with pytest.raises(SenderFault, match="没有此牌所依据的窗口公示"):
+        check_badge(card.code, shelf_of(office))
 
 
 def test_clause_1_7_the_page_of_a_scanned_badge_names_its_bearer_but_not_from_a_board_out_of_force(
@@ -97,6 +102,21 @@ def test_clause_1_7_the_page_of_a_scanned_badge_names_its_bearer_but_not_from_a_
     assert (forged.fields, [banner.tone for banner in forged.banners]) == ((), ["stop"])
 
 
+def test_clause_1_7_the_page_of_a_scanned_badge_vouches_for_nobody_whom_the_board_may_not_show_today(
+    office: OfficeBench,
+) -> None:
+    cards, _ = badge_cards(places_of(office.folder), held(office), office.now)
+    card = next(one for one in cards if one.standing == "执法人员")
+    people = sample_of("personnel-list")
+    people["entries"] = [{**it, "年度审验": "不合格"} if it["姓名"] == card.name else it for it in people["entries"]]
+    office.release(people)
+    files = {name: office.released(name) for name in (BOARD, "personnel-list.staff")}
+    shelf = restock(Shelf(), files, trust=office.bench.trust(), now=office.now, district=XINGHE, audience=HALL)
+    view = badge_view(card.code, shelf, office.now)
+    assert (view.fields, view.face, [banner.tone for banner in view.banners]) == ((), None, ["stop"])
+    assert "年度审验" in view.banners[0].text
+
+
 def test_clause_1_7_a_board_or_a_list_past_its_end_gives_no_badge(office: OfficeBench) -> None:
     office.release({**sample_of("window-board"), "effective_until": "2026-12-01"})
     office.release({**sample_of("personnel-list"), "effective_until": "2026-11-30"})
@@ -104,3 +124,17 @@ def test_clause_1_7_a_board_or_a_list_past_its_end_gives_no_badge(office: Office
     cards, _ = badge_cards(places, held(office), later)
     assert not [card for card in cards if card.standing == "执法人员"]
     assert badge_cards(places, held(office), office.now + timedelta(days=30)) == ([], [])
+
+
+def test_clause_1_7_the_screen_of_the_hall_says_of_every_window_what_a_sign_would(tmp_path: Path) -> None:
+    hall = Hall(tmp_path, Bench())
+    hall.put(sample("window-board"), sample("personnel-list"))
+    shown = 0
+    for entry in sample("window-board").entries:
+        page = hall.page(window_page, number=entry["窗口"])
+        assert all(text in page for text in (entry["单位"], entry["窗口职责"], *entry["服务事项"]))
+        if f"<b>{entry['姓名']}</b>" in page:
+            assert entry["职务"] in page
+            assert all(kind in page for kind in entry["执法种类"] if kind != "无")
+            shown += 1
+    assert shown >= 6

@@ -1,5 +1,6 @@
 """（一）8 推动行政执法结果公开: results and 双随机 results, nothing personal in them, withdrawn with the reason."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 
 from agent.duty.masking import check_impersonal
 from agent.errors import OperatorFault
-from agent.wire.disclosures import DisclosureKind
+from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
+from kiosk.inquiries import lists_page
+from kiosk.lists import TOPICS
 from kiosk.shelf import Phase, Shelf, restock
-from tests.kiosk.bench import HALL, XINGHE
+from tests.kiosk.bench import HALL, XINGHE, Bench, sample
+from tests.kiosk.hall import Hall
 from tests.kiosk.office_bench import OfficeBench, document_in, draft_of, sample_of
 
 NAME = "results.decisions"
@@ -64,3 +68,15 @@ def test_clause_1_8_a_revoked_decision_goes_with_its_reason_and_never_comes_back
     assert looked(shelf, before).shown[NAME].document.withdrawn is not None
     with pytest.raises(OperatorFault, match="不能恢复"):
         office.draft(sample_of("results"))
+
+
+def test_clause_1_8_decisions_and_inspections_with_what_came_of_them_stand_on_one_page(tmp_path: Path) -> None:
+    hall = Hall(tmp_path, Bench())
+    results = partial(lists_page, next(topic for topic in TOPICS if topic.path == "results"))
+    documents = [sample(name) for name in ("results", "random-inspection-results")]
+    hall.put(*documents)
+    page = hall.page(results)
+    for document in documents:
+        assert all(f'<th scope="col">{field}</th>' in page for field in ENTRY_FIELDS[document.kind])
+        for entry in document.entries:
+            assert all(str(entry[field]) in page for field in ENTRY_FIELDS[document.kind]), entry

@@ -5,7 +5,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,11 +14,12 @@ from urllib.parse import unquote
 import pytest
 
 from agent.duty.disclosure_rules import open_two_signatures
-from agent.errors import OperatorFault
+from agent.errors import EnvironmentFault, OperatorFault
+from kiosk.publishing import snapshot
 from kiosk.publishing.office import Holding, places_of
 from kiosk.publishing.phone_page import PHONE_PAGE
 from kiosk.publishing.show_out import shown_to, write_bundle, write_portal, write_preview
-from kiosk.publishing.snapshot import Hall
+from kiosk.publishing.snapshot import Hall, _crawl
 from provisioning.center.upward import (
     FIRST_RETRY_S,
     LAST_RETRY_S,
@@ -76,11 +77,18 @@ def serving(platform: Platform) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    with listening(Door) as base:
+        yield f"{base}/xinghe"
+
+
+@contextmanager
+def listening(door: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on loopback with this door."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), door)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/xinghe"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -201,6 +209,65 @@ def test_clause_1_9_the_website_runs_nothing_and_every_link_of_it_leads_somewher
         inside = [link for link in Links(text).targets if not link.startswith(("data:", "#"))]
         missing = [link for link in inside if not (portal / unquote(link.partition("#")[0])).is_file()]
         assert missing == [], page.name
+
+
+def test_clause_1_9_what_was_withdrawn_leaves_the_website_too(tmp_path: Path) -> None:
+    """Bites when files are only ever added: the page of a withdrawn guide, and its code, stay where they were found."""
+    office, out = OfficeBench(tmp_path), tmp_path / "site"
+    (out / "content").mkdir(parents=True)
+    others = [out / "item.html", out / "w.html", out / "content/logo.png", out / "documents.html"]
+    for path in others:
+        path.write_bytes(b"not ours")
+    for name in ("item-list", "service-guide"):
+        office.release(sample_of(name))
+    write_portal(places_of(office.folder), held(office), PLACE, out, office.now)
+    code, *_ = document_in(office.released("service-guide.outdoor-advertising")).attachments
+    page = out / "item-户外广告设施设置许可.html"
+    assert page.is_file()
+    assert (out / "content" / code.sha256).is_file()
+    office.withdraw("item-list.items", "示例撤回")
+    office.withdraw("service-guide.outdoor-advertising", "示例撤回")
+    write_portal(places_of(office.folder), held(office), PLACE, out, office.now)
+    assert not page.exists()
+    assert not (out / "content" / code.sha256).exists()
+    assert document_in((out / "documents/item-list.items.dsse").read_bytes()).withdrawn == "示例撤回"
+    assert all(path.read_bytes() == b"not ours" for path in others)
+
+
+@contextmanager
+def pages_of(status: Mapping[str, int], first: str) -> Iterator[str]:
+    """A kiosk of which `first` is the board, and whose other pages answer with `status`."""
+
+    class Door(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = first.encode() if self.path == "/board" else b"<p>page</p>"
+            self.send_response(status.get(self.path, 200))
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with listening(Door) as base:
+        yield base
+
+
+def test_clause_1_9_a_page_that_the_hall_could_not_make_is_not_left_out_of_the_website_in_silence() -> None:
+    first = '<a href="/items"> <a href="/w/9">'
+    with pages_of({"/w/9": 404}, first) as base:
+        assert set(_crawl(base)) == {"/board", "/items"}
+    with pages_of({"/items": 500}, first) as base, pytest.raises(EnvironmentFault, match="/items 没有生成"):
+        _crawl(base)
+
+
+def test_clause_1_9_a_website_of_too_many_pages_is_not_cut_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "MAX_PAGES", 2)
+    with pages_of({}, '<a href="/items"> <a href="/search">') as base:
+        assert len(_crawl(base)) == 2
+    with pages_of({}, '<a href="/items"> <a href="/units">') as base, pytest.raises(OperatorFault, match="超过 2 个"):
+        _crawl(base)
 
 
 def test_clause_1_9_a_preview_is_the_kiosks_own_page_and_says_that_nobody_has_signed(

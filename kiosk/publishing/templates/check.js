@@ -15,7 +15,8 @@ function officer(code, now) {
     ...(day > found.until ? [told.words.expired] : []),
     ...(found.checked && found.checked[0] <= year && year <= found.checked[1] ? [] : [told.words.unchecked])]
   if (found && found.unit !== code.u) say('warn', '出示设备与清单登记的单位不一致。')
-  if (wrong.length) say('stop', wrong.join('；') + '。您可以拒绝检查并拨打投诉举报电话核实。')
+  if (!told.listed) say('warn', '本页没有人员资格清单，无法核对执法资格。请拨打投诉举报电话核实。')
+  else if (wrong.length) say('stop', wrong.join('；') + '。您可以拒绝检查并拨打投诉举报电话核实。')
   const list = document.createElement('dl')
   for (const [name, text] of [...(found ? found.fields : [['证件编号', code.c]]), ...(code.t ? [['任务编号', code.t]] : [])]) {
     list.append(Object.assign(document.createElement('dt'), { textContent: name }),

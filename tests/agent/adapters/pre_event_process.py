@@ -1,5 +1,5 @@
 """A recorder with a pre-event ring that records the test scene into the folder it is given, triggered by a line on its
-standard input, and says on its standard output what it was delivered and what it stored. It runs until killed.
+standard input, and says on its standard output what the camera saw and what is stored. It runs until killed.
 
 A machine that is busy may hold up the recorder as long as it likes: the camera waits before it is farther ahead of the
 disk than may be lost, and its waiting is no stall. A camera that was held up itself brings its next picture late, and
@@ -19,8 +19,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from agent.adapters import pyav_source
+from agent.adapters.coding_batch import CodingBatch, Shot
 from agent.adapters.data_keys import DataKeys, read_archive_key
 from agent.adapters.libav import H264Encoder, Picture
 from agent.adapters.packets import VIDEO_TIME_BASE, Deliver, Packet
@@ -49,7 +53,12 @@ class Stored:
             self._end_ns = event.captured.monotonic_ns + event.duration_ms * 10**6
             self._told.notify_all()
 
-    def wait_for(self, captured_ns: int) -> None:
+    def see(self, captured_ns: int) -> None:
+        """Wait until the recorder may have what was captured then, and say it aloud."""
+        self._wait_for(captured_ns)
+        say("delivered", captured_ns)
+
+    def _wait_for(self, captured_ns: int) -> None:
         """Until the disk is so near that the picture of this moment may be delivered."""
         far_ns, self._before_ns = min(captured_ns, self._before_ns + SECOND_NS // FPS), captured_ns
         if self._far:
@@ -63,15 +72,29 @@ class Stored:
             os._exit(1)
 
 
+class TappedBatch(CodingBatch):
+    """Says every picture aloud before it waits to be coded."""
+
+    def __init__(self, stored: Stored, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._stored = stored
+
+    def take(self, shot: Shot) -> None:
+        self._stored.see(shot.captured.monotonic_ns)
+        super().take(shot)
+
+
 class Tapped:
-    """A source whose every picture is said aloud before the recorder has it."""
+    """A source whose every picture is said aloud as soon as it is seen, before it waits to be coded; without pictures,
+    every packet of sound."""
 
     def __init__(self, camera: str, past_s: int, stored: Stored) -> None:
         audio = "test" if camera == "none" else "none" if past_s else "auto"
-        self._past_s, self._stored = past_s, stored
+        self._past_s, self._sound = past_s, stored if camera == "none" else None
+        pyav_source.CodingBatch = partial(TappedBatch, stored)
         self._source = make_source(CaptureSettings(camera=camera, audio=audio, width=320, height=192), CLOCK)
         self.description = self._source.description
-        self.open, self.close = self._source.open, self._source.close
+        self.open, self.flush, self.close = self._source.open, self._source.flush, self._source.close
 
     def run(self, deliver: Deliver) -> None:
         begin_ns = CLOCK.read().monotonic_ns - self._past_s * SECOND_NS
@@ -83,9 +106,8 @@ class Tapped:
 
         def tap(packet: Packet) -> None:
             nonlocal shift
-            if packet.stream == 0:
-                self._stored.wait_for(packet.captured.monotonic_ns)
-                say("delivered", packet.captured.monotonic_ns)
+            if self._sound is not None:
+                self._sound.see(packet.captured.monotonic_ns)
             if self._past_s and not shift:
                 since = Fraction(packet.captured.monotonic_ns - begin_ns, SECOND_NS)
                 shift = int(since / VIDEO_TIME_BASE) - packet.dts

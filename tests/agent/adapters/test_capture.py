@@ -67,7 +67,7 @@ def test_test_scene_is_paced_encoded_and_says_that_it_is_synthetic():
 def test_file_is_paced_looped_and_keeps_its_size(tmp_path):
     tracks, packets = captured(CaptureSettings(camera=f"file:{VTEST}"), 12)
     assert [(track.width, track.height) for track in tracks] == [(768, 576)]
-    assert [int(seconds(packet, tracks) * 10) for packet in packets] == list(range(12))
+    assert [int(seconds(packet, tracks) * 10) for packet in packets[:12]] == list(range(12))
 
 
 def test_file_begins_again_at_its_end(tmp_path):

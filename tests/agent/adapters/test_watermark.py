@@ -129,3 +129,17 @@ def test_still_picture_is_noticed_after_its_time_and_forgotten_with_the_first_ch
     assert found.index(True) == int(FROZEN_S * 10)
     assert all(found[int(FROZEN_S * 10) :])
     assert not watch.look(picture_b, 40, Fraction(9))
+
+
+@pytest.mark.skipif(font_file() is None, reason="no Chinese font is installed")
+def test_a_font_that_goes_away_in_a_recording_leaves_boxes_and_ends_nothing(tmp_path):
+    """Bites when a new officer's number cannot be drawn and the camera's thread dies of it."""
+    copy = tmp_path / f"ours{font_file().suffix}"  # Pillow would look for a known name elsewhere
+    copy.write_bytes(font_file().read_bytes())
+    letters = FontAlphabet(copy, 24)
+    letters.learn("110042")
+    copy.unlink()
+    letters.learn("局7")
+    assert set(letters.glyph("局")) == {bytes([235]) * 24}
+    assert set(letters.glyph("7")) == {bytes([235]) * 12}
+    assert len(set(letters.glyph("4"))) > 1

@@ -1,0 +1,216 @@
+"""Pictures that wait to be coded together: none is lost, late or recorded at the wrong time because of it."""
+
+import threading
+from fractions import Fraction
+from itertools import chain
+
+import pytest
+
+from agent.adapters import coding_batch
+from agent.adapters.coding_batch import CodingBatch, Shot
+from agent.adapters.fake_source import FakeSource
+from agent.adapters.libav import H264Encoder, Picture
+from agent.adapters.orders import ActAsked
+from agent.adapters.packets import MediaFault, Packet
+from agent.adapters.recorder import RecorderSettings
+from agent.adapters.sources import CaptureSettings, make_source
+from agent.control.acts import Act
+from agent.control.messages import GapOpened
+from agent.evidence.journal import Reason
+from tests.agent.adapters.recording_bench import (
+    CLOCK,
+    FIRST,
+    RecordingBench,
+    decoded_frames,
+    eventually,
+    footage,
+    moment,
+)
+from tests.agent.adapters.test_pre_event import Gate
+
+
+class Encoder:
+    """Codes a shot to a packet with its number; `fault` breaks it, `hanging` makes it wait, `slow_s` for so long."""
+
+    def __init__(self) -> None:
+        self.fault: MediaFault | None = None
+        self.hanging, self.let_go = threading.Event(), threading.Event()
+        self.let_go.set()
+        self.slow_s, self.hurried = 0.0, 0
+
+    def code(self, shot: Shot) -> list[Packet]:
+        self.hanging.set()
+        self.let_go.wait()
+        threading.Event().wait(self.slow_s)
+        if self.fault is not None:
+            raise self.fault
+        return [Packet(0, int(shot.at * 1000), int(shot.at * 1000), 1, True, b"", shot.captured)]
+
+    def hurry(self) -> None:
+        self.hurried += 1
+
+
+class Line:
+    """A batch over an encoder, and how many packets each shot set free."""
+
+    def __init__(self, fps: int = 30) -> None:
+        self.encoder, self.out = Encoder(), []
+        self.batch = CodingBatch(self.encoder.code, self.encoder.hurry, fps, 500)
+        self.batch.deliver = self.out.append
+        self._fps = fps
+
+    def shoot(self, number: int) -> int:
+        before, at = len(self.out), Fraction(number, self._fps)
+        self.batch.take(Shot(None, at, moment(at)))
+        return len(self.out) - before
+
+
+def test_a_picture_that_begins_a_fragment_frees_those_before_so_that_a_kill_costs_no_more():
+    line = Line()
+    assert [line.shoot(number) for number in range(31)] == [1, *[*[0] * 7, 8, *[0] * 6, 7] * 2]
+    line = Line()
+    for number in range(13):
+        line.shoot(number)
+    assert line.shoot(16) == 5  # four waited; it is the first after half a second
+    assert [packet.pts for packet in line.out] == sorted(packet.pts for packet in line.out)
+
+
+def test_a_picture_of_a_slow_camera_waits_for_one_more_at_most():
+    line = Line(5)
+    assert [line.shoot(number) for number in range(7)] == [1, 0, 2, 1, 0, 2, 1]
+    line = Line(2)
+    assert [line.shoot(number) for number in range(4)] == [1] * 4
+
+
+def test_pictures_at_an_encoder_that_fails_are_told_by_the_cameras_thread_not_by_who_asked(caplog):
+    line = Line()
+    line.shoot(0)
+    line.shoot(1)
+    line.encoder.fault = MediaFault("编码器已停止。")
+    line.batch.flush()
+    assert "编码器已停止" in caplog.text
+    for number in range(2, 9):
+        line.shoot(number)
+    with pytest.raises(MediaFault):
+        line.shoot(9)
+
+
+def test_an_encoder_that_hangs_holds_up_nobody_who_asks_for_its_pictures(monkeypatch):
+    """Bites when whoever asks waits for the encoder: an officer's press would hang with it."""
+    monkeypatch.setattr(coding_batch, "FLUSH_S", 0.05)
+    line = Line()
+    line.encoder.let_go.clear()
+    camera = threading.Thread(target=line.shoot, args=(0,), daemon=True)
+    camera.start()
+    assert line.encoder.hanging.wait(60)
+    asking = threading.Thread(target=line.batch.flush, daemon=True)
+    asking.start()
+    asking.join(60)
+    assert not asking.is_alive()
+    line.encoder.let_go.set()
+    camera.join(60)
+    assert len(line.out) == 1
+
+
+def test_an_encoder_that_hardly_keeps_pace_is_hurried_and_one_that_stumbles_once_is_not():
+    line = Line(100)  # pictures every 10 ms, in batches of eight
+    for number in range(100):
+        line.encoder.slow_s = 0.02 if number % 50 < 25 else 0.0
+        line.shoot(number)
+    assert line.encoder.hurried == 0
+    line.encoder.slow_s = 0.02
+    for number in range(100, 100 + 10 * coding_batch.SLOW_BATCHES):
+        line.shoot(number)
+    assert line.encoder.hurried == 1
+
+
+def test_a_thread_more_takes_over_with_a_keyframe_and_the_same_parameter_sets(monkeypatch):
+    monkeypatch.setattr("agent.adapters.libav.MAX_ENCODER_THREADS", 2)
+    encoder, coded = H264Encoder(0, (320, 192), 30, 400, Fraction(10)), []
+    for number in range(6):
+        if number == 3:
+            encoder.add_thread()
+        coded += encoder.encode(Picture(320, 192, "yuv420p"), Fraction(number, 30), moment(Fraction(number, 30)))
+    assert [packet.keyframe for packet in coded] == [True, False, False, True, False, False]
+    heads = [packet.data[: packet.data.index(b"\x00\x00\x01\x65")] for packet in (coded[0], coded[3])]
+    assert heads[0][:20] == heads[1][:20]
+    encoder.add_thread()
+    encoder.add_thread()
+    assert not next(iter(encoder.encode(Picture(320, 192, "yuv420p"), Fraction(1, 5), moment(Fraction(0))))).keyframe
+
+
+class Holding(FakeSource):
+    """A camera that holds its packets until it is asked for them."""
+
+    def run(self, deliver):
+        self._deliver, self._held = deliver, []
+        super().run(self._held.append)
+
+    def flush(self):
+        held, self._held[:] = [*self._held], []
+        for packet in held:
+            self._deliver(packet)
+
+
+def holding(root, *parts, **settings) -> RecordingBench:
+    tracks, _ = footage(1, sound=False)
+    made = RecorderSettings(retry_s=settings.pop("retry_s", 60), margin_bytes=0, **settings)
+    bench = RecordingBench(root / "recordings", iter([Holding(tracks, chain(*parts))]), made)
+    bench.start()
+    return bench
+
+
+def test_pictures_seen_before_the_stop_are_in_the_recording(tmp_path):
+    _, packets = footage(2, sound=False)
+    gate = Gate(*packets)
+    bench = holding(tmp_path, gate)
+    assert gate.reached.wait(60)
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    gate.opened.set()
+    assert bench.recorder.close(60)
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 20
+
+
+def test_pictures_seen_in_a_pause_are_not_recorded_after_it(tmp_path):
+    """Bites when pictures that wait are coded after the press that ends the pause: they would be in the film."""
+    _, packets = footage(6, sound=False)
+    gates = [Gate(*packets[:20]), Gate(*packets[20:40]), Gate(*packets[40:])]
+    bench = holding(tmp_path, *gates)
+    for gate, act in zip(gates, (Act.PAUSE, Act.RESUME, None), strict=True):
+        assert gate.reached.wait(60)
+        if act is not None:
+            bench.recorder.act(ActAsked(act, "secrecy" if act is Act.PAUSE else "", CLOCK.read()))
+        else:
+            bench.recorder.stop(Reason.STOPPED)
+        gate.opened.set()
+    bench.wait_for_end()
+    assert bench.recorder.close(60)
+    assert sum(decoded_frames(place)["video"] for place in bench.spool.segments(FIRST)) == 40
+
+
+def test_pictures_seen_before_a_camera_stood_still_are_not_lost_with_it(tmp_path):
+    """Bites when nobody asks a camera that says nothing more: what it held would go with it."""
+    _, packets = footage(2, sound=False)
+    gate = Gate(*packets)
+    bench = holding(tmp_path, gate, retry_s=0.2, stall_s=60)
+    assert gate.reached.wait(60)
+    bench.wait_for_fragments(3)
+    gate.opened.set()
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(60)
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 20
+
+
+def test_the_test_scene_loses_no_picture_between_batches(tmp_path):
+    scene = CaptureSettings(camera="test", width=320, height=192, audio="none")
+    bench = RecordingBench(tmp_path / "recordings", iter([make_source(scene, CLOCK)]))
+    bench.start()
+    eventually(lambda: len(bench.stored()) >= 4, "two seconds")
+    bench.recorder.stop(Reason.STOPPED)
+    sealed = bench.wait_for_end()
+    assert bench.recorder.close(60)
+    frames = decoded_frames(bench.spool.segment(FIRST, 1))["video"]
+    assert frames == round(sealed.duration_ms * 30 / 1000)
+    assert not any(isinstance(event, GapOpened) for event in bench.events)
