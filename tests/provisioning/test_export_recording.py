@@ -312,7 +312,7 @@ def test_existing_folder_is_never_written_into(tmp_path: Path, office: Office) -
         _export(tmp_path, office, Wish(TOLD))
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1,2,3,-4"])
+@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1,2,3,-4", "1\x1d,2,3,4", f"1,2,3,{'4' * 5000}"])
 def test_mask_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(OperatorFault, match="x,y"):
         parse_mask(text)
