@@ -35,6 +35,7 @@ from provisioning.fleet.est_messages import basic, pkcs10
 from tests.agent.evidence.bench import private_key
 from tests.fuzz.coverage import Target
 from tests.fuzz.document_targets import DOCUMENT_TARGETS
+from tests.fuzz.list_targets import LIST_TARGETS
 from tests.kiosk.bench import Bench, sample
 from tests.provisioning.district import Chain
 
@@ -160,4 +161,5 @@ TARGETS = (
     Target("http-basic", FLEET, lambda data: basic(data.decode("latin-1")), lambda: [b"Basic YTpi"]),
     Target("http-pkcs10", FLEET, pkcs10, lambda: [b"-----BEGIN", b"MIIB"]),
     *DOCUMENT_TARGETS,
+    *LIST_TARGETS,
 )
