@@ -19,7 +19,7 @@ from agent.adapters.snapshot import read_snapshot
 from agent.adapters.state_lock import is_held
 from agent.app import own_signer
 from agent.config import DATABASE, AgentConfig
-from agent.device_keys import checked_chain, own_key, renewed_name, signing_request
+from agent.device_keys import checked_chain, finish_swap, own_key, renewed_name, signing_request
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_certificates
 from agent.key_places import KeyFile
@@ -46,8 +46,10 @@ class Rotated:
 def rotation_request(config: AgentConfig, hardware: str, now: datetime) -> bytes:
     """The request, made once and kept; raises `OperatorFault` while the agent runs, a recording is open, or where the
     key is in no file of ours."""
-    key, kept = _key(config), _kept(config)
+    key = _key(config)
     _idle(config)
+    _finished(config)
+    kept = _kept(config)
     if kept is not None and abs(now - parse_rotation_request(parse_envelope(kept).payload).made_at) < ASK_AGAIN:
         return kept
     asked = signing_request(own_key(renewed_name(key)), config.device)
@@ -58,11 +60,14 @@ def rotation_request(config: AgentConfig, hardware: str, now: datetime) -> bytes
 
 
 def install(config: AgentConfig, reply: bytes, now: datetime) -> Rotated:
-    """Check the reply to the kept request and put the new key in its place; raises `SenderFault` for another one."""
+    """Check the reply to the kept request and put the new key in its place; raises `SenderFault` for another one. What
+    an earlier call has put there already is only told."""
     key_file, chain_file, request = _key(config), config.identity.evidence_chain, _kept(config)
     if request is None:
         raise OperatorFault("本机没有待答复的换钥申请。请先运行 liuhen-agent rotate --out。")
     _idle(config)
+    if (done := _finished(config)) is not None:
+        return done
     key, root = own_key(renewed_name(key_file)), read_certificates(config.identity.root)[0]
     issuing = read_certificates(chain_file)[1]
     found = parse_reply(reply)
@@ -125,6 +130,20 @@ def _idle(config: AgentConfig) -> None:
     store = config.state_dir / DATABASE
     if store.is_file() and (left := read_snapshot(store).open_recordings):
         raise OperatorFault(f"还有 {left} 个录制没有结束，不能更换证据密钥。请先启动一次本机，让它收尾。")
+
+
+def _finished(config: AgentConfig) -> Rotated | None:
+    """What an `install` has done that was cut off before it removed the request, which asks for the key in use."""
+    kept, chain_file = _kept(config), config.identity.evidence_chain
+    if kept is None:
+        return None
+    finish_swap(chain_file, _key(config))
+    asked = parse_rotation_request(parse_envelope(kept).payload).evidence
+    leaf = read_certificates(chain_file)[0]
+    if x509.load_pem_x509_csr(asked.encode()).public_key() != certificate_key(leaf):
+        return None
+    durable.remove(_place(config))
+    return Rotated(key_id_of(certificate_key(leaf)), leaf.not_valid_after_utc)
 
 
 def _kept(config: AgentConfig) -> bytes | None:

@@ -17,7 +17,7 @@ GROUND_FLOOR = {  # what every role may use
     "agent.errors", "agent.durable", "agent.clock", "agent.key_files", "agent.log", "agent.command", "agent.settings",
     "agent.systemd_notify",
     "agent.cli_frame",
-    "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
+    "agent.nagle", "agent.tls", "agent.object_store", "agent.bundle", "agent.web", "agent.cable", "agent.stick",
     "agent.chinese_pdf",
 }  # fmt: skip
 

@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 
 class AskedFolder:
-    """`asked/` and `duty.json` in `state_dir`. A request is gone once it was read: a PIN may stand in it."""
+    """`asked/` and `duty.json` in `state_dir`. A request is gone, also after a power cut, before anything is done about
+    it: it is done once at most, and a PIN may stand in it."""
 
     def __init__(self, state_dir: Path) -> None:
         self._folder, self._state = state_dir / ASKED, state_dir / STATE
@@ -35,6 +36,8 @@ class AskedFolder:
             found = next((data for data in map(_taken, names) if data is not None), None)
         except OSError as error:
             return WorkFailed(f"请求目录 {self._folder} 无法读取（{error.strerror or error}）。请检查权限与存储卡。")
+        except EnvironmentFault as fault:
+            return WorkFailed(str(fault))
         return None if found is None else AsksRead(found)
 
     def show(self, content: bytes) -> Event | None:
@@ -47,7 +50,8 @@ class AskedFolder:
 
 
 def _taken(path: Path) -> bytes | None:
-    """The content of a plain file of a request's size, which is removed whatever it is; links are not followed."""
+    """The content of a plain file of a request's size, which is removed whatever it is; links are not followed. Raises
+    `EnvironmentFault` when it cannot be removed."""
     data = None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -58,5 +62,5 @@ def _taken(path: Path) -> bytes | None:
         logger.warning("%s: %s", path.name, error)
     if path.is_dir() and not path.is_symlink():
         return None
-    path.unlink(missing_ok=True)
+    durable.remove(path)
     return data

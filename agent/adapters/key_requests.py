@@ -33,7 +33,7 @@ class KeyRequests:
         newest is to be certified."""
         try:
             durable.make_directory(self._folder, 0o700)
-            for old in self._folder.glob("[0-9]*"):
+            for old in sorted(self._folder.glob("[0-9]*")):  # a request before its key: none stands without one
                 durable.remove(old)
             key = ec.generate_private_key(ec.SECP256R1())
             pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

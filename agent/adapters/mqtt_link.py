@@ -32,6 +32,7 @@ from agent.control.messages import (
 )
 from agent.device_keys import finish_swap
 from agent.errors import LiuhenFault
+from agent.nagle import send_at_once
 from agent.tls import client_context
 from agent.wire.envelope import MAX_ENVELOPE_BYTES
 
@@ -136,6 +137,7 @@ class MqttLink:
         self._secure(client)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.reconnect_delay_set(NEVER_S, NEVER_S)
+        client.on_socket_open = send_at_once
         client.max_inflight_messages_set(0)  # the outbox keeps the window; a message is never queued in here
         _report_from(client, connection, self._report)
         return client

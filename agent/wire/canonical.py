@@ -6,7 +6,7 @@ A subset of RFC 8785: objects with sorted unique string keys, arrays, strings, b
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -18,6 +18,10 @@ TIMESTAMP_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0
 
 _SPELLER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _T = TypeVar("_T")
+_TEXT = frozenset({str})
+_PLAIN = frozenset({str, bool, type(None)})
+_ARRAYS = (list, tuple)
+_CONTAINERS = (dict, *_ARRAYS)
 
 
 def encode(value: Any) -> bytes:
@@ -157,21 +161,26 @@ def _spelled_items(value: Any) -> tuple[bytes, ...]:
 def _check(value: Any, depth: int) -> None:
     if depth == 0:
         raise ValueError("nested too deeply")
-    if isinstance(value, str):
-        return
     if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise ValueError("object keys must be strings")  # noqa: TRY004 - as every other value without a form
-            if not isinstance(inner, str):
-                _check(inner, depth - 1)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _check(inner, depth - 1)
-    elif isinstance(value, bool) or value is None:
-        return
-    elif not isinstance(value, int) or abs(value) > MAX_INTEGER:
-        raise ValueError(f"{type(value).__name__} {str(value)[:30]} has no canonical form")
+        if not _TEXT.issuperset(map(type, value)) and not all(isinstance(key, str) for key in value):
+            raise ValueError("object keys must be strings")
+        _check_all(value.values(), depth - 1)
+    elif isinstance(value, _ARRAYS):
+        _check_all(value, depth - 1)
+    else:
+        _check_all((value,), depth)
+
+
+def _check_all(values: Iterable[Any], depth: int) -> None:
+    """As `_check` for each. Most are plain, and to look into what a plain one might be is most of the cost."""
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER):
+            continue
+        if isinstance(value, _CONTAINERS):
+            _check(value, depth)
+        elif not isinstance(value, str) and (not isinstance(value, int) or abs(value) > MAX_INTEGER):
+            raise ValueError(f"{kind.__name__} {str(value)[:30]} has no canonical form")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

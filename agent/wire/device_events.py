@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from agent.errors import SenderFault
@@ -18,6 +19,7 @@ from agent.wire.identifiers import DeviceId, Digest, District, device_id, digest
 from agent.wire.instant import TimeState
 
 EVENTS_TYPE = "application/cloudevents-batch+json"
+SOURCES_KEPT = 4_096  # ours; every event of a device has the same
 GENESIS = Digest("0" * 64)
 MAX_BATCH_EVENTS = 50  # reference/mqtt.md section 4
 MAX_BATCH_BYTES = 64 * 1024  # likewise
@@ -215,6 +217,7 @@ def decode_batch(payload: bytes) -> tuple[tuple[DeviceEvent, bytes], ...]:
     return tuple((parse_event(entry), body) for entry, body in entries)
 
 
+@lru_cache(SOURCES_KEPT)
 def _source(text: str) -> tuple[District, DeviceId]:
     parts = text.split(":")
     if len(parts) != 4 or parts[:2] != ["urn", "liuhen"]:

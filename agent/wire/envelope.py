@@ -22,6 +22,7 @@ from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, parse_trus
 MAX_ENVELOPE_BYTES = 256 * 1024  # the broker's max_packet_size (reference/mqtt.md section 4)
 MAX_TRUST_LIST_BYTES = 4 * 1024 * 1024  # ours: some 3,300 credentials; it travels as a file, not through the broker
 MAX_SIGNATURES = 8  # ours; a disclosure carries two
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def seal(payload_type: str, payload: bytes, signers: Sequence[Signer]) -> bytes:
     signed = pre_authentication_encoding(payload_type, payload)
     signatures = [{"keyid": signer.key_id, "sig": _base64(der_from_raw(signer.sign(signed)))} for signer in signers]
     document = {"payload": _base64(payload), "payloadType": payload_type, "signatures": signatures}
-    return json.dumps(document, separators=(",", ":")).encode()
+    return _COMPACT.encode(document).encode()
 
 
 def add_signature(data: bytes, signer: Signer) -> bytes:
@@ -76,7 +77,7 @@ def add_signature(data: bytes, signer: Signer) -> bytes:
     signed = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     document = json.loads(data)
     document["signatures"].append({"keyid": signer.key_id, "sig": _base64(der_from_raw(signer.sign(signed)))})
-    return json.dumps(document, separators=(",", ":")).encode()
+    return _COMPACT.encode(document).encode()
 
 
 def parse_envelope(data: bytes, limit: int = MAX_ENVELOPE_BYTES) -> Envelope:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent import durable
 from agent.errors import EnvironmentFault, OperatorFault
 
 DRAFT_PREFIX = ".export-"
@@ -24,7 +25,8 @@ def draft_beside(target: Path) -> Iterator[Path]:
         with _locked(left) as is_ours:
             if is_ours:
                 shutil.rmtree(left, ignore_errors=True)
-    place = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=around))
+    with durable.disk_errors(target):
+        place = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=around))
     try:
         with _locked(place) as is_ours:
             if not is_ours:  # another export took it for one that was killed

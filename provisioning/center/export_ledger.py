@@ -53,10 +53,12 @@ def check_lines(content: bytes) -> Digest:
 
 def _whole_lines(path: Path, descriptor: int) -> bytes:
     """The lines. Nothing was handed out for one that a power cut or a full disk left half: it is cut off, and kept
-    beside; one that lacks nothing but its end gets that."""
+    beside; one that lacks nothing but its end gets that. A power cut may also leave an end without its beginning: where
+    that should stand are zeros, which no line of ours has, and no change of a line by hand would be taken for that."""
     content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    whole, rest = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :]
-    if not rest:
+    begin = content.rfind(b"\n", 0, max(0, len(content) - 1)) + 1
+    whole, rest = content[:begin], content[begin:]
+    if not rest or (rest.endswith(b"\n") and b"\0" not in rest):
         return content
     with contextlib.suppress(SenderFault):
         canonical.decode_object(rest)

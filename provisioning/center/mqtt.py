@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.errors import EnvironmentFault
+from agent.nagle import send_at_once
 from agent.tls import client_context
 from provisioning.center.config import BrokerSettings
 
@@ -160,7 +161,7 @@ class CenterLink:
             manual_ack=True,
         )
         self._connection = 0
-        self._client.courier_ended = self._on_end
+        self._client.courier_ended, self._client.on_socket_open = self._on_end, send_at_once
         self._started = self._stopping = False
         self._ended = threading.Event()
 

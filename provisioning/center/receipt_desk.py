@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent.wire.identifiers import DeviceId
 
 RECEIPT_INTERVAL_MS = 1_000  # reference: mqtt, section 4: <= 1/s or 200
+RECEIPT_QUIET_MS = 100  # ours: nothing more came for so long, nothing more will share the receipt
 RECEIPT_EVENTS = 100  # ours: half of what a device sends ahead, one event a message, so that it need not wait
 RESEND_INTERVAL_MS = 10_000  # ours: longer than a full window takes on a slow link, so that requests do not pile up
 
@@ -16,20 +17,23 @@ class ReceiptDesk:
 
     _owed: dict[DeviceId, int] = field(default_factory=dict)
     _since: int | None = None
+    _latest: int = 0
     _events: int = 0
     _asked: dict[DeviceId, tuple[int, int]] = field(default_factory=dict)
 
     def owe(self, device: DeviceId, events: int, now_ms: int) -> None:
         """`device` is owed a receipt for `events` (0: it is only to hear how far we are)."""
         self._owed[device] = self._owed.get(device, 0) + events
-        self._since = now_ms if self._since is None else self._since
+        self._since, self._latest = now_ms if self._since is None else self._since, now_ms
         self._events += events
 
     def due(self, now_ms: int) -> bool:
         """Whether the receipts should go out now."""
         if self._since is None:
             return False
-        return self._events >= RECEIPT_EVENTS or now_ms - self._since >= RECEIPT_INTERVAL_MS
+        if self._events >= RECEIPT_EVENTS or now_ms - self._since >= RECEIPT_INTERVAL_MS:
+            return True
+        return now_ms - self._latest >= RECEIPT_QUIET_MS
 
     def take(self) -> tuple[DeviceId, ...]:
         """The devices owed a receipt; they are owed none afterwards."""

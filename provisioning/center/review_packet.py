@@ -270,7 +270,8 @@ def _write(draft: Path, files: Mapping[str, bytes], seal: Seal) -> None:
 
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix=".packet-", dir=target.absolute().parent))
+    with durable.disk_errors(target):
+        place = Path(tempfile.mkdtemp(prefix=".packet-", dir=target.absolute().parent))
     try:
         yield place
     finally:

@@ -30,7 +30,7 @@ KILL, SHORT = -1, -2
 EVERY = WRITE | SYNC | NAME | MAKE | SIZE
 PATIENCE_S = 60  # only against hanging
 FEWEST = frozenset({"outbox", "receipt"})  # of many calls that are all alike
-ONCE = frozenset({"recorder"})  # a recording is made once
+ONCE = frozenset({"recorder", "recorder-at-rest"})  # a recording is made once
 KEPT, MOST_TOLD = 12, 400
 
 

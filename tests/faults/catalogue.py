@@ -21,10 +21,25 @@ HOMES = {
     "update": "folder_scenarios",
 }
 """The name of each scenario and the module beside this one that plays it."""
+SELDOM = {
+    "takeover": "takeover_scenarios",
+    "stamping": "custody_scenarios",
+    "export": "custody_scenarios",
+    "retention": "custody_scenarios",
+    "publishing": "office_scenarios",
+    "windows": "office_scenarios",
+    "rotation": "device_folder_scenarios",
+    "collected": "device_folder_scenarios",
+    "notes": "device_folder_scenarios",
+    "shared-folders": "device_folder_scenarios",
+}
+"""The same for what is written so seldom, or synced so often, that a power cut leaves some hundred disks at most."""
 CALL_BY_CALL = {
     **{name: home for name, home in HOMES.items() if name not in ("recording", "recording-at-rest", "segment-cut")},
+    **SELDOM,
     "durable": "writer_scenarios",
     "recorder": "writer_scenarios",
+    "recorder-at-rest": "writer_scenarios",
     "centre": "writer_scenarios",
     "complaints": "writer_scenarios",
 }

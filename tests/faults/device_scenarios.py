@@ -161,12 +161,12 @@ def check_recording(bench: Path, promised: list[str], *, encrypted: bool) -> lis
     broken = [f"fragment {last} is lost, {sealed.fragments} are left"] if sealed.fragments < last else []
     if broken:
         return broken
-    judged = verdict(_clear(bench) if encrypted else spool.folder(FIRST))
+    judged = verdict(clear(bench) if encrypted else spool.folder(FIRST))
     wanted = {"complete"} if SEALED in promised else {"complete", "explained-gap"}
     return [] if judged in wanted else [f"judged {judged}"]
 
 
-def _clear(bench: Path) -> Path:
+def clear(bench: Path) -> Path:
     out = bench / "clear"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()

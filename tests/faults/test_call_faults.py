@@ -18,7 +18,7 @@ from tests.faults.catalogue import CALL_BY_CALL
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 REPOSITORY = Path(__file__).parents[2]
 SHIM = REPOSITORY / "tests" / "support" / "disk_faults.c"
-SOME = {"durable": 9, "disclosure": 29, "display-log": 29, "renewal": 29}
+SOME = {"durable": 9, "disclosure": 29, "display-log": 29, "renewal": 29, "export": 29}
 Measured = Callable[[str, object], None]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.catalogue import HOMES, scenario
+from tests.faults.catalogue import HOMES, SELDOM, scenario
 from tests.faults.disk import Disk, Model, Part, Survivors, Tear, choices
 from tests.faults.explorer import disks, explore, explore_recovery, save_disks
 from tests.faults.operations import Named, Node, Promised, Renamed, Synced, Trace, Written
@@ -17,6 +17,7 @@ Measured = Callable[[str, object], None]
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 WIDE = 2_000  # disks of each scenario (order H), over both models
 FEWER = {"seal": 80, "configuration": 180}  # there are no more: every change is synced before the next, and once
+FEWEST, SHORT = 40, ("export", "shared-folders")  # of what is seldom written all there are, in some seconds
 ROUNDS = {
     "outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 10,
     "segment-cut": 14, "seal": 1, "receipt": 2, "deletion": 4, "display-log": 15, "batch": 4,
@@ -63,6 +64,22 @@ def test_a_second_power_cut_during_recovery_breaks_no_promise(
         assert found.broken == []
         states += found.states
     record_property("measured", f"0 of {states} disks break a promise")
+
+
+@needs_strace
+@pytest.mark.parametrize("name", [pytest.param(it, marks=() if it in SHORT else pytest.mark.faults) for it in SELDOM])
+def test_a_power_cut_of_what_is_seldom_written_breaks_no_promise(
+    name: str, tmp_path: Path, record_property: Measured
+) -> None:
+    states = 0
+    for model in Model:
+        place = tmp_path / model
+        place.mkdir()
+        found = explore(scenario(name), place, model, WIDE)
+        assert found.broken == []
+        states += found.states
+    record_property("measured", f"0 of {states} disks break a promise")
+    assert states >= FEWEST
 
 
 def _of_files(sync: Synced) -> bool:

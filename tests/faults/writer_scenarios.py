@@ -4,6 +4,7 @@ under it, the centre's store, and the complaint box of a kiosk."""
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from provisioning.center.ingest import Ingest
 from provisioning.center.receipt_desk import RECEIPT_INTERVAL_MS
 from provisioning.center.store import open_store
 from tests.agent.adapters.recording_bench import CLOCK, FIRST, SIGNER, RecordingBench, eventually, footage, verdict
+from tests.agent.adapters.test_at_rest import keys_in, write_keys
 from tests.agent.evidence.bench import private_key
-from tests.faults.device_scenarios import Told
+from tests.faults.device_scenarios import Told, clear
 from tests.faults.explorer import Promise, Scenario, insist, nothing, taken
 from tests.provisioning.center_bench import Keys
 from tests.provisioning.district import PLACE, Chain, SteppedClock, events_topic, load_signer, sealed_batch
@@ -73,7 +75,7 @@ def _check_written(bench: Path, promised: list[str]) -> list[str]:
 SECONDS, PAUSE_S = 3, 0.003
 
 
-def _record(bench: Path, promise: Promise, rounds: int) -> None:
+def _record(bench: Path, promise: Promise, rounds: int, *, encrypted: bool) -> None:
     tracks, packets = footage(SECONDS)
     over: list[bool] = []
 
@@ -84,7 +86,8 @@ def _record(bench: Path, promise: Promise, rounds: int) -> None:
     script = chain(chain.from_iterable((packet, PAUSE_S) for packet in packets), end())
     settings = RecorderSettings(retry_s=0.02, margin_bytes=0, segment_minutes=1 / 60)
     source, told = FakeSource(tracks, script), Told(promise)
-    made = RecordingBench(bench / "state" / "recordings", iter([source]), settings, events=told)
+    keys = keys_in(bench / "state") if encrypted else None
+    made = RecordingBench(bench / "state" / "recordings", iter([source]), settings, keys=keys, events=told)
     made.start()
     eventually(lambda: over or isinstance(told[-1:] and told[-1], RecordingFailed), "the end of the script")
     made.recorder.stop(Reason.STOPPED)
@@ -93,17 +96,17 @@ def _record(bench: Path, promise: Promise, rounds: int) -> None:
     taken(ended)
 
 
-def _check_recorded(bench: Path, promised: list[str]) -> list[str]:
+def _check_recorded(bench: Path, promised: list[str], *, encrypted: bool) -> list[str]:
     """Whatever the disk refused, what was said to be stored is there, and nobody calls it altered."""
     last = max((int(line.split()[1]) for line in promised if line.startswith("fragment")), default=0)
-    spool = Spool(bench / "state" / "recordings")
-    recover(spool, SIGNER, CLOCK)
+    spool = Spool(bench / "state" / "recordings", keys=keys_in(bench / "state") if encrypted else None)
+    recover(spool, SIGNER, CLOCK, [FIRST])
     (ended,) = recover(spool, SIGNER, CLOCK, [FIRST]) or [None]
     if not last:
         return []
     if not isinstance(ended, RecordingSealed):
         return [f"not recovered: {ended}"]
-    judged = verdict(spool.folder(FIRST))
+    judged = verdict(clear(bench) if encrypted else spool.folder(FIRST))
     lost = [f"fragment {last} is lost, {ended.fragments} are left"] if ended.fragments < last else []
     return [*lost, *([f"judged {judged}"] if judged in ("altered", "untrusted", "missing") else [])]
 
@@ -184,7 +187,10 @@ def _check_received(bench: Path, promised: list[str]) -> list[str]:
 
 SCENARIOS = [
     Scenario("durable", _write_files, _write, _check_written),
-    Scenario("recorder", nothing, _record, _check_recorded),
+    Scenario("recorder", nothing, partial(_record, encrypted=False), partial(_check_recorded, encrypted=False)),
+    Scenario(
+        "recorder-at-rest", write_keys, partial(_record, encrypted=True), partial(_check_recorded, encrypted=True)
+    ),
     Scenario("centre", _write_district, _receive, _check_received),
     Scenario("complaints", nothing, _complain, _check_complained),
 ]

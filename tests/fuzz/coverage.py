@@ -157,4 +157,4 @@ def changed(data: bytes, others: list[bytes], dice: random.Random) -> bytes:
                 made[at:at] = bytes([dice.choice(BYTES)]) * dice.choice((1, 3, 70))
             case _:
                 made[at : at + 4] = dice.randbytes(4)
-    return bytes(made[:LONGEST])
+    return bytes(made[: max(LONGEST, len(data))])

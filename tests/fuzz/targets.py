@@ -34,6 +34,8 @@ from provisioning.fleet.batch import parse_table
 from provisioning.fleet.est_messages import basic, pkcs10
 from tests.agent.evidence.bench import private_key
 from tests.fuzz.coverage import Target
+from tests.fuzz.document_targets import DOCUMENT_TARGETS
+from tests.fuzz.list_targets import LIST_TARGETS
 from tests.kiosk.bench import Bench, sample
 from tests.provisioning.district import Chain
 
@@ -158,4 +160,6 @@ TARGETS = (
     Target("xlsx-book", OFFICE, part_of_a_book(BOOK), lambda: [book()[BOOK]]),
     Target("http-basic", FLEET, lambda data: basic(data.decode("latin-1")), lambda: [b"Basic YTpi"]),
     Target("http-pkcs10", FLEET, pkcs10, lambda: [b"-----BEGIN", b"MIIB"]),
+    *DOCUMENT_TARGETS,
+    *LIST_TARGETS,
 )

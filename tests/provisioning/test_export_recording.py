@@ -266,6 +266,18 @@ def test_line_that_a_power_cut_left_half_stops_no_later_export(tmp_path: Path, k
     assert torn == ([] if left == 3 else [whole.splitlines(keepends=True)[2][:keep]])
 
 
+def test_line_of_which_a_power_cut_left_the_end_alone_stops_no_later_export(tmp_path: Path) -> None:
+    ledger = tmp_path / LEDGER_NAME
+    for number in range(2):
+        add_line(ledger, {"number": number, "reason": "调取" * 20})
+    first, second = ledger.read_bytes().splitlines(keepends=True)
+    torn = bytes(len(second) // 2) + second[len(second) // 2 :]
+    ledger.write_bytes(first + torn)
+    assert add_line(ledger, {"number": 7}) == check_lines(ledger.read_bytes())
+    assert [json.loads(line)["number"] for line in ledger.read_bytes().splitlines()] == [0, 7]
+    assert [it.read_bytes() for it in tmp_path.glob(f"{LEDGER_NAME}.torn-*")] == [torn]
+
+
 @pytest.mark.parametrize("attack", ["removed", "edited"])
 def test_changed_ledger_stops_further_exports(tmp_path: Path, attack: str) -> None:
     ledger = tmp_path / LEDGER_NAME
@@ -300,7 +312,7 @@ def test_existing_folder_is_never_written_into(tmp_path: Path, office: Office) -
         _export(tmp_path, office, Wish(TOLD))
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1,2,3,-4"])
+@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "1,2,3,-4", "1\x1d,2,3,4", f"1,2,3,{'4' * 5000}"])
 def test_mask_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(OperatorFault, match="x,y"):
         parse_mask(text)

@@ -26,7 +26,13 @@ from provisioning.authority import keys
 from provisioning.center import intake, store
 from provisioning.center.ingest import Ingest
 from provisioning.center.intake import EMPTY_CHAIN, Head, Link, Shelf, Waiting, decide
-from provisioning.center.receipt_desk import RECEIPT_EVENTS, RECEIPT_INTERVAL_MS, RESEND_INTERVAL_MS, ReceiptDesk
+from provisioning.center.receipt_desk import (
+    RECEIPT_EVENTS,
+    RECEIPT_INTERVAL_MS,
+    RECEIPT_QUIET_MS,
+    RESEND_INTERVAL_MS,
+    ReceiptDesk,
+)
 from provisioning.center.store import open_store
 from tests.provisioning.center_bench import A, B, Center, Keys
 from tests.provisioning.district import (
@@ -402,6 +408,19 @@ def test_two_hundred_events_do_not_wait_for_the_second(center: Center) -> None:
     assert desk.due(0)
     assert desk.take() == (A, B)
     assert not desk.due(RECEIPT_INTERVAL_MS * 10)
+
+
+def test_the_last_events_of_a_burst_are_answered_when_nothing_follows_not_at_the_end_of_the_second() -> None:
+    desk = ReceiptDesk()
+    desk.owe(A, 2, 0)
+    desk.owe(A, 1, RECEIPT_QUIET_MS - 1)
+    assert not desk.due(RECEIPT_QUIET_MS)
+    assert not desk.due(2 * RECEIPT_QUIET_MS - 2)
+    assert desk.due(2 * RECEIPT_QUIET_MS - 1)
+    for moment in range(2 * RECEIPT_QUIET_MS, RECEIPT_INTERVAL_MS, RECEIPT_QUIET_MS // 2):
+        desk.owe(A, 1, moment)
+        assert not desk.due(moment)
+    assert desk.due(RECEIPT_INTERVAL_MS)
 
 
 def test_restart_owes_receipts_for_what_was_committed_and_not_answered(center: Center, tmp_path: Path) -> None:

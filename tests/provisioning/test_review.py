@@ -19,7 +19,7 @@ from agent.duty.review import Move
 from agent.duty.review_admission import decision, opinion, overtaken, submission
 from agent.duty.review_elements import Prefill, review_elements
 from agent.duty.review_rules import Stage
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire.device_events import EventType
 from provisioning.center.act_folder import MAX_REFUSED
 from provisioning.center.cli import app
@@ -62,6 +62,11 @@ def _packet(office: ReviewOffice, out: Path, papers: list[Path] | None = None) -
         grounds=room.folder.grounds(TASK),
         documents=room.papers(facts), papers=papers or [], recordings=office.recordings, seal=seal, now=room.now,
     )  # fmt: skip
+
+
+def test_a_packet_is_refused_in_words_where_the_disk_takes_no_folder(office: ReviewOffice) -> None:
+    with pytest.raises(EnvironmentFault, match="/proc/packet"):
+        _packet(office, Path("/proc/packet"))
 
 
 def test_a_real_case_comes_out_of_the_store_and_the_recording(office: ReviewOffice) -> None:

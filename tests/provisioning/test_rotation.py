@@ -217,6 +217,17 @@ def test_power_cut_between_the_two_renames_is_finished_by_whoever_opens_the_key(
     assert device.pair == (new_key, chain)
 
 
+def test_rotation_cut_off_before_its_request_was_removed_stands_in_nobodys_way(device: InUse) -> None:
+    request, place = device.request(), device.folder / key_rotation.REQUEST
+    reply = rotation.rotate_evidence(device.desk, request, today())
+    done = key_rotation.install(device.config, reply, today())
+    durable.write_bytes(place, request, durable.PRIVATE)
+    assert key_rotation.install(device.config, reply, today()) == done
+    assert not place.exists()
+    durable.write_bytes(place, request, durable.PRIVATE)
+    assert device.rotate().key not in ("", done.key)
+
+
 def test_a_running_agent_an_open_recording_or_another_answer_changes_nothing(device: InUse, tmp_path: Path) -> None:
     before = device.pair
     with pytest.raises(OperatorFault, match="--out"):

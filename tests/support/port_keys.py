@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from agent.wire.identifiers import DeviceId, District
+from agent.wire.identifiers import DeviceId, District, KeyId
 from agent.wire.signing import KeySigner
 from agent.wire.trust import Credential, Role, TrustList
 
@@ -56,11 +56,13 @@ class PortTrust:
     def __init__(self) -> None:
         receiver = port_credential(RECEIVER, Role.RECEIVER)
         self._credentials = {receiver.key_id: receiver}
-        self._devices: set[DeviceId] = set()
+        self._devices: dict[DeviceId, KeyId] = {}
         self.list = TrustList(DISTRICT, 1, SINCE, self._credentials)
 
-    def enrol(self, device: DeviceId) -> None:
+    def enrol(self, device: DeviceId) -> KeyId:
+        """Take the device in, once; returns the id of its key."""
         if device not in self._devices:
             credential = port_credential(device, Role.RECORDER)
             self._credentials[credential.key_id] = credential
-            self._devices.add(device)
+            self._devices[device] = credential.key_id
+        return self._devices[device]

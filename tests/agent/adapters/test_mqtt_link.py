@@ -1,6 +1,7 @@
 """The device against a real Mosquitto with mutual TLS: what a broker, a network and a forger can do to it."""
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from agent.wire.device_events import EventType, declared_damage
 from agent.wire.identifiers import Digest, District
 from agent.wire.topics import STATE, device_topic
 from agent.wire.trust import Role
+from provisioning.center.config import BrokerSettings
+from provisioning.center.mqtt import CenterLink, Inbox
 from tests.support.broker import ACL, Broker, needs_mosquitto
 from tests.support.center import SmallCenter, until
 from tests.support.device import DistrictKeys, RunningDevice
@@ -77,6 +80,21 @@ def test_a_recording_reaches_the_centre_in_order_and_leaves_only_by_receipt(stag
     assert facts(stage.center.ids())[START:] == RECORDED
     assert stage.center.order == sorted(stage.center.order)
     stage.center.check_chain()
+
+
+def test_short_messages_do_not_wait_for_the_brokers_delayed_acknowledgement(stage: Stage, tmp_path: Path) -> None:
+    """Bites when a socket is left as paho makes it: a burst of events, one a message, was half as fast."""
+    stage.up()
+    device = stage.device()
+    device.start()
+    device.pump(lambda: device.rows() == 0, "the device is connected")
+    nobody = tmp_path / "nobody"
+    settings = BrokerSettings("127.0.0.1", stage.broker.port, "5", "localhost", nobody, nobody, nobody, 30)
+    link = CenterLink(settings, "receiver-9", (), Inbox())
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as wire:
+        link._client.on_socket_open(link._client, None, wire)
+        wires = [wire, device.link._client.socket()]
+        assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in wires)
 
 
 def test_a_puback_alone_leaves_every_row(stage: Stage) -> None:

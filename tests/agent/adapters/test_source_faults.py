@@ -174,7 +174,7 @@ def test_source_that_sees_the_same_picture_for_long_says_so(tmp_path):
     """Bites when nobody looks before the clock is drawn: the clock alone makes every picture another."""
     film = tmp_path / "still.y4m"
     picture = b"FRAME\n" + bytes(range(96)) * 160 + bytes([128]) * (160 * 96 // 2)
-    film.write_bytes(b"YUV4MPEG2 W160 H96 F10:1 C420\n" + picture * 80)
+    film.write_bytes(b"YUV4MPEG2 W160 H96 F10:1 C420\n" + picture * 90)
     source = PyAVSource(SourceDescription("still", synthetic=True), [Input(str(film))], Encoding(10), CLOCK)
     packets = []
 
