@@ -160,6 +160,9 @@ class OffloadIntake:
         for file in (file for file in manifest.files if file not in here):
             durable.make_directory((target / file.name).parent)
             durable.move(incoming / file.name, target / file.name)
+        with durable.disk_errors(incoming):  # before the receipt: behind it, nobody looks here again
+            shutil.rmtree(incoming)
+        durable.sync_directory(self.recordings)
 
     def _receipted(self, told: ToldOffload, size: int, verdict: Verdict | None, now: datetime) -> Outcome:
         filed, opened = self.office.retention(told.recording), verdict is not None

@@ -32,6 +32,10 @@ SELDOM = {
     "collected": "device_folder_scenarios",
     "notes": "device_folder_scenarios",
     "shared-folders": "device_folder_scenarios",
+    "bench": "bench_scenarios",
+    "identity": "bench_scenarios",
+    "commands": "bench_scenarios",
+    "secrets": "bench_scenarios",
 }
 """The same for what is written so seldom, or synced so often, that a power cut leaves some hundred disks at most."""
 CALL_BY_CALL = {

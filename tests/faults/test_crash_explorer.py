@@ -51,7 +51,7 @@ def test_thousands_of_power_cuts_break_no_promise(name: str, tmp_path: Path, rec
 
 @needs_strace
 @pytest.mark.faults
-@pytest.mark.parametrize("name", HOMES)
+@pytest.mark.parametrize("name", [*HOMES, *SELDOM])
 def test_a_second_power_cut_during_recovery_breaks_no_promise(
     name: str, tmp_path: Path, record_property: Measured
 ) -> None:

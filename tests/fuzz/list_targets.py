@@ -1,4 +1,4 @@
-"""Signed lists with rows of any shape, as somebody may draft them: every sample of the district by the office's own check,
+"""Signed lists with rows of any shape, as somebody may draft them: every sample by the office's own check,
 every policy by the reader that a device has for it, and the archive in which they come on a stick."""
 
 import io

@@ -21,6 +21,7 @@ from agent.evidence.report import Verdict
 from agent.verify_files import Basis, judge_path
 from agent.wire.commands import CommandKind
 from agent.wire.device_events import EventType
+from agent.wire.identifiers import RecordingId
 from provisioning.center.cli import app
 from provisioning.center.receipt_folder import AGAIN_MS, ReceiptFolder
 from provisioning.center.time_stamping import Authority, stamp_recording
@@ -128,6 +129,27 @@ def test_a_time_stamped_copy_at_the_centre_is_only_added_to(make: Callable[..., 
     assert [it.problem for it in circle.take_over()] == [""]
     assert (circle.central / "segment-0001.mp4").read_bytes() == stamped
     assert (circle.central / "photo.txt").read_bytes() == b"later"
+
+
+class WatchedReceipts(ReceiptFolder):
+    """Notes what is still on its way when a receipt is written."""
+
+    left: list[str]
+
+    def add(self, recording: RecordingId, envelope: bytes) -> None:
+        self.left = [place.name for place in self.folder.with_name("recordings").glob(".*")]
+        super().add(recording, envelope)
+
+
+def test_no_copy_is_left_on_its_way_where_nobody_looks_behind_the_receipt(make: Callable[..., Circle]) -> None:
+    """A power cut between the recording and its receipt has it fetched again beside the one that is there."""
+    circle = make()
+    circle.whole()
+    (circle.folder / "center" / "recording-receipts" / f"{FIRST}.dsse").unlink()
+    circle.receipts = WatchedReceipts(circle.folder / "center")
+    circle.intake = circle.new_intake()
+    assert circle.take_over()[0].verdict == "complete"
+    assert circle.receipts.left == []
 
 
 def test_a_class_that_the_centre_files_later_reaches_the_device(make: Callable[..., Circle]) -> None:
