@@ -149,6 +149,7 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "程序": ("公示程序",),
             "公示时限": ("时限", "时限要求"),
             "撤回时限": (),
+            "备案时限": (),
             "公示期限": ("展示期限",),
             "监督方式": ("监督",),
             "保障措施": ("保障",),
@@ -157,6 +158,6 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
         },
         lists=frozenset({"节假日", "调休上班日"}),
         carried=("监督方式", "保障措施"),
-        optional=frozenset({"执法类别", "节假日", "调休上班日"}),
+        optional=frozenset({"执法类别", "备案时限", "节假日", "调休上班日"}),
     ),
 }
