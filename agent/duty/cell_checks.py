@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from agent.duty.disclosure_rules import OFFICE_MOBILE
 from agent.duty.factors import ANY, IMPACTS, LEVELS, checked_amount, parse_words
 from agent.duty.masking import check_masked
 from agent.duty.reason_codes import CODE, ReasonUse
@@ -54,6 +55,8 @@ def personal(line: int, cells: Mapping[str, str]) -> dict[str, str]:
     """Which `cells` hold an identity or mobile number, a Chinese line by column."""
     found: dict[str, str] = {}
     for name, text in cells.items():
+        if name == OFFICE_MOBILE:
+            continue  # an office's own, which `check_entries` judges
         try:
             check_masked(f"第 {line} 行", {name: text})
         except SenderFault as fault:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from agent.duty.disclosure_rules import OFFICE_MOBILE
 from agent.duty.table_shape import Shape
 from agent.wire.disclosures import DisclosureKind
 
@@ -74,10 +75,11 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "办理时间": (),
             "法律依据": ("依据",),
             "救济渠道": (),
+            OFFICE_MOBILE: (),
         },
         {"收费标准": "不收费"},
         lists=frozenset({"受理条件", "申请材料", "办理流程"}),
-        optional=frozenset({"办理地点", "办理窗口", "办理时间", "法律依据", "救济渠道"}),
+        optional=frozenset({"办理地点", "办理窗口", "办理时间", "法律依据", "救济渠道", OFFICE_MOBILE}),
     ),
     DisclosureKind.SUBJECT_LIST: Shape(
         {
@@ -92,8 +94,10 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "投诉举报电话": ("投诉电话", "举报电话"),
             "受委托组织基本信息": ("受委托组织",),
             "委托执法协议": ("委托协议",),
+            OFFICE_MOBILE: (),
         },
         {"受委托组织基本信息": "无", "委托执法协议": "无"},
+        optional=frozenset({OFFICE_MOBILE}),
     ),
     DisclosureKind.PERSONNEL_LIST: Shape(
         {

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
+from agent.duty.disclosure_rules import office_mobiles
 from agent.duty.statutory import beyond_law
 from agent.duty.tables import Imported, import_table
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
@@ -234,7 +235,7 @@ def _tell(held: Holding, office: Path, as_json: bool) -> None:
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
     out.print(next_step(held.stage, held.name, held.document.audience, office))
-    for note in (*held.notes, *beyond_law(held.document)):
+    for note in (*held.notes, *beyond_law(held.document), *office_mobiles(held.document)):
         err.print(note, soft_wrap=True, markup=False, highlight=False)
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from agent.duty.cell_checks import plain_day
+from agent.errors import OperatorFault
 from agent.wire.disclosures import DisclosureKind
 from kiosk.publishing.due import Task, due_of_released
 from kiosk.publishing.office import Stage
@@ -175,3 +176,32 @@ def test_without_a_term_in_the_rules_a_filing_is_due_without_a_day_and_says_why(
         desk.must("release", name)
     assert "公示办法未定期限" in desk.must("due")
     assert "没有逾期的" in desk.must("overdue")
+
+
+def test_an_offices_own_mobile_number_passes_in_its_own_field_alone_and_whoever_signs_is_told(desk: Desk) -> None:
+    table, path = sample_of("service-guide"), desk.folder / "guide.json"
+
+    def written(field: str, text: str) -> Path:
+        changed = {**table, "entries": [{**table["entries"][0], field: text}]}
+        path.write_text(json.dumps(changed, ensure_ascii=False), encoding="utf-8")
+        return path
+
+    stopped = desk.refused(2, "draft", written("咨询电话", "13800138000"))
+    assert "可在服务指南、主体资格清单中单独填入“公开的公务手机”" in stopped
+    assert "13800138000" not in stopped
+    for text in ("13800138000 王某", "11010519491231002X", "13800138000、13900139000"):
+        desk.refused(2, "draft", written("公开的公务手机", text))
+    drafted = desk.run("draft", written("公开的公务手机", "13800138000"))
+    assert drafted.returncode == 0
+    assert "尾号 8000" in drafted.stderr
+    assert "不是个人的" in drafted.stderr
+    name = f"{table['kind']}.{table['id']}"
+    for who, role in ((desk.bench.editor, "editor"), (desk.bench.reviewer, "reviewer")):
+        assert "尾号 8000" in desk.run(*desk.signing(who, role, name)).stderr
+    desk.must("release", name)
+
+
+def test_no_document_about_people_declares_a_mobile_number_the_offices(office: OfficeBench) -> None:
+    result = {**sample_of("results")["entries"][0], "公开的公务手机": "13800138000"}
+    with pytest.raises(OperatorFault, match="手机号"):
+        office.draft({**sample_of("results"), "entries": [result]})
