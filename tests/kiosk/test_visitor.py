@@ -9,8 +9,9 @@ import pytest
 
 from kiosk.asked import NotThere
 from kiosk.forms import staff_page
-from kiosk.inquiries import item_page, lists_page, scanned_page
+from kiosk.inquiries import item_page, lists_page
 from kiosk.lists import TOPICS
+from kiosk.scanned import scanned
 from kiosk.states import HallState
 from kiosk.views import board_page, window_page
 from tests.kiosk.bench import Bench, sample
@@ -35,7 +36,7 @@ def hall(bench: Bench, tmp_path: Path) -> Hall:
 
 
 def test_what_can_be_typed_on_a_page_has_keys_on_that_page(hall: Hall) -> None:
-    for page, field in ((scanned_page, "scan"), (PEOPLE, "who"), (staff_page, "cover"), (staff_page, "secret")):
+    for page, field in ((scanned, "scan"), (PEOPLE, "who"), (staff_page, "cover"), (staff_page, "secret")):
         assert f'data-for="#{field}"' in hall.page(page)
 
 
