@@ -252,6 +252,34 @@ def test_a_card_that_is_pulled_in_the_middle_leaves_nothing_half(bench: Collecti
     assert bench.look() == 1
 
 
+def test_a_bad_sector_under_one_file_starves_no_file_after_it(
+    bench: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(root: Path, left_out: Counter[str]) -> Iterator[CardFile]:
+        for file in card_files.card_files(root, left_out):
+            yield Pulled(file.seen, file.inode, file.open) if file.seen.path == b"a.bin" else file
+
+    monkeypatch.setattr(collector, "card_files", damaged)
+    bench.put("a.bin", b"x" * 3 * collector.SMALL_BYTES)
+    bench.put("b.mp4", film())
+    assert bench.look() == 1
+    (told,) = bench.complaints()
+    assert "无法读取 1 个（如 a.bin）" in told
+    assert "重新插好" in told
+    assert sorted(it.name for it in bench.shelf_root.iterdir()) == ["REC-0001-C000001", "seen.jsonl"]
+
+
+def test_a_folder_renamed_under_the_walk_ends_no_walk(bench: Collecting) -> None:
+    for name in ("a.bin", "b/b.bin", "c/c.bin"):
+        bench.put(name, b"x")
+    left_out: Counter[str] = Counter()
+    walk = card_files.card_files(bench.card, left_out)
+    seen = [next(walk).seen.path]
+    (bench.card / "b").rename(bench.place / "elsewhere")
+    assert [*seen, *(it.seen.path for it in walk)] == [b"a.bin", b"c/c.bin"]
+    assert left_out.total() == 0
+
+
 def test_an_error_of_the_card_itself_says_to_put_it_in_again() -> None:
     memory = Path("/proc/self/mem")  # the kernel's own EIO, at its first byte
     found = memory.stat()
