@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import c2pa
@@ -418,6 +419,45 @@ def test_a_closed_file_does_not_wait_as_long_as_one_that_nobody_closed(bench: Co
     bench.put("a.mp4", film())
     bench.collector._heard(bench.card / "a.mp4")
     assert bench.look(collector.CLOSED_S) == 1
+
+
+def test_a_file_that_was_just_closed_rests_a_moment_all_the_same(bench: Collecting) -> None:
+    bench.put("a.mp4", film())
+    bench.collector._heard(bench.card / "a.mp4")
+    assert bench.look(collector.CLOSED_S / 2) == 0
+
+
+def test_cards_that_come_and_go_leave_nothing_behind_in_memory(bench: Collecting) -> None:
+    for number in range(3):
+        place = bench.put(f"{number}.mp4", film()[:-100])
+        bench.collector._heard(place)
+        bench.look(0)
+        place.unlink()
+    bench.look(0)
+    assert (bench.collector._patience._since, bench.collector._settled) == ({}, set())
+
+
+@pytest.mark.parametrize(("told", "kept"), [(-(2**33), card_files.EARLIEST), (2**33, card_files.LATEST)])
+def test_a_time_that_cannot_be_true_is_kept_within_what_can(bench: Collecting, told: int, kept: datetime) -> None:
+    os.utime(bench.put("a.mp4", film()), (told, told))
+    assert bench.look() == 1
+    assert bench.shelf.statement(bench.collected()[0].item).modified == kept
+
+
+def test_a_card_with_more_files_than_any_camera_writes_is_told_and_walked_no_further(
+    bench: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_files, "MAX_FILES", 3)
+    for number in range(5):
+        bench.put(f"{number}.LOG", b"%d" % number)
+    assert bench.look() == 3
+    assert "文件过多 2 个" in bench.complaints()[0]
+
+
+def test_what_an_operating_system_leaves_on_a_card_is_not_collected(bench: Collecting) -> None:
+    for name in card_files.IGNORED:
+        bench.put(f"{name}/IndexerVolumeGuid", b"x")
+    assert bench.look() == 0
 
 
 def test_the_shape_of_a_name_says_nothing_about_a_person() -> None:
