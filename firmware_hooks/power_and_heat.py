@@ -20,7 +20,7 @@ HOTTEST_MC, COLDEST_MC = 200_000, -100_000  # ours: outside of it a sensor is br
 class PowerSupply:
     """One entry of /sys/class/power_supply. `kind` as the kernel says: Battery, Mains, USB, ... `charging` is None
     where the driver does not know; `online` says of a charger whether it delivers. `current_ua` is negative or positive
-    when discharging, as the driver chose."""
+    when discharging, as the driver chose. `connected` is said of a peripheral's own supply, a headset's for example."""
 
     name: str
     kind: str
@@ -29,6 +29,7 @@ class PowerSupply:
     microvolts: int | None = None
     current_ua: int | None = None
     online: bool | None = None
+    connected: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def power_supplies(sysfs: Path = SYSFS) -> list[PowerSupply]:
 
 def battery(sysfs: Path = SYSFS) -> PowerSupply | None:
     """The device's own battery: the first supply of that kind which tells its charge; None without one."""
-    return next((it for it in power_supplies(sysfs) if it.kind == "Battery" and it.percent is not None), None)
+    own = (it for it in power_supplies(sysfs) if it.kind == "Battery" and not it.connected)
+    return next((it for it in own if it.percent is not None), None)
 
 
 def heat_zones(sysfs: Path = SYSFS) -> list[HeatZone]:
@@ -93,6 +95,7 @@ def _supply(place: Path) -> PowerSupply:
         _number(place / "voltage_now", 0, 10**9),
         _number(place / "current_now", -(10**9), 10**9),
         None if online is None else online > 0,
+        _text(place / "scope") == "Device",
     )
 
 

@@ -29,7 +29,7 @@ class AlsaSounder:
 
     def play(self, name: str, cycle: Cycle) -> None:
         """Begin a notice; one that still sounds is broken off. Raises `NoSound` when this one cannot be played, or the
-        one before could not."""
+        one before could not, or does not end."""
         failed = self._end()
         voice = None if self._voices is None else self._voices / f"{name}.wav"
         spoken = voice is not None and voice.is_file()
@@ -47,22 +47,28 @@ class AlsaSounder:
             raise NoSound(f"{' '.join(self._command)}: exit code {failed}")
 
     def close(self) -> None:
-        """End what sounds."""
-        self._end()
+        """End what sounds; one that does not end is left to the kernel."""
+        with contextlib.suppress(NoSound):
+            self._end()
 
     def _start(self, words: list[str], stdin: int) -> subprocess.Popen[bytes]:
         command = [*self._command, *words]
         return subprocess.Popen(command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _end(self) -> int:
-        """The exit code of the notice before, 0 when it still sounded."""
-        playing, self._playing = self._playing, None
+        """The exit code of the notice before, 0 when it still sounded. Raises `NoSound` when it cannot be broken off:
+        then no second one is begun beside it."""
+        playing = self._playing
         if playing is None:
             return 0
         code = playing.poll()
         if code is None:
-            playing.terminate()
-            playing.wait(CLOSE_S)
+            playing.kill()  # one that hangs in its driver hears nothing less
+            try:
+                playing.wait(CLOSE_S)
+            except subprocess.TimeoutExpired as error:
+                raise NoSound(f"{' '.join(self._command)}: hangs and cannot be ended") from error
+        self._playing = None
         return code or 0
 
 

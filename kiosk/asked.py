@@ -32,4 +32,4 @@ class Answered:
 
 
 class NotThere(LookupError):
-    """There is no such page."""
+    """There is no such page; its text, if any, is for whoever asked."""

@@ -15,6 +15,7 @@ html, body {{ height: 100%; margin: 0; background: #0b3f86; color: #fff; font-fa
 body {{ display: flex; flex-direction: column; justify-content: center; align-items: center; text-align: center }}
 h1 {{ font-size: 8vmin; margin: 0 4vmin 4vmin }}
 p {{ font-size: 4vmin; line-height: 1.6; margin: 0 6vmin 2vmin }}
+small {{ font-size: 2.4vmin }}
 </style>
 </head>
 <body oncontextmenu="return false">
@@ -22,6 +23,7 @@ p {{ font-size: 4vmin; line-height: 1.6; margin: 0 6vmin 2vmin }}
 <h1>公示屏服务暂时中断</h1>
 <p>{hall}本屏此刻不展示任何公示内容，服务恢复后自动展示。</p>
 <p>{ask}</p>
+<p><small>技术人员：原因见 systemctl status liuhen-kiosk，如 kiosk.toml 写错；改正后自动恢复。</small></p>
 </main>
 </body>
 </html>

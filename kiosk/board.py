@@ -6,7 +6,7 @@ from datetime import datetime
 
 from agent.duty.disclosure_rules import ROLE_NAMES
 from agent.duty.roster import Roster, merge_rosters, parse_roster
-from agent.duty.windows import Presented, Standing, Window, WindowState, parse_windows, present
+from agent.duty.windows import Presented, Standing, Window, WindowState, parse_windows, present, same_window
 from agent.wire.disclosures import DisclosureKind
 from kiosk.beijing import day, day_text, minute_text
 from kiosk.faces import Face, face_of, officers_faces
@@ -102,7 +102,7 @@ def window_board(
 ) -> Board | None:
     """The board of one window; None when the hall has no such window now."""
     whole = board(shelf, now, site, switches)
-    cards = tuple(card for card in whole.cards if card.number == number)
+    cards = tuple(card for card in whole.cards if same_window(card.number, number))
     return Board(cards, whole.banners, (), whole.sources) if cards else None
 
 

@@ -36,10 +36,11 @@ def serve(
     config: Annotated[Path, typer.Option(help="kiosk.toml 的路径")],
     ready_file: Annotated[Path | None, typer.Option(help="开始服务后把网址写入此文件")] = None,
     evidence_key: Annotated[Path | None, typer.Option(help="设备签名私钥，代替配置中的；服务由系统代管时用")] = None,
+    retry: Annotated[int, typer.Option(help="配置有误时不退出，每隔几秒再读；0 为退出", min=0, max=3600)] = 0,
     verbose: Annotated[bool, typer.Option("--verbose", help="日志更详细 (log at INFO)")] = False,
 ) -> None:
     """在本机回环地址上展示公示内容，直到收到 SIGTERM (serve on loopback)。"""
-    serve_plainly(config, ready_file, "info" if verbose else "warning", evidence_key)
+    serve_plainly(config, ready_file, "info" if verbose else "warning", evidence_key, retry)
 
 
 @app.command(epilog="示例：liuhen-kiosk enrol --config kiosk.toml --certificate 示例-000201 --window 3 --window 4")
@@ -88,8 +89,9 @@ def policy(
     """写出 Chromium 的受管策略：只许本屏页面，无对话框、下载、打印、开发者工具 (managed policy)。"""
     from kiosk.away_page import FILE
     from kiosk.browser import policy as written
+    from kiosk.screen_cli import server_address
 
-    out.print(written(url, profile / FILE).decode())
+    out.print(written(server_address(url), profile / FILE).decode())
 
 
 def main() -> None:

@@ -1,17 +1,18 @@
 """`kiosk.toml`: what one screen shows and where it finds it. Paths are relative to the file's folder."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from agent.errors import OperatorFault
+from agent.errors import OperatorFault, SenderFault
 from agent.settings import KIOSK_LISTEN, Settings, read_toml
 from agent.wire.identifiers import DeviceId, District, device_id, district, label
 from kiosk.hours import Hours, parse_hours
 
 WHERE = "kiosk.toml"
+_T = TypeVar("_T")
 KEYS = (
     "district", "device", "hall", "audience", "listen", "disclosed", "receipts", "state", "root", "trust_list",
     "complaint_phone", "window", "hours", "closed_days", "outgoing", "heard", "content", "complaint_key",
@@ -49,7 +50,7 @@ class KioskConfig:
 
 
 def read_config(path: Path) -> KioskConfig:
-    """The configuration in `path`; raises `OperatorFault` naming key and value, `SenderFault` for a malformed id."""
+    """The configuration in `path`; raises `OperatorFault` naming key and value."""
     return parse_config(read_toml(path), path.resolve().parent)
 
 
@@ -58,10 +59,10 @@ def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
     settings = Settings(WHERE, table, KEYS)
     host, port = _listen(settings.text("listen", KIOSK_LISTEN))
     return KioskConfig(
-        district(settings.text("district")),
-        device_id(settings.text("device")),
+        _named(settings, "district", district),
+        _named(settings, "device", device_id),
         settings.text("hall"),
-        label(settings.text("audience")),
+        _named(settings, "audience", label),
         host,
         port,
         settings.path("disclosed", folder, "state/disclosed"),
@@ -79,6 +80,14 @@ def parse_config(table: Mapping[str, Any], folder: Path) -> KioskConfig:
         settings.path("evidence_key", folder, "evidence.key"),
         settings.path("evidence_chain", folder, "evidence.pem"),
     )
+
+
+def _named(settings: Settings, key: str, read: Callable[[str], _T]) -> _T:
+    """The id under `key`; here a malformed one is the fault of who wrote the file."""
+    try:
+        return read(settings.text(key))
+    except SenderFault as fault:
+        raise OperatorFault(f"{WHERE} 的 {key}：{fault}请改正。") from fault
 
 
 def _listen(value: str) -> tuple[str, int]:

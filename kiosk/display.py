@@ -95,9 +95,9 @@ class Display:
         sha256 = "" if font is None else font.sha256
         return Frame(self.site, self.generation, path, title, large, banner, state, here, resets, font=sha256)
 
-    def missing(self, large: bool = False) -> str:
-        """The page for an address that does not exist; never a blank one."""
-        banner = Banner("info", "没有此页。请点按下方按钮返回。")
+    def missing(self, large: bool = False, told: str = "") -> str:
+        """The page for an address that does not exist; never a blank one. `told` is why, where that is known."""
+        banner = Banner("info", told or "没有此页。请点按下方按钮返回。")
         return self.page("message.html", self.frame("", "没有此页", "/missing", large), banner)
 
     def instant(self) -> Instant:

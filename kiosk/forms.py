@@ -12,6 +12,7 @@ from kiosk.beijing import minute_text
 from kiosk.board import board, roster_of
 from kiosk.complaining import ComplaintView, code_bytes, code_text, complaint_of, next_step, said_in
 from kiosk.display import Display
+from kiosk.people import with_certificate
 from kiosk.stamp import take_home_svg
 
 log = logging.getLogger(__name__)
@@ -140,8 +141,12 @@ def _switch(display: Display, asked: Asked) -> str:
     member = display.hall.staff.believe(window, asked.text("secret"), display.instant())
     if state is WindowState.COVERED:
         roster = roster_of(display.feed.shelf, display.now())
-        if roster is None or cover not in roster.officers:
+        found = with_certificate(roster, cover) if roster is not None else []
+        if not found:
             raise SenderFault("顶岗人员的证件编号不在人员资格清单中。请核对后重新输入。")
+        if len(found) > 1:
+            raise SenderFault("有几个人的证件编号以此结尾。请多输几位，或输全。")
+        cover = found[0].certificate
     display.hall.staff.switch(window, state, member, cover if state is WindowState.COVERED else "", display.instant())
     display.refresh()
     return f"{window} 号窗口已切换为“{state.value}”，公示屏已更新。"

@@ -36,7 +36,8 @@ def item_page(display: Display, asked: Asked) -> Answered:
     name = asked.place["name"]
     view = guide_view(display.feed.shelf, display.now(), display.site, name)
     if view is None:
-        raise NotThere(name)
+        ask = f"请到办理窗口或咨询台询问，或拨打 {display.site.complaint_phone}。"
+        raise NotThere(f"公示中没有“{name[:60]}”的办事指南。{ask}")  # a window does more than there are guides for
     frame = display.frame("guide", name, f"/item/{name}", asked.large)
     made_here = "" if view.home_picture else take_home_svg(view.home)
     return Answered(display.page("guide.html", frame, Pair(view, made_here)))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
 
 from agent.cli_frame import run_app
+from agent.duty.windows import same_window
 from agent.errors import OperatorFault, SenderFault
 from agent.wire.identifiers import digest, key_id
 from agent.wire.instant import BEIJING
@@ -114,7 +115,7 @@ def _print(told: Mapping[str, Any]) -> None:
 def _told(span: Span, window: str) -> dict[str, Any]:
     line, facts, pixels = span.line, span.line.facts, span.pixels
     windows = [f"{number} 号 {state} {certificate}".strip() for number, state, certificate in facts["windows"]
-               if not window or number == window]  # fmt: skip
+               if not window or same_window(number, window)]  # fmt: skip
     after = "" if span.followed else "（最后一次画面确认，其后不明）"
     told = {
         "answer": f"展示 {facts['path']}，状态 {facts['state']}",

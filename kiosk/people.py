@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.duty.roster import Officer
+from agent.duty.roster import Officer, Roster
 from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
 from kiosk.beijing import day
 from kiosk.board import Banner, Site, banners, current_documents, roster_of
@@ -13,6 +13,7 @@ from kiosk.shelf import Shelf
 MAY = "持证有效：{} 的执法证件今日有效。"
 MAY_NOT = "{}：{}。您可以拒绝检查并拨打 {} 核实。"
 UNKNOWN = "人员资格清单中没有“{}”。请核对姓名或证件编号，或拨打 {} 核实。"
+LEAST_END = 4  # ours: characters from the end by which a certificate may be asked for
 ASKED_FOR = ENTRY_FIELDS[DisclosureKind.MATTER_STATUS]
 NO_MATTER = "没有受理编号 {}。请对照受理通知书核对，或咨询工作人员。"
 
@@ -33,7 +34,7 @@ def person_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryVie
     if roster is None or not asked:
         lists = banners(shelf, [DisclosureKind.PERSONNEL_LIST], now, site, "执法人员")
         return QueryView(asked, tuple(lists))
-    hits = [officer for officer in roster.officers.values() if asked in (officer.name, officer.certificate)]
+    hits = [officer for officer in roster.officers.values() if asked == officer.name] or with_certificate(roster, asked)
     if not hits:
         return QueryView(asked, (Banner("warn", UNKNOWN.format(asked, site.complaint_phone)),))
     lines, found = [], []
@@ -58,6 +59,14 @@ def officer_fields(officer: Officer) -> tuple[tuple[str, str], ...]:
         ("执法区域", "、".join(officer.areas)),
         ("证件有效期至", str(officer.valid_until)),
     )
+
+
+def with_certificate(roster: Roster, asked: str) -> list[Officer]:
+    """The officers whose certificate is `asked`, or ends with it: the keypad on the screen has figures alone, and a
+    certificate may begin with anything. Fewer than `LEAST_END` say nothing."""
+    if asked in roster.officers:
+        return [roster.officers[asked]]
+    return [one for number, one in roster.officers.items() if len(asked) >= LEAST_END and number.endswith(asked)]
 
 
 def matter_view(shelf: Shelf, now: datetime, site: Site, asked: str) -> QueryView:

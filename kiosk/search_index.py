@@ -26,6 +26,8 @@ from agent.wire.disclosures import ENTRY_FIELDS, Disclosure, DisclosureKind
 SEARCHED = tuple(KIND_WORDS)
 NAMED_BY = {DisclosureKind.WINDOW_BOARD: ("姓名",), DisclosureKind.RESULTS: ("当事人", "决定书文号")}
 """The fields that name an entry, where that is not its first."""
+MOMENTARY = {DisclosureKind.WINDOW_BOARD: ("状态", "顶岗人员", "顶岗原因")}
+"""The fields that hold for the hour: an index is drafted seldom, and would go on saying who was at his window."""
 PAGES = {
     DisclosureKind.WINDOW_BOARD: "/board", DisclosureKind.SUBJECT_LIST: "/units",
     DisclosureKind.PERSONNEL_LIST: "/people", DisclosureKind.RESULTS: "/results",
@@ -94,13 +96,15 @@ def rows_of(documents: Iterable[Disclosure]) -> Iterator[Row]:
         if document.kind not in SEARCHED or document.withdrawn is not None:
             continue
         names = NAMED_BY.get(document.kind, ENTRY_FIELDS[document.kind][:1])
+        passed_over = {*names, *MOMENTARY.get(document.kind, ())}
         for number, entry in enumerate(document.entries, 1):
             title = " ".join(_text(entry, field) for field in names)
-            rest = "　".join(_text(entry, field) for field in ENTRY_FIELDS[document.kind] if field not in names)
+            rest = "　".join(_text(entry, field) for field in ENTRY_FIELDS[document.kind] if field not in passed_over)
             path = PAGES.get(document.kind, f"/item/{quote(title, safe='')}")
-            words = " ".join(_text(entry, field) for field in entry)
+            words = " ".join(_text(entry, field) for field in entry if field in names or field not in passed_over)
             source = ".".join(document.key), document.version, number
-            yield Row(KIND_WORDS[document.kind], title, rest[:DETAIL_CHARACTERS], path, *source, words)
+            detail = rest if len(rest) <= DETAIL_CHARACTERS else f"{rest[: DETAIL_CHARACTERS - 1]}…"
+            yield Row(KIND_WORDS[document.kind], title, detail, path, *source, words)
 
 
 def _text(entry: Mapping[str, Any], field: str) -> str:

@@ -94,8 +94,8 @@ def _page(display: Display, view: View, *, standing: bool = False) -> Endpoint:
                 html = display.kept(request.url.path, asked.large, lambda: shown(display, asked).html)
                 return HTMLResponse(html)
             answered = shown(display, asked)
-        except NotThere:
-            return HTMLResponse(display.missing(asked.large), 404)
+        except NotThere as gone:
+            return HTMLResponse(display.missing(asked.large, str(gone)), 404)
         except LiuhenFault as fault:
             return await _failed(display)(request, fault)
         return RedirectResponse(answered.go, 303) if answered.go else HTMLResponse(answered.html, answered.status)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent import durable
 from agent.duty.enrolment import SALT_BYTES, card_digest, is_pin, pin_record
-from agent.duty.windows import WindowState
+from agent.duty.windows import WindowState, same_window
 from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
@@ -64,7 +64,7 @@ class StaffDesk:
         wait_s = self._waits.left_s(window, now)
         if wait_s > 0:
             raise SenderFault(f"本窗口输入有误的次数较多，请 {wait_s} 秒后再试。")
-        allowed = [member for member in self.members() if window in member.windows]
+        allowed = [member for member in self.members() if any(same_window(window, one) for one in member.windows)]
         for member in allowed:
             if card_digest(member.certificate, secret) == member.card or is_pin(secret, member.pin):
                 self._waits.right(window)

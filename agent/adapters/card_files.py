@@ -24,7 +24,7 @@ MAX_DEPTH, MAX_FILES = 12, 200_000  # ours; a camera's card has DCIM/100MEDIA an
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # FAT begins in 1980
 IGNORED = ("System Volume Information", "lost+found", "$RECYCLE.BIN", ".Trash-1000")
 EMPTY, SPECIAL, LINK, LONG, CROWD = "空文件", "非普通文件", "符号链接", "路径过长", "文件过多"
-NO_ROOM, REFUSED = "存储空间放不下", "无法出具凭证"
+NO_ROOM, REFUSED, UNREADABLE = "存储空间放不下", "无法出具凭证", "无法读取"
 
 
 class CardFault(EnvironmentFault):
@@ -93,10 +93,15 @@ class CardFile:
 
 def card_files(root: Path, left_out: Counter[str]) -> Iterator[CardFile]:
     """Every regular file below `root`, folder by folder; it can be opened until the next is asked for. What was left
-    out is counted in `left_out` by kind. Raises `CardFault` when the card cannot be read."""
+    out is counted in `left_out` by kind, also a folder that does not open. Raises `CardFault` when the card cannot be
+    read."""
     start, count = os.fsencode(root), 0
+
+    def passed_over(error: OSError) -> None:
+        left_out[UNREADABLE] += error.errno != errno.ENOENT  # renamed or removed meanwhile: nothing to tell
+
     try:
-        for folder, folders, names, descriptor in os.fwalk(start, onerror=_raise):
+        for folder, folders, names, descriptor in os.fwalk(start, onerror=passed_over):
             inside = os.path.relpath(folder, start)
             depth = 0 if inside == b"." else inside.count(b"/") + 1
             folders[:] = _entered(folders, descriptor, depth, left_out)
@@ -146,10 +151,6 @@ def _left_out(path: bytes, found: os.stat_result) -> str | None:
     if len(path) > MAX_PATH_BYTES:
         return LONG
     return EMPTY if found.st_size == 0 else None
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _fault(error: OSError) -> CardFault:

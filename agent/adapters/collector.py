@@ -1,8 +1,8 @@
 """Takes over files of another maker's recorder: waits until each has settled, reads it once, signs what it is.
 
 Its own thread. The card is looked at again and again, because a mount makes no event; `TreeWatch` only makes it faster.
-A card that is pulled or a file that still grows costs that file a delay and nothing else. A file that has no room here
-or cannot be signed for is counted, the first of them named, and the next one is looked at.
+A card that is pulled or a file that still grows costs that file a delay and nothing else. A file that cannot be read,
+has no room here or cannot be signed for is counted, the first of them named, and the next one is looked at.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.adapters.card_files import NO_ROOM, REFUSED, CardChanged, CardFault, CardFile, card_files
+from agent.adapters.card_files import NO_ROOM, REFUSED, UNREADABLE, CardChanged, CardFault, CardFile, card_files
 from agent.adapters.collected_shelf import CollectedShelf, NoRoom, Seen
 from agent.adapters.folder_watch import TreeWatch
 from agent.clock import Clock
@@ -126,6 +126,11 @@ class Collector:
             return self._consider(file)
         except NoRoom:
             kind = NO_ROOM
+        except CardFault as fault:  # a bad sector, most likely; who stops in the middle of a file has nothing to tell
+            if self._stop.is_set():
+                return False
+            kind = UNREADABLE
+            logger.warning("%s cannot be read: %s", readable(file.seen.path), fault)
         except (SenderFault, ValueError, RecursionError) as fault:  # a name or bytes that no manifest can hold
             kind = REFUSED
             logger.warning("%s cannot be collected: %s", readable(file.seen.path), fault)
@@ -216,8 +221,9 @@ class Collector:
 def _left_out_text(left_out: Counter[str], named: dict[str, str]) -> str:
     found = sorted((kind, count) for kind, count in left_out.items() if count)
     kinds = "、".join(f"{kind} {count} 个{named.get(kind, '')}" for kind, count in found)
+    again = "请重新插好存储卡后再试。" if left_out[UNREADABLE] else ""
     advice = "请导出已回执的录像后再采集。" if left_out[NO_ROOM] else "请人工查看该卡。"
-    return f"存储卡上有未采集的内容：{kinds}。{advice}" if kinds else ""
+    return f"存储卡上有未采集的内容：{kinds}。{again}{advice}" if kinds else ""
 
 
 def _hashed(pieces: Iterator[bytes], whole: "hashlib._Hash") -> Iterator[bytes]:

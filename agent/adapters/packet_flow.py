@@ -139,6 +139,15 @@ class PacketQueue:
             self._items.append(item)
             self._changed.notify()
 
+    def take_dropped(self) -> list[Dropped]:
+        """What was dropped and nobody was told of yet; with the packets of a camera that stands still it would be
+        forgotten."""
+        with self._changed:
+            self._tell_dropped()
+            dropped = [item for item in self._items if isinstance(item, Dropped)]
+            self._items = deque(item for item in self._items if not isinstance(item, Dropped))
+            return dropped
+
     def forget_packets(self) -> None:
         """Drop everything that came from a camera which is closed now; what was asked for stays."""
         with self._changed:

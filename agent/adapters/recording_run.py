@@ -130,6 +130,8 @@ class RecordingRun:
             self._row.begin(self._feed.tracks, self._feed.description)
 
     def _lose_camera(self, reason: Reason, note: str) -> None:
+        for dropped in self._queue.take_dropped():  # no keyframe came behind them that would have told of them
+            self._handle(dropped)
         self._write(self._feed.close())
         self._gaps.open(reason, self._bench.clock.read(), note)
         self._tell_loss(reason)

@@ -7,9 +7,11 @@ came later must not take away a list that devices go by.
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from agent.duty.disclosure_rules import OFFICE_MOBILE
 from agent.duty.factors import ANY, IMPACTS, LEVELS, checked_amount, parse_words
 from agent.duty.masking import check_masked
 from agent.duty.reason_codes import CODE, ReasonUse
@@ -28,6 +30,7 @@ CATEGORIES = (*PLAN_CATEGORIES, "行政给付", "行政确认", "行政奖励", 
 """The further ones stand in departments' lists of powers (权力清单)."""
 LEAST_MONTHS = 6  # reference/domain.md 1.3: 公安机关现场执法视音频记录工作规定 article 13, which local rules follow
 YES_NO = ("是", "否")
+_DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
 
 
 def check_cells(
@@ -52,6 +55,8 @@ def personal(line: int, cells: Mapping[str, str]) -> dict[str, str]:
     """Which `cells` hold an identity or mobile number, a Chinese line by column."""
     found: dict[str, str] = {}
     for name, text in cells.items():
+        if name == OFFICE_MOBILE:
+            continue  # an office's own, which `check_entries` judges
         try:
             check_masked(f"第 {line} 行", {name: text})
         except SenderFault as fault:
@@ -96,6 +101,16 @@ def day(text: str, where: str) -> None:
         raise SenderFault(f"{where}是“{text[:40]}”，应形如 2027-12-31，请改正。") from error
 
 
+def plain_day(text: str) -> str:
+    """A day as sheets and keyboards write it (`2027/1/1`, `2027年1月1日`, full-width) as `2027-01-01`; any other text
+    as it is. The year stands first, so that nothing is guessed."""
+    found = _DAY.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    try:
+        return text if found is None else date(*map(int, found.groups())).isoformat()
+    except ValueError:
+        return text
+
+
 def code(text: str, where: str) -> None:
     """代码 of a reason."""
     if not CODE.fullmatch(text):
@@ -132,6 +147,11 @@ CHECKS: Mapping[DisclosureKind, Mapping[str, CellCheck]] = {
     DisclosureKind.WINDOW_BOARD: {"状态": one_of(*WindowState)},
     DisclosureKind.RESULTS: {"作出日期": day},
     DisclosureKind.RANDOM_INSPECTION_RESULTS: {"抽查日期": day},
-    DisclosureKind.PUBLICATION_RULES: {"公示时限": working_days, "撤回时限": working_days},
+    DisclosureKind.PUBLICATION_RULES: {
+        "公示时限": working_days,
+        "撤回时限": working_days,
+        "备案时限": working_days,
+    },
 }
 """The columns of each kind whose words are bound."""
+DAYS = frozenset(name for kind in CHECKS for name, check in CHECKS[kind].items() if check is day)

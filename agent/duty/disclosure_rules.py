@@ -4,6 +4,7 @@ Two people answer for every document, an editor and a reviewer (the plan's 审�
 version never goes back, and what was withdrawn stays withdrawn (requirement KIO-06 of reference/domain.md 1.10).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +38,11 @@ ABOUT_PEOPLE = frozenset(
     {DisclosureKind.RESULTS, DisclosureKind.RANDOM_INSPECTION_RESULTS, DisclosureKind.MATTER_STATUS}
 )
 """What says what became of somebody: there a telephone or a home is taken for somebody's own."""
+OFFICE_MOBILE = "公开的公务手机"
+WITH_OFFICE_MOBILE = frozenset({DisclosureKind.SERVICE_GUIDE, DisclosureKind.SUBJECT_LIST})
+"""The field in which an office publishes a mobile number of its own (a duty telephone), in the kinds that show it; both
+who sign answer for it being no person's."""
+_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 READERS: Mapping[DisclosureKind, Any] = {
     DisclosureKind.PERSONNEL_LIST: parse_roster,
     DisclosureKind.WINDOW_BOARD: parse_windows,
@@ -167,13 +173,39 @@ def _reader(kind: DisclosureKind) -> Any:
 def check_entries(kind: DisclosureKind, entries: Sequence[Mapping[str, Any]]) -> None:
     """Look through the entries of a document of `kind`; raises `SenderFault` naming entry (`第 3 条`) and field."""
     for number, entry in enumerate(entries, 1):
-        check_impersonal(f"第 {number} 条", entry, about_people=kind in ABOUT_PEOPLE)
+        _check_gate(kind, number, entry)
         fields = Entry("公示文件", number, entry)
         for name in dict.fromkeys((*ENTRY_FIELDS[kind], *entry)):
             fields.texts(name)
     reader = _reader(kind)
     if reader is not None:
         reader(entries)
+
+
+def office_mobiles(document: Disclosure) -> tuple[str, ...]:
+    """One Chinese line for each mobile number that `document` declares the office's own, for who signs it."""
+    declared = enumerate(document.entries, 1) if document.kind in WITH_OFFICE_MOBILE else ()
+    told = "签名即确认它是本机关的公务号码，不是个人的"
+    return tuple(
+        f"第 {number} 条的“{OFFICE_MOBILE}”（尾号 {str(entry[OFFICE_MOBILE])[-4:]}）将向公众公开：{told}。"
+        for number, entry in declared
+        if OFFICE_MOBILE in entry
+    )
+
+
+def _check_gate(kind: DisclosureKind, number: int, entry: Mapping[str, Any]) -> None:
+    """Stop what leads to a person, but a mobile number that the office publishes as its own, in the field of that name
+    and in nothing else."""
+    own = entry.get(OFFICE_MOBILE)
+    declared = kind in WITH_OFFICE_MOBILE and isinstance(own, str) and _MOBILE.fullmatch(own) is not None
+    rest = {name: value for name, value in entry.items() if not declared or name != OFFICE_MOBILE}
+    try:
+        check_impersonal(f"第 {number} 条", rest, about_people=kind in ABOUT_PEOPLE)
+    except SenderFault as fault:
+        if "手机号" not in str(fault) or kind in ABOUT_PEOPLE:
+            raise
+        way = f"本机关的公务手机可在服务指南、主体资格清单中单独填入“{OFFICE_MOBILE}”（11 位数字）。"
+        raise SenderFault(f"{fault}{way}", fault.code) from fault
 
 
 def _check_head(document: Disclosure) -> None:

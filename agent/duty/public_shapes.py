@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from agent.duty.disclosure_rules import OFFICE_MOBILE
 from agent.duty.table_shape import Shape
 from agent.wire.disclosures import DisclosureKind
 
@@ -74,10 +75,11 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "办理时间": (),
             "法律依据": ("依据",),
             "救济渠道": (),
+            OFFICE_MOBILE: (),
         },
         {"收费标准": "不收费"},
         lists=frozenset({"受理条件", "申请材料", "办理流程"}),
-        optional=frozenset({"办理地点", "办理窗口", "办理时间", "法律依据", "救济渠道"}),
+        optional=frozenset({"办理地点", "办理窗口", "办理时间", "法律依据", "救济渠道", OFFICE_MOBILE}),
     ),
     DisclosureKind.SUBJECT_LIST: Shape(
         {
@@ -92,8 +94,10 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "投诉举报电话": ("投诉电话", "举报电话"),
             "受委托组织基本信息": ("受委托组织",),
             "委托执法协议": ("委托协议",),
+            OFFICE_MOBILE: (),
         },
         {"受委托组织基本信息": "无", "委托执法协议": "无"},
+        optional=frozenset({OFFICE_MOBILE}),
     ),
     DisclosureKind.PERSONNEL_LIST: Shape(
         {
@@ -149,6 +153,7 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
             "程序": ("公示程序",),
             "公示时限": ("时限", "时限要求"),
             "撤回时限": (),
+            "备案时限": (),
             "公示期限": ("展示期限",),
             "监督方式": ("监督",),
             "保障措施": ("保障",),
@@ -157,6 +162,6 @@ PUBLIC_SHAPES: Mapping[DisclosureKind, Shape] = {
         },
         lists=frozenset({"节假日", "调休上班日"}),
         carried=("监督方式", "保障措施"),
-        optional=frozenset({"执法类别", "节假日", "调休上班日"}),
+        optional=frozenset({"执法类别", "备案时限", "节假日", "调休上班日"}),
     ),
 }

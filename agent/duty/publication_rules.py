@@ -37,14 +37,17 @@ MADE_ON = {DisclosureKind.RESULTS: "作出日期", DisclosureKind.RANDOM_INSPECT
 """The field that says when what is published came about, where an entry has one."""
 CATEGORY = "执法类别"
 FOR_EVER = "长期"
+FILING = "备案时限"
+"""Within how many working days a list is reported to the legal office: the plan's section 二（一）2 asks for the filing
+and names no term, so the department's own word counts."""
 _WORKING = re.compile(r"(\d{1,3}) ?个?工作日(?:内)?")
 _SHOWN = re.compile(r"(\d{1,3}) ?(个月|年)")
 
 
 @dataclass(frozen=True)
 class PublicationRule:
-    """What the rules say of `kind`, or of its entries of `category` (empty: of all others). `publish_days` and
-    `withdraw_days` are working days; `shown_months` is None for ever."""
+    """What the rules say of `kind`, or of its entries of `category` (empty: of all others). Days are working days,
+    `filing_days` None where the rules set no term; `shown_months` is None for ever."""
 
     kind: DisclosureKind
     category: str
@@ -57,6 +60,7 @@ class PublicationRule:
     shown_months: int | None
     supervision: str
     safeguards: str
+    filing_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class PublicationRules:
     def withdraw_by(self, rule: PublicationRule, decided: datetime) -> datetime:
         """When something whose withdrawal was decided at `decided` must be gone."""
         return self.calendar.due(decided, rule.withdraw_days)
+
+    def file_by(self, rule: PublicationRule, released: datetime) -> datetime | None:
+        """When a list that was first released at `released` must be filed; None where the rules set no term."""
+        return None if rule.filing_days is None else self.calendar.due(released, rule.filing_days)
 
 
 def shown_until(rule: PublicationRule, made: date) -> datetime | None:
@@ -126,6 +134,7 @@ def _rule(entry: Entry) -> PublicationRule:
         _months(entry, "公示期限"),
         entry.text("监督方式"),
         entry.text("保障措施"),
+        _working_days(entry, FILING) if entry.has(FILING) else None,
     )
 
 

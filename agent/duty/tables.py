@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from agent.duty.cell_checks import PLAN_CATEGORIES, check_cells, personal
+from agent.duty.cell_checks import DAYS, PLAN_CATEGORIES, check_cells, personal, plain_day
 from agent.duty.disclosure_rules import check_entries
 from agent.duty.factors import with_unit
 from agent.duty.masking import quoted, unnumbered
@@ -185,6 +185,8 @@ def _cells(reading: _Reading, row: TableRow) -> dict[str, str]:
         for place, name in enumerate(reading.columns[: len(row.cells)])
         if name is not None
     }
+    for name in DAYS & found.keys():
+        found[name] = plain_day(found[name])
     for name in reading.units.keys() & found.keys():
         found[name] = with_unit(found[name], reading.units[name])
     return found

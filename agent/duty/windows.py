@@ -115,3 +115,8 @@ def _window(entry: Entry) -> Window:
         entry.optional_text("投诉举报电话"),
         entry.optional_text("顶岗原因"),
     )
+
+
+def same_window(one: str, other: str) -> bool:
+    """Whether two numbers mean one window: a board says 03, and people type 3."""
+    return one == other or (one.isdecimal() and other.isdecimal() and int(one) == int(other))

@@ -12,17 +12,18 @@ from rich.table import Table
 
 from agent.cli_frame import print_rows, run_app
 from agent.clock import system_clock
+from agent.duty.disclosure_rules import office_mobiles
 from agent.duty.statutory import beyond_law
-from agent.duty.tables import import_table
-from agent.errors import EnvironmentFault, OperatorFault
+from agent.duty.tables import Imported, import_table
+from agent.errors import EnvironmentFault, OperatorFault, SenderFault
 from agent.key_files import read_signer
 from agent.wire import canonical
-from agent.wire.disclosures import DUTY_AUDIENCE
+from agent.wire.disclosures import DUTY_AUDIENCE, DisclosureKind
 from agent.wire.identifiers import district as district_name
 from agent.wire.trust import Role
 from kiosk.publishing.importing import TITLES, Heading, audience_of, left_over, policy_kind, split
 from kiosk.publishing.office import Damaged, Holding, Stage, found_office, open_office
-from kiosk.publishing.out_cli import out_app
+from kiosk.publishing.out_cli import out_app, typed
 from kiosk.publishing.table_files import read_rows
 
 EXAMPLE = """
@@ -54,6 +55,7 @@ app = typer.Typer(
 app.add_typer(out_app)
 out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True)
+TABLES = (".csv", ".xlsx", ".xls")
 MAX_TOLD = 2000  # problems of a table that are listed, so that one round does; their number is always told
 _T = TypeVar("_T")
 
@@ -62,10 +64,11 @@ NameArgument = Annotated[str, typer.Argument(metavar="ID", help="公示文件名
 NamesArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="公示文件名称，可多份")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON，一份一行 (one JSON object a line)")]
 
+KEYS = "--key 本人私钥 --chain 本人证书"
 NEXT_STEPS = {
-    Stage.DRAFTED: "下一步：由编辑运行 liuhen-publish sign {name} --as editor",
-    Stage.EDITED: "下一步：由另一人审核后运行 liuhen-publish sign {name} --as reviewer",
-    Stage.REVIEWED: "下一步：运行 liuhen-publish release {name}",
+    Stage.DRAFTED: "下一步：由编辑运行 liuhen-publish sign {name} --office {office} --as editor " + KEYS,
+    Stage.EDITED: "下一步：由另一人审核后运行 liuhen-publish sign {name} --office {office} --as reviewer " + KEYS,
+    Stage.REVIEWED: "下一步：运行 liuhen-publish release {name} --office {office}",
     Stage.RELEASED: "中心将把它发布到{place}",
     Stage.WITHDRAWN: "中心将把撤回通知发布到{place}",
 }
@@ -81,7 +84,7 @@ def init(
     trust_list: Annotated[Path, typer.Option("--trust-list", help="根密钥签名的信任清单")],
 ) -> None:
     """建立办公文件夹 (found an office folder)。"""
-    path = found_office(office, district_name(district), root, trust_list)
+    path = found_office(office, typed(district_name, district, "--district"), root, trust_list)
     out.print(f"已建立 {path}。下一步：运行 liuhen-publish draft FILE.json --office {office}")
 
 
@@ -93,11 +96,21 @@ def draft(
 ) -> None:
     """检查公示稿并编定版本号 (check drafts, assign their versions)。更正也由此开始：版本号自动加一。"""
     for file in _each(files, "起草 drafting"):
-        try:
-            source = file.read_bytes()
-        except OSError as error:
-            raise OperatorFault(f"无法读取 {file}：{error.strerror}。请检查路径。") from error
-        _tell(open_office(office).draft(source, system_clock().read().wall, file.parent), as_json)
+        _tell(_drafted(file, office), office, as_json)
+
+
+def _drafted(file: Path, office: Path) -> Holding:
+    """The draft made of one file; of several, a fault says which."""
+    if file.suffix.lower() in TABLES:
+        raise OperatorFault(f"{file} 是表格。请运行 liuhen-publish import {file} --kind … --office {office}")
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise OperatorFault(f"无法读取 {file}：{error.strerror}。请检查路径。") from error
+    try:
+        return open_office(office).draft(source, system_clock().read().wall, file.parent)
+    except OperatorFault as fault:
+        raise OperatorFault(f"{file}：{fault}") from fault
 
 
 @app.command(
@@ -117,7 +130,7 @@ def import_(
 ) -> None:
     """导入执法规则的表格并起草 (import a published table)。逐行检查，有一处问题即不起草。"""
     policy = policy_kind(kind)
-    table = import_table(policy, read_rows(file))
+    table = _imported(policy, file)
     for line in (*table.problems[:MAX_TOLD], *table.passed):
         err.print(line, soft_wrap=True, markup=False, highlight=False)
     if table.problems:
@@ -126,7 +139,7 @@ def import_(
     heading = Heading(policy, name, title or TITLES[policy], audience or audience_of(policy), publisher)
     sources = split(heading, table.entries)
     for source in _each(sources, "起草 drafting"):
-        _tell(desk.draft(source, now), as_json)
+        _tell(desk.draft(source, now), office, as_json)
     for left in left_over(heading, len(sources), [one.name for one in desk.show() if isinstance(one, Holding)]):
         advice = f"{left} 是更早导入的，本次不再有。如不再适用请运行 liuhen-publish withdraw {left}"
         err.print(advice, soft_wrap=True, markup=False, highlight=False)
@@ -148,14 +161,14 @@ def sign(
         raise OperatorFault(f"--as 是 {role}，应为 editor 或 reviewer。")
     signer = read_signer(key, chain)
     for name in _each(names, "签名 signing"):
-        _tell(open_office(office).sign(name, signer, Role(role), system_clock().read().wall), as_json)
+        _tell(open_office(office).sign(name, signer, Role(role), system_clock().read().wall), office, as_json)
 
 
 @app.command(epilog="示例：liuhen-publish release window-board.hall-1 --office 法制办")
 def release(names: NamesArgument, office: OfficeOption, as_json: JsonOption = False) -> None:
     """核对两个签名后发布 (check both signatures, release)。"""
     for name in _each(names, "发布 releasing"):
-        _tell(open_office(office).release(name, system_clock().read().wall), as_json)
+        _tell(open_office(office).release(name, system_clock().read().wall), office, as_json)
     _follow(names, office)
 
 
@@ -180,7 +193,7 @@ def withdraw(
     as_json: JsonOption = False,
 ) -> None:
     """起草撤回通知；同样须两人签名后发布 (draft a withdrawal)。"""
-    _tell(open_office(office).withdraw(name, reason, system_clock().read().wall), as_json)
+    _tell(open_office(office).withdraw(name, reason, system_clock().read().wall), office, as_json)
 
 
 @app.command(epilog="示例：liuhen-publish show window-board.hall-1 --office 法制办")
@@ -194,25 +207,42 @@ def show(
     if as_json:
         out.print(json.dumps([_json(one, name is not None) for one in held], ensure_ascii=False))
         return
+    if not held:
+        out.print(f"还没有公示文件。下一步：运行 liuhen-publish draft FILE.json --office {office}")
+        return
     titles = ("名称", "标题", "版本", "范围", "状态")
     print_rows(out, Table(*titles), titles, [_row(one) for one in held])
     for one in held if name is not None else ():
         out.print(json.dumps(_json(one, True), ensure_ascii=False, indent=2))
 
 
-def _tell(held: Holding, as_json: bool) -> None:
+def _imported(policy: DisclosureKind, file: Path) -> Imported:
+    """The table in `file`; raises `OperatorFault`, for the file lies in the hands of who imports it."""
+    rows = read_rows(file)
+    if not rows:
+        raise OperatorFault(f"{file} 是空的，没有导入。请核对是否选对了文件。")
+    try:
+        return import_table(policy, rows)
+    except SenderFault as fault:
+        wide = "，" in "".join(rows[0].cells) and len(rows[0].cells) == 1
+        hint = "各列之间应是半角逗号，不是“，”。" if wide else "请核对 --kind，或补上表头。"
+        raise OperatorFault(f"{file}：{fault}{hint}") from fault
+
+
+def _tell(held: Holding, office: Path, as_json: bool) -> None:
     if as_json:
         out.print(json.dumps(_json(held, False), ensure_ascii=False))
         return
     out.print(f"{held.document.title}（{held.name}）第 {held.document.version} 版：{held.stage.value}。")
-    out.print(next_step(held.stage, held.name, held.document.audience))
-    for note in (*held.notes, *beyond_law(held.document)):
+    out.print(next_step(held.stage, held.name, held.document.audience, office))
+    for note in (*held.notes, *beyond_law(held.document), *office_mobiles(held.document)):
         err.print(note, soft_wrap=True, markup=False, highlight=False)
 
 
-def next_step(stage: Stage, name: str, audience: str) -> str:
+def next_step(stage: Stage, name: str, audience: str, office: Path) -> str:
     """What is to be done next with a document, or where it goes."""
-    return NEXT_STEPS[stage].format(name=name, place="执法终端" if audience == DUTY_AUDIENCE else "各大厅")
+    place = "执法终端" if audience == DUTY_AUDIENCE else "各大厅"
+    return NEXT_STEPS[stage].format(name=name, office=office, place=place)
 
 
 def _json(held: Holding | Damaged, whole: bool) -> dict[str, Any]:

@@ -127,7 +127,12 @@ def _fit(text: str, instead: str) -> str:
 
 def _table(source: bytes) -> Mapping[str, Any]:
     try:
-        value = json.loads(source.decode("utf-8"))
+        value = json.loads(source.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise OperatorFault(f"{WHERE}不是 UTF-8 文字。请另存为 UTF-8 后重试。") from error
+    except json.JSONDecodeError as error:
+        place = f"第 {error.lineno} 行第 {error.colno} 字起，如多逗号、缺引号、用了全角符号"
+        raise OperatorFault(f"{WHERE}不是有效的 JSON（{place}）。请改正后重试。") from error
     except (ValueError, RecursionError) as error:
         raise OperatorFault(f"{WHERE}不是有效的 JSON（{error}）。请改正后重试。") from error
     if not isinstance(value, dict):

@@ -59,8 +59,9 @@ def due_of_pending(document: Disclosure, rules: PublicationRules) -> Iterator[Du
         yield Due(name, document.title, 0, Task.RULES, None)
 
 
-def due_of_released(document: Disclosure, rules: PublicationRules) -> Iterator[Due]:
-    """What a document that is shown asks for: entries past their term, its own end, its filing."""
+def due_of_released(document: Disclosure, rules: PublicationRules, unfiled: datetime | None = None) -> Iterator[Due]:
+    """What a document that is shown asks for: entries past their term, its own end, its filing. `unfiled` is when it
+    was first released without one, its own date where nobody knows."""
     name = ".".join(document.key)
     if document.withdrawn is not None:
         return
@@ -68,8 +69,15 @@ def due_of_released(document: Disclosure, rules: PublicationRules) -> Iterator[D
         yield Due(name, document.title, number, Task.TAKE_DOWN, end)
     if document.effective_until is not None:
         yield Due(name, document.title, 0, Task.RENEW, document.effective_until)
-    if document.kind is DisclosureKind.ITEM_LIST and document.filing is None:
-        yield Due(name, document.title, 0, Task.FILE, None)
+    if to_be_filed(document):
+        rule = rules.of(document.kind)
+        by = None if rule is None else rules.file_by(rule, unfiled or document.issued_at)
+        yield Due(name, document.title, 0, Task.FILE, by)
+
+
+def to_be_filed(document: Disclosure) -> bool:
+    """Whether a released document has still to be reported to the legal office (备案)."""
+    return document.kind is DisclosureKind.ITEM_LIST and document.filing is None and document.withdrawn is None
 
 
 def check_in_term(document: Disclosure, rules: PublicationRules, now: datetime) -> Disclosure:

@@ -27,7 +27,7 @@ from kiosk.beijing import minute_text
 from kiosk.publishing import countersign, drafting
 from kiosk.publishing.attaching import attach_files
 from kiosk.publishing.due import check_in_term
-from kiosk.publishing.shelves import clear_content, keep_content, release_content, remember
+from kiosk.publishing.shelves import RELEASED, clear_content, keep_content, release_content, remember
 from kiosk.trust_store import read_root, read_trust_list
 
 CONFIG = "office.toml"
@@ -128,6 +128,9 @@ class Office:
         if not path.exists():
             raise OperatorFault(f"{name} 没有待发布的签名文件。请先起草并完成编辑、审核签名。")
         pending, released = _signed(path), _released(self._folder, name)
+        if pending.stage is Stage.EDITED:
+            told = f"{name} 应有编辑、审核两个签名，还缺审核签名"
+            raise OperatorFault(f"{told}。请由另一人运行 liuhen-publish sign {name} --as reviewer。")
         envelope = path.read_bytes()
         document = accept(
             envelope,
@@ -148,7 +151,9 @@ class Office:
         remember(self._folder, document, envelope, now)
         durable.write_bytes(target, envelope)
         durable.remove(path)
-        clear_content(self._folder, (document, *(one.document for one in held if one.name != name)))
+        alive = (document, *(one.document for one in held if one.name != name))
+        clear_content(self._folder / RELEASED, alive)
+        _clear_drafts(self._folder)
         return Holding(name, _released_stage(document), document, target)
 
     def show(self, name: str | None = None) -> list[Holding | Damaged]:
@@ -163,6 +168,7 @@ class Office:
         name = ".".join(document.key)
         path = _place(self._folder, "drafts", name)
         durable.write_bytes(path, document.encode())
+        _clear_drafts(self._folder)
         return Holding(name, Stage.DRAFTED, document, path)
 
     def _sign_draft(self, name: str, signer: CertifiedSigner, now: datetime) -> Holding:
@@ -194,8 +200,20 @@ def found_office(folder: Path, place: District, root: Path, trust_list: Path) ->
     """Write `office.toml` in `folder`; raises a fault when the trust list does not belong to root and district."""
     read_trust_list(trust_list, read_root(root), place)
     lines = {"district": place, "root": str(root.resolve()), "trust_list": str(trust_list.resolve())}
+    lines |= _kept(folder, place)
     body = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items())
     return durable.write_bytes(durable.make_directory(folder) / CONFIG, body.encode())
+
+
+def _kept(folder: Path, place: District) -> dict[str, str]:
+    """What stays of an office that was founded before; one of another district is not turned into this one's."""
+    if not (folder / CONFIG).exists():
+        return {}
+    settings = Settings(CONFIG, read_toml(folder / CONFIG), KEYS)
+    if settings.text("district") != place:
+        told = f"{folder} 是区域 {settings.text('district')} 的办公文件夹"
+        raise OperatorFault(f"{told}，不能改为 {place}。请为 {place} 另用一个文件夹。")
+    return {"portal": settings.text("portal")} if settings.given("portal") else {}
 
 
 @dataclass(frozen=True)
@@ -271,6 +289,14 @@ def _files(folder: Path) -> Iterator[Holding | Damaged]:
                 yield Damaged(path.stem, path, str(fault))
             except OSError as error:
                 yield Damaged(path.stem, path, f"读不出：{error.strerror}")
+
+
+def _clear_drafts(folder: Path) -> None:
+    """Take away the files of drafts that were replaced, given up or released: photos do not stay for nobody. While one
+    waits that cannot be read, nobody knows which files are its."""
+    pending = [held for held in _files(folder) if held.path.parent.name != RELEASED]
+    if all(isinstance(held, Holding) for held in pending):
+        clear_content(folder, [held.document for held in pending if isinstance(held, Holding)])
 
 
 def _is_of(held: Holding | Damaged, name: str) -> bool:

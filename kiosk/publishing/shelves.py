@@ -1,6 +1,6 @@
 """The office's folders beside its documents: files by hash, and every version that was ever released.
 
-content/{sha256}                              of drafts and signed documents
+content/{sha256}                              of drafts and signed documents, as long as one of them names it
 released/content/{sha256}                     what the centre takes with the released ones
 history/{name}.v0001.20261122T100000Z.dsse    one for each release; nothing here is ever replaced
 """
@@ -63,9 +63,9 @@ def release_content(folder: Path, document: Disclosure) -> None:
 
 
 def clear_content(folder: Path, alive: Iterable[Disclosure]) -> None:
-    """Take away the files that no released document names, once the last version that named them is replaced."""
+    """Take away the files in `folder`/content that none of the documents `alive` names."""
     named = {one.sha256 for each in alive for one in each.attachments}
-    for path in sorted((folder / RELEASED / CONTENT).glob("*")):
+    for path in sorted((folder / CONTENT).glob("*")):
         if DIGEST_PATTERN.fullmatch(path.name) and path.name not in named:
             durable.remove(path)
 
@@ -83,6 +83,17 @@ def as_of(folder: Path, moment: datetime) -> list[Past]:
         if past.at <= moment:
             newest[past.name] = past
     return [past for past in newest.values() if in_force(past.document, moment)]
+
+
+def unfiled_since(folder: Path, name: str) -> datetime | None:
+    """When the document `name` was first released without a filing after the last version that had one; a correction
+    begins no new term. None when it is filed, withdrawn or was never released."""
+    since = None
+    for past in _history(folder):
+        if past.name == name:
+            open_ = past.document.filing is None and past.document.withdrawn is None
+            since = (since or past.at) if open_ else None
+    return since
 
 
 def in_force(document: Disclosure, moment: datetime) -> bool:

@@ -30,6 +30,8 @@ SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
 LIVE = re.compile(
     r' (?:data-idle|data-generation)="[^"]*"|<p class="lost".*?</p>|<div class="idle".*?</div>', re.DOTALL
 )
+FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
+NO_FORM = '<p class="lead">按姓名或编号查询，请使用大厅的公示屏；全部内容列在下面。</p>'  # a file answers no question
 LINK = re.compile(r'(?<=\s)(href|src|action)="(/[^"]*)"')
 NOTE = (
     '<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>请到大厅办理</title>'
@@ -146,7 +148,7 @@ def _crawl(base: str) -> dict[str, tuple[str, bytes]]:
 
 
 def _rewritten(body: bytes, known: Container[str]) -> bytes:
-    text = LIVE.sub("", SCRIPT.sub("", body.decode()))
+    text = FORM.sub(NO_FORM, LIVE.sub("", SCRIPT.sub("", body.decode())))
     return LINK.sub(lambda link: f'{link[1]}="{_target(link[2], known)}"', text).encode()
 
 

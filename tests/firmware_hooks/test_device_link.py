@@ -2,6 +2,7 @@
 
 import pytest
 
+from firmware_hooks import device_link
 from firmware_hooks.device_link import BAUD, GARBAGE_PAUSE_S, READ_BYTES, DeviceLink, LineLost, SerialLink
 from firmware_hooks.frames import Battery, Button, FrameReader, Press
 from firmware_hooks.simulated_mcu import SimulatedMcu
@@ -23,6 +24,14 @@ def test_presses_arrive_in_order():
         mcu.send_bytes(b"\xff" * 1000)
         mcu.send(Battery(81, 3900))
         assert read_until(link, 3) == [Button(Press.SHORT, 1), Button(Press.LONG, 2), Battery(81, 3900)]
+
+
+def test_device_that_takes_nothing_is_no_lost_line(monkeypatch):
+    monkeypatch.setattr(device_link, "WRITE_TIMEOUT_S", 0.01)
+    with SimulatedMcu() as mcu, DeviceLink(mcu.device, 0.05) as link:
+        assert any(not link.write(b"\0" * 4096) for _ in range(1000))
+        mcu.press()
+        assert read_until(link, 1) == [Button(Press.SHORT, 1)]
 
 
 def test_silence_is_no_frame():

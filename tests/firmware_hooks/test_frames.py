@@ -86,13 +86,19 @@ def test_stray_mark_does_not_hold_a_press_back():
     assert reader.quiet() == [PRESS]
 
 
+def test_length_that_no_frame_has_holds_nothing_back():
+    """A line that never falls silent: waiting for 255 bytes would hold back the next twenty presses."""
+    for length in (b"\0", bytes([MAX_PAYLOAD + 2]), b"\xff"):
+        assert FrameReader().feed(MARK + length + encode(PRESS)) == [PRESS]
+
+
 def test_unknown_kinds_and_values_are_counted_not_guessed():
     reader = FrameReader()
-    for body in (b"\x7fx", b"\x01\x09\x01", b"\x02\x65\0\0", b"\x03\x02", b"\x81\x01\x01\x01\x09"):
+    for body in (b"\x7fx", b"\x01\x09\x01", b"\x02\x65\0\0", b"\x03\x02", b"\x81\x01\x01\x01\x09", b"\x05\x01\x0a\x01"):
         assert parse_body(body) is None
         checked = bytes([len(body)]) + body
         assert reader.feed(MARK + checked + checksum(checked)) == []
-    assert reader.unknown == 5
+    assert reader.unknown == 6
 
 
 def test_the_frame_shown_in_the_readme_is_the_frame():

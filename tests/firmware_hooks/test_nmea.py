@@ -79,6 +79,33 @@ def test_two_sentences_of_one_moment_that_disagree_are_no_fix():
     assert reader.feed(here.split(b"\n")[0] + b"\n" + there.split(b"\n")[1] + b"\n") == []
 
 
+def test_halves_of_two_seconds_at_one_place_are_no_fix():
+    """A receiver that stands still says the same place every second: the time alone tells that the halves are two."""
+    reader = NmeaReader()
+    told(reader, 1)
+    moment = sentences(NOON + SECOND, *HERE).splitlines(keepends=True)[0]
+    place = sentences(NOON + SECOND + SECOND, *HERE).splitlines(keepends=True)[1]
+    assert reader.feed(moment + place) == []
+
+
+@pytest.mark.parametrize("fields", ["100,0.90", "-1,0.90", "12,0.00", "12,-1.0", "12,100.0", "12,nan"])
+def test_satellites_and_precision_that_cannot_be_are_no_fix(fields):
+    reader = NmeaReader()
+    told(reader, 1)
+    moment, place, _ = sentences(NOON + SECOND, *HERE).splitlines(keepends=True)
+    wrong = place[1 : place.index(b"*")].decode().replace("12,0.90", fields)
+    assert reader.feed(moment + sentence(wrong)) == []
+
+
+def test_line_that_never_ends_is_not_hoarded():
+    reader = NmeaReader()
+    for _ in range(100):
+        reader.feed(b"$GNRMC,120001.00,A,39")
+    assert len(reader._pending) <= MAX_SENTENCE
+    assert reader.feed(b"\r\n") == []
+    assert len(told(reader)) == 1
+
+
 def test_one_moment_that_follows_no_other_is_not_believed():
     reader = NmeaReader()
     assert told(reader, 1) == []

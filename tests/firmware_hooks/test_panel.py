@@ -1,6 +1,7 @@
 """Lamps, pulses and notices: what flashes goes on, what sounds does so once, and what is missing stops nothing."""
 
 import shutil
+import subprocess
 import wave
 from io import BytesIO
 from pathlib import Path
@@ -135,6 +136,43 @@ def test_loudspeaker_that_fails_or_is_missing_is_told_and_the_one_that_hangs_is_
     hanging.play("x", PULSES[Pulse.SHORT])
     hanging.play("x", PULSES[Pulse.SHORT])
     hanging.close()
+
+
+class Unkillable:
+    """A player in the uninterruptible sleep of a driver that never answers."""
+
+    def poll(self) -> None:
+        return None
+
+    def kill(self) -> None:
+        return None
+
+    def wait(self, seconds: float) -> int:
+        raise subprocess.TimeoutExpired("aplay", seconds)
+
+
+def test_loudspeaker_deaf_to_sigterm_or_never_ending_costs_notices_and_not_the_thread(tmp_path):
+    deaf = AlsaSounder("default", program=player(tmp_path, "kill -STOP $$"))
+    deaf.play("x", PULSES[Pulse.SHORT])
+    deaf.play("x", PULSES[Pulse.SHORT])
+    deaf.close()
+    stuck = AlsaSounder("default", program=player(tmp_path, "exit 0"))
+    stuck._playing = Unkillable()
+    for _ in range(2):  # and no second player is put beside it
+        with pytest.raises(NoSound, match="cannot be ended"):
+            stuck.play("x", PULSES[Pulse.SHORT])
+    stuck.close()
+
+
+def test_player_that_ends_before_it_has_its_sound_is_told_by_its_exit_code(tmp_path):
+    program = player(tmp_path, "exec 0<&-; exit 3")
+    for _ in range(5):
+        sounder = AlsaSounder("default", program=program)
+        sounder.play("x", ((True, 10_000),))  # more than a pipe holds: the pipe breaks while it is written
+        played(sounder)
+        with pytest.raises(NoSound, match="exit code 3"):
+            sounder.play("x", PULSES[Pulse.SHORT])
+        sounder.close()
 
 
 @pytest.mark.skipif(shutil.which("aplay") is None, reason="aplay (alsa-utils) is not installed")

@@ -32,6 +32,16 @@ def test_battery_is_found_beside_its_charger(sysfs):
     assert [(it.name, it.online) for it in power_supplies(sysfs.root)] == [("ac", True), ("battery", None)]
 
 
+@pytest.mark.parametrize("named", ["a-headset", "z-headset"])
+def test_charge_of_what_is_only_connected_is_not_the_devices_own(sysfs, named):
+    """An empty headset or card reader must end no recording."""
+    sysfs.supply(named, type="Battery", scope="Device", capacity=1, status="Discharging")
+    sysfs.supply("a-wireless-charger", type="Wireless", capacity=1)
+    assert battery(sysfs.root) is None
+    sysfs.battery(81)
+    assert battery(sysfs.root).name == "battery"
+
+
 @pytest.mark.parametrize(
     ("status", "charging"),
     [("Discharging", False), ("Full", True), ("Not charging", False), ("Unknown", None), ("\udcff", None)],

@@ -18,7 +18,7 @@ from kiosk.flow_words import text_twin, ways
 from kiosk.publishing import flow_chart
 from kiosk.publishing.photo import MAX_BYTES, SIZE, screen_photo
 from kiosk.publishing.pinyin import initials
-from kiosk.search_index import build_index, spaced
+from kiosk.search_index import build_index, rows_of, spaced
 from provisioning.center.publications import open_publication, pieces
 from provisioning.center.watched import ReleasedFolder
 from tests.kiosk.bench import XINGHE, sample
@@ -109,6 +109,13 @@ def test_one_character_two_or_ten_and_the_initials_find_an_entry_and_the_newest_
     assert found(tmp_path / "i", "words", f'"{spaced("广告")}"')[0].endswith("第 0003 号")
     assert "户外广告设施设置许可" in found(tmp_path / "i", "initials", '"hwggss"*')
     assert found(tmp_path / "i", "words", '"没"') == []
+
+
+def test_a_search_does_not_go_on_saying_who_was_at_his_window_when_the_index_was_drafted() -> None:
+    rows = list(rows_of([sample("window-board"), sample("service-guide")]))
+    assert [row for row in rows if "在岗" in f"{row.detail}{row.words}" or "暂离" in row.detail] == []
+    long = next(row for row in rows if row.kind == "行政执法服务指南")
+    assert long.detail.endswith("…")
 
 
 def test_a_photo_goes_from_the_offices_file_to_the_brokers_pieces_and_no_path_is_published(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from agent.clock import system_clock
-from agent.errors import EnvironmentFault
+from agent.errors import EnvironmentFault, OperatorFault
 from agent.wire.instant import BEIJING
 from kiosk import screen
 from kiosk.away_page import FILE, away_page
 from kiosk.browser import environment, policy
 from kiosk.display_log import log_lines
 from kiosk.screen import Screen, ScreenKeeper
+from kiosk.screen_cli import keep_screen, server_address
 from kiosk.screen_guard import AWAY_S, UNANSWERED_S, Limits, away_reason
 from kiosk.screen_link import ServerLink
 from kiosk.stamp import Picture
@@ -104,6 +105,22 @@ def test_a_server_that_does_not_answer_is_a_page_of_the_keepers_own_and_the_boar
     assert wall.shown()[-1] == (wall.profile / FILE).as_uri()
     assert "星河区政务服务大厅" in wall.text()
     assert "0000-0000000" in wall.text()
+
+
+def test_the_page_of_the_keepers_own_tells_a_technician_where_the_reason_is() -> None:
+    assert "systemctl status liuhen-kiosk" in away_page("", "").decode()
+
+
+@pytest.mark.parametrize("url", ["foo", "http://127.0.0.1:99999/", "https://127.0.0.1:8480/", "http://:8480"])
+def test_an_address_that_is_none_is_told_before_a_browser_is_started(url: str) -> None:
+    with pytest.raises(OperatorFault, match="--url"):
+        server_address(url)
+    assert server_address("http://127.0.0.1:8480") == "http://127.0.0.1:8480/"
+
+
+def test_a_browser_that_nobody_knows_is_not_started_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(OperatorFault, match="netscape"):
+        keep_screen("http://127.0.0.1:8480/", "netscape", "", 1920, tmp_path, (), cec_power=False)
 
 
 def test_a_painted_board_says_itself_that_it_waits_and_one_answer_missed_is_no_silence() -> None:

@@ -221,6 +221,26 @@ def test_a_wrong_line_in_the_configuration_is_explained(bench: Bench, tmp_path: 
     assert "colour" in refused_start(config, 2)
 
 
+def test_a_wrong_configuration_in_a_hall_is_told_once_and_served_when_it_is_mended(
+    bench: Bench, tmp_path: Path
+) -> None:
+    config, told = bench.kiosk_folder(tmp_path), tmp_path / "journal"
+    good = config.read_bytes()
+    config.write_bytes(good.replace(b"device =", b"devise ="))
+    command = [sys.executable, "-m", "kiosk", "serve", "--config", str(config), "--retry", "1"]
+    with told.open("wb") as journal, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=journal) as waiting:
+        try:
+            until(lambda: "是否想写 device" in told.read_text())
+            durable.write_bytes(config, config.read_bytes() + b"\n")  # still wrong, and looked at again
+            durable.write_bytes(config, good)
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline().startswith(b"listening http://127.0.0.1:")
+        finally:
+            waiting.kill()
+    assert told.read_text().count("devise") == 1
+    assert str(config) in told.read_text()
+
+
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN PUBLIC KEY-----", None])
 def test_a_damaged_complaint_key_closes_the_form_alone_until_it_is_mended(
     bench: Bench, tmp_path: Path, content: bytes | None

@@ -64,8 +64,8 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_what_is_for_recorders_alone_is_not_said_to_go_to_halls() -> None:
-    assert next_step(Stage.RELEASED, "review-rules.1", "duty") == "中心将把它发布到执法终端"
-    assert next_step(Stage.WITHDRAWN, "notice.1", "all") == "中心将把撤回通知发布到各大厅"
+    assert next_step(Stage.RELEASED, "review-rules.1", "duty", Path("法制办")) == "中心将把它发布到执法终端"
+    assert next_step(Stage.WITHDRAWN, "notice.1", "all", Path("法制办")) == "中心将把撤回通知发布到各大厅"
 
 
 def released(desk: Desk, name: str = f"{HALL}.{BOARD}") -> bytes:
@@ -139,7 +139,8 @@ def test_the_editor_signs_first_and_nothing_is_released_half_signed(desk: Desk) 
     desk.draft("window-board")
     assert "还没有编辑签名" in desk.refused(2, *desk.signing(desk.bench.reviewer, "reviewer"))
     desk.must(*desk.signing(desk.bench.editor, "editor"))
-    assert "签名" in desk.refused(3, "release", BOARD)
+    told = desk.refused(2, "release", BOARD)
+    assert "还缺审核签名。请由另一人运行 liuhen-publish sign" in told
     assert not list((desk.office / "released").glob("*"))
 
 

@@ -153,6 +153,16 @@ def test_what_older_rules_let_out_stays_in_with_a_line(office: OfficeBench, tmp_
     assert not [page for page in pages if MOBILE in page.read_bytes().decode("utf-8", "ignore") or NAME in page.name]
 
 
+def test_a_website_of_files_shows_no_field_that_answers_nothing(office: OfficeBench, tmp_path: Path) -> None:
+    office.release(sample_of("personnel-list"))
+    hall = Hall("xinghe", HALL, "示例大厅", "0000-0000000")
+    write_portal(places_of(office.folder), held(office), hall, tmp_path / "portal", office.now)
+    page = (tmp_path / "portal/people.html").read_text(encoding="utf-8")
+    assert "丁四" in page
+    assert "<form" not in page
+    assert "请使用大厅的公示屏" in page
+
+
 def test_a_board_altered_after_its_release_gives_no_badge(office: OfficeBench) -> None:
     released_before(office, sample("personnel-list"))
     released_before(office, sample("window-board"))

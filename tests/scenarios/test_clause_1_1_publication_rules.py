@@ -87,7 +87,7 @@ def test_clause_1_1_two_people_sign_the_editor_first_and_neither_alone_publishes
     with pytest.raises(OperatorFault):
         desk.sign(name, office.bench.reviewer.signer, Role.REVIEWER, office.now)
     desk.sign(name, office.bench.editor.signer, Role.EDITOR, office.now)
-    with pytest.raises(SenderFault, match="两个签名"):
+    with pytest.raises(OperatorFault, match="两个签名"):
         desk.release(name, office.now)
     with pytest.raises(OperatorFault):
         desk.sign(name, office.bench.editor_too.signer, Role.REVIEWER, office.now)

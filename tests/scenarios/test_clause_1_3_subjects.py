@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import OperatorFault, SenderFault
+from agent.errors import OperatorFault
 from agent.wire.disclosures import ENTRY_FIELDS, DisclosureKind
 from agent.wire.trust import Role
 from kiosk.shelf import Shelf, restock
@@ -39,7 +39,7 @@ def test_clause_1_3_what_the_reviewer_has_not_signed_is_shown_by_no_screen(tmp_p
     name = office.draft(sample_of("subject-list")).name
     office.office.sign(name, office.bench.editor.signer, Role.EDITOR, office.now)
     half = (office.folder / f"signed/{name}.dsse").read_bytes()
-    with pytest.raises(SenderFault, match="两个签名"):
+    with pytest.raises(OperatorFault, match="两个签名"):
         office.office.release(name, office.now)
     shelf = restock(Shelf(), {name: half}, trust=office.bench.trust(), now=office.now, district=XINGHE, audience=HALL)
     assert shelf.shown == {}

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.fake_source import FakeSource
+from agent.adapters.segment_file import SegmentFile
 from agent.adapters.spool import Spool
 from agent.control.messages import GapOpened, RecordingFailed, RecordingSealed
+from agent.errors import EnvironmentFault
 from agent.evidence.journal import Reason
 from tests.agent.adapters.recording_bench import FIRST, chained, eventually, examined, footage, verdict
 from tests.agent.adapters.test_recorder import bench_over
@@ -50,6 +52,37 @@ def recorded(root: Path, *inject: str, seconds: str = "600", fragments: int = 6)
 
 
 @as_root
+def test_a_segment_that_failed_once_is_never_written_again_however_well_its_disk_is(tmp_path):
+    """After a failed fdatasync the kernel forgets the pages: the next one would succeed over bytes that are lost."""
+    file = SegmentFile(tmp_path / "segment-0001.mp4")
+    file.create()
+    file.append(b"whole")
+    writable = os.dup(file._descriptor)
+    reading = os.open(file.path, os.O_RDONLY)
+    os.dup2(reading, file._descriptor)  # the disk refuses
+    with pytest.raises(EnvironmentFault):
+        file.append(b"lost")
+    os.dup2(writable, file._descriptor)  # and is well again
+    for step in (lambda: file.append(b"later"), file.sync):
+        with pytest.raises(EnvironmentFault, match="不再续写"):
+            step()
+    file.close()
+    os.close(reading)
+    os.close(writable)
+    assert (file.size, file.path.read_bytes()) == (5, b"whole")
+
+
+def test_nothing_that_stands_on_the_disk_is_written_over_by_a_number_used_twice(tmp_path):
+    spool = Spool(tmp_path / "recordings")
+    place = spool.create(FIRST) / "segment-0001.mp4"
+    place.write_bytes(b"evidence")
+    with pytest.raises(EnvironmentFault, match="目录已存在"):
+        spool.create(FIRST)
+    with pytest.raises(EnvironmentFault):
+        SegmentFile(place).create()
+    assert place.read_bytes() == b"evidence"
+
+
 def test_full_disk_in_the_middle_is_sealed_as_a_storage_failure_and_not_as_a_restart(tmp_path):
     with tiny_disk(tmp_path / "disk", "300k") as disk:
         ballast = disk / "ballast"

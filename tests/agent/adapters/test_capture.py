@@ -236,3 +236,13 @@ def test_times_rise_strictly_whatever_the_source_says():
     assert sum(shift > 0 for _, shift in admitted) > 0
     untouched = TimestampGuard(tracks)
     assert [untouched.admit(packet) for packet in packets] == [(packet, 0) for packet in packets]
+
+
+def test_a_track_that_stepped_back_far_is_moved_as_a_whole_and_told_once():
+    tracks, packets = footage(4, sound=False)
+    guard = TimestampGuard(tracks)
+    back = [replace(packet, pts=packet.pts - 180_000, dts=packet.dts - 180_000) for packet in packets[20:]]
+    admitted = [guard.admit(packet) for packet in [*packets[:20], *back]]
+    assert [bool(shift) for _, shift in admitted] == [False] * 20 + [True] + [False] * 19
+    steps = {after.dts - before.dts for (before, _), (after, _) in pairwise(admitted[20:])}
+    assert steps == {packets[1].dts - packets[0].dts}  # at its own pace, not one tick after the other

@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import c2pa
@@ -252,6 +253,34 @@ def test_a_card_that_is_pulled_in_the_middle_leaves_nothing_half(bench: Collecti
     assert bench.look() == 1
 
 
+def test_a_bad_sector_under_one_file_starves_no_file_after_it(
+    bench: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(root: Path, left_out: Counter[str]) -> Iterator[CardFile]:
+        for file in card_files.card_files(root, left_out):
+            yield Pulled(file.seen, file.inode, file.open) if file.seen.path == b"a.bin" else file
+
+    monkeypatch.setattr(collector, "card_files", damaged)
+    bench.put("a.bin", b"x" * 3 * collector.SMALL_BYTES)
+    bench.put("b.mp4", film())
+    assert bench.look() == 1
+    (told,) = bench.complaints()
+    assert "无法读取 1 个（如 a.bin）" in told
+    assert "重新插好" in told
+    assert sorted(it.name for it in bench.shelf_root.iterdir()) == ["REC-0001-C000001", "seen.jsonl"]
+
+
+def test_a_folder_renamed_under_the_walk_ends_no_walk(bench: Collecting) -> None:
+    for name in ("a.bin", "b/b.bin", "c/c.bin"):
+        bench.put(name, b"x")
+    left_out: Counter[str] = Counter()
+    walk = card_files.card_files(bench.card, left_out)
+    seen = [next(walk).seen.path]
+    (bench.card / "b").rename(bench.place / "elsewhere")
+    assert [*seen, *(it.seen.path for it in walk)] == [b"a.bin", b"c/c.bin"]
+    assert left_out.total() == 0
+
+
 def test_an_error_of_the_card_itself_says_to_put_it_in_again() -> None:
     memory = Path("/proc/self/mem")  # the kernel's own EIO, at its first byte
     found = memory.stat()
@@ -390,6 +419,45 @@ def test_a_closed_file_does_not_wait_as_long_as_one_that_nobody_closed(bench: Co
     bench.put("a.mp4", film())
     bench.collector._heard(bench.card / "a.mp4")
     assert bench.look(collector.CLOSED_S) == 1
+
+
+def test_a_file_that_was_just_closed_rests_a_moment_all_the_same(bench: Collecting) -> None:
+    bench.put("a.mp4", film())
+    bench.collector._heard(bench.card / "a.mp4")
+    assert bench.look(collector.CLOSED_S / 2) == 0
+
+
+def test_cards_that_come_and_go_leave_nothing_behind_in_memory(bench: Collecting) -> None:
+    for number in range(3):
+        place = bench.put(f"{number}.mp4", film()[:-100])
+        bench.collector._heard(place)
+        bench.look(0)
+        place.unlink()
+    bench.look(0)
+    assert (bench.collector._patience._since, bench.collector._settled) == ({}, set())
+
+
+@pytest.mark.parametrize(("told", "kept"), [(-(2**33), card_files.EARLIEST), (2**33, card_files.LATEST)])
+def test_a_time_that_cannot_be_true_is_kept_within_what_can(bench: Collecting, told: int, kept: datetime) -> None:
+    os.utime(bench.put("a.mp4", film()), (told, told))
+    assert bench.look() == 1
+    assert bench.shelf.statement(bench.collected()[0].item).modified == kept
+
+
+def test_a_card_with_more_files_than_any_camera_writes_is_told_and_walked_no_further(
+    bench: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_files, "MAX_FILES", 3)
+    for number in range(5):
+        bench.put(f"{number}.LOG", b"%d" % number)
+    assert bench.look() == 3
+    assert "文件过多 2 个" in bench.complaints()[0]
+
+
+def test_what_an_operating_system_leaves_on_a_card_is_not_collected(bench: Collecting) -> None:
+    for name in card_files.IGNORED:
+        bench.put(f"{name}/IndexerVolumeGuid", b"x")
+    assert bench.look() == 0
 
 
 def test_the_shape_of_a_name_says_nothing_about_a_person() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from agent.adapters.gap_log import MAX_PENDING, GapLog
+from agent.adapters.gap_log import MAX_PENDING, NOTE_CHARACTERS, GapLog
 from agent.evidence.journal import HEALTH, JournalEvent, Reason
 from tests.agent.evidence.bench import START
 
@@ -82,6 +82,12 @@ def test_endless_events_are_bounded_and_counted():
     assert (last.kind, last.reason, last.note) == ("gap-opened", Reason.FRAMES_DROPPED, f"+{MAX_PENDING + 1} more")
     log.written()
     assert log.pending == ()
+
+
+def test_a_long_note_is_cut_to_what_fits_a_seal():
+    log = GapLog()
+    log.open(Reason.STORAGE_FAILED, START, "坏" * 5000)
+    assert log.pending[0].note == "坏" * NOTE_CHARACTERS
 
 
 def test_stepped_wall_clock_is_told_and_a_steady_one_is_not():

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.fake_source import FakeSource
-from agent.adapters.packet_flow import PacketQueue
+from agent.adapters.orders import StopAsked
+from agent.adapters.packet_flow import Dropped, PacketQueue
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.sources import CaptureSettings, make_source
 from agent.adapters.spool import Spool
@@ -201,6 +202,37 @@ def test_full_queue_drops_whole_groups_and_signs_the_gap(tmp_path):
     assert dropped.packets == len(packets) - len(taken) + 5
     assert dropped.since == packets[len(taken)].captured
     assert resumed == packets[30]
+
+
+def test_pictures_dropped_just_before_the_camera_stands_still_are_counted_and_signed(tmp_path):
+    """No keyframe comes behind them any more: with the camera, what was dropped of it was forgotten."""
+    tracks, packets = footage(2, sound=False)
+    limit = 50_000
+    too_large = replace(packets[14], data=bytes(limit + 1))
+    last = FakeSource(tracks, [*packets[:14], too_large, *packets[15:18]])
+    bench = bench_over(tmp_path, last, FakeSource(tracks, packets), stall_s=0.3, queue_bytes=limit)
+    bench.start()
+    eventually(lambda: any(event.segment == 2 for event in bench.stored()), "the camera again")
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(60)
+    events = [event for it in bench.segments() for record in it.fragments for event in record.entry.moment.events]
+    (opened, _) = [event for event in events if event.reason is Reason.FRAMES_DROPPED]
+    assert (opened.kind, opened.note, opened.at) == ("gap-opened", "4 packets", packets[14].captured)
+    assert "frames-dropped" in [event.reason for event in bench.events if isinstance(event, GapOpened)]
+
+
+def test_sound_between_dropped_pictures_makes_one_gap_of_them_and_an_order_is_told_of_it_first():
+    _, packets = footage(3)
+    pictures, sounds = ([it for it in packets if it.stream == number] for number in (0, 1))
+    queue = PacketQueue(2**20)
+    for picture, sound in zip([replace(pictures[10], data=bytes(2**21)), *pictures[11:20]], sounds[:10], strict=True):
+        queue.put(picture)
+        queue.put(sound)
+    queue.signal(StopAsked(Reason.STOPPED))
+    taken = [queue.take(0) for _ in range(12)]
+    assert taken == [*sounds[:10], Dropped(10, pictures[10].captured), StopAsked(Reason.STOPPED)]
+    assert queue.take(0) is None
 
 
 def test_stop_before_the_first_frame_fails_without_a_trace_of_evidence(tmp_path):

@@ -12,14 +12,18 @@ import pytest
 from agent.adapters.watchdog import Watchdog
 from agent.control.acts import Act
 from agent.control.effects import Effect
-from agent.control.messages import DeviceStarted, Event, GapOpened, OfficerActed, StopRequested
+from agent.control.frame_watch import FrameWatch
+from agent.control.messages import DeviceStarted, Event, FragmentStored, GapOpened, OfficerActed, StopRequested
+from agent.control.recording import State
 from agent.loop import Loop
 from agent.systemd_notify import systemd_notify
+from agent.wire.device_events import GENESIS
 from agent.wire.identifiers import recording_id
 from tests.support.clocks import SteppedClock
 from tests.support.device import DistrictKeys, RunningDevice
 
 KEYS = DistrictKeys()
+FIRST = recording_id(KEYS.device, 1)
 
 
 class Fed:
@@ -182,3 +186,26 @@ def test_a_dead_loop_alone_stops_the_feeding(fed: Fed) -> None:
     listener.join(60)
     assert heard == [[b"WATCHDOG=1"], []]
     assert fed.told() == [b"WATCHDOG=1"], "fed again when it goes on"
+
+
+def frames_of(duration_ms: int = 500) -> tuple[FrameWatch, SteppedClock]:
+    """A watch over a recording that runs, one fragment into it."""
+    watch, clock = FrameWatch(), SteppedClock()
+    now = clock.read()
+    watch.see(FragmentStored(FIRST, 1, 1, GENESIS, now, duration_ms, 9), State.RECORDING, now)
+    return watch, clock
+
+
+def test_a_fragment_captured_before_the_camera_was_lost_does_not_end_what_excuses_it() -> None:
+    watch, clock = frames_of()
+    before, lost = clock.step(0.5), clock.step(0.5)
+    watch.see(GapOpened(FIRST, "camera-lost", lost), State.RECORDING, lost)
+    stored = clock.step(0.5)
+    watch.see(FragmentStored(FIRST, 1, 2, GENESIS, before, 500, 9), State.RECORDING, stored)
+    assert watch.progresses(clock.step(60))
+
+
+def test_fragments_longer_than_the_patience_are_no_stall() -> None:
+    watch, clock = frames_of(4000)
+    assert watch.progresses(clock.step(11))
+    assert not watch.progresses(clock.step(2))

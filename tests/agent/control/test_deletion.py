@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from agent.control.deletion import CentreTime, Kept, Stay, later, parse_kept, why_stays
+from agent.control.deletion import CentreTime, Kept, Stay, later, may_be_removed, parse_kept, why_stays
 from agent.wire.identifiers import device_id, recording_id
 from agent.wire.instant import TimeState
 from tests.support.clocks import SteppedClock
@@ -55,6 +55,38 @@ def test_age_alone_deletes_nothing() -> None:
 
 def test_a_receipt_for_what_stood_there_before_is_none() -> None:
     assert why_stays(replace(OLD, manifest="with a note"), (), NOW, CENTRE) is Stay.NOT_RECEIPTED
+
+
+@pytest.mark.parametrize("minutes", [-30, 30])
+def test_of_two_clocks_that_nearly_agree_the_one_behind_decides(minutes: int) -> None:
+    ends = replace(OLD, ended=LONG_AGO, receipted_at=LONG_AGO)
+    last = next(
+        day for day in range(400) if why_stays(replace(ends, ended=LONG_AGO + day * DAY), (), NOW, CENTRE) is not None
+    )
+    edge = replace(ends, ended=LONG_AGO + last * DAY)
+    while why_stays(edge, (), NOW, CENTRE) is not None:  # to within a quarter of an hour of the end of its term
+        edge = replace(edge, ended=edge.ended - timedelta(minutes=15))
+    said = CentreTime(NOW.wall + timedelta(minutes=minutes), NOW)
+    assert (why_stays(edge, (), NOW, said) is None) is (minutes > 0)
+    assert why_stays(edge, (), replace(NOW, wall=NOW.wall - timedelta(minutes=minutes)), CENTRE) is (
+        Stay.NOT_YET if minutes > 0 else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "holds", "goes"),
+    [
+        (replace(OLD, going=True), [], True),
+        (OLD, [], False),
+        (replace(OLD, going=True, manifest="with a note"), [], False),
+        (replace(OLD, going=True, receipted="", manifest=""), [], False),
+        (replace(OLD, going=True), ["case"], False),
+    ],
+)
+def test_a_deletion_under_way_is_finished_only_while_nothing_speaks_against_it(
+    kept: Kept, holds: list[str], goes: bool
+) -> None:
+    assert may_be_removed(kept, holds) is goes
 
 
 def test_a_clock_that_was_behind_while_recording_does_not_shorten_the_term() -> None:

@@ -271,3 +271,30 @@ def test_what_is_given_up_for_the_battery_is_taken_back_for_it():
     field.read(battery_percent=10)
     effects = field.read(battery_percent=100, temperature_mc=50_000)
     assert [it.draft.data["cause"] for it in of(StoreEvent, effects) if "cause" in it.draft.data] == ["battery"]
+
+
+def test_what_is_given_up_for_the_heat_is_taken_back_for_it_and_without_an_alarm() -> None:
+    field = Field()
+    field.read(temperature_mc=86_000)
+    effects = field.read(temperature_mc=50_000)
+    assert [it.draft.data["cause"] for it in of(StoreEvent, effects) if "cause" in it.draft.data] == ["heat"]
+    field.read(temperature_mc=86_000)
+    assert of(RaiseAlarm, field.read(temperature_mc=76_000)) == []  # uploads stay paused: better, and no news
+
+
+def test_readings_swing_around_a_limit_without_filling_the_trail_and_a_measure_is_put_down_at_once() -> None:
+    field = Field()
+    field.read(temperature_mc=64_000)
+    assert of(StoreEvent, field.read(5, temperature_mc=66_000)) == []
+    (swung,) = of(StoreEvent, field.read(56, temperature_mc=66_000))
+    assert swung.draft.type is EventType.HEALTH_REPORTED
+    measured = types(field.read(5, temperature_mc=81_000))
+    assert measured == [EventType.MEASURE_CHANGED, EventType.HEALTH_REPORTED]
+
+
+def test_a_store_that_fills_up_is_told_of_health_less_often() -> None:
+    field = Field()
+    field.read(temperature_mc=40_000)
+    field.controller.health.report_every(4)
+    told = [bool(of(StoreEvent, field.read(INTERVAL_NS / NANOSECONDS, temperature_mc=40_000))) for _ in range(8)]
+    assert told == [False, False, False, True] * 2

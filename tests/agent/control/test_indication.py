@@ -8,9 +8,10 @@ import pytest
 from agent.control import messages as happened
 from agent.control.acts import Act
 from agent.control.alarms import Alarm
-from agent.control.effects import Indicate
+from agent.control.effects import EventDraft, Indicate, StoreEvent
 from agent.control.indication import REMINDER_NS, STATES, Indicator
 from agent.control.lights import SILENT, Colour, Cue, Light, Pattern, Pulse
+from agent.control.link_messages import EventStored
 from agent.control.recording import State
 from agent.control.signs import (
     ACT_NOTICES,
@@ -25,7 +26,7 @@ from agent.control.signs import (
     Notice,
 )
 from agent.evidence.reasons import Reason
-from agent.wire.device_events import GENESIS
+from agent.wire.device_events import GENESIS, EventType
 from agent.wire.identifiers import device_id, recording_id
 from tests.support.clocks import SteppedClock
 
@@ -195,6 +196,21 @@ def test_failed_recording_alarms_until_the_next_press() -> None:
     assert bearer.light == TROUBLES[Fault.RECORDING_FAILED][0]
     bearer.press(State.STARTING)
     assert bearer.light == Light(Colour.RED, Pattern.SLOW)
+
+
+def test_lost_sound_is_forgotten_with_its_recording_and_events_not_stored_once_one_is() -> None:
+    bearer = Bearer()
+    bearer.record()
+    bearer.gap(Reason.SOUND_LOST)
+    assert bearer.light == TROUBLES[Fault.SOUND_LOST][0]
+    now = bearer.clock.read()
+    bearer.turn(happened.RecordingSealed(RECORDING, 1, 1, GENESIS, 500, 9, "stopped", False, 0, now), State.IDLE)
+    assert bearer.light == Light(Colour.GREEN)
+    draft = EventDraft("casing/1", EventType.CASING_CHANGED, now, {"opened": True})
+    bearer.turn(happened.EventNotStored(StoreEvent(draft), "full"))
+    assert bearer.light == TROUBLES[Fault.EVENTS_NOT_STORED][0]
+    bearer.turn(EventStored(1))
+    assert bearer.light == Light(Colour.GREEN)
 
 
 def test_lamp_goes_dark_when_nobody_keeps_it_any_more() -> None:

@@ -120,6 +120,13 @@ def test_a_recovered_older_recording_does_not_take_the_link_from_a_newer_one() -
     assert (start.recording, start.previous) == ("REC-0001-R000006", HEAD)
 
 
+def test_a_fragment_of_another_recording_does_not_call_this_one_begun() -> None:
+    bench = Bench(RecordingMemory(5, 5, HEAD))
+    bench.press()
+    assert bench.fragment(recording_id(DEVICE, 5)) == []
+    assert bench.machine.state is State.STARTING
+
+
 def test_a_failed_start_is_told_and_the_next_press_starts_a_new_number() -> None:
     bench = Bench()
     bench.press()

@@ -55,6 +55,7 @@ def test_a_good_recorder_passes_everything() -> None:
         ("microphone", {"camera": Presence.UNWANTED, "microphone": Presence.UNWANTED}, "fail"),
         ("certificate", {"valid_until": NOW.wall + timedelta(days=29)}, "attention"),
         ("certificate", {"valid_until": NOW.wall}, "fail"),
+        ("certificate", {"revoked_at": NOW.wall - timedelta(days=1)}, "fail"),
         ("sync", {"last_sync": None}, "attention"),
         ("sync", {"last_sync": NOW.wall - timedelta(days=2)}, "attention"),
         ("sync", {"last_sync": NOW.wall - timedelta(days=8)}, "fail"),
