@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,17 @@ class Background:
             return
         self._looked.clear()
         self._checked_ns = now_ns
-        _, answer, _ = await self._child("agent", "check", "--config", str(self._config_path), "--json")
-        self.check = _json(answer)
-        _, answer, _ = await self._child("agent", "status", "--config", str(self._config_path), "--json")
-        self.status = status_lines(_json(answer))
+        self.check = await self._asked("check")
+        self.status = status_lines(await self._asked("status"))
+
+    async def _asked(self, command: str) -> Any:
+        """What one of our own commands says as JSON, None where it cannot be had."""
+        try:
+            _, answer, _ = await self._child("agent", command, "--config", str(self._config_path), "--json")
+        except EnvironmentFault as fault:
+            logger.warning("%s could not be asked: %s", command, fault)
+            return None
+        return _json(answer)
 
     async def _examine(self, found: FoundRecording) -> None:
         draft, picture = self._folder / f".{found.recording}.jpg.new", self.picture(found.recording)
@@ -105,13 +112,15 @@ class Background:
             logger.warning("%s could not be examined: %s", found.recording, complaint[:200])
             self._told[found.recording] = (found.state_mark, not_examined(code, complaint))
             return
-        if draft.exists():
-            durable.move(draft, picture)
+        with _kept_if_possible(found.recording):
+            if draft.exists():
+                durable.move(draft, picture)
         examined = canonical.timestamp(self._clock.read().wall)
         told = {**told, "picture": picture.exists(), "examined": examined}
         self._told[found.recording] = (found.state_mark, told)
         kept = {"mark": found.state_mark, "told": told}
-        durable.write_bytes(self._folder / f"{found.recording}.json", json.dumps(kept).encode(), durable.PRIVATE)
+        with _kept_if_possible(found.recording):
+            durable.write_bytes(self._folder / f"{found.recording}.json", json.dumps(kept).encode(), durable.PRIVATE)
 
     def _verdict(self, found: FoundRecording) -> Mapping[str, Any] | None:
         known = self._told.get(found.recording) or self._kept(found.recording)
@@ -126,9 +135,13 @@ class Background:
         return self._told[recording]
 
     async def _child(self, *words: str) -> tuple[int, bytes, str]:
-        """Exit code, output and first line of complaint of one of our own commands."""
+        """Exit code, output and first line of complaint of one of our own commands. Raises `EnvironmentFault` for one
+        that cannot be started or does not end."""
         pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(sys.executable, "-m", *words, stdout=pipe, stderr=pipe)
+        try:
+            child = await asyncio.create_subprocess_exec(sys.executable, "-m", *words, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            raise EnvironmentFault(f"检验无法启动（{error.strerror}）。请稍后再试，或重新启动设备。") from error
         try:
             answer, complaint = await asyncio.wait_for(child.communicate(), LONGEST_CHILD_S)
         except TimeoutError:
@@ -146,3 +159,12 @@ def _json(answer: bytes) -> Any:
         return json.loads(answer)
     except (ValueError, RecursionError):
         return None
+
+
+@contextlib.contextmanager
+def _kept_if_possible(recording: RecordingId) -> Iterator[None]:
+    """The disk takes no more: what is lost of the cache is made again at the next start."""
+    try:
+        yield
+    except EnvironmentFault as fault:
+        logger.warning("the findings on %s are not kept: %s", recording, fault)

@@ -1,6 +1,7 @@
 """`python -m agent.page.examiner AGENT.TOML RECORDING PICTURE`: one recording verified, one picture made, in a process
 that ends with it: the page's own process loads neither keys nor a decoder. Prints one JSON object."""
 
+import contextlib
 import json
 import os
 import re
@@ -43,7 +44,7 @@ def examine(config_path: Path, name: str, picture: Path) -> dict[str, object]:
         # A decoder is a large target: it is not given pictures that nobody known has signed.
         if judged.report.verdict not in (Verdict.UNTRUSTED, Verdict.ALTERED):
             for found in thumbnails(judged.segments, 1):
-                picture.write_bytes(found.jpeg)
+                _keep(picture, found.jpeg)
 
     report = judge_path(folder, basis, lambda _: None, look).report
     return {
@@ -55,6 +56,16 @@ def examine(config_path: Path, name: str, picture: Path) -> dict[str, object]:
         "recovered": report.recovered,
         "gaps": gaps[:MOST_GAPS],
     }
+
+
+def _keep(picture: Path, jpeg: bytes) -> None:
+    """Write the picture, or none: a full disk takes no verdict away."""
+    try:
+        picture.write_bytes(jpeg)
+    except OSError as error:
+        sys.stderr.write(f"{picture}: {error.strerror}\n")
+        with contextlib.suppress(OSError):
+            picture.unlink()
 
 
 def explainable(judged: Judged, folder: Path, basis: Basis) -> Iterator[dict[str, object]]:

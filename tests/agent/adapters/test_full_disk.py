@@ -132,3 +132,12 @@ def test_the_reserve_is_of_real_blocks_and_refuses_where_there_are_none(tmp_path
         assert not reserve.ensure()
         with pytest.raises(NoRoom, match="封存"):
             Spool(disk / "recordings", reserve).room.hold_reserve(0)
+
+
+def test_a_reserve_of_holes_is_no_reserve_and_is_filled(tmp_path):
+    """What a file's length says, a disk need not have: a power cut while the room was taken leaves such a file."""
+    place = tmp_path / "reserve.bin"
+    place.touch()
+    os.truncate(place, 4 * MIB)
+    assert ReserveFile(place, 4 * MIB).ensure()
+    assert place.stat().st_blocks * 512 >= 4 * MIB

@@ -1,5 +1,6 @@
 """The officer's page as its own process, asked from outside by friends and others."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from agent.clock import system_clock
+from agent.config import read_config
+from agent.page.background import Background
 from tests.agent.evidence.bench import Bench, make_authority
 from tests.agent.page.running import PIN, WRONG, RunningPage, device_folder, verdicts, write_recording
 from tests.support.center import until
@@ -97,6 +101,39 @@ def test_every_sealed_recording_is_judged_once_and_again_when_it_changed(config:
         assert "被改" in page.text("/?all")
     first = config.parent / "state/page/REC-0001-R000001.json"
     assert first.stat().st_mtime_ns == kept[first]
+
+
+def test_a_disk_that_takes_nothing_more_costs_the_page_its_pictures_and_no_verdict(config: Path) -> None:
+    """A full card is when an officer looks: what the page keeps can be lost, what it says cannot."""
+    nowhere = config / "no folder"
+
+    async def look() -> list[str]:
+        background = Background(config, read_config(config), nowhere, system_clock())
+        work = asyncio.create_task(background.run())
+        async with asyncio.timeout(60):
+            while len(told := background.told(background.recordings())) < 2 and not work.done():
+                await asyncio.sleep(0.05)
+        assert not work.done(), "the page would end with it"
+        work.cancel()
+        return [f"{it['chinese']} {it['picture']}" for it in told.values()]
+
+    assert asyncio.run(look()) == ["完整 False"] * 2
+
+
+def test_a_self_check_that_cannot_be_started_ends_no_page(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(config))  # as when memory for another process is refused
+
+    async def look() -> object:
+        background = Background(config, read_config(config), config.parent / "state/page", system_clock())
+        work = asyncio.create_task(background.run())
+        async with asyncio.timeout(60):
+            while len(background.told(background.recordings())) < 2 and not work.done():
+                await asyncio.sleep(0.05)
+        assert not work.done(), "the page would end with it"
+        work.cancel()
+        return background.check
+
+    assert asyncio.run(look()) is None
 
 
 def test_a_film_altered_under_its_old_time_of_change_is_examined_again(config: Path) -> None:
