@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ import pytest
 import firmware_hooks
 from agent.adapters.hall_folder import HallFolder
 from agent.adapters.state_lock import hold
+from agent.config import PAGE
 from agent.loop import IDLE_S
+from agent.page.pin import PIN_NAME
+from agent.page.serving import listen_address
 from agent.settings import KIOSK_LISTEN
 from kiosk.away_page import FILE
 from kiosk.browser import policy
@@ -23,9 +27,10 @@ from kiosk.serving import CHECK_S
 
 HERE = Path(firmware_hooks.__file__).parent
 ROOT = HERE.parent
-UNITS = ("agent", "kiosk", "screen", "firstboot", "settle", "renew")
+UNITS = ("agent", "page", "kiosk", "screen", "firstboot", "settle", "renew")
 EXPOSURE = {
     "agent": 2.1,  # 0.1 of it is the right to step behind (setpriority)
+    "page": 1.6,
     "kiosk": 0.9,
     "screen": 2.1,  # 0.5 of it are the three kinds of namespaces and chroot(2) that Chromium's own sandbox is made of
     "firstboot": 3.1,
@@ -120,6 +125,27 @@ def test_agent_may_put_uploads_and_collecting_behind_the_recording():
     assert not {"sched_setscheduler", "setuid", "mount", "clock_settime"} & calls_of("agent")
 
 
+def test_officers_page_can_ask_sign_and_look_and_waits_for_a_pin():
+    """Bites with PrivateDevices=yes (the self-check finds no camera) and with a state folder that it cannot write."""
+    page = unit("page")
+    assert page["ConditionPathExists"] == [str(Path("/var/lib/liuhen/state") / PAGE / PIN_NAME)]
+    assert "PrivateDevices" not in page
+    assert (page["DevicePolicy"], page["User"]) == (["closed"], unit("agent")["User"])
+    assert page["ReadWritePaths"] == ["-/var/lib/liuhen/state"]
+    assert "adjtimex clock_adjtime clock_adjtime64" in page["SystemCallFilter"]
+    assert "ProcSubset" not in page
+    assert page["IPAddressDeny"] == ["any"]
+    for place in ("127.0.0.1", "192.168.7.2", "10.55.0.1", "172.20.0.1", "169.254.3.4"):
+        listen_address(f"{place}:8471")
+        allowed = ["127.0.0.0/8", "169.254.0.0/16", *page["IPAddressAllow"][0].split()[2:]]
+        assert any(IPv4Address(place) in IPv4Network(net) for net in allowed)
+
+
+@NEEDS_SYSTEMD
+def test_children_of_the_officers_page_may_step_behind_the_recording():
+    assert "setpriority" in calls_of("page")
+
+
 def test_watchdog_waits_longer_than_an_idle_loop_does():
     agent = unit("agent")
     assert agent["Type"] == ["notify"]
@@ -133,21 +159,22 @@ def test_a_kiosk_server_that_hangs_is_replaced_and_a_slow_one_is_not():
 
 
 def test_wrong_configuration_is_not_tried_for_ever_and_a_fault_is():
-    for name in ("agent", "kiosk"):
+    for name in ("agent", "page", "kiosk"):
         assert unit(name)["Restart"] == ["always"]
         assert int(unit(name)["StartLimitBurst"][0]) > 1
-    assert unit("agent")["RestartPreventExitStatus"] == ["2"]
+    for name in ("agent", "page"):
+        assert unit(name)["RestartPreventExitStatus"] == ["2"]
     assert "RestartPreventExitStatus" not in unit("kiosk")  # the screen waits until its file is mended
     assert " --retry 5 " in unit("kiosk")["ExecStart"][0]
     assert unit("agent")["StartLimitAction"] == ["reboot"]
-    for name in ("kiosk", "screen"):  # never given up: starts that far apart do not reach the limit
+    for name in ("page", "kiosk", "screen"):  # never given up: starts that far apart do not reach the limit
         seconds = [int(unit(name)[key][0].rstrip("s")) for key in ("StartLimitIntervalSec", "RestartSec")]
         assert seconds[0] < seconds[1] * int(unit(name)["StartLimitBurst"][0])
 
 
 def test_units_start_commands_that_are_installed():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
-    for name in ("agent", "kiosk"):
+    for name in ("agent", "page", "kiosk"):
         program, *words = unit(name)["ExecStart"][0].split()
         assert Path(program).name in scripts
         assert words[-2] == "--config"
@@ -226,6 +253,7 @@ def test_everything_is_placed_where_systemd_and_udev_look(tmp_path):
     placed = {str(place.relative_to(tmp_path)) for place in tmp_path.rglob("*") if place.is_file()}
     assert placed == {
         "usr/lib/systemd/system/liuhen-agent.service",
+        "usr/lib/systemd/system/liuhen-page.service",
         "usr/lib/systemd/system/liuhen-kiosk.service",
         "usr/lib/systemd/system/liuhen-screen.service",
         "usr/lib/systemd/system/liuhen-firstboot.service",

@@ -15,7 +15,12 @@ from tests.provisioning.district import REPOSITORY
 
 HOOKS = REPOSITORY / "firmware_hooks"
 ENABLED = {
-    "multi-user.target.wants": {"liuhen-firstboot.service", "liuhen-agent.service", "liuhen-kiosk.service"},
+    "multi-user.target.wants": {
+        "liuhen-firstboot.service",
+        "liuhen-agent.service",
+        "liuhen-page.service",
+        "liuhen-kiosk.service",
+    },
     "graphical.target.wants": {"liuhen-screen.service"},
     "timers.target.wants": {"liuhen-renew.timer"},
 }

@@ -6,7 +6,7 @@ set -eu
 card=${1:-/boot/firmware/liuhen}
 root=${2:-}
 opt=$root/opt/liuhen
-units="liuhen-firstboot liuhen-settle liuhen-agent liuhen-renew.timer liuhen-kiosk liuhen-screen"
+units="liuhen-firstboot liuhen-settle liuhen-agent liuhen-page liuhen-renew.timer liuhen-kiosk liuhen-screen"
 [ -n "$root" ] || exec > "$card/install.log" 2>&1  # FAT: a card reader shows it
 version=$(cat "$card/wheels/VERSION" 2>/dev/null || echo installed)
 release=$opt/releases/$version

@@ -17,6 +17,7 @@ from agent.adapters.packet_flow import Interleaver, TimestampGuard
 from agent.adapters.packets import Codec, SourceDescription, seconds
 from agent.adapters.picamera2_source import Picamera2Source, camera_present
 from agent.adapters.pyav_source import Encoding, Input, PyAVSource
+from agent.adapters.silence import SilenceFiller
 from agent.adapters.sources import FIRST_CAMERA, CaptureSettings, make_source
 from agent.errors import EnvironmentFault, OperatorFault
 from tests.agent.adapters.recording_bench import CLOCK, decoded_frames, footage
@@ -236,6 +237,22 @@ def test_times_rise_strictly_whatever_the_source_says():
     assert sum(shift > 0 for _, shift in admitted) > 0
     untouched = TimestampGuard(tracks)
     assert [untouched.admit(packet) for packet in packets] == [(packet, 0) for packet in packets]
+
+
+def test_sound_that_comes_after_its_silence_is_left_out_and_the_next_is_heard():
+    tracks, packets = footage(6)
+    pictures, sounds = ([it for it in packets if it.stream == number] for number in (0, 1))
+    filler = SilenceFiller(tracks)
+    filled = [piece for picture in pictures[:40] for piece in filler.push(picture)]
+    assert filler.lost
+    silence = [seconds(it, tracks) for it in filled if it.stream == 1]
+    assert silence[-1] > 3
+    early = next(it for it in sounds if seconds(it, tracks) > 1)
+    due = next(it for it in sounds if seconds(it, tracks) > 4)
+    assert list(filler.push(early)) == []
+    assert filler.lost
+    assert list(filler.push(due)) == [due]
+    assert not filler.lost
 
 
 def test_a_track_that_stepped_back_far_is_moved_as_a_whole_and_told_once():

@@ -2,12 +2,14 @@
 
 import subprocess
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain, pairwise
 
 import pytest
 
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.orders import ActAsked, NoteAsked
+from agent.adapters.packets import seconds
 from agent.adapters.recorder import RecorderSettings
 from agent.control.acts import Act
 from agent.control.messages import GapOpened
@@ -124,6 +126,15 @@ def test_pause_leaves_a_signed_gap_and_no_media(tmp_path):
     counts = [decoded_frames(place)["video"] for place in acts.bench.spool.segments(FIRST)]
     assert counts == [50, 50]
     assert acts.bench.verdict() == "unexplained-gap"
+
+
+def test_pictures_that_wait_for_their_sound_when_the_pause_is_pressed_are_recorded(tmp_path):
+    acts = Acts(tmp_path, 2)
+    late = Fraction(46, 10)
+    acts.gates[0]._before = [it for it in acts.gates[0]._before if it.stream == 0 or seconds(it, acts.tracks) < late]
+    acts.at_end_of(0, (Act.PAUSE, "secrecy"))
+    acts.end()
+    assert decoded_frames(acts.bench.spool.segment(FIRST, 1))["video"] == 50
 
 
 def test_pause_explained_on_going_on_is_explained(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from playwright.sync_api import sync_playwright
 from agent.clock import system_clock
 from agent.config import read_config
 from agent.page.background import Background
+from agent.page.lockout import FREE_TRIES
 from tests.agent.evidence.bench import Bench, make_authority
 from tests.agent.page.running import PIN, WRONG, RunningPage, device_folder, verdicts, write_recording
 from tests.support.center import until
@@ -181,6 +183,21 @@ def test_a_form_that_never_comes_is_no_try(page: RunningPage) -> None:
         line.sendall(head.encode())
         assert line.recv(100).startswith(b"HTTP/1.1 408")
     assert page.enter() == 303
+
+
+def test_eight_forms_begun_before_the_lock_are_no_eight_tries(page: RunningPage) -> None:
+    """Each came in while nothing was locked; its PIN comes when the others have been tried."""
+    host, port = page.host.split(":")
+    head = f"POST /login HTTP/1.1\r\nHost: {page.host}\r\nOrigin: http://{page.host}\r\nContent-Length: 10\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection((host, int(port)), 20)) for _ in range(8)]
+        for line in lines:
+            line.sendall(head.encode())
+        time.sleep(0.5)
+        for line in lines:
+            line.sendall(f"pin={WRONG}".encode())
+        answers = [line.recv(12).decode().split()[1] for line in lines]
+    assert sorted(answers) == ["403"] * FREE_TRIES + ["429"] * (8 - FREE_TRIES)
 
 
 def test_a_film_comes_in_the_ranges_that_a_player_asks_for(page: RunningPage, config: Path) -> None:
