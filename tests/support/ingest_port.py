@@ -34,6 +34,7 @@ import paho.mqtt.client as paho
 from agent.clock import system_clock
 from agent.errors import LiuhenFault, SenderFault
 from agent.log import start_logging
+from agent.wire.canonical import parse_loose
 from agent.wire.envelope import parse_envelope
 from agent.wire.identifiers import DeviceId, device_id
 from agent.wire.topics import EVENTS, HINT, RECEIPT, STATE, device_topic, parse_device_topic
@@ -100,7 +101,7 @@ class TellingIngest(Ingest):
     def _news(self, device: DeviceId) -> Iterator[tuple[int, int]]:
         while bodies := self.store.events(device, self._told.get(device, 0), PAGE):
             for body in bodies:
-                event = json.loads(body)
+                event = parse_loose(body)
                 self._told[device] = event["devseq"]
                 if "i" in event["data"]:
                     yield event["data"]["i"], event["devseq"]
