@@ -17,6 +17,7 @@ MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 / I-JSON (RFC 7493 section 2
 MAX_DEPTH = 32  # ours; a document nests at most 6 deep
 TIMESTAMP_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
+_SPELLING = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS  # keys may be enumerations of strings; `_check` sees to it
 _T = TypeVar("_T")
 _TEXT = frozenset({str})
 _PLAIN = frozenset({str, bool, type(None)})
@@ -165,7 +166,7 @@ def _same(data: bytes, again: bytes) -> None:
 def _spelled(value: Any) -> bytes:
     # Keys sort by Unicode code point; RFC 8785 sorts by UTF-16 unit: equal for every key inside the BMP.
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, option=_SPELLING)
     except TypeError as error:  # a lone surrogate, which no UTF-8 has
         raise ValueError(str(error)) from error
 

@@ -146,7 +146,7 @@ class Ledger:
             for number in (*decision.adopt, *decision.discard):
                 self.rows.drop("parked", {"device": device, "devseq": number})
             _add(self._connection, _loss, loss_rows(device, decision.losses, now))
-        _many(self._connection, MOVE_HEAD, [moved_head(*each, now) for each in decisions.items()])
+        self._connection.execute(MOVE_HEAD, [moved_head(*each, now) for each in decisions.items()])
 
     def alarm(self, device: str, alarm: Alarm, now: datetime) -> bool:
         """Note an alarm; the same again only counts. Returns whether it is new."""
@@ -169,7 +169,7 @@ class Ledger:
         """Note that the broker has these receipts, each of a device up to a number, and keep the last of each."""
         last = {device: {"of": device, "end": upto, "content": envelope} for device, upto, envelope in receipts}
         for statement in (NOTE_RECEIPT, DROP_RECEIPT, KEEP_RECEIPT):
-            _many(self._connection, statement, [*last.values()])
+            self._connection.execute(statement, [*last.values()])
 
     def bodies(self, device: DeviceId, numbers: Sequence[int]) -> tuple[bytes, ...]:
         """Canonical bodies of those of `numbers` that stand in the device's chain, in order."""
@@ -306,11 +306,6 @@ def _counts(connection: Connection, table: Table) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _many(connection: Connection, statement: Any, rows: list[Row]) -> None:
-    if rows:
-        connection.execute(statement, rows)
-
-
 def _add(connection: Connection, table: Table, rows: Sequence[Row], *, anew: bool = True) -> None:
     """Store rows of every column, handed to the driver as they are: SQLAlchemy would take longer to bind each than the
     database to store it. Without `anew` those whose key is there already stay."""
@@ -336,13 +331,19 @@ def _adopt(connection: Connection, device: DeviceId, number: int) -> None:
     connection.execute(sa.insert(_event).from_select(_parked.columns.keys(), row))
 
 
-def _of(connection: Connection, table: Table, columns: Iterable[str], devices: Iterable[DeviceId]) -> Iterator[Row]:
+def _of(connection: Connection, table: Table, columns: tuple[str, ...], devices: Iterable[DeviceId]) -> Iterator[Row]:
     """Device and `columns` of the rows of `devices`, as many at a time as every engine takes."""
-    names, wanted = ["device", *columns], list(devices)
+    wanted, query = list(devices), _rows_of(table, columns)
     for first in range(0, len(wanted), PAGE_ROWS):
-        asked = wanted[first : first + PAGE_ROWS]
-        query = sa.select(*(table.c[name] for name in names)).where(table.c.device.in_(asked))
-        yield from _rows(connection, query if columns else query.distinct())
+        found = connection.execute(query, {"asked": wanted[first : first + PAGE_ROWS]})
+        yield from (dict(row) for row in found.mappings())
+
+
+@lru_cache
+def _rows_of(table: Table, columns: tuple[str, ...]) -> Any:
+    query = sa.select(*(table.c[name] for name in ("device", *columns)))
+    query = query.where(table.c.device.in_(sa.bindparam("asked", expanding=True)))
+    return query if columns else query.distinct()
 
 
 def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:
