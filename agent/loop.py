@@ -82,7 +82,8 @@ class Loop:
             self.dispatch(event)
         while True:
             self._alive()
-            finish = self.dispatch(self._inbox.get(self._wait_s()) or TimePassed())
+            came = self._inbox.get(0) or self._inbox.get(self._wait_s())  # to ask how long costs more than to take
+            finish = self.dispatch(came or TimePassed())
             if finish is not None:
                 return finish
 

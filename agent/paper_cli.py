@@ -12,7 +12,7 @@ from agent.duty.asks import What
 from agent.duty.papers import PaperKind
 from agent.errors import OperatorFault
 from agent.sheet_file import MAX_FILE_BYTES, draft_text, read_words
-from agent.wire.loose_json import parse_loose
+from agent.wire.canonical import parse_loose
 
 PRINT_S = duty_cli.PRINT_S
 ConfigOption = duty_cli.ConfigOption

@@ -37,8 +37,8 @@ class Post:
         """One batch; what was found damaged on the way is declared first."""
         most = max(1, min(MAX_BATCH_EVENTS, effect.max_bytes // LEAST_BODY_BYTES))
         declared: list[Event] = []
-        waiting = self._store.waiting(effect.after, most, effect.max_bytes)
-        if not self._store.is_whole(effect.after, waiting):
+        waiting, whole = self._store.checked(effect.after, most, effect.max_bytes)
+        if not whole:
             declared = self.mend(effect.after, MAX_BATCH_EVENTS)
             waiting = self._store.waiting(effect.after, most, effect.max_bytes)
         if not waiting:

@@ -114,7 +114,7 @@ PURE_NAMES = {
     "urllib.parse.parse_qs",
 }  # what else a pure file may take from a module that is not pure
 PURE_LIBRARIES = {
-    "agent.wire": {"cryptography", "cbor2"},
+    "agent.wire": {"cryptography", "cbor2", "orjson"},
     "agent.evidence": {"cryptography", "cbor2"},
     "kiosk.page": {"jinja2", "markupsafe"},
     "kiosk.display_record": {"cryptography"},

@@ -118,27 +118,29 @@ class EventStore:
         An event larger than `max_bytes` comes alone: it must not block those behind it. What declares numbers between
         them lost goes along, ahead of its turn and before them.
         """
-        sql = "SELECT devseq, COALESCE(CAST(body AS BLOB), x'') FROM outbox WHERE devseq > ? ORDER BY devseq LIMIT ?"
-        rows: list[tuple[int, bytes]] = self._database.run(sql, (after, max_events))
-        ahead = declarations(self._database, after, rows[-1][0]) if rows else []
-        rows = rows[: max(1, max_events - len(ahead))]
+        return self.checked(after, max_events, max_bytes)[0]
+
+    def checked(self, after: int, max_events: int, max_bytes: int) -> tuple[list[tuple[int, bytes]], bool]:
+        """As `waiting`, and whether they follow `after` without a hole and each is what was stored; where not, `damage`
+        says which."""
+        sql = (
+            "SELECT devseq, COALESCE(CAST(body AS BLOB), x''), COALESCE(CAST(hash AS TEXT), '') FROM outbox "
+            "WHERE devseq > ? ORDER BY devseq LIMIT ?"
+        )
+        rows: list[tuple[int, bytes, str]] = self._database.run(sql, (after, max_events))
+        if not rows:
+            return [], self._database.integer("devseq") <= after
+        ahead = declarations(self._database, after, rows[-1][0])
         size = len(b"[]") + sum(len(body) + len(b",") for _, body in ahead)
         chosen: list[tuple[int, bytes]] = []
-        for devseq, body in rows:
+        whole = not ahead
+        for devseq, body, kept in rows[: max(1, max_events - len(ahead))]:
             size += len(body) + len(b",")
             if chosen and size > max_bytes:
                 break
             chosen.append((devseq, body))
-        return [*ahead, *chosen]
-
-    def is_whole(self, after: int, rows: Sequence[tuple[int, bytes]]) -> bool:
-        """Whether `rows` follow `after` without a hole and each is what was stored; where not, `damage` says which."""
-        numbers = [number for number, _ in rows]
-        if numbers != [*range(after + 1, after + 1 + len(rows))]:
-            return not rows and self._database.integer("devseq") <= after
-        sql = "SELECT COALESCE(CAST(hash AS TEXT), '') FROM outbox WHERE devseq > ? AND devseq <= ? ORDER BY devseq"
-        kept = [str(kept) for (kept,) in self._database.run(sql, (after, after + len(rows)))]
-        return [event_hash(body) for _, body in rows] == kept
+            whole = whole and devseq == after + len(chosen) and event_hash(body) == kept
+        return [*ahead, *chosen], whole
 
     def hash_of(self, devseq: int) -> Digest | None:
         """Our own hash of an event that waits or was the last to be receipted; None for any other number."""

@@ -20,10 +20,10 @@ from agent.duty.party_receipt import PartyReceipt
 from agent.duty.shift import Shift
 from agent.errors import OperatorFault
 from agent.evidence.journal import CONFIRMED, DOCUMENT, RECEIPT
+from agent.wire.canonical import parse_loose
 from agent.wire.device_events import EventType
 from agent.wire.identifiers import Digest, RecordingId, parse_recording_id
 from agent.wire.instant import BEIJING
-from agent.wire.loose_json import parse_loose
 
 SHORT = 16  # hex digits of a hash in a note of the journal, which has 200 characters
 

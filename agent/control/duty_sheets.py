@@ -20,9 +20,9 @@ from agent.duty.shift import Closed, Shift
 from agent.duty.steps import Mark
 from agent.errors import OperatorFault
 from agent.wire import canonical
+from agent.wire.canonical import parse_loose
 from agent.wire.device_events import GENESIS, EventType
 from agent.wire.identifiers import Digest, RecordingId
-from agent.wire.loose_json import parse_loose
 
 DRAFT_LENGTH = 16  # hex digits
 

@@ -17,8 +17,8 @@ from agent.duty.retention import longest, parse_retention
 from agent.duty.steps import MAX_STEP
 from agent.errors import SenderFault
 from agent.wire import canonical
+from agent.wire.canonical import parse_loose
 from agent.wire.identifiers import DeviceId, device_id
-from agent.wire.loose_json import parse_loose
 
 OTHER_DEVICE, OTHER_UNIT, MALFORMED = "other-device", "other-unit", "malformed"
 OUTDATED, TAKEN, TOO_MANY = "outdated", "already-taken", "too-many-waiting"

@@ -4,11 +4,12 @@ A subset of RFC 8785: objects with sorted unique string keys, arrays, strings, b
 ±(2^53-1). No floating point, no insignificant white space, UTF-8 without escapes beyond those JSON demands.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+
+import orjson
 
 from agent.errors import SenderFault
 
@@ -16,7 +17,7 @@ MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 / I-JSON (RFC 7493 section 2
 MAX_DEPTH = 32  # ours; a document nests at most 6 deep
 TIMESTAMP_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
-_SPELLER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_SPELLING = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS  # keys may be enumerations of strings; `_check` sees to it
 _T = TypeVar("_T")
 _TEXT = frozenset({str})
 _PLAIN = frozenset({str, bool, type(None)})
@@ -45,6 +46,12 @@ def decode_items(data: bytes) -> tuple[tuple[Any, bytes], ...]:
         raise SenderFault("收到的数据应为一个 JSON 数组，已拒绝。")
     _same(data, b"[" + b",".join(spelled) + b"]")
     return tuple(zip(value, spelled, strict=True))
+
+
+def parse_loose(text: str | bytes) -> Any:
+    """The value of JSON as people and other programs write it, canonical or not; raises `ValueError` for what is none,
+    numbers without a value and lone surrogates included. An integer beyond 64 bits comes as floating point."""
+    return orjson.loads(text)
 
 
 def decode_object(data: bytes) -> dict[str, Any]:
@@ -80,6 +87,9 @@ class Fields:
 
     def text(self, name: str) -> str:
         """A string that has UTF-8: JSON's escapes can spell lone surrogates, which no file, log or database takes."""
+        value = self._value.get(name)
+        if type(value) is str and value.isascii():
+            return value
         value = self._typed(name, str)
         try:
             value.encode()
@@ -89,6 +99,9 @@ class Fields:
 
     def integer(self, name: str, minimum: int = 0) -> int:
         """An integer not below `minimum`."""
+        value = self._value.get(name)
+        if type(value) is int and value >= minimum:
+            return value
         value = self._typed(name, int)
         if value < minimum or isinstance(value, bool):
             raise SenderFault(f"{self._document}的字段 {name} 不应小于 {minimum}，已拒绝。")
@@ -136,10 +149,12 @@ class Fields:
 
 
 def _parsed(data: bytes, spell: Callable[[Any], _T]) -> tuple[Any, _T]:
+    """What `data` says, and how that is spelled. Of a key that comes twice the parser keeps the last, and it reads what
+    is no number of ours as floating point: the one is not spelled as it came, the other has no spelling."""
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse)
+        value = parse_loose(data)
         return value, spell(value)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SenderFault(f"收到的数据不是规范 JSON（{error}），已拒绝。") from error
 
 
@@ -150,7 +165,10 @@ def _same(data: bytes, again: bytes) -> None:
 
 def _spelled(value: Any) -> bytes:
     # Keys sort by Unicode code point; RFC 8785 sorts by UTF-16 unit: equal for every key inside the BMP.
-    return _SPELLER.encode(value).encode()
+    try:
+        return orjson.dumps(value, option=_SPELLING)
+    except TypeError as error:  # a lone surrogate, which no UTF-8 has
+        raise ValueError(str(error)) from error
 
 
 def _spelled_items(value: Any) -> tuple[bytes, ...]:
@@ -181,14 +199,3 @@ def _check_all(values: Iterable[Any], depth: int) -> None:
             _check(value, depth)
         elif not isinstance(value, str) and (not isinstance(value, int) or abs(value) > MAX_INTEGER):
             raise ValueError(f"{kind.__name__} {str(value)[:30]} has no canonical form")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = dict(pairs)
-    if len(seen) != len(pairs):
-        raise ValueError("duplicate key")
-    return seen
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(f"number {text[:30]} is not an integer")

@@ -6,15 +6,15 @@ Signatures are ES256 in DER form and are named by key id.
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
 
 from agent.errors import SenderFault
-from agent.wire.canonical import Fields
+from agent.wire import canonical
+from agent.wire.canonical import Fields, parse_loose
 from agent.wire.identifiers import KeyId, key_id
 from agent.wire.signing import Signer, certificate_key, der_from_raw, key_id_of, verify_der
 from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, parse_trust_list
@@ -22,7 +22,6 @@ from agent.wire.trust import TRUST_TYPE, Credential, Role, TrustList, parse_trus
 MAX_ENVELOPE_BYTES = 256 * 1024  # the broker's max_packet_size (reference/mqtt.md section 4)
 MAX_TRUST_LIST_BYTES = 4 * 1024 * 1024  # ours: some 3,300 credentials; it travels as a file, not through the broker
 MAX_SIGNATURES = 8  # ours; a disclosure carries two
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,14 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 def seal(payload_type: str, payload: bytes, signers: Sequence[Signer]) -> bytes:
     """Sign `payload` with every signer and return the envelope's JSON bytes."""
     signed = pre_authentication_encoding(payload_type, payload)
-    signatures = [{"keyid": signer.key_id, "sig": _base64(der_from_raw(signer.sign(signed)))} for signer in signers]
-    document = {"payload": _base64(payload), "payloadType": payload_type, "signatures": signatures}
-    return _COMPACT.encode(document).encode()
+    return _written(Envelope(payload_type, payload, tuple(_sign(signer, signed) for signer in signers)))
 
 
 def add_signature(data: bytes, signer: Signer) -> bytes:
     """The same envelope with one more signature; what was signed before is untouched."""
     envelope = parse_envelope(data)
     signed = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    document = json.loads(data)
-    document["signatures"].append({"keyid": signer.key_id, "sig": _base64(der_from_raw(signer.sign(signed)))})
-    return _COMPACT.encode(document).encode()
+    return _written(replace(envelope, signatures=(*envelope.signatures, _sign(signer, signed))))
 
 
 def parse_envelope(data: bytes, limit: int = MAX_ENVELOPE_BYTES) -> Envelope:
@@ -85,8 +80,8 @@ def parse_envelope(data: bytes, limit: int = MAX_ENVELOPE_BYTES) -> Envelope:
     if len(data) > limit:
         raise SenderFault(f"信封超过 {limit // 1024} KiB，已拒绝。")
     try:
-        fields = Fields("信封", json.loads(data.decode("utf-8")))
-    except (ValueError, RecursionError) as error:
+        fields = Fields("信封", parse_loose(data))
+    except ValueError as error:
         raise SenderFault("收到的数据不是签名信封，已拒绝。") from error
     entries = fields.array("signatures")
     if not 1 <= len(entries) <= MAX_SIGNATURES:
@@ -142,6 +137,16 @@ def _typed(data: bytes, payload_type: str, limit: int = MAX_ENVELOPE_BYTES) -> E
     if envelope.payload_type != payload_type:
         raise SenderFault(f"信封类型是 {envelope.payload_type[:80]}，此处只接受 {payload_type}。")
     return envelope
+
+
+def _sign(signer: Signer, signed: bytes) -> Signature:
+    return Signature(signer.key_id, der_from_raw(signer.sign(signed)))
+
+
+def _written(envelope: Envelope) -> bytes:
+    signatures = [{"keyid": it.key, "sig": _base64(it.der)} for it in envelope.signatures]
+    payload = _base64(envelope.payload)
+    return canonical.encode({"payload": payload, "payloadType": envelope.payload_type, "signatures": signatures})
 
 
 def _signature(entry: object) -> Signature:

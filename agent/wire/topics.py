@@ -71,6 +71,7 @@ class ContentTopic:
     number: int
 
 
+@lru_cache(TOPICS_KEPT)
 def device_topic(place: District, device: DeviceId, channel: str) -> str:
     """The topic of one channel of one device."""
     return f"{ROOT}/{place}/{VERSION}/{device_kind(device).value}/{device}/{channel}"

@@ -23,8 +23,9 @@ from agent.tls import client_context
 from provisioning.center.config import BrokerSettings
 
 SESSION_EXPIRY_S = 7 * 24 * 3600  # reference: mqtt, section 4: ingest 7 d
-RECEIVE_MAXIMUM = 100  # reference: mqtt, section 3a; messages not yet acknowledged; 3.1.1 has no such limit
-INBOX_CAPACITY = 1_000  # ours: ten times what a broker with MQTT 5 may send ahead; at most 256 MB
+RECEIVE_MAXIMUM = 200  # ours: messages not yet acknowledged, two transactions' worth; 3.1.1 has no such limit
+SENT_AHEAD = 100  # reference: mqtt, section 3a; ours that the broker has not answered yet
+INBOX_CAPACITY = 1_000  # ours: five times what a broker with MQTT 5 may send ahead; at most 256 MB
 PUT_PATIENCE_S = 30.0  # ours: longer than a commit waits for a busy database; a loop that is silent so long is stuck
 RECONNECT_S = (1, 30)  # ours: one receiver needs no jitter
 QOS = 1
@@ -171,7 +172,7 @@ class CenterLink:
         self._secure(client)
         client.will_set(will_topic, will, QOS, retain=True)
         client.reconnect_delay_set(*RECONNECT_S)
-        client.max_inflight_messages_set(RECEIVE_MAXIMUM)
+        client.max_inflight_messages_set(SENT_AHEAD)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
         client.on_publish = self._on_publish

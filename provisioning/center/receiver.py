@@ -43,7 +43,7 @@ from provisioning.center.watched import ReleasedFolder, TrustFile
 LOOK_INTERVAL_MS = 1_000  # how often watched files are looked at
 RELEASED_INTERVAL_MS = 200  # likewise what an office released: a correction is on the screens within half a second
 TICK_S = 0.1  # the longest a due receipt waits
-GROUP = 100  # messages in one transaction: all that a broker may send ahead; one fsync, one grown tree serve them
+GROUP = 100  # messages in one transaction: one fsync, one grown tree serve them; half of what a broker may send ahead
 STOP_DEADLINE_S = 2.0  # of the 5 s a service has to stop
 
 log = logging.getLogger("liuhen.center")

@@ -23,7 +23,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,14 +34,16 @@ import paho.mqtt.client as paho
 from agent.clock import system_clock
 from agent.errors import LiuhenFault, SenderFault
 from agent.log import start_logging
+from agent.wire.canonical import parse_loose
 from agent.wire.envelope import parse_envelope
 from agent.wire.identifiers import DeviceId, device_id
-from agent.wire.topics import EVENTS, HINT, RECEIPT, STATE, device_topic, parse_device_topic
+from agent.wire.topics import EVENTS, HINT, RECEIPT, STATE, device_topic
 from provisioning.center.config import BrokerSettings, CenterConfig
-from provisioning.center.ingest import Ingest
+from provisioning.center.event_log import Leaf
+from provisioning.center.ingest import Batch, Ingest
 from provisioning.center.mqtt import Arrived, CenterLink, Inbox
 from provisioning.center.receiver import Receiver, receiver_of
-from provisioning.center.store import open_store
+from provisioning.center.store import Ledger, open_store
 from tests.support.outbox_port import NOTHING, say
 from tests.support.port_keys import DISTRICT, RECEIVER, PortTrust, port_signer
 
@@ -76,18 +78,22 @@ class TellingIngest(Ingest):
     """The real one; after each commit it appends what the device's chain has grown by."""
 
     numbers: StoredNumbers | None = None
-    _told: dict[DeviceId, int] = field(default_factory=dict)
+    _committed: list[Leaf] = field(default_factory=list)
 
     def take(self, messages: Sequence[tuple[str, bytes]], now: datetime, now_ms: int) -> None:
+        self._committed = []
         super().take(messages, now, now_ms)
-        for device in sorted({parse_device_topic(topic).device for topic, _ in messages}):
-            self._append([number for number, _ in self._news(device)])
+        self._append([number for leaf in self._committed for number in _numbers(parse_loose(leaf.body))])
+
+    def _take_events(self, ledger: Ledger, held: Mapping[DeviceId, Sequence[Batch]], now: datetime) -> list[Leaf]:
+        self._committed = super()._take_events(ledger, held, now)
+        return self._committed
 
     def catch_up(self) -> None:
         assert self.numbers is not None
         there = self.numbers.appended()
         for line in self.store.summary():
-            for number, _ in self._news(DeviceId(line.device)):
+            for number in self._stored(DeviceId(line.device)):
                 if there[number]:
                     there[number] -= 1
                 else:
@@ -97,13 +103,17 @@ class TellingIngest(Ingest):
         if numbers and self.numbers is not None:
             self.numbers.append(numbers)
 
-    def _news(self, device: DeviceId) -> Iterator[tuple[int, int]]:
-        while bodies := self.store.events(device, self._told.get(device, 0), PAGE):
-            for body in bodies:
-                event = json.loads(body)
-                self._told[device] = event["devseq"]
-                if "i" in event["data"]:
-                    yield event["data"]["i"], event["devseq"]
+    def _stored(self, device: DeviceId) -> Iterator[int]:
+        last = 0
+        while bodies := self.store.events(device, last, PAGE):
+            for event in map(parse_loose, bodies):
+                last = event["devseq"]
+                yield from _numbers(event)
+
+
+def _numbers(event: dict[str, Any]) -> list[int]:
+    """The N of an event that has one."""
+    return [event["data"]["i"]] if "i" in event["data"] else []
 
 
 class PlainCenterLink(CenterLink):

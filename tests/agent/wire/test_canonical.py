@@ -8,22 +8,32 @@ from hypothesis import strategies as st
 from agent.errors import SenderFault
 from agent.wire import canonical
 from agent.wire.canonical import Fields
+from agent.wire.instant import TimeState
 from tests.support.signers import NOW
 
+texts = st.text(st.characters())  # lone surrogates as well
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-canonical.MAX_INTEGER, canonical.MAX_INTEGER) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-canonical.MAX_INTEGER, canonical.MAX_INTEGER) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
 
 
 @given(values)
 def test_one_value_has_one_byte_string(value: object) -> None:
+    spelled = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))  # as anyone else would
     try:
-        data = canonical.encode(value)
+        expected = spelled.encode()
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8
+        with pytest.raises(ValueError, match="surrogate"):
+            canonical.encode(value)
         return
-    assert canonical.decode(data) == value
+    assert canonical.encode(value) == expected
+    assert canonical.decode(expected) == value
+
+
+def test_a_key_out_of_an_enumeration_is_spelled_as_its_text() -> None:
+    assert canonical.encode({TimeState.NTP: 1, "a": TimeState.GNSS}) == b'{"a":"gnss","ntp":1}'
 
 
 @pytest.mark.parametrize(
@@ -37,6 +47,9 @@ def test_one_value_has_one_byte_string(value: object) -> None:
         b'{"a":NaN}',
         b'{"a":"\\u4e2d"}',  # escape where none is needed
         b'{"a":9007199254740993}',  # beyond 2^53
+        b'{"a":18446744073709551616}',  # beyond 64 bits
+        b'{"a":-0}',
+        b'\xef\xbb\xbf{"a":1}',  # byte order mark
         b'{"a":1}\n',
         b"[" * 100 + b"]" * 100,  # nesting bomb
         b"[" * 100_000,
