@@ -170,7 +170,8 @@ def _start_again(bench: Path, promise: Promise, rounds: int) -> None:
     """Each folder was made by a run that was killed before it synced its name; the next run promises what is in it."""
     for number in range(8 * rounds):
         made = bench / "state" / f"made-{number}"
-        made.mkdir(exist_ok=True)
+        with durable.disk_errors(made):
+            made.mkdir(exist_ok=True)
         folder = insist(partial(durable.make_directory, made / "recordings" if number % 2 else made))
         insist(partial(durable.write_bytes, folder / "kept", b"kept"))
         promise(f"{folder.relative_to(bench)}/kept")
