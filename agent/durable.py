@@ -49,16 +49,33 @@ def sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
+_standing: set[Path] = set()
+"""Folders that were there already and whose names this process has synced."""
+
+
 def make_directory(directory: Path, mode: int = 0o750) -> Path:
-    """Create `directory` and the parents it lacks, each with `mode`; every new name is durable when this returns."""
-    missing = [place for place in [directory, *directory.parents] if not place.exists()]
+    """Create `directory` and the parents it lacks, each with `mode`; every new name is durable when this returns.
+
+    So is the name of the folder that is there already: whoever made it may have been killed before the sync, and what
+    is promised inside it would go with it when the power fails.
+    """
+    line = [directory, *directory.parents]
+    missing = [place for place in line if not place.exists()]
+    _sync_name(line[len(missing)])
     with disk_errors(directory):
         for place in reversed(missing):
             place.mkdir(mode=mode, exist_ok=True)
+            sync_directory(place.parent)
         directory.mkdir(mode=mode, exist_ok=True)
-    for place in missing:
-        sync_directory(place.parent)
     return directory
+
+
+def _sync_name(folder: Path) -> None:
+    """Once in a process, where the folder above may be read: one that may not was not made by us."""
+    place = folder.absolute()
+    if place not in _standing and os.access(place.parent, os.R_OK):
+        sync_directory(place.parent)
+        _standing.add(place)
 
 
 def sync_tree(folder: Path) -> None:

@@ -19,7 +19,8 @@ from agent.wire.instant import Instant
 if TYPE_CHECKING:
     from agent.adapters.libav import Picture
 
-MOST = 8  # ours; pictures; 25 MB of raw 1080p
+MOST = 8  # ours; pictures
+MOST_BYTES = 25_000_000  # ours; eight raw pictures of 1080p; of 4K it is two
 FLUSH_S = 0.5  # ours; an encoder that hangs does not hang the officer's press as well
 SLOW = 0.7  # ours; of the time that the camera takes for as many pictures
 SLOW_BATCHES = 12  # in a row; two seconds
@@ -51,6 +52,10 @@ class CodingBatch:
         self._slow = 0
         self.deliver: Deliver = lambda _: None
 
+    def fit(self, width: int, height: int) -> None:
+        """Keep no more pictures of this size than memory should hold."""
+        self._most = max(1, min(self._most, MOST_BYTES // (width * height * 3 // 2)))  # 4:2:0
+
     def take(self, shot: Shot) -> None:
         """Keep `shot`, or code it and deliver it with those that wait. Raises what `code` raises."""
         with self._coding:
@@ -76,11 +81,16 @@ class CodingBatch:
 
     def _code_all(self) -> None:
         shots, self._waiting = self._waiting, []
+        packets: list[Packet] = []
         begun = time.monotonic()
-        packets = [packet for shot in shots for packet in self._code(shot)]
-        self._watch_pace(time.monotonic() - begun, len(shots))
-        for packet in packets:  # together: the recorder's thread, once awake, drives the encoder out of the caches
-            self.deliver(packet)
+        try:
+            for shot in shots:
+                packets += self._code(shot)
+        finally:  # what was coded before an encoder failed is footage like any other
+            took_s = time.monotonic() - begun
+            for packet in packets:  # together: the recorder's thread, once awake, drives the encoder out of the caches
+                self.deliver(packet)
+        self._watch_pace(took_s, len(shots))
 
     def _watch_pace(self, took_s: float, pictures: int) -> None:
         self._slow = self._slow + 1 if took_s > SLOW * pictures / self._fps else 0

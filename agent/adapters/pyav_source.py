@@ -196,6 +196,7 @@ class _Feed:
             fps, kbps = encoding.frames_per_second, encoding.video_kbps
             self._video = H264Encoder(first_track, self._media.size, fps, kbps, encoding.keyframe_s)
             self._watermark.fit(self._video.info.height)
+            self._batch.fit(self._video.info.width, self._video.info.height)
         if wanted.sound and self._media.has_sound:
             self._audio = AacEncoder(first_track + bool(self._video))
         return [coder.info for coder in (self._video, self._audio) if coder is not None]

@@ -32,6 +32,7 @@ SELDOM = {
     "collected": "device_folder_scenarios",
     "notes": "device_folder_scenarios",
     "shared-folders": "device_folder_scenarios",
+    "start-again": "device_folder_scenarios",
     "bench": "bench_scenarios",
     "identity": "bench_scenarios",
     "commands": "bench_scenarios",

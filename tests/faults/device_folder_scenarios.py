@@ -166,6 +166,21 @@ def _check_shared(bench: Path, promised: list[str]) -> list[str]:
     return [*broken, *(_requests_without_keys(state) if most["requested"] else [])]
 
 
+def _start_again(bench: Path, promise: Promise, rounds: int) -> None:
+    """Each folder was made by a run that was killed before it synced its name; the next run promises what is in it."""
+    for number in range(8 * rounds):
+        made = bench / "state" / f"made-{number}"
+        with durable.disk_errors(made):
+            made.mkdir(exist_ok=True)
+        folder = insist(partial(durable.make_directory, made / "recordings" if number % 2 else made))
+        insist(partial(durable.write_bytes, folder / "kept", b"kept"))
+        promise(f"{folder.relative_to(bench)}/kept")
+
+
+def _check_started(bench: Path, promised: list[str]) -> list[str]:
+    return [f"{line} is lost" for line in promised if not (bench / line).is_file()]
+
+
 def _requests_without_keys(state: Path) -> list[str]:
     """A request for a certificate stands with its key; only the newest does."""
     asked = sorted((state / "renewal").glob("[0-9]*.csr"))
@@ -182,4 +197,5 @@ SCENARIOS = [
     Scenario("collected", nothing, _collect, _check_collected),
     Scenario("notes", _write_recording, _note, _check_noted),
     Scenario("shared-folders", nothing, _share, _check_shared),
+    Scenario("start-again", nothing, _start_again, _check_started),
 ]

@@ -17,7 +17,10 @@ Measured = Callable[[str, object], None]
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 WIDE = 2_000  # disks of each scenario (order H), over both models
 FEWER = {"seal": 80, "configuration": 180}  # there are no more: every change is synced before the next, and once
-FEWEST, SHORT = 40, ("export", "shared-folders")  # of what is seldom written all there are, in some seconds
+FEWEST, SHORT = (
+    40,
+    ("export", "shared-folders", "start-again"),
+)  # of what is seldom written all there are, in some seconds
 ROUNDS = {
     "outbox": 2, "recording": 12, "recording-at-rest": 10, "disclosure": 20, "disclosure-content": 10,
     "segment-cut": 14, "seal": 1, "receipt": 2, "deletion": 4, "display-log": 15, "batch": 4,

@@ -30,13 +30,15 @@ from tests.agent.adapters.test_pre_event import Gate
 
 
 class Encoder:
-    """Codes a shot to a packet with its number; `fault` breaks it, `hanging` makes it wait, `slow_s` for so long."""
+    """Codes a shot to a packet with its number; `fault` breaks it, from picture `refused_at` on it refuses, `hanging`
+    makes it wait, `slow_s` for so long."""
 
     def __init__(self) -> None:
         self.fault: MediaFault | None = None
         self.hanging, self.let_go = threading.Event(), threading.Event()
         self.let_go.set()
         self.slow_s, self.hurried = 0.0, 0
+        self.refused_at: int | None = None
 
     def code(self, shot: Shot) -> list[Packet]:
         self.hanging.set()
@@ -44,6 +46,8 @@ class Encoder:
         threading.Event().wait(self.slow_s)
         if self.fault is not None:
             raise self.fault
+        if self.refused_at is not None and shot.at * 30 >= self.refused_at:
+            raise MediaFault("编码器不收这幅画面。")
         return [Packet(0, int(shot.at * 1000), int(shot.at * 1000), 1, True, b"", shot.captured)]
 
     def hurry(self) -> None:
@@ -93,6 +97,26 @@ def test_pictures_at_an_encoder_that_fails_are_told_by_the_cameras_thread_not_by
         line.shoot(number)
     with pytest.raises(MediaFault):
         line.shoot(9)
+
+
+def test_pictures_coded_before_one_that_the_encoder_refuses_are_footage():
+    line = Line()
+    line.shoot(0)
+    for number in range(1, 8):
+        line.shoot(number)
+    line.encoder.refused_at = 6
+    with pytest.raises(MediaFault):
+        line.shoot(8)
+    assert [packet.pts for packet in line.out] == [number * 1000 // 30 for number in range(6)]
+
+
+def test_pictures_of_a_large_camera_wait_in_no_more_memory_than_those_of_a_small_one():
+    line = Line()
+    line.batch.fit(3840, 2160)
+    assert [line.shoot(number) for number in range(7)] == [1, 0, 2, 0, 2, 0, 2]
+    line = Line()
+    line.batch.fit(20_000, 20_000)
+    assert [line.shoot(number) for number in range(4)] == [1] * 4
 
 
 def test_an_encoder_that_hangs_holds_up_nobody_who_asks_for_its_pictures(monkeypatch):
