@@ -2,7 +2,8 @@
 
 A run that was broken off goes on where it stopped (`--fresh` begins anew). Figures of other sources are measured again;
 those that were not are shown with their day and called earlier. Figures of other sizes or machines are refused. Ends
-with 1 when a target was missed, with 2 when the file is of another machine.
+with 1 when a target was missed, with 2 when the file is of another machine. A page that shows figures which were not
+measured here is not overwritten.
 """
 
 import argparse
@@ -86,7 +87,7 @@ def main() -> int:
     if not wanted.show:
         _measure(wanted, identity, done)
     if wanted.page:
-        _write_page(wanted.page, done, identity["source"])
+        write_page(wanted.page, done, identity["source"])
     rows = [Row(**row) for name in FIGURES if name in done for row in done[name]["rows"]]
     _show(rows, max((max(done[name]["load"]) for name in done), default=0))
     return 1 if any(row.met is False for row in rows) else 0
@@ -111,12 +112,22 @@ def _measure(wanted: argparse.Namespace, identity: dict[str, Any], done: kept.Fi
             kept.write(wanted.out, done)
 
 
-def _write_page(place: Path, done: kept.Figures, source: str) -> None:
+def write_page(place: Path, done: kept.Figures, source: str) -> None:
+    """Page and plots anew, unless the page there shows figures that are not among `done`: then it stays, and that is
+    said."""
+    before = results.shown(place.read_text(encoding="utf-8")) if place.exists() else set()
+    if lost := sorted(before - done.keys()):
+        told = f"{place} stays as it is: it shows {len(lost)} figures that were not measured here ({', '.join(lost)})."
+        Console(stderr=True).print(f"{told} Measure them too, or name another page with --page.", markup=False)
+        return
     ordered = {name: done[name] for name in FIGURES if name in done}
-    folder = place.parent / results.PLOTS
+    folder, drawn = place.parent / results.PLOTS, results.plots(ordered)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, drawn in results.plots(ordered).items():
-        (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    for old in folder.glob("*.svg"):
+        if results.OURS.fullmatch(old.stem) and old.stem not in drawn:
+            old.unlink()  # of an earlier page: no row of this one says what it shows
+    for name, picture in drawn.items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
     place.write_text(results.page(ordered, GROUPS, source, peers()), encoding="utf-8")
 
 
