@@ -33,6 +33,7 @@ test-faults: .venv/test.installed ## the slow tier: many kills and faults in a r
 
 fault-matrix: .venv/test.installed ## plays every test of the fault matrix and writes tests/faults/MATRIX.md; two hours
 	@sh tests/system-packages.sh
+	@rm -f .cache/fault-matrix.xml
 	-$(BIN)/pytest -m "" --junitxml=.cache/fault-matrix.xml $$($(BIN)/python -m tests.faults.matrix --names) $(ARGS)
 	$(BIN)/python -m tests.faults.matrix .cache/fault-matrix.xml
 
