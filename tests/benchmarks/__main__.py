@@ -141,6 +141,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--page", type=Path, help=f"where the page is written; {PAGE.name} here, with --quick nowhere")
     parser.add_argument("--folder", type=Path, help="where 2 GB may be written for a while; default: the temporary one")
     wanted = parser.parse_args()
+    if wanted.folder and not (wanted.folder.is_dir() and os.access(wanted.folder, os.W_OK)):
+        parser.error(f"--folder {wanted.folder} is no folder that can be written to")
     wanted.out = wanted.out or Path("bench-quick.json" if wanted.quick else "bench.json")
     wanted.page = wanted.page or (None if wanted.quick else PAGE)
     return wanted
