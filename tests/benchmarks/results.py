@@ -14,7 +14,7 @@ HEAD = """# What everything cost, the last time it was measured
 
 Written by `make bench` (`python -m tests.benchmarks`) from the figures it keeps; not edited by hand. How each figure
 is measured and what was learnt from it: [README.md](README.md). "peer : ours" is above one where ours is the better of
-the two in the same run.
+the two in the same run; a peer that did not run beside ours says so.
 """
 COLUMNS = (
     "figure",

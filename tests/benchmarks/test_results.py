@@ -166,3 +166,10 @@ def test_no_words_of_a_plot_are_cut_off_at_its_edge_and_its_axis_is_named() -> N
     (begin,) = re.findall(r'<text x="(\d+)" y="\d+">0\.105', drawn)
     assert int(begin) + 6 * len(f"{long['ours']} ({long['target']})") <= int(width)
     assert {"0.1x", "1x", "10x"} <= set(re.findall(r">([\d.]+x)<", drawn))
+
+
+def test_a_peer_that_did_not_run_beside_ours_says_so() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(bench.__file__).parent.glob("*.py"))
+    told = re.findall(r'"((?:Anthias|ONVIF) [^"]*)"', sources)
+    assert len(told) == 5
+    assert [text for text in told if "EARLIER" not in text and "not run here" not in text] == []
