@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks`: all figures, ours and the peers', as a table, and as a page with plots (`RESULTS.md`).
 
 A run that was broken off goes on where it stopped (`--fresh` begins anew). Figures of other sources are measured again;
-those that were not are shown with their day and called earlier. Figures of other sizes or machines are refused. Ends
-with 1 when a target was missed, with 2 when the file is of another machine. A page that shows figures which were not
-measured here is not overwritten.
+those that were not are shown with their day and called earlier. Figures of other sizes or machines are refused. A page
+that shows figures which were not measured here is not overwritten. Ends with 1 when a target was missed, with 2 when
+the file is of another machine, with 130 when it was broken off.
 """
 
 import argparse
@@ -85,7 +85,12 @@ def main() -> int:
             return 2
         done = {}
     if not wanted.show:
-        _measure(wanted, identity, done)
+        try:
+            _measure(wanted, identity, done)
+        except KeyboardInterrupt:
+            told = f"broken off: what was finished is kept in {wanted.out}, and the same command goes on there"
+            Console(stderr=True).print(told, highlight=False, markup=False, soft_wrap=True)
+            return 130
     if wanted.page:
         write_page(wanted.page, done, identity["source"])
     rows = [Row(**row) for name in FIGURES if name in done for row in done[name]["rows"]]
