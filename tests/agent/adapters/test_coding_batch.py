@@ -1,5 +1,6 @@
 """Pictures that wait to be coded together: none is lost, late or recorded at the wrong time because of it."""
 
+import gc
 import threading
 from fractions import Fraction
 from itertools import chain
@@ -9,7 +10,7 @@ import pytest
 from agent.adapters import coding_batch
 from agent.adapters.coding_batch import CodingBatch, Shot
 from agent.adapters.fake_source import FakeSource
-from agent.adapters.libav import H264Encoder, Picture
+from agent.adapters.libav import H264Encoder, MediaInput, Picture, media_errors
 from agent.adapters.orders import ActAsked
 from agent.adapters.packets import MediaFault, Packet
 from agent.adapters.recorder import RecorderSettings
@@ -37,13 +38,16 @@ class Encoder:
         self.hanging, self.let_go = threading.Event(), threading.Event()
         self.let_go.set()
         self.slow_s, self.hurried = 0.0, 0
+        self.works_for: int | None = None
 
     def code(self, shot: Shot) -> list[Packet]:
         self.hanging.set()
         self.let_go.wait()
         threading.Event().wait(self.slow_s)
-        if self.fault is not None:
-            raise self.fault
+        if self.works_for is not None:
+            self.works_for -= 1
+        if self.fault is not None or self.works_for == -1:
+            raise self.fault or MediaFault("编码器已停止。")
         return [Packet(0, int(shot.at * 1000), int(shot.at * 1000), 1, True, b"", shot.captured)]
 
     def hurry(self) -> None:
@@ -53,9 +57,9 @@ class Encoder:
 class Line:
     """A batch over an encoder, and how many packets each shot set free."""
 
-    def __init__(self, fps: int = 30) -> None:
+    def __init__(self, fps: int = 30, fragment_ms: int = 500) -> None:
         self.encoder, self.out = Encoder(), []
-        self.batch = CodingBatch(self.encoder.code, self.encoder.hurry, fps, 500)
+        self.batch = CodingBatch(self.encoder.code, self.encoder.hurry, fps, fragment_ms)
         self.batch.deliver = self.out.append
         self._fps = fps
 
@@ -82,17 +86,93 @@ def test_a_picture_of_a_slow_camera_waits_for_one_more_at_most():
     assert [line.shoot(number) for number in range(4)] == [1] * 4
 
 
-def test_pictures_at_an_encoder_that_fails_are_told_by_the_cameras_thread_not_by_who_asked(caplog):
+def test_a_webcam_that_slows_down_in_the_dark_holds_its_pictures_back_no_longer():
+    """Bites when only the number of pictures ends the waiting: eight of a camera at two a second take longer than a
+    camera may stand still, and sound would not wait for them."""
+    line = Line(30, fragment_ms=5000)
+    line.shoot(0)
+    assert [line.shoot(number) for number in range(15, 90, 15)] == [0, 2, 0, 2, 0]
+
+
+def test_pictures_of_4k_are_held_back_two_at_a_time():
+    line = Line()
+    line.batch.fit(3840 * 2160 * 3 // 2)
+    assert [line.shoot(number) for number in range(6)] == [1, 0, 2, 0, 2, 0]
+
+
+def test_pictures_lost_at_an_encoder_that_fails_once_are_told_by_the_cameras_thread_not_by_who_asked(caplog):
+    """Bites when nobody tells of a fault that is over with the next picture: a hole in the film would have no word."""
     line = Line()
     line.shoot(0)
     line.shoot(1)
     line.encoder.fault = MediaFault("编码器已停止。")
     line.batch.flush()
     assert "编码器已停止" in caplog.text
-    for number in range(2, 9):
+    line.encoder.fault = None
+    with pytest.raises(MediaFault, match="编码器已停止"):
+        line.shoot(2)
+
+
+def test_pictures_that_were_coded_before_the_encoder_failed_are_kept():
+    line = Line()
+    for number in range(5):
         line.shoot(number)
+    line.encoder.works_for = 3
+    line.batch.flush()
+    assert [packet.pts for packet in line.out] == [0, 33, 66, 100]
+
+
+def test_an_encoder_that_is_asked_in_vain_is_not_called_slow():
+    line = Line()
+    for _ in range(coding_batch.SLOW_BATCHES):
+        line.batch.flush()
+    assert line.encoder.hurried == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_pictures_in_the_memory_of_a_camera_are_let_go_of_before_it_is_closed(monkeypatch, fails):
+    """V4L2 hands out its own buffers: who still had one when the device was gone would write into freed memory."""
+    alive = []
+
+    def pictures_alive(media: MediaInput) -> None:
+        gc.collect()
+        alive.append(sum(1 for it in gc.get_objects() if isinstance(it, Picture) and it.width == 322))
+        close(media)
+
+    close = MediaInput.close
+    monkeypatch.setattr(MediaInput, "close", pictures_alive)
+    scene = make_source(CaptureSettings(camera="test", width=322, height=192, audio="none"), CLOCK)
+    scene.open()
+    out, faults = [], []
+
+    def film() -> None:
+        try:
+            scene.run(out.append)
+        except MediaFault as fault:
+            faults.append(fault)
+
+    camera = threading.Thread(target=film)
+    camera.start()
+    eventually(lambda: len(out) > 1, "a batch")
+    if fails:
+        monkeypatch.setattr(H264Encoder, "encode", refuse)
+    else:
+        scene.close()
+    camera.join(60)
+    scene.flush()
+    assert (alive, len(faults)) == ([0], fails)
+
+
+def refuse(*_: object) -> list[Packet]:
+    with media_errors("libx264"):
+        raise ValueError("refused")
+
+
+def test_an_encoder_that_cannot_scale_a_picture_is_a_media_fault():
+    """Bites when only coding is guarded: who presses a button would end with the camera."""
+    encoder = H264Encoder(0, (320, 192), 30, 400, Fraction(1))
     with pytest.raises(MediaFault):
-        line.shoot(9)
+        encoder.ready(Picture(320, 192, "xv30be"))
 
 
 def test_an_encoder_that_hangs_holds_up_nobody_who_asks_for_its_pictures(monkeypatch):
