@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
@@ -12,7 +13,7 @@ from agent.adapters.coding_batch import CodingBatch, Shot
 from agent.adapters.fake_source import FakeSource
 from agent.adapters.libav import H264Encoder, MediaInput, Picture, media_errors
 from agent.adapters.orders import ActAsked
-from agent.adapters.packets import MediaFault, Packet
+from agent.adapters.packets import MediaFault, Packet, seconds
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.sources import CaptureSettings, make_source
 from agent.control.acts import Act
@@ -260,13 +261,90 @@ def test_pictures_seen_in_a_pause_are_not_recorded_after_it(tmp_path):
     for gate, act in zip(gates, (Act.PAUSE, Act.RESUME, None), strict=True):
         assert gate.reached.wait(60)
         if act is not None:
-            bench.recorder.act(ActAsked(act, "secrecy" if act is Act.PAUSE else "", CLOCK.read()))
+            bench.recorder.act(ActAsked(act, "secrecy" if act is Act.PAUSE else "", moment(Fraction(4))))
         else:
             bench.recorder.stop(Reason.STOPPED)
         gate.opened.set()
     bench.wait_for_end()
     assert bench.recorder.close(60)
     assert sum(decoded_frames(place)["video"] for place in bench.spool.segments(FIRST)) == 40
+
+
+def test_a_picture_of_the_pause_that_an_encoder_gives_back_late_is_not_recorded(tmp_path):
+    """Bites when the order of arrival decides: an encoder that hangs is not waited for, and answers behind the press."""
+    _, packets = footage(6, sound=False)
+    gates = [Gate(*packets[:20]), Gate(*packets[20:40]), Gate(*packets[40:])]
+    bench = holding(tmp_path, *gates)
+    assert gates[0].reached.wait(60)
+    bench.recorder.act(ActAsked(Act.PAUSE, "secrecy", moment(Fraction(2))))
+    gates[0].opened.set()
+    assert gates[1].reached.wait(60)
+    bench.recorder._queue.signal(ActAsked(Act.RESUME, "", moment(Fraction(4))))  # without its pictures before it
+    gates[1].opened.set()
+    assert gates[2].reached.wait(60)
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    gates[2].opened.set()
+    assert bench.recorder.close(60)
+    assert sum(decoded_frames(place)["video"] for place in bench.spool.segments(FIRST)) == 40
+
+
+class HoldingPictures(Holding):
+    """One whose microphone goes on; `codes` is cleared while its encoder hangs."""
+
+    codes = threading.Event()
+
+    def run(self, deliver):
+        self._deliver, self._held = deliver, []
+        FakeSource.run(self, lambda packet: deliver(packet) if packet.stream else self._held.append(packet))
+
+    def flush(self):
+        self.codes.wait(60)
+        super().flush()
+
+
+def with_sound(root, parts, **settings) -> RecordingBench:
+    tracks, _ = footage(1)
+    made = RecorderSettings(margin_bytes=0, **settings)
+    bench = RecordingBench(root / "recordings", iter([HoldingPictures(tracks, parts)]), made)
+    HoldingPictures.codes.set()
+    bench.start()
+    return bench
+
+
+def test_pictures_seen_before_a_camera_stood_still_are_not_lost_while_its_sound_goes_on(tmp_path):
+    """Bites when only a line without any packet is asked for what it holds."""
+    tracks, packets = footage(6)
+    lone = (step for it in packets if it.stream and seconds(it, tracks) > 2 for step in (it, 0.02))
+    bench = with_sound(tmp_path, chain([it for it in packets if seconds(it, tracks) < 2], lone), stall_s=1)
+    eventually(lambda: Reason.ENCODER_STALLED in [getattr(it, "reason", None) for it in bench.events], "the stall")
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(60)
+    assert decoded_frames(bench.spool.segment(FIRST, 1))["video"] == 20
+
+
+def test_what_is_said_behind_the_mute_is_not_heard_while_pictures_are_still_being_coded(tmp_path):
+    """Bites when the press waits for the pictures: the microphone, which waits for nobody, goes on meanwhile."""
+    marked = b"SPOKEN-WHILE-MUTED"
+    tracks, packets = footage(4)
+    secret = [replace(it, data=marked) if it.stream else it for it in packets if seconds(it, tracks) >= 2]
+    gates = [Gate(*(it for it in packets if seconds(it, tracks) < 2)), Gate(*secret)]
+    bench = with_sound(tmp_path, chain(*gates), retry_s=60, stall_s=60)
+    assert gates[0].reached.wait(60)
+    HoldingPictures.codes.clear()
+    press = threading.Thread(target=bench.recorder.act, args=(ActAsked(Act.MUTE, "", moment(Fraction(2))),))
+    press.start()
+    press.join(0.5)
+    gates[0].opened.set()
+    assert gates[1].reached.wait(60)
+    HoldingPictures.codes.set()
+    press.join(60)
+    gates[1].opened.set()
+    bench.recorder.stop(Reason.STOPPED)
+    bench.wait_for_end()
+    assert bench.recorder.close(60)
+    assert marked not in bench.spool.segment(FIRST, 1).read_bytes()
 
 
 def test_pictures_seen_before_a_camera_stood_still_are_not_lost_with_it(tmp_path):
