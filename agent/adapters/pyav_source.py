@@ -221,11 +221,12 @@ class _Feed:
         self._batch.flush()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        if self._video is not None:
-            self._video.set_bitrate(bits_per_second)
+        if (video := self._video) is not None:
+            video.set_bitrate(bits_per_second)
 
     def close(self) -> None:
         self._batch.close()
+        self._video = self._audio = None  # an encoder's threads and memory, tens of MB, wait for no garbage collector
         if self._media is not None:
             self._media.close()
 
@@ -252,13 +253,13 @@ class _Feed:
                 deliver(packet)
 
     def _coded(self, shot: Shot) -> Iterator[Packet]:
-        if self._video is None:
+        if (video := self._video) is None:
             return iter(())
-        ready = self._video.ready(shot.picture, shared=self._shared)
+        ready = video.ready(shot.picture, shared=self._shared)
         luma, stride = memoryview(ready.planes[0]), ready.planes[0].line_size
         frozen = self._still.look(luma, stride, shot.at)
         self._watermark.draw(luma, stride, shot.captured)
-        packets = self._video.encode(ready, shot.at, shot.captured)
+        packets = video.encode(ready, shot.at, shot.captured)
         return (replace(packet, still=True) for packet in packets) if frozen else packets
 
     def _hurry(self) -> None:

@@ -164,6 +164,26 @@ def test_pictures_in_the_memory_of_a_camera_are_let_go_of_before_it_is_closed(mo
     assert (alive, len(faults)) == ([0], fails)
 
 
+def test_an_encoder_goes_with_its_recording_not_when_the_garbage_collector_comes_by():
+    """Tens of MB each, and its threads: short recordings in a row would fill a small recorder's memory."""
+    scene = make_source(CaptureSettings(camera="test", width=322, height=192, audio="none"), CLOCK)
+    scene.open()
+    out = []
+    gc.collect()
+    gc.disable()
+    try:
+        camera = threading.Thread(target=scene.run, args=(out.append,))
+        camera.start()
+        eventually(lambda: len(out) > 1, "a batch")
+        before = sum(isinstance(it, H264Encoder) for it in gc.get_objects())
+        scene.close()
+        camera.join(60)
+        del scene
+        assert sum(isinstance(it, H264Encoder) for it in gc.get_objects()) == before - 1
+    finally:
+        gc.enable()
+
+
 def refuse(*_: object) -> list[Packet]:
     with media_errors("libx264"):
         raise ValueError("refused")
@@ -271,7 +291,7 @@ def test_pictures_seen_in_a_pause_are_not_recorded_after_it(tmp_path):
 
 
 def test_a_picture_of_the_pause_that_an_encoder_gives_back_late_is_not_recorded(tmp_path):
-    """Bites when the order of arrival decides: an encoder that hangs is not waited for, and answers behind the press."""
+    """Bites when the order of arrival decides: an encoder that hangs is not waited for, and answers late."""
     _, packets = footage(6, sound=False)
     gates = [Gate(*packets[:20]), Gate(*packets[20:40]), Gate(*packets[40:])]
     bench = holding(tmp_path, *gates)
