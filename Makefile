@@ -6,6 +6,10 @@ BIN := .venv/bin
 WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))
 # The longest test takes a tenth of it on a busy machine; one that hangs fails by its name, and the rest go on.
 HANGS := 400
+SOAK_HOURS ?= 24
+SOAK_MINUTES ?= 30
+# A part of a day is no reason to overwrite the page of a whole one.
+SOAK_OUT := $(if $(filter 24,$(SOAK_HOURS)),tests/faults,.cache/soak)
 # For pip's isolated build environments too, which do not see -c; relative, because pip splits it at spaces.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,6 +37,7 @@ test-faults: .venv/test.installed ## the slow tier: many kills and faults in a r
 
 fault-matrix: .venv/test.installed ## plays every test of the fault matrix and writes tests/faults/MATRIX.md; two hours
 	@sh tests/system-packages.sh
+	@rm -f .cache/fault-matrix.xml
 	-$(BIN)/pytest -m "" --junitxml=.cache/fault-matrix.xml $$($(BIN)/python -m tests.faults.matrix --names) $(ARGS)
 	$(BIN)/python -m tests.faults.matrix .cache/fault-matrix.xml
 
@@ -40,11 +45,12 @@ simulate: .venv/test.installed ## a district in virtual time; ARGS="--seeds 0:10
 	$(BIN)/python -m tests.simulator $(ARGS)
 
 test-soak: test-soak-day ## a day of a small district in 9 minutes, then 30 minutes of kills; SOAK_HOURS=4, SOAK_MINUTES=5 for less
-	SOAK_MINUTES=$${SOAK_MINUTES:-30} $(BIN)/pytest -m faults -s tests/faults/test_outbox_soak.py $(ARGS)
+	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -m faults -s tests/faults/test_outbox_soak.py $(ARGS)
 
-test-soak-day: .venv/test.installed ## the day alone; writes tests/faults/SOAK.md and its plot
+test-soak-day: .venv/test.installed ## the day alone; writes tests/faults/SOAK.md and its plot (a part of a day: into .cache/soak)
 	@sh tests/system-packages.sh
-	SOAK_HOURS=$${SOAK_HOURS:-24} SOAK_OUT=tests/faults $(BIN)/pytest -m faults -s tests/faults/test_day_soak.py $(ARGS)
+	@mkdir -p $(SOAK_OUT)
+	SOAK_HOURS=$(SOAK_HOURS) SOAK_OUT=$(SOAK_OUT) $(BIN)/pytest -m faults -s tests/faults/test_day_soak.py $(ARGS)
 
 test-camera: .venv/bin/python ## real picamera2 on a virtual camera, in a Debian userland; needs root
 	@sh tests/camera/tier.sh $(ARGS)
@@ -73,7 +79,7 @@ audit: .venv/test.installed .cache/audit/venv ## known holes, secrets, bill of m
 	$(BIN)/python -m tests.audit
 
 .cache/audit/venv: tests/audit/requirements.txt
-	@rm -rf $@ && $(PYTHON) -m venv $@ && PIP_CONSTRAINT= $@/bin/pip install --quiet -r $<
+	@rm -rf $@ && $(PYTHON) -m venv $@ && PIP_CONSTRAINT= $@/bin/pip install --quiet -r $< || { rm -rf $@; exit 1; }
 
 clean: ## remove what the other targets made
 	rm -rf --one-file-system .cache

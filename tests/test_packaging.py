@@ -1,5 +1,6 @@
 """What is built is what the house says: four packages with their papers, six commands, nothing else."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit import __main__ as audit
 from tests.audit.__main__ import Verdict, built, judged_holes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +49,23 @@ def test_a_package_that_nobody_could_look_up_is_not_said_to_be_sound() -> None:
         judged_holes([sound, {**sound, "vulns": [{"id": "CVE"}]}, {"name": "b", "skip_reason": ""}]).verdict
         is Verdict.FAIL
     )
+
+
+def test_an_audit_whose_tools_are_not_there_was_not_run_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audit, "TOOLS", tmp_path)
+    monkeypatch.setattr(audit, "CHECKS", {"known holes": audit.known_holes, "secrets": audit.secrets})
+    assert audit.main([]) == audit.NOT_RUN
+    assert capsys.readouterr().out.count("NOT RUN") == 2
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_a_part_of_a_day_is_not_written_over_the_page_of_a_whole_one() -> None:
+    for hours, place in (("24", "tests/faults"), ("4", ".cache/soak")):
+        words = ["make", "--dry-run", "test-soak-day", f"SOAK_HOURS={hours}"]
+        told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        assert f"SOAK_HOURS={hours} SOAK_OUT={place} " in told
 
 
 @pytest.mark.parametrize("script", sorted(PROJECT["scripts"]))

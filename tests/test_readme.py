@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from agent.evidence.report import Verdict
+from tests.faults import catalogue
 from tests.support.commands import run_here
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,3 +62,28 @@ def test_every_verb_it_names_is_a_verb(row: tuple[str, str]) -> None:
     for verb in row[1].split(", "):
         shown = run_here(SCRIPTS[row[0]].partition(":")[0], *verb.split(), "--help")
         assert shown.returncode == 0, (row[0], verb)
+
+
+def test_every_tier_of_the_makefile_stands_in_the_list_of_tiers() -> None:
+    page, makefile = (ROOT / "tests" / "README.md", ROOT / "Makefile")
+    targets = set(re.findall(r"^([a-z0-9-]+):.*## ", makefile.read_text(encoding="utf-8"), re.MULTILINE))
+    listed = set(re.findall(r"^\| `make ([a-z0-9-]+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert targets - {"help", "demo", "clean"} == listed
+
+
+def found_in_our_own_code() -> list[str]:
+    """The last cell of each row of that table: what keeps the fault from coming back."""
+    page = (ROOT / "tests" / "faults" / "README.md").read_text(encoding="utf-8")
+    section = page.partition("## Found in our own code")[2].partition("\n## ")[0]
+    return re.findall(r"\|([^|]*)\|$", section, re.MULTILINE)[2:]
+
+
+@pytest.mark.parametrize("kept", found_in_our_own_code())
+def test_every_fault_that_was_found_has_a_reproducer_that_exists(kept: str) -> None:
+    tests = re.findall(r"`([\w/]*test_\w+\.py)(?:::(\w+))?`", kept)
+    scenarios = re.findall(r"`([a-z-]+)`", kept) if "scenario" in kept else []
+    assert tests or scenarios
+    assert set(scenarios) <= set(catalogue.ALL)
+    for file, function in tests:
+        (place,) = [path for path in ROOT.glob("tests/**/test_*.py") if str(path).endswith(f"/{file}")]
+        assert not function or f"def {function}(" in place.read_text(encoding="utf-8")

@@ -144,7 +144,8 @@ class H264Encoder:
         one, which is then copied."""
         ready = picture
         if (picture.width, picture.height, picture.format.name) != (self.info.width, self.info.height, "yuv420p"):
-            ready = picture.reformat(width=self.info.width, height=self.info.height, format="yuv420p")
+            with media_errors("swscale"):
+                ready = picture.reformat(width=self.info.width, height=self.info.height, format="yuv420p")
         if shared and ready is picture:
             with media_errors("libx264"):
                 ready.make_writable()

@@ -2,6 +2,7 @@
 
 from agent.adapters.gap_log import GapLog
 from agent.adapters.orders import ActAsked
+from agent.adapters.packets import Packet
 from agent.control.acts import Act
 from agent.evidence.journal import EXPLANATION, MARKER, MUTE_OFF, MUTE_ON, JournalEvent, Reason
 from agent.wire.instant import Instant
@@ -15,7 +16,13 @@ class OfficerMarks:
     def __init__(self, gaps: GapLog) -> None:
         self._gaps = gaps
         self._explaining: tuple[int, str] | None = None
+        self._resumed_ns = 0
         self.muted = self.paused = False
+
+    def records(self, packet: Packet) -> bool:
+        """Whether `packet` belongs into the recording: it comes in no pause, and was not taken in the one before, as
+        what waited to be coded, or for its sound, when that ended."""
+        return not self.paused and packet.captured.monotonic_ns >= self._resumed_ns
 
     def apply(self, asked: ActAsked, next_sequence: int) -> Reason | None:
         """Note the act; `next_sequence` is the number of the fragment that is being filled. Returns the reason of an
@@ -33,7 +40,7 @@ class OfficerMarks:
             case Act.PAUSE if not self.paused:
                 return self._pause(asked)
             case Act.RESUME if self.paused:
-                self.paused = False
+                self.paused, self._resumed_ns = False, asked.at.monotonic_ns
                 self._gaps.resumed(asked.at)
             case Act.EXPLAIN if self._explaining is None:
                 self._explaining = next_sequence, asked.cause

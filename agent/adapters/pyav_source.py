@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -124,6 +125,9 @@ class PyAVSource:
             thread.start()
         try:
             self._feeds[0].run(deliver, origin)
+        except EnvironmentFault as fault:
+            _let_go(fault)
+            raise
         finally:
             self._closed.set()
             for thread in others:
@@ -196,7 +200,7 @@ class _Feed:
             fps, kbps = encoding.frames_per_second, encoding.video_kbps
             self._video = H264Encoder(first_track, self._media.size, fps, kbps, encoding.keyframe_s)
             self._watermark.fit(self._video.info.height)
-            self._batch.fit(self._video.info.width, self._video.info.height)
+            self._batch.fit(self._media.size[0] * self._media.size[1] * 3 // 2)
         if wanted.sound and self._media.has_sound:
             self._audio = AacEncoder(first_track + bool(self._video))
         return [coder.info for coder in (self._video, self._audio) if coder is not None]
@@ -217,10 +221,12 @@ class _Feed:
         self._batch.flush()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        if self._video is not None:
-            self._video.set_bitrate(bits_per_second)
+        if (video := self._video) is not None:
+            video.set_bitrate(bits_per_second)
 
     def close(self) -> None:
+        self._batch.close()
+        self._video = self._audio = None  # an encoder's threads and memory, tens of MB, wait for no garbage collector
         if self._media is not None:
             self._media.close()
 
@@ -247,13 +253,13 @@ class _Feed:
                 deliver(packet)
 
     def _coded(self, shot: Shot) -> Iterator[Packet]:
-        if self._video is None:
+        if (video := self._video) is None:
             return iter(())
-        ready = self._video.ready(shot.picture, shared=self._shared)
+        ready = video.ready(shot.picture, shared=self._shared)
         luma, stride = memoryview(ready.planes[0]), ready.planes[0].line_size
         frozen = self._still.look(luma, stride, shot.at)
         self._watermark.draw(luma, stride, shot.captured)
-        packets = self._video.encode(ready, shot.at, shot.captured)
+        packets = video.encode(ready, shot.at, shot.captured)
         return (replace(packet, still=True) for packet in packets) if frozen else packets
 
     def _hurry(self) -> None:
@@ -294,3 +300,11 @@ class _Feed:
             self._end -= early
             at -= early
         return at, self._clock.read()
+
+
+def _let_go(fault: BaseException | None) -> None:
+    """Forget the pictures that the calls which ended in `fault` had in hand: they may lie in the device's own memory
+    (V4L2's buffers), which is unmapped while the fault is still being told."""
+    while fault is not None:
+        traceback.clear_frames(fault.__traceback__)
+        fault = fault.__context__

@@ -25,10 +25,14 @@ from agent.adapters.segment_row import Bench, RecorderSettings, RecordingEvent
 from agent.adapters.spool import Spool
 from agent.adapters.standby import Standby
 from agent.clock import Clock
+from agent.control.acts import Act
 from agent.evidence.journal import Reason
 from agent.wire.signing import CertifiedSigner
 
 __all__ = ["ActAsked", "PreEventSettings", "Recorder", "RecorderSettings", "RecordingEvent", "RecordingOrder"]
+
+SOUND_ACTS = frozenset({Act.MUTE, Act.UNMUTE})
+"""Sound waits for nobody, and what is said while pictures are still being coded would be recorded behind the press."""
 
 
 class Recorder:
@@ -69,7 +73,8 @@ class Recorder:
     def act(self, asked: ActAsked | PhotoAsked | BitrateAsked | NoteAsked) -> None:
         """An officer's act, or a note, in the recording that runs, without one it is nobody's; a photo is taken, and
         another bit rate holds, at any time."""
-        self._feed.flush()  # what was seen before the press comes before it in the queue
+        if not (isinstance(asked, ActAsked) and asked.act in SOUND_ACTS):
+            self._feed.flush()  # what was seen before the press comes before it in the queue
         self._queue.signal(asked)
         self.open()
 

@@ -48,8 +48,6 @@ class RecordingRun:
         while self._reason is None:
             item = self._queue.take(self._bench.settings.retry_s / 4)
             self._handle(item)
-            if item is None:  # a camera that stands still: what it saw before is not lost with it
-                self._feed.flush()
             if not (isinstance(item, Packet) and item.stream == 0):  # a picture is a camera that lives
                 self._watch_camera()
         self._close_down(self._reason)
@@ -88,7 +86,7 @@ class RecordingRun:
 
     def _write(self, packets: Iterable[Packet]) -> None:
         for packet in self._offered(packets):
-            if not self._marks.paused:
+            if self._marks.records(packet):
                 self._row.write(packet)
 
     def _offered(self, packets: Iterable[Packet]) -> Iterator[Packet]:
@@ -120,6 +118,8 @@ class RecordingRun:
         quiet_s, settings = self._feed.quiet_s, self._bench.settings
         if self._feed.is_open and quiet_s > settings.stall_s:
             self._lose_camera(Reason.ENCODER_STALLED, "")
+        elif self._feed.is_open and quiet_s > settings.retry_s / 4:  # what it saw before it stood still stays
+            self._feed.flush()
         elif not self._feed.is_open and quiet_s > settings.retry_s:
             try:
                 self._feed.open()

@@ -9,6 +9,7 @@ could not be run; a check that was not run is not a pass.
 The tools live in .cache/audit/venv (`requirements.txt`). Ends with 1 when a check failed, 77 when one was not run.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -135,11 +136,23 @@ def _run(*words: object, where: Path = ROOT, check: bool = False) -> subprocess.
 CHECKS: dict[str, Callable[[], Found]] = {"known holes": known_holes, "secrets": secrets, "sbom": sbom, "wheel": wheel}
 
 
-def main() -> int:
+def judged(check: Callable[[], Found]) -> Found:
+    """What comes of a check; one whose tool is not there or does not answer was not run."""
+    try:
+        return check()
+    except subprocess.CalledProcessError as fault:
+        return Found(Verdict.FAIL, f"{fault}: {(fault.stderr or '').strip()[-200:]}")
+    except (OSError, subprocess.SubprocessError) as fault:
+        return Found(Verdict.NOT_RUN, f"{fault}; make audit installs what it needs")
+
+
+def main(arguments: list[str]) -> int:
     """Run every check and say what came of it."""
+    form = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(prog="make audit", description=__doc__, formatter_class=form).parse_args(arguments)
     verdicts = []
     for name, check in CHECKS.items():
-        found = check()
+        found = judged(check)
         verdicts.append(found.verdict)
         sys.stdout.write(f"{found.verdict.value:8} {name:12} {found.text}\n")
         sys.stdout.flush()
@@ -147,4 +160,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks`: all figures, ours and the peers', as a table, and as a page with plots (`RESULTS.md`).
 
 A run that was broken off goes on where it stopped (`--fresh` begins anew). Figures of other sources are measured again;
-those that were not are shown with their day and called earlier. Figures of other sizes or machines are refused. Ends
-with 1 when a target was missed, with 2 when the file is of another machine.
+those that were not are shown with their day and called earlier. Figures of other sizes or machines are refused. A page
+that shows figures which were not measured here is not overwritten. Ends with 1 when a target was missed, with 2 when
+the file is of another machine, with 130 when it was broken off.
 """
 
 import argparse
@@ -84,9 +85,14 @@ def main() -> int:
             return 2
         done = {}
     if not wanted.show:
-        _measure(wanted, identity, done)
+        try:
+            _measure(wanted, identity, done)
+        except KeyboardInterrupt:
+            told = f"broken off: what was finished is kept in {wanted.out}, and the same command goes on there"
+            Console(stderr=True).print(told, highlight=False, markup=False, soft_wrap=True)
+            return 130
     if wanted.page:
-        _write_page(wanted.page, done, identity["source"])
+        write_page(wanted.page, done, identity["source"])
     rows = [Row(**row) for name in FIGURES if name in done for row in done[name]["rows"]]
     _show(rows, max((max(done[name]["load"]) for name in done), default=0))
     return 1 if any(row.met is False for row in rows) else 0
@@ -111,12 +117,22 @@ def _measure(wanted: argparse.Namespace, identity: dict[str, Any], done: kept.Fi
             kept.write(wanted.out, done)
 
 
-def _write_page(place: Path, done: kept.Figures, source: str) -> None:
+def write_page(place: Path, done: kept.Figures, source: str) -> None:
+    """Page and plots anew, unless the page there shows figures that are not among `done`: then it stays, and that is
+    said."""
+    before = results.shown(place.read_text(encoding="utf-8")) if place.exists() else set()
+    if lost := sorted(before - done.keys()):
+        told = f"{place} stays as it is: it shows {len(lost)} figures that were not measured here ({', '.join(lost)})."
+        Console(stderr=True).print(f"{told} Measure them too, or name another page with --page.", markup=False)
+        return
     ordered = {name: done[name] for name in FIGURES if name in done}
-    folder = place.parent / results.PLOTS
+    folder, drawn = place.parent / results.PLOTS, results.plots(ordered)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, drawn in results.plots(ordered).items():
-        (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    for old in folder.glob("*.svg"):
+        if results.OURS.fullmatch(old.stem) and old.stem not in drawn:
+            old.unlink()  # of an earlier page: no row of this one says what it shows
+    for name, picture in drawn.items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
     place.write_text(results.page(ordered, GROUPS, source, peers()), encoding="utf-8")
 
 
@@ -130,6 +146,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--page", type=Path, help=f"where the page is written; {PAGE.name} here, with --quick nowhere")
     parser.add_argument("--folder", type=Path, help="where 2 GB may be written for a while; default: the temporary one")
     wanted = parser.parse_args()
+    if wanted.folder and not (wanted.folder.is_dir() and os.access(wanted.folder, os.W_OK)):
+        parser.error(f"--folder {wanted.folder} is no folder that can be written to")
     wanted.out = wanted.out or Path("bench-quick.json" if wanted.quick else "bench.json")
     wanted.page = wanted.page or (None if wanted.quick else PAGE)
     return wanted

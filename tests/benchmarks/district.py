@@ -209,6 +209,10 @@ def main() -> None:
     parser.add_argument("--receiver-share", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
+    if options.devices < 1 or options.outage_s <= 0 or options.every_s <= 0 or not 0 < options.receiver_share <= 1:
+        parser.error("a district has devices, an outage and events, and its receiver a share above 0 and up to 1")
+    if not options.out.is_dir():
+        parser.error(f"--out {options.out} is no folder")
     with tempfile.TemporaryDirectory() as folder:
         found = run(options.devices, options.outage_s, options.every_s, options.receiver_share, Path(folder))
     (options.out / "district.svg").write_text(plot(found), encoding="utf-8")

@@ -22,6 +22,7 @@ ROWS, QUESTIONS = 100_000, 2000
 SYLLABLES = "行政处罚许可检查征收食品经营户外广告道路占用环境卫生建筑施工安全生产交通运输市场监管鑫盛源达华信"
 SLOW = 500
 VISITED = ("", "board", "items", "people", "results", "search?q=行政", "matter", "verify", "complain")
+EARLIER = "(measured earlier)"  # the peer is not installed here
 HOUR_OF_PAGES = 18_000  # five a second, more than the fingers at one screen ask for
 
 
@@ -69,11 +70,13 @@ def hall_start(bench: Bench) -> list[Row]:
             weight = sum(len(kiosk.page(path).encode()) for path in ("", "static/kiosk.css", "static/kiosk.js"))
     start = statistics.median(starts[1:])
     return [
-        Row("hall server, start to first page", f"{start:.0f} ms", "<= 400 ms", start <= 400, "Anthias 1100-2200 ms",
-            1100 / start, "with six documents verified; median of 4, the interpreter's start included"),
-        Row("hall server, resident", f"{memory:.0f} MB", "<= 60 MB", memory <= 60, "Anthias 262 MB", 262 / memory),
+        Row("hall server, start to first page", f"{start:.0f} ms", "<= 400 ms", start <= 400,
+            f"Anthias 1100-2200 ms {EARLIER}", 1100 / start,
+            "with six documents verified; median of 4, the interpreter's start included"),
+        Row("hall server, resident", f"{memory:.0f} MB", "<= 60 MB", memory <= 60,
+            f"Anthias 262 MB {EARLIER}", 262 / memory),
         Row("board page, cold", f"{weight / 1000:.0f} KB in 3 requests", "<= 300 KB, <= 8", weight <= 300_000,
-            "Anthias 1420 KB", 1420_000 / weight, "html, css and js; the font is the system's"),
+            f"Anthias 1420 KB {EARLIER}", 1420_000 / weight, "html, css and js; the font is the system's"),
     ]  # fmt: skip
 
 

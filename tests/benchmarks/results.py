@@ -1,5 +1,6 @@
 """The page of all figures, `RESULTS.md`, and its plots, from the kept figures alone (pure). No number stands here."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ HEAD = """# What everything cost, the last time it was measured
 
 Written by `make bench` (`python -m tests.benchmarks`) from the figures it keeps; not edited by hand. How each figure
 is measured and what was learnt from it: [README.md](README.md). "peer : ours" is above one where ours is the better of
-the two in the same run.
+the two in the same run; a peer that did not run beside ours says so.
 """
 COLUMNS = (
     "figure",
@@ -26,6 +27,8 @@ COLUMNS = (
     "load",
     "what was measured",
 )
+SHOWN = "<!-- figures: {} -->"  # in the page, for whoever would write another over it
+OURS = re.compile(r"targets|peers|growth-[a-z-]+")  # names of plots
 EARLIER = "earlier"  # of a figure whose sources have changed since
 VERDICTS = {True: "met", False: "**missed**", None: "-"}
 NAME_MOST = 46
@@ -43,7 +46,13 @@ def page(figures: Figures, groups: Mapping[str, Iterable[str]], source: str, pee
         parts.append(_picture("peers", "figures against their peers"))
     parts += [_group(title, list(names), figures, source) for title, names in groups.items()]
     parts += [_growth(work, points, figures, source) for work, points in _points(figures).items()]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part for part in [*parts, SHOWN.format(" ".join(figures)) + "\n"] if part)
+
+
+def shown(text: str) -> set[str]:
+    """The names of the figures that a page shows; none of a text that is no page of ours."""
+    found = re.search(SHOWN.format("(.*)"), text)
+    return set(found[1].split()) if found else set()
 
 
 def plots(figures: Figures) -> dict[str, str]:

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks.figures import Bench, Row
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -34,3 +39,28 @@ def test_finished_figures_are_kept_and_only_those_of_the_same_sources(tmp_path: 
     assert (refused.returncode, "--out" in refused.stderr, "Traceback" in refused.stderr) == (2, True, False)
     assert json.loads(out.read_text(encoding="utf-8"))["figures"] == foreign
     assert sorted(place.name for place in tmp_path.iterdir()) == ["bench.json", "page"]
+
+
+def test_a_run_that_is_broken_off_keeps_what_is_finished_and_goes_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured: list[str] = []
+
+    def finished(_: Bench) -> list[Row]:
+        measured.append("finished")
+        return [Row("finished", "1 s", "<= 2 s", True)]
+
+    def broken_off(_: Bench) -> list[Row]:
+        if measured == ["finished"]:
+            measured.append("broken off")
+            raise KeyboardInterrupt
+        return [Row("the other", "1 s", "<= 2 s", True)]
+
+    out = tmp_path / "bench.json"
+    monkeypatch.setattr(bench, "FIGURES", {"finished": finished, "broken_off": broken_off})
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--out", str(out), "--folder", str(tmp_path)])
+    assert bench.main() == 130
+    assert f"kept in {out}" in capsys.readouterr().err
+    assert bench.main() == 0
+    assert measured == ["finished", "broken off"]
+    assert set(json.loads(out.read_text(encoding="utf-8"))["figures"]) == {"finished", "broken_off"}

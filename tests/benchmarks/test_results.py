@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import __main__ as bench
 from tests.benchmarks import kept
 from tests.benchmarks.machine import machine, programs
 from tests.benchmarks.results import page, plots
@@ -134,3 +135,41 @@ def test_the_plots_that_the_page_shows_are_those_that_are_made() -> None:
 def test_how_far_a_figure_is_from_its_target(ours: str, target: str, met: bool | None, factor: float | None) -> None:
     found = margin(row("it", ours, target, met))
     assert found == (None if factor is None else pytest.approx(factor, abs=0.01))
+
+
+def test_a_run_of_one_figure_does_not_take_the_others_from_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, seal = tmp_path / "RESULTS.md", figure(row("seal of 500 MB", "7.0 ms", "<= 50 ms", True, ratio=2.0))
+    bench.write_page(place, {"seal": seal, "verify": figure(row("verify", "49 %", ">= 45 %", True))}, "now")
+    before = place.read_bytes()
+    for fewer in ({"seal": seal}, {}):
+        bench.write_page(place, fewer, "now")
+        assert place.read_bytes() == before
+        assert "--page" in capsys.readouterr().err
+
+
+def test_a_plot_that_no_row_of_the_page_stands_for_goes_with_the_row(tmp_path: Path) -> None:
+    place, plot = tmp_path / "RESULTS.md", tmp_path / "plots" / "peers.svg"
+    foreign = plot.with_name("district.svg")
+    bench.write_page(place, {"seal": figure(row("seal", "7.0 ms", "<= 50 ms", True, ratio=2.0))}, "now")
+    foreign.write_text("not ours", encoding="utf-8")
+    assert plot.exists()
+    bench.write_page(place, {"seal": figure(row("seal", "7.0 ms", "<= 50 ms", True))}, "now")
+    assert (plot.exists(), foreign.exists()) == (False, True)
+
+
+def test_no_words_of_a_plot_are_cut_off_at_its_edge_and_its_axis_is_named() -> None:
+    long = row("CPU s a second", "0.105 (0.97x, 0.79x)", "<= 1.15x FFmpeg, <= 0.85x GStreamer, both in one run", True)
+    drawn = plots({"cpu": figure(long)})["targets"]
+    (width,) = re.findall(r'viewBox="0 0 (\d+)', drawn)
+    (begin,) = re.findall(r'<text x="(\d+)" y="\d+">0\.105', drawn)
+    assert int(begin) + 6 * len(f"{long['ours']} ({long['target']})") <= int(width)
+    assert {"0.1x", "1x", "10x"} <= set(re.findall(r">([\d.]+x)<", drawn))
+
+
+def test_a_peer_that_did_not_run_beside_ours_says_so() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(bench.__file__).parent.glob("*.py"))
+    told = re.findall(r'"((?:Anthias|ONVIF) [^"]*)"', sources)
+    assert len(told) == 5
+    assert [text for text in told if "EARLIER" not in text and "not run here" not in text] == []

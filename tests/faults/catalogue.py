@@ -53,11 +53,12 @@ CARELESS = {"careless": "careless_scenario"}
 """What must be found out."""
 ENDLESS = {"field": "field_scenario"}
 """Played until the power of a whole guest goes (`tests/power`): it has no end that a trace could be taken of."""
+ALL = HOMES | CALL_BY_CALL | CARELESS | ENDLESS
 
 
 def scenario(name: str) -> Scenario:
     """The scenario called `name`."""
-    home = import_module(f"tests.faults.{(HOMES | CALL_BY_CALL | CARELESS | ENDLESS)[name]}")
+    home = import_module(f"tests.faults.{ALL[name]}")
     (found,) = (it for it in home.SCENARIOS if it.name == name)
     assert isinstance(found, Scenario)
     return found

@@ -1,6 +1,8 @@
 """`python -m tests.faults.play SCENARIO BENCH ROUNDS|recover [SABOTAGE]`: what the explorer traces. With a `SABOTAGE`
-the program is made worse first, which the explorer must notice."""
+the program is made worse first, which the explorer must notice. `recover` on a copy of a disk that was kept (a folder
+`broken-N`) plays again what its recovery comes to, and ends with 1 and the promise where one is broken."""
 
+import argparse
 import importlib
 import json
 import os
@@ -64,5 +66,20 @@ def main(name: str, place: str, what: str, sabotage: str = "") -> int:
     return 1 if broken else 0
 
 
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.play", description=__doc__)
+    parser.add_argument("scenario", choices=sorted(catalogue.ALL), metavar="SCENARIO")
+    parser.add_argument("bench", metavar="BENCH", help="a folder that the explorer prepared or kept; it is written to")
+    parser.add_argument("what", metavar="ROUNDS|recover", help="how often to play it, or to recover what is there")
+    parser.add_argument("sabotage", choices=["", *SABOTAGES], metavar="SABOTAGE", nargs="?", default="")
+    asked = parser.parse_args()
+    if asked.what != "recover" and not asked.what.isdigit():
+        parser.error(f"{asked.what} is neither a number of rounds nor `recover`")
+    if asked.what == "recover" and not (Path(asked.bench) / PROMISED).is_file():
+        parser.error(f"{asked.bench} is no kept disk: there is no {PROMISED} in it")
+    return asked
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    given = _asked()
+    sys.exit(main(given.scenario, given.bench, given.what, given.sabotage))

@@ -154,8 +154,17 @@ def play(folder: Path, kind: CommandKind, calls: str, number: int, path: str) ->
 def test_a_hold_survives_a_kill_before_within_and_behind_its_transaction(tmp_path: Path) -> None:
     base = Commanded(tmp_path / "dry", CommandKind.MARK_HOLD).calls_before_the_command()
     points = [(WRITE, base[WRITE] + 1), (WRITE, base[WRITE] + 4), (SYNC, base[SYNC] + 1)]
-    killed = [play(tmp_path / f"{call}{at}", CommandKind.MARK_HOLD, call, at, "agent.db-wal") for call, at in points]
+    killed = [killed_about(tmp_path, call, at) for call, at in points]
     assert killed == [True] * 3
+
+
+def killed_about(folder: Path, call: str, number: int) -> bool:
+    """Whether it was killed at that call, or up to two earlier: what a start writes besides may be grouped otherwise
+    from one start to the next, and the command's own last call then comes earlier."""
+    return any(
+        play(folder / f"{call}{at}", CommandKind.MARK_HOLD, call, at, "agent.db-wal")
+        for at in range(number, number - 3, -1)
+    )
 
 
 @needs_strace

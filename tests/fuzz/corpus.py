@@ -4,6 +4,8 @@ import base64
 import json
 from pathlib import Path
 
+from agent import durable
+
 FILE = Path(__file__).with_name("corpus.json")
 MOST, LONGEST = 40, 1200  # of one target, the shortest; bytes
 
@@ -14,11 +16,11 @@ def corpus(target: str) -> list[bytes]:
 
 
 def keep(target: str, inputs: list[bytes]) -> None:
-    """Keep the shortest of `inputs` for `target`."""
+    """Keep the shortest of `inputs` for `target`; a run that is killed leaves what was kept before."""
     short = {data for data in inputs if len(data) <= LONGEST}
     kept = sorted(short, key=lambda data: (len(data), data))[:MOST]
     held = _read() | {target: [base64.b64encode(data).decode() for data in kept]}
-    FILE.write_text(json.dumps(held, indent=0, sort_keys=True) + "\n", encoding="ascii")
+    durable.write_bytes(FILE, (json.dumps(held, indent=0, sort_keys=True) + "\n").encode("ascii"))
 
 
 def _read() -> dict[str, list[str]]:

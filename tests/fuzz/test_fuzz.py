@@ -1,9 +1,13 @@
 """Every parser of foreign bytes, fuzzed by coverage: whatever comes is read or refused in words of ours, for work and
 memory that its length allows. And that the fuzzer finds what is wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from agent.errors import OperatorFault
+from tests.fuzz import corpus as kept
+from tests.fuzz.__main__ import main
 from tests.fuzz.corpus import corpus
 from tests.fuzz.coverage import Target, fuzz, memory
 from tests.fuzz.targets import SHEET, TARGETS, book, part_of_a_book
@@ -58,3 +62,17 @@ def test_one_merged_area_does_not_fill_the_memory() -> None:
     with pytest.raises(OperatorFault, match="合并"):
         part_of_a_book(SHEET)(merged)
     assert memory(target, merged) == 0
+
+
+def test_a_short_run_drops_nothing_that_once_was_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "FILE", tmp_path / "corpus.json")
+    kept.keep("nmea", [b"$", b"twice the same path", b"twice the same PATH"])
+    assert main(["nmea", "--rounds", "1"]) == 0
+    assert {b"$", b"twice the same path", b"twice the same PATH"} <= set(corpus("nmea"))
+
+
+@pytest.mark.parametrize("words", [["no-such-target"], ["nmea", "--rounds", "0"]])
+def test_a_run_that_would_look_at_nothing_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert words[-1] in capsys.readouterr().err

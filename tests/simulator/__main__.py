@@ -17,7 +17,7 @@ from tests.simulator.district import District, Keys
 MEMORY = Path("/dev/shm")
 EXAMPLES = """examples:
   python -m tests.simulator                        seeds 0 to 99
-  python -m tests.simulator --seeds 5000:15000     what runs at night
+  python -m tests.simulator --seeds 5000:15000     for a night
   python -m tests.simulator --seed 4711 --log      one seed once more, with what the rooms log
 """
 
@@ -57,43 +57,71 @@ def play(seed: int, keys: Keys, minutes: float) -> Played:
     return Played(seed, hours, district.world.steps, events, Counter(district.faults), fault)
 
 
-def main() -> int:
-    """The command; exit code 1 when a seed failed."""
+def main(arguments: list[str]) -> int:
+    """The command; exit code 1 when a seed failed, 130 when it was broken off."""
+    options = _asked(arguments)
+    logging.basicConfig(level=logging.DEBUG if options.log else logging.CRITICAL)
+    seeds = range(options.seed, options.seed + 1) if options.seed is not None else options.seeds
+    keys, began, done, broken_off = Keys(), time.monotonic(), list[Played](), False
+    try:
+        for seed in seeds:
+            done.append(played := play(seed, keys, options.minutes))
+            if played.fault:
+                sys.stderr.write(f"seed {seed}: {played.fault}\n  python -m tests.simulator --seed {seed} --log\n")
+    except KeyboardInterrupt:
+        broken_off = True
+        rest = f"{seeds.start + len(done)}:{seeds.stop}"
+        sys.stderr.write(f"broken off; the rest: python -m tests.simulator --seeds {rest}\n")
+    _tell(done, time.monotonic() - began, as_json=options.json)
+    return 130 if broken_off else 1 if any(it.fault for it in done) else 0
+
+
+def _tell(done: list[Played], seconds: float, *, as_json: bool) -> None:
+    failed = [it.seed for it in done if it.fault]
+    minutes, events = sum(round(it.hours * 60) for it in done), sum(it.events for it in done)
+    faults = sum((it.faults for it in done), Counter[str]())
+    if as_json:
+        told = {"seeds": len(done), "steps": sum(it.steps for it in done), "events": events, "device_minutes": minutes}
+        sys.stdout.write(json.dumps({**told, "seconds": round(seconds, 1), "faults": faults, "failed": failed}) + "\n")
+    else:
+        sys.stdout.write(
+            f"{len(done)} seeds, {minutes / 60:.0f} device-hours, {events} events, "
+            f"{sum(faults.values())} deeds in {seconds:.0f} s: {len(failed)} failed {failed[:20]}\n"
+        )
+
+
+def _asked(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.simulator",
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seeds", default="0:100", metavar="FIRST:END", help="END is not played")
+    parser.add_argument("--seeds", type=_range, default="0:100", metavar="FIRST:END", help="END is not played")
     parser.add_argument("--seed", type=int, help="this one only")
-    parser.add_argument("--minutes", type=float, default=10, help="of faults, before everything is healed")
+    parser.add_argument("--minutes", type=_minutes, default=10, help="of faults, before everything is healed")
     parser.add_argument("--log", action="store_true", help="show what the rooms log")
     parser.add_argument("--json", action="store_true", help="one line at the end for programs")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.DEBUG if options.log else logging.CRITICAL)
-    first, _, end = options.seeds.partition(":")
-    seeds = [options.seed] if options.seed is not None else range(int(first), int(end or int(first) + 1))
-    keys, began, told = Keys(), time.monotonic(), Counter[str]()
-    faults: Counter[str] = Counter()
-    failed = []
-    for seed in seeds:
-        played = play(seed, keys, options.minutes)
-        told.update(seeds=1, steps=played.steps, events=played.events, device_minutes=round(played.hours * 60))
-        faults += played.faults
-        if played.fault:
-            failed.append(seed)
-            sys.stderr.write(f"seed {seed}: {played.fault}\n  python -m tests.simulator --seed {seed} --log\n")
-    seconds = time.monotonic() - began
-    if options.json:
-        sys.stdout.write(json.dumps({**told, "seconds": round(seconds, 1), "faults": faults, "failed": failed}) + "\n")
-    else:
-        sys.stdout.write(
-            f"{told['seeds']} seeds, {told['device_minutes'] / 60:.0f} device-hours, {told['events']} events, "
-            f"{sum(faults.values())} deeds in {seconds:.0f} s: {len(failed)} failed {failed[:20]}\n"
-        )
-    return 1 if failed else 0
+    return parser.parse_args(arguments)
+
+
+def _range(text: str) -> range:
+    """`FIRST:END`, or one seed. A range that holds none would be green without a word."""
+    first, _, end = text.partition(":")
+    if not first.isdecimal() or not (end or first).isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not FIRST:END, as 0:100")
+    found = range(int(first), int(end or int(first) + 1))
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} holds no seed: END must be above FIRST")
+    return found
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} minutes are no time in which anything goes wrong")
+    return minutes
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ BAR, NAMES, DECADE_MOST = 18, 300, 3.0  # height of a bar, room for its name, de
 BLUE, RED, GREEN, BROWN = "#1f5fa8", "#b33a3a", "#3c7d3c", "#8a5a00"
 COLOURS = (BLUE, RED, GREEN, BROWN)
 MOST_POINTS = 400
+LETTER = 6.5  # room for one in STYLE's 11 px, wide ones among them
 STYLE = "text{font:11px sans-serif;fill:#333}.axis{stroke:#999}.curve{fill:none;stroke-width:1.5}"
 
 
@@ -37,13 +38,15 @@ class Panel:
 
 
 def bars_around_one(bars: Sequence[Bar], better: str, worse: str) -> str:
-    """Horizontal bars on a logarithmic axis from 1: to the right what is better, to the left what is worse."""
+    """Horizontal bars on a logarithmic axis from 1: to the right what is better, to the left what is worse. Its decades
+    are drawn and named; the picture is as wide as the longest text."""
     across, floor = (WIDTH - NAMES) / 2, TOP + len(bars) * BAR
     middle = NAMES + across
     reach = min(DECADE_MOST, max([1.0, *(abs(_decades(bar)) for bar in bars)]))
     parts = [
         f'<text x="{middle - 6:.0f}" y="{TOP - 8}" text-anchor="end">{escape(worse)}</text>'
-        f'<text x="{middle + 6:.0f}" y="{TOP - 8}">{escape(better)}</text>'
+        f'<text x="{middle + 6:.0f}" y="{TOP - 8}">{escape(better)}</text>',
+        *(_decade(place, middle + across * place / reach, floor) for place in range(-int(reach), int(reach) + 1)),
     ]
     for place, bar in enumerate(bars):
         length, y = across * min(1.0, abs(_decades(bar)) / reach), TOP + place * BAR
@@ -55,8 +58,14 @@ def bars_around_one(bars: Sequence[Bar], better: str, worse: str) -> str:
             f'fill="{BLUE if good else RED}"/>'
             f'<text x="{NAMES + 2 * across + 6:.0f}" y="{y + 12}">{escape(bar.text)}</text>'
         )
-    parts.append(f'<line class="axis" x1="{middle:.1f}" x2="{middle:.1f}" y1="{TOP}" y2="{floor}"/>')
-    return _framed(WIDTH + 150, floor + 12, parts)
+    right = math.ceil(LETTER * max([0, *(len(bar.text) for bar in bars)]))
+    return _framed(WIDTH + 6 + max(144, right), floor + 24, parts)
+
+
+def _decade(place: int, x: float, floor: int) -> str:
+    faint = "" if place == 0 else ' stroke-dasharray="2,3"'
+    line = f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{floor}"{faint}/>'
+    return f'{line}<text x="{x:.0f}" y="{floor + 14}" text-anchor="middle">{10.0**place:g}x</text>'
 
 
 def _decades(bar: Bar) -> float:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -14,29 +14,46 @@ from agent.adapters.fake_source import FakeSource
 from agent.adapters.recorder import RecorderSettings
 from agent.adapters.reserve_file import ReserveFile
 from agent.adapters.spool import Spool
-from agent.control.messages import GapOpened, RecordingSealed
+from agent.adapters.spool_recovery import recover
+from agent.control.messages import GapOpened, RecordingFailed, RecordingSealed
 from agent.evidence.journal import Reason
-from tests.agent.adapters.recording_bench import FIRST, RecordingBench, chained, eventually, footage
+from tests.agent.adapters.recording_bench import (
+    CLOCK,
+    FIRST,
+    SIGNER,
+    RecordingBench,
+    chained,
+    eventually,
+    examined,
+    footage,
+)
 
 MIB = 2**20
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk image needs root")
 
 
 @contextmanager
-def ext4_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A real ext4 of `size` bytes on a loop device; skips where the kernel has none."""
-    image, place = folder / "disk.img", folder / "disk"
+def mounted(image: Path, place: Path) -> Iterator[Path]:
+    """`image` on a loop device; skips where the kernel has none."""
     place.mkdir()
-    with image.open("wb") as file:
-        file.truncate(size)
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True, capture_output=True)
-    mounted = subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no loop device here: {mounted.stderr.decode().strip()}")
+    done = subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no loop device here: {done.stderr.decode().strip()}")
     try:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def ext4_disk(folder: Path, size: int, *words: str) -> Iterator[Path]:
+    """A real ext4 of `size` bytes, made with `words`."""
+    image = folder / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", *words, str(image)], check=True, capture_output=True)
+    with mounted(image, folder / "disk") as place:
+        yield place
 
 
 def bench_on(disk: Path, source: FakeSource, reserve: int, margin: int) -> RecordingBench:
@@ -141,3 +158,66 @@ def test_a_reserve_of_holes_is_no_reserve_and_is_filled(tmp_path):
     os.truncate(place, 4 * MIB)
     assert ReserveFile(place, 4 * MIB).ensure()
     assert place.stat().st_blocks * 512 >= 4 * MIB
+
+
+def take_inodes(disk: Path) -> list[Path]:
+    """Files until the disk takes no further one, however much room it has."""
+    taken: list[Path] = []
+    with suppress(OSError):
+        while True:
+            place = disk / f"taken-{len(taken)}"
+            place.touch()
+            taken.append(place)
+    return taken
+
+
+def abort_journal(disk: Path) -> None:
+    """What ext4 does when it finds itself damaged: from now on nothing is written, until the next mount."""
+    words = ["findmnt", "-no", "SOURCE", str(disk)]
+    device = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    trigger = Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error")
+    if not trigger.exists():
+        pytest.skip("this kernel's ext4 has no trigger_fs_error")
+    trigger.write_text("1")
+
+
+def ended_without_a_seal(bench: RecordingBench) -> list[int]:
+    """The fragments that were told as stored, by a recorder that said why it could not seal them."""
+    bench.recorder.stop(Reason.STOPPED)
+    failed = bench.wait_for_end()
+    assert bench.recorder.close(60)
+    assert isinstance(failed, RecordingFailed)
+    assert "开机时将自动恢复" in failed.detail
+    return [event.sequence for event in bench.stored()]
+
+
+@as_root
+def test_a_disk_without_inodes_keeps_what_was_recorded_says_so_and_the_next_start_seals_it(tmp_path):
+    with ext4_disk(tmp_path, 24 * MIB, "-N", "64") as disk:
+        bench = bench_on(disk, FakeSource(*footage(3)), reserve=4 * MIB, margin=MIB)
+        bench.start()
+        bench.wait_for_fragments(3)
+        taken = take_inodes(disk)
+        stored = ended_without_a_seal(bench)
+        for place in taken:
+            place.unlink()
+        (sealed,) = recover(bench.spool, SIGNER, CLOCK)
+        assert isinstance(sealed, RecordingSealed)
+        assert (chained(bench.segments()), bench.verdict()) == (stored, "explained-gap")
+
+
+@as_root
+def test_an_ext4_that_aborted_its_journal_is_told_and_the_next_start_seals_what_was_stored(tmp_path):
+    with ext4_disk(tmp_path, 24 * MIB, "-e", "remount-ro") as disk:
+        tracks, packets = footage(60)
+        bench = bench_on(disk, FakeSource(tracks, slow(packets, 200)), reserve=4 * MIB, margin=MIB)
+        bench.start()
+        bench.wait_for_fragments(3)
+        abort_journal(disk)
+        eventually(lambda: any(isinstance(event, GapOpened) for event in bench.events), "the dead disk told")
+        stored = ended_without_a_seal(bench)
+    with mounted(tmp_path / "disk.img", tmp_path / "again") as disk:
+        spool = Spool(disk / "recordings")
+        (sealed,) = recover(spool, SIGNER, CLOCK)
+        assert isinstance(sealed, RecordingSealed)
+        assert set(stored) <= set(chained([examined(place) for place in spool.segments(FIRST)]))

@@ -14,7 +14,7 @@ from agent.adapters.recorder import RecorderSettings
 from agent.control.acts import Act
 from agent.control.messages import GapOpened
 from agent.evidence.journal import LABEL, JournalEvent, Reason
-from tests.agent.adapters.recording_bench import CLOCK, FIRST, RecordingBench, chained, decoded_frames, footage
+from tests.agent.adapters.recording_bench import CLOCK, FIRST, RecordingBench, chained, decoded_frames, footage, moment
 from tests.agent.adapters.test_pre_event import Gate
 
 
@@ -35,7 +35,7 @@ class Acts:
         gate = self.gates[part]
         assert gate.reached.wait(60)
         for act, cause in acts:
-            self.bench.recorder.act(ActAsked(act, cause, CLOCK.read()))
+            self.bench.recorder.act(ActAsked(act, cause, moment(Fraction(5 * (part + 1)))))
         gate.opened.set()
 
     def end(self):
@@ -135,6 +135,19 @@ def test_pictures_that_wait_for_their_sound_when_the_pause_is_pressed_are_record
     acts.at_end_of(0, (Act.PAUSE, "secrecy"))
     acts.end()
     assert decoded_frames(acts.bench.spool.segment(FIRST, 1))["video"] == 50
+
+
+def test_pictures_that_wait_for_their_sound_when_the_officer_goes_on_are_not_recorded(tmp_path):
+    """Bites when what was seen in the pause is written behind it: the first half second would be the secret's."""
+    acts = Acts(tmp_path, 3)
+    late = Fraction(96, 10)
+    acts.gates[1]._before = [it for it in acts.gates[1]._before if it.stream == 0 or seconds(it, acts.tracks) < late]
+    keyed = [replace(it, keyframe=True) if it.stream == 0 else it for it in acts.gates[1]._before]
+    acts.gates[1]._before = keyed
+    acts.at_end_of(0, (Act.PAUSE, "secrecy"))
+    acts.at_end_of(1, (Act.RESUME, ""))
+    acts.end()
+    assert [decoded_frames(place)["video"] for place in acts.bench.spool.segments(FIRST)] == [50, 50]
 
 
 def test_pause_explained_on_going_on_is_explained(tmp_path):

@@ -36,6 +36,7 @@ from tests.agent.adapters.recording_bench import (
     eventually,
     examined,
     footage,
+    moment,
 )
 
 REPOSITORY = Path(__file__).parents[3]
@@ -128,7 +129,7 @@ def test_camera_that_is_lost_in_a_pause_is_told_at_once_and_signed_from_the_mome
     eventually(lambda: told(bench) == [Reason.PAUSED], "the pause told")
     pulled.set()
     eventually(lambda: told(bench) == [Reason.PAUSED, Reason.CAMERA_LOST], "the loss told while paused")
-    bench.recorder.act(ActAsked(Act.RESUME, "", CLOCK.read()))
+    bench.recorder.act(ActAsked(Act.RESUME, "", moment(Fraction(0))))
     eventually(lambda: told(bench)[2:] == [Reason.CAMERA_LOST], "the loss told again to who goes on")
     before = len(bench.stored())
     plugged_in.set()
