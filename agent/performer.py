@@ -68,6 +68,8 @@ class Performer:
                 return [happened.EventsSent(connection, None, after, after)]
             case asked.SendHint(connection):
                 return [happened.PublishedAside(connection, None, hint=True), happened.WorkFailed(detail)]
+            case asked.Acknowledge():
+                return [happened.ReceiptNotKept(), happened.WorkFailed(detail)]
             case asked.PublishStatus(online=True):  # without its birth the centre would take the device for gone
                 return [happened.LinkDown(self._post.session, detail), happened.WorkFailed(detail)]
             case asked.OpenConnection():  # a session number used twice would let an old last will win

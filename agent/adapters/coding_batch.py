@@ -39,14 +39,15 @@ class Shot(NamedTuple):
 
 class CodingBatch:
     """Keeps pictures until there are enough of them, or one begins a fragment, which completes the one before: a power
-    cut costs no more than without batches. A camera slower than its `fps` (a webcam in the dark, a stream) fills none:
+    cut costs no more than without batches. Nearly all of a fragment is coded before that: it is on the disk as soon as
+    it is complete. A camera slower than its `fps` (a webcam in the dark, a stream) fills none:
     the first picture that comes after half a fragment ends the waiting. `code` makes packets of a shot; `hurry` is
     called when it hardly keeps pace. `take` and `close` belong to the camera's thread, `flush` to any."""
 
     def __init__(
         self, code: Callable[[Shot], Iterable[Packet]], hurry: Callable[[], None], fps: int, fragment_ms: int
     ) -> None:
-        self._code, self._hurry, self._fps = code, hurry, fps
+        self._code, self._hurry, self._fps, self._picture_s = code, hurry, fps, Fraction(1, fps)
         self._fragment_s, self._next_fragment = Fraction(fragment_ms, 1000), Fraction(0)
         self._most = max(1, min(MOST, ceil(fps * self._fragment_s / 2)))
         self._longest_s = min(self._fragment_s / 2, LONGEST_S)
@@ -93,7 +94,8 @@ class CodingBatch:
         begins = shot.at >= self._next_fragment
         if begins:
             self._next_fragment = shot.at + self._fragment_s
-        return begins or shot.at - self._waiting[0].at >= self._longest_s
+        nears = 0 <= shot.at + 2 * self._picture_s - self._next_fragment < self._picture_s  # one comes in between
+        return begins or nears or shot.at - self._waiting[0].at >= self._longest_s
 
     def _code_all(self) -> None:
         shots, self._waiting = self._waiting, []

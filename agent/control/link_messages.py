@@ -80,6 +80,11 @@ class ReceiptCompared:
 
 
 @dataclass(frozen=True)
+class ReceiptNotKept:
+    """The disk refused what a receipt lets go of: the rows are still there."""
+
+
+@dataclass(frozen=True)
 class PublishedAside:
     """The retained state or a `hint` is with the link as message `mid` (None: not taken): one more that waits for its
     PUBACK."""

@@ -21,6 +21,7 @@ from agent.control.link_messages import PressureChanged as PressureChanged
 from agent.control.link_messages import PublishAnswered as PublishAnswered
 from agent.control.link_messages import PublishedAside as PublishedAside
 from agent.control.link_messages import ReceiptCompared as ReceiptCompared
+from agent.control.link_messages import ReceiptNotKept as ReceiptNotKept
 from agent.control.link_messages import SubscriptionAnswered as SubscriptionAnswered
 from agent.control.offload_messages import OffloadEvent as OffloadEvent
 from agent.control.paper_acts import PaperEvent as PaperEvent
@@ -203,6 +204,7 @@ Event = (
     | PressureChanged
     | MessageArrived
     | ReceiptCompared
+    | ReceiptNotKept
     | TrustListRead
     | FileSettled
     | WorkFailed

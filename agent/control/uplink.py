@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from agent.control import messages as happened
 from agent.control.connection import Connection
-from agent.control.effects import CompareReceipt, Effect, PublishStatus, RaiseAlarm, Subscribe
+from agent.control.effects import Acknowledge, CompareReceipt, Effect, PublishStatus, RaiseAlarm, Subscribe
 from agent.control.messages import Event
 from agent.control.outbox import FAILURE, LEAST_PACKET, Outbox
+from agent.control.unstored import RETRY_NS
 from agent.errors import SenderFault
 from agent.wire.envelope import open_envelope
 from agent.wire.identifiers import DeviceId
@@ -30,6 +31,7 @@ class Uplink:
     ) -> None:
         self._filters, self._needed, self._outbox = (*filters, *extra), len(filters), outbox
         self._connection = Connection(random)
+        self._keep_again_ns: int | None = None
 
     @property
     def up(self) -> bool:
@@ -38,7 +40,7 @@ class Uplink:
 
     def deadline(self) -> int | None:
         """The monotonic nanosecond at which `wake` has something to do."""
-        times = (self._connection.deadline(), self._outbox.deadline())
+        times = (self._connection.deadline(), self._outbox.deadline(), self._keep_again_ns)
         return min((time for time in times if time is not None), default=None)
 
     def open(self, now: Instant) -> list[Effect]:
@@ -77,6 +79,9 @@ class Uplink:
                 return self._outbox.answered(event, now.monotonic_ns)
             case happened.ReceiptCompared():
                 return self._compared(event, now)
+            case happened.ReceiptNotKept():
+                self._keep_again_ns = now.monotonic_ns + RETRY_NS
+                return []
             case _:
                 raise TypeError(f"unknown event {type(event).__name__}")
 
@@ -90,6 +95,9 @@ class Uplink:
         effects = [*self._connection.wake(now.monotonic_ns), *self._outbox.wake(now.monotonic_ns)]
         if self._connection.current is None:
             self._outbox.disconnected()
+        if self._keep_again_ns is not None and now.monotonic_ns >= self._keep_again_ns:
+            self._keep_again_ns = None
+            effects.append(Acknowledge(self._outbox.acked))
         if was_up and not self.up:
             effects.append(RaiseAlarm("消息服务器不确认收到的消息，数据都在本机，将重新连接。"))
         return effects

@@ -100,7 +100,7 @@ def test_every_effect_that_the_disk_refuses_is_answered_as_its_asker_expects(dev
     assert answers(device, asked.PublishStatus(online=False)) == [happened.WorkFailed]
     aside = happened.PublishedAside(3, None, hint=True)
     assert device.perform(asked.SendHint(3, 5))[0] == aside, "or nothing would be sent after it"
-    assert answers(device, asked.Acknowledge(1)) == [happened.WorkFailed]
+    assert answers(device, asked.Acknowledge(1)) == [happened.ReceiptNotKept, happened.WorkFailed]
     assert answers(device, asked.RaiseAlarm("满")) == []
 
 

@@ -10,6 +10,7 @@ from agent.control.controller import STOP_GRACE_NS, STOP_NS, Controller, Identit
 from agent.control.disclosure_desk import REFUSALS_TOLD
 from agent.control.effects import (
     DETAIL_LENGTH,
+    Acknowledge,
     CheckEvents,
     CloseConnection,
     CompareReceipt,
@@ -192,6 +193,16 @@ def test_drafts_beyond_the_memory_are_counted_and_told_when_room_returns() -> No
     (told,) = bench.handle(happened.TimePassed())
     assert isinstance(told, StoreEvent)
     assert (told.draft.type, told.draft.data) == (EventType.EVENTS_DROPPED, {"count": 3})
+    assert bench.controller.deadline() is None
+
+
+def test_a_receipt_that_a_full_disk_did_not_take_is_kept_again_though_no_other_ever_comes() -> None:
+    """Found by seed 6218 of the simulator: a recorder that has nothing more to tell hears no further receipt."""
+    bench = Bench()
+    bench.handle(happened.ReceiptNotKept())
+    assert bench.controller.deadline() is not None
+    bench.clock.step(RETRY_NS / 1e9)
+    assert bench.handle(happened.TimePassed()) == [Acknowledge(0)]
     assert bench.controller.deadline() is None
 
 
