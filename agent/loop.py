@@ -119,6 +119,9 @@ def _together(effects: Iterable[Effect]) -> list[Effect]:
     def shares(effect: Effect) -> bool:
         return isinstance(effect, StoreEvent) and effect.draft.type is not EventType.DEVICE_STOPPED
 
+    effects = [*effects]
+    if len(effects) < 2:
+        return effects
     found: list[Effect] = []
     for alike, group in groupby(effects, key=shares):
         members = [*group]

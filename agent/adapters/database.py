@@ -10,7 +10,7 @@ A device that has lost both cannot know what it has used: it says so and begins 
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -70,6 +70,13 @@ class Database:
         """Every row that `sql` gives; raises `EnvironmentFault`."""
         try:
             return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            self._errors.tell(error)
+
+    def run_each(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Write with `sql` once for each of `rows`, inside a transaction; raises `EnvironmentFault`."""
+        try:
+            self._connection.executemany(sql, rows)
         except sqlite3.DatabaseError as error:
             self._errors.tell(error)
 

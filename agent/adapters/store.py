@@ -36,6 +36,11 @@ from agent.wire import canonical
 from agent.wire.device_events import GENESIS, MAX_EVENT_BYTES, DamagedRun, DeviceEvent, event_hash
 from agent.wire.identifiers import DIGEST_PATTERN, DeviceId, Digest, District, device_id
 
+WAITING = (  # and whether any number among them or behind them is lost
+    "SELECT devseq, COALESCE(CAST(body AS BLOB), x''), COALESCE(CAST(hash AS TEXT), ''), "
+    "EXISTS(SELECT 1 FROM quarantined WHERE devseq > ?1) FROM outbox WHERE devseq > ?1 ORDER BY devseq LIMIT ?2"
+)
+ADD = "INSERT INTO outbox(devseq, event_id, type, body, hash) VALUES (?, ?, ?, ?, ?)"
 DELETE_ROWS = 200  # reference/mqtt.md section 4: rows leave in batches
 SET_END = (
     "INSERT INTO counter(name, value) VALUES ('devseq', ?), ('head', ?) "
@@ -75,17 +80,19 @@ class EventStore:
         database.mirror.cover_event(end[0] + 1, end[0] + len(orders))
         new: dict[str, int] = {}
         with database.transaction():
-            numbers = []
+            numbers, rows = [], []
             for order in orders:
                 number = new.get(order.draft.event_id) or database.ids.number_of(order.draft.event_id)
                 if number is None:
-                    end = self._append(order.draft, *end)
+                    rows.append(self._row(order.draft, *end))
+                    end = rows[-1][0], rows[-1][-1]
                     number = new[order.draft.event_id] = end[0]
                 if order.note is not None:
                     write_note(database, order.note, number)
                 numbers.append(number)
             for note in notes:
                 write_note(database, note, 0)
+            database.run_each(ADD, rows)
             database.run(SET_END, (str(end[0]), end[1]))
         database.chain_end = end
         database.ids.learn(new)
@@ -123,18 +130,14 @@ class EventStore:
     def checked(self, after: int, max_events: int, max_bytes: int) -> tuple[list[tuple[int, bytes]], bool]:
         """As `waiting`, and whether they follow `after` without a hole and each is what was stored; where not, `damage`
         says which."""
-        sql = (
-            "SELECT devseq, COALESCE(CAST(body AS BLOB), x''), COALESCE(CAST(hash AS TEXT), '') FROM outbox "
-            "WHERE devseq > ? ORDER BY devseq LIMIT ?"
-        )
-        rows: list[tuple[int, bytes, str]] = self._database.run(sql, (after, max_events))
+        rows: list[tuple[int, bytes, str, int]] = self._database.run(WAITING, (after, max_events))
         if not rows:
             return [], self._database.integer("devseq") <= after
-        ahead = declarations(self._database, after, rows[-1][0])
+        ahead = declarations(self._database, after, rows[-1][0]) if rows[0][3] else []
         size = len(b"[]") + sum(len(body) + len(b",") for _, body in ahead)
         chosen: list[tuple[int, bytes]] = []
         whole = not ahead
-        for devseq, body, kept in rows[: max(1, max_events - len(ahead))]:
+        for devseq, body, kept, _ in rows[: max(1, max_events - len(ahead))]:
             size += len(body) + len(b",")
             if chosen and size > max_bytes:
                 break
@@ -159,16 +162,13 @@ class EventStore:
         while left == DELETE_ROWS:
             left = self._database.insist(lambda: self._receipted(upto, head, at))
 
-    def _append(self, draft: EventDraft, last: int, prev: Digest) -> tuple[int, Digest]:
+    def _row(self, draft: EventDraft, last: int, prev: Digest) -> tuple[int, str, str, bytes, Digest]:
         devseq = last + 1
         body = self._link(draft, devseq, prev).encode()
         if len(body) > MAX_EVENT_BYTES:  # no batch could ever carry it: the fact is kept, its content left out by name
             left_out = {"left_out": len(body), "digest": event_hash(body)}
             body = self._link(replace(draft, data=left_out), devseq, prev).encode()
-        head = event_hash(body)
-        sql = "INSERT INTO outbox(devseq, event_id, type, body, hash) VALUES (?, ?, ?, ?, ?)"
-        self._database.run(sql, (devseq, draft.event_id, draft.type.value, body, head))
-        return devseq, head
+        return devseq, draft.event_id, draft.type.value, body, event_hash(body)
 
     def _link(self, draft: EventDraft, devseq: int, prev: Digest) -> DeviceEvent:
         return DeviceEvent(

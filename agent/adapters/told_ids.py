@@ -5,7 +5,7 @@ because an index that is written with every event costs a card more than the eve
 waits and of the last `REMEMBERED` that have left. The counter `told` says up to which number it is complete.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 REMEMBERED = 10_000  # ours: ids of events that have left
@@ -17,6 +17,7 @@ class Rows(Protocol):
     """What the ids need of the database."""
 
     def run(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]: ...  # noqa: D102
+    def run_each(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None: ...  # noqa: D102
     def integer(self, counter: str) -> int: ...  # noqa: D102
     def set(self, counter: str, value: int | str) -> None: ...  # noqa: D102
 
@@ -48,8 +49,7 @@ class ToldIds:
     def settle(self) -> None:
         """Write what memory holds into the table, inside a transaction of its own; then `settled`."""
         recent = self._newest()
-        for event_id in sorted(recent):
-            self._rows.run(KEEP, (event_id, recent[event_id]))
+        self._rows.run_each(KEEP, sorted(recent.items()))
         self._rows.set("told", max(recent.values(), default=0))
 
     def settled(self) -> None:
@@ -59,9 +59,7 @@ class ToldIds:
     def leave(self, leaving: Sequence[tuple[Any, Any]]) -> None:
         """These rows (id, number) of the outbox are gone, inside the transaction that takes them; then `left`."""
         told = self._rows.integer("told")
-        for event_id, devseq in leaving:
-            if devseq > told and isinstance(event_id, str):
-                self._rows.run(KEEP, (event_id, devseq))
+        self._rows.run_each(KEEP, [row for row in leaving if row[1] > told and isinstance(row[0], str)])
 
     def left(self, upto: int) -> None:
         """The transaction is committed that let the events up to `upto` leave."""

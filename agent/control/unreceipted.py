@@ -12,7 +12,7 @@ from collections import deque
 from agent.control.backoff import NANOSECONDS
 from agent.wire.device_events import MAX_BATCH_EVENTS
 
-AHEAD = 200  # ours: messages the broker may hold for a receiver that is away; its own limit is 1000
+AHEAD = 400  # ours: messages the broker may hold for a receiver that is away; its own limit is 1000
 RECEIPT_WAIT_NS = 30 * NANOSECONDS  # ours; receipts are due within 1 s
 RECEIPT_WAIT_CAP_NS = 600 * NANOSECONDS  # ours: what sending `AHEAD` messages again costs, six times an hour
 LATE_NS = 3 * NANOSECONDS  # ours: longer than two receipts are apart, on a slow network as well

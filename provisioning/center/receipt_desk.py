@@ -7,7 +7,7 @@ from agent.wire.identifiers import DeviceId
 
 RECEIPT_INTERVAL_MS = 1_000  # reference: mqtt, section 4: <= 1/s or 200
 RECEIPT_QUIET_MS = 100  # ours: nothing more came for so long, nothing more will share the receipt
-RECEIPT_EVENTS = 100  # ours: half of what a device sends ahead, one event a message, so that it need not wait
+RECEIPT_EVENTS = 200  # ours: half of what a device sends ahead, one event a message, so that it need not wait
 RESEND_INTERVAL_MS = 10_000  # ours: longer than a full window takes on a slow link, so that requests do not pile up
 
 

@@ -33,7 +33,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from paho.mqtt.client import Client
@@ -74,7 +74,7 @@ from agent.wire.topics import EVENTS, HINT, RECEIPT, STATE, device_topic
 from agent.wire.trust import TrustList
 from tests.support.port_keys import DISTRICT, PortTrust, port_signer
 
-CHUNK = 5_000  # events of one transaction: half a second or so, and the loop answers the broker in between
+CHUNK = 500  # events of one transaction: some 10 ms, and the loop answers the broker in between
 DATA_BYTES = 300
 QUOTA_MB = 4096
 NOTHING = Path(os.devnull)
@@ -184,13 +184,14 @@ class PortController:
         effects: list[object] = [*self._decide(event, now)]
         if self._ending:
             return effects
-        asked = self._lines.take()
-        if asked is not None:
-            effects.append(asked)
-        sending: list[Effect] = self._uplink.next(now)
-        if self._single:
-            sending = [replace(it, max_bytes=1) if isinstance(it, SendEvents) else it for it in sending]
-        return [*effects, *sending]
+        due = self._uplink.next(now)
+        asked = None if due else self._lines.take()  # what waits goes first: the centre has its part to do meanwhile
+        return [*effects, *(self._sending(it) for it in due), *([] if asked is None else [asked])]
+
+    def _sending(self, effect: Effect) -> Effect:
+        if self._single and isinstance(effect, SendEvents):
+            return SendEvents(effect.connection, effect.after, 1, effect.max_packet)
+        return effect
 
     def _decide(self, event: Event, now: Instant) -> list[Effect]:
         match event:
