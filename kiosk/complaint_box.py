@@ -73,6 +73,7 @@ class ComplaintBox:
         self._folder, self._centre, self._outgoing, self._passed_ns = folder, centre, outgoing, passed_ns
         self._filed_ns: dict[str, int] = {}  # those filed since the start, by the clock that nobody sets
         self._found_ns: dict[str, int] = {}  # when those of before the start were first looked at
+        self._why_waiting = ""  # it is tried every second: what keeps it from going is told once
 
     @property
     def takes(self) -> bool:
@@ -110,12 +111,22 @@ class ComplaintBox:
         durable.remove(self._folder / _file(name))
         self._filed_ns.pop(name, None)
 
-    def release(self, now: datetime) -> int:
-        """Hand over those whose ten minutes are past; returns how many. Raises `EnvironmentFault`.
+    def release(self, now: datetime) -> None:
+        """Hand over those whose ten minutes are past; what a full disk does not take waits on, and the log says so.
 
         A clock that is set neither shortens nor lengthens them. Of one that was filed before the last start only the
         wall clock knows; it waits ten minutes more at most.
         """
+        why = ""
+        try:
+            self._hand_over(now)
+        except EnvironmentFault as fault:
+            why = str(fault)
+        if why and why != self._why_waiting:
+            log.error("complaints wait: %s", why)
+        self._why_waiting = why
+
+    def _hand_over(self, now: datetime) -> None:
         due = [kept for kept in self._waiting() if self._is_due(kept, now)]
         for kept in due:
             filed = canonical.timestamp(kept.filed)
@@ -124,7 +135,6 @@ class ComplaintBox:
             durable.remove(self._folder / _file(kept.name))
             self._filed_ns.pop(kept.name, None)
             self._found_ns.pop(kept.name, None)
-        return len(due)
 
     def _is_due(self, kept: Kept, now: datetime) -> bool:
         here, passed_ns = self._filed_ns.get(kept.name), self._passed_ns()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.clock import Clock
-from agent.errors import EnvironmentFault
 from agent.systemd_notify import ALIVE, systemd_notify
 from agent.web.gate import own_hosts
 from agent.web.server import WebServer, announce, listen, up, web_server
@@ -103,10 +102,7 @@ def look_after(display: Display) -> None:
     browser paints, tell the log's head; a full disk ends no display."""
     display.feed.observe(display.instant())
     display.refresh()
-    try:
-        display.hall.complaints.release(display.now())
-    except EnvironmentFault as fault:
-        log.error("complaints wait: %s", fault)  # noqa: TRY400 - a traceback says no more
+    display.hall.complaints.release(display.now())
     display.painted.watch(display.instant())
     if display.hall.log is not None:
         display.hall.log.tell(display.condition.state.value, display.instant())
