@@ -192,7 +192,7 @@ class PaperShelf:
 
 
 def parse_shelf(value: Mapping[str, Any]) -> PaperShelf:
-    """The inverse of `PaperShelf.as_json`; raises `KeyError`, `TypeError`, `ValueError`."""
+    """The inverse of `PaperShelf.as_json`; raises `AttributeError`, `KeyError`, `TypeError`, `ValueError`."""
     notes = tuple(PaperNote(**{**one, "kind": PaperKind(one["kind"])}) for one in value["notes"])
     return PaperShelf({str(kind): int(serial) for kind, serial in value["used"].items()}, notes)
 

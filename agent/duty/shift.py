@@ -144,7 +144,7 @@ def parse_shift(data: bytes) -> Shift:
             parse_shelf(value.get("papers", {"notes": (), "used": {}})),
             *value.get("message", ("", "")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SenderFault("本机保存的值勤状态无法读取，已从空白开始。请重新领用本机、领取任务。") from error
 
 

@@ -1,14 +1,16 @@
 """What the bench and the centre promise of an authority, the folders of who enrols there, keys that take the place of
 others, commands that wait, and the secrets of pages."""
 
+import hashlib
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from agent.errors import LiuhenFault
-from agent.key_files import read_signer
+from agent.errors import EnvironmentFault, LiuhenFault
+from agent.key_files import read_certificates, read_signer
 from agent.page.pin import PinFile
 from agent.wire.commands import CommandKind
+from agent.wire.envelope import open_trust_list
 from agent.wire.identifiers import DeviceId, KeyId
 from agent.wire.trust import Role
 from provisioning.authority.authority import Authority, init_authority
@@ -29,11 +31,22 @@ ORDER = DeviceOrder(RECORDER, UNIT, BrokerAddress("127.0.0.1", 8883, "5"))
 def _found_and_enrol(bench: Path, promise: Promise, rounds: int) -> None:
     state = bench / "state"
     authority = insist(lambda: init_authority(state / "ca", PLACE, "星河区", NOW))
-    promise(f"founded {authority.root_pem.hex()[-99:]}")
+    promise(f"founded {authority.root_pem.hex()[-99:]} {_pairs(state / 'ca')}")
     insist(lambda: write_device_folder(authority, ORDER, state / RECORDER, NOW))
     promise(f"device {_key(state / RECORDER, 'evidence')}")
     insist(lambda: write_person_folder(authority, EDITOR, Role.EDITOR, state / EDITOR, NOW))
     promise(f"person {_key(state / EDITOR, 'editor')}")
+
+
+def _pairs(authority: Path) -> str:
+    """Of the keys with which archives and complaints are opened, and what is given to others of them."""
+    names = [f"{name}.{half}" for name in ("archive", "complaint") for half in ("key", "pub")]
+    return hashlib.sha256(b"".join((authority / name).read_bytes() for name in names)).hexdigest()
+
+
+def _read_list(folder: Path) -> None:
+    """Raises a fault when the trust list that was given along cannot be read."""
+    open_trust_list((folder / "trust.dsse").read_bytes(), read_certificates(folder / "root.pem")[0])
 
 
 def _key(folder: Path, name: str) -> str:
@@ -44,11 +57,22 @@ def _check_founded(bench: Path, promised: list[str]) -> list[str]:
     """The same command goes on, and nobody who was enrolled has got another key."""
     told: list[str] = []
     try:
+        _as_given(bench / "state", promised)
         _found_and_enrol(bench, told.append, 1)
         Authority(bench / "state" / "ca", "示例-000001").trust().credential(KeyId(told[-1].split()[1]), NOW)
     except LiuhenFault as fault:
         return [f"it does not go on: {fault}"]
     return [f"{line.split()[0]} is another one" for line in promised if line not in told]
+
+
+def _as_given(state: Path, promised: list[str]) -> None:
+    """Raises a fault for what was told as made and cannot be read before anybody makes it again."""
+    said = {line.split()[0] for line in promised}
+    for word, folder in (("device", RECORDER), ("person", EDITOR)):
+        if word in said:
+            _read_list(state / folder)
+    if "founded" in said and f" {_pairs(state / 'ca')}" not in promised[0]:
+        raise EnvironmentFault("the keys of archives and complaints are not those that were made")
 
 
 def _write_person(bench: Path) -> None:

@@ -37,16 +37,16 @@ SELDOM = {
     "identity": "bench_scenarios",
     "commands": "bench_scenarios",
     "secrets": "bench_scenarios",
+    "durable": "writer_scenarios",
+    "centre": "writer_scenarios",
+    "complaints": "writer_scenarios",
 }
 """The same for what is written so seldom, or synced so often, that a power cut leaves some hundred disks at most."""
 CALL_BY_CALL = {
     **{name: home for name, home in HOMES.items() if name not in ("recording", "recording-at-rest", "segment-cut")},
     **SELDOM,
-    "durable": "writer_scenarios",
     "recorder": "writer_scenarios",
     "recorder-at-rest": "writer_scenarios",
-    "centre": "writer_scenarios",
-    "complaints": "writer_scenarios",
 }
 """Those whose disk fails at each call: a recording that goes on meanwhile is the recorder's own."""
 CARELESS = {"careless": "careless_scenario"}

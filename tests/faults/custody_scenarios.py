@@ -12,6 +12,7 @@ from agent.errors import LiuhenFault, SenderFault
 from agent.evidence import manifest
 from agent.evidence.export_report import CERTIFICATE_NAME
 from agent.evidence.manifest_reading import read_manifest
+from agent.evidence.sidecars import SIGNATURE_NAME
 from agent.evidence.time_stamps import unstamped
 from agent.key_files import read_certificates, read_signer
 from agent.wire.envelope import parse_envelope
@@ -24,7 +25,7 @@ from provisioning.center.export_certificate import Responsibility
 from provisioning.center.export_folder import DRAFT_PREFIX
 from provisioning.center.export_ledger import LEDGER_NAME, check_lines
 from provisioning.center.retention_room import RetentionRoom
-from provisioning.center.time_stamping import Authority, stamp_recording
+from provisioning.center.time_stamping import RESPONSE, Authority, decoded, stamp_recording
 from tests.agent.evidence.attacks import AUTHORITY, recordings
 from tests.agent.evidence.bench import DEVICE, NOW
 from tests.faults.explorer import Promise, Scenario, insist
@@ -51,21 +52,37 @@ def _prepare_stamping(bench: Path) -> None:
 
 
 def _stamp(bench: Path, promise: Promise, rounds: int) -> None:
-    tsa = Tsa(bench / TSA, read_certificates(bench / TSA / "tsa-root.pem")[0])
-    insist(lambda: stamp_recording(bench / "state" / FIRST, Authority(tsa.answer, [tsa.root])))
+    insist(lambda: _stamped(bench))
     promise("stamped")
 
 
+def _stamped(bench: Path) -> list[str]:
+    """The files that got a stamp now."""
+    tsa = Tsa(bench / TSA, read_certificates(bench / TSA / "tsa-root.pem")[0])
+    done = stamp_recording(bench / "state" / FIRST, Authority(tsa.answer, [tsa.root]))
+    return [outcome.file.name for outcome in done if outcome.at is not None]
+
+
 def _check_stamped(bench: Path, promised: list[str]) -> list[str]:
-    """Nothing but the stamp was changed, and the same command ends with one."""
+    """Nothing but the stamp was changed, the same command ends with one, and never with a later one than was told."""
     place = bench / "state" / FIRST
     try:
-        _stamp(bench, lambda _: None, 1)
+        again = _stamped(bench)
+        _read_answer(place)
     except LiuhenFault as fault:
         return [f"it cannot be stamped any more: {fault}"]
     changed = [it.name for it in (bench / BEFORE).iterdir() if _as_taken(place / it.name) != it.read_bytes()]
     left = [it.name for it in place.glob("*.stamping")]
-    return [*(f"{name} is another file" for name in changed), *(f"{name} is left" for name in left)]
+    later = [f"{name} was stamped, and is stamped again" for name in again if promised]
+    return [*later, *(f"{name} is another file" for name in changed), *(f"{name} is left" for name in left)]
+
+
+def _read_answer(place: Path) -> bytes:
+    """The token beside the sums; raises `SenderFault` for what is none."""
+    try:
+        return bytes(decoded((place / (SIGNATURE_NAME + RESPONSE)).read_bytes()).time_stamp_token())
+    except ValueError as error:
+        raise SenderFault(f"the answer beside the sums cannot be read: {error}") from error
 
 
 def _as_taken(place: Path) -> bytes:
@@ -90,16 +107,22 @@ def _export(bench: Path, promise: Promise, rounds: int) -> None:
     for _ in range(rounds):
         name = f"export-{1 + len([*(state / 'out').glob('[!.]*')])}"
         insist(partial(export_recording, bench / FIRST, state / "out" / name, Wish(told), office, NOW))
-        promise(f"exported {name}")
+        promise(f"exported {name} {_sum_of(state / 'out' / name)}")
+
+
+def _sum_of(folder: Path) -> str:
+    """Of every file in it, by name."""
+    files = sorted(place for place in folder.rglob("*") if place.is_file())
+    return hashlib.sha256(b"".join(it.name.encode() + it.read_bytes() for it in files)).hexdigest()
 
 
 def _check_exported(bench: Path, promised: list[str]) -> list[str]:
     """What was handed out is whole and stands in the ledger; what was not is gone when the next is."""
-    state, told = bench / "state", [line.split()[1] for line in promised]
+    state, told = bench / "state", [line.split()[1:] for line in promised]
+    broken = [f"{name} is not what was handed out" for name, held in told if _sum_of(state / "out" / name) != held]
     _export(bench, lambda _: None, 1)
     lines = (state / LEDGER_NAME).read_bytes()
     check_lines(lines)
-    broken = [f"{name} is lost" for name in told if not (state / "out" / name).is_dir()]
     for place in (state / "out").glob("[!.]*"):
         envelope = (place / CERTIFICATE_NAME).read_bytes()
         if hashlib.sha256(envelope).hexdigest().encode() not in lines:

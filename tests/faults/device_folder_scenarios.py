@@ -39,6 +39,7 @@ from tests.provisioning.bench_room import bench as sit_down
 from tests.provisioning.bench_room import serial
 from tests.provisioning.district import today
 from tests.provisioning.test_rotation import InUse
+from tests.support.outgoing_facts import whole_facts
 
 
 def _write_device(bench: Path) -> None:
@@ -136,7 +137,8 @@ def _share(bench: Path, promise: Promise, rounds: int) -> None:
     insist(hall.prepare)
     insist(asked.prepare)
     for number in range(1, 3):
-        fact = HallFact(f"display-{number}", FactKind.DISPLAY_HEAD, {"seq": number})
+        head = {"seq": number, "head": "a" * 64, "at": "2026-11-22T02:00:00.000Z", "state": "b" * 16}
+        fact = HallFact(f"display-{number}", FactKind.DISPLAY_HEAD, head)
         insist(partial(Outgoing(state / OUTGOING).put, fact))
         promise(f"left {number}")
         name = f"{number:020d}-{number:032x}{ASK_SUFFIX}"
@@ -157,6 +159,7 @@ def _check_shared(bench: Path, promised: list[str]) -> list[str]:
     most = {word: max((it[1] for it in said if it[0] == word), default="") for word in ("requested", "heard")}
     read = HallFolder(state).read()
     held = {name for name, _ in read.files} if isinstance(read, OutgoingRead) else set()
+    held &= whole_facts(state / OUTGOING)
     broken = [f"fact {it[1]} is lost" for it in said if it[0] == "left" and f"display-{it[1]}{FACT_SUFFIX}" not in held]
     waiting = {place.stem.partition("-")[2] for place in (state / ASKED).glob("[!.]*")}
     broken += [f"{it[1]} is asked again" for it in said if it[0] == "asked" and it[1] in waiting]
@@ -178,7 +181,11 @@ def _start_again(bench: Path, promise: Promise, rounds: int) -> None:
 
 
 def _check_started(bench: Path, promised: list[str]) -> list[str]:
-    return [f"{line} is lost" for line in promised if not (bench / line).is_file()]
+    return [f"{line} is lost" for line in promised if _content(bench / line) != b"kept"]
+
+
+def _content(place: Path) -> bytes:
+    return place.read_bytes() if place.is_file() else b""
 
 
 def _requests_without_keys(state: Path) -> list[str]:

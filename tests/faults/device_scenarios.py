@@ -78,6 +78,7 @@ def _check_outbox(bench: Path, promised: list[str]) -> list[str]:
             *([f"the store was given up: {loss.detail}"] if loss is not None else []),
             *_lost_events(_store(database), database, events, most),
             *_lower_numbers(database, most),
+            *_numbers_without_store(bench, most),
         ]
 
 
@@ -110,6 +111,22 @@ def _lower_numbers(database: Database, most: dict[str, int]) -> list[str]:
     if database.integer("devseq") > most["event"] + BLOCK + 1:
         broken.append("event numbers were skipped without need")
     return broken
+
+
+def _numbers_without_store(bench: Path, most: dict[str, int]) -> list[str]:
+    """A card that loses the database as well: no number that was used comes again."""
+    alone = bench / "alone"
+    shutil.rmtree(alone, ignore_errors=True)
+    alone.mkdir()
+    counters = bench / "state" / "counters.json"
+    if counters.exists():
+        shutil.copy(counters, alone)
+    database, _ = open_database(alone / "agent.db")
+    with closing(database):
+        used = {name: database.integer(name) for name in ("session", "recording")} | {
+            "event": database.integer("devseq")
+        }
+    return [f"without its database {name} {most[name]} may be used twice" for name in used if used[name] < most[name]]
 
 
 def record(bench: Path, promise: Promise, rounds: int, *, encrypted: bool, seconds: int = 4, cut_s: float = 2) -> None:
@@ -150,6 +167,11 @@ def check_recording(bench: Path, promised: list[str], *, encrypted: bool) -> lis
     state = bench / "state"
     last = max((int(line.split()[1]) for line in promised if line.startswith("fragment")), default=0)
     spool = Spool(state / "recordings", keys=keys_in(state) if encrypted else None)
+    if SEALED in promised:  # nobody reads it again at the next start
+        again = recover(spool, SIGNER, CLOCK)
+        judged = verdict(clear(bench) if encrypted else spool.folder(FIRST))
+        if again or judged != "complete":
+            return [f"told as sealed, and it is not: {again} {judged}"]
     ended = recover(spool, SIGNER, CLOCK, spool.recordings())
     if not last:
         return []

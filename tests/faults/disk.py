@@ -28,6 +28,7 @@ from tests.faults.operations import (
 )
 
 BLOCK, SECTOR = 4096, 512
+UNITS = BLOCK, SECTOR
 SINGLES = 12  # changes of one cut that are lost, or kept, one at a time
 RANDOM = 6  # random choices at one cut
 TEARS = 3  # borders at which one write is torn
@@ -50,11 +51,13 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Tear:
-    """The write at `place` in the list of the cut came only in part; the border is so far into it (0 to 1)."""
+    """The write at `place` in the list of the cut came only in part; the border is so far into it (0 to 1), where a
+    block of the file system ends, or any sector of the disk."""
 
     place: int
     part: Part
     border: float = 0.5
+    unit: int = BLOCK
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,16 @@ def choices(disk: Disk, model: Model, dice: random.Random) -> Iterator[Survivors
     for place in _some([it for it in range(last) if isinstance(changes[it], Written)], dice):
         for kept in (frozenset(range(last)), frozenset(range(place + 1))):
             yield Survivors(kept, Tear(place, Part.SIZE))
-            yield from (
-                Survivors(kept, Tear(place, part, dice.random())) for part in (Part.BEFORE, Part.BEHIND) * TEARS
-            )
+            yield from (Survivors(kept, _tear(place, part, dice)) for part in (Part.BEFORE, Part.BEHIND) * TEARS)
     for _ in range(RANDOM if last > 1 else 0):
-        yield Survivors(frozenset(it for it in range(last) if dice.random() < 0.5))
+        mixed = frozenset(it for it in range(last) if dice.random() < 0.5)
+        yield Survivors(mixed)
+        if torn := [it for it in sorted(mixed) if isinstance(changes[it], Written)]:
+            yield Survivors(mixed, _tear(dice.choice(torn), dice.choice((Part.BEFORE, Part.BEHIND)), dice))
+
+
+def _tear(place: int, part: Part, dice: random.Random) -> Tear:
+    return Tear(place, part, dice.random(), dice.choice(UNITS))
 
 
 def _by_journal(changes: list[Change], dice: random.Random) -> Iterator[Survivors]:
@@ -167,9 +175,7 @@ def _by_journal(changes: list[Change], dice: random.Random) -> Iterator[Survivor
             yield Survivors(frozenset(kept))
             data = sorted(kept - names)
             if data:
-                yield from (
-                    Survivors(frozenset(kept), Tear(data[-1], Part.BEFORE, dice.random())) for _ in range(TEARS)
-                )
+                yield from (Survivors(frozenset(kept), _tear(data[-1], Part.BEFORE, dice)) for _ in range(TEARS))
 
 
 def _ordered_data(
@@ -239,7 +245,7 @@ def _apply(change: Change, names: dict[Node, dict[str, Node]], content: dict[Nod
 def _torn(old: bytes, offset: int, data: bytes, tear: Tear | None) -> bytes:
     whole = old[:offset] + data + old[offset + len(data) :]
     sized = old + bytes(max(0, offset + len(data) - len(old)))
-    border = offset + len(data) if tear is None else _border(offset, len(data), tear.border)
+    border = offset + len(data) if tear is None else _border(offset, *_differing(old[offset:], data), tear)
     if tear is None:
         return whole
     match tear.part:
@@ -251,16 +257,25 @@ def _torn(old: bytes, offset: int, data: bytes, tear: Tear | None) -> bytes:
             return sized[:border] + whole[border:]
 
 
-def _border(offset: int, length: int, share: float) -> int:
-    """The border of a block inside the write that is next to `share` of it, or else of a sector; a write inside one
-    sector is whole."""
-    place = offset + int(length * share)
-    for unit in (BLOCK, SECTOR):
+def _differing(old: bytes, new: bytes) -> tuple[int, int]:
+    """Where `new` begins and ends to be something else than stood there: a tear before or behind changes nothing."""
+    length = len(new)
+    other = int.from_bytes(old[:length].ljust(length, b"\0")) ^ int.from_bytes(new)
+    if not other or len(old) < length:
+        return 0, length
+    return length - (other.bit_length() + 7) // 8, length - ((other & -other).bit_length() - 1) // 8
+
+
+def _border(offset: int, begin: int, end: int, tear: Tear) -> int:
+    """The border of a unit between `begin` and `end` of a write that is next to its share of them, of a sector where
+    there is no other; what is inside one sector is whole."""
+    place = offset + begin + int((end - begin) * tear.border)
+    for unit in (tear.unit, SECTOR):
         below = place // unit * unit
         for border in (below, below + unit):
-            if offset < border < offset + length:
+            if offset + begin < border < offset + end:
                 return border
-    return offset + length
+    return offset + end
 
 
 def _walk(

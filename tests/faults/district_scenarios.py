@@ -52,11 +52,18 @@ def _check_made(bench: Path, promised: list[str]) -> list[str]:
     rounds = max((int(words[1]) for words in said if words[0] == "rounds"), default=1)
     try:
         with enrolment_desk(Authority(bench / "state" / "ca", "示例-000001")) as desk:
+            torn = _without_certificates(desk, cards) if done else []
             outcomes = run_batch(_table(rounds), desk, cards, lambda: NOW, lambda _: None)
             broken = [f"{it.device}: {it.fault}" for it in outcomes if it.fault]
-            return [*broken, *_wrong_cards(desk, cards, done)]
+            return [*torn, *broken, *_wrong_cards(desk, cards, done)]
     except LiuhenFault as fault:
         return [f"the authority cannot go on: {fault}"]
+
+
+def _without_certificates(desk: Desk, cards: Path) -> list[str]:
+    """What lies beside the cards, and goes onto each, where a card was told as done: nobody runs the batch again."""
+    beside = zip(("root.pem", "issuing.pem"), desk.certificates, strict=True)
+    return [f"{name} is not beside the cards" for name, pem in beside if (cards / name).read_bytes() != pem]
 
 
 def _wrong_cards(desk: Desk, cards: Path, done: dict[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ import random
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -86,15 +87,25 @@ def explore(
 ) -> Found:
     """Look at up to `budget` disks of `scenario`. `forget` names syncs that are taken out of the trace, and `sabotage`
     is one of `play.SABOTAGES`: both must be noticed. Broken disks are kept below `folder`. Raises `TraceFault`."""
-    bench = folder / "bench"
-    (bench / "state").mkdir(parents=True)
-    scenario.prepare(bench)
-    traced = _traced(scenario, bench, folder, str(rounds), *([sabotage] if sabotage else []))
-    kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
-    found = _judge(scenario, replace(traced, operations=kept), [], bench, model, budget, seed)
+    bench, traced = played(scenario, folder, str(rounds), *([sabotage] if sabotage else []))
+    found = judge(scenario, without(traced, forget), [], bench, model, budget, seed)
     if not found.promises:
         raise TraceFault(f"{scenario.name} promised nothing: nothing was shown")
     return found
+
+
+def played(scenario: Scenario, folder: Path, *what: str) -> tuple[Path, Trace]:
+    """The bench of `scenario` in `folder`, prepared and played as `what` says (`play`), and what it did to its disk."""
+    bench = folder / "bench"
+    (bench / "state").mkdir(parents=True)
+    scenario.prepare(bench)
+    return bench, _traced(scenario, bench, folder, *what)
+
+
+def without(traced: Trace, forget: Callable[[Synced], bool]) -> Trace:
+    """The same with these syncs left out."""
+    kept = [it for it in traced.operations if not (isinstance(it[1], Synced) and forget(it[1]))]
+    return replace(traced, operations=kept)
 
 
 def explore_recovery(
@@ -104,15 +115,13 @@ def explore_recovery(
     bench = folder / "bench"
     shutil.copytree(broken_off, bench, symlinks=True)
     promised: list[str] = json.loads((bench / PROMISED).read_text())
-    return _judge(scenario, _traced(scenario, bench, folder, "recover"), promised, bench, model, budget, seed)
+    return judge(scenario, _traced(scenario, bench, folder, "recover"), promised, bench, model, budget, seed)
 
 
 def save_disks(scenario: Scenario, folder: Path, model: Model, count: int, seed: int = 1) -> list[Path]:
     """Benches of `count` disks of `scenario`, not yet recovered: where a second power cut may begin."""
-    bench = folder / "bench"
-    (bench / "state").mkdir(parents=True)
-    scenario.prepare(bench)
-    found = disks(_traced(scenario, bench, folder, "1"), model, count, seed)
+    bench, traced = played(scenario, folder, "1")
+    found = disks(traced, model, count, seed)
     return [_save(bench, tree, promised, folder / f"disk-{number}") for number, (tree, promised) in enumerate(found)]
 
 
@@ -162,16 +171,17 @@ def _traced(scenario: Scenario, bench: Path, folder: Path, *what: str) -> Trace:
     return traced
 
 
-def _judge(
+def judge(
     scenario: Scenario, traced: Trace, before: list[str], bench: Path, model: Model, budget: int, seed: int
 ) -> Found:
+    """Up to `budget` disks of what was traced; `before` was promised then already."""
     found = Found()
     with _workplace() as place:
         for tree, promised in disks(traced, model, budget, seed):
             said = [*before, *promised]
             found.states += 1
             found.promises = max(found.promises, len(said))
-            for fault in _check_twice(scenario, _save(bench, tree, said, place / "bench")):
+            for fault in checked_twice(scenario, _save(bench, tree, said, place / "bench")):
                 if len(found.broken) < KEPT:
                     fault += f" (kept in {_save(bench, tree, said, bench.with_name(f'broken-{found.states}'))})"
                 found.broken.append(fault)
@@ -179,10 +189,18 @@ def _judge(
     return found
 
 
-def _check_twice(scenario: Scenario, bench: Path) -> Iterable[str]:
+def checked_twice(scenario: Scenario, bench: Path) -> Iterable[str]:
     """A start after the start that recovered must find the same."""
     promised: list[str] = json.loads((bench / PROMISED).read_text())
-    return scenario.check(bench, promised) or [f"second start: {it}" for it in scenario.check(bench, promised)]
+    return _checked(scenario, bench, promised) or [f"second start: {it}" for it in _checked(scenario, bench, promised)]
+
+
+def _checked(scenario: Scenario, bench: Path, promised: list[str]) -> list[str]:
+    """A start that dies of what it finds broke every promise; its disk is kept like any other."""
+    try:
+        return scenario.check(bench, promised)
+    except Exception:  # noqa: BLE001 - as above
+        return [f"the next start died: {traceback.format_exc()}"]
 
 
 def _save(bench: Path, tree: Tree, promised: list[str], place: Path) -> Path:

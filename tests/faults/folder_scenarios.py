@@ -14,11 +14,12 @@ from agent import durable
 from agent.clock import system_clock
 from agent.config import AgentConfig, read_config
 from agent.device_keys import finish_swap
-from agent.errors import EnvironmentFault, LiuhenFault
-from agent.firstboot import Here, first_boot
+from agent.errors import EnvironmentFault, LiuhenFault, SenderFault
+from agent.firstboot import FLOOR, ISSUING, ROOT, Here, first_boot
 from agent.key_files import read_certificates, read_private_key, read_signer
 from agent.tls_renewal import renew
-from agent.update import settle, update
+from agent.update import COMPLETE, RELEASES, TRIAL, settle, update
+from agent.wire import canonical
 from agent.wire.enrolment import request_digest
 from agent.wire.envelope import open_trust_list, seal
 from agent.wire.identifiers import Digest
@@ -101,13 +102,25 @@ def _key_of(config: AgentConfig) -> str:
 def _check_enrolled(bench: Path, promised: list[str]) -> list[str]:
     """The next start ends as the device that the card names, and the token is spent for one request only."""
     said = dict(line.partition(" ")[::2] for line in promised)
+    torn = _not_as_brought(bench) if "enrolled" in said else []
     try:
         found = _key_of(_boot(bench, lambda _: None, said.get("asked", "")))
     except LiuhenFault as fault:
         return [f"not enrolled: {fault}"]
     left = [path.name for path in (bench / "state" / CARD).glob("card.dsse")]
     lost = [] if found == said.get("enrolled", found) else ["another key than the one that was enrolled"]
-    return [*lost, *(f"{name} still holds the token" for name in left)]
+    return [*torn, *lost, *(f"{name} still holds the token" for name in left)]
+
+
+def _not_as_brought(bench: Path) -> list[str]:
+    """What the card brought and the device keeps: the two, and the time that its clock must have passed."""
+    authority, folder = _authority(bench), bench / "state" / "device"
+    try:
+        canonical.parse_timestamp((folder / FLOOR).read_text())
+    except SenderFault:
+        return ["the time before which no clock may stand cannot be read"]
+    given = {ROOT: authority.root_pem, ISSUING: authority.issuing.chain_pem}
+    return [f"{name} is not the card's" for name, pem in given.items() if (folder / name).read_bytes() != pem]
 
 
 def _write_device(bench: Path) -> None:
@@ -258,6 +271,9 @@ def _check_updated(bench: Path, promised: list[str]) -> list[str]:
     damage = _damage(place / "current")
     if damage:
         return [f"the release in use is damaged: {damage[0]}"]
+    trial = place / TRIAL
+    if trial.exists() and not (place / RELEASES / trial.read_text().partition("\n")[0] / COMPLETE).is_file():
+        return ["a trial is open that does not say where to go back to"]
     settle(place, _Installer(place))
     least = max((int(line.split()[1]) for line in promised), default=1)
     serial = _in_use(bench)

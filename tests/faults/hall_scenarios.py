@@ -12,6 +12,7 @@ from kiosk.display_record import Head, verify_log
 from kiosk.outgoing import Outgoing
 from tests.agent.evidence.bench import START, private_key
 from tests.faults.explorer import Promise, Scenario, nothing
+from tests.support.outgoing_facts import whole_facts
 
 KEY = private_key("screen")
 FILE_LINES, PAGES, STARTS = 4, 4, 2
@@ -58,7 +59,7 @@ def _check_shown(bench: Path, promised: list[str]) -> list[str]:
         verify_log(log_lines(state / "display-log"), lambda _: KEY.public_key(), heads)
     except SenderFault as fault:
         return [str(fault)]
-    told = {path.name for path in (state / "outgoing").glob(f"*{FACT_SUFFIX}")}
+    told = whole_facts(state / "outgoing")
     names = [_fact(Head(int(number), digest(hashed))) for word, number, hashed in said if word == "told"]
     return [f"{name} is lost" for name in names if name not in told]
 

@@ -162,7 +162,8 @@ def _wrong(state: Path, number: int, *, gone: bool, may_go: bool) -> Iterable[st
 
 
 def _left(state: Path, number: int) -> list[Path]:
-    return [*(state / "recordings").glob(f"*{recording_id(DEVICE, number)}")]
+    name = recording_id(DEVICE, number)
+    return [*(state / "recordings").glob(f"*{name}"), *(state / "offload").glob(f"{name}*")]
 
 
 def _content(state: Path, number: int, name: str) -> bytes | None:

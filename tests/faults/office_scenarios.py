@@ -23,6 +23,7 @@ from kiosk.staff_desk import StaffDesk
 from tests.faults.explorer import Promise, Scenario, insist
 from tests.kiosk.bench import NOW
 from tests.kiosk.office_bench import OfficeBench, draft_of
+from tests.support.outgoing_facts import whole_facts
 
 NAME = "notice.main"
 VERSIONS = 2
@@ -122,7 +123,7 @@ def _check_attended(bench: Path, promised: list[str]) -> list[str]:
     switched = desk.switches.get(WINDOW)
     if most["switched"] and (switched is None or switched.since < _at(most["switched"]).wall):
         broken.append(f"switch {most['switched']} was forgotten: {switched}")
-    told = {path.name for path in (bench / "state" / "outgoing").glob(f"[!.]*{FACT_SUFFIX}")}
+    told = whole_facts(bench / "state" / "outgoing")
     lost = {f"window-boot-1-{int(it[1]) * 10**9}{FACT_SUFFIX}" for it in said if it[0] == "switched"} - told
     return [*broken, *(f"{name} is never told" for name in sorted(lost))]
 

@@ -4,7 +4,6 @@ the program is made worse first, which the explorer must notice. `recover` on a 
 
 import argparse
 import importlib
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 
 from agent import durable
 from tests.faults import catalogue
-from tests.faults.explorer import PROMISED
+from tests.faults.explorer import PROMISED, checked_twice
 from tests.faults.tracing import PROMISE
 
 
@@ -61,7 +60,7 @@ def main(name: str, place: str, what: str, sabotage: str = "") -> int:
     if what != "recover":
         scenario.play(bench, promise, int(what))
         return 0
-    broken = scenario.check(bench, json.loads((bench / PROMISED).read_text()))
+    broken = list(checked_twice(scenario, bench))
     sys.stderr.write("\n".join(broken))
     return 1 if broken else 0
 

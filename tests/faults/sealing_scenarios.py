@@ -59,6 +59,9 @@ def _check_sealed(bench: Path, promised: list[str]) -> list[str]:
     said = {int(it[1]): int(it[2]) for it in map(str.split, promised)}
     broken: list[str] = []
     everything = spool.recordings()
+    if said:  # nobody reads it again at the next start
+        again, judged = recover(spool, SIGNER, CLOCK), verdict(spool.folder(recording_id(DEVICE, max(said))))
+        broken += [f"told as sealed, and it is not: {again} {judged}"] if again or judged != "explained-gap" else []
     for ended in recover(spool, SIGNER, CLOCK, everything):
         if not isinstance(ended, RecordingSealed):
             broken.append(f"{ended.recording}: {ended.detail}")

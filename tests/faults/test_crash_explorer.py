@@ -58,15 +58,16 @@ def test_thousands_of_power_cuts_break_no_promise(name: str, tmp_path: Path, rec
 def test_a_second_power_cut_during_recovery_breaks_no_promise(
     name: str, tmp_path: Path, record_property: Measured
 ) -> None:
-    before, states = tmp_path / "before", 0
+    before, states, promises = tmp_path / "before", 0, 0
     before.mkdir()
     for number, broken_off in enumerate(save_disks(scenario(name), before, Model.STRICT, 12)):
         place = tmp_path / f"second-{number}"
         place.mkdir()
         found = explore_recovery(scenario(name), broken_off, place, Model.STRICT, 100)
         assert found.broken == []
-        states += found.states
+        states, promises = states + found.states, promises + found.promises
     record_property("measured", f"0 of {states} disks break a promise")
+    assert promises, "nothing was promised before any of these cuts: nothing was shown"
 
 
 @needs_strace
@@ -157,6 +158,25 @@ def test_a_write_is_torn_at_the_border_of_a_block() -> None:
     before = disk.tree(Survivors(frozenset({0}), Tear(0, Part.BEFORE, 0.9)))["film"]
     behind = disk.tree(Survivors(frozenset({0}), Tear(0, Part.BEHIND, 0.1)))["film"]
     assert (before, behind) == (b"n" * 4096 + b"o" * 4096, b"o" * 4096 + b"n" * 4096)
+
+
+def test_a_write_of_many_blocks_may_be_torn_at_any_sector() -> None:
+    node = Node("film")
+    disk = Disk(ROOT, {ROOT: {"film": node}}, {node: b"o" * 65536})
+    disk.pending = [(0, Written(node, 0, b"n" * 65536, grows=False))]
+    found = (disk.tree(it)["film"] for dice in range(9) for it in choices(disk, Model.STRICT, random.Random(dice)))
+    lengths = {content.count(b"n") for content in found if isinstance(content, bytes)}
+    assert any(length % 4096 for length in lengths)
+    assert not any(length % 512 for length in lengths)
+
+
+def test_a_write_is_torn_where_it_changes_something() -> None:
+    node, before = Node("film"), b"o" * 65536
+    after = before[:30_000] + b"n" * 2_000 + before[32_000:]
+    disk = Disk(ROOT, {ROOT: {"film": node}}, {node: before})
+    disk.pending = [(0, Written(node, 0, after, grows=False))]
+    found = {disk.tree(it)["film"] for dice in range(9) for it in choices(disk, Model.STRICT, random.Random(dice))}
+    assert len(found - {before, after}) >= 3
 
 
 def test_a_promise_is_known_to_the_disks_that_come_after_it() -> None:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ def test_a_disk_that_was_kept_breaks_the_same_promise_when_it_is_played_again(tm
     kept = Path(first.partition("kept in ")[2].rstrip(")"))
     again = play("outbox", kept, "recover")
     assert (again.returncode, again.stderr.strip()) == (1, first.partition(" (kept in ")[0])
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_start_that_dies_of_a_disk_broke_its_promises_and_the_disk_is_kept(tmp_path: Path) -> None:
+    def dies(bench: Path, promised: list[str]) -> list[str]:
+        raise KeyError("nobody catches this")
+
+    found = explore(replace(scenario("start-again"), check=dies), tmp_path, Model.STRICT, budget=5)
+    assert len(found.broken) == found.states
+    assert "the next start died: Traceback" in found.broken[0]
+    assert (Path(found.broken[0].partition("kept in ")[2].rstrip(")")) / "promised.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def _write(bench: Path, promise: Promise, rounds: int) -> None:
     if (state / "moved").exists():
         durable.move(state / "moved", folder / "moved")
     promise("a/b/moved")
+    promise("-moved")
     durable.remove(state / "removed")
     promise("-removed")
     durable.overwrite(state / "over", 0, NEW[: len(OLD)])
@@ -66,7 +67,8 @@ def _check_written(bench: Path, promised: list[str]) -> list[str]:
     broken += [f"{name} is not there" for name in promised if name[0] != "-" and not (state / name).exists()]
     broken += [f"{name} is there again" for name in promised if name[0] == "-" and (state / name[1:]).exists()]
     new = {"whole", "stream", "over"} & set(promised)
-    broken += [f"{name} is the old one" for name in new if (state / name).read_bytes()[:2] != NEW[:2]]
+    whole = {"over": NEW[: len(OLD)]}
+    broken += [f"{name} is not the new one" for name in new if (state / name).read_bytes() != whole.get(name, NEW)]
     if not (state / "moved").exists() and not (state / "a" / "b" / "moved").exists():
         broken.append("what was moved is nowhere")
     return broken

@@ -1,9 +1,14 @@
 """Further parsers of foreign bytes: what devices, the bench, the office and the centre send one another in envelopes,
 what stands beside recordings, what a screen keeps, and lists and words that people write."""
 
+import base64
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.device_keys import signing_request
 from agent.duty.masking import check_masked
@@ -18,6 +23,7 @@ from agent.duty.terms import parse_term
 from agent.duty.time_limits import parse_time_limits
 from agent.evidence.encrypted_stream import SALT_BYTES, Header, parse_header, wrap_key
 from agent.evidence.journal import parse_entry
+from agent.evidence.manifest import RESERVED_BYTES
 from agent.evidence.manifest_reading import read_manifest
 from agent.evidence.photo import open_photo
 from agent.evidence.sidecars import parse_sums
@@ -25,8 +31,10 @@ from agent.evidence.token_form import token_path
 from agent.wire import canonical
 from agent.wire.acts import next_act, parse_act
 from agent.wire.device_events import GENESIS
-from agent.wire.hints import parse_hint
+from agent.wire.envelope import pre_authentication_encoding
+from agent.wire.hints import encode_hint, parse_hint
 from agent.wire.identifiers import Digest, device_id, district, recording_id
+from agent.wire.instant import TimeState
 from agent.wire.life_documents import (
     AcceptanceReport,
     Accepted,
@@ -50,7 +58,7 @@ from agent.wire.status import DeviceStatus, parse_status
 from agent.wire.topics import parse_content_topic, parse_device_topic, parse_publication_topic
 from agent.wire.tree_head import TreeHead, parse_tree_head
 from agent.wire.witness import Witness, parse_witness
-from kiosk.display_record import read_line
+from kiosk.display_record import RECORD_TYPE, Line, What, read_line
 from kiosk.hours import parse_hours
 from kiosk.latest import Latest, parse_latest
 from kiosk.memory import Remembered, parse_remembered
@@ -68,7 +76,7 @@ from tests.provisioning.district import Chain
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 PLACE, DEVICE = district("xinghe"), device_id("REC-0001")
-RECORDING, DIGEST = recording_id(DEVICE, 1), Digest("a" * 64)
+RECORDING, DIGEST, HARDWARE = recording_id(DEVICE, 1), Digest("a" * 64), "1000000000000001"
 LIMITS = [{"时限事项": "先行登记保存处理", "时限": "7个工作日", "依据": "示例", "起算环节": ["登记保存"],
            "节假日": ["2026-10-01"], "调休上班日": ["2026-10-10"]}]  # fmt: skip
 RULES = [{"公示种类": "行政执法结果", "公示时限": "20个工作日", "公示期限": "3年", "范围": "示例", "内容": "示例",
@@ -125,10 +133,34 @@ def _csr() -> list[bytes]:
     return [signing_request(private_key("fuzz"), DEVICE).encode()]
 
 
+_LINE = Line(1, GENESIS, What.SHOWN, NOW, TimeState.NTP, "boot-1", 9, {"path": "/board", "windows": [["3", "在岗"]]})
+
+
+def _line(data: bytes) -> object:
+    """Signed as any screen signs: what is not, is refused before anything of it is read."""
+    key = private_key("fuzz")
+    signature = key.sign(pre_authentication_encoding(RECORD_TYPE, data), ec.ECDSA(hashes.SHA256()))
+    whole = {"key": "a", "record": canonical.decode(data), "sig": base64.b64encode(signature).decode()}
+    return read_line(canonical.encode(whole), lambda _: key.public_key())
+
+
+def _token() -> list[bytes]:
+    """Of an authority with openssl; one that is none beside it."""
+    segment = (Path(__file__).parents[1] / "vectors" / "evidence_stamped.mp4").read_bytes()
+    at = int.from_bytes(segment[:4])
+    token = read_manifest(segment[at : at + RESERVED_BYTES]).token
+    assert token is not None
+    return [token, b"\x30\x03\x02\x01\x00"]
+
+
+def _rotation() -> list[bytes]:
+    return [RotationRequest(DEVICE, HARDWARE, _csr()[0].decode(), NOW).encode()]
+
+
 RECEIPT = RecordingReceipt(RECORDING, DIGEST, DIGEST, 9, True, "6个月", "receiver-1", NOW, NOW)
 PARTY = PartyReceipt(PLACE, DEVICE, 7, "示例单位", "T-1", RECORDING, 640, DIGEST, NOW)
 STATUS = DeviceStatus(DEVICE, True, 1, "boot-1", "0.1.0", 0, 0, GENESIS, NOW)
-REPORT = AcceptanceReport(DEVICE, "1000000000000001", "0.1.0", NOW, (CheckItem("camera", "good", "示例"),))
+REPORT = AcceptanceReport(DEVICE, HARDWARE, "0.1.0", NOW, (CheckItem("camera", "pass", "示例"),))
 WORDS = ("storage-failed", "示例说明", "示例-000001")
 NOTE = RecordingNote(RECORDING, 1, 1, 2, *WORDS, DEVICE, NOW, DIGEST, GENESIS)
 PAPER = Paper(PaperKind.DOCUMENT, "1号", "笔录", "示例", "", "2026-11-22T02:00:00.000Z")
@@ -138,15 +170,15 @@ DOCUMENT_TARGETS = (
     Target("recording-receipt", WIRE, parse_recording_receipt, lambda: [RECEIPT.encode()]),
     Target("act", WIRE, parse_act, lambda: [next_act(None, PLACE, "holds", "S-1", "hold", "示例", NOW, {}).encode()]),
     Target("status", WIRE, parse_status, lambda: [STATUS.encode()]),
-    Target("hint", WIRE, parse_hint, lambda: Chain(DEVICE).add(1)),
+    Target("hint", WIRE, parse_hint, lambda: [encode_hint(it) for it in Chain(DEVICE).add(1)]),
     Target("note", WIRE, open_note, lambda: [seal_note(NOTE, AUTHORITY.signer())]),
-    Target("rotation", WIRE, parse_rotation_request, lambda: [RotationRequest(DEVICE, "1", "pem", NOW).encode()]),
+    Target("rotation", WIRE, parse_rotation_request, _rotation),
     Target("witness", WIRE, parse_witness, lambda: [Witness(RECORDING, 1, DIGEST, DEVICE, NOW).encode()]),
     Target("tree-head", WIRE, parse_tree_head, lambda: [TreeHead("log", 1, DIGEST, NOW).encode()]),
     Target("acceptance-report", WIRE, parse_report, lambda: [REPORT.encode()]),
     Target("accepted", WIRE, parse_accepted, lambda: [Accepted(DEVICE, DIGEST, "示例", NOW).encode()]),
     Target("assignment", WIRE, parse_assignment, lambda: [Assignment(DEVICE, "1", "示例", NOW, "示例").encode()]),
-    Target("retire-order", WIRE, parse_retire, lambda: [RetireOrder(DEVICE, "1", DIGEST, "示例", LATER).encode()]),
+    Target("retire-order", WIRE, parse_retire, lambda: [RetireOrder(DEVICE, HARDWARE, DIGEST, "示例", LATER).encode()]),
     Target("retired", WIRE, parse_retired, lambda: [Retired(DEVICE, DIGEST, 1, DIGEST, 1, NOW).encode()]),
     Target("update", WIRE, parse_update, lambda: [Update("0.1.0", 1, NOW, {"a.whl": DIGEST}).encode()]),
     Target("device-topic", WIRE, _text(parse_device_topic), _seeds("gov/xinghe/v1/rec/REC-0001/evt")),
@@ -169,12 +201,11 @@ DOCUMENT_TARGETS = (
     Target("sums", BESIDE, parse_sums, lambda: [_recording()["SHA256SUMS"]]),
     Target("photo", BESIDE, open_photo, lambda: [photo(AUTHORITY.signer()), b"\xff\xd8\xff\xeb\x00\x10JP"]),
     Target("encrypted-header", BESIDE, parse_header, _header),
-    Target("time-stamp", BESIDE, token_path, _seeds(b"\x30\x03\x02\x01\x00")),
+    Target("time-stamp", BESIDE, token_path, _token),
     Target("pin-waits", SCREEN, parse_waits, lambda: [encode_waits({"3": Wait(2, "boot-1", 9)})]),
     Target("shown", SCREEN, parse_remembered, lambda: [Remembered(1).encode()]),
     Target("latest", SCREEN, parse_latest, lambda: [Latest(NOW, NOW).encode()]),
-    Target("display-line", SCREEN, lambda data: read_line(data, lambda _: private_key("fuzz").public_key()),
-           _seeds('{"key":"a","record":{"number":1},"sig":"AA=="}')),
+    Target("display-line", SCREEN, _line, lambda: [_LINE.encode(), b'{"number":1}']),
     Target("hours", SCREEN, _text(lambda text: parse_hours(*text.partition("|")[::2])),
            _seeds("1-5 09:00-12:00|2026-10-01")),
     Target("request", BENCH, lambda data: checked_request(data, DEVICE), _csr),

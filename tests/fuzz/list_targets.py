@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.bundle import open_bundle, pack
 from agent.duty.policies import parse_policy
 from agent.wire import canonical
-from agent.wire.disclosures import Disclosure, DisclosureKind
+from agent.wire.disclosures import Disclosure, DisclosureKind, parse_disclosure
 from kiosk.publishing.drafting import checked
 from tests.fuzz.coverage import Target
 from tests.kiosk.bench import SAMPLE, sample, sample_names
@@ -22,12 +22,12 @@ def _policies() -> list[Path]:
     return sorted((SAMPLE / "policies").glob("*.json"))
 
 
-def _with(document: Disclosure, judge: Callable[[Disclosure], object]) -> Callable[[bytes], object]:
-    """`document` with other rows."""
+def _with(document: Disclosure, judge: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """`document` with other rows, as its payload."""
+    whole = canonical.decode(document.encode())
 
     def take(data: bytes) -> object:
-        rows = canonical.decode(data)
-        return judge(replace(document, entries=tuple(rows))) if isinstance(rows, list) else None
+        return judge(canonical.encode(whole | {"entries": canonical.decode(data)}))
 
     return take
 
@@ -48,12 +48,16 @@ def _bundle(data: bytes) -> object:
     return [found.document(name) for name in found.documents], found.content("a" * 64, 100)
 
 
+def _read_policy(payload: bytes) -> object:
+    return parse_policy(parse_disclosure(payload))
+
+
 LIST_TARGETS = (
     Target("bundle", ("/agent/bundle.py",), _bundle,
-           lambda: [pack({"documents/notice.main.dsse": b"{}"}, {f"content/{'a' * 64}": b"x"})]),
-    *(Target(f"list-{name}", LISTS, _with(sample(name), lambda it: checked(it.encode())), _rows(sample(name)))
+           lambda: [pack({"notice.main": b"{}"}, {"a" * 64: b"x"})]),
+    *(Target(f"list-{name}", LISTS, _with(sample(name), checked), _rows(sample(name)))
       for name in sample_names()),
-    *(Target(f"policy-{path.stem}", LISTS, _with(_policy(path), parse_policy), _rows(_policy(path)))
+    *(Target(f"policy-{path.stem}", LISTS, _with(_policy(path), _read_policy), _rows(_policy(path)))
       for path in _policies()),
 )  # fmt: skip
 """As `targets.TARGETS`."""

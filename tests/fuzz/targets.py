@@ -11,12 +11,14 @@ from pathlib import Path
 
 import openpyxl
 
+from agent.device_keys import signing_request
 from agent.duty.asks import Ask, What, parse_ask
+from agent.duty.windows import WindowState
 from agent.wire.cable import Assembly, FrameFinder, frames_of
 from agent.wire.commands import Command, CommandKind, parse_command
 from agent.wire.device_events import decode_batch, encode_batch
 from agent.wire.disclosures import parse_disclosure
-from agent.wire.enrolment import parse_reply, parse_request
+from agent.wire.enrolment import EnrolmentRequest, parse_reply, parse_request
 from agent.wire.envelope import parse_envelope, seal
 from agent.wire.hall_facts import FactKind, HallFact, parse_fact
 from agent.wire.identifiers import Digest, device_id, district, recording_id
@@ -29,7 +31,7 @@ from firmware_hooks.frames import Action, Asked, Battery, Button, FrameReader, P
 from firmware_hooks.nmea import NmeaReader
 from firmware_hooks.simulated_gnss import sentences
 from kiosk.publishing.table_files import read_rows
-from kiosk.switches import parse_switches
+from kiosk.switches import Switch, encode_switches, parse_switches
 from provisioning.fleet.batch import parse_table
 from provisioning.fleet.est_messages import basic, pkcs10
 from tests.agent.evidence.bench import private_key
@@ -75,6 +77,12 @@ def _command() -> list[bytes]:
 
 def _receipt() -> list[bytes]:
     return [Receipt(DEVICE, 7, DIGEST, "receiver-1", NOW).encode()]
+
+
+def _enrolment() -> list[bytes]:
+    """Its proof is not looked at before the authority knows the device."""
+    keys = [signing_request(private_key(name), DEVICE) for name in ("tls", "evidence")]
+    return [EnrolmentRequest(DEVICE, PLACE, "1000000000000001", *keys, {"model": "示例"}, NOW, "5a" * 32).encode()]
 
 
 def _events() -> list[bytes]:
@@ -132,6 +140,10 @@ def _of(text: str) -> Callable[[], Iterable[bytes]]:
     return lambda: [text.encode(), text.encode("gb18030"), text.encode("utf-16")]
 
 
+FACT = HallFact(
+    "display-1", FactKind.DISPLAY_HEAD, {"at": "2026-11-22T02:00:00.000Z", "head": DIGEST, "seq": 1, "state": "b" * 16}
+)
+SWITCH = Switch("3", WindowState.AWAY, "示例-000004", "", NOW)
 TABLE = '编号,硬件序列号,使用单位\nREC-0001,1000000000000001,示例单位\nREC-0002,1000000000000002,"示例,单位"\n'
 WIRE, HOOKS, DUTY = ("/agent/wire/",), ("/firmware_hooks/",), ("/agent/wire/", "/agent/duty/")
 OFFICE, FLEET, DESK = ("/kiosk/publishing/",), ("/provisioning/fleet/",), ("/kiosk/", "/agent/wire/")
@@ -147,11 +159,11 @@ TARGETS = (
     Target("trust", WIRE, parse_trust_list, lambda: [Bench().trust().encode()]),
     Target("receipt", WIRE, parse_receipt, _receipt),
     Target("manifest", WIRE, parse_manifest, _manifest),
-    Target("hall-fact", WIRE, parse_fact, lambda: [HallFact("a", FactKind.DISPLAY_HEAD, {"seq": 1}).encode()]),
-    Target("enrolment-request", WIRE, parse_request, lambda: [b"{}"]),
+    Target("hall-fact", WIRE, parse_fact, lambda: [FACT.encode()]),
+    Target("enrolment-request", WIRE, parse_request, _enrolment),
     Target("enrolment-reply", WIRE, parse_reply, lambda: [b'{"answer":"{}","trust":"{}"}']),
     Target("ask", DUTY, parse_ask, lambda: [Ask("0" * 31 + "1", What.PICK, {"document": "x"}).encode()]),
-    Target("switches", DESK, parse_switches, lambda: [b"{}", b'{"1":{"state":"x"}}']),
+    Target("switches", DESK, parse_switches, lambda: [b'{"windows":{}}', encode_switches({"3": SWITCH})]),
     Target("device-table", FLEET, parse_table, _of(TABLE)),
     Target("csv", OFFICE, _file, _of(TABLE)),
     Target("xlsx", OFFICE, _file, _whole_book),

@@ -13,7 +13,9 @@ from agent.duty.asks import What
 from agent.duty.policies import PolicyShelf
 from agent.duty.shift import MAX_MARKS, MAX_WAITING, Shift, parse_shift
 from agent.duty.steps import Mark, StepSheet
+from agent.errors import SenderFault
 from agent.evidence.reasons import Reason
+from agent.wire import canonical
 from agent.wire.device_events import GENESIS, EventType
 from agent.wire.disclosures import Disclosure, DisclosureKind
 from agent.wire.identifiers import RecordingId
@@ -239,3 +241,12 @@ def test_words_that_steer_a_terminal_come_into_no_task(words: str) -> None:
     bench.pick()
     assert all(letter.isprintable() for line in duty_cli.lines(bench.state) for letter in line)
     assert all(step.isprintable() for step in bench.of(EventType.TASK_TAKEN)[0]["required"])
+
+
+@pytest.mark.parametrize(
+    "changed", [{"papers": {"notes": [], "used": True}}, {"papers": 1}, {"sheet": 1}, {"out": "x"}]
+)
+def test_a_kept_shift_of_another_shape_is_begun_anew_in_words(changed: dict[str, object]) -> None:
+    kept = canonical.decode_object(Shift().encode())
+    with pytest.raises(SenderFault, match="值勤状态无法读取"):
+        parse_shift(canonical.encode(kept | changed))
